@@ -1,0 +1,42 @@
+"""Errors that a person can act on. Every error the project raises on purpose derives from `AttendError`."""
+
+from __future__ import annotations
+
+
+class AttendError(Exception):
+    """A failure with its cause and its cure; shown to people without a traceback.
+
+    Args:
+        problem: what went wrong, naming the offending value with `!r`.
+        expected: what would have been accepted.
+        remedy: what to do now.
+    """
+
+    def __init__(self, problem: str, *, expected: str = "", remedy: str = "") -> None:
+        self.problem, self.expected, self.remedy = problem, expected, remedy
+        parts = [problem, f"Expected {expected}." if expected else "", remedy]
+        super().__init__(" ".join(part for part in parts if part))
+
+
+class ConfigError(AttendError):
+    """A setting is unknown, out of range, or of the wrong type."""
+
+
+class MediaError(AttendError):
+    """A video, picture, camera, stream or DICOM object cannot be opened or read."""
+
+
+class StoreError(AttendError):
+    """The frame store or another file of the memory cannot be read or written."""
+
+
+class ModelError(AttendError):
+    """A model cannot be loaded or reached, or lacks an ability that the call needs."""
+
+
+class ToolRetry(AttendError):
+    """A tool call failed in a way that the model can mend; `remedy` is the hint it is given."""
+
+
+class ToolFailed(AttendError):
+    """A tool call failed for good; the model is told, and the run goes on without its result."""

@@ -1,0 +1,137 @@
+"""The vocabulary of everything seen: `Frame`, `Gap`, `Span`, `Box`, `Clip`.
+
+Times are seconds of media time, counted from the start of the source. Pixels are RGB, `uint8`, shape (height, width, 3).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from tools.errors import MediaError
+
+
+def frame_id(rgb: np.ndarray) -> str:
+    """Return the sha256 (hex) of an RGB picture: its shape, then its bytes. Equal pixels have equal ids."""
+    digest = hashlib.sha256(f"{rgb.shape[1]}x{rgb.shape[0]}:rgb8:".encode())
+    digest.update(np.ascontiguousarray(rgb).data)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture of a source.
+
+    Attributes:
+        source: where it came from, with credentials masked.
+        t_s: media time in seconds from the start of the source, never negative.
+        rgb: pixels, shape (height, width, 3), uint8, made read-only.
+        wall_s: Unix time of capture in seconds for live sources, else None.
+    """
+
+    source: str
+    t_s: float
+    rgb: np.ndarray = field(repr=False)
+    wall_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.rgb.ndim != 3 or self.rgb.shape[2] != 3 or self.rgb.dtype != np.uint8 or not self.rgb.size:
+            raise MediaError(
+                f"a frame of shape {self.rgb.shape} and type {self.rgb.dtype} cannot be used.",
+                expected="RGB pixels of shape (height, width, 3) and type uint8",
+            )
+        if not (math.isfinite(self.t_s) and self.t_s >= 0):
+            raise MediaError(f"a frame has the time {self.t_s!r}.", expected="seconds from the start, 0 or more")
+        self.rgb.flags.writeable = False
+
+    @cached_property
+    def id(self) -> str:
+        """sha256 of the pixels; computed once, on first use."""
+        return frame_id(self.rgb)
+
+    @property
+    def width_px(self) -> int:
+        return int(self.rgb.shape[1])
+
+    @property
+    def height_px(self) -> int:
+        return int(self.rgb.shape[0])
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A stretch of a source that could not be read. `end_s` is None while it lasts, or when its end is unknown."""
+
+    source: str
+    start_s: float
+    end_s: float | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of media time, both ends included, in seconds.
+
+    Raises:
+        MediaError: if it starts before 0 or ends before it starts.
+    """
+
+    start_s: float
+    end_s: float
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.start_s <= self.end_s < math.inf):
+            raise MediaError(
+                f"the span {self.start_s!r} to {self.end_s!r} s is not a stretch of time.",
+                expected="0 <= start <= end, in seconds",
+            )
+
+    def __contains__(self, t_s: float) -> bool:
+        return self.start_s <= t_s <= self.end_s
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle in fractions of the picture: (0, 0) is the top left corner, (1, 1) the bottom right one.
+
+    Raises:
+        MediaError: if it is empty or leaves the picture.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.left < self.right <= 1 and 0 <= self.top < self.bottom <= 1):
+            raise MediaError(
+                f"the box {(self.left, self.top, self.right, self.bottom)} does not lie in the picture.",
+                expected="0 <= left < right <= 1 and 0 <= top < bottom <= 1, in fractions of width and height",
+            )
+
+    def to_px(self, width_px: int, height_px: int) -> tuple[int, int, int, int]:
+        """Return (left, top, right, bottom) in whole pixels, at least one pixel wide and high."""
+        left = min(math.floor(self.left * width_px), width_px - 1)
+        top = min(math.floor(self.top * height_px), height_px - 1)
+        right = max(left + 1, math.ceil(self.right * width_px))
+        bottom = max(top + 1, math.ceil(self.bottom * height_px))
+        return left, top, min(right, width_px), min(bottom, height_px)
+
+    def crop(self, rgb: np.ndarray) -> np.ndarray:
+        """Return the part of a picture (height, width, 3) inside the box, as a view."""
+        left, top, right, bottom = self.to_px(rgb.shape[1], rgb.shape[0])
+        return rgb[top:bottom, left:right]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A span of one source, with the ids of the frames known from it, oldest first."""
+
+    source: str
+    span: Span
+    frame_ids: tuple[str, ...] = ()
