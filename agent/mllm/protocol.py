@@ -1,7 +1,7 @@
 """The one protocol that every model backend meets.
 
-A backend is a langchain-core chat model (`BaseChatModel`) with declared abilities. It takes text and image blocks, streams
-tokens, may call tools, and reports usage. `tests/mllm_conformance.py` is the suite that each backend passes.
+A backend is a langchain-core chat model (`BaseChatModel`) with declared abilities. It takes text and image blocks,
+streams tokens, may call tools, and reports usage. `tests/mllm_conformance.py` is the suite that each backend passes.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ class Abilities(BaseModel):
 class MLLM(BaseChatModel):
     """A multimodal language model behind Attend's agent.
 
-    Image blocks follow langchain-core: `{"type": "image", "base64": ..., "mime_type": "image/jpeg"}`; the key `extras` may
-    hold `t_s` (seconds), `detail` (see `Detail`) and `frame_id` (sha256), which a backend may use and must tolerate.
-    Streaming stops between tokens when the consumer closes the iterator or cancels the task. The last streamed chunk, and
-    the message of a plain call, carry `usage_metadata`.
+    Image blocks follow langchain-core: `{"type": "image", "base64": ..., "mime_type": "image/jpeg"}`; the key `extras`
+    may hold `t_s` (seconds), `detail` (see `Detail`) and `frame_id` (sha256), which a backend may use and must tolerate.
+    Streaming stops between tokens when the consumer closes the iterator or cancels the task. The last streamed chunk,
+    and the message of a plain call, carry `usage_metadata`.
     """
 
     spec: str

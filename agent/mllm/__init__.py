@@ -1,0 +1,1 @@
+"""One model protocol and its backends."""
