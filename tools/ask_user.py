@@ -1,0 +1,96 @@
+"""`ask_user`: ask the person for what the agent cannot get by itself, and wait (ProactiveBench's idea, as a tool).
+
+The run stops at a LangGraph interrupt whose value is an `Intervention`; it goes on when the person's `Reply` comes in.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from langchain_core.tools import BaseTool, StructuredTool
+from langgraph.types import interrupt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tools.base import Shown, check_tool
+from tools.errors import ToolRetry
+
+Kind = Literal[
+    "move_occluder", "better_light", "other_view", "clearer_image", "repeat", "confirm", "choose", "free_text"
+]
+NEEDS_NEW_FRAME: frozenset[Kind] = frozenset({"move_occluder", "better_light", "other_view", "clearer_image", "repeat"})
+"""Kinds that ask for something to be shown again: the newest frame answers them."""
+
+
+class Intervention(BaseModel):
+    """What the person is asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Kind = Field(
+        description="move_occluder: take away what hides it; better_light; other_view: turn it or move the camera; "
+        "clearer_image: sharper or nearer; repeat: do it again; confirm: yes or no; choose: one of `choices`; free_text"
+    )
+    request: str = Field(min_length=1, max_length=500, description="what to ask of the person, in one short sentence")
+    choices: list[str] = Field(default=[], max_length=12, description="the options, for kind `choose` only")
+
+
+class Reply(BaseModel):
+    """The person's answer. For kinds in `NEEDS_NEW_FRAME` the text may stay empty: what is now seen answers."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str = ""
+
+
+def ask_user(kind: Kind, request: str, choices: list[str] | None = None) -> tuple[str, Shown]:
+    """Ask the person for help and wait for the answer. Raises ToolRetry if `choose` comes without choices."""
+    choices = choices or []
+    if (kind == "choose") != bool(choices):
+        raise ToolRetry(
+            f"kind {kind!r} came with {len(choices)} choices.",
+            remedy="Give two or more choices with kind `choose`, and none with any other kind.",
+        )
+    question = Intervention(kind=kind, request=request, choices=choices).model_dump()
+    reply = interrupt(question)
+    # The node runs again from its top on every resume, and each pass gets the replies in the order they were given.
+    while problem := _problem(reply, kind, choices):
+        reply = interrupt({**question, "problem": problem})
+    text = Reply.model_validate(reply).text.strip()
+    if kind == "choose":
+        text = _chosen(text, choices) or text
+    if kind in NEEDS_NEW_FRAME:
+        return f"The person answered: {text or 'done'}. The frames that follow are new.", Shown()
+    return f"The person answered: {text}", Shown()
+
+
+def _chosen(text: str, choices: list[str]) -> str | None:
+    """The choice meant by its words (any case) or by its number, counted from 1."""
+    if text.isdecimal() and 1 <= int(text) <= len(choices):
+        return choices[int(text) - 1]
+    return next((choice for choice in choices if choice.casefold() == text.casefold()), None)
+
+
+def _problem(reply: object, kind: Kind, choices: list[str]) -> str:
+    try:
+        text = Reply.model_validate(reply).text.strip()
+    except ValidationError:
+        return f"{reply!r} is not an answer. Expected an object with the key 'text'."
+    if kind == "choose" and _chosen(text, choices) is None:
+        return f"{text!r} is none of the choices. Expected one of them, or its number from 1 to {len(choices)}."
+    if not text and kind not in NEEDS_NEW_FRAME:
+        return "The answer is empty. Please type one."
+    return ""
+
+
+def make_ask_user() -> BaseTool:
+    """Build the tool for a model."""
+    return check_tool(
+        StructuredTool.from_function(
+            ask_user,
+            name="ask_user",
+            description="Ask the person for help when the frames cannot answer: something is hidden, dark, blurred or "
+            "out of view, or a decision is theirs. The run waits for the answer.",
+            args_schema=Intervention,
+            response_format="content_and_artifact",
+        )
+    )

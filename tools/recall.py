@@ -1,0 +1,54 @@
+"""`recall`: search what the memory holds and what was noted about it."""
+
+from __future__ import annotations
+
+from langchain_core.tools import BaseTool, StructuredTool
+from pydantic import BaseModel, ConfigDict, Field
+
+from tools.base import Seen, SeenFrame, Shown, check_tool, parse_span, untrusted
+from tools.media import format_clock
+
+SHOWN_FRAMES = 3
+"""Frames brought up with the notes; our choice: notes carry most of it, and frames cost tokens."""
+
+
+class RecallArgs(BaseModel):
+    """What to search for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: str = Field(min_length=1, max_length=300, description="what to search for, in a few words")
+    start: str | None = Field(default=None, description="search from this moment on, as m:ss")
+    end: str | None = Field(default=None, description="search up to this moment, as m:ss")
+    limit: int = Field(default=6, ge=1, le=20, description="how many findings at most")
+
+
+def make_recall(seen: Seen) -> BaseTool:
+    """Build the tool over a memory."""
+
+    def recall(query: str, start: str | None = None, end: str | None = None, limit: int = 6) -> tuple[str, Shown]:
+        """Search memory. Raises ToolRetry for an unreadable span; finding nothing is an answer, not an error."""
+        newest = seen.newest()
+        span = parse_span(start, end, default_end_s=newest.t_s if newest else 0.0)
+        found = seen.search(query, limit, span)
+        if not found:
+            return f"Nothing about {query!r} is remembered.", Shown()
+        in_order = sorted(found, key=lambda evidence: evidence.t_s or 0.0)
+        lines = [f"[{format_clock(entry.t_s or 0.0)}] {entry.kind}: {untrusted(entry.text)}" for entry in in_order]
+        shown: dict[str, SeenFrame] = {}
+        for entry in found:
+            if entry.frame_id and entry.t_s is not None and len(shown) < SHOWN_FRAMES:
+                frame = SeenFrame(frame_id=entry.frame_id, t_s=entry.t_s, source=entry.source)
+                shown.setdefault(entry.frame_id, frame)
+        frames = sorted(shown.values(), key=lambda frame: frame.t_s)
+        return "\n".join(lines), Shown(frames=frames, evidence=in_order)
+
+    return check_tool(
+        StructuredTool.from_function(
+            recall,
+            name="recall",
+            description="Search earlier moments of the video by what was seen, read or noted.",
+            args_schema=RecallArgs,
+            response_format="content_and_artifact",
+        )
+    )

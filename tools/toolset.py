@@ -1,0 +1,16 @@
+"""The tools of the agent, in the order in which a model is told of them."""
+
+from __future__ import annotations
+
+from langchain_core.tools import BaseTool
+
+from tools.ask_user import make_ask_user
+from tools.base import Seen
+from tools.look import make_look
+from tools.read_text import make_read_text
+from tools.recall import make_recall
+
+
+def make_tools(seen: Seen) -> tuple[BaseTool, ...]:
+    """Build the tools over a memory."""
+    return make_ask_user(), make_look(seen), make_read_text(seen), make_recall(seen)
