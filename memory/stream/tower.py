@@ -88,7 +88,7 @@ class VisionTower:
                 remedy="Prepare pictures with memory.stream.tower.to_input.",
             )
         net = self._net
-        with torch.inference_mode():
+        with torch.no_grad():
             x = (batch.to(self.device).float() / 255 - 0.5) / 0.5
             x = net._swish(net._bn0(net._conv_stem(x)))  # for the Lite family `_swish` is ReLU6
             mid = x
@@ -103,7 +103,7 @@ class VisionTower:
         """Return ImageNet logits (..., 1000) of head features (..., 1280), such as single cells of the 9 x 9 map."""
         import torch
 
-        with torch.inference_mode():
+        with torch.no_grad():
             return self._net._fc(cells.to(self.device))
 
 
