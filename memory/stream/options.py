@@ -1,0 +1,73 @@
+"""Settings of the streaming memory: `StreamOptions`."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+PolicyName = Literal["curvestream", "last", "uniform", "alternate", "motion", "curvature", "random"]
+
+
+class StreamOptions(BaseModel):
+    """What is kept of a stream, and how.
+
+    Defaults named "paper" are those of CurveStream (arXiv 2603.19571, table XI); the paper is silent about the others,
+    which are our choice.
+
+    Attributes:
+        policy: which frames are kept; see `memory.stream.policy.make_policy`.
+        encoder: what turns a frame into a feature vector; see `memory.stream.encoders.load_encoder`. Our choice: the
+            bundled network stands in for the paper's DINOv2-small, which `hf:facebook/dinov2-small` names.
+        lam: weight of curvature in the score CS = M + lam * C (paper: 0.2).
+        gamma: momentum of the running mean and variance of CS. Our choice: the paper gives no value.
+        k1: a frame is kept where CS >= mu + k1 * sigma (paper: 0, K_TRANS).
+        k2: a frame is kept clear where CS >= mu + k2 * sigma (paper: 1, K_KEY).
+        capacity: most frames kept, the query frame included (paper: 20).
+        blur_px: width and height of a fuzzy frame in pixels (paper: 224, TRANSITION_SIZE).
+        eps: displacements of features at most this long count as no movement, and give C = 0. Our choice.
+        warmup: what happens to the first three frames, which cannot be scored. Our choice is `clear`; `skip` discards
+            them as the paper does.
+        init: the running mean before the first score: `zero` (paper), or `first`, the first score itself.
+        noise_gate: None is the paper. A number tau scales C by m / (m + tau), where m is the shorter of the two
+            displacements, so that noise in a still scene does not count as a turn. Our addition.
+        persist_query: whether the frame a question was asked at stays in memory afterwards. Our choice.
+        token_budget: most visual tokens of all kept frames; None counts frames only (paper). Our addition.
+        tokens_clear: tokens that a clear frame costs, for the budget. Our choice: 448 x 448 pixels at 28 x 28 a token.
+        tokens_fuzzy: the same for a fuzzy frame. Our choice: 224 x 224 pixels.
+        seed: of the policy `random`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    policy: PolicyName = "curvestream"
+    encoder: str = Field(default="efficientnet-lite2", min_length=1)
+    lam: float = Field(default=0.2, ge=0, le=100)
+    gamma: float = Field(default=0.9, gt=0, lt=1)
+    k1: float = Field(default=0.0, description="minus infinity keeps every frame")
+    k2: float = Field(default=1.0, description="minus infinity keeps every frame clear")
+    capacity: int = Field(default=20, ge=1, le=1024)
+    blur_px: int = Field(default=224, ge=8, le=4096)
+    eps: float = Field(default=1e-6, ge=0, le=1)
+    warmup: Literal["clear", "skip"] = "clear"
+    init: Literal["zero", "first"] = "zero"
+    noise_gate: float | None = Field(default=None, gt=0, le=2)
+    persist_query: bool = False
+    token_budget: int | None = Field(default=None, ge=1)
+    tokens_clear: int = Field(default=256, ge=1)
+    tokens_fuzzy: int = Field(default=64, ge=1)
+    seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if math.isnan(self.k1) or math.isnan(self.k2) or self.k1 > self.k2:
+            raise ValueError(f"k1 is {self.k1!r} and k2 is {self.k2!r}; k1 must not exceed k2")
+        if self.tokens_fuzzy > self.tokens_clear:
+            raise ValueError(f"tokens_fuzzy {self.tokens_fuzzy!r} exceeds tokens_clear {self.tokens_clear!r}")
+        if self.token_budget is not None and self.token_budget < self.tokens_clear:
+            raise ValueError(
+                f"token_budget {self.token_budget!r} is less than tokens_clear {self.tokens_clear!r}: "
+                "not even the query frame would fit"
+            )
+        return self
