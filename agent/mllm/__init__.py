@@ -1,1 +1,66 @@
-"""One model protocol and its backends."""
+"""One model protocol and its backends; `load_mllm` makes any of them from a model string."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from agent.mllm.options import ModelOptions
+from agent.mllm.protocol import MLLM, Abilities
+from tools.errors import ModelError
+
+__all__ = ["MLLM", "Abilities", "ModelOptions", "load_mllm"]
+
+_FORMS = {
+    "embedded": "`embedded` (the small model that is installed with Attend)",
+    "hf": "`hf:ORG/NAME` or `hf:FOLDER` (transformers)",
+    "openai": "`openai:MODEL@BASE_URL` (vLLM, Ollama, llama.cpp, LM Studio, OpenAI)",
+    "scripted": "`scripted:FILE` (fixed answers)",
+    "replay": "`replay:FILE` (a recorded cassette)",
+}
+
+
+def load_mllm(spec: str, options: ModelOptions | None = None) -> MLLM:
+    """Make a model from its model string; heavy libraries are imported only by the backend that needs them.
+
+    Args:
+        spec: `embedded`, `hf:ORG/NAME`, `hf:FOLDER` (or just an existing folder), `openai:MODEL@BASE_URL`,
+            `scripted:FILE` or `replay:FILE`.
+        options: how to run it; None takes the defaults.
+
+    Raises:
+        ModelError: if the string has none of these forms, or the model cannot be loaded. A server is not contacted yet:
+            `agent.mllm.openai.preflight` does that.
+    """
+    options = options or ModelOptions()
+    kind, _, rest = spec.strip().partition(":")
+    if kind == "embedded" and not rest:
+        from agent.mllm.embedded import load_embedded
+
+        return load_embedded(options)
+    if kind == "hf" and rest:
+        from agent.mllm.hf import load_hf
+
+        return load_hf(rest, options)
+    if kind == "openai" and rest:
+        from agent.mllm.openai import load_openai
+
+        return load_openai(rest, options)
+    if kind == "scripted" and rest:
+        from agent.mllm.scripted import load_scripted
+
+        return load_scripted(Path(rest))
+    if kind == "replay" and rest:
+        from agent.mllm.cassette import load_replay
+
+        return load_replay(Path(rest))
+    if Path(spec).expanduser().is_dir():
+        from agent.mllm.hf import load_hf
+
+        return load_hf(spec, options)
+    nearest = difflib.get_close_matches(kind.lower(), _FORMS, n=1, cutoff=0.5)
+    raise ModelError(
+        f"{spec!r} is not a model string.",
+        expected="one of " + ", ".join(_FORMS.values()),
+        remedy=f"Did you mean {_FORMS[nearest[0]]}?" if nearest else "",
+    )

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
 
-from agent.mllm.protocol import Detail
+from agent.mllm.protocol import Abilities, Detail
 from tools.errors import ModelError
 
 Block = dict[str, Any]
@@ -142,20 +142,27 @@ def split_content(content: str | Sequence[str | Block]) -> list[Block]:
     return parts
 
 
-def checked_messages(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
+def checked_messages(messages: Sequence[BaseMessage], abilities: Abilities) -> list[BaseMessage]:
     """Return the messages with their content split into text and image blocks (a plain text stays a plain text).
 
     Raises:
-        ModelError: if there are none, or one holds a block that is neither text nor image.
+        ModelError: if there are none, one holds a block that is neither text nor image, or there are images and the
+            model takes none.
     """
     if not messages:
         raise ModelError("a model was called with no messages.", expected="at least one message")
-    return [
+    checked = [
         message
         if isinstance(message.content, str)
         else message.model_copy(update={"content": split_content(message.content)})
         for message in messages
     ]
+    if not abilities.images and (shown := count_images(checked)):
+        raise ModelError(
+            f"{_count(shown, 'picture')} cannot be shown to a model without vision.",
+            remedy="Choose a model that takes images.",
+        )
+    return checked
 
 
 def text_of(message: BaseMessage) -> str:

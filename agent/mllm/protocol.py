@@ -6,11 +6,23 @@ streams tokens, may call tools, and reports usage. `tests/mllm_conformance.py` i
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from abc import abstractmethod
-from typing import Literal
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
+from typing import Any, Literal
 
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, message_chunk_to_message
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
+
+from tools.errors import ModelError
 
 Detail = Literal["clear", "fuzzy", "glance"]
 """How much of a frame a model is shown: all of it, a reduced form, or the least that the backend can express."""
@@ -48,9 +60,13 @@ class MLLM(BaseChatModel):
     """A multimodal language model behind Attend's agent.
 
     Image blocks follow langchain-core: `{"type": "image", "base64": ..., "mime_type": "image/jpeg"}`; the key `extras`
-    may hold `t_s` (seconds), `detail` (see `Detail`) and `frame_id` (sha256), which a backend may use and must tolerate.
-    Streaming stops between tokens when the consumer closes the iterator or cancels the task. The last streamed chunk,
-    and the message of a plain call, carry `usage_metadata`.
+    may hold `t_s` (seconds), `detail` (see `Detail`) and `frame_id` (sha256), which a backend may use and must
+    tolerate. Streaming stops between tokens when the consumer closes the iterator or cancels the task. The last
+    streamed chunk, and the message of a plain call, carry `usage_metadata`.
+
+    A backend writes `abilities`, `_llm_type` and `_stream`; the rest follows. Its `_stream` reads three keywords:
+    `tools`, a list of OpenAI tool definitions; `tool_choice`, which is `auto`, `required`, `none` or a tool's name; and
+    `max_tokens`, the most tokens of this answer.
     """
 
     spec: str
@@ -60,3 +76,93 @@ class MLLM(BaseChatModel):
     @abstractmethod
     def abilities(self) -> Abilities:
         """What this model can do."""
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Return this model with tools it may call.
+
+        Args:
+            tools: langchain tools, pydantic classes, functions or OpenAI tool definitions.
+            tool_choice: None or `auto` leaves it to the model; `any`, `required` or True asks for at least one call;
+                `none` forbids calls; a tool's name asks for that tool.
+
+        Raises:
+            ModelError: if this model cannot call tools, or `tool_choice` names none of them.
+        """
+        if tools and not self.abilities.tool_calls:
+            raise ModelError(f"the model {self.spec!r} cannot call tools.", remedy="Choose a model that can.")
+        definitions = [convert_to_openai_tool(tool) for tool in tools]
+        names = [definition["function"]["name"] for definition in definitions]
+        words = {None: "auto", False: "auto", "auto": "auto", "any": "required", "required": "required"}
+        choice = {**words, True: "required", "none": "none"}.get(tool_choice, tool_choice)
+        if choice not in ("auto", "required", "none", *names):
+            raise ModelError(f"the tool choice {tool_choice!r} names no bound tool.", expected=f"one of {names}")
+        return self.bind(tools=definitions, tool_choice=choice, **kwargs)
+
+    @abstractmethod
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]: ...
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return _merge(self.spec, list(self._stream(messages, stop, **kwargs)))
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        iterator = self._stream(messages, stop, **kwargs)
+        lock = threading.Lock()
+
+        def advance() -> ChatGenerationChunk | None:
+            with lock:
+                return next(iterator, None)
+
+        def close() -> None:
+            with lock:
+                if isinstance(iterator, Generator):
+                    iterator.close()
+
+        try:
+            while (chunk := await asyncio.to_thread(advance)) is not None:
+                yield chunk
+        finally:
+            # A thread cannot be interrupted: after a cancellation its step ends first, and nobody waits for it here.
+            asyncio.get_running_loop().run_in_executor(None, close)
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return _merge(self.spec, [chunk async for chunk in self._astream(messages, stop, **kwargs)])
+
+
+def _merge(spec: str, chunks: list[ChatGenerationChunk]) -> ChatResult:
+    if not chunks:
+        raise ModelError(f"the model {spec!r} ended without an answer.")
+    whole = chunks[0]
+    for chunk in chunks[1:]:
+        whole += chunk
+    message = message_chunk_to_message(whole.message)
+    return ChatResult(generations=[ChatGeneration(message=message, generation_info=whole.generation_info)])
