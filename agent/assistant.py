@@ -1,0 +1,182 @@
+"""An `Assistant`: eyes on one source, a model, and the loop between them; for the command line, servers and programs.
+
+async with open_assistant("street.mp4", load_config()) as assistant:
+    await assistant.watch()
+    async for event in assistant.ask("When does the cyclist appear?"):
+        print(event)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import Command
+
+from agent.citations import Answer
+from agent.config import Config
+from agent.events import Answered, Event, Needs, Token
+from agent.eyes import Eyes, open_eyes
+from agent.graph import build_graph
+from agent.mllm import load_mllm
+from agent.mllm.protocol import MLLM
+from agent.state import State
+from agent.threads import open_threads, prune
+from tools.ask_user import Intervention, Reply
+from tools.base import SeenFrame
+from tools.errors import AttendError
+from tools.toolset import make_tools
+
+SUPERSTEPS_A_STEP = 3
+"""perceive, think and act or answer: LangGraph counts each against its recursion limit."""
+
+
+@dataclass(frozen=True)
+class Assistant:
+    """A conversation about one source. Made by `open_assistant`.
+
+    Attributes:
+        model: the model that answers.
+        eyes: capture and memory of the source.
+        thread: the conversation's name; the same name resumes it in a later process.
+    """
+
+    model: MLLM
+    eyes: Eyes
+    thread: str
+    _graph: CompiledStateGraph[State]
+    _saver: AsyncSqliteSaver
+    _recursion_limit: int
+
+    async def watch(self, until_s: float | None = None, progress: Callable[[float], None] | None = None) -> None:
+        """Wait until the source was watched up to a media time in seconds (None: to its end; live sources have none).
+
+        Args:
+            until_s: media time to wait for.
+            progress: called with the media time reached, now and then.
+
+        Raises:
+            MediaError: if the source fails before any frame of it was seen.
+        """
+        await asyncio.to_thread(self.eyes.watch, until_s, progress)
+
+    def ask(self, question: str) -> AsyncIterator[Event]:
+        """Put a question; the stream ends with `Answered`, or with `Needs` when the person is asked for something.
+
+        Raises:
+            AttendError: if the question is empty.
+            ModelError: if the model fails; the conversation stays as it was and can be gone on with.
+        """
+        return self._run({"messages": [HumanMessage(question)]})
+
+    def reply(self, text: str) -> AsyncIterator[Event]:
+        """Answer the pending request (see `Needs`), which resumes the run."""
+        return self._run(Command(resume=Reply(text=text).model_dump()))
+
+    def resume(self) -> AsyncIterator[Event]:
+        """Go on with a run that a crash or a stop cut off."""
+        return self._run(None)
+
+    async def pending(self) -> Needs | bool:
+        """What a resumed conversation waits for: a request to the person, or True for a run cut off; else False."""
+        snapshot = await self._graph.aget_state(self._thread_config())
+        return _needs(snapshot.interrupts) or bool(snapshot.next)
+
+    async def history(self) -> list[BaseMessage]:
+        """Return the questions and answers so far, oldest first."""
+        snapshot = await self._graph.aget_state(self._thread_config())
+        return [
+            message
+            for message in snapshot.values.get("messages", [])
+            if (isinstance(message, AIMessage) and not message.tool_calls)
+            or (isinstance(message, HumanMessage) and not message.additional_kwargs.get("hint"))
+        ]
+
+    def _thread_config(self) -> Any:
+        return {"configurable": {"thread_id": self.thread}, "recursion_limit": self._recursion_limit}
+
+    async def _run(self, payload: Any) -> AsyncIterator[Event]:
+        started = time.monotonic()
+        first_token_s: float | None = None
+        config = self._thread_config()
+        # Each superstep is on disk before the next begins: a killed process loses at most the step it was in.
+        stream = self._graph.astream(payload, config, stream_mode=["messages", "custom"], durability="sync")
+        async for mode, part in stream:
+            if mode == "custom":
+                yield part
+                continue
+            message, origin = part
+            if isinstance(message, AIMessage) and message.text and origin.get("langgraph_node") == "think":
+                if first_token_s is None:
+                    first_token_s = time.monotonic() - started
+                yield Token(text=message.text)
+        snapshot = await self._graph.aget_state(config)
+        if needs := _needs(snapshot.interrupts):
+            yield needs
+            return
+        await prune(self._saver, self.thread)
+        turn = snapshot.values["turn"]
+        yield Answered(
+            answer=Answer.model_validate(snapshot.values["answer"]),
+            steps=turn["steps"],
+            tokens_in=turn["tokens_in"],
+            tokens_out=turn["tokens_out"],
+            seconds=time.monotonic() - started,
+            first_token_s=first_token_s,
+        )
+
+
+def _needs(interrupts: tuple[Any, ...]) -> Needs | None:
+    if not interrupts:
+        return None
+    value = dict(interrupts[0].value)
+    return Needs(problem=value.pop("problem", ""), request=Intervention.model_validate(value))
+
+
+@asynccontextmanager
+async def open_assistant(
+    source: str,
+    config: Config,
+    *,
+    thread: str | None = None,
+    realtime: bool = False,
+    loop: bool = False,
+    model: MLLM | None = None,
+) -> AsyncIterator[Assistant]:
+    """Open a source, a model and a conversation, and start to watch.
+
+    Args:
+        source: see `tools.media.open_source`.
+        config: the settings.
+        thread: the conversation to resume or begin; None begins one with a random name.
+        realtime: play a file at its own speed, as if it were live; live sources always do.
+        loop: begin a file again at its end.
+        model: takes the place of the configured one.
+
+    Raises:
+        MediaError, ModelError, StoreError: if the source, the model or the folder cannot be opened.
+    """
+    thread = thread or uuid.uuid4().hex[:8]
+    async with open_threads(config.folder / "threads.sqlite") as saver:
+        eyes = await asyncio.to_thread(open_eyes, source, config, realtime=realtime, loop=loop)
+        try:
+            mllm = model or await asyncio.to_thread(load_mllm, config.model, config.mllm)
+            graph = build_graph(mllm, eyes, make_tools(eyes), config.limits, saver)
+            recursion_limit = SUPERSTEPS_A_STEP * (config.limits.steps + 2)
+            assistant = Assistant(mllm, eyes, thread, graph, saver, recursion_limit)
+            saved = await graph.aget_state(assistant._thread_config())
+            eyes.remember([SeenFrame.model_validate(frame) for frame in saved.values.get("window", [])])
+            yield assistant
+        finally:
+            await asyncio.to_thread(eyes.close)
+
+
+__all__ = ["Assistant", "AttendError", "open_assistant"]

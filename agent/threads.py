@@ -1,0 +1,49 @@
+"""Conversations on disk: a SQLite checkpointer that resumes after a crash and keeps one checkpoint a conversation."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiosqlite
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from tools.errors import StoreError
+
+
+@asynccontextmanager
+async def open_threads(path: Path) -> AsyncIterator[AsyncSqliteSaver]:
+    """Open the checkpoints in a SQLite file, made when missing. Only plain data and messages are ever deserialised.
+
+    Raises:
+        StoreError: if the file cannot be opened or is no database.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        async with aiosqlite.connect(path) as connection:
+            saver = AsyncSqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
+            await saver.setup()
+            yield saver
+    except (OSError, sqlite3.DatabaseError) as error:
+        raise StoreError(
+            f"the conversations in {str(path)!r} cannot be opened: {error}.",
+            remedy="Check that the folder is writable and the disk not full, or name another with --folder.",
+        ) from error
+
+
+async def prune(saver: AsyncSqliteSaver, thread_id: str) -> None:
+    """Drop all checkpoints of a conversation but the newest.
+
+    Each checkpoint holds the whole conversation, so keeping all of them would grow with the square of its length.
+    """
+    newest = "(SELECT max(checkpoint_id) FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = '')"
+    async with saver.lock:
+        for table in ("checkpoints", "writes"):
+            await saver.conn.execute(
+                f"DELETE FROM {table} WHERE thread_id = ? AND checkpoint_ns = '' AND checkpoint_id < {newest}",
+                (thread_id, thread_id),
+            )
+        await saver.conn.commit()
