@@ -1,0 +1,134 @@
+"""What turns a frame into one feature vector for the policies: `Encoder`, `load_encoder`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from memory.stream.tower import HEAD_DIM, VisionTower, shared_tower, to_input
+from tools.errors import ModelError
+
+BUNDLED = "efficientnet-lite2"
+_HUB = "hf:"
+_SHORT_SIDE_PX, _CROP_PX = 256, 224
+_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Encoder(Protocol):
+    """Gives every picture a unit vector; like pictures get near ones.
+
+    Attributes:
+        name: the string it was loaded by.
+        dim: length D of its vectors.
+    """
+
+    name: str
+    dim: int
+
+    def embed(self, rgb: np.ndarray) -> np.ndarray:
+        """Return the L2-normalised feature, float32 of shape (D,), of RGB pixels (height, width, 3), uint8."""
+
+
+def load_encoder(name: str = BUNDLED) -> Encoder:
+    """Load an encoder.
+
+    Args:
+        name: `efficientnet-lite2`, the bundled network; or `hf:ORG/NAME`, or a local folder, for a model with a CLS
+            token that transformers' AutoModel loads, such as `hf:facebook/dinov2-small`, which CurveStream's paper uses.
+
+    Raises:
+        ModelError: if the name is none of these, or the model cannot be loaded.
+    """
+    if name == BUNDLED:
+        return BundledEncoder(shared_tower())
+    if name.startswith(_HUB) or Path(name).expanduser().is_dir():
+        return CLSEncoder(name)
+    raise ModelError(
+        f"there is no encoder {name!r}.",
+        expected=f"{BUNDLED!r}, 'hf:ORG/NAME' (such as 'hf:facebook/dinov2-small') or an existing local folder",
+    )
+
+
+class BundledEncoder:
+    """EfficientNet-Lite2's head features, averaged over the picture: D = 1280.
+
+    CurveStream's paper uses a frozen DINOv2-small; this network is our stand-in because its weights arrive as a
+    package. Scores are therefore not comparable with the paper's in size; thresholds adapt to them.
+    """
+
+    name = BUNDLED
+    dim = HEAD_DIM
+
+    def __init__(self, tower: VisionTower) -> None:
+        self._tower = tower
+
+    def embed(self, rgb: np.ndarray) -> np.ndarray:
+        """Return the pooled head feature of the whole picture, scaled to 260 x 260 pixels."""
+        import torch
+
+        head = self._tower.features(torch.from_numpy(to_input(rgb))[None]).head
+        return _unit(head.mean((2, 3))[0].cpu().numpy(), self.name)
+
+
+class CLSEncoder:
+    """The CLS token after the final norm of a vision transformer, in float32.
+
+    The paper names DINOv2-small but not the token, crop or precision; short side 256, centre crop 224 and ImageNet
+    normalisation are what DINOv2 was evaluated with.
+
+    Raises:
+        ModelError: if the model is neither here nor reachable, or is not a vision transformer.
+    """
+
+    def __init__(self, name: str) -> None:
+        import torch
+        from transformers import AutoModel
+
+        where = name.removeprefix(_HUB) if name.startswith(_HUB) else str(Path(name).expanduser())
+        try:
+            model: Any = AutoModel.from_pretrained(where, dtype=torch.float32)
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"the encoder {name!r} cannot be loaded: {str(error).splitlines()[0]}",
+                remedy="Without a network, name a local folder of the model, or the bundled 'efficientnet-lite2'.",
+            ) from error
+        if getattr(model, "main_input_name", "") != "pixel_values" or not hasattr(model.config, "hidden_size"):
+            raise ModelError(
+                f"{name!r} is a {type(model).__name__}, which gives no CLS token for a picture.",
+                expected="a vision transformer such as DINOv2",
+            )
+        self._model = model.eval().requires_grad_(False)
+        self.name = name
+        self.dim = int(model.config.hidden_size)
+
+    def embed(self, rgb: np.ndarray) -> np.ndarray:
+        """Return the CLS token of the central part of the picture."""
+        import torch
+
+        with torch.no_grad():
+            output = self._model(pixel_values=torch.from_numpy(_centre_crop(rgb))[None])
+        return _unit(output.last_hidden_state[0, 0].numpy(), self.name)
+
+
+def _centre_crop(rgb: np.ndarray) -> np.ndarray:
+    import cv2
+
+    height, width = rgb.shape[:2]
+    scale = _SHORT_SIDE_PX / min(height, width)
+    size = max(_CROP_PX, round(width * scale)), max(_CROP_PX, round(height * scale))
+    scaled = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    top, left = (size[1] - _CROP_PX) // 2, (size[0] - _CROP_PX) // 2
+    crop = scaled[top : top + _CROP_PX, left : left + _CROP_PX].astype(np.float32) / 255
+    normalised = (crop - np.array(_IMAGENET_MEAN, np.float32)) / np.array(_IMAGENET_STD, np.float32)
+    return np.ascontiguousarray(normalised.transpose(2, 0, 1))
+
+
+def _unit(feature: np.ndarray, name: str) -> np.ndarray:
+    norm = float(np.linalg.norm(feature))
+    if not 0 < norm < np.inf:
+        raise ModelError(
+            f"the encoder {name!r} gave a feature of length {norm!r}.", expected="a finite vector, not zero"
+        )
+    return (feature / norm).astype(np.float32)

@@ -1,0 +1,286 @@
+"""`StreamMemory`: what is remembered of one stream, pushed frame by frame and read at any moment."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from threading import Lock
+
+import numpy as np
+
+from memory.frames import FrameStore
+from memory.stream.encoders import Encoder
+from memory.stream.kept import Kept
+from memory.stream.options import StreamOptions
+from memory.stream.policy import Decision, make_policy
+from tools.errors import ConfigError, MediaError, ModelError, StoreError
+from tools.media.types import Frame, Gap, Span
+
+LOG_LENGTH = 20_000
+"""Decisions held for drawing the score curve, newest kept: 5.5 hours at one frame a second. Our choice."""
+HISTORY_LENGTH = 4_096
+"""References held of frames that have left the queue. Their pixels last as long as the store's quota allows."""
+GAPS_LENGTH = 1_000
+"""Gaps held, newest kept."""
+_NO_FEATURE = np.empty(0, np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Counts since the memory began; `kept_now` and `tokens_now` are the queue's, `encode_s` is time spent encoding."""
+
+    seen: int
+    clear: int
+    fuzzy: int
+    discarded: int
+    gaps: int
+    kept_now: int
+    tokens_now: int
+    newest_s: float | None
+    encode_s: float
+
+    @property
+    def keep_rate(self) -> float:
+        """Share of all frames seen that were kept when they came."""
+        return (self.clear + self.fuzzy) / self.seen if self.seen else 0.0
+
+
+@dataclass(slots=True)
+class _Entry:
+    kept: Kept
+    left_s: float = math.inf  # media time at which it left the queue
+
+
+class StreamMemory:
+    """A bounded queue of kept frames over a stream, and the newest frame.
+
+    One thread pushes while others take snapshots. Pixels of kept frames go to the store at native resolution; a fuzzy
+    frame is shrunk when it is asked for, so the query frame can still be shown clear, and a tool can look closer.
+    Frames in the queue are pinned in the store.
+
+    Args:
+        options: the policy and its settings.
+        encoder: turns frames into features; None only for policies that need none.
+        store: where pixels go; it may be shared with other memories.
+
+    Raises:
+        ConfigError: if the policy needs an encoder and there is none.
+    """
+
+    def __init__(self, options: StreamOptions, encoder: Encoder | None, store: FrameStore) -> None:
+        self.options, self.store = options, store
+        self._policy = make_policy(options)
+        if encoder is None and self._policy.needs_feature:
+            raise ConfigError(
+                f"the policy {options.policy!r} scores features and was given no encoder.",
+                remedy="Pass load_encoder(options.encoder), or choose the policy last, uniform, alternate or random.",
+            )
+        self._encoder = encoder
+        self._writing = Lock()  # one writer at a time; held while encoding and storing
+        self._lock = Lock()  # guards everything below; held for moments only
+        self._queue: list[_Entry] = []
+        self._left: deque[_Entry] = deque(maxlen=HISTORY_LENGTH)
+        self._newest: Frame | None = None
+        self._newest_score: float | None = None
+        self._newest_s = -math.inf
+        self._gaps: deque[Gap] = deque(maxlen=GAPS_LENGTH)
+        self._gap_count = 0
+        self._log: deque[Decision] = deque(maxlen=LOG_LENGTH)
+        self._counts = {"clear": 0, "fuzzy": 0, "discard": 0}
+        self._encode_s = 0.0
+
+    def push(self, frame: Frame) -> Decision:
+        """Take the next frame of the stream and return what was decided about it.
+
+        Raises:
+            MediaError: if the frame is not later than the one before.
+            ModelError: if the encoder fails or returns no unit vector; the frame is then passed over.
+            StoreError: if the frame was to be kept and cannot be stored; it is then the newest frame, but not kept.
+        """
+        with self._writing:
+            if frame.t_s <= self._newest_s:
+                raise MediaError(
+                    f"a frame at {frame.t_s!r} s came after one at {self._newest_s!r} s.",
+                    expected="times that increase along a stream",
+                    remedy="Begin a new memory for a new stream.",
+                )
+            started = time.perf_counter()
+            feature = self._embed(frame) if self._policy.needs_feature else _NO_FEATURE
+            encode_s = time.perf_counter() - started
+            decision = self._policy.decide(feature, frame.t_s)
+            with self._lock:
+                self._newest, self._newest_score, self._newest_s = frame, decision.CS, frame.t_s
+                self._log.append(decision)
+                self._counts[decision.state] += 1
+                self._encode_s += encode_s
+            if decision.state != "discard":
+                self.store.put(frame)
+                with self._lock:
+                    self._insert(Kept.of(frame, decision.state, decision.CS))
+            return decision
+
+    def push_gap(self, gap: Gap) -> None:
+        """Note a stretch that could not be read. A gap with an end replaces the same gap without one."""
+        with self._lock:
+            last = self._gaps[-1] if self._gaps else None
+            if last and (last.source, last.start_s, last.end_s) == (gap.source, gap.start_s, None):
+                self._gaps[-1] = gap
+            else:
+                self._gaps.append(gap)
+                self._gap_count += 1
+
+    def snapshot(self, t_q: float | None = None) -> list[Kept]:
+        """Return what is to be shown for a question asked at `t_q` (None: now), oldest first. The queue is not changed.
+
+        The last item is the query frame: the newest frame up to `t_q`, always clear. At most `options.capacity` items
+        are returned and their tokens fit `options.token_budget`; the oldest give way.
+
+        Nothing later than `t_q` has any influence. If frames after `t_q` have come already, the queue is shown as it
+        was at `t_q`; where the frame at `t_q` itself had been discarded, the last kept one before it is the query
+        frame. The list is empty where nothing was seen up to `t_q`.
+
+        Raises:
+            StoreError: if the query frame cannot be stored.
+        """
+        with self._lock:
+            newest, score = self._newest, self._newest_score
+            if t_q is None or t_q >= self._newest_s:
+                items = [entry.kept for entry in self._queue]
+            else:
+                newest = None
+                found = [entry for entry in (*self._left, *self._queue) if entry.kept.t_s <= t_q < entry.left_s]
+                items = sorted((entry.kept for entry in found), key=lambda kept: kept.t_s)
+        if newest is not None and not (items and items[-1].t_s == newest.t_s):
+            self.store.put(newest)
+            items.append(Kept.of(newest, "clear", score))
+        elif items:
+            items[-1] = replace(items[-1], state="clear")
+        items = items[-self.options.capacity :]
+        while self._over_budget(items):
+            items.pop(0)
+        return items
+
+    def newest(self) -> Kept | None:
+        """Return the newest frame, clear, its pixels stored; None before the first."""
+        items = self.snapshot()
+        return items[-1] if items else None
+
+    def remembered(self, span: Span | None = None) -> list[Kept]:
+        """Return every kept frame of a span (None: all) whose pixels are still stored, oldest first.
+
+        This reaches beyond the queue: up to `HISTORY_LENGTH` frames that have left it.
+        """
+        with self._lock:
+            items = [entry.kept for entry in (*self._left, *self._queue)]
+        wanted = {kept.t_s: kept for kept in items if span is None or kept.t_s in span}
+        return [wanted[t_s] for t_s in sorted(wanted) if self.store.has(wanted[t_s].frame_id)]
+
+    def image(self, kept: Kept) -> np.ndarray:
+        """Return the pixels to show, RGB uint8: clear ones bit-equal to the frame, fuzzy ones blur_px x blur_px.
+
+        Raises:
+            StoreError: if the frame has given way to newer ones, or its file is damaged.
+        """
+        newest = self._newest
+        rgb = newest.rgb if newest is not None and newest.id == kept.frame_id else self.store.get(kept.frame_id)
+        if kept.state == "clear":
+            return rgb
+        import cv2
+
+        side = self.options.blur_px
+        how = cv2.INTER_AREA if min(rgb.shape[:2]) >= side else cv2.INTER_LINEAR
+        return cv2.resize(rgb, (side, side), interpolation=how)
+
+    def keep_query(self, kept: Kept) -> None:
+        """Hold on to the frame a question was asked at, clear, if `options.persist_query` says so; else do nothing."""
+        if not self.options.persist_query:
+            return
+        with self._writing, self._lock:
+            self._insert(replace(kept, state="clear"))
+
+    def restore(self, items: Sequence[Kept]) -> list[Kept]:
+        """Fill an empty memory with what it held before a restart; return the items whose pixels are gone.
+
+        Running statistics are not restored: the policy begins anew, with its warm-up. Frames pushed afterwards must be
+        later than the last item.
+
+        Raises:
+            StoreError: if the memory is not empty.
+        """
+        with self._writing, self._lock:
+            if self._queue or self._newest is not None:
+                raise StoreError("a memory that has seen frames cannot be restored.", remedy="Begin with a new one.")
+            gone = [kept for kept in items if not self.store.has(kept.frame_id)]
+            self._newest_s = max((kept.t_s for kept in items), default=-math.inf)
+            for kept in sorted(items, key=lambda kept: kept.t_s):
+                if kept not in gone:
+                    self._insert(kept)
+            return gone
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """The last `GAPS_LENGTH` gaps, oldest first."""
+        with self._lock:
+            return list(self._gaps)
+
+    @property
+    def log(self) -> list[Decision]:
+        """The last `LOG_LENGTH` decisions, oldest first."""
+        with self._lock:
+            return list(self._log)
+
+    @property
+    def stats(self) -> Stats:
+        """Counts so far."""
+        with self._lock:
+            clear, fuzzy, discarded = self._counts["clear"], self._counts["fuzzy"], self._counts["discard"]
+            return Stats(
+                seen=clear + fuzzy + discarded,
+                clear=clear,
+                fuzzy=fuzzy,
+                discarded=discarded,
+                gaps=self._gap_count,
+                kept_now=len(self._queue),
+                tokens_now=self._tokens([entry.kept for entry in self._queue]),
+                newest_s=None if math.isinf(self._newest_s) else self._newest_s,
+                encode_s=self._encode_s,
+            )
+
+    def _embed(self, frame: Frame) -> np.ndarray:
+        assert self._encoder is not None  # checked when the memory was made
+        feature = self._encoder.embed(frame.rgb)
+        norm = float(np.linalg.norm(feature))
+        if feature.shape != (self._encoder.dim,) or not abs(norm - 1) < 1e-3:  # also catches NaN
+            raise ModelError(
+                f"the encoder {self._encoder.name!r} gave a feature of shape {feature.shape} and length {norm:.4g} "
+                f"for the frame at {frame.t_s!r} s.",
+                expected=f"shape ({self._encoder.dim},) and length 1",
+            )
+        return feature
+
+    def _insert(self, kept: Kept) -> None:
+        """Put an item in its place in time, or in place of the one of that time, and let others leave if need be."""
+        position = len(self._queue)
+        while position and self._queue[position - 1].kept.t_s > kept.t_s:
+            position -= 1
+        if position and self._queue[position - 1].kept.t_s == kept.t_s:
+            self._queue[position - 1].kept = kept
+        else:
+            self._queue.insert(position, _Entry(kept))
+            self.store.pin(kept.frame_id)
+        while len(self._queue) > self.options.capacity or self._over_budget([entry.kept for entry in self._queue]):
+            for gone in sorted(self._policy.evict(len(self._queue)), reverse=True):
+                entry = self._queue.pop(gone)
+                entry.left_s = self._newest_s
+                self.store.unpin(entry.kept.frame_id)
+                self._left.append(entry)
+
+    def _tokens(self, items: Sequence[Kept]) -> int:
+        options = self.options
+        return sum(options.tokens_clear if kept.state == "clear" else options.tokens_fuzzy for kept in items)
+
+    def _over_budget(self, items: Sequence[Kept]) -> bool:
+        return self.options.token_budget is not None and self._tokens(items) > self.options.token_budget
