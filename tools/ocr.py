@@ -1,0 +1,112 @@
+"""Words in pictures, read by RapidOCR with the models inside its wheel; nothing is downloaded."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tools.errors import ToolFailed
+from tools.media.types import Box
+
+N_THREADS = 2
+"""Threads of the recogniser; our choice: more do not help on small machines, and others need the rest."""
+MIN_CONFIDENCE = 0.5
+"""Lines that are read less surely are left out; our choice, which is also RapidOCR's own default."""
+_MIN_SIDE_PX = 32
+
+_engine: Any = None
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Word:
+    """A line of text found in a picture.
+
+    Attributes:
+        text: the line as read.
+        box: where it stands, in fractions of the picture.
+        confidence: how sure the recogniser is, 0 to 1.
+    """
+
+    text: str
+    box: Box
+    confidence: float
+
+
+def read_words(rgb: np.ndarray, max_side_px: int = 1280) -> list[Word]:
+    """Return the lines of text in an RGB picture (height, width, 3), uint8, from top to bottom and left to right.
+
+    Takes about a second for a full screen on two cores. Calls from several threads run one after another.
+
+    Args:
+        rgb: the picture.
+        max_side_px: larger pictures are scaled down to this longer side first.
+
+    Raises:
+        ToolFailed: if RapidOCR is not installed.
+    """
+    import cv2
+
+    height, width = rgb.shape[:2]
+    scale = min(1.0, max_side_px / max(height, width))
+    if scale < 1:
+        rgb = cv2.resize(rgb, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
+    # The detector needs some surroundings, also of a very small cut-out.
+    pad_y, pad_x = (max(0, _MIN_SIDE_PX - side) for side in rgb.shape[:2])
+    if pad_x or pad_y:
+        rgb = cv2.copyMakeBorder(rgb, 0, pad_y, 0, pad_x, cv2.BORDER_REPLICATE)
+    with _lock:
+        found = _load()(np.ascontiguousarray(rgb[:, :, ::-1]))
+    if found.boxes is None or found.txts is None:
+        return []
+    seen_height, seen_width = rgb.shape[0] - pad_y, rgb.shape[1] - pad_x
+    words = []
+    for corners, text, confidence in zip(found.boxes, found.txts, found.scores, strict=True):
+        box = _box(np.asarray(corners), seen_width, seen_height)
+        if box and text.strip() and confidence >= MIN_CONFIDENCE:
+            words.append(Word(text.strip(), box, float(confidence)))
+    return _in_reading_order(words)
+
+
+def _load() -> Any:
+    """Build the recogniser once; loading takes one to four seconds."""
+    global _engine
+    if _engine is None:
+        try:
+            from rapidocr import RapidOCR
+        except ImportError as error:
+            raise ToolFailed(
+                f"words cannot be read, since RapidOCR is missing: {error}.",
+                remedy="Run: pip install --no-deps rapidocr",
+            ) from error
+        _engine = RapidOCR(
+            params={
+                "Global.log_level": "error",
+                "EngineConfig.onnxruntime.intra_op_num_threads": N_THREADS,
+                "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+            }
+        )
+    return _engine
+
+
+def _box(corners: np.ndarray, width_px: int, height_px: int) -> Box | None:
+    left, top = corners.min(axis=0) / (width_px, height_px)
+    right, bottom = corners.max(axis=0) / (width_px, height_px)
+    edges = [float(min(1.0, max(0.0, edge))) for edge in (left, top, right, bottom)]
+    return Box(*edges) if edges[0] < edges[2] and edges[1] < edges[3] else None
+
+
+def _in_reading_order(words: list[Word]) -> list[Word]:
+    """Sort by lines: words whose middles lie within half a word's height of each other share one."""
+    lines: list[list[Word]] = []
+    for word in sorted(words, key=lambda word: word.box.top + word.box.bottom):
+        middle = (word.box.top + word.box.bottom) / 2
+        last = lines[-1][-1] if lines else None
+        if last and abs(middle - (last.box.top + last.box.bottom) / 2) < (last.box.bottom - last.box.top) / 2:
+            lines[-1].append(word)
+        else:
+            lines.append([word])
+    return [word for line in lines for word in sorted(line, key=lambda word: word.box.left)]
