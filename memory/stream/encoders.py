@@ -36,7 +36,7 @@ def load_encoder(name: str = BUNDLED) -> Encoder:
 
     Args:
         name: `efficientnet-lite2`, the bundled network; or `hf:ORG/NAME`, or a local folder, for a model with a CLS
-            token that transformers' AutoModel loads, such as `hf:facebook/dinov2-small`, which CurveStream's paper uses.
+            token that transformers loads, such as `hf:facebook/dinov2-small`, which CurveStream's paper uses.
 
     Raises:
         ModelError: if the name is none of these, or the model cannot be loaded.

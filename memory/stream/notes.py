@@ -1,0 +1,223 @@
+"""`Notes`: what is known in words about remembered moments, searchable, in one SQLite file beside the frames."""
+
+from __future__ import annotations
+
+import math
+import re
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Literal, Self, get_args
+
+import numpy as np
+
+from tools.errors import StoreError
+from tools.media.types import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NoteKind = Literal["label", "text", "caption", "note"]
+Embed = Callable[[list[str]], np.ndarray]
+
+FILE_NAME = "notes.sqlite"
+MAX_ROWS = 20_000
+"""Notes held in one file, over all sources; the oldest leave first. Our choice: a search reads all of them."""
+_K1, _B = 1.2, 0.75  # the usual constants of BM25
+_RRF_K = 60  # Cormack et al. 2009
+_FUSED_ROWS = 50
+_CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+_WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+")
+_SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS notes (
+    id INTEGER PRIMARY KEY,
+    source TEXT NOT NULL,
+    t_s REAL NOT NULL,
+    frame_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    text TEXT NOT NULL,
+    vector BLOB,
+    UNIQUE (source, t_s, kind, text)
+);
+CREATE INDEX IF NOT EXISTS notes_by_time ON notes (source, t_s);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Words about one moment: a `label` (what is seen), a `text` (words read in it), a `caption`, or a `note`."""
+
+    source: str
+    t_s: float
+    frame_id: str
+    kind: NoteKind
+    text: str
+
+
+class Notes:
+    """Notes about one source, kept across restarts. Safe to use from several threads and processes.
+
+    Args:
+        folder: the folder of the memory; the file `notes.sqlite` in it is made if missing.
+        source: whose notes are written and read here; others in the same file are left alone.
+        embed: texts to float vectors (N, D), to find notes by meaning as well as by words. None searches by words only.
+
+    Raises:
+        StoreError: if the file cannot be opened, is damaged, or was written by a newer version.
+    """
+
+    def __init__(self, folder: str | Path, source: str, embed: Embed | None = None) -> None:
+        self.path = Path(folder) / FILE_NAME
+        self.source = source
+        self._embed = embed
+        self._lock = Lock()
+        with self._failures("opened"):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(self.path, check_same_thread=False, timeout=10)
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=NORMAL")
+            (version,) = self._database.execute("PRAGMA user_version").fetchone()
+            if version > _SCHEMA_VERSION:
+                raise StoreError(
+                    f"{str(self.path)!r} has format {version}, which is newer than {_SCHEMA_VERSION}.",
+                    remedy="Update attend-agent, or choose another folder.",
+                )
+            self._database.executescript(_SCHEMA + f"PRAGMA user_version={_SCHEMA_VERSION};")
+
+    def add(self, t_s: float, frame_id: str, kind: NoteKind, text: str) -> Note:
+        """Note `text` about the frame at `t_s` seconds; saying the same again changes nothing.
+
+        Raises:
+            StoreError: if the kind is unknown, the text is empty, or the file cannot be written.
+        """
+        text = text.strip()
+        if kind not in get_args(NoteKind) or not text:
+            raise StoreError(
+                f"a note of kind {kind!r} with the text {text!r} cannot be kept.",
+                expected=f"one of {', '.join(get_args(NoteKind))}, and a text",
+            )
+        note = Note(self.source, float(t_s), frame_id, kind, text)
+        with self._failures("written"), self._lock, self._database:
+            self._database.execute(
+                "INSERT OR IGNORE INTO notes (source, t_s, frame_id, kind, text) VALUES (?, ?, ?, ?, ?)",
+                (note.source, note.t_s, note.frame_id, note.kind, note.text),
+            )
+            self._database.execute("DELETE FROM notes WHERE id <= (SELECT max(id) FROM notes) - ?", (MAX_ROWS,))
+        return note
+
+    def between(self, span: Span | None = None) -> list[Note]:
+        """Return the notes of a span (None: all), by time."""
+        return [note for _, note in self._rows(span)]
+
+    def search(self, query: str, k: int, span: Span | None = None) -> list[Note]:
+        """Return at most `k` notes that match `query`, best first.
+
+        Words are matched by BM25. With `embed`, the ranking by cosine similarity is mixed in by reciprocal rank fusion;
+        notes without a common word can then be found too.
+        """
+        rows = self._rows(span)
+        by_words = _bm25(tokenize(query), [tokenize(note.text) for _, note in rows])
+        if self._embed is None or not rows or not query.strip():
+            return [rows[index][1] for index in by_words[:k]]
+        by_meaning = self._nearest(query, rows)
+        points: defaultdict[int, float] = defaultdict(float)
+        for ranking in (by_words, by_meaning):
+            for rank, index in enumerate(ranking[:_FUSED_ROWS], start=1):
+                points[index] += 1 / (_RRF_K + rank)
+        return [rows[index][1] for index in sorted(points, key=lambda index: -points[index])[:k]]
+
+    def __len__(self) -> int:
+        return len(self._rows(None))
+
+    def close(self) -> None:
+        """Close the file. May be called twice."""
+        with self._lock:
+            self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _rows(self, span: Span | None) -> list[tuple[int, Note]]:
+        start_s, end_s = (span.start_s, span.end_s) if span else (0.0, math.inf)
+        with self._failures("read"), self._lock:
+            found = self._database.execute(
+                "SELECT id, source, t_s, frame_id, kind, text FROM notes "
+                "WHERE source = ? AND t_s BETWEEN ? AND ? ORDER BY t_s, id",
+                (self.source, start_s, end_s),
+            ).fetchall()
+        return [(row[0], Note(*row[1:])) for row in found]
+
+    def _nearest(self, query: str, rows: Sequence[tuple[int, Note]]) -> list[int]:
+        """Rank rows by cosine similarity; vectors are computed once and kept in the file."""
+        assert self._embed is not None
+        ids = [row_id for row_id, _ in rows]
+        with self._failures("read"), self._lock:
+            known = dict(self._database.execute("SELECT id, vector FROM notes WHERE vector IS NOT NULL").fetchall())
+        missing = [(row_id, note.text) for row_id, note in rows if row_id not in known]
+        vectors = self._embed([query] + [text for _, text in missing]).astype(np.float32)
+        blobs = {row_id: vector.tobytes() for (row_id, _), vector in zip(missing, vectors[1:], strict=True)}
+        with self._failures("written"), self._lock, self._database:
+            self._database.executemany(
+                "UPDATE notes SET vector = ? WHERE id = ?", [(blob, row_id) for row_id, blob in blobs.items()]
+            )
+        known.update(blobs)
+        matrix = [np.frombuffer(known[row_id], np.float32) for row_id in ids]
+        if any(vector.shape != vectors[0].shape for vector in matrix):
+            raise StoreError(
+                f"the notes in {str(self.path)!r} were embedded by a model with another vector length.",
+                expected=f"length {vectors.shape[1]}",
+                remedy="Search with the model of before, or remove the file.",
+            )
+        stacked = np.stack(matrix)
+        lengths = np.linalg.norm(stacked, axis=1) * np.linalg.norm(vectors[0])
+        similarity = stacked @ vectors[0] / np.maximum(lengths, 1e-12)
+        return [int(index) for index in np.argsort(-similarity, kind="stable")]
+
+    @contextmanager
+    def _failures(self, verb: str) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(
+                f"the notes {str(self.path)!r} cannot be {verb}: {error}.",
+                remedy="Check the disk and the permissions of the folder. A damaged file can be removed: only what was "
+                "noted is lost, not the frames.",
+            ) from error
+
+
+@lru_cache(maxsize=MAX_ROWS)
+def tokenize(text: str) -> tuple[str, ...]:
+    """Split a text into words for matching: case folded, English plural s dropped, one token a CJK character."""
+    words = _WORD.findall(text.casefold())
+    return tuple(
+        word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word for word in words
+    )
+
+
+def _bm25(query: Sequence[str], documents: Sequence[Sequence[str]]) -> list[int]:
+    """Return the indices of the documents that share a word with the query, best first (Robertson & Zaragoza 2009)."""
+    wanted = set(query)
+    counts = [Counter(word for word in document if word in wanted) for document in documents]
+    holding = Counter(word for count in counts for word in count)
+    mean_length = sum(map(len, documents)) / len(documents) if documents else 1.0
+    scores = {}
+    for index, count in enumerate(counts):
+        if count:
+            damping = _K1 * (1 - _B + _B * len(documents[index]) / mean_length)
+            scores[index] = sum(
+                math.log(1 + (len(documents) - holding[word] + 0.5) / (holding[word] + 0.5))
+                * found
+                * (_K1 + 1)
+                / (found + damping)
+                for word, found in count.items()
+            )
+    return sorted(scores, key=lambda index: -scores[index])
