@@ -28,8 +28,8 @@ class Backend:
     """A backend under test.
 
     Attributes:
-        make: gives a model that will answer with text, a long text (over 100 tokens where that can be asked for), a call of
-            the tool `Zoom`, or (`sampled`) with temperature and a seed. Models that answer freely ignore it.
+        make: gives a model that will answer with text, a long text (over 100 tokens where that can be asked for), a
+            call of the tool `Zoom`, or (`sampled`) with temperature and a seed. Models that answer freely ignore it.
         produced: how many tokens a model has generated so far, where that can be known.
     """
 

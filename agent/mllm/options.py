@@ -17,11 +17,11 @@ class ModelOptions(BaseModel):
     Attributes:
         device: where local weights run; `auto` takes CUDA, then Apple's MPS, then the processor.
         dtype: the number format of local weights; `auto` is bfloat16 on CUDA and float32 elsewhere.
-        quantization: weight-only quantisation of `hf:` models; needs torchao.
+        quantization: weight-only quantisation of `hf:` models; needs the package bitsandbytes.
         max_tokens: the most tokens of one answer.
         temperature: 0 always takes the likeliest token; higher values sample.
         seed: makes sampling repeatable; None draws a fresh one.
-        timeout_s: the longest wait, in seconds, for one answer of a server, retries included.
+        timeout_s: the longest silence of a server, in seconds, before a call has failed; retries included.
         max_side_px: pictures are scaled down to this longer side before a server or an `hf:` model sees them; None
             keeps their size.
         max_images: the most pictures of one request, where the model's own limit is known; the oldest are left out.

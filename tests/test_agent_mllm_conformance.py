@@ -1,0 +1,74 @@
+"""Runs the conformance suite on every backend."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.mllm import MLLM, ModelOptions
+from agent.mllm.cassette import load_replay, record
+from agent.mllm.openai import load_openai
+from agent.mllm.scripted import Scripted, Turn
+from tests.fake_vllm import FakeVLLM
+from tests.mllm_conformance import CHECKS, Backend, Kind
+
+Check = Callable[[Backend], object]
+
+
+def make_scripted(kind: Kind) -> Scripted:
+    turns = {
+        "text": Turn(say="A cyclist crosses the bridge [0:05]."),
+        "sampled": Turn(say="A cyclist crosses the bridge [0:05]."),
+        "long": Turn(say="word " * 200),
+        "tool": Turn(tool="Zoom", args={"side": "left", "times": 3}),
+    }
+    return Scripted(turns=[turns[kind]])
+
+
+async def run(check: Check, backend: Backend) -> None:
+    done = check(backend)
+    if inspect.isawaitable(done):
+        await done
+
+
+@pytest.mark.parametrize("check", CHECKS)
+async def test_scripted(check: Check) -> None:
+    await run(check, Backend(make_scripted, lambda model: model.produced_tokens))
+
+
+@pytest.mark.parametrize("check", CHECKS)
+async def test_record_then_replay(check: Check, tmp_path: Path) -> None:
+    made = 0
+
+    def make_recorder(kind: Kind) -> MLLM:
+        nonlocal made
+        made += 1
+        return record(make_scripted(kind), tmp_path / f"{made}.jsonl")
+
+    def make_replay(kind: Kind) -> MLLM:
+        nonlocal made
+        made += 1
+        return load_replay(tmp_path / f"{made}.jsonl")
+
+    await run(check, Backend(make_recorder, lambda model: model.inner.produced_tokens))
+    made = 0
+    await run(check, Backend(make_replay))
+
+
+@pytest.fixture
+def server() -> Iterator[FakeVLLM]:
+    with FakeVLLM(images_per_prompt=2, token_delay_s=0.005) as server:
+        yield server
+
+
+@pytest.mark.parametrize("check", CHECKS)
+async def test_openai(check: Check, server: FakeVLLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    def make(kind: Kind) -> MLLM:
+        temperature = 0.7 if kind == "sampled" else 0.0
+        options = ModelOptions(max_images=2, temperature=temperature, seed=7, max_tokens=400 if kind == "long" else 16)
+        return load_openai(f"qwen3-vl@{server.url}", options)
+
+    await run(check, Backend(make, lambda _: server.produced))
