@@ -31,8 +31,6 @@ from agent.mllm.protocol import MLLM
 from agent.state import State
 from agent.threads import open_threads, prune
 from tools.ask_user import Intervention, Reply
-from tools.base import SeenFrame
-from tools.errors import AttendError
 from tools.toolset import make_tools
 
 SUPERSTEPS_A_STEP = 3
@@ -171,12 +169,6 @@ async def open_assistant(
             mllm = model or await asyncio.to_thread(load_mllm, config.model, config.mllm)
             graph = build_graph(mllm, eyes, make_tools(eyes), config.limits, saver)
             recursion_limit = SUPERSTEPS_A_STEP * (config.limits.steps + 2)
-            assistant = Assistant(mllm, eyes, thread, graph, saver, recursion_limit)
-            saved = await graph.aget_state(assistant._thread_config())
-            eyes.remember([SeenFrame.model_validate(frame) for frame in saved.values.get("window", [])])
-            yield assistant
+            yield Assistant(mllm, eyes, thread, graph, saver, recursion_limit)
         finally:
             await asyncio.to_thread(eyes.close)
-
-
-__all__ = ["Assistant", "AttendError", "open_assistant"]

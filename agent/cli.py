@@ -35,7 +35,7 @@ Folder = Annotated[Path | None, typer.Option(help="Where conversations, frames a
 Fps = Annotated[float | None, typer.Option(help="Frames looked at per second of video (default 1).")]
 Budget = Annotated[int | None, typer.Option(help="Frames that the memory keeps (default 20).")]
 Policy = Annotated[
-    str | None, typer.Option(help="Memory policy: curvestream, last-n, uniform, alternate, motion, curvature, random.")
+    str | None, typer.Option(help="Memory policy: curvestream, last, uniform, alternate, motion, curvature, random.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 

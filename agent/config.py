@@ -49,7 +49,9 @@ class Config(BaseModel):
 
     Attributes:
         model: the model string, such as `embedded` or `openai:qwen3-vl@http://127.0.0.1:8000/v1`.
+        source: what `langgraph dev` watches; the command line is given its source.
         folder: where conversations, frames and notes are kept.
+        quota_mb: the most that stored frames may take, in MiB; the oldest make room.
         mllm: how the model is run.
         media: how sources are opened and sampled.
         memory: what is kept of a stream.
@@ -60,6 +62,8 @@ class Config(BaseModel):
 
     model: str = "embedded"
     folder: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("attend")))
+    source: str = ""
+    quota_mb: int = Field(default=512, ge=16, le=1 << 20)
     mllm: ModelOptions = ModelOptions()
     media: MediaOptions = MediaOptions()
     memory: StreamOptions = StreamOptions()

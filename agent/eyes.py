@@ -1,0 +1,243 @@
+"""The agent's eyes on one source: capture, memory and notes, composed; threads of their own feed them.
+
+source -> Capture (thread) -> Recorder (thread) -> StreamMemory + FrameStore, and Notes for clear frames
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from agent.config import Config
+from agent.notes import NoteTaker, embed_texts
+from memory.frames import FrameStore
+from memory.stream.encoders import load_encoder
+from memory.stream.kept import Kept
+from memory.stream.memory import StreamMemory
+from memory.stream.notes import Note, Notes
+from memory.stream.policy import make_policy
+from memory.stream.recorder import Recorder
+from tools.base import Evidence, SeenFrame
+from tools.errors import AttendError
+from tools.media import Capture, Frame, MediaOptions, Source, SourceInfo, Span, format_clock, open_source
+
+WAIT_S = 0.2
+"""How long one look at the recorder may last before progress is shown and a stop is heeded; our choice."""
+
+NOTES_S = 30.0
+"""How long watching a recording to its end waits for the last notes; our choice."""
+
+TROUBLES_HELD = 20
+
+CATCH_UP_S = 2.0
+"""How long a question waits for captured frames to be remembered; our choice: a few encodings on a busy machine."""
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """What was and is seen of one source. Made by `open_eyes`; meets `tools.base.Seen` and `agent.graph.Perception`."""
+
+    memory: StreamMemory
+    notes: Notes
+    _source: Source
+    _capture: Capture
+    _recorder: Recorder
+    _note_taker: NoteTaker | None
+    _spec: str
+    _options: MediaOptions
+    _can_reread: bool
+    _stop_waiting: threading.Event = field(default_factory=threading.Event)
+    _troubles: deque[AttendError] = field(default_factory=lambda: deque(maxlen=TROUBLES_HELD))
+
+    @property
+    def info(self) -> SourceInfo:
+        """What is known of the source."""
+        return self._source.info
+
+    @property
+    def dropped(self) -> int:
+        """Frames that capture replaced by newer ones before memory could take them."""
+        return self._capture.stats.dropped
+
+    def watch(self, until_s: float | None = None, progress: Callable[[float], None] | None = None) -> None:
+        """Wait until the source was watched up to a media time in seconds, or to its end, or `stop_waiting` is called.
+
+        A live source is waited for until its first frame at least.
+
+        Raises:
+            MediaError: if the source fails before its first frame.
+        """
+        self._stop_waiting.clear()
+        while not self._recorder.drain(WAIT_S, until_s):
+            newest_s = self.memory.stats.newest_s
+            if progress and newest_s is not None:
+                progress(newest_s)
+            if self._stop_waiting.is_set():
+                return
+        self._raise_errors()
+        if self._note_taker and not self._plays:
+            self._note_taker.drain(NOTES_S)
+
+    def stop_waiting(self) -> None:
+        """End a `watch` that runs in another thread; what was seen stays."""
+        self._stop_waiting.set()
+
+    def perceive(self) -> list[SeenFrame]:
+        """Let memory catch up with capture, then return the frames to show now, oldest first, the newest last.
+
+        Raises:
+            AttendError: if nothing was ever seen because the source failed.
+        """
+        self._recorder.drain(CATCH_UP_S, self._capture.stats.last_t_s)
+        deadline = time.monotonic() + self._options.open_timeout_s
+        while self.memory.stats.newest_s is None and time.monotonic() < deadline:
+            self._raise_errors()
+            self._recorder.drain(WAIT_S, 0.0)
+        return self.kept()
+
+    def newest(self) -> SeenFrame | None:
+        """The frame last captured, or None before the first."""
+        kept = self.memory.newest()
+        return _seen(kept) if kept else None
+
+    def kept(self) -> list[SeenFrame]:
+        """The frames that would be shown now; nothing is waited for."""
+        return [_seen(kept) for kept in self.memory.snapshot()]
+
+    def frames(self, span: Span | None, limit: int) -> list[SeenFrame]:
+        """At most `limit` frames of a span, spread over it, oldest first.
+
+        Where memory holds fewer, a recording is opened again at the span, up to the moment watched so far.
+        """
+        found = [_seen(kept) for kept in self.memory.remembered(span)]
+        newest_s = self.memory.stats.newest_s
+        if len(found) < limit and span and newest_s is not None and self._can_reread:
+            found = self._reread(Span(min(span.start_s, newest_s), min(span.end_s, newest_s)), limit) or found
+        return _spread(found, limit)
+
+    def picture(self, frame_id: str) -> np.ndarray:
+        """The pixels of a frame, (height, width, 3) uint8 RGB. Raises StoreError if they are gone."""
+        return self.memory.image(frame_id, "clear")
+
+    def shown(self, frame: SeenFrame) -> np.ndarray:
+        """The pixels of a frame in its detail. Raises StoreError if they are gone."""
+        return self.memory.image(frame.frame_id, "clear" if frame.detail == "clear" else "fuzzy")
+
+    def add_picture(self, rgb: np.ndarray, t_s: float) -> SeenFrame:
+        """Store a picture derived from a moment, such as an enlarged part, and return its reference."""
+        frame = Frame(self.info.name, t_s, np.ascontiguousarray(rgb))
+        return SeenFrame(frame_id=self.memory.store.put(frame), t_s=t_s, source=frame.source)
+
+    def search(self, query: str, limit: int, span: Span | None) -> list[Evidence]:
+        """The best matching notes of this source, best first."""
+        return [_evidence(note, self.info.name) for note in self.notes.search(query, limit, span)]
+
+    def noted(self, frames: Sequence[SeenFrame]) -> list[Evidence]:
+        """What was noted about frames, in time order."""
+        if not frames:
+            return []
+        wanted = {frame.frame_id for frame in frames}
+        between = self.notes.between(Span(frames[0].t_s, frames[-1].t_s))
+        return [_evidence(note, self.info.name) for note in between if note.frame_id in wanted]
+
+    def summary(self) -> str:
+        """One line on what was seen, kept, dropped and missed, for people."""
+        stats, capture = self.memory.stats, self._capture.stats
+        parts = [f"{stats.seen} frames seen", f"{stats.kept_now} kept", f"{capture.dropped} dropped"]
+        if stats.newest_s is not None:
+            parts.append(f"now at {format_clock(stats.newest_s)}")
+        for gap in self.memory.gaps[-3:]:
+            end = "now" if gap.end_s is None else format_clock(gap.end_s)
+            parts.append(f"gap {format_clock(gap.start_s)} to {end}: {gap.reason}")
+        self._raise_errors()
+        troubles = [*self._troubles, *([self._note_taker.error] if self._note_taker and self._note_taker.error else [])]
+        parts += [str(trouble) for trouble in troubles[-3:]]
+        return ", ".join(parts)
+
+    def close(self) -> None:
+        """Stop capture and memory; the frames and notes stay on disk."""
+        self._recorder.close()
+        self._source.close()
+        if self._note_taker:
+            self._note_taker.close()
+        self.notes.close()
+
+    @property
+    def _plays(self) -> bool:
+        return self._recorder.live
+
+    def _raise_errors(self) -> None:
+        """Raise what stopped the source if nothing at all was seen; later troubles are told by `summary`."""
+        self._troubles.extend(self._recorder.take_errors())
+        if self._troubles and self.memory.stats.newest_s is None:
+            raise self._troubles[-1]
+
+    def _reread(self, span: Span, limit: int) -> list[SeenFrame]:
+        length_s = max(span.end_s - span.start_s, 1.0 / limit)
+        options = self._options.model_copy(
+            update={"fps": limit / length_s, "start_s": span.start_s, "end_s": span.start_s + length_s}
+        )
+        with open_source(self._spec, options) as source:
+            frames = [frame for frame in source if isinstance(frame, Frame)]
+        return [SeenFrame(frame_id=self.memory.store.put(f), t_s=f.t_s, source=f.source) for f in frames]
+
+
+def open_eyes(
+    spec: str, config: Config, *, realtime: bool = False, loop: bool = False, take_notes: bool = True
+) -> Eyes:
+    """Open a source and begin to watch it.
+
+    Args:
+        spec: see `tools.media.open_source`.
+        config: the settings; frames and notes go to its folder.
+        realtime: play a recording at its own speed; live sources always do.
+        loop: begin a recording again at its end.
+        take_notes: note objects and words of clear frames, for `recall`.
+
+    Raises:
+        MediaError, ModelError, StoreError: if the source, the encoder or the folder cannot be opened.
+    """
+    source = open_source(spec, config.media)
+    try:
+        store = FrameStore(config.folder / "frames", config.quota_mb << 20)
+        encoder = load_encoder(config.memory.encoder) if make_policy(config.memory).needs_feature else None
+        memory = StreamMemory(config.memory, encoder, store)
+        notes = Notes(config.folder, source.info.name, embed_texts)
+    except AttendError:
+        source.close()
+        raise
+    taker = NoteTaker(notes) if take_notes else None
+    capture = Capture(source, realtime=realtime, loop=loop)
+    live = source.info.live or realtime
+    on_kept = (lambda frame, decision: taker.submit(frame)) if taker else None
+    recorder = Recorder(capture, memory, on_kept, live=live).start()
+    return Eyes(memory, notes, source, capture, recorder, taker, spec, config.media, not source.info.live and not loop)
+
+
+def _evidence(note: Note, source: str) -> Evidence:
+    return Evidence(
+        id=f"{note.kind}@{format_clock(note.t_s)}",
+        kind="text" if note.kind == "text" else "note",
+        text=note.text,
+        frame_id=note.frame_id,
+        t_s=note.t_s,
+        source=source,
+    )
+
+
+def _seen(kept: Kept) -> SeenFrame:
+    return SeenFrame(frame_id=kept.frame_id, t_s=kept.t_s, detail=kept.state, source=kept.source)
+
+
+def _spread(frames: list[SeenFrame], limit: int) -> list[SeenFrame]:
+    """At most `limit` of them, evenly spaced, the first and the last included."""
+    if len(frames) <= limit:
+        return frames
+    if limit == 1:
+        return [frames[len(frames) // 2]]
+    return [frames[round(step * (len(frames) - 1) / (limit - 1))] for step in range(limit)]

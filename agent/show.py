@@ -1,0 +1,68 @@
+"""`attend memory show`: what is kept of a source, in which detail, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from agent.config import Config
+from agent.eyes import open_eyes
+from memory.stream.draw import draw_scores
+from tools.errors import ConfigError
+from tools.media import format_clock
+
+
+def show_memory(
+    spec: str, config: Config, png: Path, until_s: float | None, console: Console, as_json: bool = False
+) -> None:
+    """Watch a source, print the decision on every kept frame, and draw the scores to a PNG.
+
+    Raises:
+        ConfigError: if a live source is given no end.
+        MediaError, StoreError: if the source cannot be read or the picture not written.
+    """
+    eyes = open_eyes(spec, config, take_notes=False)
+    try:
+        if eyes.info.live and until_s is None:
+            raise ConfigError(
+                f"{eyes.info.name!r} has no end.", remedy="Say how long to watch it, for example --until 1:00."
+            )
+        eyes.watch(until_s, None if as_json else lambda t_s: console.print(f"at {format_clock(t_s)}", end="\\r"))
+        memory, window = eyes.memory, eyes.memory.snapshot(until_s)
+        shown = {kept.t_s: kept for kept in window}
+        table = Table("time", "state", "M", "C", "score", "why", "in memory", "frame")
+        for decision in memory.log:
+            kept = shown.get(decision.t_s)
+            if as_json:
+                row = {
+                    "t_s": decision.t_s,
+                    "state": decision.state,
+                    "M": decision.M,
+                    "C": decision.C,
+                    "CS": decision.CS,
+                    "reason": decision.reason,
+                    "shown_as": kept.state if kept else None,
+                    "frame_id": kept.frame_id if kept else None,
+                }
+                console.print_json(data=row, indent=None)
+            elif decision.kept or kept:
+                numbers = ["-" if value is None else f"{value:.3f}" for value in (decision.M, decision.C, decision.CS)]
+                last = [decision.reason, kept.state if kept else "gave way", kept.frame_id[:12] if kept else ""]
+                table.add_row(format_clock(decision.t_s), decision.state, *numbers, *last)
+        draw_scores(memory.log, window, memory.gaps, config.memory, png, memory.image)
+        if not as_json:
+            console.print(table)
+            stats = memory.stats
+            console.print(
+                f"{stats.seen} frames seen, {stats.clear} kept clear, {stats.fuzzy} fuzzy, "
+                f"{stats.kept_now} in memory now ({stats.keep_rate:.0%} kept when they came)",
+                highlight=False,
+            )
+            for gap in memory.gaps:
+                end = "the end" if gap.end_s is None else format_clock(gap.end_s)
+                console.print(f"gap from {format_clock(gap.start_s)} to {end}: {gap.reason}", markup=False)
+            console.print(f"drawn to {png}", markup=False, highlight=False)
+    finally:
+        eyes.close()

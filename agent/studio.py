@@ -1,0 +1,31 @@
+"""The graph that `langgraph.json` names, for `langgraph dev`: watches the setting `source` with the set model."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from langgraph.graph.state import CompiledStateGraph
+
+from agent.config import load_config
+from agent.eyes import open_eyes
+from agent.graph import build_graph
+from agent.mllm import load_mllm
+from agent.state import State
+from tools.errors import ConfigError
+from tools.toolset import make_tools
+
+
+@cache
+def make_graph() -> CompiledStateGraph[State]:
+    """Build the loop once for the server, which brings its own checkpointer.
+
+    Raises:
+        ConfigError: if no source is set.
+    """
+    config = load_config()
+    if not config.source:
+        raise ConfigError(
+            "there is no source to watch.", remedy="Set ATTEND_SOURCE, or `source` in attend.toml, to a clip or camera."
+        )
+    eyes = open_eyes(config.source, config, realtime=True)
+    return build_graph(load_mllm(config.model, config.mllm), eyes, make_tools(eyes), config.limits)

@@ -1,0 +1,50 @@
+"""Settings: flags over environment over file over defaults, and errors that name the setting."""
+
+from pathlib import Path
+
+import pytest
+
+from agent.config import Config, known_settings, load_config
+from tools.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
+def test_flags_beat_environment_beats_file_beats_defaults() -> None:
+    Path("attend.toml").write_text("model = 'file'\n[memory]\ncapacity = 7\nlam = 0.5\n[limits]\nsteps = 3\n")
+    environment = {"ATTEND_MODEL": "environment", "ATTEND_MEMORY__CAPACITY": "8", "HOME": "/"}
+    config = load_config({"model": "flag", "media.fps": None}, environment=environment)
+    assert (config.model, config.memory.capacity, config.memory.lam, config.limits.steps) == ("flag", 8, 0.5, 3)
+    assert config.media.fps == Config().media.fps
+
+
+@pytest.mark.parametrize(
+    ("toml", "environment", "words"),
+    [
+        ("[memory]\ncapasity = 3", {}, ["memory.capasity", "'memory.capacity'", "attend.toml"]),
+        ("", {"ATTEND_MODELL": "x"}, ["ATTEND_MODELL", "'model'"]),
+        ("memory = 3", {}, ["'memory'", "no setting"]),
+        ("[memory]\ncapacity = 'many'", {}, ["memory.capacity", "'many'"]),
+        ("[memory]\ncapacity = 0", {}, ["memory.capacity", "0"]),
+        ("model = ", {}, ["attend.toml", "cannot be read"]),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_place(toml: str, environment: dict[str, str], words: list[str]) -> None:
+    Path("attend.toml").write_text(toml)
+    with pytest.raises(ConfigError) as error:
+        load_config(environment=environment)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_a_named_file_must_exist() -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.toml"):
+        load_config(file=Path("nowhere.toml"))
+
+
+def test_every_setting_can_be_written_in_a_file() -> None:
+    assert {"model", "folder", "media.fps", "memory.policy", "mllm.device", "limits.steps"} <= set(known_settings())
