@@ -1,14 +1,16 @@
-"""The vocabulary of everything seen: `Frame`, `Gap`, `Span`, `Box`, `Clip`.
+"""The vocabulary of everything seen: `Frame`, `Gap`, `Span`, `Box`, `Clip`, and the `Source` that gives them.
 
-Times are seconds of media time, counted from the start of the source. Pixels are RGB, `uint8`, shape (height, width, 3).
+Times are seconds of media time, counted from the start of the source. Pixels are RGB, uint8, shape (height, width, 3).
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal, Protocol, Self
 
 import numpy as np
 
@@ -135,3 +137,50 @@ class Clip:
     source: str
     span: Span
     frame_ids: tuple[str, ...] = ()
+
+
+SourceKind = Literal["video", "pictures", "dicom", "stream", "webcam", "screen"]
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """What is known of a source before it is read.
+
+    Attributes:
+        name: how it is called in frames, traces and messages; credentials and patient names are masked.
+        kind: what it is; a "stream" comes over the network.
+        live: whether it goes on whether or not anybody reads; a recording has an end and can be read again.
+        width_px: width of the first frame as delivered.
+        height_px: height of the first frame as delivered.
+        fps: native frame rate in frames/s; None where unknown or not constant by nature.
+        duration_s: length in seconds; None where unknown or without end.
+        notes: what a person should be told, such as "not for diagnosis".
+    """
+
+    name: str
+    kind: SourceKind
+    live: bool
+    width_px: int
+    height_px: int
+    fps: float | None = None
+    duration_s: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Source(Protocol):
+    """Something that gives frames. Iterating yields `Frame` and `Gap` in time order and raises `MediaError`.
+
+    Each new iteration of a recording starts from its beginning; one iteration runs at a time. `close` may be called
+    more than once and from any thread; a running iteration then ends at its next step.
+    """
+
+    @property
+    def info(self) -> SourceInfo: ...
+
+    def __iter__(self) -> Iterator[Frame | Gap]: ...
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None: ...

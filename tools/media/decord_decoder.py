@@ -1,0 +1,72 @@
+"""The optional fast path for sound recordings: decord, which gives way to PyAV wherever it fails."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Generator
+
+from tools.errors import MediaError
+from tools.media.options import MediaOptions
+from tools.media.reading import TICK_TOLERANCE_S, Sampler, fit
+from tools.media.types import Frame
+
+logger = logging.getLogger(__name__)
+
+
+SHORT_S = 0.5
+"""A recording that decord finds this much shorter than stated is left to PyAV, which reports the loss; our choice."""
+
+
+def read_with_decord(
+    path: str,
+    name: str,
+    bounds_s: tuple[float, float | None],
+    options: MediaOptions,
+    sampler: Sampler,
+    closed: threading.Event,
+) -> Generator[Frame, None, float | None]:
+    """Give the sampled frames of a recording.
+
+    Args:
+        path: the file.
+        name: how it is called in frames.
+        bounds_s: the media times of its first picture and of its end (None if unknown), in seconds; decord itself drops
+            start offsets, and the end of a damaged recording.
+        options: see `MediaOptions`.
+        sampler: chooses the frames; whoever goes on must use the same one.
+        closed: ends the reading.
+
+    Returns:
+        None when all was read, else the time in seconds from which another decoder has to go on.
+
+    Raises:
+        MediaError: if decord is not installed.
+    """
+    try:
+        import decord
+    except ImportError as error:
+        raise MediaError(
+            "decoder='decord' needs the package decord, which is not installed here.",
+            remedy="Use decoder='pyav', or install decord where it has wheels (Linux x86-64, Windows).",
+        ) from error
+    first_s, end_s = bounds_s
+    resume_s = options.start_s
+    try:
+        reader = decord.VideoReader(path, ctx=decord.cpu(0), num_threads=1)
+        spans_s = reader.get_frame_timestamp(range(len(reader))).astype(float)
+        spans_s += first_s - spans_s[0, 0]
+        if end_s is not None and spans_s[-1, 1] < end_s - SHORT_S:
+            return resume_s
+        for index, t_s in enumerate(spans_s[:, 0].tolist()):
+            if closed.is_set() or (options.end_s is not None and t_s > options.end_s):
+                return None
+            if sampler.wants(t_s):
+                rgb = reader[index].asnumpy()
+                sampler.took(t_s)
+                yield Frame(name, t_s, fit(rgb, options))
+                resume_s = t_s + 2 * TICK_TOLERANCE_S
+    except (decord.DECORDError, RuntimeError) as error:
+        logger.warning("%s: decord gave up (%s); PyAV goes on.", name, str(error).strip().splitlines()[-1:])
+        return resume_s
+    return None

@@ -1,0 +1,242 @@
+"""DICOM images as a source: one file, a cine of many frames, or a folder with one series. Not for diagnosis."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tools.errors import MediaError
+from tools.media.dicom_render import DECODING_ERRORS, render
+from tools.media.options import MediaOptions
+from tools.media.reading import Events, ReadableSource, Sampler, fit
+from tools.media.types import Frame, Gap, SourceInfo
+
+if TYPE_CHECKING:
+    import pydicom
+
+DEFAULT_CINE_FPS = 10.0
+"""Assumed for a cine that states no rate, and said in the notes; our choice."""
+DEFAULT_SLICES_FPS = 1.0
+"""Slices per second where every frame is asked for; our choice."""
+SUFFIXES = frozenset({".dcm", ".dicom"})
+NOT_FOR_DIAGNOSIS = "not for diagnosis"
+HEADER_TAGS = [
+    "SOPClassUID",
+    "SeriesInstanceUID",
+    "InstanceNumber",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "Rows",
+]
+
+
+@dataclass(frozen=True)
+class _Header:
+    path: Path
+    series: str
+    number: int | None
+    position_mm: float | None
+
+
+def is_dicom(path: Path) -> bool:
+    """Return whether a file is DICOM: by its mark after the preamble, or by its suffix if it is not empty."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(132)
+    except OSError:
+        return False
+    return head[128:] == b"DICM" or (path.suffix.lower() in SUFFIXES and bool(head))
+
+
+def find_images(folder: Path) -> list[Path]:
+    """Return the DICOM files in a folder and its folders, indexes (DICOMDIR) left out."""
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.upper().startswith("DICOMDIR") and is_dicom(path)
+    ]
+
+
+def open_dicom(path: Path, options: MediaOptions) -> ReadableSource:
+    """Open a DICOM file, or the largest series of a folder in the order of its instance numbers, else its positions.
+
+    The source is named by its modality and a digest of its path: file names often hold patient names.
+
+    Raises:
+        MediaError: if it holds no image, or one that cannot be decoded; the message says which, and what to install.
+    """
+    notes = [NOT_FOR_DIAGNOSIS]
+    paths = [path]
+    if path.is_dir():
+        paths, more = _largest_series(path)
+        notes += more
+    first = _load(paths[0], path.name)
+    times_s, rate_note = _times(first, options) if len(paths) == 1 else ([], "")
+    if len(paths) > 1:
+        fps = options.fps or DEFAULT_SLICES_FPS
+        times_s = [index / fps for index in range(len(paths))]
+    if rate_note:
+        notes.append(rate_note)
+    rgb, window_note = render(first, 0, options)
+    if window_note:
+        notes.append(window_note)
+    if str(first.get("BurnedInAnnotation", "")).upper() == "YES":
+        notes.append("the pictures may show patient data (burned-in annotation)")
+    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
+    name = f"DICOM {first.get('Modality') or 'image'} {digest}"
+    period_s = times_s[1] - times_s[0] if len(times_s) > 1 else None
+    duration_s = times_s[-1] + period_s if period_s else None
+    if options.start_s > times_s[-1] + (period_s or 0.0):
+        raise MediaError(
+            f"start_s={options.start_s!r} lies after the last image of {name!r} ({times_s[-1]:.1f} s).",
+            expected="a start within the recording",
+        )
+    rgb = fit(rgb, options)
+    fps_native = 1 / period_s if period_s else None
+    info = SourceInfo(name, "dicom", False, rgb.shape[1], rgb.shape[0], fps_native, duration_s, tuple(notes))
+    return ReadableSource(info, functools.partial(_read, paths, times_s, name, options))
+
+
+def _read(paths: list[Path], times_s: list[float], name: str, options: MediaOptions, closed: threading.Event) -> Events:
+    slices = len(paths) > 1
+    sampler = Sampler(None if slices or len(times_s) == 1 else options.fps, options.start_s)
+    dataset = None if slices else _load(paths[0], name)
+    for index, t_s in enumerate(times_s):
+        if closed.is_set() or (options.end_s is not None and t_s > options.end_s):
+            return
+        if not sampler.wants(t_s):
+            continue
+        sampler.took(t_s)
+        try:
+            if dataset is None:
+                rgb, _ = render(_load(paths[index], f"image {index + 1}"), 0, options)
+            else:
+                rgb, _ = render(dataset, index, options)
+        except MediaError as error:
+            end_s = times_s[index + 1] if index + 1 < len(times_s) else None
+            yield Gap(name, t_s, end_s, str(error))
+        else:
+            yield Frame(name, t_s, fit(rgb, options))
+
+
+def _load(path: Path, called: str) -> pydicom.Dataset:
+    """Read an image file. `called` stands for it in messages: names of files that nobody typed may name a patient."""
+    import pydicom
+
+    try:
+        dataset = pydicom.dcmread(path, force=path.suffix.lower() in SUFFIXES)
+        is_image = "Rows" in dataset and any(
+            key in dataset for key in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+        )
+        kind = dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID")
+    except (OSError, EOFError, *DECODING_ERRORS) as error:
+        raise MediaError(f"The DICOM file {called!r} cannot be read: {error}.") from error
+    if is_image:
+        return dataset
+    if path.name.upper().startswith("DICOMDIR") or (kind and kind.name == "Media Storage Directory Storage"):
+        raise MediaError(f"{called!r} is an index of DICOM files.", remedy="Name the folder that it lies in.")
+    what = f"a {kind.name}" if kind else "no DICOM object that is known"
+    raise MediaError(f"{called!r} holds no image; it is {what}.", expected="a DICOM image")
+
+
+def _largest_series(folder: Path) -> tuple[list[Path], list[str]]:
+    """Return the files of the series with the most images in their order, and what was left out."""
+    headers: list[_Header] = []
+    others = 0
+    for path in find_images(folder):
+        header = _header(path)
+        if header is None:
+            others += 1
+        else:
+            headers.append(header)
+    if not headers:
+        raise MediaError(
+            f"The folder {str(folder)!r} has {others} DICOM files, but none of them is an image.",
+            expected="DICOM images",
+        )
+    series: dict[str, list[_Header]] = {}
+    for header in headers:
+        series.setdefault(header.series, []).append(header)
+    largest = max(series.values(), key=len)
+    notes = []
+    if len(series) > 1:
+        notes.append(
+            f"the folder holds {len(series)} series; the one with the most images ({len(largest)}) is shown, "
+            "name a folder or file of another to see it"
+        )
+    if others:
+        notes.append(f"{others} DICOM files of the folder are no images and were left out")
+    return [header.path for header in _in_order(largest)], notes
+
+
+def _header(path: Path) -> _Header | None:
+    import pydicom
+
+    try:
+        data = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=HEADER_TAGS, force=True)
+        if "Rows" not in data:
+            return None
+        number = data.get("InstanceNumber")
+        series = str(data.get("SeriesInstanceUID", ""))
+        return _Header(path, series, None if number is None else int(number), _along(data))
+    except (OSError, EOFError, *DECODING_ERRORS):
+        return None
+
+
+def _along(data: pydicom.Dataset) -> float | None:
+    """Return the position of a slice along the normal of its plane in mm (PS3.3 C.7.6.2.1.1)."""
+    import numpy as np
+
+    position, orientation = data.get("ImagePositionPatient"), data.get("ImageOrientationPatient")
+    if not position or not orientation or len(position) != 3 or len(orientation) != 6:
+        return None
+    row, column = np.array(orientation[:3], dtype=float), np.array(orientation[3:], dtype=float)
+    return float(np.cross(row, column) @ np.array(position, dtype=float))
+
+
+def _in_order(headers: list[_Header]) -> list[_Header]:
+    numbers = [header.number for header in headers]
+    if None not in numbers and len(set(numbers)) == len(numbers):
+        return sorted(headers, key=lambda header: header.number or 0)
+    if all(header.position_mm is not None for header in headers):
+        return sorted(headers, key=lambda header: (header.position_mm or 0.0, header.path.name))
+    return headers
+
+
+def _times(dataset: pydicom.Dataset, options: MediaOptions) -> tuple[list[float], str]:
+    """Return the time of each frame in seconds, and a note where the rate is a guess (PS3.3 C.7.6.5, cine module)."""
+    try:
+        count = max(1, int(dataset.get("NumberOfFrames") or 1))
+        steps_ms = list(_numbers(dataset.get("FrameTimeVector")))
+        periods_ms = [*_numbers(dataset.get("FrameTime"))]
+        rates = [*_numbers(dataset.get("CineRate")), *_numbers(dataset.get("RecommendedDisplayFrameRate"))]
+    except DECODING_ERRORS as error:
+        raise MediaError(f"The DICOM header has a number of frames or a rate that cannot be read: {error}.") from error
+    if count == 1:
+        return [0.0], ""
+    if len(steps_ms) == count and all(step > 0 for step in steps_ms[1:]):
+        times_s, t_ms = [0.0], 0.0
+        for step in steps_ms[1:]:
+            t_ms += step
+            times_s.append(t_ms / 1000)
+        return times_s, ""
+    periods_s = [period / 1000 for period in periods_ms if period > 0] + [1 / rate for rate in rates if rate > 0]
+    note = "" if periods_s else f"the file states no frame rate; {DEFAULT_CINE_FPS:g} a second are assumed"
+    period_s = periods_s[0] if periods_s else 1 / DEFAULT_CINE_FPS
+    return [index * period_s for index in range(count)], note
+
+
+def _numbers(value: object) -> Iterator[float]:
+    """Give the numbers of a DICOM value that may be missing, single or many."""
+    if value is None or value == "":
+        return
+    if isinstance(value, (str, int, float)):
+        yield float(value)
+        return
+    for item in value:  # type: ignore[attr-defined]
+        yield float(item)

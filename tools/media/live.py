@@ -1,0 +1,262 @@
+"""Live sources: network streams and webcams, watched across outages."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tools.errors import MediaError
+from tools.media.decoding import HOLE_S, Damage, decode_packet, ffmpeg_options, native_fps, to_rgb, video_stream
+from tools.media.file import open_recording
+from tools.media.masking import mask_credentials
+from tools.media.options import MediaOptions
+from tools.media.reading import Events, ReadableSource, Sampler, fit
+from tools.media.types import Frame, Gap, SourceInfo
+
+if TYPE_CHECKING:
+    import av
+
+CLOCKLESS_FORMATS = frozenset({"mpjpeg", "mjpeg", "jpeg_pipe", "h264", "hevc", "m4v"})
+"""FFmpeg's names of formats that carry no times; FFmpeg would count 25 frames/s, whatever the true rate."""
+DRIFT_S = 5.0
+"""How far a stream's clock may run from ours before it is set anew; streams often begin with a burst. Our choice."""
+STEP_S = 1e-3
+"""The least distance of two times, where a clock would go back; our choice."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as it arrives: its time by the stream's clock (None: it has none), its pixels when asked for (RGB), and
+    how many damaged pictures were left out before it."""
+
+    pts_s: float | None
+    rgb: Callable[[], np.ndarray]
+    damaged: int = 0
+
+
+Pictures = Generator[Picture, None, None]
+Connect = Callable[[threading.Event], Pictures]
+
+
+class LiveClock:
+    """Media time of a live source: seconds since its first picture, strictly increasing, also across outages.
+
+    Pictures keep the distances of the stream's own clock, which is tied to the monotonic clock of this machine.
+    """
+
+    def __init__(self) -> None:
+        self._first_s: float | None = None
+        self._offset_s: float | None = None
+        self.last_s: float | None = None
+
+    def restart(self) -> None:
+        """Forget the stream's clock, as after an outage."""
+        self._offset_s = None
+
+    def place(self, pts_s: float | None, now_s: float) -> float:
+        """Return the media time of a picture with this stream time that arrived at now_s (monotonic)."""
+        if self._first_s is None:
+            self._first_s = now_s
+        t_s = elapsed_s = now_s - self._first_s
+        if pts_s is not None:
+            if self._offset_s is None or abs(pts_s + self._offset_s - elapsed_s) > DRIFT_S:
+                self._offset_s = elapsed_s - pts_s
+            t_s = pts_s + self._offset_s
+        if self.last_s is not None and t_s <= self.last_s:
+            t_s = self.last_s + STEP_S
+        self.last_s = t_s
+        return t_s
+
+
+def watch(
+    connect: Connect, opening: list[tuple[Picture, Pictures]], name: str, options: MediaOptions, closed: threading.Event
+) -> Events:
+    """Give the sampled frames of a live source, and a `Gap` for each outage.
+
+    An outage ends with a gap that tells how long it was, or, when `options.reconnect_attempts` in a row failed, with a gap
+    without end, after which the source ends.
+
+    Args:
+        connect: starts a connection; ending or raising `MediaError` means that it is lost.
+        opening: the connection that is open already, if any, with its first picture; it is taken out and used first.
+        name: how the source is called.
+        options: see `MediaOptions`.
+        closed: ends the watching.
+    """
+    clock, sampler = LiveClock(), Sampler(options.fps)
+    lost: str | None = None
+    failures = 0
+    while not closed.is_set():
+        pictures: Pictures | None = None
+        try:
+            first, pictures = opening.pop() if opening else (None, connect(closed))
+            clock.restart()
+            for picture in chain([first] if first else [], pictures):
+                if closed.is_set():
+                    return
+                before_s = clock.last_s or 0.0
+                t_s = clock.place(picture.pts_s, time.monotonic())
+                if lost is not None:
+                    yield Gap(name, before_s, t_s, lost)
+                    lost, failures = None, 0
+                elif picture.damaged and t_s - before_s > HOLE_S:
+                    yield Gap(name, before_s, t_s, f"damaged packets or pictures: {picture.damaged}")
+                if options.end_s is not None and t_s > options.end_s:
+                    return
+                if sampler.wants(t_s):
+                    sampler.took(t_s)
+                    yield Frame(name, t_s, picture.rgb(), wall_s=time.time())
+            reason = "the connection was closed by the other side"
+        except MediaError as error:
+            reason = error.problem
+        finally:
+            if pictures is not None:
+                pictures.close()
+        lost = lost or reason
+        if failures >= options.reconnect_attempts:
+            yield Gap(name, clock.last_s or 0.0, None, f"{lost}; given up after {failures} new attempts ({reason})")
+            return
+        closed.wait(min(options.backoff_initial_s * 2**failures, options.backoff_max_s))
+        failures += 1
+
+
+def open_stream(address: str, options: MediaOptions) -> ReadableSource:
+    """Open a network stream, or a recording of known length behind an address.
+
+    Raises:
+        MediaError: if nobody answers in time, access is refused, or it has no pictures. Credentials are masked.
+    """
+    name = mask_credentials(address)
+    container = _connect(address, name, options)
+    if container.duration:
+        container.close()
+        return open_recording(address, name, options)
+    pictures = _stream_pictures(container, name, options)
+    first = next(pictures, None)
+    if first is None:
+        raise MediaError(f"{name!r} ended before its first picture.", remedy="Check the server.")
+    shape = first.rgb().shape
+    stream = video_stream(container)
+    info = SourceInfo(name, "stream", True, shape[1], shape[0], fps=native_fps(stream) if stream else None)
+
+    def connect(closed: threading.Event) -> Pictures:
+        return _stream_pictures(_connect(address, name, options), name, options)
+
+    return ReadableSource(
+        info, functools.partial(watch, connect, [(first, pictures)], name, options), release=pictures.close
+    )
+
+
+def _connect(address: str, name: str, options: MediaOptions) -> av.container.InputContainer:
+    import av
+
+    try:
+        return av.open(
+            address,
+            timeout=(options.open_timeout_s, options.read_timeout_s),
+            options=ffmpeg_options(address, options),
+        )
+    except (av.error.ExitError, av.error.TimeoutError) as error:
+        raise MediaError(
+            f"{name!r} did not answer within {options.open_timeout_s:g} s.",
+            remedy="Check address, network and server, or allow more time with open_timeout_s.",
+        ) from error
+    except av.error.ConnectionRefusedError as error:
+        raise MediaError(
+            f"{name!r} refused the connection: nothing listens there.", remedy="Start the server, or check the port."
+        ) from error
+    except (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError, av.error.PermissionError) as error:
+        raise MediaError(
+            f"{name!r} refused access.",
+            remedy="Put user and password into the address: scheme://USER:PASSWORD@host/...",
+        ) from error
+    except av.error.HTTPNotFoundError as error:
+        raise MediaError(f"{name!r} was not found on the server.", remedy="Check the path.") from error
+    except av.error.FFmpegError as error:
+        raise MediaError(
+            f"{name!r} cannot be opened ({mask_credentials(error.strerror or str(error))}).",
+            expected="a stream of pictures that FFmpeg can read",
+            remedy="Check the address, for example with `ffprobe`.",
+        ) from error
+
+
+def _stream_pictures(container: av.container.InputContainer, name: str, options: MediaOptions) -> Pictures:
+    """Give the pictures of an open connection. Raises `MediaError` when they stay away for too long."""
+    import av
+
+    with container:
+        stream = video_stream(container)
+        if stream is None:
+            raise MediaError(f"{name!r} has no pictures.", expected="a stream with video")
+        has_clock = container.format.name not in CLOCKLESS_FORMATS
+        damage = Damage()
+        patience_s, since_s = options.open_timeout_s, time.monotonic()
+        try:
+            # All streams are read: one that sends sound only must not pass for one that is alive.
+            for packet in container.demux():
+                for frame in decode_packet(packet, damage) if packet.stream is stream else []:
+                    pts_s = frame.time if has_clock else None
+                    yield Picture(pts_s, functools.partial(to_rgb, frame, options), damage.recent)
+                    damage.recent = 0
+                    patience_s, since_s = options.read_timeout_s, time.monotonic()
+                if time.monotonic() - since_s > patience_s:
+                    raise MediaError(f"no new picture for {patience_s:g} s")
+        except (av.error.ExitError, av.error.TimeoutError) as error:
+            raise MediaError(f"no data for {options.read_timeout_s:g} s") from error
+        except av.error.FFmpegError as error:
+            raise MediaError(f"the connection was lost ({mask_credentials(error.strerror or str(error))})") from error
+
+
+def open_webcam(number: int, options: MediaOptions) -> ReadableSource:
+    """Open a camera of this machine by its number.
+
+    Raises:
+        MediaError: if there is none with this number, or another program holds it; lists the cameras that were seen.
+    """
+    name = f"webcam:{number}"
+    pictures = _camera_pictures(number, options, threading.Event())
+    first = next(pictures)
+    shape = first.rgb().shape
+    info = SourceInfo(name, "webcam", True, shape[1], shape[0])
+    connect = functools.partial(_camera_pictures, number, options)
+    return ReadableSource(
+        info, functools.partial(watch, connect, [(first, pictures)], name, options), release=pictures.close
+    )
+
+
+def _camera_pictures(number: int, options: MediaOptions, closed: threading.Event) -> Pictures:
+    if sys.platform == "linux" and not Path(f"/dev/video{number}").exists():
+        seen = sorted(str(path) for path in Path("/dev").glob("video*"))
+        raise MediaError(
+            f"There is no camera {number} (/dev/video{number}). Cameras seen: {', '.join(seen) or 'none'}.",
+            remedy="Plug one in, choose another number, or pass the device to the container or virtual machine.",
+        )
+    import cv2
+
+    camera = cv2.VideoCapture(number)
+    try:
+        if not camera.isOpened():
+            raise MediaError(
+                f"The camera {number} cannot be opened.",
+                remedy="Close other programs that use it, and check that you may read it (group `video`).",
+            )
+        while True:
+            there, bgr = camera.read()
+            if not there:
+                raise MediaError(f"the camera {number} gives no picture")
+            yield Picture(None, functools.partial(_camera_rgb, bgr, options))
+    finally:
+        camera.release()
+
+
+def _camera_rgb(bgr: np.ndarray, options: MediaOptions) -> np.ndarray:
+    return fit(np.ascontiguousarray(bgr[..., ::-1]), options)

@@ -1,0 +1,149 @@
+"""What all sources share: when to take a frame, how large to make it, and how to stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterator
+from typing import Self
+
+import numpy as np
+
+from tools.media.options import MediaOptions
+from tools.media.types import Frame, Gap, SourceInfo
+
+TICK_TOLERANCE_S = 5e-4
+"""Containers such as Matroska round times to 1 ms, so a frame up to half of that early still belongs to its tick."""
+
+Events = Generator[Frame | Gap, None, None]
+
+
+class ReadableSource:
+    """A `Source` made of its description and a function that starts reading.
+
+    Args:
+        info: the description.
+        read: starts one iteration; it is given an event that is set when the source is closed.
+        release: frees what was opened before the first iteration.
+    """
+
+    def __init__(
+        self, info: SourceInfo, read: Callable[[threading.Event], Events], release: Callable[[], None] = lambda: None
+    ) -> None:
+        self.info = info
+        self._read, self._release = read, release
+        self._closed = threading.Event()
+        self._step = threading.RLock()
+        self._events: Events | None = None
+
+    def __iter__(self) -> Iterator[Frame | Gap]:
+        with self._step:
+            if self._events is not None:
+                self._events.close()
+            events = self._events = self._read(self._closed)
+        try:
+            while True:
+                with self._step:
+                    event = None if self._closed.is_set() else next(events, None)
+                if event is None or self._closed.is_set():
+                    return
+                yield event
+        finally:
+            with self._step:
+                events.close()
+            if self._closed.is_set():
+                self.close()
+
+    def close(self) -> None:
+        self._closed.set()
+        # A step that is under way in another thread frees everything itself when it sees the event.
+        if self._step.acquire(blocking=False):
+            try:
+                if self._events is not None:
+                    self._events.close()
+                self._release()
+            finally:
+                self._step.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+class Sampler:
+    """Says which frames to take: for each tick start_s + k/fps the first one at or after it.
+
+    Args:
+        fps: ticks per second; None takes every frame at or after start_s.
+        start_s: the first tick, in seconds.
+    """
+
+    def __init__(self, fps: float | None, start_s: float = 0.0) -> None:
+        self._fps, self._start_s, self._next_s = fps, start_s, start_s
+
+    def wants(self, t_s: float) -> bool:
+        """Return whether the frame at t_s is due."""
+        return t_s >= self._next_s - TICK_TOLERANCE_S
+
+    def took(self, t_s: float) -> None:
+        """Move on to the first tick after t_s."""
+        if self._fps is None:
+            self._next_s = t_s + 2 * TICK_TOLERANCE_S
+        else:
+            ticks_done = int((t_s + TICK_TOLERANCE_S - self._start_s) * self._fps)
+            self._next_s = self._start_s + (ticks_done + 1) / self._fps
+
+
+class Timeline:
+    """Turns the times of a container into seconds that strictly increase from 0.
+
+    Joined recordings start again from zero in their middle; the second part then follows the first. A frame that is
+    only a little out of order is put just behind the one before it.
+
+    Args:
+        zero_s: the container time that counts as 0.
+        period_s: usual distance of frames, for frames without a time.
+    """
+
+    RESTART_S = 0.5
+    STEP_S = 1e-3
+
+    def __init__(self, zero_s: float, period_s: float) -> None:
+        self._zero_s, self._period_s = zero_s, period_s
+        self.last_s: float | None = None
+
+    def place(self, pts_s: float | None) -> float:
+        """Return the media time of the frame with this container time; None follows one period after the last."""
+        follow_s = 0.0 if self.last_s is None else self.last_s + self._period_s
+        if pts_s is None:
+            pts_s = self._zero_s + follow_s
+        t_s = pts_s - self._zero_s
+        if self.last_s is None:
+            t_s = max(t_s, 0.0)
+        elif t_s < self.last_s - self.RESTART_S:
+            self._zero_s = pts_s - follow_s
+            t_s = follow_s
+        elif t_s <= self.last_s:
+            t_s = self.last_s + self.STEP_S
+        self.last_s = t_s
+        return t_s
+
+
+def fitted_size(width_px: int, height_px: int, options: MediaOptions) -> tuple[int, int]:
+    """Return (width, height) in pixels after `options.max_side_px`, proportions kept, at least 1."""
+    limit = options.max_side_px
+    longer = max(width_px, height_px)
+    if limit is None or longer <= limit:
+        return width_px, height_px
+    return max(1, round(width_px * limit / longer)), max(1, round(height_px * limit / longer))
+
+
+def fit(rgb: np.ndarray, options: MediaOptions) -> np.ndarray:
+    """Scale a picture (height, width, 3), uint8, down to `options.max_side_px`; a smaller one is returned as it is."""
+    size = fitted_size(rgb.shape[1], rgb.shape[0], options)
+    if size == (rgb.shape[1], rgb.shape[0]):
+        return rgb
+    from PIL import Image
+
+    return np.array(Image.fromarray(rgb).resize(size, Image.Resampling.BOX))

@@ -1,0 +1,130 @@
+"""`open_source`: from what a person typed to a source."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from tools.errors import MediaError
+from tools.media.masking import mask_credentials
+from tools.media.options import MediaOptions
+from tools.media.types import Source
+
+LIVE_SCHEMES = ("rtsp", "rtsps", "http", "https", "udp", "tcp")
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+ACCEPTED = (
+    "a video or picture file, a folder of pictures, a DICOM file or folder, an address "
+    f"({', '.join(scheme + '://' for scheme in LIVE_SCHEMES)}), a webcam (0 or webcam:0) "
+    "or a screen (screen or screen:1)"
+)
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_DEVICE = re.compile(r"(?:(webcam|screen):)?(\d+)|screen")
+
+
+def open_source(spec: str, options: MediaOptions = MediaOptions()) -> Source:  # noqa: B008 (frozen)
+    """Open a source of frames.
+
+    Args:
+        spec: a path (`~` is expanded), an address, a webcam (`0`, `webcam:0`) or a screen (`screen`, `screen:1`). Write
+            `./0` for a file that is called `0`.
+        options: sampling, timeouts and decoding.
+
+    Raises:
+        MediaError: if it is none of these, or cannot be opened; the message says why and what to do.
+    """
+    spec = spec.strip()
+    if not spec:
+        raise MediaError("The source is empty.", expected=ACCEPTED)
+    if device := _DEVICE.fullmatch(spec):
+        return _open_device(device[1] or ("screen" if spec == "screen" else "webcam"), int(device[2] or 1), options)
+    if spec.partition(":")[0] in ("webcam", "screen"):
+        raise MediaError(f"{spec!r} has no number after the colon.", expected="such as webcam:0 or screen:1")
+    if scheme := _SCHEME.match(spec):
+        return _open_address(spec, scheme[1].lower(), options)
+    return _open_path(spec, options)
+
+
+def _open_device(kind: str, number: int, options: MediaOptions) -> Source:
+    if kind == "screen":
+        from tools.media.screen import open_screen
+
+        return open_screen(number, options)
+    from tools.media.live import open_webcam
+
+    return open_webcam(number, options)
+
+
+def _open_address(address: str, scheme: str, options: MediaOptions) -> Source:
+    if scheme == "file":
+        return _open_path(unquote(urlsplit(address).path), options)
+    if scheme not in LIVE_SCHEMES:
+        raise MediaError(f"{mask_credentials(address)!r} has the unknown scheme {scheme!r}.", expected=ACCEPTED)
+    from tools.media.live import open_stream
+
+    return open_stream(address, options)
+
+
+def _open_path(spec: str, options: MediaOptions) -> Source:
+    try:
+        path = Path(spec).expanduser()
+        exists = path.exists()
+    except (RuntimeError, ValueError, OSError) as error:
+        raise MediaError(f"{spec!r} is not a path that can be used ({error}).", expected=ACCEPTED) from error
+    if not exists:
+        raise _missing(spec, path)
+    if path.is_dir():
+        return _open_folder(path, options)
+    if not path.is_file():
+        raise MediaError(f"{spec!r} is neither a file nor a folder.", expected=ACCEPTED)
+    from tools.media import dicom
+
+    if dicom.is_dicom(path):
+        return dicom.open_dicom(path, options)
+    if path.suffix.lower() in PICTURE_SUFFIXES:
+        from tools.media.folder import open_pictures
+
+        return open_pictures([path], path.name, options)
+    from tools.media.file import open_file
+
+    return open_file(path, options)
+
+
+def _open_folder(path: Path, options: MediaOptions) -> Source:
+    from tools.media import dicom, folder
+
+    try:
+        pictures = [entry for entry in path.iterdir() if entry.suffix.lower() in PICTURE_SUFFIXES and entry.is_file()]
+        if pictures:
+            return folder.open_pictures(pictures, path.resolve().name, options)
+        if dicom.find_images(path):
+            return dicom.open_dicom(path, options)
+        names = sorted(entry.name for entry in path.iterdir())
+    except OSError as error:
+        raise MediaError(
+            f"The folder {str(path)!r} cannot be read: {error.strerror}.", remedy="Check its permissions."
+        ) from error
+    held = f"it holds other things, such as {names[0]!r}" if names else "it is empty"
+    raise MediaError(
+        f"The folder {str(path)!r} has no pictures; {held}.",
+        expected=f"files ending in {', '.join(sorted(PICTURE_SUFFIXES))}, or DICOM images",
+        remedy="To watch a video in it, name the video file.",
+    )
+
+
+def _missing(spec: str, path: Path) -> MediaError:
+    """Say which part of a path is missing, and what is there that looks like it."""
+    parent = path.parent
+    if not parent.is_dir():
+        return MediaError(f"{spec!r} does not exist: there is no folder {str(parent)!r}.", expected=ACCEPTED)
+    try:
+        near = difflib.get_close_matches(path.name, [entry.name for entry in parent.iterdir()], n=1)
+    except OSError:
+        near = []
+    if near:
+        return MediaError(f"{spec!r} does not exist.", remedy=f"Did you mean {str(parent / near[0])!r}?")
+    return MediaError(
+        f"{spec!r} does not exist.", expected=ACCEPTED, remedy="Check the spelling and the current folder."
+    )
