@@ -99,7 +99,7 @@ def _noise(grey: np.ndarray) -> float:
 
 
 def _sharpness(grey: np.ndarray, noise: float) -> float:
-    """Compare gradients before and after a blur (after Crete et al. 2007), where there are gradients above the noise."""
+    """Compare gradients before and after a blur (after Crete et al. 2007), where there are gradients."""
     import cv2
 
     blurred = cv2.GaussianBlur(grey, (0, 0), 2.0)
