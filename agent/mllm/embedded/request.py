@@ -20,8 +20,6 @@ from tools.media.clock import CITATION, parse_clock
 _NOT_ASKED = re.compile(
     r"Picture from the tool call .*:|\(\d+ pictures? in the next user message\.\)|\(this frame is .*\)"
 )
-    r"Picture from the tool call .*:|\(\d+ pictures? in the next user message\.\)|\(this frame is .*\)"
-)
 
 
 @dataclass(frozen=True, eq=False)
