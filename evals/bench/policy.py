@@ -29,6 +29,7 @@ BLOCK = 20_000
 """Features made at once and reused in a shuffled order of scenes: 31 MB at D = 384."""
 SCENE = 200
 TRACED = 100_000
+"""Features of the run in which allocation is traced."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Stream:
             self.seen += 1
 
 
-def measure(name: PolicyName, features: int, block: np.ndarray, capacity: int) -> Row:
+def measure(name: PolicyName, features: int, block: np.ndarray, capacity: int, traced: int) -> Row:
     """Stream `features` features, the block over and over, through one policy."""
     stream = Stream(make_policy(StreamOptions(policy=name, capacity=capacity)), capacity)
     process = psutil.Process()
@@ -108,29 +109,29 @@ def measure(name: PolicyName, features: int, block: np.ndarray, capacity: int) -
         queue_peak=stream.peak,
         rss_mb=rss[-1],
         rss_growth_mb=rss[-1] - rss[min(1, len(rss) - 1)],
-        traced_growth_kb=_traced_growth_kb(name, block, capacity),
+        traced_growth_kb=_traced_growth_kb(name, block, capacity, traced),
     )
 
 
-def _traced_growth_kb(name: PolicyName, block: np.ndarray, capacity: int) -> float:
-    """Return how much more is allocated after `TRACED` features than after the first tenth of them."""
+def _traced_growth_kb(name: PolicyName, block: np.ndarray, capacity: int, features: int) -> float:
+    """Return how much more is allocated after `features` ones than after the first tenth of them."""
     stream = Stream(make_policy(StreamOptions(policy=name, capacity=capacity)), capacity)
     tracemalloc.start()
     try:
         warm = 0
-        while stream.seen < TRACED:
-            stream.run(block[: TRACED // 10])
+        while stream.seen < features:
+            stream.run(block[: features // 10])
             warm = warm or tracemalloc.get_traced_memory()[0]
         return (tracemalloc.get_traced_memory()[0] - warm) / 1e3
     finally:
         tracemalloc.stop()
 
 
-def run(features: int, dim: int, capacity: int) -> list[Row]:
+def run(features: int, dim: int, capacity: int, traced: int = TRACED) -> list[Row]:
     """Measure every policy; last-N, the simplest, is the unit of the ratios."""
     block = make_features(min(BLOCK, features), dim, seed=0)
     names: list[PolicyName] = sorted(get_args(PolicyName), key=lambda name: name != "last")
-    rows = [measure(name, features, block, capacity) for name in names]
+    rows = [measure(name, features, block, capacity, traced) for name in names]
     unit = rows[0].features_per_s_median
     return [Row(**{**asdict(row), "ratio_to_last": row.features_per_s_median / unit}) for row in rows]
 

@@ -72,10 +72,11 @@ def draw_scores(
 
 
 def _draw_curve(axes: Axes, log: Sequence[Decision], kept: Sequence[Kept], gaps: Sequence[Gap]) -> None:
-    scored = [(decision.t_s, decision.CS, decision.g1, decision.g2) for decision in log if decision.CS is not None]
+    scored = [[d.t_s, d.score, d.g1, d.g2] for d in log if d.score is not None]
     if scored:
-        breaks = [(gap.start_s, np.nan, np.nan, np.nan) for gap in gaps]  # no line across what was not seen
-        times, scores, g1, g2 = np.array(sorted(scored + breaks), float).T
+        breaks = [[gap.start_s, np.nan, np.nan, np.nan] for gap in gaps]  # no line across what was not seen
+        rows = np.array([*scored, *breaks], float)
+        times, scores, g1, g2 = rows[np.argsort(rows[:, 0], kind="stable")].T
         axes.plot(times, scores, color=_INK, linewidth=0.9, alpha=0.45, zorder=2)
         for name, values, colour in (
             ("threshold of clear", g2, _COLOURS["clear"]),
@@ -87,13 +88,13 @@ def _draw_curve(axes: Axes, log: Sequence[Decision], kept: Sequence[Kept], gaps:
         chosen = [decision for decision in log if decision.state == state]
         axes.scatter(
             [decision.t_s for decision in chosen],
-            [decision.CS or 0.0 for decision in chosen],
+            [decision.score or 0.0 for decision in chosen],
             s=14 if state == "discard" else 34,
             color=_COLOURS[state],
             label=f"{'discarded' if state == 'discard' else state} ({len(chosen):,})",
             zorder=4,
         )
-    score_at = {decision.t_s: decision.CS or 0.0 for decision in log}
+    score_at = {decision.t_s: decision.score or 0.0 for decision in log}
     ringed = [item for item in kept if item.t_s in score_at]
     axes.scatter(
         [item.t_s for item in ringed],

@@ -23,7 +23,7 @@ class Kept:
         width_px: native width in pixels.
         height_px: native height in pixels.
         state: the detail in which it is to be shown, `clear` or `fuzzy`.
-        score: CS when it was decided on; None where there was none.
+        score: CS (see `Decision`) when it was decided on; None where there was none.
         wall_s: Unix time of capture in seconds for live sources, else None.
     """
 
