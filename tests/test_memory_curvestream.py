@@ -1,5 +1,6 @@
 """CurveStream's scores, thresholds and routing, against the paper's formulas."""
 
+# ruff: noqa: SIM300 - upper-case attributes are the symbols of the paper, not constants
 from __future__ import annotations
 
 import math
@@ -37,21 +38,21 @@ def great_circle(theta: float, steps: int) -> np.ndarray:
 def test_a_straight_path_has_no_curvature() -> None:
     start, step = np.random.default_rng(0).standard_normal((2, DIM))
     for decision in decide_all(start + index * 0.01 * step for index in range(12))[3:]:
-        assert decision.curvature == pytest.approx(0, abs=1e-6)
+        assert decision.C == pytest.approx(0, abs=1e-6)
 
 
 @given(st.floats(0.01, 3.0))
 def test_uniform_motion_on_a_great_circle_has_equal_motion_and_curvature(theta: float) -> None:
     for decision in decide_all(great_circle(theta, 8))[3:]:
-        assert decision.motion == pytest.approx(1 - math.cos(theta), abs=1e-6)
-        assert decision.curvature == pytest.approx(decision.motion, abs=1e-6)
-        assert decision.score == pytest.approx(1.2 * (1 - math.cos(theta)), abs=1e-6)
+        assert decision.M == pytest.approx(1 - math.cos(theta), abs=1e-6)
+        assert decision.C == pytest.approx(decision.M, abs=1e-6)
+        assert decision.CS == pytest.approx(1.2 * (1 - math.cos(theta)), abs=1e-6)
 
 
 def test_turning_back_gives_the_largest_curvature() -> None:
     there, back = unit(np.array([[1.0, 0.2], [1.0, 0.0]]))
     decisions = decide_all([there, back, there, back, there])
-    assert [decision.curvature for decision in decisions[3:]] == pytest.approx([2.0, 2.0])
+    assert [decision.C for decision in decisions[3:]] == pytest.approx([2.0, 2.0])
 
 
 vectors = arrays(np.float64, 6, elements=st.floats(-1, 1))
@@ -65,7 +66,7 @@ def test_curvature_is_half_the_squared_distance_of_unit_displacements_and_free_o
     origin = np.zeros(6)
 
     def curvature(d1: np.ndarray, d2: np.ndarray) -> float:
-        score = decide_all([origin, origin - d1, origin, d2])[3].curvature  # displacements: -d1, d1, d2
+        score = decide_all([origin, origin - d1, origin, d2])[3].C  # displacements: -d1, d1, d2
         assert score is not None
         return score
 
@@ -83,38 +84,38 @@ def noisy_still(frames: int, noise: float) -> tuple[np.ndarray, float]:
 
 def test_noise_in_a_still_scene_looks_like_turning_and_the_gate_takes_that_away() -> None:
     features, noise = noisy_still(3000, 0.01)
-    plain = [decision.curvature or 0.0 for decision in decide_all(features)[3:]]
+    plain = [decision.C or 0.0 for decision in decide_all(features)[3:]]
     assert 1.45 <= np.mean(plain) <= 1.55
-    gated = [decision.curvature or 0.0 for decision in decide_all(features, noise_gate=10 * noise)[3:]]
+    gated = [decision.C or 0.0 for decision in decide_all(features, noise_gate=10 * noise)[3:]]
     assert 0.1 < np.mean(gated) < 0.3
 
 
 def test_equal_frames_have_no_curvature_and_a_constant_score_is_routed_by_at_least() -> None:
     feature = unit(np.random.default_rng(2).standard_normal(DIM)).astype(np.float32)
     for decision in decide_all([feature] * 20)[3:]:
-        assert (decision.motion, decision.curvature, decision.score) == (0.0, 0.0, 0.0)
+        assert (decision.M, decision.C, decision.CS) == (0.0, 0.0, 0.0)
         assert decision.state == "clear"  # CS = mu = g1 = g2 = 0
     constant = decide_all(np.eye(40), init="first")[3:]  # each step the same: M = 1, C = 1.5
-    assert {decision.score for decision in constant} == {constant[0].score}
+    assert {decision.CS for decision in constant} == {constant[0].CS}
     assert {decision.state for decision in constant} == {"clear"}
-    assert all(decision.score == decision.mu == decision.g1 for decision in constant)
+    assert all(decision.CS == decision.mu == decision.g1 for decision in constant)
 
 
 def test_running_mean_and_variance_follow_the_paper() -> None:
     gamma, mu, var = 0.8, 0.0, 0.0
     features = unit(np.random.default_rng(3).standard_normal((60, 16)))
     for decision in decide_all(features, gamma=gamma, k1=0.5, k2=1.5)[3:]:
-        assert decision.score is not None
-        mu = gamma * mu + (1 - gamma) * decision.score
-        var = gamma * var + (1 - gamma) * (decision.score - mu) ** 2
+        assert decision.CS is not None
+        mu = gamma * mu + (1 - gamma) * decision.CS
+        var = gamma * var + (1 - gamma) * (decision.CS - mu) ** 2
         assert decision.mu == pytest.approx(mu)
         assert decision.sigma == pytest.approx(math.sqrt(var))
         assert decision.g1 == pytest.approx(mu + 0.5 * math.sqrt(var))
         assert decision.g2 == pytest.approx(mu + 1.5 * math.sqrt(var))
-        state = "clear" if decision.score >= decision.g2 else "fuzzy" if decision.score >= decision.g1 else "discard"
+        state = "clear" if decision.CS >= decision.g2 else "fuzzy" if decision.CS >= decision.g1 else "discard"
         assert decision.state == state
         assert decision.state in decision.reason
-        assert f"{decision.score:.3f}" in decision.reason
+        assert f"{decision.CS:.3f}" in decision.reason
 
 
 def test_clear_routing_equals_its_closed_form() -> None:
@@ -125,10 +126,10 @@ def test_clear_routing_equals_its_closed_form() -> None:
         steps = unit(random.standard_normal((43, 3)) + random.uniform(0, 3))
         mu = sigma = 0.0
         for decision in decide_all(steps, gamma=gamma, k1=0.0, k2=k2)[3:]:
-            assert decision.score is not None
+            assert decision.CS is not None
             assert decision.mu is not None
             assert decision.sigma is not None
-            delta, room = decision.score - mu, 1 - k2**2 * (1 - gamma)
+            delta, room = decision.CS - mu, 1 - k2**2 * (1 - gamma)
             bound = sigma * k2 / math.sqrt(gamma * room) if room > 0 else math.inf
             if abs(delta - bound) > 1e-9 and abs(room) > 1e-9:
                 assert (decision.state == "clear") == (delta >= 0 and delta >= bound)
@@ -148,8 +149,8 @@ def test_the_first_three_frames_are_kept_clear_or_skipped() -> None:
     assert [decision.state for decision in decide_all(features)[:3]] == ["clear"] * 3
     skipped = decide_all(features, warmup="skip")
     assert [decision.state for decision in skipped[:3]] == ["discard"] * 3
-    assert skipped[2].score is None
-    assert skipped[3].score is not None
+    assert skipped[2].CS is None
+    assert skipped[3].CS is not None
     assert "first three" in skipped[0].reason
 
 
@@ -163,11 +164,11 @@ def test_scores_stay_in_their_ranges_and_the_future_has_no_say(seed: int) -> Non
     decisions = decide_all(features)
     assert decisions[:18] == decide_all(other)[:18]
     for decision in decisions[3:]:
-        assert decision.motion is not None
-        assert decision.curvature is not None
-        assert 0 <= decision.motion <= 2 + 1e-6
-        assert 0 <= decision.curvature <= 2
-        assert decision.score == pytest.approx(decision.motion + 0.2 * decision.curvature)
+        assert decision.M is not None
+        assert decision.C is not None
+        assert 0 <= decision.M <= 2 + 1e-6
+        assert 0 <= decision.C <= 2
+        assert decision.CS == pytest.approx(decision.M + 0.2 * decision.C)
 
 
 def test_cuts_between_noisy_scenes_are_found() -> None:
@@ -187,8 +188,8 @@ def test_cuts_between_noisy_scenes_are_found() -> None:
 
 def test_motion_and_curvature_score_one_term_alone() -> None:
     features = unit(np.random.default_rng(7).standard_normal((20, 9)))
-    assert all(d.score == d.motion for d in decide_all(features, policy="motion")[3:])
-    assert all(d.score == d.curvature for d in decide_all(features, policy="curvature")[3:])
+    assert all(d.CS == d.M for d in decide_all(features, policy="motion")[3:])
+    assert all(d.CS == d.C for d in decide_all(features, policy="curvature")[3:])
 
 
 def test_a_feature_buffer_may_be_reused_by_the_caller() -> None:

@@ -72,7 +72,7 @@ def draw_scores(
 
 
 def _draw_curve(axes: Axes, log: Sequence[Decision], kept: Sequence[Kept], gaps: Sequence[Gap]) -> None:
-    scored = [[d.t_s, d.score, d.g1, d.g2] for d in log if d.score is not None]
+    scored = [[d.t_s, d.CS, d.g1, d.g2] for d in log if d.CS is not None]
     if scored:
         breaks = [[gap.start_s, np.nan, np.nan, np.nan] for gap in gaps]  # no line across what was not seen
         rows = np.array([*scored, *breaks], float)
@@ -88,13 +88,13 @@ def _draw_curve(axes: Axes, log: Sequence[Decision], kept: Sequence[Kept], gaps:
         chosen = [decision for decision in log if decision.state == state]
         axes.scatter(
             [decision.t_s for decision in chosen],
-            [decision.score or 0.0 for decision in chosen],
+            [decision.CS or 0.0 for decision in chosen],
             s=14 if state == "discard" else 34,
             color=_COLOURS[state],
             label=f"{'discarded' if state == 'discard' else state} ({len(chosen):,})",
             zorder=4,
         )
-    score_at = {decision.t_s: decision.score or 0.0 for decision in log}
+    score_at = {decision.t_s: decision.CS or 0.0 for decision in log}
     ringed = [item for item in kept if item.t_s in score_at]
     axes.scatter(
         [item.t_s for item in ringed],

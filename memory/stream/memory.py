@@ -112,14 +112,14 @@ class StreamMemory:
             encode_s = time.perf_counter() - started
             decision = self._policy.decide(feature, frame.t_s)
             with self._lock:
-                self._newest, self._newest_score, self._newest_s = frame, decision.score, frame.t_s
+                self._newest, self._newest_score, self._newest_s = frame, decision.CS, frame.t_s
                 self._log.append(decision)
                 self._counts[decision.state] += 1
                 self._encode_s += encode_s
             if decision.state != "discard":
                 self.store.put(frame)
                 with self._lock:
-                    self._insert(Kept.of(frame, decision.state, decision.score))
+                    self._insert(Kept.of(frame, decision.state, decision.CS))
             return decision
 
     def push_gap(self, gap: Gap) -> None:

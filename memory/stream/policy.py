@@ -23,9 +23,9 @@ class Decision:
         t_s: media time of the frame in seconds.
         state: kept `clear`, kept `fuzzy`, or `discard`.
         rule: what decided, in words; empty where the thresholds did.
-        motion: M = 1 - cos(F_t, F_{t-1}), in [0, 2].
-        curvature: C = 1 - cos of successive displacements, in [0, 2], after the noise gate if there is one.
-        score: CS, which is compared with the thresholds.
+        M: motion, 1 - cos(F_t, F_{t-1}), in [0, 2].
+        C: curvature, 1 - cos of successive displacements, in [0, 2], after the noise gate if there is one.
+        CS: the score that is compared with the thresholds.
         mu: running mean of the score, this frame included.
         sigma: running standard deviation of the score, this frame included.
         g1: threshold of keeping, mu + k1 * sigma.
@@ -35,9 +35,9 @@ class Decision:
     t_s: float
     state: State
     rule: str = ""
-    motion: float | None = None
-    curvature: float | None = None
-    score: float | None = None
+    M: float | None = None
+    C: float | None = None
+    CS: float | None = None
     mu: float | None = None
     sigma: float | None = None
     g1: float | None = None
@@ -50,13 +50,13 @@ class Decision:
     @property
     def reason(self) -> str:
         """Why, in one line for people."""
-        if self.score is None or self.g1 is None or self.g2 is None:
+        if self.CS is None or self.g1 is None or self.g2 is None:
             return f"{self.state}: {self.rule}"
         if self.state == "clear":
-            return f"clear: score {self.score:.3f} reaches {self.g2:.3f}"
+            return f"clear: score {self.CS:.3f} reaches {self.g2:.3f}"
         if self.state == "fuzzy":
-            return f"fuzzy: score {self.score:.3f} lies from {self.g1:.3f} to {self.g2:.3f}"
-        return f"discard: score {self.score:.3f} stays below {self.g1:.3f}"
+            return f"fuzzy: score {self.CS:.3f} lies from {self.g1:.3f} to {self.g2:.3f}"
+        return f"discard: score {self.CS:.3f} stays below {self.g1:.3f}"
 
 
 class Policy(Protocol):
