@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from agent.mllm import MLLM, ModelOptions
+from agent.mllm import MLLM, ModelOptions, load_mllm
 from agent.mllm.cassette import load_replay, record
 from agent.mllm.openai import load_openai
 from agent.mllm.scripted import Scripted, Turn
 from tests.fake_vllm import FakeVLLM
 from tests.mllm_conformance import CHECKS, Backend, Kind
+from tests.tiny_models import BUILDERS
 
 Check = Callable[[Backend], object]
 
@@ -72,3 +74,28 @@ async def test_openai(check: Check, server: FakeVLLM, monkeypatch: pytest.Monkey
         return load_openai(f"qwen3-vl@{server.url}", options)
 
     await run(check, Backend(make, lambda _: server.produced))
+
+
+@pytest.fixture(scope="module", params=BUILDERS)
+def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Backend:
+    """A tiny model of each family, loaded once for each set of options."""
+    folder = BUILDERS[request.param](tmp_path_factory.mktemp("weights"))
+    max_tokens = {"text": 12, "sampled": 12, "long": 400, "tool": 200}
+    steps: dict[str, int] = {}
+
+    def count_step(model: MLLM) -> None:
+        steps[model.spec + str(model.options)] = steps.get(model.spec + str(model.options), 0) + 1
+
+    @cache
+    def make(kind: Kind) -> MLLM:
+        temperature = 0.9 if kind == "sampled" else 0.0
+        model = load_mllm(f"hf:{folder}", ModelOptions(max_tokens=max_tokens[kind], temperature=temperature, seed=7))
+        model._model.register_forward_hook(lambda *_: count_step(model))
+        return model
+
+    return Backend(make, lambda model: steps.get(model.spec + str(model.options), 0))
+
+
+@pytest.mark.parametrize("check", CHECKS)
+async def test_hf(check: Check, tiny: Backend) -> None:
+    await run(check, tiny)

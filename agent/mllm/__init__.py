@@ -54,7 +54,7 @@ def load_mllm(spec: str, options: ModelOptions | None = None) -> MLLM:
         from agent.mllm.cassette import load_replay
 
         return load_replay(Path(rest))
-    if Path(spec).expanduser().is_dir():
+    if spec and Path(spec).expanduser().is_dir():
         from agent.mllm.hf import load_hf
 
         return load_hf(spec, options)

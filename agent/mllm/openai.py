@@ -32,7 +32,7 @@ from agent.mllm.blocks import (
 )
 from agent.mllm.openai_errors import explain, failures, refuses_stream_options, retry_after_s
 from agent.mllm.options import ModelOptions
-from agent.mllm.protocol import MLLM, Abilities
+from agent.mllm.protocol import MLLM, Abilities, Finding
 from tools.errors import ModelError
 
 _CONNECT_TIMEOUT_S = 10.0
@@ -96,6 +96,12 @@ class OpenAI(MLLM):
         """Whether the server runs on this machine (its host is a loopback address)."""
         return self._abilities.local
 
+    def preflight(self) -> list[Finding]:
+        """Ask the server what it can do; see `agent.mllm.openai_preflight.preflight`."""
+        from agent.mllm.openai_preflight import preflight
+
+        return preflight(self)
+
     @property
     def _llm_type(self) -> str:
         return "attend-openai"
@@ -109,7 +115,7 @@ class OpenAI(MLLM):
     ) -> Iterator[ChatGenerationChunk]:
         sent, call, attempts = self._prepare(messages, kwargs), self._call(kwargs), _Attempts(self)
         while True:
-            tally = _Tally(sent)
+            tally = _Tally(self.spec, sent)
             try:
                 for chunk in self._chat._stream(sent, stop, stream_usage=self._stream_usage, **call):
                     yield tally.add(chunk)
@@ -128,7 +134,7 @@ class OpenAI(MLLM):
     ) -> AsyncIterator[ChatGenerationChunk]:
         sent, call, attempts = self._prepare(messages, kwargs), self._call(kwargs), _Attempts(self)
         while True:
-            tally = _Tally(sent)
+            tally = _Tally(self.spec, sent)
             try:
                 async for chunk in self._chat._astream(sent, stop, stream_usage=self._stream_usage, **call):
                     yield tally.add(chunk)
@@ -223,19 +229,31 @@ class _Attempts:
 class _Tally:
     """Adds up one streamed answer; the usage is taken off the chunks and reported once, at the end."""
 
-    def __init__(self, sent: list[BaseMessage]) -> None:
-        self.sent, self.characters = sent, 0
+    def __init__(self, spec: str, sent: list[BaseMessage]) -> None:
+        self.spec, self.sent, self.characters = spec, sent, 0
+        self.finished = False
         self.usage: UsageMetadata | None = None
 
     def add(self, chunk: ChatGenerationChunk) -> ChatGenerationChunk:
         message = chunk.message
         self.characters += len(message.text)
+        self.finished |= bool((chunk.generation_info or {}).get("finish_reason"))
         if isinstance(message, AIMessageChunk):
             self.characters += sum(len(call["args"] or "") for call in message.tool_call_chunks)
             self.usage, message.usage_metadata = message.usage_metadata or self.usage, None
         return chunk
 
     def last(self) -> ChatGenerationChunk:
+        """Return the closing chunk with the usage.
+
+        Raises:
+            ModelError: if the stream ended before the server said that the answer is finished.
+        """
+        if not self.finished:
+            raise ModelError(
+                f"the server of {self.spec!r} broke off within an answer.",
+                remedy="Ask again; look at the server's log.",
+            )
         usage, how = (self.usage, {}) if self.usage else (_estimate(self.sent, self.characters), {"usage": "estimated"})
         message = AIMessageChunk(content="", usage_metadata=usage, response_metadata=how, chunk_position="last")
         return ChatGenerationChunk(message=message)

@@ -49,7 +49,8 @@ def failures() -> tuple[type[Exception], ...]:
     # Of httpx or its successor, whichever this openai uses: a stream that breaks off raises its errors unwrapped.
     bases = [base.__module__.partition(".")[0] for base in openai.DefaultHttpxClient.__mro__]
     http = importlib.import_module(next(name for name in bases if name.startswith("httpx")))
-    return openai.APIError, http.TransportError, TimeoutError, ValueError, TypeError, KeyError
+    # The last four: what the client stumbles over when the answer is no chat completion.
+    return openai.APIError, http.TransportError, TimeoutError, ValueError, TypeError, KeyError, AttributeError
 
 
 def meaning(text: str) -> str | None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from agent.mllm.blocks import image_block
 from agent.mllm.openai import OpenAI
 from agent.mllm.openai_errors import explain, failures, meaning, server_text
+from agent.mllm.protocol import Finding
 from tools.errors import ModelError
 
 _PROBE_SIDE_PX = 56
@@ -23,15 +23,6 @@ _PROBE_TOOL = {
         "parameters": {"type": "object", "properties": {"t_s": {"type": "number"}}},
     },
 }
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that a server cannot do, and the remedy."""
-
-    what: Literal["no vision", "image limit", "no tools", "no tool images"]
-    problem: str
-    remedy: str
 
 
 def preflight(model: OpenAI) -> list[Finding]:

@@ -10,6 +10,7 @@ import asyncio
 import threading
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -56,6 +57,15 @@ class Abilities(BaseModel):
     local: bool = True
 
 
+@dataclass(frozen=True)
+class Finding:
+    """Something that a model, or the server behind it, cannot do, and the remedy."""
+
+    what: Literal["no vision", "image limit", "no tools", "no tool images"]
+    problem: str
+    remedy: str
+
+
 class MLLM(BaseChatModel):
     """A multimodal language model behind Attend's agent.
 
@@ -71,6 +81,14 @@ class MLLM(BaseChatModel):
 
     spec: str
     """The model string that this backend was made from, such as `embedded` or `openai:qwen3-vl@http://127.0.0.1:8000/v1`."""
+
+    def preflight(self) -> list[Finding]:
+        """Find out what works, where that takes asking a server; `abilities` states it from then on.
+
+        Raises:
+            ModelError: if the model cannot be used at all.
+        """
+        return []
 
     @property
     @abstractmethod
