@@ -27,7 +27,7 @@ from agent.events import Answered, Event, Needs, Token
 from agent.eyes import Eyes, open_eyes
 from agent.graph import build_graph
 from agent.mllm import load_mllm
-from agent.mllm.protocol import MLLM
+from agent.mllm.protocol import MLLM, Finding
 from agent.state import State
 from agent.threads import open_threads, prune
 from tools.ask_user import Intervention, Reply
@@ -45,11 +45,13 @@ class Assistant:
         model: the model that answers.
         eyes: capture and memory of the source.
         thread: the conversation's name; the same name resumes it in a later process.
+        findings: what the model's server cannot do, each with its remedy.
     """
 
     model: MLLM
     eyes: Eyes
     thread: str
+    findings: tuple[Finding, ...]
     _graph: CompiledStateGraph[State]
     _saver: AsyncSqliteSaver
     _recursion_limit: int
@@ -167,8 +169,10 @@ async def open_assistant(
         eyes = await asyncio.to_thread(open_eyes, source, config, realtime=realtime, loop=loop)
         try:
             mllm = model or await asyncio.to_thread(load_mllm, config.model, config.mllm)
+            # What the model's server lacks shapes the prompt: it is asked before the loop is built around it.
+            findings = await asyncio.to_thread(mllm.preflight)
             graph = build_graph(mllm, eyes, make_tools(eyes), config.limits, saver)
             recursion_limit = SUPERSTEPS_A_STEP * (config.limits.steps + 2)
-            yield Assistant(mllm, eyes, thread, graph, saver, recursion_limit)
+            yield Assistant(mllm, eyes, thread, tuple(findings), graph, saver, recursion_limit)
         finally:
             await asyncio.to_thread(eyes.close)

@@ -109,6 +109,8 @@ class Screen:
             self.console.print(f"[yellow]{escape(note)}[/]")
         where = "nothing leaves this machine" if abilities.local else "[bold red]frames and words go to this server[/]"
         self.console.print(f"model [bold]{escape(assistant.model.spec)}[/]: {where}")
+        for finding in assistant.findings:
+            self.console.print(f"[yellow]{escape(finding.problem)}[/] [dim]{escape(finding.remedy)}[/]")
         self.console.print(f"[dim]conversation {assistant.thread}[/]")
 
     def question(self, text: str) -> None:

@@ -199,21 +199,22 @@ def _tracing() -> Check:
 
 
 def _model(config: Config) -> list[Check]:
-    """Ask the configured model's server what works; a local model is only looked for, not loaded."""
-    kind = config.model.partition(":")[0]
+    """Load the configured model and ask it, or its server, what works. The embedded one was checked by its parts."""
+    if config.model == "embedded":
+        return []
+    from agent.mllm import load_mllm
+
     try:
-        if kind == "openai":
-            from agent.mllm.openai import check_server
-
-            return check_server(config.model, config.mllm)
-        if kind == "embedded":
-            return []
-        from agent.mllm import load_mllm
-
-        load_mllm(config.model, config.mllm)
+        model = load_mllm(config.model, config.mllm)
+        findings = model.preflight()
     except AttendError as error:
         return [Check(name="model", status="failed", found=error.problem, remedy=error.remedy or error.expected)]
-    return [Check(name="model", status="ok", found=config.model)]
+    reached = "on this machine" if model.abilities.local else "frames and words leave this machine"
+    checks = [Check(name="model", status="ok", found=f"{model.spec}, {reached}")]
+    return checks + [
+        Check(name=f"model: {finding.what}", status="note", found=finding.problem, remedy=finding.remedy)
+        for finding in findings
+    ]
 
 
 def _hub_models() -> str:

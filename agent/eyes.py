@@ -122,11 +122,12 @@ class Eyes:
 
     def picture(self, frame_id: str) -> np.ndarray:
         """The pixels of a frame, (height, width, 3) uint8 RGB. Raises StoreError if they are gone."""
-        return self.memory.image(frame_id, "clear")
+        return self.memory.pixels(frame_id)
 
     def shown(self, frame: SeenFrame) -> np.ndarray:
         """The pixels of a frame in its detail. Raises StoreError if they are gone."""
-        return self.memory.image(frame.frame_id, "clear" if frame.detail == "clear" else "fuzzy")
+        rgb = self.memory.pixels(frame.frame_id)
+        return rgb if frame.detail == "clear" else self.memory.blurred(rgb)
 
     def add_picture(self, rgb: np.ndarray, t_s: float) -> SeenFrame:
         """Store a picture derived from a moment, such as an enlarged part, and return its reference."""

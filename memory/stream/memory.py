@@ -151,8 +151,10 @@ class StreamMemory:
                 items = [entry.kept for entry in self._queue]
             else:
                 newest = None
-                found = [entry for entry in (*self._left, *self._queue) if entry.kept.t_s <= t_q < entry.left_s]
-                items = sorted((entry.kept for entry in found), key=lambda kept: kept.t_s)
+                known = [entry for entry in (*self._left, *self._queue) if entry.kept.t_s <= t_q]
+                latest_s = max((entry.kept.t_s for entry in known), default=0.0)
+                found = [entry.kept for entry in known if t_q < entry.left_s or entry.kept.t_s == latest_s]
+                items = sorted(found, key=lambda kept: kept.t_s)
         if newest is not None and not (items and items[-1].t_s == newest.t_s):
             self.store.put(newest)
             items.append(Kept.of(newest, "clear", score))
@@ -178,16 +180,26 @@ class StreamMemory:
         wanted = {kept.t_s: kept for kept in items if span is None or kept.t_s in span}
         return [wanted[t_s] for t_s in sorted(wanted) if self.store.has(wanted[t_s].frame_id)]
 
+    def pixels(self, frame_id: str) -> np.ndarray:
+        """Return a frame as it was captured, RGB uint8 (height, width, 3), whatever its state.
+
+        Raises:
+            StoreError: if the frame has given way to newer ones, or its file is damaged.
+        """
+        newest = self._newest
+        return newest.rgb if newest is not None and newest.id == frame_id else self.store.get(frame_id)
+
     def image(self, kept: Kept) -> np.ndarray:
         """Return the pixels to show, RGB uint8: clear ones bit-equal to the frame, fuzzy ones blur_px x blur_px.
 
         Raises:
             StoreError: if the frame has given way to newer ones, or its file is damaged.
         """
-        newest = self._newest
-        rgb = newest.rgb if newest is not None and newest.id == kept.frame_id else self.store.get(kept.frame_id)
-        if kept.state == "clear":
-            return rgb
+        rgb = self.pixels(kept.frame_id)
+        return rgb if kept.state == "clear" else self.blurred(rgb)
+
+    def blurred(self, rgb: np.ndarray) -> np.ndarray:
+        """Return a picture as a fuzzy frame shows it: blur_px x blur_px (CurveStream's TRANSITION_SIZE)."""
         import cv2
 
         side = self.options.blur_px
