@@ -31,6 +31,7 @@ MAX_ROWS = 20_000
 _K1, _B = 1.2, 0.75  # the usual constants of BM25
 _RRF_K = 60  # Cormack et al. 2009
 _FUSED_ROWS = 50
+_MIN_SIMILARITY = 0.25  # our choice: with sentence encoders, texts below it have nothing to do with each other
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+")
 _SCHEMA_VERSION = 1
@@ -157,7 +158,7 @@ class Notes:
         return [(row[0], Note(*row[1:])) for row in found]
 
     def _nearest(self, query: str, rows: Sequence[tuple[int, Note]]) -> list[int]:
-        """Rank rows by cosine similarity; vectors are computed once and kept in the file."""
+        """Rank the rows near the query by cosine similarity; vectors are computed once and kept in the file."""
         assert self._embed is not None
         ids = [row_id for row_id, _ in rows]
         with self._failures("read"), self._lock:
@@ -180,7 +181,8 @@ class Notes:
         stacked = np.stack(matrix)
         lengths = np.linalg.norm(stacked, axis=1) * np.linalg.norm(vectors[0])
         similarity = stacked @ vectors[0] / np.maximum(lengths, 1e-12)
-        return [int(index) for index in np.argsort(-similarity, kind="stable")]
+        order = np.argsort(-similarity, kind="stable")
+        return [int(index) for index in order if similarity[index] >= _MIN_SIMILARITY]
 
     @contextmanager
     def _failures(self, verb: str) -> Iterator[None]:

@@ -25,15 +25,15 @@ class CaptureLike(Protocol):
         """Begin to read the source."""
 
     def get(self, timeout_s: float) -> Frame | Gap | None:
-        """The next item in time order; None where nothing came in time, or nothing will come."""
+        """The next item in time order; None where nothing came in time, or the source has ended.
+
+        Raises:
+            AttendError: if the source failed and everything captured was taken.
+        """
 
     @property
     def finished(self) -> bool:
         """Whether the source has ended and everything was taken."""
-
-    @property
-    def error(self) -> AttendError | None:
-        """What ended the source early, if anything did."""
 
     def close(self) -> None:
         """Stop reading; may be called twice."""
@@ -144,11 +144,14 @@ class Recorder:
     def _run(self) -> None:
         try:
             while not self._stop.is_set():
-                item = self._capture.get(POLL_S)
+                try:
+                    item = self._capture.get(POLL_S)
+                except AttendError as error:
+                    self._end = error
+                    break
                 if item is None and self._capture.finished:
                     break
                 self._take(item)
-            self._end = self._capture.error
         except Exception as error:  # noqa: BLE001 - a thread has no caller: it is raised by drain and close
             self._defect = error
         finally:
