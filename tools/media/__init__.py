@@ -1,6 +1,27 @@
 """Pictures, clips and times: what they are, and where they come from."""
 
+from tools.media.capture import Capture, CaptureStats
 from tools.media.clock import cited_times, format_clock, parse_clock
-from tools.media.types import Box, Clip, Frame, Gap, Span, frame_id
+from tools.media.masking import mask_credentials
+from tools.media.options import MediaOptions
+from tools.media.sources import open_source
+from tools.media.types import Box, Clip, Frame, Gap, Source, SourceInfo, Span, frame_id
 
-__all__ = ["Box", "Clip", "Frame", "Gap", "Span", "cited_times", "format_clock", "frame_id", "parse_clock"]
+__all__ = [
+    "Box",
+    "Capture",
+    "CaptureStats",
+    "Clip",
+    "Frame",
+    "Gap",
+    "MediaOptions",
+    "Source",
+    "SourceInfo",
+    "Span",
+    "cited_times",
+    "format_clock",
+    "frame_id",
+    "mask_credentials",
+    "open_source",
+    "parse_clock",
+]

@@ -19,16 +19,34 @@ HOLE_S = 0.25
 """Damage that costs less is not reported as a gap; our choice."""
 
 
+DISTRUST_S = 1.0
+"""So long after a lost packet, or until the next key frame, pictures are left out, since FFmpeg then repeats or invents
+parts of them without saying so; our choice."""
+
+
 @dataclass
 class Damage:
-    """Damaged packets and pictures: since the last good picture, and in all."""
+    """Damaged packets and pictures: since the last good picture, and in all; and when a packet was last lost."""
 
     recent: int = 0
     total: int = 0
+    lost_at_s: float | None = None
 
     def add(self) -> None:
         self.recent += 1
         self.total += 1
+
+    def lose(self, packet: av.Packet) -> None:
+        self.add()
+        self.lost_at_s = float(packet.pts * packet.time_base) if packet.pts is not None and packet.time_base else None
+
+    def trusts(self, frame: av.VideoFrame) -> bool:
+        """Return whether a picture is free of damage, its own and that of the packets before it."""
+        if frame.key_frame or (
+            self.lost_at_s is not None and frame.time is not None and frame.time - self.lost_at_s > DISTRUST_S
+        ):
+            self.lost_at_s = None
+        return not frame.is_corrupt and self.lost_at_s is None
 
 
 def ffmpeg_options(address: str, options: MediaOptions) -> dict[str, str]:
@@ -51,20 +69,17 @@ def decode_packet(packet: av.Packet, damage: Damage) -> list[av.VideoFrame]:
     import av
 
     if packet.is_corrupt:
-        damage.add()
+        damage.lose(packet)
     try:
         frames = packet.decode()
     except av.error.EOFError:
         return []
     except av.error.FFmpegError:
-        damage.add()
+        damage.lose(packet)
         return []
-    good = []
-    for frame in frames:
-        if frame.is_corrupt:
-            damage.add()
-        else:
-            good.append(frame)
+    good = [frame for frame in frames if damage.trusts(frame)]
+    for _ in range(len(frames) - len(good)):
+        damage.add()
     return good
 
 

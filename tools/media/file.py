@@ -53,6 +53,7 @@ class _Recording:
     fps: float | None
     end_s: float | None
     end_margin_s: float
+    restarts: bool
 
     @property
     def period_s(self) -> float:
@@ -110,7 +111,7 @@ def open_recording(address: str, name: str, options: MediaOptions, *, head: byte
                 f"start_s={options.start_s!r} lies after the end of {name!r} ({recording.end_s:.1f} s).",
                 expected="a start within the recording",
             )
-        first_s = Timeline(recording.zero_s, recording.period_s).place(first.time)
+        first_s = max(0.0, (first.time or 0.0) - recording.zero_s)
     return ReadableSource(info, functools.partial(_read, address, name, first_s, info.duration_s, options))
 
 
@@ -123,6 +124,7 @@ def _opened(address: str, name: str, options: MediaOptions, head: bytes = b"") -
             address,
             timeout=(options.open_timeout_s, options.read_timeout_s),
             options=ffmpeg_options(address, options),
+            metadata_errors="replace",
         )
     except av.error.FFmpegError as error:
         raise _not_a_video(name, head, error) from error
@@ -142,7 +144,8 @@ def _measure(container: av.container.InputContainer, stream: av.VideoStream) -> 
 
     start_s = (container.start_time or 0) / av.time_base
     # MP4 and Matroska have a true zero, and a first picture may come later; MPEG-TS counts from anywhere.
-    zero_s = start_s if container.format.flags & RESTARTING_CLOCK else min(start_s, 0.0)
+    restarts = bool(container.format.flags & RESTARTING_CLOCK)
+    zero_s = start_s if restarts else min(start_s, 0.0)
     fps = native_fps(stream)
     margin_s = HOLE_PERIODS / (fps or DEFAULT_RATE_FPS)
     end_s = None
@@ -153,7 +156,7 @@ def _measure(container: av.container.InputContainer, stream: av.VideoStream) -> 
         # This covers the sound too, which often outlasts the pictures a little.
         end_s = start_s + container.duration / av.time_base - zero_s
         margin_s = max(margin_s, 1.0)
-    return _Recording(container, stream, zero_s, fps, end_s if end_s and end_s > 0 else None, margin_s)
+    return _Recording(container, stream, zero_s, fps, end_s if end_s and end_s > 0 else None, margin_s, restarts)
 
 
 def _not_a_video(name: str, head: bytes, error: Exception) -> MediaError:
@@ -251,7 +254,7 @@ def _read_recording(
     recording: _Recording, name: str, start_s: float, options: MediaOptions, sampler: Sampler, closed: threading.Event
 ) -> Events:
     damage = Damage()
-    timeline = Timeline(recording.zero_s, recording.period_s)
+    timeline = Timeline(recording.zero_s, recording.period_s, recording.restarts)
     end_s = options.end_s if options.end_s is not None else float("inf")
     seen_until_s, delivered = start_s, start_s > options.start_s
     frames = _from_start(recording, damage, start_s) if start_s else _decoded(recording, damage)
@@ -259,6 +262,9 @@ def _read_recording(
         if closed.is_set():
             return
         t_s = timeline.place(frame.time)
+        if t_s is None:
+            damage.add()
+            continue
         if damage.recent and min(t_s, end_s) - seen_until_s > recording.hole_s:
             yield Gap(name, seen_until_s, min(t_s, end_s), f"damaged packets or pictures: {damage.recent}")
         damage.recent = 0

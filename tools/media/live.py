@@ -82,8 +82,8 @@ def watch(
 ) -> Events:
     """Give the sampled frames of a live source, and a `Gap` for each outage.
 
-    An outage ends with a gap that tells how long it was, or, when `options.reconnect_attempts` in a row failed, with a gap
-    without end, after which the source ends.
+    An outage ends with a gap that tells how long it was, or, when `options.reconnect_attempts` in a row failed, with a
+    gap without end, after which the source ends.
 
     Args:
         connect: starts a connection; ending or raising `MediaError` means that it is lost.
@@ -146,7 +146,8 @@ def open_stream(address: str, options: MediaOptions) -> ReadableSource:
         raise MediaError(f"{name!r} ended before its first picture.", remedy="Check the server.")
     shape = first.rgb().shape
     stream = video_stream(container)
-    info = SourceInfo(name, "stream", True, shape[1], shape[0], fps=native_fps(stream) if stream else None)
+    fps = native_fps(stream) if stream and container.format.name not in CLOCKLESS_FORMATS else None
+    info = SourceInfo(name, "stream", True, shape[1], shape[0], fps=fps)
 
     def connect(closed: threading.Event) -> Pictures:
         return _stream_pictures(_connect(address, name, options), name, options)
@@ -159,11 +160,14 @@ def open_stream(address: str, options: MediaOptions) -> ReadableSource:
 def _connect(address: str, name: str, options: MediaOptions) -> av.container.InputContainer:
     import av
 
+    # FFmpeg's RTSP reader survives one interruption, and only gives up at the second.
+    read_timeout_s = options.read_timeout_s / 2 if address.lower().startswith("rtsp") else options.read_timeout_s
     try:
         return av.open(
             address,
-            timeout=(options.open_timeout_s, options.read_timeout_s),
+            timeout=(options.open_timeout_s, read_timeout_s),
             options=ffmpeg_options(address, options),
+            metadata_errors="replace",
         )
     except (av.error.ExitError, av.error.TimeoutError) as error:
         raise MediaError(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-# The second form allows "/", "?" and "#" in a password, as people forget to percent-encode, but not a port number.
-_USERINFO = re.compile(r"(?<=://)(?:[^\s/?#]*@|[^\s/?#@:]*:(?!\d*[/?#])[^\s@]*@)")
+# The first form allows "/", "?" and "#" in a password, as people forget to percent-encode, but not a port number.
+_USERINFO = re.compile(r"(?<=://)(?:[^\s/?#@:]*:(?!\d+[/?#])[^\s]*@|[^\s/?#]*@)")
 _SECRET = re.compile(
     r"(?i)(?<![a-z])((?:user(?:name)?|usr|login|password|passwd|passphrase|pass|pwd|psw|token|access[_-]?token|auth(?:orization)?"
     r"|api[_-]?key|key|secret|sig|signature|session)=)[^&;\s#'\"]*"

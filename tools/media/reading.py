@@ -98,34 +98,35 @@ class Sampler:
 class Timeline:
     """Turns the times of a container into seconds that strictly increase from 0.
 
-    Joined recordings start again from zero in their middle; the second part then follows the first. A frame that is
-    only a little out of order is put just behind the one before it.
-
     Args:
         zero_s: the container time that counts as 0.
         period_s: usual distance of frames, for frames without a time.
+        restarts: whether the container's clock may start again, as where transport streams were joined; the second part
+            then follows the first.
     """
 
     RESTART_S = 0.5
-    STEP_S = 1e-3
 
-    def __init__(self, zero_s: float, period_s: float) -> None:
-        self._zero_s, self._period_s = zero_s, period_s
+    def __init__(self, zero_s: float, period_s: float, restarts: bool) -> None:
+        self._zero_s, self._period_s, self._restarts = zero_s, period_s, restarts
         self.last_s: float | None = None
 
-    def place(self, pts_s: float | None) -> float:
-        """Return the media time of the frame with this container time; None follows one period after the last."""
+    def place(self, pts_s: float | None) -> float | None:
+        """Return the media time of the frame with this container time; without one it follows the last.
+
+        None means that the frame comes out of order, as happens after damage, and is to be left out.
+        """
         follow_s = 0.0 if self.last_s is None else self.last_s + self._period_s
         if pts_s is None:
             pts_s = self._zero_s + follow_s
         t_s = pts_s - self._zero_s
         if self.last_s is None:
             t_s = max(t_s, 0.0)
-        elif t_s < self.last_s - self.RESTART_S:
+        elif self._restarts and t_s < self.last_s - self.RESTART_S:
             self._zero_s = pts_s - follow_s
             t_s = follow_s
         elif t_s <= self.last_s:
-            t_s = self.last_s + self.STEP_S
+            return None
         self.last_s = t_s
         return t_s
 

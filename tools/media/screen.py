@@ -56,5 +56,5 @@ def _screen_pictures(number: int, options: MediaOptions, closed: threading.Event
     except mss.ScreenShotError as error:
         raise MediaError(
             f"The screen cannot be read: {error}.",
-            remedy="Run in a graphical session. On Linux, DISPLAY must name an X server (Xvfb serves without a screen).",
+            remedy="Run in a graphical session. On Linux, DISPLAY must name an X server (such as Xvfb).",
         ) from error

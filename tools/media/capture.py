@@ -1,0 +1,210 @@
+"""Capture: pulls a source in a thread of its own, so that a slow reader never delays it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import Self
+
+from tools.errors import MediaError
+from tools.media.types import Frame, Gap, Source
+
+MOST_GAPS = 64
+"""Where more gaps than this wait to be read, the two oldest become one; our choice."""
+
+
+@dataclass(frozen=True)
+class CaptureStats:
+    """A snapshot of what a capture has done.
+
+    Attributes:
+        captured: frames that the source gave.
+        delivered: frames that were read.
+        dropped: frames that a newer one replaced before they were read.
+        gaps: gaps that the source reported.
+        last_t_s: media time of the last frame captured, in seconds; None before the first.
+        quiet_s: seconds since the source last gave anything; tells a stalled stream.
+        late_max_s: the most that a frame of a recording played in real time came after its due time, in seconds.
+        late_mean_s: the mean of the same.
+    """
+
+    captured: int
+    delivered: int
+    dropped: int
+    gaps: int
+    last_t_s: float | None
+    quiet_s: float
+    late_max_s: float
+    late_mean_s: float
+
+
+class Capture:
+    """Reads a source in its own thread and hands its frames to one reader.
+
+    Live sources, and recordings with realtime=True, keep the newest frame only: one that was not read in time is
+    replaced, and counted. Other recordings wait for the reader and lose nothing. Gaps are never lost. At most one frame
+    is held.
+
+    Args:
+        source: what to read; closed together with the capture.
+        realtime: play a recording at its own speed. Live sources always come at theirs.
+        loop: start a recording again at its end, with times that go on; needs realtime.
+    """
+
+    def __init__(self, source: Source, *, realtime: bool = False, loop: bool = False) -> None:
+        if loop and (source.info.live or not realtime):
+            raise MediaError("loop=True repeats a recording in real time.", expected="a recording and realtime=True")
+        self.source = source
+        self._paced = realtime and not source.info.live
+        self._newest_wins = realtime or source.info.live
+        self._loop = loop
+        self._changed = threading.Condition()
+        self._closed = threading.Event()
+        self._waiting: deque[Frame | Gap] = deque()
+        self._ended = False
+        self._error: MediaError | None = None
+        self._captured = self._delivered = self._dropped = self._gaps = 0
+        self._late_max_s = self._late_sum_s = 0.0
+        self._last_t_s: float | None = None
+        self._last_event_s = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name=f"capture {source.info.name}", daemon=True)
+
+    def start(self) -> Self:
+        """Start the thread. To be called once."""
+        self._last_event_s = time.monotonic()
+        self._thread.start()
+        return self
+
+    def get(self, timeout_s: float) -> Frame | Gap | None:
+        """Return the next frame or gap; None if there is none within timeout_s, or the source has ended.
+
+        Raises:
+            MediaError: when everything captured was read, and the source failed.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._ended, timeout=timeout_s)
+            if not self._waiting:
+                if self._error is not None:
+                    raise self._error
+                return None
+            event = self._waiting.popleft()
+            self._delivered += isinstance(event, Frame)
+            self._changed.notify_all()
+            return event
+
+    @property
+    def finished(self) -> bool:
+        """Whether the source has ended and everything was read; see `error` for why."""
+        with self._changed:
+            return self._ended and not self._waiting
+
+    @property
+    def error(self) -> MediaError | None:
+        """Why the source failed; None while it runs, and after a proper end."""
+        with self._changed:
+            return self._error
+
+    @property
+    def stats(self) -> CaptureStats:
+        with self._changed:
+            return CaptureStats(
+                captured=self._captured,
+                delivered=self._delivered,
+                dropped=self._dropped,
+                gaps=self._gaps,
+                last_t_s=self._last_t_s,
+                quiet_s=time.monotonic() - self._last_event_s,
+                late_max_s=self._late_max_s,
+                late_mean_s=self._late_sum_s / self._captured if self._captured else 0.0,
+            )
+
+    def close(self) -> None:
+        """Stop and wait for the thread. A read that is blocked on the network ends with its timeout."""
+        self._closed.set()
+        with self._changed:
+            self._changed.notify_all()
+        self.source.close()
+        if self._thread.ident is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        outcome: MediaError | None = MediaError(
+            f"Reading {self.source.info.name!r} stopped by a fault of this program.",
+            remedy="Report the traceback above.",
+        )
+        try:
+            self._pull()
+            outcome = None
+        except MediaError as error:
+            outcome = error
+        finally:
+            with self._changed:
+                self._error, self._ended = outcome, True
+                self._changed.notify_all()
+
+    def _pull(self) -> None:
+        shift_s = 0.0
+        started_s: float | None = None
+        while not self._closed.is_set():
+            end_s = shift_s
+            for event in self.source:
+                event = _shifted(event, shift_s)
+                late_s = 0.0
+                if isinstance(event, Frame):
+                    end_s = event.t_s
+                    if started_s is None:
+                        started_s = time.monotonic() - event.t_s
+                    if self._paced:
+                        self._closed.wait(started_s + event.t_s - time.monotonic())
+                        late_s = time.monotonic() - started_s - event.t_s
+                if self._closed.is_set():
+                    return
+                self._put(event, late_s)
+            if not self._loop:
+                return
+            shift_s = max(end_s + 1 / (self.source.info.fps or 1.0), shift_s + (self.source.info.duration_s or 0.0))
+
+    def _put(self, event: Frame | Gap, late_s: float) -> None:
+        with self._changed:
+            self._last_event_s = time.monotonic()
+            if isinstance(event, Gap):
+                self._gaps += 1
+            else:
+                self._captured += 1
+                self._last_t_s = event.t_s
+                self._late_max_s = max(self._late_max_s, late_s)
+                self._late_sum_s += max(0.0, late_s)
+            if self._newest_wins:
+                self._make_room(event)
+            else:
+                self._changed.wait_for(lambda: not self._waiting or self._closed.is_set())
+            self._waiting.append(event)
+            self._changed.notify_all()
+
+    def _make_room(self, event: Frame | Gap) -> None:
+        """Drop the frame that the new one replaces, and keep the number of waiting gaps within bounds."""
+        if isinstance(event, Frame):
+            kept = [waiting for waiting in self._waiting if isinstance(waiting, Gap)]
+            self._dropped += len(self._waiting) - len(kept)
+            self._waiting = deque(kept)
+        elif sum(isinstance(waiting, Gap) for waiting in self._waiting) >= MOST_GAPS:
+            gaps = [waiting for waiting in self._waiting if isinstance(waiting, Gap)]
+            merged = Gap(gaps[0].source, gaps[0].start_s, gaps[1].end_s, "several gaps in a row that nobody read")
+            rest = [waiting for waiting in self._waiting if waiting is not gaps[0] and waiting is not gaps[1]]
+            self._waiting = deque([merged, *rest])
+
+
+def _shifted(event: Frame | Gap, shift_s: float) -> Frame | Gap:
+    if not shift_s:
+        return event
+    if isinstance(event, Frame):
+        return replace(event, t_s=event.t_s + shift_s)
+    return replace(event, start_s=event.start_s + shift_s, end_s=None if event.end_s is None else event.end_s + shift_s)
