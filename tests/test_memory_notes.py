@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,19 @@ ID = "0" * 64
 
 
 @pytest.fixture
-def notes(tmp_path: Path) -> Notes:
-    filled = Notes(tmp_path, "kitchen.mp4")
-    filled.add(1.0, ID, "label", "espresso (95%), cup (3%)")
-    filled.add(5.0, ID, "text", "Room 12: exit left")
-    filled.add(9.0, ID, "caption", "A man puts two cups on the table")
-    filled.add(12.0, ID, "note", "患者は眠っている")
-    return filled
+def notes(tmp_path: Path) -> Iterator[Notes]:
+    with Notes(tmp_path, "kitchen.mp4") as filled:
+        filled.add(1.0, ID, "label", "espresso (95%), cup (3%)")
+        filled.add(5.0, ID, "text", "Room 12: exit left")
+        filled.add(9.0, ID, "caption", "A man puts two cups on the table")
+        filled.add(12.0, ID, "note", "患者は眠っている")
+        yield filled
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Notes]:
+    with Notes(tmp_path, "a") as made:
+        yield made
 
 
 def found(notes: Notes, query: str, k: int = 9, span: Span | None = None) -> list[float]:
@@ -40,14 +47,13 @@ def test_words_find_notes_whatever_their_case_and_number(notes: Notes) -> None:
     assert len(found(notes, "cup", k=1)) == 1
 
 
-def test_rare_words_and_short_notes_weigh_more(tmp_path: Path) -> None:
-    notes = Notes(tmp_path, "a")
+def test_rare_words_and_short_notes_weigh_more(empty: Notes) -> None:
     for second in range(10):
-        notes.add(second, ID, "caption", f"the street with a car number {second} passing by slowly")
-    notes.add(20, ID, "caption", "the street with a bicycle and a long line of other things standing about")
-    notes.add(21, ID, "label", "bicycle")
-    assert set(found(notes, "bicycle in the street", k=2)) == {20, 21}
-    assert found(notes, "bicycle", k=2) == [21, 20]
+        empty.add(second, ID, "caption", f"the street with a car number {second} passing by slowly")
+    empty.add(20, ID, "caption", "the street with a bicycle and a long line of other things standing about")
+    empty.add(21, ID, "label", "bicycle")
+    assert set(found(empty, "bicycle in the street", k=2)) == {20, 21}
+    assert found(empty, "bicycle", k=2) == [21, 20]
 
 
 def test_spans_limit_the_search_and_list_by_time(notes: Notes) -> None:
@@ -99,12 +105,11 @@ def test_meaning_finds_what_shares_no_word_and_agreement_comes_first(notes: Note
     other_model.close()
 
 
-def test_the_oldest_notes_leave_when_there_are_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_notes_leave_when_there_are_too_many(empty: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notes_module, "MAX_ROWS", 10)
-    notes = Notes(tmp_path, "a")
     for second in range(25):
-        notes.add(second, ID, "label", f"thing {second}")
-    assert [note.t_s for note in notes.between()] == [float(second) for second in range(15, 25)]
+        empty.add(second, ID, "label", f"thing {second}")
+    assert [note.t_s for note in empty.between()] == [float(second) for second in range(15, 25)]
 
 
 def test_several_threads_and_connections_write_at_once(tmp_path: Path) -> None:

@@ -232,6 +232,16 @@ def test_persist_query_keeps_the_frame_a_question_was_asked_at(make: Callable[..
         assert (query in memory.snapshot()) == persist
 
 
+def test_a_query_frame_that_had_left_is_put_back_once(make: Callable[..., StreamMemory]) -> None:
+    memory = make(policy="last", capacity=3, persist_query=True)
+    for frame in frames(4):
+        memory.push(frame)
+    asked = memory.snapshot(frames(1)[0].t_s)[-1]
+    memory.keep_query(asked)
+    assert [item.t_s for item in memory.remembered()] == [frame.t_s for frame in frames(4)]
+    assert len(memory.snapshot(frames(3)[-1].t_s)) == 3
+
+
 def test_a_memory_is_restored_after_a_restart_from_plain_json(make: Callable[..., StreamMemory]) -> None:
     memory = make(capacity=5)
     for frame in frames(30):

@@ -154,7 +154,7 @@ class StreamMemory:
                 known = [entry for entry in (*self._left, *self._queue) if entry.kept.t_s <= t_q]
                 latest_s = max((entry.kept.t_s for entry in known), default=0.0)
                 found = [entry.kept for entry in known if t_q < entry.left_s or entry.kept.t_s == latest_s]
-                items = sorted(found, key=lambda kept: kept.t_s)
+                items = _by_time(found)
         if newest is not None and not (items and items[-1].t_s == newest.t_s):
             self.store.put(newest)
             items.append(Kept.of(newest, "clear", score))
@@ -177,8 +177,8 @@ class StreamMemory:
         """
         with self._lock:
             items = [entry.kept for entry in (*self._left, *self._queue)]
-        wanted = {kept.t_s: kept for kept in items if span is None or kept.t_s in span}
-        return [wanted[t_s] for t_s in sorted(wanted) if self.store.has(wanted[t_s].frame_id)]
+        items = _by_time([kept for kept in items if span is None or kept.t_s in span])
+        return [kept for kept in items if self.store.has(kept.frame_id)]
 
     def pixels(self, frame_id: str) -> np.ndarray:
         """Return a frame as it was captured, RGB uint8 (height, width, 3), whatever its state.
@@ -296,3 +296,9 @@ class StreamMemory:
 
     def _over_budget(self, items: Sequence[Kept]) -> bool:
         return self.options.token_budget is not None and self._tokens(items) > self.options.token_budget
+
+
+def _by_time(items: Sequence[Kept]) -> list[Kept]:
+    """Return items oldest first, the last one of each time: a frame may have left the queue and been put back."""
+    at = {kept.t_s: kept for kept in items}
+    return [at[t_s] for t_s in sorted(at)]

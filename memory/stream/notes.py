@@ -7,7 +7,7 @@ import re
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -81,15 +81,10 @@ class Notes:
         with self._failures("opened"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(self.path, check_same_thread=False, timeout=10)
-            self._database.execute("PRAGMA journal_mode=WAL")
-            self._database.execute("PRAGMA synchronous=NORMAL")
-            (version,) = self._database.execute("PRAGMA user_version").fetchone()
-            if version > _SCHEMA_VERSION:
-                raise StoreError(
-                    f"{str(self.path)!r} has format {version}, which is newer than {_SCHEMA_VERSION}.",
-                    remedy="Update attend-agent, or choose another folder.",
-                )
-            self._database.executescript(_SCHEMA + f"PRAGMA user_version={_SCHEMA_VERSION};")
+            with ExitStack() as stack:
+                stack.callback(self._database.close)  # unless all goes well
+                self._prepare()
+                stack.pop_all()
 
     def add(self, t_s: float, frame_id: str, kind: NoteKind, text: str) -> Note:
         """Note `text` about the frame at `t_s` seconds; saying the same again changes nothing.
@@ -146,6 +141,17 @@ class Notes:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _prepare(self) -> None:
+        self._database.execute("PRAGMA journal_mode=WAL")
+        self._database.execute("PRAGMA synchronous=NORMAL")
+        (version,) = self._database.execute("PRAGMA user_version").fetchone()
+        if version > _SCHEMA_VERSION:
+            raise StoreError(
+                f"{str(self.path)!r} has format {version}, which is newer than {_SCHEMA_VERSION}.",
+                remedy="Update attend-agent, or choose another folder.",
+            )
+        self._database.executescript(_SCHEMA + f"PRAGMA user_version={_SCHEMA_VERSION};")
 
     def _rows(self, span: Span | None) -> list[tuple[int, Note]]:
         start_s, end_s = (span.start_s, span.end_s) if span else (0.0, math.inf)
