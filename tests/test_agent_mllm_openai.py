@@ -18,7 +18,6 @@ from langchain_core.messages import AIMessage, HumanMessage
 from agent.mllm import ModelOptions, load_mllm
 from agent.mllm.blocks import image_block
 from agent.mllm.openai import OpenAI, is_local
-from agent.mllm.openai_preflight import preflight
 from tests.fake_vllm import FakeVLLM
 from tests.mllm_conformance import Zoom, ask, picture, tool_exchange
 from tools.errors import ModelError
@@ -139,7 +138,7 @@ def test_a_silent_server_times_out() -> None:
 def test_a_good_server_has_no_findings() -> None:
     with FakeVLLM(tool_images=True) as server:
         model = connect(server)
-        assert preflight(model) == []
+        assert model.preflight() == []
     assert model.abilities.context_tokens == 4096
     assert model.abilities.local
     assert all(body["max_tokens"] == 1 for body in server.requests)
@@ -157,7 +156,7 @@ def test_a_good_server_has_no_findings() -> None:
 def test_preflight_tells_the_lacks_apart(faults: dict[str, Any], what: list[str], said: str) -> None:
     with FakeVLLM(**faults) as server:
         model = connect(server)
-        findings = preflight(model)
+        findings = model.preflight()
     assert [finding.what for finding in findings] == what
     assert said in findings[0].remedy
     assert model.abilities.images == ("no vision" not in what)
@@ -168,14 +167,14 @@ def test_preflight_tells_the_lacks_apart(faults: dict[str, Any], what: list[str]
 def test_what_preflight_found_is_heeded() -> None:
     with FakeVLLM(vision=False, tool_parser=False) as server:
         model = connect(server)
-        preflight(model)
+        model.preflight()
         with pytest.raises(ModelError, match="without vision"):
             model.invoke(ask("?", image_block(picture())))
         with pytest.raises(ModelError, match="cannot call tools"):
             model.bind_tools([Zoom])
     with FakeVLLM(images_per_prompt=1) as server:
         model = connect(server)
-        preflight(model)
+        model.preflight()
         assert isinstance(model.invoke(ask("?", image_block(picture()), image_block(picture(9)))), AIMessage)
 
 
@@ -190,7 +189,7 @@ def test_without_preflight_the_refusals_are_explained() -> None:
 
 def test_a_missing_model_names_the_nearest() -> None:
     with FakeVLLM(models=("qwen3-vl-8b", "llama-4")) as server, pytest.raises(ModelError) as caught:
-        preflight(connect(server, "qwen3-vl"))
+        connect(server, "qwen3-vl").preflight()
     assert "'llama-4'" in str(caught.value)
     assert "Did you mean 'qwen3-vl-8b'?" in str(caught.value)
 
@@ -200,7 +199,7 @@ def test_no_server_is_told_at_once() -> None:
         port = listener.getsockname()[1]
     model = load_mllm(f"openai:m@http://127.0.0.1:{port}/v1")
     assert isinstance(model, OpenAI)
-    for call in (lambda: preflight(model), lambda: model.invoke("Hi"), lambda: list(model.stream("Hi"))):
+    for call in (lambda: model.preflight(), lambda: model.invoke("Hi"), lambda: list(model.stream("Hi"))):
         with pytest.raises(ModelError, match="no server answers"):
             call()
 
@@ -211,7 +210,7 @@ def test_a_refused_key_is_told_and_never_shown(
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     with FakeVLLM(key="sk-another") as server:
         model = connect(server)
-        for call in (lambda: preflight(model), lambda: model.invoke("Hi"), lambda: list(model.stream("Hi"))):
+        for call in (lambda: model.preflight(), lambda: model.invoke("Hi"), lambda: list(model.stream("Hi"))):
             with pytest.raises(ModelError, match="refuses the key") as caught:
                 call()
             assert SECRET not in str(caught.value)
@@ -231,7 +230,7 @@ def test_a_wrong_path_is_told() -> None:
         model = load_mllm(f"openai:m@{server.url}/v2")
         assert isinstance(model, OpenAI)
         with pytest.raises(ModelError, match="ends in /v1"):
-            preflight(model)
+            model.preflight()
 
 
 class _Website(BaseHTTPRequestHandler):
@@ -261,7 +260,7 @@ def website() -> Iterator[ThreadingHTTPServer]:
 def test_a_website_is_not_taken_for_a_model_server(website: ThreadingHTTPServer) -> None:
     model = load_mllm(f"openai:m@http://127.0.0.1:{website.server_address[1]}")
     assert isinstance(model, OpenAI)
-    for call in (lambda: preflight(model), lambda: model.invoke("Hi")):
+    for call in (lambda: model.preflight(), lambda: model.invoke("Hi")):
         with pytest.raises(ModelError, match=r"not as a model server|not a chat completion"):
             call()
 

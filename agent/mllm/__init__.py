@@ -30,7 +30,7 @@ def load_mllm(spec: str, options: ModelOptions | None = None) -> MLLM:
 
     Raises:
         ModelError: if the string has none of these forms, or the model cannot be loaded. A server is not contacted yet:
-            `agent.mllm.openai.preflight` does that.
+            `preflight` of the model does that.
     """
     options = options or ModelOptions()
     kind, _, rest = spec.strip().partition(":")

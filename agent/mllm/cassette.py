@@ -22,7 +22,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from pydantic import PrivateAttr, ValidationError
 
 from agent.mllm.blocks import checked_messages, image_bytes, split_content
-from agent.mllm.protocol import MLLM, Abilities
+from agent.mllm.protocol import MLLM, Abilities, Finding
 from tools.errors import ModelError
 
 _VERSION = 1
@@ -66,6 +66,10 @@ class Recorder(MLLM):
     @property
     def abilities(self) -> Abilities:
         return self.inner.abilities
+
+    def preflight(self) -> list[Finding]:
+        """Ask the recorded model; what it finds is not recorded."""
+        return self.inner.preflight()
 
     @property
     def _llm_type(self) -> str:

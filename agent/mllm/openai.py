@@ -1,8 +1,7 @@
 """The backend `openai:MODEL@BASE_URL`: any server that speaks OpenAI's chat completions (vLLM, Ollama, llama.cpp, ...).
 
 langchain-openai's `ChatOpenAI` does the talking; this module prepares the messages, retries, and turns failures into
-errors with a remedy. Pictures travel as data URLs, scaled down, and outside tool messages. `preflight` in
-`openai_preflight.py` asks a server what it can do.
+errors with a remedy. Pictures travel as data URLs, scaled down, and outside tool messages.
 """
 
 from __future__ import annotations
@@ -91,16 +90,12 @@ class OpenAI(MLLM):
         """What the server is taken to be able to do: everything, until `preflight` has asked it."""
         return self._abilities
 
-    @property
-    def local(self) -> bool:
-        """Whether the server runs on this machine (its host is a loopback address)."""
-        return self._abilities.local
-
     def preflight(self) -> list[Finding]:
-        """Ask the server what it can do; see `agent.mllm.openai_preflight.preflight`."""
-        from agent.mllm.openai_preflight import preflight
+        """Ask the server what it can do; see `agent.mllm.openai_preflight.probe_server` for what is raised."""
+        from agent.mllm.openai_preflight import probe_server
 
-        return preflight(self)
+        self._abilities, findings = probe_server(self)
+        return findings
 
     @property
     def _llm_type(self) -> str:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from agent.mllm.blocks import image_block
-from agent.mllm.openai import OpenAI
 from agent.mllm.openai_errors import explain, failures, meaning, server_text
-from agent.mllm.protocol import Finding
+from agent.mllm.protocol import Abilities, Finding
 from tools.errors import ModelError
+
+if TYPE_CHECKING:
+    from agent.mllm.openai import OpenAI
 
 _PROBE_SIDE_PX = 56
 _PROBE_TOOL = {
@@ -25,12 +27,12 @@ _PROBE_TOOL = {
 }
 
 
-def preflight(model: OpenAI) -> list[Finding]:
-    """Find out what a server can do, with at most five requests of one token; `model.abilities` states it from then on.
+def probe_server(model: OpenAI) -> tuple[Abilities, list[Finding]]:
+    """Find out what a server can do, with at most five requests of one token.
 
     Returns:
-        what it lacks, empty for a server that can do everything. `no tool images` needs no action: pictures in tool
-        results are always sent in a user message instead.
+        the model's abilities, and what it lacks: nothing, for a server that can do everything. `no tool images` needs
+        no action, since pictures in tool results are always sent in a user message instead.
 
     Raises:
         ModelError: if no server answers, it cannot prove who it is, it refuses the key, or it lacks the model.
@@ -98,8 +100,7 @@ def preflight(model: OpenAI) -> list[Finding]:
                     "Nothing to do: they are sent in a user message.",
                 )
             )
-    model._abilities = abilities
-    return findings
+    return abilities, findings
 
 
 def _served_models(model: OpenAI) -> dict[str, int | None]:
