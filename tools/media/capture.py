@@ -154,11 +154,12 @@ class Capture:
         shift_s = 0.0
         started_s: float | None = None
         while not self._closed.is_set():
-            end_s = shift_s
+            end_s, step_s = shift_s, 1.0
             for event in self.source:
                 event = _shifted(event, shift_s)
                 late_s = 0.0
                 if isinstance(event, Frame):
+                    step_s = event.t_s - end_s or step_s
                     end_s = event.t_s
                     if started_s is None:
                         started_s = time.monotonic() - event.t_s
@@ -170,7 +171,8 @@ class Capture:
                 self._put(event, late_s)
             if not self._loop:
                 return
-            shift_s = max(end_s + 1 / (self.source.info.fps or 1.0), shift_s + (self.source.info.duration_s or 0.0))
+            # The last frame is shown for as long as the one before it.
+            shift_s = end_s + step_s
 
     def _put(self, event: Frame | Gap, late_s: float) -> None:
         with self._changed:

@@ -24,6 +24,7 @@ from tools.media.types import Frame, Gap, SourceInfo
 
 if TYPE_CHECKING:
     import av
+    import cv2
 
 CLOCKLESS_FORMATS = frozenset({"mpjpeg", "mjpeg", "jpeg_pipe", "h264", "hevc", "m4v"})
 """FFmpeg's names of formats that carry no times; FFmpeg would count 25 frames/s, whatever the true rate."""
@@ -246,17 +247,21 @@ def _camera_pictures(number: int, options: MediaOptions, closed: threading.Event
         )
     import cv2
 
-    camera = cv2.VideoCapture(number)
+    return read_camera(cv2.VideoCapture(number), f"camera {number}", options)
+
+
+def read_camera(camera: cv2.VideoCapture, name: str, options: MediaOptions) -> Pictures:
+    """Give the pictures of an OpenCV camera, and release it in the end. Raises `MediaError` when there are no more."""
     try:
         if not camera.isOpened():
             raise MediaError(
-                f"The camera {number} cannot be opened.",
+                f"The {name} cannot be opened.",
                 remedy="Close other programs that use it, and check that you may read it (group `video`).",
             )
         while True:
             there, bgr = camera.read()
             if not there:
-                raise MediaError(f"the camera {number} gives no picture")
+                raise MediaError(f"the {name} gives no picture")
             yield Picture(None, functools.partial(_camera_rgb, bgr, options))
     finally:
         camera.release()
