@@ -52,6 +52,7 @@ class Config(BaseModel):
         source: what `langgraph dev` watches; the command line is given its source.
         folder: where conversations, frames and notes are kept.
         quota_mb: the most that stored frames may take, in MiB; the oldest make room.
+        take_notes: note objects and words of clear frames, for `recall` and for models without images.
         mllm: how the model is run.
         media: how sources are opened and sampled.
         memory: what is kept of a stream.
@@ -64,6 +65,7 @@ class Config(BaseModel):
     folder: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("attend")))
     source: str = ""
     quota_mb: int = Field(default=512, ge=16, le=1 << 20)
+    take_notes: bool = True
     mllm: ModelOptions = ModelOptions()
     media: MediaOptions = MediaOptions()
     memory: StreamOptions = StreamOptions()

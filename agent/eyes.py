@@ -188,9 +188,7 @@ class Eyes:
         return [SeenFrame(frame_id=self.memory.store.put(f), t_s=f.t_s, source=f.source) for f in frames]
 
 
-def open_eyes(
-    spec: str, config: Config, *, realtime: bool = False, loop: bool = False, take_notes: bool = True
-) -> Eyes:
+def open_eyes(spec: str, config: Config, *, realtime: bool = False, loop: bool = False) -> Eyes:
     """Open a source and begin to watch it.
 
     Args:
@@ -198,7 +196,6 @@ def open_eyes(
         config: the settings; frames and notes go to its folder.
         realtime: play a recording at its own speed; live sources always do.
         loop: begin a recording again at its end.
-        take_notes: note objects and words of clear frames, for `recall`.
 
     Raises:
         MediaError, ModelError, StoreError: if the source, the encoder or the folder cannot be opened.
@@ -212,7 +209,7 @@ def open_eyes(
     except AttendError:
         source.close()
         raise
-    taker = NoteTaker(notes) if take_notes else None
+    taker = NoteTaker(notes) if config.take_notes else None
     capture = Capture(source, realtime=realtime, loop=loop)
     live = source.info.live or realtime
     on_kept = (lambda frame, decision: taker.submit(frame)) if taker else None

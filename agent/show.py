@@ -23,7 +23,7 @@ def show_memory(
         ConfigError: if a live source is given no end.
         MediaError, StoreError: if the source cannot be read or the picture not written.
     """
-    eyes = open_eyes(spec, config, take_notes=False)
+    eyes = open_eyes(spec, config.model_copy(update={"take_notes": False}))
     try:
         if eyes.info.live and until_s is None:
             raise ConfigError(

@@ -44,7 +44,8 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def config(folder: Path, **limits: Any) -> Config:
-    return Config(folder=folder, memory=StreamOptions(policy="last", capacity=6), limits=Limits(**limits))
+    memory = StreamOptions(policy="last", capacity=6)
+    return Config(folder=folder, memory=memory, limits=Limits(**limits), take_notes=False)
 
 
 def scripted(*turns: dict[str, Any]) -> Listening:
