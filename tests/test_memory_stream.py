@@ -116,6 +116,15 @@ def test_the_future_has_no_influence_even_on_a_question_asked_late(
         assert {item.frame_id for item in asked[:-1]} <= {item.frame_id for item in late.snapshot(t_q)}
 
 
+@pytest.mark.parametrize("policy", ["curvestream", "uniform", "alternate", "random"])
+def test_the_queue_of_any_earlier_moment_can_be_shown(make: Callable[..., StreamMemory], policy: str) -> None:
+    memory, asked = make(policy=policy, capacity=6), {}
+    for frame in frames(60):
+        if memory.push(frame).kept:
+            asked[frame.t_s] = memory.snapshot()
+    assert {t_q: memory.snapshot(t_q) for t_q in asked} == asked
+
+
 def test_k_of_minus_infinity_equals_last_n_bit_for_bit(make: Callable[..., StreamMemory]) -> None:
     curve = make(k1=float("-inf"), k2=float("-inf"), capacity=6)
     last = make(policy="last", capacity=6)
