@@ -22,6 +22,8 @@ class FakeVLLM:
     """
 
     models: tuple[str, ...] = ("qwen3-vl",)
+    lists_models: bool = True
+    any_name: bool = False
     key: str | None = None
     vision: bool = True
     images_per_prompt: int | None = None
@@ -65,6 +67,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if self.path != "/v1/models":
             self._json(404, {"detail": "Not Found"})
+            return
+        if not self.fake.lists_models:
+            self._json(500, {})
             return
         entries = [{"id": name, "object": "model", "max_model_len": self.fake.context} for name in self.fake.models]
         self._json(200, {"object": "list", "data": entries})
@@ -111,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
         ]
         images = [role for role, part in parts if part["type"] == "image_url"]
         length = sum(len(str(message.get("content"))) for message in body["messages"]) // 4 if not images else 0
-        if name not in fake.models:
+        if name not in fake.models and not fake.any_name:
             return 404, f"The model `{name}` does not exist."
         if any(part.keys() - {"type", "text", "image_url"} for _, part in parts):
             return 400, "Extra inputs are not permitted"

@@ -134,7 +134,7 @@ def _assert_stopped(backend: Backend, model: MLLM, expected: int) -> None:
     before, now = -1, backend.produced(model)
     deadline = time.monotonic() + 10
     while before != now and time.monotonic() < deadline:
-        time.sleep(0.3)
+        time.sleep(0.15)
         before, now = now, backend.produced(model)
     assert expected <= now <= expected + AFTER_STOP
 

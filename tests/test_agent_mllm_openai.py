@@ -149,6 +149,7 @@ def test_a_good_server_has_no_findings() -> None:
     [
         ({"vision": False}, ["no vision"], "--mmproj"),
         ({"images_per_prompt": 1, "tool_images": True}, ["image limit"], "--limit-mm-per-prompt"),
+        ({"images_per_prompt": 4, "tool_images": True}, ["image limit"], "--limit-mm-per-prompt"),
         ({"tool_parser": False}, ["no tools"], "--enable-auto-tool-choice"),
         ({"tool_images": False}, ["no tool images"], "user message"),
     ],
@@ -161,7 +162,7 @@ def test_preflight_tells_the_lacks_apart(faults: dict[str, Any], what: list[str]
     assert said in findings[0].remedy
     assert model.abilities.images == ("no vision" not in what)
     assert model.abilities.tool_calls == ("no tools" not in what)
-    assert model.abilities.max_images == {"no vision": 0, "image limit": 1}.get(what[0])
+    assert model.abilities.max_images == (0 if "no vision" in what else faults.get("images_per_prompt"))
 
 
 def test_what_preflight_found_is_heeded() -> None:
@@ -192,6 +193,18 @@ def test_a_missing_model_names_the_nearest() -> None:
         connect(server, "qwen3-vl").preflight()
     assert "'llama-4'" in str(caught.value)
     assert "Did you mean 'qwen3-vl-8b'?" in str(caught.value)
+
+
+def test_a_server_that_cannot_list_its_models_is_still_asked() -> None:
+    with FakeVLLM(lists_models=False, tool_images=True) as server:
+        assert connect(server).preflight() == []
+        with pytest.raises(ModelError, match=r"HTTP 404.*does not exist"):
+            connect(server, "another").preflight()
+
+
+def test_a_server_that_serves_any_name_is_not_refused_for_its_list() -> None:
+    with FakeVLLM(models=("/models/qwen.gguf",), any_name=True, tool_images=True) as server:
+        assert connect(server, "qwen").preflight() == []
 
 
 def test_no_server_is_told_at_once() -> None:

@@ -135,6 +135,8 @@ def server_text(error: Exception, key: str) -> str:
     if isinstance(body, dict) and isinstance(body.get("error"), dict):
         body = body["error"]
     said = body.get("message") if isinstance(body, dict) else None
+    if not said and _status(error) is not None:
+        said = getattr(error, "message", None)
     if not said:
         deepest = list(_causes(error))[-1]
         said = str(deepest) or type(deepest).__name__

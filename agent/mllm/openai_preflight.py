@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from agent.mllm.openai import OpenAI
 
 _PROBE_SIDE_PX = 56
+# As many as a full prompt; then two, for servers that refuse the first number for its length and not for its pictures.
+_PROBE_IMAGES = (20, 2)
 _PROBE_TOOL = {
     "type": "function",
     "function": {
@@ -28,7 +30,7 @@ _PROBE_TOOL = {
 
 
 def probe_server(model: OpenAI) -> tuple[Abilities, list[Finding]]:
-    """Find out what a server can do, with at most five requests of one token.
+    """Find out what a server can do, with at most six requests of one token.
 
     Returns:
         the model's abilities, and what it lacks: nothing, for a server that can do everything. `no tool images` needs
@@ -38,13 +40,11 @@ def probe_server(model: OpenAI) -> tuple[Abilities, list[Finding]]:
         ModelError: if no server answers, it cannot prove who it is, it refuses the key, or it lacks the model.
     """
     served = _served_models(model)
-    if served and model.model_name not in served:
-        nearest = difflib.get_close_matches(model.model_name, served, n=1, cutoff=0.4)
-        raise ModelError(
-            f"the server of {model.spec!r} has no model {model.model_name!r}.",
-            expected="one of " + ", ".join(repr(name) for name in list(served)[:20]),
-            remedy=f"Did you mean {nearest[0]!r}?" if nearest else "",
-        )
+    # The list alone does not decide: Ollama leaves tags out, and llama.cpp serves its one model under any name.
+    if refusal := _probe(model, [{"role": "user", "content": "Hi"}]):
+        if served and model.model_name not in served:
+            raise _missing(model, list(served))
+        raise explain(refusal, model.spec, _key(model)) from None
     abilities = model.abilities.model_copy(update={"context_tokens": served.get(model.model_name)})
     findings: list[Finding] = []
     gray = np.full((_PROBE_SIDE_PX, _PROBE_SIDE_PX, 3), 128, np.uint8)
@@ -52,9 +52,6 @@ def probe_server(model: OpenAI) -> tuple[Abilities, list[Finding]]:
     picture = {"type": "image_url", "image_url": {"url": url}}
     text = {"type": "text", "text": "Hi"}
 
-    refusal = _probe(model, [{"role": "user", "content": "Hi"}])
-    if refusal:
-        raise explain(refusal, model.spec, _key(model)) from None
     if _probe(model, [{"role": "user", "content": [picture, text]}]):
         abilities = abilities.model_copy(update={"images": False, "max_images": 0})
         findings.append(
@@ -64,10 +61,7 @@ def probe_server(model: OpenAI) -> tuple[Abilities, list[Finding]]:
                 "Choose a vision model (llama.cpp: add its --mmproj file).",
             )
         )
-    elif refusal := _probe(model, [{"role": "user", "content": [picture, picture, text]}]):
-        said = server_text(refusal, _key(model))
-        number = re.search(r"at most (\d+)", said, re.IGNORECASE)
-        limit = int(number[1]) if number and meaning(said) == "image limit" else 1
+    elif (limit := _image_limit(model, picture)) is not None:
         abilities = abilities.model_copy(update={"max_images": limit})
         findings.append(
             Finding(
@@ -103,12 +97,37 @@ def probe_server(model: OpenAI) -> tuple[Abilities, list[Finding]]:
     return abilities, findings
 
 
+def _image_limit(model: OpenAI, picture: dict[str, Any]) -> int | None:
+    """Return how many pictures one request may hold, or None if as many as are ever shown at once."""
+    for shown in _PROBE_IMAGES:
+        refusal = _probe(model, [{"role": "user", "content": [picture] * shown}])
+        if refusal is None:
+            return None
+        said = server_text(refusal, _key(model))
+        number = re.search(r"at most (\d+)", said, re.IGNORECASE)
+        if meaning(said) == "image limit" and number:
+            return int(number[1])
+    return 1
+
+
+def _missing(model: OpenAI, served: list[str]) -> ModelError:
+    nearest = difflib.get_close_matches(model.model_name, served, n=1, cutoff=0.4)
+    return ModelError(
+        f"the server of {model.spec!r} has no model {model.model_name!r}.",
+        expected="one of " + ", ".join(repr(name) for name in served[:20]),
+        remedy=f"Did you mean {nearest[0]!r}?" if nearest else "",
+    )
+
+
 def _served_models(model: OpenAI) -> dict[str, int | None]:
     """Return the context length in tokens (None: not said) of each model that the server lists."""
     try:
         page = model._chat.root_client.models.list()
     except failures() as error:
-        if getattr(error, "status_code", None) == 404:
+        status = getattr(error, "status_code", None)
+        if status is not None and status >= 500:
+            return {}  # some servers cannot list their models, but serve them
+        if status == 404:
             raise ModelError(
                 f"the server of {model.spec!r} has no list of models (HTTP 404).",
                 expected="an address that ends in /v1, such as http://127.0.0.1:8000/v1",
