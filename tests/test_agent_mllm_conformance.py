@@ -99,3 +99,19 @@ def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 @pytest.mark.parametrize("check", CHECKS)
 async def test_hf(check: Check, tiny: Backend) -> None:
     await run(check, tiny)
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Backend:
+    """The installed model; each set of options is loaded once."""
+
+    @cache
+    def make(temperature: float) -> MLLM:
+        return load_mllm("embedded", ModelOptions(temperature=temperature, seed=7, max_tokens=24))
+
+    return Backend(lambda kind: make(0.7 if kind == "sampled" else 0.0))
+
+
+@pytest.mark.parametrize("check", CHECKS)
+async def test_embedded(check: Check, embedded: Backend) -> None:
+    await run(check, embedded)
