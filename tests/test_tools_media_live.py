@@ -275,11 +275,9 @@ def test_camera_pictures_are_rgb_and_end_with_a_reason(tmp_path: Path) -> None:
 
     path = write_clip(tmp_path / "clip.mp4", [n / 25 for n in range(5)])
     pictures = read_camera(cv2.VideoCapture(str(path)), "camera 0", MediaOptions(max_side_px=64))
-    numbers = []
+    assert [next(pictures).rgb().shape for _ in range(5)] == [(48, 64, 3)] * 5
     with pytest.raises(MediaError, match="camera 0 gives no picture"):
-        for picture in pictures:
-            numbers.append(picture.rgb().shape)
-    assert numbers == [(48, 64, 3)] * 5
+        next(pictures)
     with pytest.raises(MediaError, match="cannot be opened"):
         next(read_camera(cv2.VideoCapture(str(tmp_path / "none.mp4")), "camera 0", MediaOptions()))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,17 @@ def video_stream(container: av.container.InputContainer) -> av.VideoStream | Non
         if not stream.disposition & av.stream.Disposition.attached_pic and stream.codec_context is not None:
             return stream
     return None
+
+
+def read_packets(container: av.container.InputContainer, *streams: av.VideoStream) -> Iterator[av.Packet]:
+    """Give the packets of these streams, or of all that were there at the start."""
+    while True:
+        try:
+            yield from container.demux(*streams)
+        except IndexError:
+            # PyAV fails so at a packet of a stream that only begins in the middle, as transport streams allow.
+            continue
+        return
 
 
 def decode_packet(packet: av.Packet, damage: Damage) -> list[av.VideoFrame]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tools.errors import MediaError
-from tools.media.dicom_render import DECODING_ERRORS, render
+from tools.media.dicom_render import decoding_errors, render
 from tools.media.options import MediaOptions
 from tools.media.reading import Events, ReadableSource, Sampler, fit
 from tools.media.types import Frame, Gap, SourceInfo
@@ -85,10 +85,10 @@ def open_dicom(path: Path, options: MediaOptions) -> ReadableSource:
     rgb, window_note = render(first, 0, options)
     if window_note:
         notes.append(window_note)
-    if str(first.get("BurnedInAnnotation", "")).upper() == "YES":
+    if _text(first, "BurnedInAnnotation").upper() == "YES":
         notes.append("the pictures may show patient data (burned-in annotation)")
     digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
-    name = f"DICOM {first.get('Modality') or 'image'} {digest}"
+    name = f"DICOM {_text(first, 'Modality') or 'image'} {digest}"
     period_s = times_s[1] - times_s[0] if len(times_s) > 1 else None
     duration_s = times_s[-1] + period_s if period_s else None
     if options.start_s > times_s[-1] + (period_s or 0.0):
@@ -133,14 +133,15 @@ def _load(path: Path, called: str) -> pydicom.Dataset:
         is_image = "Rows" in dataset and any(
             key in dataset for key in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
         )
-        kind = dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID")
-    except (OSError, EOFError, *DECODING_ERRORS) as error:
+        uid = dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID")
+        kind = str(getattr(uid, "name", ""))
+    except decoding_errors() as error:
         raise MediaError(f"The DICOM file {called!r} cannot be read: {error}.") from error
     if is_image:
         return dataset
-    if path.name.upper().startswith("DICOMDIR") or (kind and kind.name == "Media Storage Directory Storage"):
+    if path.name.upper().startswith("DICOMDIR") or kind == "Media Storage Directory Storage":
         raise MediaError(f"{called!r} is an index of DICOM files.", remedy="Name the folder that it lies in.")
-    what = f"a {kind.name}" if kind else "no DICOM object that is known"
+    what = f"a {kind}" if kind else "no DICOM object that is known"
     raise MediaError(f"{called!r} holds no image; it is {what}.", expected="a DICOM image")
 
 
@@ -184,7 +185,7 @@ def _header(path: Path) -> _Header | None:
         number = data.get("InstanceNumber")
         series = str(data.get("SeriesInstanceUID", ""))
         return _Header(path, series, None if number is None else int(number), _along(data))
-    except (OSError, EOFError, *DECODING_ERRORS):
+    except decoding_errors():
         return None
 
 
@@ -215,7 +216,7 @@ def _times(dataset: pydicom.Dataset, options: MediaOptions) -> tuple[list[float]
         steps_ms = list(_numbers(dataset.get("FrameTimeVector")))
         periods_ms = [*_numbers(dataset.get("FrameTime"))]
         rates = [*_numbers(dataset.get("CineRate")), *_numbers(dataset.get("RecommendedDisplayFrameRate"))]
-    except DECODING_ERRORS as error:
+    except decoding_errors() as error:
         raise MediaError(f"The DICOM header has a number of frames or a rate that cannot be read: {error}.") from error
     if count == 1:
         return [0.0], ""
@@ -229,6 +230,14 @@ def _times(dataset: pydicom.Dataset, options: MediaOptions) -> tuple[list[float]
     note = "" if periods_s else f"the file states no frame rate; {DEFAULT_CINE_FPS:g} a second are assumed"
     period_s = periods_s[0] if periods_s else 1 / DEFAULT_CINE_FPS
     return [index * period_s for index in range(count)], note
+
+
+def _text(dataset: pydicom.Dataset, keyword: str) -> str:
+    """Return a text element; "" where it is missing or damaged."""
+    try:
+        return str(dataset.get(keyword) or "")
+    except decoding_errors():
+        return ""
 
 
 def _numbers(value: object) -> Iterator[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,8 +23,17 @@ CT_WINDOWS_HU = {
     "mediastinum": (50.0, 350.0),
 }
 """Window centre and width in Hounsfield units; customary values, chosen by us."""
-DECODING_ERRORS = (ValueError, TypeError, AttributeError, KeyError, IndexError, RuntimeError, NotImplementedError)
-"""What pydicom and its plugins raise for damaged, contradictory or missing elements."""
+
+
+def decoding_errors() -> tuple[type[Exception], ...]:
+    """Return what pydicom and its plugins raise for damaged, contradictory or missing elements."""
+    from pydicom.errors import BytesLengthException
+
+    return (
+        *(OSError, EOFError, ValueError, TypeError, AttributeError, LookupError, RuntimeError, ArithmeticError),
+        struct.error,
+        BytesLengthException,
+    )
 
 
 def render(dataset: pydicom.Dataset, index: int, options: MediaOptions) -> tuple[np.ndarray, str]:
@@ -46,7 +56,7 @@ def render(dataset: pydicom.Dataset, index: int, options: MediaOptions) -> tuple
         if stored.ndim == 3:
             return _to_8_bits(stored, int(dataset.BitsStored)), ""
         grey, note = _grey(stored, dataset, index, options)
-    except DECODING_ERRORS as error:
+    except decoding_errors() as error:
         raise _undecodable(dataset, index, error) from error
     if dataset.get("PhotometricInterpretation") == "MONOCHROME1":
         grey = 1 - grey
@@ -140,16 +150,20 @@ def _undecodable(dataset: pydicom.Dataset, index: int, error: Exception) -> Medi
     from pydicom.pixels import get_decoder
 
     syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
-    name = syntax.name if syntax else "unknown transfer syntax"
+    name = getattr(syntax, "name", "unknown transfer syntax")
     reason = " ".join(str(error).split()).rstrip(".")
+    try:
+        compressed = bool(getattr(syntax, "is_compressed", False))
+    except ValueError:
+        compressed = False
     plugins = "Install `pylibjpeg[all]` or `python-gdcm`, or convert the file with `dcmdjpeg` or `gdcmconv --raw`."
     try:
-        missing = syntax is not None and syntax.is_compressed and not get_decoder(syntax).is_available
+        missing = compressed and not get_decoder(syntax).is_available
     except NotImplementedError:
         missing = True
     if missing:
         return MediaError(f"The image is compressed with {name}, for which no decoder is installed.", remedy=plugins)
     return MediaError(
         f"Frame {index + 1} of the DICOM image ({name}) cannot be decoded: {reason}.",
-        remedy=plugins if syntax is not None and syntax.is_compressed else "The file is damaged; fetch it again.",
+        remedy=plugins if compressed else "The file is damaged; fetch it again.",
     )

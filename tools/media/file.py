@@ -20,6 +20,7 @@ from tools.media.decoding import (
     decode_packet,
     ffmpeg_options,
     native_fps,
+    read_packets,
     to_rgb,
     video_stream,
 )
@@ -195,7 +196,7 @@ def _decoded(recording: _Recording, damage: Damage, most_packets: int | None = N
     """Give the good pictures from the current position on, stepping over damage."""
     import av
 
-    packets = recording.container.demux(recording.stream)
+    packets = read_packets(recording.container, recording.stream)
     broken = seen = 0
     while broken < BROKEN_READS and (most_packets is None or seen < most_packets):
         try:
@@ -203,7 +204,7 @@ def _decoded(recording: _Recording, damage: Damage, most_packets: int | None = N
         except av.error.FFmpegError:
             damage.add()
             broken += 1
-            packets = recording.container.demux(recording.stream)
+            packets = read_packets(recording.container, recording.stream)
             continue
         if packet is None:
             return

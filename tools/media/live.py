@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tools.errors import MediaError
-from tools.media.decoding import HOLE_S, Damage, decode_packet, ffmpeg_options, native_fps, to_rgb, video_stream
+from tools.media.decoding import (
+    HOLE_S,
+    Damage,
+    decode_packet,
+    ffmpeg_options,
+    native_fps,
+    read_packets,
+    to_rgb,
+    video_stream,
+)
 from tools.media.file import open_recording
 from tools.media.masking import mask_credentials
 from tools.media.options import MediaOptions
@@ -207,7 +216,7 @@ def _stream_pictures(container: av.container.InputContainer, name: str, options:
         patience_s, since_s = options.open_timeout_s, time.monotonic()
         try:
             # All streams are read: one that sends sound only must not pass for one that is alive.
-            for packet in container.demux():
+            for packet in read_packets(container):
                 for frame in decode_packet(packet, damage) if packet.stream is stream else []:
                     pts_s = frame.time if has_clock else None
                     yield Picture(pts_s, functools.partial(to_rgb, frame, options), damage.recent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 import time
 
@@ -14,6 +15,8 @@ from tools.media.options import MediaOptions
 from tools.media.reading import ReadableSource, fit
 from tools.media.types import SourceInfo
 
+BACKEND = "xgetimage" if sys.platform == "linux" else "default"
+"""On Linux not the default, shared memory: it crashes the process once decord has loaded its own old libxcb."""
 FASTEST_FPS = 30.0
 """The rate where every frame is asked for, since a screen has none of its own; our choice."""
 
@@ -39,7 +42,7 @@ def _screen_pictures(number: int, options: MediaOptions, closed: threading.Event
 
     period_s = 1 / (options.fps or FASTEST_FPS)
     try:
-        with mss.MSS() as screens:
+        with mss.MSS(backend=BACKEND) as screens:
             if number >= len(screens.monitors):
                 raise MediaError(
                     f"There is no screen {number}; {len(screens.monitors) - 1} found.",
