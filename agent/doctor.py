@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from agent.config import Config
 from tools.errors import AttendError
@@ -63,15 +64,17 @@ def name_intruders(owners: dict[str, list[str]] | None = None) -> dict[str, list
 
 
 def show_checks(checks: Iterable[Check], console: Console, as_json: bool) -> None:
-    """Print findings, each failed one with its remedy."""
+    """Print findings, each one that is not ok with its remedy."""
     marks = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "failed": "[bold red]failed[/]"}
+    table = Table.grid("", "", "", padding=(0, 2))
     for check in checks:
         if as_json:
             console.print(check.model_dump_json(), markup=False, highlight=False, soft_wrap=True)
             continue
-        console.print(f"{marks[check.status]:<24} [bold]{check.name}[/]: {escape(check.found)}", highlight=False)
-        if check.remedy and check.status != "ok":
-            console.print(f"       {escape(check.remedy)}", highlight=False)
+        remedy = f"\n[dim]{escape(check.remedy)}[/]" if check.remedy and check.status != "ok" else ""
+        table.add_row(marks[check.status], f"[bold]{check.name}[/]", escape(check.found) + remedy)
+    if not as_json:
+        console.print(table)
 
 
 def show_models(console: Console, as_json: bool) -> None:
@@ -84,12 +87,14 @@ def show_models(console: Console, as_json: bool) -> None:
         ("scripted:FILE", "answers and tool calls from a file, for tests and demos", "ready"),
         ("replay:FILE", "the recorded traffic of any model", "ready"),
     ]
+    table = Table.grid("", "", padding=(0, 2))
     for form, what, state in rows:
         if as_json:
-            row = {"form": form, "what": what, "state": state}
-            console.print_json(data=row, indent=None)
+            console.print_json(data={"form": form, "what": what, "state": state}, indent=None)
         else:
-            console.print(f"[bold]{form:<24}[/] {what}\n{'':<24} [dim]{escape(state)}[/]", highlight=False)
+            table.add_row(f"[bold]{form}[/]", f"{what}\n[dim]{escape(state)}[/]")
+    if not as_json:
+        console.print(table)
 
 
 def _versions() -> Check:

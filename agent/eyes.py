@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from memory.stream.policy import make_policy
 from memory.stream.recorder import Recorder
 from tools.base import Evidence, SeenFrame
 from tools.errors import AttendError
-from tools.media import Capture, Frame, MediaOptions, Source, SourceInfo, Span, format_clock, open_source
+from tools.media import Capture, CaptureStats, Frame, MediaOptions, Source, SourceInfo, Span, format_clock, open_source
 
 WAIT_S = 0.2
 """How long one look at the recorder may last before progress is shown and a stop is heeded; our choice."""
@@ -64,6 +65,11 @@ class Eyes:
         """Frames that capture replaced by newer ones before memory could take them."""
         return self._capture.stats.dropped
 
+    @property
+    def capture_stats(self) -> CaptureStats:
+        """Counts and lateness of capture so far."""
+        return self._capture.stats
+
     def watch(self, until_s: float | None = None, progress: Callable[[float], None] | None = None) -> None:
         """Wait until the source was watched up to a media time in seconds, or to its end, or `stop_waiting` is called.
 
@@ -98,7 +104,10 @@ class Eyes:
         while self.memory.stats.newest_s is None and time.monotonic() < deadline:
             self._raise_errors()
             self._recorder.drain(WAIT_S, 0.0)
-        return self.kept()
+        window = self.memory.snapshot()
+        if window:
+            self.memory.keep_query(window[-1])
+        return [_seen(kept) for kept in window]
 
     def newest(self) -> SeenFrame | None:
         """The frame last captured, or None before the first."""
@@ -205,7 +214,9 @@ def open_eyes(spec: str, config: Config, *, realtime: bool = False, loop: bool =
         store = FrameStore(config.folder / "frames", config.quota_mb << 20)
         encoder = load_encoder(config.memory.encoder) if make_policy(config.memory).needs_feature else None
         memory = StreamMemory(config.memory, encoder, store)
-        notes = Notes(config.folder, source.info.name, embed_texts)
+        # Media time begins anew with each watching, so notes of different times must not mix.
+        session = f"{source.info.name} {datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"
+        notes = Notes(config.folder, session, embed_texts)
     except AttendError:
         source.close()
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -32,7 +33,7 @@ def show_memory(
         eyes.watch(until_s, None if as_json else lambda t_s: console.print(f"at {format_clock(t_s)}", end="\\r"))
         memory, window = eyes.memory, eyes.memory.snapshot(until_s)
         shown = {kept.t_s: kept for kept in window}
-        table = Table("time", "state", "M", "C", "score", "why", "in memory", "frame")
+        table = Table("time", "M", "C", "decision", "in memory", "frame", box=SIMPLE)
         for decision in memory.log:
             kept = shown.get(decision.t_s)
             if as_json:
@@ -48,9 +49,9 @@ def show_memory(
                 }
                 console.print_json(data=row, indent=None)
             elif decision.kept or kept:
-                numbers = ["-" if value is None else f"{value:.3f}" for value in (decision.M, decision.C, decision.CS)]
-                last = [decision.reason, kept.state if kept else "gave way", kept.frame_id[:12] if kept else ""]
-                table.add_row(format_clock(decision.t_s), decision.state, *numbers, *last)
+                numbers = ["-" if value is None else f"{value:.3f}" for value in (decision.M, decision.C)]
+                place = [kept.state, kept.frame_id[:8]] if kept else ["gave way", ""]
+                table.add_row(format_clock(decision.t_s), *numbers, decision.reason, *place)
         draw_scores(memory.log, window, memory.gaps, config.memory, png, memory.image)
         if not as_json:
             console.print(table)
