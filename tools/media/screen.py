@@ -15,8 +15,6 @@ from tools.media.options import MediaOptions
 from tools.media.reading import ReadableSource, fit
 from tools.media.types import SourceInfo
 
-BACKEND = "xgetimage" if sys.platform == "linux" else "default"
-"""On Linux not the default, shared memory: it crashes the process once decord has loaded its own old libxcb."""
 FASTEST_FPS = 30.0
 """The rate where every frame is asked for, since a screen has none of its own; our choice."""
 
@@ -42,7 +40,7 @@ def _screen_pictures(number: int, options: MediaOptions, closed: threading.Event
 
     period_s = 1 / (options.fps or FASTEST_FPS)
     try:
-        with mss.MSS(backend=BACKEND) as screens:
+        with mss.MSS(backend=_backend()) as screens:
             if number >= len(screens.monitors):
                 raise MediaError(
                     f"There is no screen {number}; {len(screens.monitors) - 1} found.",
@@ -61,3 +59,8 @@ def _screen_pictures(number: int, options: MediaOptions, closed: threading.Event
             f"The screen cannot be read: {error}.",
             remedy="Run in a graphical session. On Linux, DISPLAY must name an X server (such as Xvfb).",
         ) from error
+
+
+def _backend() -> str:
+    """Return the backend of mss. decord puts an old libxcb before the system's, with which XCB crashes, but not Xlib."""
+    return "xlib" if sys.platform == "linux" and "decord" in sys.modules else "default"
