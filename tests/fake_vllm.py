@@ -88,7 +88,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
                 self.connection.close()
             else:
-                self._refuse(status, "The server is overloaded.", headers)
+                # A careless proxy: it repeats what it was sent.
+                self._refuse(status, f"Try later; you sent {self.headers['Authorization']}.", headers)
             return
         refusal = self._refusal(body)
         if refusal:

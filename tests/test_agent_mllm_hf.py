@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 import time
 from pathlib import Path
 
@@ -86,6 +87,26 @@ def test_a_second_answer_waits_for_the_first_only_so_long(folder: Path) -> None:
         model.invoke("Hello")
     first.close()
     assert model.invoke("Hello").text
+
+
+def test_a_seed_decides_what_is_sampled(folder: Path) -> None:
+    def sample(seed: int | None) -> str:
+        return load_mllm(f"hf:{folder}", ModelOptions(max_tokens=12, temperature=1.0, seed=seed)).invoke("Hello").text
+
+    assert sample(1) == sample(1)
+    assert sample(1) != sample(2)
+    assert sample(None) != sample(None)
+
+
+def test_a_waiting_answer_goes_on_when_the_first_is_closed(model: HF) -> None:
+    first, second = model.stream("Hello"), model.stream("Hello")
+    next(first)
+    waiting = threading.Thread(target=lambda: next(second, None))
+    waiting.start()
+    first.close()
+    waiting.join(timeout=30)
+    assert not waiting.is_alive()
+    second.close()
 
 
 def test_stop_texts_end_an_answer(model: HF) -> None:

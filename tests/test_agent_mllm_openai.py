@@ -232,6 +232,13 @@ def test_a_refused_key_is_told_and_never_shown(
     assert SECRET not in repr(model) + str(model.model_dump()) + caplog.text
 
 
+def test_a_server_that_repeats_the_key_does_not_spread_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    with FakeVLLM(faults=[(400, {})]) as server, pytest.raises(ModelError, match=r"you sent Bearer \*\*\*") as caught:
+        connect(server).invoke("Hi")
+    assert SECRET not in str(caught.value)
+
+
 def test_without_a_key_a_placeholder_is_sent() -> None:
     with FakeVLLM() as server:
         connect(server).invoke("Hi")
