@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -192,6 +192,7 @@ def test_random_damage_never_ends_the_reading(clips: Path, tmp_path: Path) -> No
         assert not lost or any(before.t_s <= gap.start_s < after.t_s for gap in gaps)
 
 
+@settings(max_examples=30)
 @given(at=st.integers(0, 250_000), junk=st.binary(min_size=1, max_size=3000))
 def test_any_damage_gives_frames_gaps_or_a_media_error(clips: Path, at: int, junk: bytes) -> None:
     data = bytearray((clips / "noisy.mp4").read_bytes())

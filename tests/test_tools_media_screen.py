@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Xvfb")
 def display(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     read_end, write_end = os.pipe()
     server = subprocess.Popen(
-        [need("Xvfb", "xvfb"), "-displayfd", str(write_end), "-screen", "0", "320x200x24"],
+        [need("Xvfb", "xvfb"), "-displayfd", str(write_end), "-noreset", "-screen", "0", "320x200x24"],
         pass_fds=[write_end],
         stderr=subprocess.DEVNULL,
     )

@@ -116,7 +116,9 @@ def watch(
                 before_s = clock.last_s or 0.0
                 t_s = clock.place(picture.pts_s, time.monotonic())
                 if lost is not None:
-                    yield Gap(name, before_s, t_s, lost)
+                    # Nothing was missed where the outage came before the first picture.
+                    if t_s > before_s:
+                        yield Gap(name, before_s, t_s, lost)
                     lost, failures = None, 0
                 elif picture.damaged and t_s - before_s > HOLE_S:
                     yield Gap(name, before_s, t_s, f"damaged packets or pictures: {picture.damaged}")

@@ -62,5 +62,5 @@ def _screen_pictures(number: int, options: MediaOptions, closed: threading.Event
 
 
 def _backend() -> str:
-    """Return the backend of mss. decord puts an old libxcb before the system's, with which XCB crashes, but not Xlib."""
+    """Return the backend of mss. With decord comes an old libxcb that crashes mss by XCB, but not by Xlib."""
     return "xlib" if sys.platform == "linux" and "decord" in sys.modules else "default"
