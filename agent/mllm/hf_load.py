@@ -132,7 +132,9 @@ def _quantization(options: ModelOptions, device: str) -> dict[str, Any]:
     from transformers import BitsAndBytesConfig
 
     eight = options.quantization == "int8"
-    config = BitsAndBytesConfig(load_in_8bit=eight, load_in_4bit=not eight)
+    config = BitsAndBytesConfig(
+        load_in_8bit=eight, load_in_4bit=not eight, bnb_4bit_compute_dtype=_choose_dtype(options, device)
+    )
     return {"quantization_config": config, "device_map": {"": device}}
 
 
