@@ -110,6 +110,8 @@ class Screen:
         where = "nothing leaves this machine" if abilities.local else "[bold red]frames and words go to this server[/]"
         self.console.print(f"model [bold]{escape(assistant.model.spec)}[/]: {where}")
         for finding in assistant.findings:
+            if finding.what == "no tool images":
+                continue  # the prompt avoids it
             self.console.print(f"[yellow]{escape(finding.problem)}[/] [dim]{escape(finding.remedy)}[/]")
         self.console.print(f"[dim]conversation {assistant.thread}[/]")
 
@@ -125,14 +127,14 @@ class Screen:
         match event:
             case Token():
                 self._streamed += event.text
-                self.console.print(event.text, end="", markup=False, highlight=False)
+                self.console.print(event.text, end="", markup=False)
             case ToolCalled():
                 self._end_line()
                 args = ", ".join(f"{name}={value!r}" for name, value in event.args.items() if value not in (None, []))
-                self.console.print(f"[dim]→ {event.name}({escape(args)})[/]", highlight=False)
+                self.console.print(f"[dim]→ {event.name}({escape(args)})[/]")
             case ToolReturned():
                 colour = "dim" if event.ok else "yellow"
-                self.console.print(f"[{colour}]← {escape(_shorten(event.text))}[/]", highlight=False)
+                self.console.print(f"[{colour}]← {escape(_shorten(event.text))}[/]")
             case Revising():
                 self._end_line()
                 self.console.print("[yellow]The answer named times that were never shown; asking again.[/]")
@@ -155,7 +157,7 @@ class Screen:
         if self._streamed.strip() != event.answer.text.strip():
             # The checked text differs from what was streamed: it is the one that counts.
             self._end_line()
-            self.console.print(event.answer.text, markup=False, highlight=False, end="")
+            self.console.print(event.answer.text, markup=False, end="")
         self._streamed = "."
         self._end_line()
         cited = ", ".join(format_clock(citation.t_s) for citation in event.answer.citations)
@@ -176,7 +178,7 @@ class Screen:
         self._streamed = ""
 
     def _json(self, record: BaseModel) -> None:
-        self.console.print(record.model_dump_json(), markup=False, highlight=False, soft_wrap=True)
+        self.console.print(record.model_dump_json(), markup=False, soft_wrap=True)
 
 
 async def _watch(assistant: Assistant, options: ChatOptions, screen: Screen) -> None:
@@ -196,7 +198,7 @@ async def _watch(assistant: Assistant, options: ChatOptions, screen: Screen) -> 
         if not await _interruptible(watching, assistant.eyes.stop_waiting):
             screen.console.print("[yellow]Stopped watching early; answers rest on what was seen so far.[/]")
     if not screen.as_json:
-        screen.console.print(f"[dim]{assistant.eyes.summary()}[/]", highlight=False)
+        screen.console.print(f"[dim]{assistant.eyes.summary()}[/]")
 
 
 async def _answer_all(assistant: Assistant, questions: Sequence[str], screen: Screen) -> int:
@@ -221,7 +223,7 @@ async def _show(events: AsyncIterator[Event], screen: Screen, assistant: Assista
         last = event
     if isinstance(last, Needs) and not screen.as_json:
         again = f'--thread {assistant.thread} --ask "YOUR REPLY"'
-        screen.console.print(f"[yellow]Reply by running the same command with {again}.[/]", highlight=False)
+        screen.console.print(f"[yellow]Reply by running the same command with {again}.[/]")
     return not isinstance(last, Needs)
 
 
@@ -294,11 +296,9 @@ async def _command(text: str, assistant: Assistant, console: Console) -> None:
     match text:
         case "/kept":
             for frame in assistant.eyes.kept():
-                console.print(
-                    f"  {format_clock(frame.t_s):>8}  {frame.detail:<6} {frame.frame_id[:12]}", highlight=False
-                )
+                console.print(f"  {format_clock(frame.t_s):>8}  {frame.detail:<6} {frame.frame_id[:12]}")
         case "/status":
-            console.print(assistant.eyes.summary(), highlight=False)
+            console.print(assistant.eyes.summary())
         case "/history":
             for message in await assistant.history():
                 console.print(f"{'you' if message.type == 'human' else 'attend'}> {escape(message.text)}")

@@ -86,7 +86,7 @@ def chat(
         loop=loop,
         until_s=parse_clock(until) if until else None,
     )
-    raise typer.Exit(asyncio.run(run_chat(source, settings, options, Console())))
+    raise typer.Exit(asyncio.run(run_chat(source, settings, options, Console(highlight=False))))
 
 
 @memory_app.command("show")
@@ -106,7 +106,7 @@ def memory_show(
     from tools.media import parse_clock
 
     settings = _settings(config, None, folder, {"media.fps": fps, "memory.capacity": budget, "memory.policy": policy})
-    show_memory(source, settings, png, parse_clock(until) if until else None, Console(), as_json)
+    show_memory(source, settings, png, parse_clock(until) if until else None, Console(highlight=False), as_json)
 
 
 @app.command()
@@ -115,7 +115,7 @@ def doctor(model: Model = None, folder: Folder = None, config: ConfigFile = None
     from agent.doctor import run_checks, show_checks
 
     checks = run_checks(_settings(config, model, folder, {}))
-    show_checks(checks, Console(), as_json)
+    show_checks(checks, Console(highlight=False), as_json)
     raise typer.Exit(1 if any(check.status == "failed" for check in checks) else 0)
 
 
@@ -124,7 +124,7 @@ def models(as_json: Json = False) -> None:
     """List the ways to name a model, and what each can do here."""
     from agent.doctor import show_models
 
-    show_models(Console(), as_json)
+    show_models(Console(highlight=False), as_json)
 
 
 def _settings(config: Path | None, model: str | None, folder: Path | None, flags: dict[str, Any]) -> Any:

@@ -69,7 +69,7 @@ def show_checks(checks: Iterable[Check], console: Console, as_json: bool) -> Non
     table = Table.grid("", "", "", padding=(0, 2))
     for check in checks:
         if as_json:
-            console.print(check.model_dump_json(), markup=False, highlight=False, soft_wrap=True)
+            console.print(check.model_dump_json(), markup=False, soft_wrap=True)
             continue
         remedy = f"\n[dim]{escape(check.remedy)}[/]" if check.remedy and check.status != "ok" else ""
         table.add_row(marks[check.status], f"[bold]{check.name}[/]", escape(check.found) + remedy)

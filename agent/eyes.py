@@ -24,7 +24,7 @@ from memory.stream.notes import Note, Notes
 from memory.stream.policy import make_policy
 from memory.stream.recorder import Recorder
 from tools.base import Evidence, SeenFrame
-from tools.errors import AttendError
+from tools.errors import AttendError, ConfigError
 from tools.media import Capture, CaptureStats, Frame, MediaOptions, Source, SourceInfo, Span, format_clock, open_source
 
 WAIT_S = 0.2
@@ -209,6 +209,8 @@ def open_eyes(spec: str, config: Config, *, realtime: bool = False, loop: bool =
     Raises:
         MediaError, ModelError, StoreError: if the source, the encoder or the folder cannot be opened.
     """
+    if loop and not realtime:
+        raise ConfigError("--loop repeats a recording as it plays.", remedy="Add --realtime.")
     source = open_source(spec, config.media)
     try:
         store = FrameStore(config.folder / "frames", config.quota_mb << 20)

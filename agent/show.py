@@ -64,6 +64,6 @@ def show_memory(
             for gap in memory.gaps:
                 end = "the end" if gap.end_s is None else format_clock(gap.end_s)
                 console.print(f"gap from {format_clock(gap.start_s)} to {end}: {gap.reason}", markup=False)
-            console.print(f"drawn to {png}", markup=False, highlight=False)
+            console.print(f"drawn to {png}", markup=False)
     finally:
         eyes.close()
