@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memory.frames import FrameStore
-from memory.stream.kept import Kept
 from memory.stream.memory import GAPS_LENGTH, StreamMemory
 from memory.stream.options import StreamOptions
 from tools.errors import ConfigError, MediaError, ModelError, StoreError
@@ -249,39 +247,6 @@ def test_a_query_frame_that_had_left_is_put_back_once(make: Callable[..., Stream
     memory.keep_query(asked)
     assert [item.t_s for item in memory.remembered()] == [frame.t_s for frame in frames(4)]
     assert len(memory.snapshot(frames(3)[-1].t_s)) == 3
-
-
-def test_a_memory_is_restored_after_a_restart_from_plain_json(make: Callable[..., StreamMemory]) -> None:
-    memory = make(capacity=5)
-    for frame in frames(30):
-        memory.push(frame)
-    window = memory.snapshot()
-    saved = json.loads(json.dumps([item.to_dict() for item in window]))
-    again = make(capacity=5)
-    assert again.restore([Kept.from_dict(data) for data in saved]) == []
-    assert again.snapshot() == window
-    with pytest.raises(MediaError, match="came after"):
-        again.push(frames(30)[-1])
-    later = Frame("test", 100.0, frames(1)[0].rgb)
-    assert again.push(later).state == "clear"
-    assert again.snapshot() == [*window[1:], again.newest()]
-    with pytest.raises(StoreError, match="cannot be restored"):
-        again.restore(window)
-    memory.store.remove([window[2].frame_id])
-    assert make(capacity=5).restore(window) == [window[2]]
-
-
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [({"state": "discard"}, "state"), ({"t_s": "soon"}, "t_s"), ({"frame_id": None}, "frame_id"), ({"x": 1}, "'x'")],
-)
-def test_unreadable_references_are_refused_by_name(change: dict[str, object], named: str) -> None:
-    good = Kept("0" * 64, "test", 1.5, 16, 9, "fuzzy", None, 1.7e9)
-    assert Kept.from_dict(good.to_dict()) == good
-    with pytest.raises(StoreError, match=named):
-        Kept.from_dict({**good.to_dict(), **change})
-    with pytest.raises(StoreError, match="width_px"):
-        Kept.from_dict({key: value for key, value in good.to_dict().items() if key != "width_px"})
 
 
 def test_gaps_are_held_and_an_open_one_is_closed_by_its_end(make: Callable[..., StreamMemory]) -> None:

@@ -16,7 +16,7 @@ from memory.stream.encoders import Encoder
 from memory.stream.kept import Kept
 from memory.stream.options import StreamOptions
 from memory.stream.policy import Decision, make_policy
-from tools.errors import ConfigError, MediaError, ModelError, StoreError
+from tools.errors import ConfigError, MediaError, ModelError
 from tools.media.types import Frame, Gap, Span
 
 LOG_LENGTH = 20_000
@@ -212,25 +212,6 @@ class StreamMemory:
             return
         with self._writing, self._lock:
             self._insert(replace(kept, state="clear"))
-
-    def restore(self, items: Sequence[Kept]) -> list[Kept]:
-        """Fill an empty memory with what it held before a restart; return the items whose pixels are gone.
-
-        Running statistics are not restored: the policy begins anew, with its warm-up. Frames pushed afterwards must be
-        later than the last item.
-
-        Raises:
-            StoreError: if the memory is not empty.
-        """
-        with self._writing, self._lock:
-            if self._queue or self._newest is not None:
-                raise StoreError("a memory that has seen frames cannot be restored.", remedy="Begin with a new one.")
-            gone = [kept for kept in items if not self.store.has(kept.frame_id)]
-            self._newest_s = max((kept.t_s for kept in items), default=-math.inf)
-            for kept in sorted(items, key=lambda kept: kept.t_s):
-                if kept not in gone:
-                    self._insert(kept)
-            return gone
 
     @property
     def gaps(self) -> list[Gap]:
