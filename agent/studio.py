@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
 
 from langgraph.graph.state import CompiledStateGraph
@@ -15,13 +16,17 @@ from tools.errors import ConfigError
 from tools.toolset import make_tools
 
 
-@cache
-def make_graph() -> CompiledStateGraph[State]:
-    """Build the loop once for the server, which brings its own checkpointer.
+async def make_graph() -> CompiledStateGraph[State]:
+    """Build the loop for the server, which brings its own checkpointer; once, off its event loop.
 
     Raises:
         ConfigError: if no source is set.
     """
+    return await asyncio.to_thread(_build)
+
+
+@cache
+def _build() -> CompiledStateGraph[State]:
     config = load_config()
     if not config.source:
         raise ConfigError(
