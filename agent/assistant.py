@@ -108,7 +108,9 @@ class Assistant:
         first_token_s: float | None = None
         config = self._thread_config()
         # Each superstep is on disk before the next begins: a killed process loses at most the step it was in.
-        stream = self._graph.astream(payload, config, stream_mode=["messages", "custom"], durability="sync")
+        stream: AsyncIterator[Any] = self._graph.astream(
+            payload, config, stream_mode=["messages", "custom"], durability="sync"
+        )
         async for mode, part in stream:
             if mode == "custom":
                 yield part
@@ -168,7 +170,7 @@ async def open_assistant(
     async with open_threads(config.folder / "threads.sqlite") as saver:
         eyes = await asyncio.to_thread(open_eyes, source, config, realtime=realtime, loop=loop)
         try:
-            mllm = model or await asyncio.to_thread(load_mllm, config.model, config.mllm)
+            mllm = await asyncio.to_thread(load_mllm, config.model, config.mllm) if model is None else model
             # What the model's server lacks shapes the prompt: it is asked before the loop is built around it.
             findings = await asyncio.to_thread(mllm.preflight)
             graph = build_graph(mllm, eyes, make_tools(eyes), config.limits, saver)

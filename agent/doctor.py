@@ -7,7 +7,7 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -52,14 +52,14 @@ def run_checks(config: Config) -> list[Check]:
     ]
 
 
-def name_intruders(owners: dict[str, list[str]] | None = None) -> dict[str, list[str]]:
+def name_intruders(owners: Mapping[str, list[str]] | None = None) -> dict[str, list[str]]:
     """Return, by import name, the other distributions on this machine that install the same top-level name.
 
     Args:
         owners: distributions by import name; None reads this environment.
     """
-    owners = importlib.metadata.packages_distributions() if owners is None else dict(owners)
-    found = {name: sorted(set(owners.get(name, [])) - {DISTRIBUTION}) for name in IMPORT_NAMES}
+    known = importlib.metadata.packages_distributions() if owners is None else owners
+    found = {name: sorted(set(known.get(name, [])) - {DISTRIBUTION}) for name in IMPORT_NAMES}
     return {name: others for name, others in found.items() if others}
 
 

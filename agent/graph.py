@@ -20,7 +20,7 @@ from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.config import get_stream_writer
 from langgraph.errors import GraphBubbleUp
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from pydantic import ValidationError
 
@@ -70,10 +70,10 @@ def build_graph(
         frames = (await asyncio.to_thread(eyes.perceive))[-limits.frames :] if limits.frames else []
         newest_s = frames[-1].t_s if frames else None
         get_stream_writer()(Perceived(frames=len(frames), newest_s=newest_s, dropped=eyes.dropped))
-        update = State(window=[frame.model_dump() for frame in frames])
+        window = [frame.model_dump() for frame in frames]
         if begins_turn(state.get("messages", [])):
-            update.update(turn=new_turn(), evidence=[], answer=None)
-        return update
+            return State(window=window, turn=new_turn(), evidence=[], answer=None)
+        return State(window=window)
 
     async def think(state: State) -> State:
         turn, started = state["turn"], time.monotonic()
@@ -130,7 +130,7 @@ def build_graph(
         return "act" if wants_tool else "answer"
 
     def after_answer(state: State) -> Literal["think", "__end__"]:
-        return "think" if state["answer"] is None else END
+        return "think" if state["answer"] is None else "__end__"
 
     graph = StateGraph(State)
     graph.add_node("perceive", perceive)

@@ -10,7 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-N_CLASSES = 1000
+EVERYDAY = frozenset(
+    re.findall(
+        r"\w+",
+        """dog cat bird fish snake lizard monkey spider frog turtle butterfly beetle bear fox wolf shark whale rabbit crab
+        car truck boat ship aircraft bread fruit vegetable hat shoe ball clock computer""",
+    )
+)
+"""Kinds that people name rather than the species or model; our choice."""
 _IRREGULAR = {"people": "person", "men": "man", "women": "woman", "mice": "mouse", "geese": "goose", "wolves": "wolf"}
 
 
@@ -30,10 +37,9 @@ class Concepts:
     members: dict[str, frozenset[int]]
     kinds: tuple[tuple[str, ...], ...]
 
-    def probability(self, phrase: str, p: np.ndarray) -> float | None:
-        """Return how likely a picture with class probabilities p (1000,) shows the phrase; None for unknown phrases."""
-        covered = self.members.get(phrase)
-        return None if covered is None else float(p[list(covered)].sum())
+    def probability(self, phrase: str, p: np.ndarray) -> float:
+        """Return how likely a picture with class probabilities p (1000,) shows the phrase; 0 for unknown phrases."""
+        return float(p[list(self.members.get(phrase, ()))].sum())
 
     def find(self, text: str) -> list[str]:
         """Return the known phrases of a text, in order, the longest where two overlap; plurals count too."""
@@ -54,6 +60,11 @@ class Concepts:
         """Return the phrase as the vocabulary writes it (lower case, singular), or None."""
         phrase = phrase.lower().strip()
         return next((form for form in (phrase, *_singulars(phrase)) if form in self.members), None)
+
+    def everyday(self, index: int) -> str | None:
+        """Return the everyday kind of a class that people would name first, such as `dog`, where its name hides it."""
+        kind = next((kind for kind in self.kinds[index] if kind in EVERYDAY), None)
+        return None if kind is None or kind in self.names[index].lower().split() else kind
 
     def name(self, p: np.ndarray, least: float) -> tuple[str, float, bool] | None:
         """Name a picture as precisely as its class probabilities p (1000,) allow.
@@ -109,7 +120,7 @@ def concepts() -> Concepts:
         members.setdefault(phrase, set()).update(indices)
     return Concepts(
         tags=tuple(row[0] for row in data["classes"]),
-        names=tuple(row[1] for row in data["classes"]),
+        names=tuple(row[1] if row[1].count(" ") < 3 else row[0] for row in data["classes"]),
         members={phrase: frozenset(indices) for phrase, indices in members.items()},
         kinds=tuple(tuple(data["kinds"][kind][0].lower() for kind in row[3]) for row in data["classes"]),
     )
@@ -120,7 +131,7 @@ def with_article(name: str) -> str:
     return f"{'an' if name[:1].lower() in 'aeio' or name.lower().startswith('umb') else 'a'} {name}"
 
 
-TEMPERATURE = 0.7
+TEMPERATURE = 0.8
 """Sharpens the vision network's probabilities, which label smoothing made too modest; our choice, from calibration."""
 
 

@@ -105,7 +105,7 @@ class Language:
         seed: int | None = None,
         schema: dict[str, Any] | None = None,
     ) -> Iterator[str]:
-        """Yield the answer piece by piece; it ends at the end of the turn or after `max_tokens`.
+        """Yield the answer piece by piece; it ends with the turn, after `max_tokens`, or when it repeats itself.
 
         Args:
             prompt: see `Prompt`.
@@ -132,6 +132,8 @@ class Language:
             if token == END_TURN:
                 return
             ids.append(token)
+            if schema is None and _loops(ids):
+                return
             text = self.tokenizer.decode(ids)
             if len(text) > len(done) and not text.endswith("\ufffd"):
                 yield text[len(done) :]
@@ -158,6 +160,10 @@ class Language:
                 chosen = logits.log_softmax(-1)[range(len(ids)), ids]
                 scores.append(float(chosen.mean()))
         return scores
+
+    def forget_merged(self) -> None:
+        """Drop the merged copies, after the adapter has changed."""
+        self._merged.clear()
 
     def _lora(self, pictures: bool) -> Tensors | None:
         return self.lora if pictures and self.lora else None
@@ -198,6 +204,11 @@ class Language:
             return masked[0]
 
         return allow
+
+
+def _loops(ids: list[int]) -> bool:
+    """Whether the last 6 to 40 tokens repeat what stood right before them: small models get stuck so."""
+    return any(ids[-n:] == ids[-2 * n : -n] for n in range(6, min(40, len(ids) // 2) + 1))
 
 
 def turn(role: str, *parts: str | torch.Tensor) -> list[str | int | torch.Tensor]:

@@ -40,8 +40,8 @@ class Shown:
 
     @cached_property
     def key(self) -> str:
-        """The frame's id, or a hash of its file where it has none."""
-        return str(self.block.get("extras", {}).get("frame_id") or hashlib.sha256(image_bytes(self.block)).hexdigest())
+        """Names the pixels: a hash of the file. One frame id may come in several levels of detail."""
+        return hashlib.sha256(image_bytes(self.block)).hexdigest()
 
     @cached_property
     def rgb(self) -> np.ndarray:

@@ -1,0 +1,38 @@
+"""The name of the main colour of a part of a picture."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# Hue limits in degrees; our choice.
+_HUES = (
+    (15, "red"),
+    (45, "orange"),
+    (70, "yellow"),
+    (165, "green"),
+    (255, "blue"),
+    (320, "purple"),
+    (345, "pink"),
+    (360, "red"),
+)
+
+
+def main_colour(rgb: np.ndarray, share: np.ndarray) -> str:
+    """Return the commonest colour of an RGB picture where a 3 x 3 map of shares is strongest."""
+    import cv2
+
+    small = cv2.resize(rgb, (48, 48), interpolation=cv2.INTER_AREA)
+    where = np.kron(share >= 0.7 * share.max(), np.ones((16, 16), dtype=bool))
+    # The middle of the part counts: its rim is mostly background.
+    names = [_name(*pixel) for pixel in cv2.cvtColor(small, cv2.COLOR_RGB2HSV)[where].astype(float)]
+    kinds, counts = np.unique(names, return_counts=True)
+    return str(kinds[np.argmax(counts)])
+
+
+def _name(hue: float, saturation: float, value: float) -> str:
+    if value < 50:
+        return "black"
+    if saturation < 45:
+        return "white" if value > 200 else "grey"
+    name = next(name for limit, name in _HUES if 2 * hue <= limit)
+    return "brown" if name in ("orange", "red", "yellow") and value < 170 and saturation < 200 else name

@@ -1,0 +1,140 @@
+"""What kind of thing a question asks for, what it names, and which moments it means."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from agent.mllm.embedded.concepts import concepts
+from tools.media.clock import CLOCK, parse_clock
+
+Kind = Literal[
+    "words",
+    "quality",
+    "when",
+    "order",
+    "change",
+    "choice",
+    "exists",
+    "where",
+    "count",
+    "colour",
+    "name",
+    "talk",
+    "open",
+]
+
+_SHAPES = re.compile(r"\b(shapes?|circles?|squares?|triangles?)\b")
+_PATTERNS: tuple[tuple[Kind, str], ...] = (
+    ("talk", r"^(hi|hello|hey|thanks?|thank you|good (morning|evening|day)|bye|who are you|what can you do)\b"),
+    ("choice", r"(^|\n) ?\(?a[.):] .+\n ?\(?b[.):] "),
+    ("words", r"\b(read|written|writing|texts?|words?|letters?|spell|sign say|label say|title|caption|headline|"
+              r"(what|which) (number|name|date|value|reading|message|digits?)|says?|displayed|"
+              r"on (the|this) (screen|display|label|sign))\b"),
+    ("count", r"^how many\b|\bcount\b|\bnumber of\b"),
+    ("quality", r"\b(blurr?(y|ed)|sharp|in focus|(too |over|under)?(dark|bright|lit|exposed)|overexposed|underexposed|"
+                r"noisy|grainy|quality|covered|blocked|obstructed|hidden|obscured|problem with|anything wrong|"
+                r"well enough|see .*(well|clearly))\b"),
+    ("order", r"\b((what|which|who)\b.* (after|before|first|last|next|then)\b|in (what|which) order|order of)"),
+    ("when", r"^(when|how long|since when|until when)\b|\b(what|which) (time|moment|second|minute)s?\b|\bat what\b"),
+    ("change", r"\b(chang\w*|differen\w*|happen\w*|going on|transition|cut|moves?|moving|stay the same)\b"),
+    ("where", r"^where\b|\b(which|what) (part|corner|side|position|area)\b"),
+    ("colour", r"\bcolou?rs?\b"),
+    ("choice", r"^(is|was|does|are) .+ or .+\?|^which (of|one)\b|: .+ or .+\?$"),
+    ("exists", r"^(is|are|was|were|do|does|did|can|could|has|have)\b"),
+    ("name", r"^(what|which)( \w+)* (is|are|was|were|do you see|can you see|does)\b|\bwhat('s| is| are) |"
+             r"^(what|which) (kind|type|sort|animal|object|thing)\b|^what\b.*\bsee\b|^look|"
+             r"\b(describe|name|identify|summari[sz]e|recogni[sz]e|tell me about|what am i)\b"),
+)  # fmt: skip
+_UNSEEN = re.compile(
+    r"\b(why|who|whose|whom|how (old|much|far|tall|heavy|did|do|does|is|are|can)|think(ing)?|feel(ing)?|cost|price|"
+    r"owner|owns?|name of|(\w's|his|her|their|your) name|city|country|reason|will|tomorrow|purpose|mean(s|ing)?|smell|"
+    r"sound|hear)\b"
+)
+_PRESENT = re.compile(
+    r"\b(now|currently|at the moment|right now|present(ly)?|this|here|latest|newest|picture|image|photo)\b"
+)
+_EARLIER = re.compile(
+    r"\b(earlier|before that|previous(ly)?|ago|at the (start|beginning)|so far|already|in the past|recall|remember)\b"
+)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question, taken apart.
+
+    Attributes:
+        kind: what it asks for.
+        text: as asked.
+        targets: known phrases that it names, in order.
+        options: what it offers to choose from: (letter or "", text).
+        times_s: moments that it names, in seconds.
+        present: whether it means what is seen now.
+        earlier: whether it means what was seen before.
+        shapes: whether it is about drawn shapes.
+        unseen: whether no picture can answer it.
+        asked: the known phrase right after `what` or `which`: the answer is one of its kind.
+    """
+
+    kind: Kind
+    text: str
+    targets: tuple[str, ...]
+    options: tuple[tuple[str, str], ...]
+    times_s: tuple[float, ...]
+    present: bool
+    earlier: bool
+    shapes: bool
+    unseen: bool
+    asked: str | None
+
+
+_IDLE_TARGETS = frozenset(
+    {"screen", "picture", "image", "frame", "sign", "window", "view", "place", "camera", "photo", "can", "work", "will"}
+)
+
+
+def take_apart(text: str) -> Question:
+    """Analyse an English question; what fits nothing is `open`."""
+    lower = text.lower().strip()
+    kind: Kind = next((kind for kind, pattern in _PATTERNS if re.search(pattern, lower)), "open")
+    options = _options(text) if kind == "choice" else ()
+    if kind == "choice" and len(options) < 2:
+        kind = "exists"
+    plain = CLOCK.sub(" ", lower)
+    targets = [target for target in concepts().find(plain) if kind == "exists" or target not in _IDLE_TARGETS]
+    return Question(
+        kind=kind,
+        text=text,
+        targets=tuple(targets),
+        options=options,
+        times_s=tuple(parse_clock(match[0]) for match in CLOCK.finditer(text)),
+        present=bool(_PRESENT.search(lower)),
+        earlier=bool(_EARLIER.search(lower)),
+        shapes=bool(_SHAPES.search(lower)),
+        unseen=kind != "choice" and bool(_UNSEEN.search(lower)),
+        asked=_asked(lower),
+    )
+
+
+def _asked(lower: str) -> str | None:
+    match = re.search(r"\b(?:what|which)(?: (?:kind|type|sort|breed|species) of| other)? ((?:[a-z-]+ ?){1,3})", lower)
+    words = match[1].split() if match else []
+    return next((known for n in range(len(words), 0, -1) if (known := concepts().known(" ".join(words[:n])))), None)
+
+
+def _options(text: str) -> tuple[tuple[str, str], ...]:
+    lettered = re.findall(r"(?m)^ ?\(?([A-Z])[.):] (.+)$", text)
+    if len(lettered) > 1:
+        return tuple((letter, option.strip()) for letter, option in lettered)
+    match = re.search(r"([^,:?]+(?:,[^,:?]+)*),? or ([^?]+)\??\s*$", text)
+    if not match:
+        return ()
+    *others, first = re.split(r",\s*", match[1])
+    # The first option follows the question's own words: the phrase after the last article or verb.
+    head = re.split(
+        r"\b(?:is|are|was|were|does|do|it|this|that|see|show|shows|there|a|an|the)\b", others[0] if others else first
+    )
+    rest = [*others[1:], first] if others else []
+    options = [head[-1], *rest, match[2]]
+    return tuple(("", re.sub(r"^(a|an|the)\s+", "", option.strip())) for option in options if option.strip())

@@ -1,0 +1,111 @@
+"""What is written in frames: read where a question asks for it, and quoted with the time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from agent.mllm.embedded.evidence import Fact
+from agent.mllm.embedded.mind import Mind
+from agent.mllm.embedded.question import Question
+from tools.media.clock import CITATION, CLOCK
+from tools.ocr import Word
+
+MAX_READ = 3
+"""Frames that are read for one question; our choice: about a second each."""
+MAX_LINES = 8
+"""Lines that are quoted; our choice."""
+QUOTED, QUOTED_SINGLE = 0.7, 0.97
+"""How surely a line, and a single sign, must be read to be quoted; our choice."""
+_STOP = frozenset(
+    re.findall(
+        r"\w+",
+        """a an the is are was were what which who does do did say says read of in on at to for this that it its these
+        those there and or you your me i can could see seen show shown shows now text word words written writing number
+        name screen picture image sign label title display displayed value reading message frame video please tell have
+        has with from describe object thing main subject scene content front camera visible here look looks like kind
+        type sort going being photo first last next appear appears identify recognize recognise about happen happens
+        happening moment letter line spell s""",
+    )
+)
+
+
+def any_words(mind: Mind, facts: Sequence[Fact]) -> str | None:
+    """Quote what is written in the newest frame that has words, or None."""
+    for fact in _readable(facts):
+        lines = [word.text for word in _lines(mind, fact)]
+        if lines:
+            return f"{_quote(lines)}{fact.cite}."
+    return None
+
+
+def matching(mind: Mind, question: Question, facts: Sequence[Fact]) -> str | None:
+    """Quote the lines that share words with the question, with what stands beside them, or None."""
+    wanted = unknown_words(question)
+    if not wanted:
+        return None
+    for fact in _readable(facts):
+        found = _lines(mind, fact)
+        hits = [word for word in found if wanted & content_words(word.text)]
+        if hits:
+            best = max(hits, key=lambda word: len(wanted & content_words(word.text)))
+            middle, height = (best.box.top + best.box.bottom) / 2, best.box.bottom - best.box.top
+            beside = [w for w in found if abs((w.box.top + w.box.bottom) / 2 - middle) < height / 2]
+            # A line that holds more than the name holds its value too; else the value stands beside it.
+            alone = content_words(best.text) <= wanted
+            return f"{_quote([' '.join(word.text for word in beside) if alone else best.text])}{fact.cite}."
+    return None
+
+
+def unknown_words(question: Question) -> frozenset[str]:
+    """Return the words that carry the question's meaning and name nothing that can be recognised."""
+    known = content_words(" ".join(question.targets))
+    return content_words(question.text) - known
+
+
+def from_results(question: Question, results: Sequence[tuple[str, str]]) -> str | None:
+    """Answer from the text that tools have returned, or None where it does not help."""
+    for name, text in reversed(results):
+        if name == "read_text" and (moment := CITATION.search(text)):
+            lines = re.findall(r"<untrusted>(.*?)</untrusted>", text, flags=re.S)
+            if not lines:
+                return f"I can't read any words {moment[0]}."
+            wanted = content_words(question.text)
+            hits = [line for line in lines if wanted & content_words(line)]
+            return f"{_quote(hits or lines)} {moment[0]}."
+        if name == "recall":
+            wanted = content_words(question.text)
+            hits = [line for line in text.splitlines() if CITATION.match(line) and wanted & content_words(line)]
+            if hits:
+                found = re.sub(r"</?untrusted>", "", hits[0])
+                stamp = CITATION.search(found)
+                body = CITATION.sub("", found).split(": ", 1)[-1].strip()
+                return f"My notes say: {body}{' ' + stamp[0] if stamp else ''}."
+    return None
+
+
+def content_words(text: str) -> frozenset[str]:
+    """Return the words of a text that carry its meaning, lower case, plural endings left out."""
+    found = re.findall(r"[a-z0-9]+", CLOCK.sub(" ", text.lower()))
+    return frozenset(word.removesuffix("s") if len(word) > 3 else word for word in found if word not in _STOP) - _STOP
+
+
+def _lines(mind: Mind, fact: Fact) -> list[Word]:
+    """The lines of a frame without what leaves and shadows are easily taken for: single signs, and unsure readings."""
+    return [
+        word
+        for word in mind.perception.words(fact.frame)
+        if word.confidence >= (QUOTED if sum(map(str.isalnum, word.text)) > 1 else QUOTED_SINGLE)
+    ]
+
+
+def _readable(facts: Sequence[Fact]) -> list[Fact]:
+    """The newest clear frames; only where there are none, the newest of any kind."""
+    clear = [fact for fact in facts if fact.frame.detail == "clear"] or list(facts)[-1:]
+    return clear[::-1][:MAX_READ]
+
+
+def _quote(lines: Sequence[str]) -> str:
+    quoted = [f'"{line}"' for line in lines[:MAX_LINES]]
+    more = f" and {len(lines) - MAX_LINES} more lines" if len(lines) > MAX_LINES else ""
+    return f"It says {', '.join(quoted)}{more}"
