@@ -12,7 +12,8 @@ TEST_APT := ffmpeg openssl xvfb python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1
 # Threads that spin while they wait make torch about four times slower on two busy cores.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test setup setup-dev lint wheel bench
+.DELETE_ON_ERROR:
+.PHONY: demo test setup setup-dev lint wheel
 
 demo: setup $(CLIP)
 	$(BIN)/attend chat $(CLIP) --folder .cache/demo \
@@ -64,8 +65,7 @@ $(VENV)/.apt-test: | $(VENV)/bin/python
 
 # Install Debian packages when root; otherwise say which are missing, and go on where the system is not Debian.
 apt_install = if ! command -v apt-get >/dev/null; then echo "Not Debian: provide what these hold: $(1)"; \
-    elif missing=$$(apt-get install --simulate --no-install-recommends $(1) 2>&1 | grep -c '^Inst\|^E:') && \
-        [ "$$missing" = 0 ]; then :; \
+    elif ! apt-get install --simulate --no-install-recommends $(1) 2>&1 | grep -q '^Inst\|^E:'; then :; \
     elif [ "$$(id -u)" = 0 ]; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -qq --no-install-recommends $(1) >/dev/null; \
     else echo "These Debian packages are needed; ask for: sudo apt-get install $(1)" >&2; exit 1; fi

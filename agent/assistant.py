@@ -14,12 +14,14 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
+from langsmith import tracing_context
 
 from agent.citations import Answer
 from agent.config import Config
@@ -27,10 +29,12 @@ from agent.events import Answered, Event, Needs, Token
 from agent.eyes import Eyes, open_eyes
 from agent.graph import build_graph
 from agent.mllm import load_mllm
+from agent.mllm.cassette import record
 from agent.mllm.protocol import MLLM, Finding
-from agent.state import State
+from agent.state import State, final_answer, split_turns
 from agent.threads import open_threads, prune
 from tools.ask_user import Intervention, Reply
+from tools.errors import AttendError
 from tools.toolset import make_tools
 
 SUPERSTEPS_A_STEP = 3
@@ -71,10 +75,15 @@ class Assistant:
     def ask(self, question: str) -> AsyncIterator[Event]:
         """Put a question; the stream ends with `Answered`, or with `Needs` when the person is asked for something.
 
+        Where the stream is cancelled, closed or fails, the question counts as dealt with, and the next may be put. Only
+        a process that dies leaves a run that `resume` goes on with.
+
         Raises:
-            AttendError: if the question is empty.
-            ModelError: if the model fails; the conversation stays as it was and can be gone on with.
+            AttendError: if the question is empty; the conversation stays as it was.
+            ModelError: if the model fails.
         """
+        if not question.strip():
+            raise AttendError("there is no question to answer.", expected="some text")
         return self._run({"messages": [HumanMessage(question)]})
 
     def reply(self, text: str) -> AsyncIterator[Event]:
@@ -92,18 +101,39 @@ class Assistant:
 
     async def history(self) -> list[BaseMessage]:
         """Return the questions and answers so far, oldest first."""
-        snapshot = await self._graph.aget_state(self._thread_config())
-        return [
-            message
-            for message in snapshot.values.get("messages", [])
-            if (isinstance(message, AIMessage) and not message.tool_calls)
-            or (isinstance(message, HumanMessage) and not message.additional_kwargs.get("hint"))
-        ]
+        values = (await self._graph.aget_state(self._thread_config())).values
+        turns = split_turns(values.get("messages", []))
+        return [message for turn in turns for message in (turn[0], final_answer(turn)) if message]
+
+    async def earlier_source(self) -> str | None:
+        """What this conversation was about before, if that is not what is watched now."""
+        values = (await self._graph.aget_state(self._thread_config())).values
+        source = values.get("source")
+        return source if source != self.eyes.source else None
 
     def _thread_config(self) -> Any:
         return {"configurable": {"thread_id": self.thread}, "recursion_limit": self._recursion_limit}
 
     async def _run(self, payload: Any) -> AsyncIterator[Event]:
+        try:
+            # Traces would carry frames and words to a server, whatever the environment says.
+            with tracing_context(enabled=False):
+                async for event in self._events(payload):
+                    yield event
+        except (asyncio.CancelledError, GeneratorExit):
+            await asyncio.shield(self._end_turn("(stopped)"))
+            raise
+        except AttendError as error:
+            await self._end_turn(f"(failed: {error.problem})")
+            raise
+
+    async def _end_turn(self, text: str) -> None:
+        """Close the question at hand, so that nothing is left to go on with."""
+        ended = Answer(text=text)
+        update = {"messages": [AIMessage(text)], "answer": ended.model_dump()}
+        await self._graph.aupdate_state(self._thread_config(), update, as_node="answer")
+
+    async def _events(self, payload: Any) -> AsyncIterator[Event]:
         started = time.monotonic()
         first_token_s: float | None = None
         config = self._thread_config()
@@ -152,6 +182,7 @@ async def open_assistant(
     realtime: bool = False,
     loop: bool = False,
     model: MLLM | None = None,
+    cassette: Path | None = None,
 ) -> AsyncIterator[Assistant]:
     """Open a source, a model and a conversation, and start to watch.
 
@@ -162,6 +193,7 @@ async def open_assistant(
         realtime: play a file at its own speed, as if it were live; live sources always do.
         loop: begin a file again at its end.
         model: takes the place of the configured one.
+        cassette: a file that the model's traffic is recorded to, for `replay:FILE`.
 
     Raises:
         MediaError, ModelError, StoreError: if the source, the model or the folder cannot be opened.
@@ -173,6 +205,8 @@ async def open_assistant(
             mllm = await asyncio.to_thread(load_mllm, config.model, config.mllm) if model is None else model
             # What the model's server lacks shapes the prompt: it is asked before the loop is built around it.
             findings = await asyncio.to_thread(mllm.preflight)
+            if cassette:
+                mllm = record(mllm, cassette)
             graph = build_graph(mllm, eyes, make_tools(eyes), config.limits, saver)
             recursion_limit = SUPERSTEPS_A_STEP * (config.limits.steps + 2)
             yield Assistant(mllm, eyes, thread, tuple(findings), graph, saver, recursion_limit)

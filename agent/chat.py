@@ -12,12 +12,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from agent.assistant import Assistant, open_assistant
 from agent.config import Config
 from agent.events import Answered, Event, Needs, Perceived, Revising, Token, ToolCalled, ToolReturned
+from agent.terminal import plain, safe
 from tools.ask_user import NEEDS_NEW_FRAME
 from tools.errors import AttendError
 from tools.media import format_clock
@@ -54,6 +54,7 @@ class ChatOptions:
         realtime: play a file at its own speed.
         loop: begin a file again at its end.
         until_s: media time in seconds to watch before the first question; None: files to their end, live sources not.
+        cassette: where the model's traffic is recorded.
     """
 
     ask: tuple[str, ...] = ()
@@ -62,17 +63,27 @@ class ChatOptions:
     realtime: bool = False
     loop: bool = False
     until_s: float | None = None
+    cassette: Path | None = None
 
 
 async def chat(source: str, config: Config, options: ChatOptions, console: Console) -> int:
     """Run a chat to its end and return the exit code: 0, or 3 where a script's question waits for a person."""
     with console.status("Opening ..."):
-        opening = open_assistant(source, config, thread=options.thread, realtime=options.realtime, loop=options.loop)
+        opening = open_assistant(
+            source,
+            config,
+            thread=options.thread,
+            realtime=options.realtime,
+            loop=options.loop,
+            cassette=options.cassette,
+        )
         assistant = await opening.__aenter__()
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_exit(opening)
         screen = Screen(console, options.as_json)
         screen.opened(assistant)
+        if earlier := await assistant.earlier_source():
+            screen.notice(f"This conversation was about {earlier} before; times in it belong to that.")
         await _watch(assistant, options, screen)
         if options.ask:
             return await _answer_all(assistant, options.ask, screen)
@@ -104,20 +115,26 @@ class Screen:
             return
         size = f"{info.width_px}x{info.height_px}" if info.width_px else "size unknown"
         length = "live" if info.live else format_clock(info.duration_s) if info.duration_s else "length unknown"
-        self.console.print(f"[bold]{escape(info.name)}[/]  {size}, {length}")
+        self.console.print(f"[bold]{safe(info.name)}[/]  {size}, {length}")
         for note in info.notes:
-            self.console.print(f"[yellow]{escape(note)}[/]")
+            self.console.print(f"[yellow]{safe(note)}[/]")
         where = "nothing leaves this machine" if abilities.local else "[bold red]frames and words go to this server[/]"
-        self.console.print(f"model [bold]{escape(assistant.model.spec)}[/]: {where}")
+        self.console.print(f"model [bold]{safe(assistant.model.spec)}[/]: {where}")
         for finding in assistant.findings:
             if finding.what == "no tool images":
                 continue  # the prompt avoids it
-            self.console.print(f"[yellow]{escape(finding.problem)}[/] [dim]{escape(finding.remedy)}[/]")
-        self.console.print(f"[dim]conversation {assistant.thread}[/]")
+            self.console.print(f"[yellow]{safe(finding.problem)}[/] [dim]{safe(finding.remedy)}[/]")
+        self.console.print(f"[dim]conversation {safe(assistant.thread)}[/]")
+
+    def notice(self, text: str, style: str = "yellow") -> None:
+        """Tell the person something that is no event of a run; scripts are not told."""
+        self.end_line()
+        if not self.as_json:
+            self.console.print(f"[{style}]{safe(text)}[/]")
 
     def question(self, text: str) -> None:
         if not self.as_json:
-            self.console.print(f"\n[bold cyan]you>[/] {escape(text)}")
+            self.console.print(f"\n[bold cyan]you>[/] {safe(text)}")
 
     def event(self, event: Event) -> None:
         """Show one event."""
@@ -127,19 +144,19 @@ class Screen:
         match event:
             case Token():
                 self._streamed += event.text
-                self.console.print(event.text, end="", markup=False)
+                self.console.print(plain(event.text), end="", markup=False)
             case ToolCalled():
-                self._end_line()
+                self.end_line()
                 args = ", ".join(f"{name}={value!r}" for name, value in event.args.items() if value not in (None, []))
-                self.console.print(f"[dim]→ {event.name}({escape(args)})[/]")
+                self.console.print(f"[dim]→ {safe(f'{event.name}({args})')}[/]")
             case ToolReturned():
                 colour = "dim" if event.ok else "yellow"
-                self.console.print(f"[{colour}]← {escape(_shorten(event.text))}[/]")
+                self.console.print(f"[{colour}]← {safe(_shorten(event.text))}[/]")
             case Revising():
-                self._end_line()
-                self.console.print("[yellow]The answer named times that were never shown; asking again.[/]")
+                self.end_line()
+                self.console.print("[yellow]That is no answer to rely on; asking again.[/]")
             case Needs():
-                self._end_line()
+                self.end_line()
                 self._needs(event)
             case Answered():
                 self._answered(event)
@@ -148,18 +165,18 @@ class Screen:
 
     def _needs(self, needs: Needs) -> None:
         if needs.problem:
-            self.console.print(f"[yellow]{escape(needs.problem)}[/]")
-        self.console.print(f"[bold magenta]The agent asks:[/] {escape(needs.request.request)}")
+            self.console.print(f"[yellow]{safe(needs.problem)}[/]")
+        self.console.print(f"[bold magenta]The agent asks:[/] {safe(needs.request.request)}")
         for number, choice in enumerate(needs.request.choices, 1):
-            self.console.print(f"  {number}. {escape(choice)}")
+            self.console.print(f"  {number}. {safe(choice)}")
 
     def _answered(self, event: Answered) -> None:
         if self._streamed.strip() != event.answer.text.strip():
             # The checked text differs from what was streamed: it is the one that counts.
-            self._end_line()
-            self.console.print(event.answer.text, markup=False, end="")
+            self.end_line()
+            self.console.print(plain(event.answer.text), markup=False, end="")
         self._streamed = "."
-        self._end_line()
+        self.end_line()
         cited = ", ".join(format_clock(citation.t_s) for citation in event.answer.citations)
         first = "" if event.first_token_s is None else f", first words after {event.first_token_s:.1f} s"
         self.console.print(
@@ -172,13 +189,14 @@ class Screen:
             wrong = ", ".join(format_clock(t_s) for t_s in event.answer.unverified)
             self.console.print(f"[yellow]Nothing was shown to the model at {wrong}.[/]")
 
-    def _end_line(self) -> None:
+    def end_line(self) -> None:
+        """End a line of streamed text, if one is open."""
         if self._streamed:
             self.console.print()
         self._streamed = ""
 
     def _json(self, record: BaseModel) -> None:
-        self.console.print(record.model_dump_json(), markup=False, soft_wrap=True)
+        print(record.model_dump_json(), flush=True)
 
 
 async def _watch(assistant: Assistant, options: ChatOptions, screen: Screen) -> None:
@@ -196,13 +214,17 @@ async def _watch(assistant: Assistant, options: ChatOptions, screen: Screen) -> 
 
         watching = asyncio.ensure_future(assistant.watch(until_s, advance))
         if not await _interruptible(watching, assistant.eyes.stop_waiting):
-            screen.console.print("[yellow]Stopped watching early; answers rest on what was seen so far.[/]")
-    if not screen.as_json:
-        screen.console.print(f"[dim]{assistant.eyes.summary()}[/]")
+            screen.notice("Stopped watching early; answers rest on what was seen so far.")
+    screen.notice(assistant.eyes.summary(), "dim")
 
 
 async def _answer_all(assistant: Assistant, questions: Sequence[str], screen: Screen) -> int:
-    if isinstance(waiting := await assistant.pending(), Needs):
+    waiting = await assistant.pending()
+    if waiting is True:
+        screen.notice("Going on with the question that was cut off.")
+        if not await _show(assistant.resume(), screen, assistant):
+            return EXIT_WAITING
+    elif isinstance(waiting, Needs):
         first, *questions = questions
         screen.event(waiting)
         screen.question(first)
@@ -221,9 +243,9 @@ async def _show(events: AsyncIterator[Event], screen: Screen, assistant: Assista
     async for event in events:
         screen.event(event)
         last = event
-    if isinstance(last, Needs) and not screen.as_json:
+    if isinstance(last, Needs):
         again = f'--thread {assistant.thread} --ask "YOUR REPLY"'
-        screen.console.print(f"[yellow]Reply by running the same command with {again}.[/]")
+        screen.notice(f"Reply by running the same command with {again}.")
     return not isinstance(last, Needs)
 
 
@@ -233,7 +255,7 @@ async def _dialogue(assistant: Assistant, screen: Screen, history_file: Path) ->
         screen.console.print(HELP)
     waiting = await assistant.pending()
     if waiting is True:
-        screen.console.print("[yellow]Going on with the question that was cut off.[/]")
+        screen.notice("Going on with the question that was cut off.")
         waiting = await _dialogue_run(assistant.resume(), screen)
     elif isinstance(waiting, Needs):
         screen.event(waiting)
@@ -262,9 +284,9 @@ async def _dialogue_run(events: AsyncIterator[Event], screen: Screen) -> Needs |
 
     try:
         if not await _interruptible(asyncio.ensure_future(show())):
-            screen.console.print("\n[yellow]Stopped.[/]")
+            screen.notice("Stopped.")
     except AttendError as error:
-        screen.console.print(f"\n[red]{escape(str(error))}[/]")
+        screen.notice(str(error), "red")
     return needs
 
 
@@ -298,10 +320,10 @@ async def _command(text: str, assistant: Assistant, console: Console) -> None:
             for frame in assistant.eyes.kept():
                 console.print(f"  {format_clock(frame.t_s):>8}  {frame.detail:<6} {frame.frame_id[:12]}")
         case "/status":
-            console.print(assistant.eyes.summary())
+            console.print(safe(assistant.eyes.summary()))
         case "/history":
             for message in await assistant.history():
-                console.print(f"{'you' if message.type == 'human' else 'attend'}> {escape(message.text)}")
+                console.print(f"{'you' if message.type == 'human' else 'attend'}> {safe(message.text)}")
         case _:
             console.print(HELP)
 

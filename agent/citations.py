@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
 from tools.base import Evidence, SeenFrame
 from tools.media import cited_times, format_clock
-from tools.media.clock import CITATION, parse_clock
+from tools.media.clock import BRACKET
 
 TOLERANCE_S = 0.55
 """A cited time stands for the nearest shown moment at most this far away; our choice, as models round to seconds."""
@@ -33,10 +34,17 @@ class Answer(BaseModel):
     unverified: tuple[float, ...] = ()
 
 
-def check_citations(text: str, window: Sequence[SeenFrame], evidence: Sequence[Evidence]) -> Answer:
-    """Resolve each bracketed time of an answer to a moment that was shown, or mark it in the text as unverified."""
-    moments = [Citation(t_s=frame.t_s, frame_id=frame.frame_id) for frame in window]
-    moments += [Citation(t_s=entry.t_s, frame_id=entry.frame_id) for entry in evidence if entry.t_s is not None]
+def check_citations(text: str, shown: Sequence[SeenFrame], evidence: Sequence[Evidence]) -> Answer:
+    """Resolve each bracketed time of an answer to a moment that was shown, or mark it in the text as unverified.
+
+    Args:
+        text: the answer.
+        shown: the frames that really were in the prompt.
+        evidence: what tools told in words.
+    """
+    moments = [Citation(t_s=frame.t_s, frame_id=frame.frame_id) for frame in shown]
+    told = [entry for entry in evidence if entry.kind != "frame" and entry.t_s is not None]
+    moments += [Citation(t_s=entry.t_s or 0.0, frame_id=entry.frame_id) for entry in told]
     citations: list[Citation] = []
     unverified: list[float] = []
     for t_s in dict.fromkeys(cited_times(text)):
@@ -45,14 +53,16 @@ def check_citations(text: str, window: Sequence[SeenFrame], evidence: Sequence[E
             unverified.append(t_s)
         elif nearest not in citations:
             citations.append(nearest)
-    marked = CITATION.sub(
-        lambda match: f"[unverified {match[0][1:-1]}]" if parse_clock(match[0]) in unverified else match[0], text
-    )
-    return Answer(text=marked, citations=tuple(citations), unverified=tuple(unverified))
+
+    def mark(bracket: re.Match[str]) -> str:
+        wrong = set(cited_times(bracket[0])) & set(unverified)
+        return f"[unverified {bracket[0][1:-1]}]" if wrong else bracket[0]
+
+    return Answer(text=BRACKET.sub(mark, text), citations=tuple(citations), unverified=tuple(unverified))
 
 
-def repair_hint(answer: Answer, window: Sequence[SeenFrame]) -> str:
+def repair_hint(answer: Answer, shown: Sequence[SeenFrame]) -> str:
     """Tell the model which of its times do not exist, and which it may cite."""
     wrong = ", ".join(format_clock(t_s) for t_s in answer.unverified)
-    shown = ", ".join(f"[{format_clock(frame.t_s)}]" for frame in window) or "none"
-    return f"Nothing was shown to you at {wrong}. Answer again; the times you may cite are: {shown}."
+    allowed = ", ".join(f"[{format_clock(frame.t_s)}]" for frame in shown) or "none"
+    return f"Nothing was shown to you at {wrong}. Answer again; the times you may cite are: {allowed}."

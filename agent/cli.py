@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from agent.terminal import make_console, safe
 from tools.errors import AttendError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -45,7 +45,7 @@ def main() -> None:
     try:
         app()
     except AttendError as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {error}", markup=True, highlight=False, soft_wrap=True)
+        make_console(stderr=True).print(f"[bold red]error:[/] {safe(str(error))}", soft_wrap=True)
         raise SystemExit(1) from None
 
 
@@ -68,6 +68,7 @@ def chat(
         str | None, typer.Option(help="Watch up to this time, as m:ss, before the first question.")
     ] = None,
     thread: Annotated[str | None, typer.Option(help="The conversation to resume or begin, by name.")] = None,
+    record: Annotated[Path | None, typer.Option(help="Record the model's traffic, for --model replay:FILE.")] = None,
     folder: Folder = None,
     config: ConfigFile = None,
     as_json: Json = False,
@@ -85,8 +86,9 @@ def chat(
         realtime=realtime,
         loop=loop,
         until_s=parse_clock(until) if until else None,
+        cassette=record,
     )
-    raise typer.Exit(asyncio.run(run_chat(source, settings, options, Console(highlight=False))))
+    raise typer.Exit(asyncio.run(run_chat(source, settings, options, make_console())))
 
 
 @memory_app.command("show")
@@ -106,7 +108,7 @@ def memory_show(
     from tools.media import parse_clock
 
     settings = _settings(config, None, folder, {"media.fps": fps, "memory.capacity": budget, "memory.policy": policy})
-    show_memory(source, settings, png, parse_clock(until) if until else None, Console(highlight=False), as_json)
+    show_memory(source, settings, png, parse_clock(until) if until else None, make_console(), as_json)
 
 
 @app.command()
@@ -115,7 +117,7 @@ def doctor(model: Model = None, folder: Folder = None, config: ConfigFile = None
     from agent.doctor import run_checks, show_checks
 
     checks = run_checks(_settings(config, model, folder, {}))
-    show_checks(checks, Console(highlight=False), as_json)
+    show_checks(checks, make_console(), as_json)
     raise typer.Exit(1 if any(check.status == "failed" for check in checks) else 0)
 
 
@@ -124,7 +126,7 @@ def models(as_json: Json = False) -> None:
     """List the ways to name a model, and what each can do here."""
     from agent.doctor import show_models
 
-    show_models(Console(highlight=False), as_json)
+    show_models(make_console(), as_json)
 
 
 def _settings(config: Path | None, model: str | None, folder: Path | None, flags: dict[str, Any]) -> Any:

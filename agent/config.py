@@ -29,7 +29,7 @@ class Limits(BaseModel):
 
     Attributes:
         steps: model calls, LangGraph's own default (about 10,000) being no limit at all.
-        seconds: time at work, waiting for a person not counted.
+        seconds: time at work, waiting for a person not counted; a last answer may take a quarter of it on top.
         tokens: input and output tokens over all model calls.
         frames: frames shown with a question.
         history: earlier questions and answers shown to the model.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import json
 import os
 import shutil
 import sys
@@ -13,10 +14,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from agent.config import Config
+from agent.terminal import safe
 from tools.errors import AttendError
 
 DISTRIBUTION = "attend-agent"
@@ -47,7 +48,6 @@ def run_checks(config: Config) -> list[Check]:
         _folder(config.folder),
         _display(),
         _camera(),
-        _tracing(),
         *_model(config),
     ]
 
@@ -69,10 +69,10 @@ def show_checks(checks: Iterable[Check], console: Console, as_json: bool) -> Non
     table = Table.grid("", "", "", padding=(0, 2))
     for check in checks:
         if as_json:
-            console.print(check.model_dump_json(), markup=False, soft_wrap=True)
+            print(check.model_dump_json())
             continue
-        remedy = f"\n[dim]{escape(check.remedy)}[/]" if check.remedy and check.status != "ok" else ""
-        table.add_row(marks[check.status], f"[bold]{check.name}[/]", escape(check.found) + remedy)
+        remedy = f"\n[dim]{safe(check.remedy)}[/]" if check.remedy and check.status != "ok" else ""
+        table.add_row(marks[check.status], f"[bold]{check.name}[/]", safe(check.found) + remedy)
     if not as_json:
         console.print(table)
 
@@ -90,9 +90,9 @@ def show_models(console: Console, as_json: bool) -> None:
     table = Table.grid("", "", padding=(0, 2))
     for form, what, state in rows:
         if as_json:
-            console.print_json(data={"form": form, "what": what, "state": state}, indent=None)
+            print(json.dumps({"form": form, "what": what, "state": state}))
         else:
-            table.add_row(f"[bold]{form}[/]", f"{what}\n[dim]{escape(state)}[/]")
+            table.add_row(f"[bold]{form}[/]", f"{what}\n[dim]{safe(state)}[/]")
     if not as_json:
         console.print(table)
 
@@ -192,15 +192,6 @@ def _camera() -> Check:
         return Check(name="camera", status="ok", found=", ".join(cameras) or "asked for when opened")
     remedy = "Needed for camera sources only; files, folders, DICOM, screens and network streams work without."
     return Check(name="camera", status="note", found="no /dev/video*", remedy=remedy)
-
-
-def _tracing() -> Check:
-    switches = ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2")
-    on = [name for name in switches if os.environ.get(name, "").lower() in ("1", "true")]
-    if on:
-        remedy = f"Unset {' and '.join(on)}: conversations are sent to LangSmith while it is set."
-        return Check(name="tracing", status="note", found=f"{', '.join(on)} is on", remedy=remedy)
-    return Check(name="tracing", status="ok", found="off")
 
 
 def _model(config: Config) -> list[Check]:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -23,8 +24,8 @@ from memory.stream.memory import StreamMemory
 from memory.stream.notes import Note, Notes
 from memory.stream.policy import make_policy
 from memory.stream.recorder import Recorder
-from tools.base import Evidence, SeenFrame
-from tools.errors import AttendError, ConfigError
+from tools.base import NEAR_S, Evidence, SeenFrame
+from tools.errors import AttendError, ConfigError, MediaError
 from tools.media import Capture, CaptureStats, Frame, MediaOptions, Source, SourceInfo, Span, format_clock, open_source
 
 WAIT_S = 0.2
@@ -34,6 +35,9 @@ NOTES_S = 30.0
 """How long watching a recording to its end waits for the last notes; our choice."""
 
 TROUBLES_HELD = 20
+
+LEAST_SPAN_S = 0.1
+"""A moment is looked for in at least this much of a recording; our choice."""
 
 CATCH_UP_S = 2.0
 """How long a question waits for captured frames to be remembered; our choice: a few encodings on a busy machine."""
@@ -49,6 +53,7 @@ class Eyes:
     _capture: Capture
     _recorder: Recorder
     _note_taker: NoteTaker | None
+    session: str
     _spec: str
     _options: MediaOptions
     _can_reread: bool
@@ -59,6 +64,16 @@ class Eyes:
     def info(self) -> SourceInfo:
         """What is known of the source."""
         return self._source.info
+
+    @property
+    def source(self) -> str:
+        """What is watched, for people; credentials are masked."""
+        return self.info.name
+
+    @property
+    def plays(self) -> bool:
+        """Whether time goes on by itself: a live source, or a recording at its own speed."""
+        return self._recorder.live
 
     @property
     def dropped(self) -> int:
@@ -78,7 +93,6 @@ class Eyes:
         Raises:
             MediaError: if the source fails before its first frame.
         """
-        self._stop_waiting.clear()
         while not self._recorder.drain(WAIT_S, until_s):
             newest_s = self.memory.stats.newest_s
             if progress and newest_s is not None:
@@ -86,11 +100,13 @@ class Eyes:
             if self._stop_waiting.is_set():
                 return
         self._raise_errors()
-        if self._note_taker and not self._plays:
-            self._note_taker.drain(NOTES_S)
+        if self._note_taker and not self.plays:
+            deadline = time.monotonic() + NOTES_S
+            while not (self._note_taker.drain(WAIT_S) or self._stop_waiting.is_set() or time.monotonic() > deadline):
+                pass
 
     def stop_waiting(self) -> None:
-        """End a `watch` that runs in another thread; what was seen stays."""
+        """End the waiting of `watch`, now and later; what was seen stays, and the source is watched on."""
         self._stop_waiting.set()
 
     def perceive(self) -> list[SeenFrame]:
@@ -103,6 +119,8 @@ class Eyes:
         deadline = time.monotonic() + self._options.open_timeout_s
         while self.memory.stats.newest_s is None and time.monotonic() < deadline:
             self._raise_errors()
+            if self._recorder.finished:
+                raise MediaError(f"{self.source!r} ended without a picture.", remedy="Check what it shows.")
             self._recorder.drain(WAIT_S, 0.0)
         window = self.memory.snapshot()
         if window:
@@ -121,13 +139,19 @@ class Eyes:
     def frames(self, span: Span | None, limit: int) -> list[SeenFrame]:
         """At most `limit` frames of a span, spread over it, oldest first.
 
-        Where memory holds fewer, a recording is opened again at the span, up to the moment watched so far.
+        Where memory holds fewer, a video file is opened again at the span, up to the moment watched so far.
         """
         found = [_seen(kept) for kept in self.memory.remembered(span)]
         newest_s = self.memory.stats.newest_s
         if len(found) < limit and span and newest_s is not None and self._can_reread:
             found = self._reread(Span(min(span.start_s, newest_s), min(span.end_s, newest_s)), limit) or found
         return _spread(found, limit)
+
+    def near(self, t_s: float) -> SeenFrame | None:
+        """The frame nearest to a moment, at most `NEAR_S` seconds away; in a video file, whether remembered or not."""
+        span = Span(max(0.0, t_s - NEAR_S), t_s + NEAR_S)
+        found = [_seen(kept) for kept in self.memory.remembered(span)] or self.frames(span, 1)
+        return min(found, key=lambda frame: abs(frame.t_s - t_s), default=None)
 
     def picture(self, frame_id: str) -> np.ndarray:
         """The pixels of a frame, (height, width, 3) uint8 RGB. Raises StoreError if they are gone."""
@@ -156,7 +180,7 @@ class Eyes:
         return [_evidence(note, self.info.name) for note in between if note.frame_id in wanted]
 
     def summary(self) -> str:
-        """One line on what was seen, kept, dropped and missed, for people."""
+        """One line on what was seen, kept, dropped, missed and went wrong, for people."""
         stats, capture = self.memory.stats, self._capture.stats
         parts = [f"{stats.seen} frames seen", f"{stats.kept_now} kept", f"{capture.dropped} dropped"]
         if stats.newest_s is not None:
@@ -164,22 +188,19 @@ class Eyes:
         for gap in self.memory.gaps[-3:]:
             end = "now" if gap.end_s is None else format_clock(gap.end_s)
             parts.append(f"gap {format_clock(gap.start_s)} to {end}: {gap.reason}")
-        self._raise_errors()
+        self._troubles.extend(self._recorder.take_errors())
         troubles = [*self._troubles, *([self._note_taker.error] if self._note_taker and self._note_taker.error else [])]
         parts += [str(trouble) for trouble in troubles[-3:]]
         return ", ".join(parts)
 
     def close(self) -> None:
-        """Stop capture and memory; the frames and notes stay on disk."""
-        self._recorder.close()
-        self._source.close()
-        if self._note_taker:
-            self._note_taker.close()
-        self.notes.close()
-
-    @property
-    def _plays(self) -> bool:
-        return self._recorder.live
+        """Stop capture and memory; the frames and notes stay on disk. All is closed, whatever fails on the way."""
+        with ExitStack() as stack:
+            stack.callback(self.notes.close)
+            if self._note_taker:
+                stack.callback(self._note_taker.close)
+            stack.callback(self._source.close)
+            stack.callback(self._recorder.close)
 
     def _raise_errors(self) -> None:
         """Raise what stopped the source if nothing at all was seen; later troubles are told by `summary`."""
@@ -188,12 +209,16 @@ class Eyes:
             raise self._troubles[-1]
 
     def _reread(self, span: Span, limit: int) -> list[SeenFrame]:
-        length_s = max(span.end_s - span.start_s, 1.0 / limit)
+        length_s = max(span.end_s - span.start_s, LEAST_SPAN_S)
         options = self._options.model_copy(
             update={"fps": limit / length_s, "start_s": span.start_s, "end_s": span.start_s + length_s}
         )
-        with open_source(self._spec, options) as source:
-            frames = [frame for frame in source if isinstance(frame, Frame)]
+        try:
+            with open_source(self._spec, options) as source:
+                frames = [frame for frame in source if isinstance(frame, Frame)]
+        except MediaError:
+            # The file may have gone or changed meanwhile; memory then has to do.
+            return []
         return [SeenFrame(frame_id=self.memory.store.put(f), t_s=f.t_s, source=f.source) for f in frames]
 
 
@@ -211,23 +236,22 @@ def open_eyes(spec: str, config: Config, *, realtime: bool = False, loop: bool =
     """
     if loop and not realtime:
         raise ConfigError("--loop repeats a recording as it plays.", remedy="Add --realtime.")
-    source = open_source(spec, config.media)
-    try:
+    with ExitStack() as stack:
+        source = open_source(spec, config.media)
+        stack.callback(source.close)
+        capture = Capture(source, realtime=realtime, loop=loop)
         store = FrameStore(config.folder / "frames", config.quota_mb << 20)
         encoder = load_encoder(config.memory.encoder) if make_policy(config.memory).needs_feature else None
         memory = StreamMemory(config.memory, encoder, store)
         # Media time begins anew with each watching, so notes of different times must not mix.
         session = f"{source.info.name} {datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"
         notes = Notes(config.folder, session, embed_texts)
-    except AttendError:
-        source.close()
-        raise
-    taker = NoteTaker(notes) if config.take_notes else None
-    capture = Capture(source, realtime=realtime, loop=loop)
-    live = source.info.live or realtime
-    on_kept = (lambda frame, decision: taker.submit(frame)) if taker else None
-    recorder = Recorder(capture, memory, on_kept, live=live).start()
-    return Eyes(memory, notes, source, capture, recorder, taker, spec, config.media, not source.info.live and not loop)
+        taker = NoteTaker(notes) if config.take_notes else None
+        on_kept = (lambda frame, decision: taker.submit(frame)) if taker else None
+        recorder = Recorder(capture, memory, on_kept, live=source.info.live or realtime).start()
+        stack.pop_all()
+    can_reread = source.info.kind == "video" and not source.info.live and not loop
+    return Eyes(memory, notes, source, capture, recorder, taker, session, spec, config.media, can_reread)
 
 
 def _evidence(note: Note, source: str) -> Evidence:

@@ -3,7 +3,7 @@
 perceive  drains new frames into memory and puts references to the kept ones into the state
 think     asks the model, which answers or calls a tool
 act       runs one tool; `ask_user` stops here at an interrupt until the person has replied
-answer    checks every cited time against what was shown; once, the model is asked to mend what does not exist
+answer    checks every cited time against what was shown; once, the model is asked to mend what is wrong
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
-from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, RemoveMessage, ToolMessage, message_chunk_to_message
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.config import get_stream_writer
@@ -36,12 +38,25 @@ from tools.errors import AttendError, ToolRetry
 
 log = logging.getLogger(__name__)
 
+LAST_ANSWER = 0.25
+"""When the seconds of a question are used up, its last answer may still take this share of them; our choice."""
+
+NO_ANSWER = "I have no answer to that."
+
 
 class Perception(Protocol):
     """What the loop needs of its eyes; `agent.eyes.Eyes` is one."""
 
     def perceive(self) -> list[SeenFrame]:
         """Drain what was captured into memory; the frames to show now, oldest first, the newest last."""
+
+    @property
+    def source(self) -> str:
+        """What is watched, for people."""
+
+    @property
+    def session(self) -> str:
+        """When this watching began; media times of different sessions have nothing to do with each other."""
 
     @property
     def dropped(self) -> int:
@@ -71,21 +86,21 @@ def build_graph(
         newest_s = frames[-1].t_s if frames else None
         get_stream_writer()(Perceived(frames=len(frames), newest_s=newest_s, dropped=eyes.dropped))
         window = [frame.model_dump() for frame in frames]
+        update = State(window=window, source=eyes.source, session=eyes.session)
         if begins_turn(state.get("messages", [])):
-            return State(window=window, turn=new_turn(), evidence=[], answer=None)
-        return State(window=window)
+            update.update(State(turn=new_turn(), evidence=[], answer=None))
+        elif state["session"] != eyes.session:
+            update.update(State(evidence=[]))
+        return update
 
     async def think(state: State) -> State:
         turn, started = state["turn"], time.monotonic()
         exhausted = _exhausted(turn, limits)
-        prompt = await asyncio.to_thread(build_prompt, state, abilities, eyes.shown, eyes.noted, limits.history)
+        prompt, shown = await asyncio.to_thread(build_prompt, state, abilities, eyes.shown, eyes.noted, limits.history)
         if exhausted:
             prompt.append(hint(f"The limit of {exhausted} is reached. Answer now with what you have."))
-        try:
-            async with asyncio.timeout(None if exhausted else limits.seconds - turn["seconds"]):
-                reply = await (model if exhausted else with_tools).ainvoke(prompt)
-        except TimeoutError:
-            reply = AIMessage(f"I could not answer within {limits.seconds:g} seconds.")
+        left_s = max(limits.seconds - turn["seconds"], LAST_ANSWER * limits.seconds)
+        reply = await _within(left_s, model if exhausted else with_tools, prompt)
         usage = reply.usage_metadata or {"input_tokens": 0, "output_tokens": 0}
         used: Turn = {
             **turn,
@@ -94,7 +109,7 @@ def build_graph(
             "tokens_in": turn["tokens_in"] + usage["input_tokens"],
             "tokens_out": turn["tokens_out"] + usage["output_tokens"],
         }
-        return State(messages=[reply], turn=used)
+        return State(messages=[reply], turn=used, shown=[frame.model_dump() for frame in shown])
 
     async def act(state: State) -> State:
         turn, started = state["turn"], time.monotonic()
@@ -115,13 +130,14 @@ def build_graph(
 
     async def answer(state: State) -> State:
         reply, turn = _last_reply(state), state["turn"]
-        window = [SeenFrame.model_validate(frame) for frame in state["window"]]
+        shown = [SeenFrame.model_validate(frame) for frame in state["shown"]]
         evidence = [Evidence.model_validate(entry) for entry in state["evidence"]]
-        checked = check_citations(text_of(reply), window, evidence)
-        if checked.unverified and not turn["repaired"] and not _exhausted(turn, limits):
-            reason = repair_hint(checked, window)
-            get_stream_writer()(Revising(reason=reason))
-            return State(messages=[hint(reason)], turn={**turn, "repaired": True})
+        checked = check_citations(text_of(reply).strip() or NO_ANSWER, shown, evidence)
+        wrong = repair_hint(checked, shown) if checked.unverified else _unusable(reply)
+        if wrong and not turn["repaired"] and not _exhausted(turn, limits):
+            get_stream_writer()(Revising(reason=wrong))
+            mended: list[Any] = [RemoveMessage(id=reply.id or ""), hint(wrong)]
+            return State(messages=mended, turn={**turn, "repaired": True})
         final = reply.model_copy(update={"content": checked.text, "tool_calls": []})
         return State(messages=[final], answer=checked.model_dump())
 
@@ -143,6 +159,30 @@ def build_graph(
     graph.add_edge("act", "perceive")
     graph.add_conditional_edges("answer", after_answer)
     return graph.compile(checkpointer=checkpointer, name="attend")
+
+
+async def _within(timeout_s: float, model: Runnable[Any, Any], prompt: list[BaseMessage]) -> AIMessage:
+    """Ask the model; an answer that takes too long is cut off, and what there is of it counts."""
+    whole: Any = None
+    pieces = 0
+    try:
+        async with asyncio.timeout(timeout_s):
+            async for chunk in model.astream(prompt):
+                whole, pieces = chunk if whole is None else whole + chunk, pieces + 1
+    except TimeoutError:
+        text = f"{text_of(whole)} (cut off after {timeout_s:.0f} seconds)" if whole and text_of(whole) else ""
+        usage = UsageMetadata(input_tokens=0, output_tokens=pieces, total_tokens=pieces)
+        return AIMessage(text or f"I could not answer within {timeout_s:.0f} seconds.", usage_metadata=usage)
+    return cast(AIMessage, message_chunk_to_message(whole))
+
+
+def _unusable(reply: AIMessage) -> str:
+    """Tell the model why its reply is no answer, or ""."""
+    if broken := reply.invalid_tool_calls:
+        return (
+            f"The call of {broken[0]['name']!r} could not be read: {broken[0]['error'] or 'its arguments are no JSON'}."
+        )
+    return "" if text_of(reply).strip() else "You gave no answer. Answer in words, or call a tool."
 
 
 def _last_reply(state: State) -> AIMessage:

@@ -71,6 +71,8 @@ class NoteTaker:
             except AttendError as error:
                 # Without its classifier or word reader the chat goes on; the summary says what is missing.
                 self.error = error
+            except Exception as error:  # noqa: BLE001 - a thread has no caller: the summary tells of it
+                self.error = AttendError(f"the frame at {frame.t_s:.1f} s could not be noted: {error!r}.")
 
 
 def note_frame(notes: Notes, frame: Frame) -> None:

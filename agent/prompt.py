@@ -11,8 +11,8 @@ from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMes
 
 from agent.mllm.blocks import image_block, move_tool_images, text_of
 from agent.mllm.protocol import Abilities
-from agent.state import State, split_turns
-from tools.base import Evidence, SeenFrame, Shown
+from agent.state import State, final_answer, split_turns
+from tools.base import Evidence, SeenFrame, Shown, untrusted
 from tools.errors import StoreError
 from tools.media import format_clock
 
@@ -20,8 +20,10 @@ Picture = Callable[[SeenFrame], np.ndarray]
 Noted = Callable[[Sequence[SeenFrame]], list[Evidence]]
 
 
-def build_prompt(state: State, abilities: Abilities, picture: Picture, noted: Noted, history: int) -> list[BaseMessage]:
-    """Assemble the messages for one model call.
+def build_prompt(
+    state: State, abilities: Abilities, picture: Picture, noted: Noted, history: int
+) -> tuple[list[BaseMessage], list[SeenFrame]]:
+    """Assemble the messages for one model call, and say which frames are really in them.
 
     Args:
         state: the state of the conversation.
@@ -35,17 +37,18 @@ def build_prompt(state: State, abilities: Abilities, picture: Picture, noted: No
     for turn in earlier[-history:] if history else []:
         prompt += _as_text(turn)
     window = [SeenFrame.model_validate(frame) for frame in state.get("window", [])]
-    content = _frames(window, abilities, picture, noted)
+    content, shown = _frames(window, abilities, picture, noted)
     content.append({"type": "text", "text": text_of(present[0])})
     prompt.append(HumanMessage(content=content))
     for message in present[1:]:
-        shown = message.artifact if isinstance(message, ToolMessage) else None
-        frames = Shown.model_validate(shown).frames if shown else []
+        artifact = message.artifact if isinstance(message, ToolMessage) else None
+        frames = Shown.model_validate(artifact).frames if artifact else []
         if frames:
-            blocks = _frames(frames, abilities, picture, noted)
+            blocks, brought = _frames(frames, abilities, picture, noted)
+            shown += brought
             message = message.model_copy(update={"content": [{"type": "text", "text": text_of(message)}, *blocks]})
         prompt.append(message)
-    return move_tool_images(prompt)
+    return move_tool_images(prompt), shown
 
 
 def _system_text() -> str:
@@ -54,19 +57,24 @@ def _system_text() -> str:
 
 def _as_text(turn: list[AnyMessage]) -> list[BaseMessage]:
     """A past turn as its question and its final answer; tool traffic is left out."""
-    answers = [message for message in turn if isinstance(message, AIMessage) and not message.tool_calls]
-    return [HumanMessage(text_of(turn[0])), *([AIMessage(text_of(answers[-1]))] if answers else [])]
+    answer = final_answer(turn)
+    return [HumanMessage(text_of(turn[0])), *([AIMessage(text_of(answer))] if answer else [])]
 
 
 def _frames(
     frames: Sequence[SeenFrame], abilities: Abilities, picture: Picture, noted: Noted
-) -> list[str | dict[str, Any]]:
+) -> tuple[list[str | dict[str, Any]], list[SeenFrame]]:
+    """The blocks that show frames, each picture after its time, and the frames that could be shown."""
     if not abilities.images:
-        lines = [f"[{format_clock(entry.t_s or 0.0)}] {entry.text}" for entry in noted(frames)]
-        return [{"type": "text", "text": "What was noted about the frames:\n" + "\n".join(lines)}] if lines else []
+        notes = noted(frames)
+        lines = [f"[{format_clock(entry.t_s or 0.0)}] {untrusted(entry.text)}" for entry in notes]
+        told = {entry.frame_id for entry in notes}
+        text = "What was noted about the frames:\n" + "\n".join(lines) + "\n"
+        return ([{"type": "text", "text": text}] if lines else []), [f for f in frames if f.frame_id in told]
     if abilities.max_images is not None:
         frames = frames[len(frames) - min(len(frames), abilities.max_images) :]
     blocks: list[str | dict[str, Any]] = []
+    shown: list[SeenFrame] = []
     for frame in frames:
         blocks.append({"type": "text", "text": f"[{format_clock(frame.t_s)}]"})
         try:
@@ -75,13 +83,10 @@ def _frames(
             # Pixels may have left the store since: the model is told, and the run goes on with the other frames.
             blocks.append({"type": "text", "text": "(this frame is no longer stored)"})
             continue
+        shown.append(frame)
         blocks.append(
             image_block(
-                rgb,
-                t_s=frame.t_s,
-                detail=frame.detail,
-                frame_id=frame.frame_id,
-                max_side_px=abilities.max_side_px,
+                rgb, t_s=frame.t_s, detail=frame.detail, frame_id=frame.frame_id, max_side_px=abilities.max_side_px
             )
         )
-    return blocks
+    return blocks, shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from rich.box import SIMPLE
@@ -10,6 +11,7 @@ from rich.table import Table
 
 from agent.config import Config
 from agent.eyes import open_eyes
+from agent.terminal import safe
 from memory.stream.draw import draw_scores
 from tools.errors import ConfigError
 from tools.media import format_clock
@@ -30,7 +32,8 @@ def show_memory(
             raise ConfigError(
                 f"{eyes.info.name!r} has no end.", remedy="Say how long to watch it, for example --until 1:00."
             )
-        eyes.watch(until_s, None if as_json else lambda t_s: console.print(f"at {format_clock(t_s)}", end="\\r"))
+        with console.status("watching") as status:
+            eyes.watch(until_s, lambda t_s: status.update(f"watching, at {format_clock(t_s)}"))
         memory, window = eyes.memory, eyes.memory.snapshot(until_s)
         shown = {kept.t_s: kept for kept in window}
         table = Table("time", "M", "C", "decision", "in memory", "frame", box=SIMPLE)
@@ -47,7 +50,7 @@ def show_memory(
                     "shown_as": kept.state if kept else None,
                     "frame_id": kept.frame_id if kept else None,
                 }
-                console.print_json(data=row, indent=None)
+                print(json.dumps(row))
             elif decision.kept or kept:
                 numbers = ["-" if value is None else f"{value:.3f}" for value in (decision.M, decision.C)]
                 place = [kept.state, kept.frame_id[:8]] if kept else ["gave way", ""]
@@ -62,8 +65,8 @@ def show_memory(
                 highlight=False,
             )
             for gap in memory.gaps:
-                end = "the end" if gap.end_s is None else format_clock(gap.end_s)
-                console.print(f"gap from {format_clock(gap.start_s)} to {end}: {gap.reason}", markup=False)
-            console.print(f"drawn to {png}", markup=False)
+                end = "now" if gap.end_s is None else format_clock(gap.end_s)
+                console.print(f"gap from {format_clock(gap.start_s)} to {end}: {safe(gap.reason)}")
+            console.print(safe(f"drawn to {png}"))
     finally:
         eyes.close()

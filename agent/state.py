@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from langchain_core.messages import AnyMessage, HumanMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict
 
@@ -14,8 +14,8 @@ from tools.errors import AttendError
 class Turn(TypedDict):
     """What one question has used so far.
 
-    `seconds` counts time at work, not time spent waiting for a person. `repaired` is set once the model was told of a
-    citation that does not exist.
+    `seconds` counts time at work, not time spent waiting for a person. `repaired` is set once the model was told what
+    was wrong with its answer.
     """
 
     steps: int
@@ -30,14 +30,20 @@ class State(TypedDict, total=False):
 
     Attributes:
         messages: questions, tool calls, tool results and answers, as langchain-core messages.
-        window: the frames shown with the present question, oldest first (`SeenFrame` as plain data).
+        source: what was watched when the present question was asked.
+        session: when that watching began; times and evidence of another one mean nothing now.
+        window: the frames to show with the present question, oldest first (`SeenFrame` as plain data).
+        shown: the frames that were in the last prompt: of the window, or brought up by tools.
         evidence: what tools brought up for the present question (`Evidence` as plain data).
         turn: what the present question has used.
         answer: the last `agent.citations.Answer` as plain data; None while a question is open.
     """
 
     messages: Annotated[list[AnyMessage], add_messages]
+    source: str
+    session: str
     window: list[dict[str, Any]]
+    shown: list[dict[str, Any]]
     evidence: list[dict[str, Any]]
     turn: Turn
     answer: dict[str, Any] | None
@@ -73,6 +79,12 @@ def split_turns(messages: list[AnyMessage]) -> list[list[AnyMessage]]:
         if turns:
             turns[-1].append(message)
     return turns
+
+
+def final_answer(turn: list[AnyMessage]) -> AIMessage | None:
+    """Return the answer that a turn ended with: the last message of the model that calls no tool."""
+    answers = [message for message in turn if isinstance(message, AIMessage) and not message.tool_calls]
+    return answers[-1] if answers else None
 
 
 def _is_question(message: AnyMessage) -> bool:

@@ -22,7 +22,11 @@ async def make_graph() -> CompiledStateGraph[State]:
     Raises:
         ConfigError: if no source is set.
     """
-    return await asyncio.to_thread(_build)
+    async with _building:
+        return await asyncio.to_thread(_build)
+
+
+_building = asyncio.Lock()
 
 
 @cache
@@ -32,5 +36,7 @@ def _build() -> CompiledStateGraph[State]:
         raise ConfigError(
             "there is no source to watch.", remedy="Set ATTEND_SOURCE, or `source` in attend.toml, to a clip or camera."
         )
+    model = load_mllm(config.model, config.mllm)
+    model.preflight()
     eyes = open_eyes(config.source, config, realtime=True)
-    return build_graph(load_mllm(config.model, config.mllm), eyes, make_tools(eyes), config.limits)
+    return build_graph(model, eyes, make_tools(eyes), config.limits)

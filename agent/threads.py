@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import aiosqlite
@@ -19,19 +19,27 @@ async def open_threads(path: Path) -> AsyncIterator[AsyncSqliteSaver]:
     """Open the checkpoints in a SQLite file, made when missing. Only plain data and messages are ever deserialised.
 
     Raises:
-        StoreError: if the file cannot be opened or is no database.
+        StoreError: if the file cannot be opened, is no database, or can no longer be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        async with aiosqlite.connect(path) as connection:
+    async with AsyncExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            connection = await stack.enter_async_context(aiosqlite.connect(path))
             saver = AsyncSqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
             await saver.setup()
+        except (OSError, sqlite3.Error) as error:
+            raise _failure(path, "opened", error) from error
+        try:
             yield saver
-    except (OSError, sqlite3.DatabaseError) as error:
-        raise StoreError(
-            f"the conversations in {str(path)!r} cannot be opened: {error}.",
-            remedy="Check that the folder is writable and the disk not full, or name another with --folder.",
-        ) from error
+        except sqlite3.Error as error:
+            raise _failure(path, "written", error) from error
+
+
+def _failure(path: Path, verb: str, error: Exception) -> StoreError:
+    return StoreError(
+        f"the conversations in {str(path)!r} cannot be {verb}: {error}.",
+        remedy="Check that the folder is writable and the disk not full, or name another with --folder.",
+    )
 
 
 async def prune(saver: AsyncSqliteSaver, thread_id: str) -> None:

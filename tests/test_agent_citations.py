@@ -26,6 +26,18 @@ def test_a_moment_that_was_not_shown_is_marked() -> None:
     assert "[0:09]" in repair_hint(answer, WINDOW)
 
 
+def test_no_way_of_writing_a_time_in_brackets_escapes_the_check() -> None:
+    for written in ("[0:55]", "[0:04-0:55]", "[0:04, 0:55]", "[at 0:55]", "[0:55.25]", "[0:00:55]"):
+        answer = check_citations(f"Red {written}.", WINDOW, [])
+        assert answer.unverified, written
+        assert f"[unverified {written[1:]}" in answer.text
+
+
+def test_a_frame_that_a_tool_found_but_the_model_was_not_shown_is_no_ground() -> None:
+    found = [Evidence(id="frame", kind="frame", t_s=62.0, frame_id="f")]
+    assert check_citations("A bus [1:02].", WINDOW, found).unverified == (62.0,)
+
+
 def test_evidence_of_tools_may_be_cited_too() -> None:
     evidence = [Evidence(id="note", kind="note", text="a bus", t_s=62.5, frame_id="f")]
     assert check_citations("A bus [1:02.5].", WINDOW, evidence).citations[0].frame_id == "f"

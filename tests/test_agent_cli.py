@@ -98,6 +98,34 @@ def test_bad_input_is_one_clear_line(clip: Path, tmp_path: Path, arguments: list
         assert word in run.stderr
 
 
+def test_foreign_words_are_shown_as_they_are_and_cannot_steer_the_terminal(clip: Path, tmp_path: Path) -> None:
+    odd = tmp_path / "[red].mp4"
+    odd.write_bytes(clip.read_bytes())
+    said = "See :car: [/x] \x1b]0;owned\x07\x1b[2J."
+    turns = [{"tool": "[/x]", "args": {"a": "[/y]"}}, {"say": said}]
+    arguments = ["--folder", tmp_path, "--thread", "[/t]", *POLICY, "--ask", "[/q]"]
+    run = attend("chat", odd, "--model", script(tmp_path, *turns), *arguments, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    for shown in ("[red].mp4", "[/t]", "[/q]", "[/x]", ":car:"):
+        assert shown in run.stdout
+    assert "\x1b" not in run.stdout
+    assert "\x07" not in run.stdout
+    exact = attend("chat", odd, "--model", script(tmp_path, {"say": said}), *arguments, "--json", cwd=tmp_path)
+    assert events(exact)[-1]["answer"]["text"] == said
+    wrong = attend("chat", "[/x].mp4", cwd=tmp_path)
+    assert wrong.stderr.startswith("error: '[/x].mp4' does not exist")
+
+
+def test_what_a_model_said_is_recorded_and_replayed(clip: Path, tmp_path: Path) -> None:
+    same = ["chat", clip, *POLICY, "--ask", "What?", "--json"]
+    model = script(tmp_path, {"tool": "look"}, {"say": "Green [0:03]."})
+    first = attend(*same, "--model", model, "--record", "c.jsonl", "--folder", tmp_path / "a", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    again = attend(*same, "--model", "replay:c.jsonl", "--folder", tmp_path / "b", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert events(again)[-1]["answer"] == events(first)[-1]["answer"]
+
+
 def terminal(clip: Path, folder: Path, model: str, *arguments: str) -> "pexpect.spawn[str]":
     command = ["chat", str(clip), "--folder", str(folder), "--model", model, *POLICY, *arguments]
     return pexpect.spawn(ATTEND[0], [*ATTEND[1:], *command], encoding="utf-8", timeout=60, dimensions=(40, 200))
@@ -115,6 +143,7 @@ def test_ctrl_c_stops_the_answer_first_and_the_program_second(clip: Path, tmp_pa
     child.sendline("Still there?")
     child.expect("Here I am")
     child.expect("you>")
+    assert "Here I am" not in child.before, "an answer is shown once"
     child.sendintr()
     child.expect(pexpect.EOF)
     child.close()
@@ -206,6 +235,26 @@ def test_doctor_asks_the_model_server(tmp_path: Path) -> None:
     run = attend("doctor", *arguments, cwd=tmp_path)
     assert run.returncode == 1
     assert any(check["name"] == "model" and check["status"] == "failed" for check in events(run))
+
+
+def test_the_graph_for_langgraph_dev_is_where_its_file_says(clip: Path, tmp_path: Path) -> None:
+    root = Path(__file__).parent.parent
+    named = json.loads((root / "langgraph.json").read_text())["graphs"]["attend"]
+    file, function = named.split(":")
+    program = f"""
+import asyncio, runpy
+make = runpy.run_path({str(root / file)!r})[{function!r}]
+async def main():
+    graph = await make()
+    print((await graph.ainvoke({{"messages": [("user", "What?")]}}))["answer"]["text"])
+    assert await make() is graph
+asyncio.run(main())
+"""
+    settings = {"ATTEND_SOURCE": str(clip), "ATTEND_FOLDER": str(tmp_path), "ATTEND_MEMORY__POLICY": "last"}
+    settings["ATTEND_MODEL"] = script(tmp_path, {"say": "Red."})
+    environment = {**os.environ, **settings}
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=100)
+    assert run.stdout.strip() == "Red.", run.stderr
 
 
 def test_models_lists_every_form(tmp_path: Path) -> None:

@@ -3,23 +3,28 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
+import numpy as np
 import pytest
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
+from langsmith.utils import get_env_var
+from PIL import Image
 
 from agent.assistant import Assistant, open_assistant
 from agent.config import Config, Limits
 from agent.events import Answered, Event, Needs, Perceived, Revising, Token, ToolCalled, ToolReturned
-from agent.mllm.blocks import count_images, text_of
+from agent.mllm.blocks import count_images, decode_image, split_content, text_of
 from agent.mllm.protocol import Abilities
 from agent.mllm.scripted import Scripted
 from memory.stream.options import StreamOptions
 from tests.clips import write_clip
-from tools.errors import AttendError
+from tools.errors import AttendError, ModelError
 
 
 class Listening(Scripted):
@@ -50,6 +55,10 @@ def config(folder: Path, **limits: Any) -> Config:
 
 def scripted(*turns: dict[str, Any]) -> Listening:
     return Listening.model_validate({"turns": turns, "heard": []})
+
+
+def images(messages: list[BaseMessage]) -> list[dict[str, Any]]:
+    return [part for message in messages for part in split_content(message.content) if part["type"] == "image"]
 
 
 async def run(events: AsyncIterator[Event]) -> list[Event]:
@@ -96,6 +105,8 @@ async def test_an_invented_time_is_caught_once_mended_and_else_marked(clip: Path
     ((*events, last),) = await talk(clip, config(tmp_path / "a"), mended, "When?")
     assert len(of(events, Revising)) == 1
     assert last.answer.text == "Blue [0:07]."
+    async with open_assistant(str(clip), config(tmp_path / "a"), thread="t", model=mended) as assistant:
+        assert [message.text for message in await assistant.history()] == ["When?", "Blue [0:07]."]
     assert "0:55" in text_of(mended.heard[1][-1])
     stubborn = scripted({"say": "Red [0:55]."}, {"say": "Red [0:55]."})
     ((*_, last),) = await talk(clip, config(tmp_path / "b"), stubborn, "When?")
@@ -145,12 +156,26 @@ async def test_asking_the_person_waits_survives_the_process_and_goes_on(clip: Pa
     assert any(message.type == "tool" and "right" in message.text for message in model.heard[0])
 
 
-async def test_after_help_the_model_sees_new_frames(clip: Path, tmp_path: Path) -> None:
-    ask = {"tool": "ask_user", "args": {"kind": "move_occluder", "request": "Move the box, please."}}
-    model = scripted(ask, {"say": "Thanks."})
-    _, events = await talk(clip, config(tmp_path), model, "What is it?", "")
-    assert of(events, Perceived), "the loop perceives again after an intervention"
-    assert "The frames that follow are new" in str([message.content for message in model.heard[1]])
+HELP = {"tool": "ask_user", "args": {"kind": "move_occluder", "request": "Move the box, please."}}
+
+
+async def test_after_help_the_model_sees_what_is_there_now(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "c.mp4", [("red", 2), ("blue", 4)])
+    model = scripted(HELP, {"say": "Blue now."})
+    async with open_assistant(str(clip), config(tmp_path), realtime=True, model=model) as assistant:
+        assert isinstance((await run(assistant.ask("What is it?")))[-1], Needs)
+        await assistant.watch(until_s=3.0)
+        await run(assistant.reply(""))
+    red, blue = (decode_image(images(messages)[-1])[60, 150] for messages in model.heard)
+    assert red[0] > red[2]
+    assert blue[2] > blue[0]
+    assert any("What is seen now follows" in text_of(message) for message in model.heard[1])
+
+
+async def test_a_recording_does_not_pretend_to_show_something_new(clip: Path, tmp_path: Path) -> None:
+    model = scripted(HELP, {"say": "I can't tell."})
+    await talk(clip, config(tmp_path), model, "What is it?", "cannot")
+    assert any("cannot. This is a recording" in text_of(message) for message in model.heard[1])
 
 
 async def test_limits_end_in_an_answer(clip: Path, tmp_path: Path) -> None:
@@ -165,8 +190,88 @@ async def test_limits_end_in_an_answer(clip: Path, tmp_path: Path) -> None:
 async def test_a_slow_model_is_stopped_by_the_clock(clip: Path, tmp_path: Path) -> None:
     model = scripted({"say": "word " * 400, "tokens_per_s": 20})
     ((*_, last),) = await talk(clip, config(tmp_path, seconds=1), model, "Well?")
-    assert "1 seconds" in last.answer.text
+    assert last.answer.text.startswith("word word")
+    assert last.answer.text.endswith("(cut off after 1 seconds)")
+    assert last.tokens_out > 2
     assert model.produced_tokens < 60
+
+
+async def test_the_last_answer_is_bounded_too(clip: Path, tmp_path: Path) -> None:
+    model = scripted({"tool": "look"}, {"say": "word " * 400, "tokens_per_s": 20})
+    ((*_, last),) = await talk(clip, config(tmp_path, seconds=2, steps=2), model, "Well?")
+    assert "cut off" in last.answer.text
+    assert model.produced_tokens < 100
+
+
+async def test_an_empty_reply_is_asked_for_again_and_never_passed_on(clip: Path, tmp_path: Path) -> None:
+    model = scripted({"say": " "}, {"say": "Blue."})
+    ((*events, last),) = await talk(clip, config(tmp_path / "a"), model, "Well?")
+    assert last.answer.text == "Blue."
+    assert "no answer" in of(events, Revising)[0].reason
+    ((*_, last),) = await talk(clip, config(tmp_path / "b"), scripted({"say": " "}, {"say": " "}), "Well?")
+    assert last.answer.text == "I have no answer to that."
+
+
+async def test_only_frames_that_were_in_the_prompt_can_be_cited(clip: Path, tmp_path: Path) -> None:
+    model = scripted({"say": "Green [0:05]."}, {"say": "Green [0:05]."})
+    model.declared = Abilities(images=True, max_images=1)
+    ((*_, last),) = await talk(clip, config(tmp_path), model, "Well?")
+    assert last.answer.unverified == (5.0,)
+
+
+async def test_looking_into_a_folder_of_pictures_shows_the_right_ones(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(10):
+        Image.fromarray(np.full((40, 40, 3), 25 * number, np.uint8)).save(folder / f"{number}.png")
+    model = scripted({"tool": "look", "args": {"start": "0:02", "end": "0:03", "frames": 8}}, {"say": "Yes [0:02]."})
+    ((*_, last),) = await talk(folder, config(tmp_path), model, "Which?")
+    brought = [decode_image(block)[0, 0, 0] for block in images(model.heard[1])[6:]]
+    assert brought == pytest.approx([50, 75], abs=3)
+    assert last.answer.unverified == ()
+
+
+async def test_capture_goes_on_while_a_slow_model_speaks(clip: Path, tmp_path: Path) -> None:
+    model = scripted({"say": "word " * 30, "tokens_per_s": 10})
+    async with open_assistant(str(clip), config(tmp_path), realtime=True, loop=True, model=model) as assistant:
+        await assistant.watch(until_s=0.0)
+        before = assistant.eyes.capture_stats.captured
+        last = (await run(assistant.ask("Well?")))[-1]
+        after = assistant.eyes.capture_stats
+    assert isinstance(last, Answered)
+    assert after.captured - before >= int(last.seconds) - 1 >= 1
+    assert after.late_max_s < 0.5
+
+
+async def test_nothing_is_traced_whatever_the_environment_says(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    class Ear(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        do_POST = do_GET
+
+        def log_message(self, *_: object) -> None:
+            """Stay quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Ear)
+    Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("LANGSMITH_TRACING", "true")
+    monkeypatch.setenv("LANGSMITH_API_KEY", "x")
+    monkeypatch.setenv("LANGSMITH_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    get_env_var.cache_clear()
+    try:
+        await talk(clip, config(tmp_path), scripted({"say": "Blue."}), "Well?")
+        await asyncio.sleep(1.5)
+    finally:
+        monkeypatch.undo()
+        get_env_var.cache_clear()
+        server.shutdown()
+    assert asked == []
 
 
 async def test_only_one_tool_runs_a_step(clip: Path, tmp_path: Path) -> None:
@@ -177,7 +282,7 @@ async def test_only_one_tool_runs_a_step(clip: Path, tmp_path: Path) -> None:
                     chunk.message.tool_call_chunks = [calls[0], {**calls[0], "id": "second", "index": 1}]
                 yield chunk
 
-    model = Twice.model_validate({"turns": [{"tool": "look"}, {"say": "Done."}], "heard": []})
+    model = Twice.model_validate({"turns": [{"say": "Looking.", "tool": "look"}, {"say": "Done."}], "heard": []})
     ((*events, last),) = await talk(clip, config(tmp_path), model, "Well?")
     assert len(of(events, ToolReturned)) == 1
     assert "one tool a step" in str([m.content for m in model.heard[1] if m.type == "tool"][1])
@@ -203,7 +308,7 @@ async def test_a_model_without_images_is_shown_notes(clip: Path, tmp_path: Path)
         assistant.eyes.notes.add(newest.t_s, newest.frame_id, "note", "a blue wall")
         await run(assistant.ask("What is there?"))
     assert count_images(model.heard[0]) == 0
-    assert "[0:08] a blue wall" in text_of(model.heard[0][-1])
+    assert "[0:08] <untrusted>a blue wall</untrusted>\n" in text_of(model.heard[0][-1])
 
 
 async def test_stopping_an_answer_leaves_the_conversation_usable(clip: Path, tmp_path: Path) -> None:
@@ -219,12 +324,24 @@ async def test_stopping_an_answer_leaves_the_conversation_usable(clip: Path, tmp
         produced = model.produced_tokens
         await asyncio.sleep(0.3)
         assert model.produced_tokens <= produced + 2
+        assert await assistant.pending() is False
         assert (await run(assistant.ask("Still there?")))[-1].answer.text == "Here."
 
 
+async def test_a_model_that_fails_leaves_the_conversation_usable(clip: Path, tmp_path: Path) -> None:
+    async with open_assistant(str(clip), config(tmp_path), model=scripted({"say": "x", "when": "never"})) as assistant:
+        await assistant.watch()
+        with pytest.raises(ModelError):
+            await run(assistant.ask("Well?"))
+        assert await assistant.pending() is False
+        assert next(message.text for message in await assistant.history()) == "Well?"
+
+
 async def test_an_empty_question_is_refused(clip: Path, tmp_path: Path) -> None:
-    with pytest.raises(AttendError, match="no question"):
-        await talk(clip, config(tmp_path), scripted({"say": "x"}), "   ")
+    async with open_assistant(str(clip), config(tmp_path), model=scripted({"say": "x"})) as assistant:
+        with pytest.raises(AttendError, match="no question"):
+            assistant.ask("   ")
+        assert await assistant.history() == []
 
 
 async def test_checkpoints_hold_references_and_grow_in_a_straight_line(clip: Path, tmp_path: Path) -> None:
@@ -247,6 +364,7 @@ async def test_checkpoints_hold_references_and_grow_in_a_straight_line(clip: Pat
 
 def _bytes(database: Path, assistant: Assistant) -> int:
     """Bytes of all checkpoints and writes; the file itself also holds free pages."""
+    columns = [("checkpoint", "checkpoints"), ("value", "writes")]
     with sqlite3.connect(database) as connection:
-        query = "SELECT (SELECT sum(length(checkpoint)) FROM checkpoints) + (SELECT coalesce(sum(length(value)), 0) FROM writes)"
-        return int(connection.execute(query).fetchone()[0])
+        sums = [f"SELECT coalesce(sum(length({column})), 0) FROM {table}" for column, table in columns]
+        return sum(int(connection.execute(query).fetchone()[0]) for query in sums)

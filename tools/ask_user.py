@@ -11,7 +11,7 @@ from langchain_core.tools import BaseTool, StructuredTool
 from langgraph.types import interrupt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tools.base import Shown, check_tool
+from tools.base import Seen, Shown, check_tool
 from tools.errors import ToolRetry
 
 Kind = Literal[
@@ -42,9 +42,30 @@ class Reply(BaseModel):
     text: str = ""
 
 
-def ask_user(kind: Kind, request: str, choices: list[str] | None = None) -> tuple[str, Shown]:
-    """Ask the person for help and wait for the answer. Raises ToolRetry if `choose` comes without choices."""
-    choices = choices or []
+def make_ask_user(seen: Seen) -> BaseTool:
+    """Build the tool over a memory."""
+
+    def ask_user(kind: Kind, request: str, choices: list[str] | None = None) -> tuple[str, Shown]:
+        """Ask the person for help and wait for the answer. Raises ToolRetry if `choose` comes without choices."""
+        text = _ask(kind, request, choices or [])
+        if kind in NEEDS_NEW_FRAME:
+            after = "What is seen now follows." if seen.plays else "This is a recording: the frames stay the same."
+            return f"The person answered: {text or 'done'}. {after}", Shown()
+        return f"The person answered: {text}", Shown()
+
+    return check_tool(
+        StructuredTool.from_function(
+            ask_user,
+            name="ask_user",
+            description="Ask the person for help when the frames cannot answer: something is hidden, dark, blurred or "
+            "out of view, or a decision is theirs. The run waits for the answer.",
+            args_schema=Intervention,
+            response_format="content_and_artifact",
+        )
+    )
+
+
+def _ask(kind: Kind, request: str, choices: list[str]) -> str:
     if (kind == "choose") != bool(choices):
         raise ToolRetry(
             f"kind {kind!r} came with {len(choices)} choices.",
@@ -56,11 +77,7 @@ def ask_user(kind: Kind, request: str, choices: list[str] | None = None) -> tupl
     while problem := _problem(reply, kind, choices):
         reply = interrupt({**question, "problem": problem})
     text = Reply.model_validate(reply).text.strip()
-    if kind == "choose":
-        text = _chosen(text, choices) or text
-    if kind in NEEDS_NEW_FRAME:
-        return f"The person answered: {text or 'done'}. The frames that follow are new.", Shown()
-    return f"The person answered: {text}", Shown()
+    return (_chosen(text, choices) or text) if kind == "choose" else text
 
 
 def _chosen(text: str, choices: list[str]) -> str | None:
@@ -80,17 +97,3 @@ def _problem(reply: object, kind: Kind, choices: list[str]) -> str:
     if not text and kind not in NEEDS_NEW_FRAME:
         return "The answer is empty. Please type one."
     return ""
-
-
-def make_ask_user() -> BaseTool:
-    """Build the tool for a model."""
-    return check_tool(
-        StructuredTool.from_function(
-            ask_user,
-            name="ask_user",
-            description="Ask the person for help when the frames cannot answer: something is hidden, dark, blurred or "
-            "out of view, or a decision is theirs. The run waits for the answer.",
-            args_schema=Intervention,
-            response_format="content_and_artifact",
-        )
-    )

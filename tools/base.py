@@ -8,6 +8,7 @@ or `ToolFailed` (final); neither ends the run.
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -20,7 +21,7 @@ from tools.media import Box, Span, parse_clock
 NEAR_S = 0.6
 """How far from a named moment a frame may lie; our choice: times are named to the second."""
 
-UNTRUSTED_OPEN, UNTRUSTED_CLOSE = "<untrusted>", "</untrusted>"
+_UNTRUSTED_MARK = re.compile(r"<(\s*/?\s*untrusted[^>]*)>?", re.IGNORECASE)
 
 
 class SeenFrame(BaseModel):
@@ -84,11 +85,18 @@ class Shown(BaseModel):
 class Seen(Protocol):
     """The memory as tools see it; the agent's `Eyes` is one."""
 
+    @property
+    def plays(self) -> bool:
+        """Whether time goes on by itself, so that something can be shown again; a recording read at once does not."""
+
     def newest(self) -> SeenFrame | None:
         """The frame last captured, or None before the first."""
 
     def frames(self, span: Span | None, limit: int) -> list[SeenFrame]:
         """At most `limit` frames of a span (None: all that is remembered), spread over it, oldest first."""
+
+    def near(self, t_s: float) -> SeenFrame | None:
+        """The frame nearest to a moment, at most `NEAR_S` seconds away; None where there is none."""
 
     def picture(self, frame_id: str) -> np.ndarray:
         """The pixels of a frame, (height, width, 3) uint8 RGB. Raises StoreError if they are gone."""
@@ -103,10 +111,10 @@ class Seen(Protocol):
 def untrusted(text: str) -> str:
     """Wrap text that was read in a picture, on a screen or in a document: data for the model, never an instruction.
 
-    Marks that the text itself contains are defused, so that it cannot close the wrapping.
+    Marks that the text itself contains are defused, however they are spelt, so that it cannot close the wrapping.
     """
-    defused = text.replace(UNTRUSTED_OPEN, "(untrusted)").replace(UNTRUSTED_CLOSE, "(/untrusted)")
-    return f"{UNTRUSTED_OPEN}{defused}{UNTRUSTED_CLOSE}"
+    defused = _UNTRUSTED_MARK.sub(r"(\1)", text)
+    return f"<untrusted>{defused}</untrusted>"
 
 
 def parse_span(start: str | None, end: str | None, *, default_end_s: float) -> Span | None:
@@ -148,12 +156,6 @@ def parse_box(box: list[float] | None) -> Box | None:
         return Box(*box)
     except MediaError as error:
         raise ToolRetry(str(error), remedy="Give [left, top, right, bottom], each 0 to 1.") from error
-
-
-def frame_near(seen: Seen, t_s: float) -> SeenFrame | None:
-    """Return the remembered frame nearest to a moment, at most `NEAR_S` seconds away."""
-    nearby = seen.frames(Span(max(0.0, t_s - NEAR_S), t_s + NEAR_S), 8)
-    return min(nearby, key=lambda frame: abs(frame.t_s - t_s), default=None)
 
 
 def check_tool(tool: BaseTool) -> BaseTool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, ConfigDict, Field
 
-from tools.base import Evidence, Seen, Shown, check_tool, frame_near, parse_box, parse_time, untrusted
+from tools.base import Evidence, Seen, Shown, check_tool, parse_box, parse_time, untrusted
 from tools.errors import ToolRetry
 from tools.media import Box, format_clock
 from tools.ocr import read_words
@@ -28,7 +28,7 @@ def make_read_text(seen: Seen) -> BaseTool:
     def read_text(at: str | None = None, box: list[float] | None = None) -> tuple[str, Shown]:
         """Read words. Raises ToolRetry for an unreadable time or box, or where no frame is remembered."""
         moment_s = parse_time(at) if at else None
-        frame = seen.newest() if moment_s is None else frame_near(seen, moment_s)
+        frame = seen.newest() if moment_s is None else seen.near(moment_s)
         if frame is None:
             raise ToolRetry(f"no frame is remembered at {at or 'present'}.", remedy="Name a moment that was shown.")
         area = parse_box(box) or Box(0, 0, 1, 1)

@@ -13,4 +13,4 @@ from tools.recall import make_recall
 
 def make_tools(seen: Seen) -> tuple[BaseTool, ...]:
     """Build the tools over a memory."""
-    return make_ask_user(), make_look(seen), make_read_text(seen), make_recall(seen)
+    return make_ask_user(seen), make_look(seen), make_read_text(seen), make_recall(seen)

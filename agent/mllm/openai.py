@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
@@ -33,6 +33,7 @@ from agent.mllm.openai_errors import explain, failures, refuses_stream_options, 
 from agent.mllm.options import ModelOptions
 from agent.mllm.protocol import MLLM, Abilities, Finding
 from tools.errors import ModelError
+from tools.media.masking import mask_credentials
 
 _CONNECT_TIMEOUT_S = 10.0
 _CHARACTERS_PER_TOKEN = 4
@@ -270,9 +271,11 @@ def load_openai(rest: str, options: ModelOptions) -> OpenAI:
         )
     parts = urlsplit(base_url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ModelError(f"{base_url!r} is not the address of a server.", expected="http://HOST:PORT/v1")
+        shown = mask_credentials(base_url)
+        raise ModelError(f"{shown!r} is not the address of a server.", expected="http://HOST:PORT/v1")
     base_url = base_url.rstrip("/")
-    return OpenAI(spec=f"openai:{name}@{_masked(base_url)}", base_url=base_url, model_name=name, options=options)
+    spec = f"openai:{name}@{mask_credentials(base_url)}"
+    return OpenAI(spec=spec, base_url=base_url, model_name=name, options=options)
 
 
 def is_local(base_url: str) -> bool:
@@ -283,13 +286,6 @@ def is_local(base_url: str) -> bool:
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
     return address.is_loopback or address.is_unspecified
-
-
-def _masked(base_url: str) -> str:
-    parts = urlsplit(base_url)
-    if "@" not in parts.netloc:
-        return base_url
-    return urlunsplit(parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]))
 
 
 def _with_usage(result: ChatResult, sent: list[BaseMessage]) -> ChatResult:

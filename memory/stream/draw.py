@@ -65,7 +65,7 @@ def draw_scores(
     if image is not None and kept:
         _draw_thumbnails(axes, kept, image)
     try:
-        figure.savefig(path)
+        figure.savefig(path, format="png")
     except OSError as error:
         raise StoreError(f"the score curve {str(path)!r} cannot be written: {error}.") from error
     return Path(path)

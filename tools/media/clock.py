@@ -1,4 +1,8 @@
-"""How times are written for people and models: `0:05`, `1:02:03`, `0:05.5`. Cited times stand in brackets: `[0:05]`."""
+"""How times are written for people and models: `0:05`, `1:02:03`, `0:05.5`.
+
+A time in brackets is a citation: `[0:05]`. So that none escapes a check, every time in a bracket counts, such as both
+of `[0:05-0:08]`.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,9 @@ import re
 
 from tools.errors import MediaError
 
-_CLOCK = r"(?:(\d+):)?(\d{1,3}):(\d{2})(?:\.(\d))?"
-CLOCK = re.compile(_CLOCK)
-CITATION = re.compile(r"\[" + _CLOCK + r"\]")
+CLOCK = re.compile(r"(?:(\d+):)?(\d{1,3}):(\d{2})(\.\d+)?")
+CITATION = re.compile(r"\[" + CLOCK.pattern + r"\]")
+BRACKET = re.compile(r"\[[^\[\]\n]*\]")
 
 
 def format_clock(t_s: float) -> str:
@@ -42,9 +46,9 @@ def parse_clock(text: str) -> float:
 
 def cited_times(text: str) -> list[float]:
     """Return the bracketed times of a text in seconds, in order of appearance, repeats included."""
-    return [_seconds(match) for match in CITATION.finditer(text)]
+    return [_seconds(clock) for bracket in BRACKET.findall(text) for clock in CLOCK.finditer(bracket)]
 
 
 def _seconds(match: re.Match[str]) -> float:
-    hours, minutes, seconds, tenth = match.groups()
-    return int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds) + int(tenth or 0) / 10
+    hours, minutes, seconds, fraction = match.groups()
+    return int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds) + float(fraction or 0)
