@@ -12,7 +12,7 @@ from typing import Any
 import pexpect
 import pytest
 
-from tests.clips import write_clip
+from tests.fixtures.scenes import write_scenes
 
 ATTEND = [sys.executable, "-c", "from agent.cli import main; main()"]
 POLICY = ["--policy", "last", "--budget", "4"]
@@ -20,7 +20,7 @@ POLICY = ["--policy", "last", "--budget", "4"]
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_clip(tmp_path_factory.mktemp("clips") / "scenes.mp4", [("red", 2), ("green", 2)])
+    return write_scenes(tmp_path_factory.mktemp("clips") / "scenes.mp4", [("red", 2), ("green", 2)])
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ from agent.mllm.blocks import count_images, decode_image, split_content, text_of
 from agent.mllm.protocol import Abilities
 from agent.mllm.scripted import Scripted
 from memory.stream.options import StreamOptions
-from tests.clips import write_clip
+from tests.fixtures.scenes import write_scenes
 from tools.errors import AttendError, ModelError
 
 
@@ -45,7 +45,7 @@ class Listening(Scripted):
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_clip(tmp_path_factory.mktemp("clips") / "scenes.mp4", [("red", 3), ("green", 3), ("blue", 3)])
+    return write_scenes(tmp_path_factory.mktemp("clips") / "scenes.mp4", [("red", 3), ("green", 3), ("blue", 3)])
 
 
 def config(folder: Path, **limits: Any) -> Config:
@@ -160,7 +160,7 @@ HELP = {"tool": "ask_user", "args": {"kind": "move_occluder", "request": "Move t
 
 
 async def test_after_help_the_model_sees_what_is_there_now(tmp_path: Path) -> None:
-    clip = write_clip(tmp_path / "c.mp4", [("red", 2), ("blue", 4)])
+    clip = write_scenes(tmp_path / "c.mp4", [("red", 2), ("blue", 4)])
     model = scripted(HELP, {"say": "Blue now."})
     async with open_assistant(str(clip), config(tmp_path), realtime=True, model=model) as assistant:
         assert isinstance((await run(assistant.ask("What is it?")))[-1], Needs)

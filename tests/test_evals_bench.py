@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.clips import write_clip
+from tests.fixtures.scenes import write_scenes
 
 ROOT = Path(__file__).parent.parent
 
@@ -19,7 +19,7 @@ def bench(*arguments: object) -> dict[str, Any]:
 
 
 def test_the_chat_bench_compares_with_keeping_every_frame(tmp_path: Path) -> None:
-    clip = write_clip(tmp_path / "clip.mp4", [("red", 2), ("blue", 2)])
+    clip = write_scenes(tmp_path / "clip.mp4", [("red", 2), ("blue", 2)])
     script = tmp_path / "script.json"
     script.write_text(json.dumps([{"say": "Blue."}] * 4))
     report = bench("evals.bench.chat", clip, "--model", f"scripted:{script}", "--watch-s", 2)

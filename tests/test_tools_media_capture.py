@@ -182,3 +182,10 @@ def test_closing_ends_the_thread_at_any_moment(clip: Path, realtime: bool) -> No
     assert capture.finished or capture.get(timeout_s=0) is not None
     assert not any(thread.name.startswith("capture") for thread in threading.enumerate())
     assert capture.error is None
+
+
+def test_a_loop_without_a_frame_ends_instead_of_spinning() -> None:
+    source = Scripted([Gap("scripted", 0.0, 1.0, "nothing but damage")], live=False)
+    with Capture(source, realtime=True, loop=True) as capture:
+        assert [event.reason for event in drain(capture) if isinstance(event, Gap)] == ["nothing but damage"]
+        assert "no frame to repeat" in str(capture.error)

@@ -7,7 +7,7 @@ The loop with CurveStream is compared with the same loop that keeps every frame,
 - `first answer`: from the start of the process to the end of the first answer about the whole clip, loading included.
 - `memory`: the most resident memory of the process.
 - `answer`, `tokens in`: a question while the clip plays in a loop at its own speed, after `--watch-s` seconds of it.
-- `lateness`: how late capture took frames while questions were answered, against one frame a second.
+- `lateness`: how late capture took frames, against one a second; the mean while questions were answered, the most ever.
 """
 
 from __future__ import annotations
@@ -92,16 +92,18 @@ async def measure(arguments: argparse.Namespace) -> dict[str, float]:
             answers = [await answer(assistant, question) for question in QUESTIONS]
             after = assistant.eyes.capture_stats
     seconds = sum(entry.seconds for entry in answers)
+    captured = after.captured - before.captured
+    late_s = after.late_mean_s * after.captured - before.late_mean_s * before.captured
     return {
         "first answer, s": first_answer_s,
         "memory, MiB": peak.stop(),
         "answer, s": seconds / len(answers),
         "tokens in, an answer": sum(entry.tokens_in for entry in answers) / len(answers),
-        "frames captured meanwhile": after.captured - before.captured,
+        "frames captured meanwhile": captured,
         "frames due meanwhile": seconds,
         "frames dropped": after.dropped - before.dropped,
         "lateness max, s": after.late_max_s,
-        "lateness mean, s": after.late_mean_s,
+        "lateness mean, s": late_s / captured if captured else 0.0,
     }
 
 

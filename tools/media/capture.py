@@ -154,7 +154,7 @@ class Capture:
         shift_s = 0.0
         started_s: float | None = None
         while not self._closed.is_set():
-            end_s, step_s = shift_s, 1.0
+            end_s, step_s, captured = shift_s, 1.0, self._captured
             for event in self.source:
                 event = _shifted(event, shift_s)
                 late_s = 0.0
@@ -171,6 +171,10 @@ class Capture:
                 self._put(event, late_s)
             if not self._loop:
                 return
+            if self._captured == captured:
+                raise MediaError(
+                    f"{self.source.info.name!r} has no frame to repeat.", remedy="Play it without looping."
+                )
             # The last frame is shown for as long as the one before it.
             shift_s = end_s + step_s
 
