@@ -13,11 +13,20 @@ import numpy as np
 EVERYDAY = frozenset(
     re.findall(
         r"\w+",
-        """dog cat bird fish snake lizard monkey spider frog turtle butterfly beetle bear fox wolf shark whale rabbit crab
-        car truck boat ship aircraft bread fruit vegetable hat shoe ball clock computer""",
+        """dog cat bird fish snake lizard monkey spider frog turtle butterfly beetle bear fox wolf shark whale rabbit
+        crab car truck boat ship aircraft bread fruit vegetable hat shoe ball clock computer""",
     )
 )
 """Kinds that people name rather than the species or model; our choice."""
+PLAIN_KINDS = EVERYDAY.union(
+    re.findall(
+        r"\w+",
+        """animal vehicle food building furniture clothing insect reptile primate fruit tool machine weapon footwear bag
+        bottle lamp chair plant bridge fence telephone gun drum guitar timepiece appliance ape crustacean rodent""",
+    ),
+    ["musical instrument", "kitchen utensil", "electronic equipment", "sports equipment"],
+)
+"""Kinds that people use as names; WordNet's others, such as `obstruction`, sound odd. Our choice."""
 _IRREGULAR = {"people": "person", "men": "man", "women": "woman", "mice": "mouse", "geese": "goose", "wolves": "wolf"}
 
 
@@ -70,7 +79,8 @@ class Concepts:
         """Name a picture as precisely as its class probabilities p (1000,) allow.
 
         The likeliest class is named where its probability reaches `least`; else the nearest kind of one of the five
-        likeliest classes whose classes reach it together (hedging, as in Deng et al. 2012); else nothing.
+        likeliest classes whose classes reach it together (hedging, as in Deng et al. 2012), where people use that kind
+        as a name; else nothing.
 
         Returns:
             (name, probability, whether it is a class and not a kind), or None.
@@ -80,7 +90,7 @@ class Concepts:
             return self.names[order[0]], float(p[order[0]]), True
         options: list[tuple[int, str, float]] = []
         for index in order:
-            for kind in self.kinds[index]:
+            for kind in PLAIN_KINDS.intersection(self.kinds[index]):
                 covered = self.members[kind]
                 total = float(p[list(covered)].sum())
                 if total >= least:
@@ -120,7 +130,7 @@ def concepts() -> Concepts:
         members.setdefault(phrase, set()).update(indices)
     return Concepts(
         tags=tuple(row[0] for row in data["classes"]),
-        names=tuple(row[1] if row[1].count(" ") < 3 else row[0] for row in data["classes"]),
+        names=tuple((row[1] if row[1].count(" ") < 3 else row[0]).split(" / ")[0] for row in data["classes"]),
         members={phrase: frozenset(indices) for phrase, indices in members.items()},
         kinds=tuple(tuple(data["kinds"][kind][0].lower() for kind in row[3]) for row in data["classes"]),
     )

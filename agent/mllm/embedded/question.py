@@ -10,6 +10,7 @@ from agent.mllm.embedded.concepts import concepts
 from tools.media.clock import CLOCK, parse_clock
 
 Kind = Literal[
+    "describe",
     "words",
     "quality",
     "when",
@@ -27,7 +28,8 @@ Kind = Literal[
 
 _SHAPES = re.compile(r"\b(shapes?|circles?|squares?|triangles?)\b")
 _PATTERNS: tuple[tuple[Kind, str], ...] = (
-    ("talk", r"^(hi|hello|hey|thanks?|thank you|good (morning|evening|day)|bye|who are you|what can you do)\b"),
+    ("talk", r"^(hi|hello|hey|thanks?|thank you|good (morning|evening|day)|bye|ok(ay)?|great|nice|"
+             r"(who|how|what) are you|what can you do|help)\b"),
     ("choice", r"(^|\n) ?\(?a[.):] .+\n ?\(?b[.):] "),
     ("words", r"\b(read|written|writing|texts?|words?|letters?|spell|sign say|label say|title|caption|headline|"
               r"(what|which) (number|name|date|value|reading|message|digits?)|says?|displayed|"
@@ -38,14 +40,17 @@ _PATTERNS: tuple[tuple[Kind, str], ...] = (
                 r"well enough|see .*(well|clearly))\b"),
     ("order", r"\b((what|which|who)\b.* (after|before|first|last|next|then)\b|in (what|which) order|order of)"),
     ("when", r"^(when|how long|since when|until when)\b|\b(what|which) (time|moment|second|minute)s?\b|\bat what\b"),
-    ("change", r"\b(chang\w*|differen\w*|happen\w*|going on|transition|cut|moves?|moving|stay the same)\b"),
+    ("describe", r"\b(describe|summari[sz]e|summary|tell me (about|what)|going on|happen(s|ed|ing)?\b)|"
+                 r"^(what|which|who)( things?| objects?| animals?)? (do|did|can|could) (you|we|i) (now )?(see|recogni[sz]e)|"
+                 r"^what('s| is| was| are| were) (this|that|it|these|shown|visible|here|there|(in|on) )|^look\b"),
+    ("change", r"\b(chang\w*|differen\w*|transition|cut|moves?|moving|stay the same)\b"),
     ("where", r"^where\b|\b(which|what) (part|corner|side|position|area)\b"),
     ("colour", r"\bcolou?rs?\b"),
     ("choice", r"^(is|was|does|are) .+ or .+\?|^which (of|one)\b|: .+ or .+\?$"),
     ("exists", r"^(is|are|was|were|do|does|did|can|could|has|have)\b"),
     ("name", r"^(what|which)( \w+)* (is|are|was|were|do you see|can you see|does)\b|\bwhat('s| is| are) |"
-             r"^(what|which) (kind|type|sort|animal|object|thing)\b|^what\b.*\bsee\b|^look|"
-             r"\b(describe|name|identify|summari[sz]e|recogni[sz]e|tell me about|what am i)\b"),
+             r"^(what|which) (kind|type|sort|animal|object|thing)\b|^what\b.*\bsee\b|"
+             r"\b(name|identify|recogni[sz]e|what am i)\b"),
 )  # fmt: skip
 _UNSEEN = re.compile(
     r"\b(why|who|whose|whom|how (old|much|far|tall|heavy|did|do|does|is|are|can)|think(ing)?|feel(ing)?|cost|price|"
@@ -55,9 +60,22 @@ _UNSEEN = re.compile(
 _PRESENT = re.compile(
     r"\b(now|currently|at the moment|right now|present(ly)?|this|here|latest|newest|picture|image|photo)\b"
 )
-_EARLIER = re.compile(
-    r"\b(earlier|before that|previous(ly)?|ago|at the (start|beginning)|so far|already|in the past|recall|remember)\b"
+_MOMENT = re.compile(
+    r"\b(at|in|from|on) the (very )?((?P<start>start|beginning|first (frame|picture|image|scene|shot))|"
+    r"(?P<end>end|last (frame|picture|image|scene|shot)))\b"
 )
+# What points at something seen; a question without it may be about the world at large.
+_POINTS = re.compile(
+    r"\b(this|that|these|those|here|there|it|its|now|see|seen|shown?|shows|appears?|visible|look\w*|watch|frames?|pictures?|"
+    r"images?|photos?|video|clip|scene|screen|camera|view|sign|label|he|she|they|his|her|their|doing|happen\w*|wearing|"
+    r"holding|left|right|behind|front|background|man|woman|person|people)\b"
+)
+_AT_LARGE = re.compile(
+    r"^(please )?(write|explain|translate|define|calculate|compute|suggest|recommend|give me|tell me an? )\b|"
+    r"\d\s*([-+*/x×]|plus|minus|times)\s*\d|^how (do|can|should|would) (i|you|we|one)\b|^how to\b|"
+    r"^what (is|are|does|do) (an? )?[a-z]+( mean)?\?*$"
+)
+_EARLIER = re.compile(r"\b(earlier|before that|previous(ly)?|ago|so far|already|in the past|recall|remember)\b")
 
 
 @dataclass(frozen=True)
@@ -72,6 +90,9 @@ class Question:
         times_s: moments that it names, in seconds.
         present: whether it means what is seen now.
         earlier: whether it means what was seen before.
+        moment: `start` or `end` where it means that part of what is shown, else None.
+        at_large: whether it points at nothing seen: general knowledge, or a task with words.
+        about_model: whether it asks who answers, and what that can do.
         shapes: whether it is about drawn shapes.
         unseen: whether no picture can answer it.
         asked: the known phrase right after `what` or `which`: the answer is one of its kind.
@@ -84,6 +105,9 @@ class Question:
     times_s: tuple[float, ...]
     present: bool
     earlier: bool
+    moment: Literal["start", "end"] | None
+    at_large: bool
+    about_model: bool
     shapes: bool
     unseen: bool
     asked: str | None
@@ -111,10 +135,26 @@ def take_apart(text: str) -> Question:
         times_s=tuple(parse_clock(match[0]) for match in CLOCK.finditer(text)),
         present=bool(_PRESENT.search(lower)),
         earlier=bool(_EARLIER.search(lower)),
+        moment=_moment(lower),
+        at_large=_at_large(text),
+        about_model=bool(re.match(r"(who|what) are you|what can you do|help\b", lower)),
         shapes=bool(_SHAPES.search(lower)),
         unseen=kind != "choice" and bool(_UNSEEN.search(lower)),
         asked=_asked(lower),
     )
+
+
+def _moment(lower: str) -> Literal["start", "end"] | None:
+    match = _MOMENT.search(lower)
+    return None if match is None else "start" if match["start"] else "end"
+
+
+def _at_large(text: str) -> bool:
+    """Whether a question is about the world: it points at nothing seen, and holds a proper name or such a task."""
+    if _POINTS.search(text.lower()) or CLOCK.search(text):
+        return False
+    proper = re.search(r"(?<![.?!] )(?<!^)\b[A-Z][a-z]{2,}", text.strip())
+    return bool(proper or _AT_LARGE.search(text.lower().strip()))
 
 
 def _asked(lower: str) -> str | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from agent.mllm.embedded.evidence import Fact
+from agent.mllm.embedded.evidence import Fact, scenes
 from agent.mllm.embedded.mind import Mind
 from agent.mllm.embedded.question import Question
 from tools.media.clock import CITATION, CLOCK
 from tools.ocr import Word
 
-MAX_READ = 3
+MAX_READ = 4
 """Frames that are read for one question; our choice: about a second each."""
 MAX_LINES = 8
 """Lines that are quoted; our choice."""
@@ -54,6 +54,16 @@ def matching(mind: Mind, question: Question, facts: Sequence[Fact]) -> str | Non
             # A line that holds more than the name holds its value too; else the value stands beside it.
             alone = content_words(best.text) <= wanted
             return f"{_quote([' '.join(word.text for word in beside) if alone else best.text])}{fact.cite}."
+    return None
+
+
+def saying(mind: Mind, question: Question, facts: Sequence[Fact]) -> str | None:
+    """Quote a word of the question that is written in one of the first frames given, or None."""
+    wanted = content_words(question.text)
+    for fact in facts[:MAX_READ]:
+        for word in _lines(mind, fact):
+            if any(len(own) > 2 for own in wanted & content_words(word.text)):
+                return f'"{word.text}"{fact.cite}.'
     return None
 
 
@@ -100,9 +110,9 @@ def _lines(mind: Mind, fact: Fact) -> list[Word]:
 
 
 def _readable(facts: Sequence[Fact]) -> list[Fact]:
-    """The newest clear frames; only where there are none, the newest of any kind."""
+    """The newest clear frame of each of the newest scenes; only where there are none, the newest of any kind."""
     clear = [fact for fact in facts if fact.frame.detail == "clear"] or list(facts)[-1:]
-    return clear[::-1][:MAX_READ]
+    return [scene.facts[-1] for scene in scenes(clear)][::-1][:MAX_READ]
 
 
 def _quote(lines: Sequence[str]) -> str:

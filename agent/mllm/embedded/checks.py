@@ -1,0 +1,109 @@
+"""What the embedded model decides from facts: whether and where a thing is, its colour, or one of a choice."""
+
+from __future__ import annotations
+
+import re
+
+from agent.mllm.embedded import words as reading
+from agent.mllm.embedded.concepts import concepts, with_article
+from agent.mllm.embedded.evidence import FIRM, MAYBE, SHOWS, SHOWS_NOT, SURE, Fact, Scene
+from agent.mllm.embedded.language import turn
+from agent.mllm.embedded.mind import Mind
+from agent.mllm.embedded.question import Question
+from agent.mllm.embedded.telling import capital
+
+PEOPLE = frozenset({"person", "man", "woman", "child", "human", "people", "boy", "girl", "face", "hand", "somebody"})
+"""ImageNet knows almost no people: that one is not recognised says nothing."""
+
+
+def exists(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene]) -> str | None:
+    """Answer `Is there a taxi?` from what is recognised, else from what is written in the frames."""
+    usable = [fact for fact in facts if fact.usable]
+    if not usable:
+        return None
+    target = question.targets[0] if question.targets else None
+    best = max(usable, key=lambda fact: fact.shows(target) if target else 0.0)
+    chance = best.shows(target) if target else 0.0
+    if target and chance >= SHOWS:
+        # Within the kind that is asked for, its likeliest member: `a dog, perhaps a beagle`.
+        members = concepts().members[target]
+        member = with_article(concepts().names[max(members, key=lambda index: best.p[index])])
+        told = with_article(target)
+        if len(members) > 1 and member.lower() != told and best.p[list(members)].max() >= MAYBE:
+            told += f", perhaps {member}"
+        return f"{'Yes' if chance >= FIRM else 'Probably'}, {told}{best.cite}."
+    written = reading.saying(mind, question, sorted(usable, key=lambda f: f.shows(target) if target else 0.0)[::-1])
+    if written:
+        return f"Yes, in writing: {written}"
+    if not target or target in PEOPLE:
+        return None
+    thing = with_article(target)
+    if chance >= MAYBE:
+        return f"Perhaps: something here could be {thing}{best.cite}, but I am not sure."
+    likeliest = max(concepts().probability(target, fact.p) for fact in facts)
+    if likeliest <= SHOWS_NOT and len(usable) == len(facts) and all(fact.p.max() >= SURE for fact in facts):
+        return f"No, I don't see {thing}."
+    return f"Probably not: I don't recognise {thing} in these frames."
+
+
+def choice(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene]) -> str | None:
+    """Choose what the frames show most clearly, or nothing."""
+    vocabulary = concepts()
+    scores: list[tuple[float, Fact]] = []
+    for _, option in question.options:
+        phrase = vocabulary.known(option) or next(iter(vocabulary.find(option)), None)
+        best = max(facts, key=lambda fact: fact.shows(phrase) if phrase else 0.0)
+        scores.append((best.shows(phrase) if phrase and best.usable else 0.0, best))
+    top = max(range(len(scores)), key=lambda i: scores[i][0])
+    letter, option = question.options[top]
+    if scores[top][0] < MAYBE / 2 or scores[top][0] < 2 * sorted(score for score, _ in scores)[-2]:
+        return None
+    return (
+        f"{letter}. {capital(option)}{scores[top][1].cite}."
+        if letter
+        else f"{capital(with_article(option))}{scores[top][1].cite}."
+    )
+
+
+def where(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene]) -> str | None:
+    """Say in which part of the picture a thing is."""
+    for target in question.targets:
+        best = max((fact for fact in facts if fact.usable), key=lambda fact: fact.shows(target), default=None)
+        if best is None or best.shows(target) < SHOWS:
+            continue
+        share = best.regions[:, list(concepts().members[target])].sum(axis=1).reshape(3, 3)
+        strong = share >= 0.5 * share.max()
+        if strong.sum() >= 6:
+            return f"The {target} fills most of the picture{best.cite}."
+        row, column = (float((share * strong).sum(axis=axis) @ [-1, 0, 1]) / (share * strong).sum() for axis in (1, 0))
+        vertical = "top" if row < -0.4 else "bottom" if row > 0.4 else ""
+        across = "left" if column < -0.4 else "right" if column > 0.4 else ""
+        return f"The {target} is in the {f'{vertical} {across}'.strip() or 'middle'} of the picture{best.cite}."
+    return None
+
+
+def colour(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene]) -> str | None:
+    """Say what colour a thing has."""
+    from agent.mllm.embedded.colours import main_colour
+
+    for target in question.targets:
+        best = max((fact for fact in facts if fact.usable), key=lambda fact: fact.shows(target), default=None)
+        if best is None or best.shows(target) < SHOWS:
+            continue
+        share = best.regions[:, list(concepts().members[target])].sum(axis=1).reshape(3, 3)
+        return f"The {target} looks mostly {main_colour(best.frame.rgb, share)}{best.cite}."
+    return None
+
+
+_SHAPE_ANSWER = re.compile(
+    r"(\d|In the (top|bottom) (left|right)|In the center|(Red|Green|Blue|Yellow|Black|White|Purple|Orange)"
+    r"|An? (red|green|blue|yellow|black|white|purple|orange) (circle|square|triangle))\."
+)
+
+
+def drawn(mind: Mind, question: Question, facts: list[Fact]) -> str | None:
+    """Count, place and name simple drawn shapes with the visual tokens, which were trained for it."""
+    frame = facts[-1].frame
+    prompt = [*turn("user", mind.frame_tokens(frame, "clear"), f"\n{question.text}"), *turn("assistant")]
+    text = "".join(mind.language.generate(prompt, pictures=True, max_tokens=12)).strip()
+    return f"{text[:-1]}{facts[-1].cite}." if _SHAPE_ANSWER.fullmatch(text) else None
