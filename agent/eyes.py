@@ -26,7 +26,18 @@ from memory.stream.policy import make_policy
 from memory.stream.recorder import Recorder
 from tools.base import NEAR_S, Evidence, SeenFrame
 from tools.errors import AttendError, ConfigError, MediaError
-from tools.media import Capture, CaptureStats, Frame, MediaOptions, Source, SourceInfo, Span, format_clock, open_source
+from tools.media import (
+    Capture,
+    CaptureStats,
+    Frame,
+    Gap,
+    MediaOptions,
+    Source,
+    SourceInfo,
+    Span,
+    format_clock,
+    open_source,
+)
 
 WAIT_S = 0.2
 """How long one look at the recorder may last before progress is shown and a stop is heeded; our choice."""
@@ -123,6 +134,10 @@ class Eyes:
             self.memory.keep_query(window[-1])
         return [_seen(kept) for kept in window]
 
+    def gaps(self) -> list[Gap]:
+        """Stretches of the source that could not be read, oldest first."""
+        return self.memory.gaps
+
     def newest(self) -> SeenFrame | None:
         """The frame last captured, or None before the first."""
         kept = self.memory.newest()
@@ -183,9 +198,7 @@ class Eyes:
         parts = [f"{stats.seen} frames seen", f"{stats.kept_now} kept", f"{capture.dropped} dropped"]
         if stats.newest_s is not None:
             parts.append(f"now at {format_clock(stats.newest_s)}")
-        for gap in self.memory.gaps[-3:]:
-            end = "now" if gap.end_s is None else format_clock(gap.end_s)
-            parts.append(f"gap {format_clock(gap.start_s)} to {end}: {gap.reason}")
+        parts += [f"no picture from {gap.text}" for gap in self.memory.gaps[-3:]]
         self._troubles.extend(self._recorder.take_errors())
         troubles = [*self._troubles, *([self._note_taker.error] if self._note_taker and self._note_taker.error else [])]
         parts += [str(trouble) for trouble in troubles[-3:]]

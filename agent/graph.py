@@ -35,11 +35,15 @@ from agent.prompt import build_prompt
 from agent.state import State, Turn, begins_turn, hint, new_turn
 from tools.base import Evidence, SeenFrame, Shown
 from tools.errors import AttendError, ToolRetry
+from tools.media import Gap
 
 log = logging.getLogger(__name__)
 
 LAST_ANSWER = 0.25
 """When the seconds of a question are used up, its last answer may still take this share of them; our choice."""
+
+GAPS_TOLD = 5
+"""The newest gaps that a model is told of; our choice."""
 
 NO_ANSWER = "I have no answer to that."
 
@@ -61,6 +65,9 @@ class Perception(Protocol):
     @property
     def dropped(self) -> int:
         """Frames that capture replaced before memory could take them."""
+
+    def gaps(self) -> list[Gap]:
+        """Stretches of the source that could not be read, oldest first."""
 
     def shown(self, frame: SeenFrame) -> np.ndarray:
         """The pixels of a frame in its detail, (height, width, 3) uint8 RGB. Raises StoreError if they are gone."""
@@ -86,7 +93,8 @@ def build_graph(
         newest_s = frames[-1].t_s if frames else None
         get_stream_writer()(Perceived(frames=len(frames), newest_s=newest_s, dropped=eyes.dropped))
         window = [frame.model_dump() for frame in frames]
-        update = State(window=window, source=eyes.source, session=eyes.session)
+        gaps = [(gap.start_s, f"(no picture from {gap.text})") for gap in eyes.gaps()[-GAPS_TOLD:]]
+        update = State(window=window, gaps=gaps, source=eyes.source, session=eyes.session)
         if begins_turn(state.get("messages", [])):
             update.update(State(turn=new_turn(), evidence=[], answer=None))
         elif state["session"] != eyes.session:

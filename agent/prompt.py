@@ -37,7 +37,7 @@ def build_prompt(
     for turn in earlier[-history:] if history else []:
         prompt += _as_text(turn)
     window = [SeenFrame.model_validate(frame) for frame in state.get("window", [])]
-    content, shown = _frames(window, abilities, picture, noted)
+    content, shown = _frames(window, abilities, picture, noted, state.get("gaps", []))
     content.append({"type": "text", "text": text_of(present[0])})
     prompt.append(HumanMessage(content=content))
     for message in present[1:]:
@@ -62,9 +62,13 @@ def _as_text(turn: list[AnyMessage]) -> list[BaseMessage]:
 
 
 def _frames(
-    frames: Sequence[SeenFrame], abilities: Abilities, picture: Picture, noted: Noted
+    frames: Sequence[SeenFrame],
+    abilities: Abilities,
+    picture: Picture,
+    noted: Noted,
+    gaps: Sequence[tuple[float, str]] = (),
 ) -> tuple[list[str | dict[str, Any]], list[SeenFrame]]:
-    """The blocks that show frames, each picture after its time, and the frames that could be shown."""
+    """The blocks of frames, each picture after its time, gaps between them; and the frames that could be shown."""
     if not abilities.images:
         notes = noted(frames)
         lines = [f"[{format_clock(entry.t_s or 0.0)}] {untrusted(entry.text)}" for entry in notes]
@@ -75,12 +79,15 @@ def _frames(
         frames = frames[len(frames) - min(len(frames), abilities.max_images) :]
     blocks: list[str | dict[str, Any]] = []
     shown: list[SeenFrame] = []
+    untold = [gap for gap in gaps if frames and gap[0] >= frames[0].t_s]
     for frame in frames:
+        while untold and untold[0][0] <= frame.t_s:
+            blocks.append({"type": "text", "text": untold.pop(0)[1]})
         blocks.append({"type": "text", "text": f"[{format_clock(frame.t_s)}]"})
         try:
             rgb = picture(frame)
         except StoreError:
-            # Pixels may have left the store since: the model is told, and the run goes on with the other frames.
+            # Pixels may have left the store since: the model is untold, and the run goes on with the other frames.
             blocks.append({"type": "text", "text": "(this frame is no longer stored)"})
             continue
         shown.append(frame)
@@ -89,4 +96,4 @@ def _frames(
                 rgb, t_s=frame.t_s, detail=frame.detail, frame_id=frame.frame_id, max_side_px=abilities.max_side_px
             )
         )
-    return blocks, shown
+    return blocks + [{"type": "text", "text": text} for _, text in untold], shown

@@ -65,8 +65,7 @@ def show_memory(
                 highlight=False,
             )
             for gap in memory.gaps:
-                end = "now" if gap.end_s is None else format_clock(gap.end_s)
-                console.print(f"gap from {format_clock(gap.start_s)} to {end}: {safe(gap.reason)}")
+                console.print(safe(f"no picture from {gap.text}"))
             console.print(safe(f"drawn to {png}"))
     finally:
         eyes.close()

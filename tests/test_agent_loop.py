@@ -25,6 +25,7 @@ from agent.mllm.scripted import Scripted
 from memory.stream.options import StreamOptions
 from tests.fixtures.scenes import write_scenes
 from tools.errors import AttendError, ModelError
+from tools.media import Gap
 
 
 class Listening(Scripted):
@@ -98,6 +99,17 @@ async def test_the_model_sees_frames_in_time_order_each_after_its_time(clip: Pat
     assert isinstance(messages[0], SystemMessage)
     parts = [part["text"] if part["type"] == "text" else part["type"] for part in messages[-1].content]
     assert parts == [x for t in range(3, 9) for x in (f"[0:0{t}]", "image")] + ["Well?"]
+
+
+async def test_the_model_is_told_where_pictures_are_missing(clip: Path, tmp_path: Path) -> None:
+    model = scripted({"say": "Yes."})
+    async with open_assistant(str(clip), config(tmp_path), model=model) as assistant:
+        await assistant.watch()
+        assistant.eyes.memory.push_gap(Gap("scenes.mp4", 5.1, 5.9, "the camera was unplugged"))
+        await run(assistant.ask("Well?"))
+    parts = [part["text"] for part in model.heard[0][-1].content if part["type"] == "text"]
+    place = parts.index("(no picture from 0:05.1 to 0:05.9: the camera was unplugged)")
+    assert (parts[place - 1], parts[place + 1]) == ("[0:05]", "[0:06]")
 
 
 async def test_an_invented_time_is_caught_once_mended_and_else_marked(clip: Path, tmp_path: Path) -> None:

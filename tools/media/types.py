@@ -15,6 +15,7 @@ from typing import Literal, Protocol, Self
 import numpy as np
 
 from tools.errors import MediaError
+from tools.media.clock import format_clock
 
 
 def frame_id(rgb: np.ndarray) -> str:
@@ -72,6 +73,12 @@ class Gap:
     start_s: float
     end_s: float | None
     reason: str
+
+    @property
+    def text(self) -> str:
+        """From when to when, and why, for people."""
+        end = "now on" if self.end_s is None else format_clock(self.end_s)
+        return f"{format_clock(self.start_s)} to {end}: {self.reason}"
 
 
 @dataclass(frozen=True)
