@@ -115,13 +115,16 @@ class Assistant:
         return {"configurable": {"thread_id": self.thread}, "recursion_limit": self._recursion_limit}
 
     async def _run(self, payload: Any) -> AsyncIterator[Event]:
+        ended = False
         try:
             # Traces would carry frames and words to a server, whatever the environment says.
             with tracing_context(enabled=False):
                 async for event in self._events(payload):
+                    ended = isinstance(event, Needs | Answered)
                     yield event
         except (asyncio.CancelledError, GeneratorExit):
-            await asyncio.shield(self._end_turn("(stopped)"))
+            if not ended:
+                await asyncio.shield(self._end_turn("(stopped)"))
             raise
         except AttendError as error:
             await self._end_turn(f"(failed: {error.problem})")

@@ -22,7 +22,7 @@ from tools.ask_user import NEEDS_NEW_FRAME
 from tools.errors import AttendError
 from tools.media import format_clock
 
-EXIT_OK, EXIT_FAILED, EXIT_WAITING = 0, 1, 3
+EXIT_OK, EXIT_WAITING = 0, 3
 
 HELP = """Type a question about the video. [bold]/kept[/] lists the frames in memory, [bold]/status[/] shows capture,
 [bold]/history[/] repeats the conversation, [bold]/quit[/] leaves. Ctrl-C stops an answer; at the prompt it leaves."""
@@ -179,12 +179,8 @@ class Screen:
         self.end_line()
         cited = ", ".join(format_clock(citation.t_s) for citation in event.answer.citations)
         first = "" if event.first_token_s is None else f", first words after {event.first_token_s:.1f} s"
-        self.console.print(
-            f"[dim]{event.seconds:.1f} s{first}, {event.tokens_out} tokens"
-            + (f", rests on {cited}" if cited else "")
-            + "[/]",
-            highlight=False,
-        )
+        rests = f", rests on {cited}" if cited else ""
+        self.console.print(f"[dim]{event.seconds:.1f} s{first}, {event.tokens_out} tokens{rests}[/]")
         if event.answer.unverified:
             wrong = ", ".join(format_clock(t_s) for t_s in event.answer.unverified)
             self.console.print(f"[yellow]Nothing was shown to the model at {wrong}.[/]")

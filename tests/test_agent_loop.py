@@ -340,6 +340,17 @@ async def test_stopping_an_answer_leaves_the_conversation_usable(clip: Path, tmp
         assert (await run(assistant.ask("Still there?")))[-1].answer.text == "Here."
 
 
+async def test_leaving_the_stream_at_a_request_keeps_the_request(clip: Path, tmp_path: Path) -> None:
+    async with open_assistant(str(clip), config(tmp_path), model=scripted(HELP)) as assistant:
+        await assistant.watch()
+        events = assistant.ask("What is it?")
+        async for event in events:
+            if isinstance(event, Needs):
+                break
+        await events.aclose()  # type: ignore[attr-defined]
+        assert isinstance(await assistant.pending(), Needs)
+
+
 async def test_a_model_that_fails_leaves_the_conversation_usable(clip: Path, tmp_path: Path) -> None:
     async with open_assistant(str(clip), config(tmp_path), model=scripted({"say": "x", "when": "never"})) as assistant:
         await assistant.watch()

@@ -24,8 +24,8 @@ from tools.media.clock import format_clock
 NOTHING_SHOWN = "I have not been shown any frames."
 SYSTEM = "You are a helpful assistant. Answer with one short sentence."
 ABOUT = (
-    "I am Attend's embedded model, small enough for any computer. In pictures and video I name things, read words, tell "
-    "when something appears or changes, and say when I cannot tell. For more than that, use a larger model."
+    "I am Attend's embedded model, small enough for any computer. In pictures and video I name things, read words, "
+    "tell when something appears or changes, and say when I cannot tell. For more than that, use a larger model."
 )
 """Said when asked who it is: the base model makes such answers up."""
 _NEAR_S = 0.6

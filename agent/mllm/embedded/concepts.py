@@ -14,7 +14,7 @@ EVERYDAY = frozenset(
     re.findall(
         r"\w+",
         """dog cat bird fish snake lizard monkey spider frog turtle butterfly beetle bear fox wolf shark whale rabbit
-        crab car truck boat ship aircraft bread fruit vegetable hat shoe ball clock computer""",
+        crab car truck boat ship aircraft bread fruit vegetable hat shoe clock computer""",
     )
 )
 """Kinds that people name rather than the species or model; our choice."""

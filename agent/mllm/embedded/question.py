@@ -41,7 +41,7 @@ _PATTERNS: tuple[tuple[Kind, str], ...] = (
     ("order", r"\b((what|which|who)\b.* (after|before|first|last|next|then)\b|in (what|which) order|order of)"),
     ("when", r"^(when|how long|since when|until when)\b|\b(what|which) (time|moment|second|minute)s?\b|\bat what\b"),
     ("describe", r"\b(describe|summari[sz]e|summary|tell me (about|what)|going on|happen(s|ed|ing)?\b)|"
-                 r"^(what|which|who)( things?| objects?| animals?)? (do|did|can|could) (you|we|i) (now )?(see|recogni[sz]e)|"
+                 r"^(what|which|who)( things?| animals?)? (do|did|can|could) (you|we|i) (now )?(see|recogni[sz]e)|"
                  r"^what('s| is| was| are| were) (this|that|it|these|shown|visible|here|there|(in|on) )|^look\b"),
     ("change", r"\b(chang\w*|differen\w*|transition|cut|moves?|moving|stay the same)\b"),
     ("where", r"^where\b|\b(which|what) (part|corner|side|position|area)\b"),
