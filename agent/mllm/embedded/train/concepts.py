@@ -124,6 +124,12 @@ def noun_phrases(wordnet: Path) -> list[str]:
     return phrases
 
 
+def class_ids() -> list[str]:
+    """Return the WordNet id of each of the 1,000 classes, such as `n01440764`."""
+    ids: list[str] = json.loads(CLASSES_FILE.read_text())["ids"]
+    return ids
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--wordnet", type=Path, default=Path("/usr/share/wordnet"))
@@ -132,7 +138,7 @@ def main() -> None:
 
     names = ClassDictionary()
     table = synsets(wordnet)
-    ids = json.loads(CLASSES_FILE.read_text())["ids"]
+    ids = class_ids()
     kinds: dict[str, int] = {}
     classes = []
     for index, wnid in enumerate(ids):

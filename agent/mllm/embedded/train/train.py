@@ -14,7 +14,7 @@ import numpy as np
 from agent.mllm.embedded import network
 from agent.mllm.embedded.concepts import concepts
 from agent.mllm.embedded.language import END_TURN, Language, load_adapter, turn
-from agent.mllm.embedded.train.concepts import noun_phrases
+from agent.mllm.embedded.train.concepts import class_ids, noun_phrases
 from agent.mllm.embedded.train.data import FrameOf, Sample, Samples, mixed_classes
 from agent.mllm.embedded.vision import TOKENS, see, shown, tag_table, visual_tokens
 from memory.stream.tower import shared_tower
@@ -196,13 +196,9 @@ def _keep_best(
 
 def _read_pictures(folder: Path) -> dict[int, tuple[torch.Tensor, np.ndarray]]:
     """Return the features (91, 1760) and class probabilities (91, 1000) of a picture a class, as halves."""
-    import json
-
     from PIL import Image
 
-    from agent.mllm.embedded.train.concepts import CLASSES_FILE
-
-    index_of = {wnid: index for index, wnid in enumerate(json.loads(CLASSES_FILE.read_text())["ids"])}
+    index_of = {wnid: index for index, wnid in enumerate(class_ids())}
     tower, pictures = shared_tower(), {}
     for path in sorted(folder.glob("n*_*.*")):
         index = index_of.get(path.name.split("_")[0])
