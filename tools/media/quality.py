@@ -18,7 +18,7 @@ DARK_BELOW = 0.125
 BURNT_ABOVE, BURNT_UNEVEN_ABOVE, BURNT_DARK_BELOW = 0.5, 0.02, 0.25
 NOISY_ABOVE = 0.075
 COVERED_ABOVE, COVERED_WHOLLY_ABOVE = 0.43, 0.9
-_SIDE_PX = 256
+_SIDE_PX, _MIN_SIDE_PX = 256, 8
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,11 @@ def measure_quality(rgb: np.ndarray) -> Quality:
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
     scale = _SIDE_PX / min(grey.shape)
     small = grey
-    if scale < 1:
-        size = (max(8, round(grey.shape[1] * scale)), max(8, round(grey.shape[0] * scale)))
+    if scale < 1 or min(grey.shape) < _MIN_SIDE_PX:
+        size = (
+            max(_MIN_SIDE_PX, round(grey.shape[1] * min(1.0, scale))),
+            max(_MIN_SIDE_PX, round(grey.shape[0] * min(1.0, scale))),
+        )
         small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     noise = _noise(grey)
     sharpness = _sharpness(small, noise)

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     Tensors = dict[str, torch.Tensor]
 
 ADAPTER_FILE = Path(__file__).parent / "adapter.safetensors"
+"""Projector and low-rank adapter, from 700 steps of 256 samples: ImageNet pictures, one a class, drawn shapes, clips.
+
+Every tenth class from index 7 was held out. By visual tokens alone it names about 35% of those; it is relied on for
+drawn shapes, while names rest on the vision network's own classes (see `evidence`).
+"""
 START_TURN, END_TURN = 1, 2
 """The control tokens `<|im_start|>` and `<|im_end|>`."""
 Prompt = Sequence["str | int | torch.Tensor"]
