@@ -7,7 +7,7 @@ Four parts, each with its share of right answers, Wilson's 95% interval, and the
 - `naming`: the main object of ten natural pictures, open question. Chance: how often the answers fit other pictures.
 - `reading`: large words on drawn screens. Chance: one word of the list at random.
 - `changes`: all times at which a clip changes, and no others. Chance: the right number of times at random.
-- `help`: whether it asks for help, or says so, on covered, blurred, dark and burnt-out pictures, and does not on good ones.
+- `help`: whether it asks for help, or says so, on covered, blurred, dark and burnt-out pictures, and not on good ones.
   Chance: a coin, since half of them are good.
 
 With `--pictures`, a folder of pictures `nXXXXXXXX_class_name.jpg` of ImageNet's classes, also the naming of every tenth

@@ -18,6 +18,8 @@ from tools.media.quality import Problem
 FIRM, SURE, MAYBE = 0.6, 0.45, 0.15
 SAME_SCENE_COSINE, SAME_SCENE_OVERLAP = 0.55, 0.4
 SHOWS, SHOWS_NOT = 0.4, 0.04
+PLAIN = 0.85
+"""A defect hides nothing from this probability on; our choice: 1% of good pictures and 90% of spoilt ones stay bad."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +130,7 @@ def gather(perception: Perception, frames: Sequence[Shown]) -> list[Fact]:
             p = (p + regions.mean(axis=0)) / 2
         problem = perception.quality(frame).problem
         # Reduced frames are blurred on purpose, and what is plainly recognised is not hidden.
-        if problem and ((problem == "blurry" and frame.detail != "clear") or p.max() >= SURE):
+        if problem and ((problem == "blurry" and frame.detail != "clear") or p.max() >= PLAIN):
             problem = None
         facts.append(Fact(frame, p, sight.vector, regions, problem))
     return facts

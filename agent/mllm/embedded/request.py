@@ -18,7 +18,8 @@ from tools.media.clock import CITATION, parse_clock
 
 # What `agent.prompt` and `agent.mllm.blocks` add to a message beside the user's words.
 _NOT_ASKED = re.compile(
-    r"Picture from the tool call .*:|\(\d+ pictures? in the next user message\.\)|\(this frame is .*\)|\(no picture from .*\)"
+    r"Picture from the tool call .*:|\(\d+ pictures? in the next user message\.\)|\(this frame is .*\)|"
+    r"\(no picture from .*\)"
 )
 
 

@@ -76,6 +76,9 @@ def unknown_words(question: Question) -> frozenset[str]:
 def from_results(question: Question, results: Sequence[tuple[str, str]]) -> str | None:
     """Answer from the text that tools have returned, or None where it does not help."""
     for name, text in reversed(results):
+        told = re.match(r"The person answered: (.*?)(\. (This is a recording|What is seen now)|$)", text)
+        if name == "ask_user" and told and told[1].strip(" .").lower() not in ("", "done", "ok", "okay", "yes", "no"):
+            return f'You told me: "{told[1]}".'
         if name == "read_text" and (moment := CITATION.search(text)):
             lines = re.findall(r"<untrusted>(.*?)</untrusted>", text, flags=re.S)
             if not lines:
