@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from typing import Any
 
-import jsonschema
 import numpy as np
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
-from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_core.tools import BaseTool
+from pydantic import BaseModel
 
 from agent.mllm import load_mllm
 from agent.mllm.blocks import image_block, text_of
@@ -32,8 +31,8 @@ def model() -> MLLM:
 
 
 @pytest.fixture(scope="module")
-def tools() -> list[dict[str, Any]]:
-    return [convert_to_openai_tool(tool) for tool in make_tools(None)]  # type: ignore[arg-type]  # described, never run
+def tools() -> tuple[BaseTool, ...]:
+    return make_tools(None)  # type: ignore[arg-type]  # described, never run
 
 
 def message(frames: Sequence[Frame], question: str) -> HumanMessage:
@@ -64,7 +63,9 @@ def test_names_a_picture_with_its_time_and_streams_the_same_text(model: MLLM) ->
     assert cited_times(text) == [5.0]
     assert len([chunk for chunk in chunks if chunk.content]) > 1
     assert text_of(model.invoke(asked)) == text
-    assert chunks[-1].usage_metadata["output_tokens"] > 0
+    usage = chunks[-1].usage_metadata
+    assert usage is not None
+    assert usage["output_tokens"] > 0
 
 
 @pytest.mark.parametrize(
@@ -122,13 +123,14 @@ def test_no_frames_are_said_to_be_missing(model: MLLM) -> None:
 
 
 def test_general_knowledge_goes_to_the_language_model(model: MLLM) -> None:
-    for frames in ([], THREE[:1]):
+    no_frames: tuple[Frame, ...] = ()
+    for frames in (no_frames, THREE[:1]):
         text = answer(model, frames, "What is the capital of France?")
         assert "Paris" in text
         assert not cited_times(text)
 
 
-def test_a_covered_newest_frame_is_asked_about_once(model: MLLM, tools: list[dict[str, Any]]) -> None:
+def test_a_covered_newest_frame_is_asked_about_once(model: MLLM, tools: tuple[BaseTool, ...]) -> None:
     bound = model.bind_tools(tools)
     asked = message([THREE[0], (2.0, covered())], "What do you see now?")
     called = bound.invoke([asked])
@@ -145,16 +147,18 @@ def test_a_covered_newest_frame_is_asked_about_once(model: MLLM, tools: list[dic
     assert "covered" in text_of(still)
 
 
-def test_no_help_is_asked_for_a_good_picture(model: MLLM, tools: list[dict[str, Any]]) -> None:
+def test_no_help_is_asked_for_a_good_picture(model: MLLM, tools: tuple[BaseTool, ...]) -> None:
     assert not model.bind_tools(tools).invoke([message(THREE, "What do you see now?")]).tool_calls
 
 
 @pytest.mark.parametrize("name", ["ask_user", "look", "read_text", "recall"])
-def test_a_forced_call_meets_the_schema(model: MLLM, tools: list[dict[str, Any]], name: str) -> None:
-    schema = next(tool["function"]["parameters"] for tool in tools if tool["function"]["name"] == name)
+def test_a_forced_call_meets_the_schema(model: MLLM, tools: tuple[BaseTool, ...], name: str) -> None:
+    schema = next(tool.args_schema for tool in tools if tool.name == name)
+    assert isinstance(schema, type)
+    assert issubclass(schema, BaseModel)
     called = model.bind_tools(tools, tool_choice=name).invoke([message(THREE[:1], "What is on the left?")])
     assert [call["name"] for call in called.tool_calls] == [name]
-    jsonschema.validate(json.loads(json.dumps(called.tool_calls[0]["args"])), schema)
+    schema.model_validate(called.tool_calls[0]["args"])
 
 
 async def test_streaming_stops_when_cancelled(model: MLLM) -> None:

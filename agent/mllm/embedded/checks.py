@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+
 from agent.mllm.embedded import words as reading
 from agent.mllm.embedded.concepts import concepts, with_article
 from agent.mllm.embedded.evidence import FIRM, MAYBE, SHOWS, SHOWS_NOT, SURE, Fact, Scene
@@ -95,15 +97,27 @@ def colour(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene])
     return None
 
 
-_SHAPE_ANSWER = re.compile(
-    r"(\d|In the (top|bottom) (left|right)|In the center|(Red|Green|Blue|Yellow|Black|White|Purple|Orange)"
-    r"|An? (red|green|blue|yellow|black|white|purple|orange) (circle|square|triangle))\."
-)
+_SHAPE_ANSWER = re.compile(r"(\d|An? (red|green|blue|yellow|black|white|purple|orange) (circle|square|triangle))\.")
+DRAWN_COLOURS, DRAWN_SHARE = 8, 0.9
+"""A picture is drawn where this few colours make up this share of it; our choice: photographs never do."""
 
 
 def drawn(mind: Mind, question: Question, facts: list[Fact]) -> str | None:
-    """Count, place and name simple drawn shapes with the visual tokens, which were trained for it."""
+    """Count and name simple shapes in a drawing with the visual tokens, which were trained for it (about 88% right).
+
+    Asked for places and colours of shapes they are right too seldom (44% and 72%): those are left unanswered.
+    """
     frame = facts[-1].frame
+    if question.kind in ("where", "colour") or not _is_drawing(frame.rgb):
+        return None
     prompt = [*turn("user", mind.frame_tokens(frame, "clear"), f"\n{question.text}"), *turn("assistant")]
     text = "".join(mind.language.generate(prompt, pictures=True, max_tokens=12)).strip()
     return f"{text[:-1]}{facts[-1].cite}." if _SHAPE_ANSWER.fullmatch(text) else None
+
+
+def _is_drawing(rgb: np.ndarray) -> bool:
+    import cv2
+
+    small = cv2.resize(rgb, (96, 96), interpolation=cv2.INTER_AREA) // 16
+    counts = np.unique(small.reshape(-1, 3), axis=0, return_counts=True)[1]
+    return float(np.sort(counts)[-DRAWN_COLOURS:].sum()) >= DRAWN_SHARE * counts.sum()

@@ -1,4 +1,4 @@
-"""The language half of the embedded model: words to tokens, answers token by token, likelihoods, and valid JSON."""
+"""The language half of the embedded model: words to tokens, answers token by token, and valid JSON."""
 
 from __future__ import annotations
 
@@ -145,26 +145,6 @@ class Language:
                 done = text
             with torch.inference_mode():
                 logits = network.step(merged, self.base["embed"][token], cache)
-
-    def likelihoods(self, prompt: Prompt, answers: Sequence[str], *, pictures: bool) -> list[float]:
-        """Return the mean log-probability a token of each answer after the prompt, its end included."""
-        import torch
-
-        x = self.embed(prompt)
-        scores = []
-        with torch.inference_mode():
-            cache = network.Cache(length=len(x) + 128, device=self.device)
-            first = self._first_logits(x, cache, pictures)
-            for answer in answers:
-                ids = [*self.token_ids(answer), END_TURN][:127]
-                cache.filled = len(x)
-                hidden = network.forward(
-                    self.base, self.base["embed"][ids[:-1]][None], lora=self._lora(pictures), cache=cache
-                )
-                logits = torch.cat([first[None], hidden[0] @ self.base["embed"].T])
-                chosen = logits.log_softmax(-1)[range(len(ids)), ids]
-                scores.append(float(chosen.mean()))
-        return scores
 
     def forget_merged(self) -> None:
         """Drop the merged copies, after the adapter has changed."""

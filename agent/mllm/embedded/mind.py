@@ -1,4 +1,4 @@
-"""The parts of the embedded model together: senses, language, and how frames become a prompt."""
+"""The parts of the embedded model together: senses, language, and visual tokens that join them."""
 
 from __future__ import annotations
 
@@ -6,18 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from agent.mllm.embedded.concepts import concepts
-from agent.mllm.embedded.language import Language, load_adapter, turn
+from agent.mllm.embedded.language import Language, load_adapter
 from agent.mllm.embedded.perception import Perception
 from agent.mllm.embedded.request import Shown
 from agent.mllm.embedded.vision import TOKENS, shown, tag_table, visual_tokens
 from agent.mllm.protocol import Detail
-from tools.media.clock import format_clock
 
 if TYPE_CHECKING:
     import torch
-
-FRAME_TOKENS = 600
-"""Most visual tokens of a prompt; our choice: about two seconds of reading on two cores."""
 
 
 class Mind:
@@ -49,26 +45,5 @@ class Mind:
             return shown(tokens, detail)
 
     def shown_tokens(self, frames: Sequence[Shown]) -> int:
-        """Return how many visual tokens the frames take in a prompt."""
-        return sum(TOKENS[detail] for detail in fitted_details([frame.detail for frame in frames]))
-
-    def frames_prompt(self, frames: Sequence[Shown], text: str) -> list[str | int | torch.Tensor]:
-        """Return the prompt that shows frames, each after its time, and then a text; the answer is to follow."""
-        parts: list[str | torch.Tensor] = []
-        for frame, detail in zip(frames, fitted_details([frame.detail for frame in frames]), strict=True):
-            if frame.t_s is not None:
-                parts.append(f"[{format_clock(frame.t_s)}]")
-            parts.append(self.frame_tokens(frame, detail))
-        return [*turn("user", *parts, ("\n" if frames else "") + text), *turn("assistant")]
-
-
-def fitted_details(details: Sequence[Detail]) -> list[Detail]:
-    """Lower the details of the oldest frames until all fit into `FRAME_TOKENS`: to fuzzy, then to glance."""
-    fitted = list(details)
-    for high, low in (("clear", "fuzzy"), ("fuzzy", "glance")):
-        for index, detail in enumerate(fitted):
-            if sum(TOKENS[kept] for kept in fitted) <= FRAME_TOKENS:
-                return fitted
-            if detail == high:
-                fitted[index] = low  # type: ignore[call-overload]
-    return fitted
+        """Return how many visual tokens the frames are worth at their levels of detail."""
+        return sum(TOKENS[frame.detail] for frame in frames)

@@ -31,13 +31,11 @@ class Shown:
         block: its image block.
         t_s: media time in seconds; None where neither the block nor the text before it says.
         detail: how much of it is to be shown.
-        from_tool: whether a tool returned it.
     """
 
     block: dict[str, Any]
     t_s: float | None
     detail: Detail
-    from_tool: bool = False
 
     @cached_property
     def key(self) -> str:
@@ -76,7 +74,7 @@ def read_request(messages: Sequence[BaseMessage]) -> Request:
     results = [(message.name or "", text_of(message)) for message in after if isinstance(message, ToolMessage)]
     for message in after:
         if isinstance(message, HumanMessage):
-            frames += _read(message, from_tool=True)[1]
+            frames += _read(message)[1]
     before = checked[:asked]
     if not frames:  # a follow-up question on pictures shown earlier
         for message in reversed(before):
@@ -110,7 +108,7 @@ def _index_of_question(messages: Sequence[BaseMessage]) -> int | None:
     return others[-1] if others else len(messages) - 1
 
 
-def _read(message: BaseMessage, *, from_tool: bool = False) -> tuple[str, list[Shown]]:
+def _read(message: BaseMessage) -> tuple[str, list[Shown]]:
     """Split a message into its own words and its frames; a stamp such as `[0:05]` before a frame is its time."""
     texts: list[str] = []
     frames: list[Shown] = []
@@ -126,9 +124,7 @@ def _read(message: BaseMessage, *, from_tool: bool = False) -> tuple[str, list[S
             extras = part.get("extras", {})
             t_s = extras.get("t_s", stamp)
             detail = extras.get("detail", "clear")
-            frames.append(
-                Shown(part, None if t_s is None else float(t_s), detail if detail in _DETAILS else "clear", from_tool)
-            )
+            frames.append(Shown(part, None if t_s is None else float(t_s), detail if detail in _DETAILS else "clear"))
             stamp = None
     return "\n".join(texts), frames
 

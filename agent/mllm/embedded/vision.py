@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Tensors = dict[str, torch.Tensor]
 
-N_POOLED, N_CELLS, GRID = 9, 81, 9
+N_POOLED, N_CELLS = 9, 81
 FEATURE_DIM = HEAD_DIM + 4 * MID_DIM
 TOKENS: dict[Detail, int] = {"clear": 1 + N_CELLS, "fuzzy": 1 + N_POOLED, "glance": 1}
 """How many tokens a frame takes at each level of detail."""
@@ -44,11 +44,6 @@ class Sight:
     def whole(self) -> np.ndarray:
         """Class probabilities of the whole frame, (1000,)."""
         return self.classes[0].numpy()
-
-    @property
-    def cells(self) -> np.ndarray:
-        """Class probabilities of the 9 x 9 cells, (9, 9, 1000), row by row."""
-        return self.classes[1 + N_POOLED :].numpy().reshape(GRID, GRID, -1)
 
 
 def see(tower: VisionTower, rgb: np.ndarray) -> Sight:

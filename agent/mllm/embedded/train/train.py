@@ -144,8 +144,8 @@ def train(settings: Settings) -> dict[str, Any]:
     samples = Samples(phrases, seen, settings.seed)
     trained = [*trainee.projector.values(), *trainee.language.lora.values()]
     optimizer = torch.optim.AdamW(trained, lr=settings.rate, weight_decay=0.01, betas=(0.9, 0.98))
-    began, steps = time.monotonic(), 0
     best, history = naming(trainee, VALIDATION), []
+    began, steps = time.monotonic(), 0
     history.append({"steps": 0, "validation": best})
     print(history[-1], flush=True)
     while (used := (time.monotonic() - began) / 60) < settings.minutes:
