@@ -103,7 +103,7 @@ DRAWN_COLOURS, DRAWN_SHARE = 8, 0.9
 
 
 def drawn(mind: Mind, question: Question, facts: list[Fact]) -> str | None:
-    """Count and name simple shapes in a drawing with the visual tokens, which were trained for it (about 88% right).
+    """Count and name simple shapes in a drawing with the visual tokens, which were trained for it (about 90% right).
 
     Asked for places and colours of shapes they are right too seldom (44% and 72%): those are left unanswered.
     """
