@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -24,8 +25,8 @@ from tools.media import format_clock
 
 EXIT_OK, EXIT_WAITING = 0, 3
 
-HELP = """Type a question about the video. [bold]/kept[/] lists the frames in memory, [bold]/status[/] shows capture,
-[bold]/history[/] repeats the conversation, [bold]/quit[/] leaves. Ctrl-C stops an answer; at the prompt it leaves."""
+HELP = """Type a question about the video. Ctrl-C stops an answer; at the prompt it leaves.
+[bold]/kept[/] frames in memory   [bold]/status[/] capture   [bold]/history[/] conversation   [bold]/quit[/]"""
 
 
 class Opened(BaseModel):
@@ -68,6 +69,9 @@ class ChatOptions:
 
 async def chat(source: str, config: Config, options: ChatOptions, console: Console) -> int:
     """Run a chat to its end and return the exit code: 0, or 3 where a script's question waits for a person."""
+    if options.until_s and not options.realtime:
+        # A recording is read ahead of the questions: what comes later must not be seen.
+        config = config.model_copy(update={"media": config.media.model_copy(update={"end_s": options.until_s})})
     with console.status("Opening ..."):
         opening = open_assistant(
             source,
@@ -97,6 +101,7 @@ class Screen:
     def __init__(self, console: Console, as_json: bool) -> None:
         self.console, self.as_json = console, as_json
         self._streamed = ""
+        self._waiting = console.status("looking ...")
 
     def opened(self, assistant: Assistant) -> None:
         info, abilities = assistant.eyes.info, assistant.model.abilities
@@ -128,6 +133,7 @@ class Screen:
 
     def notice(self, text: str, style: str = "yellow") -> None:
         """Tell the person something that is no event of a run; scripts are not told."""
+        self._waiting.stop()
         self.end_line()
         if not self.as_json:
             self.console.print(f"[{style}]{safe(text)}[/]")
@@ -136,11 +142,18 @@ class Screen:
         if not self.as_json:
             self.console.print(f"\n[bold cyan]you>[/] {safe(text)}")
 
+    def wait(self) -> None:
+        """Show that an answer is being prepared, until the next event."""
+        if not self.as_json:
+            self._waiting.start()
+
     def event(self, event: Event) -> None:
         """Show one event."""
         if self.as_json:
             self._json(event)
             return
+        if not isinstance(event, Perceived):
+            self._waiting.stop()
         match event:
             case Token():
                 self._streamed += event.text
@@ -151,7 +164,9 @@ class Screen:
                 self.console.print(f"[dim]→ {safe(f'{event.name}({args})')}[/]")
             case ToolReturned():
                 colour = "dim" if event.ok else "yellow"
-                self.console.print(f"[{colour}]← {safe(_shorten(event.text))}[/]")
+                words = re.sub("</?untrusted>", '"', event.text)
+                self.console.print(f"[{colour}]← {safe(_shorten(words))}[/]")
+                self.wait()
             case Revising():
                 self.end_line()
                 self.console.print("[yellow]That is no answer to rely on; asking again.[/]")
@@ -236,6 +251,7 @@ async def _answer_all(assistant: Assistant, questions: Sequence[str], screen: Sc
 async def _show(events: AsyncIterator[Event], screen: Screen, assistant: Assistant) -> bool:
     """Show a run; False when it ends waiting for a person."""
     last: Event | None = None
+    screen.wait()
     async for event in events:
         screen.event(event)
         last = event
@@ -257,7 +273,7 @@ async def _dialogue(assistant: Assistant, screen: Screen, history_file: Path) ->
         screen.event(waiting)
     while True:
         line = await read("reply> " if isinstance(waiting, Needs) else "you> ")
-        if line is None or line.strip() in ("/quit", "/exit"):
+        if line is None or line.strip() in ("/quit", "/exit", "quit", "exit"):
             return
         text = line.strip()
         if text.startswith("/"):
@@ -271,6 +287,7 @@ async def _dialogue(assistant: Assistant, screen: Screen, history_file: Path) ->
 async def _dialogue_run(events: AsyncIterator[Event], screen: Screen) -> Needs | bool:
     """Show a run in a dialogue, where errors and Ctrl-C end the answer but not the program."""
     needs: Needs | bool = False
+    screen.wait()
 
     async def show() -> None:
         nonlocal needs
@@ -321,7 +338,7 @@ async def _command(text: str, assistant: Assistant, console: Console) -> None:
             for message in await assistant.history():
                 console.print(f"{'you' if message.type == 'human' else 'attend'}> {safe(message.text)}")
         case _:
-            console.print(HELP)
+            console.print(f"{safe(text)} is no command.\n{HELP}" if text != "/help" else HELP)
 
 
 def _line_reader(history_file: Path) -> Callable[[str], Awaitable[str | None]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ def load_config(
         _merge(merged, _read_toml(path), str(path))
     for name, value in (os.environ if environment is None else environment).items():
         if name.startswith("ATTEND_"):
-            _put(merged, name.removeprefix("ATTEND_").lower().split("__"), value, name)
+            _put(merged, name.removeprefix("ATTEND_").lower().split("__"), value, name, spell=_variable)
     for name, value in (flags or {}).items():
         if value is not None:
             _put(merged, name.split("."), value, f"the flag for {name}")
@@ -142,14 +142,18 @@ def _merge(into: dict[str, Any], values: Mapping[str, Any], origin: str, path: t
             _put(into, [*path, name], value, origin)
 
 
-def _put(into: dict[str, Any], path: list[str], value: Any, origin: str) -> None:
+def _variable(dotted: str) -> str:
+    return "ATTEND_" + dotted.upper().replace(".", "__")
+
+
+def _put(into: dict[str, Any], path: list[str], value: Any, origin: str, spell: Callable[[str], str] = str) -> None:
     dotted = ".".join(path)
     known = known_settings()
     if dotted not in known:
         nearest = difflib.get_close_matches(dotted, known, n=1, cutoff=0.4)
         raise ConfigError(
             f"{origin} sets {dotted!r}, which is no setting.",
-            remedy=f"Did you mean {nearest[0]!r}?" if nearest else f"The settings are: {', '.join(known)}.",
+            remedy=f"Did you mean {spell(nearest[0])!r}?" if nearest else f"The settings are: {', '.join(known)}.",
         )
     for part in path[:-1]:
         into = into.setdefault(part, {})

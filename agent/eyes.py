@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -195,13 +195,18 @@ class Eyes:
     def summary(self) -> str:
         """One line on what was seen, kept, dropped, missed and went wrong, for people."""
         stats, capture = self.memory.stats, self._capture.stats
-        parts = [f"{stats.seen} frames seen", f"{stats.kept_now} kept", f"{capture.dropped} dropped"]
+        parts = [
+            f"{stats.seen} frame{'s' * (stats.seen != 1)} seen",
+            f"{stats.kept_now} kept",
+            f"{capture.dropped} dropped",
+        ]
         if stats.newest_s is not None:
             parts.append(f"now at {format_clock(stats.newest_s)}")
         parts += [f"no picture from {gap.text}" for gap in self.memory.gaps[-3:]]
         self._troubles.extend(self._recorder.take_errors())
         troubles = [*self._troubles, *([self._note_taker.error] if self._note_taker and self._note_taker.error else [])]
-        parts += [str(trouble) for trouble in troubles[-3:]]
+        counted = Counter(str(trouble).rstrip(".") for trouble in troubles)
+        parts += [f"{text} ({number} times)" if number > 1 else text for text, number in counted.items()]
         return ", ".join(parts)
 
     def close(self) -> None:

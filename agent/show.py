@@ -64,6 +64,7 @@ def show_memory(
                 f"{stats.kept_now} in memory now ({stats.keep_rate:.0%} kept when they came)",
                 highlight=False,
             )
+            console.print("The newest frame is in memory as clear whatever was decided: it answers for the present.")
             for gap in memory.gaps:
                 console.print(safe(f"no picture from {gap.text}"))
             console.print(safe(f"drawn to {png}"))

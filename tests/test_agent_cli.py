@@ -58,6 +58,12 @@ def test_a_script_asks_and_reads_json(clip: Path, tmp_path: Path) -> None:
     assert answers[0]["citations"][0]["t_s"] == pytest.approx(3.0)
 
 
+def test_until_hides_what_comes_later_in_a_recording(clip: Path, tmp_path: Path) -> None:
+    arguments = ["--model", script(tmp_path, {"say": "Red [0:03]."}, {"say": "Red [0:03]."}), "--folder", tmp_path]
+    run = attend("chat", clip, *arguments, *POLICY, "--until", "0:01", "--ask", "What?", "--json", cwd=tmp_path)
+    assert events(run)[-1]["answer"]["unverified"] == [3.0]
+
+
 def test_a_script_that_must_wait_for_a_person_exits_with_3_and_goes_on_later(clip: Path, tmp_path: Path) -> None:
     ask = {"tool": "ask_user", "args": {"kind": "confirm", "request": "Is it yours?"}}
     same = ["chat", clip, "--folder", tmp_path, "--thread", "t", *POLICY]

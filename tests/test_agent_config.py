@@ -26,7 +26,7 @@ def test_flags_beat_environment_beats_file_beats_defaults() -> None:
     ("toml", "environment", "words"),
     [
         ("[memory]\ncapasity = 3", {}, ["memory.capasity", "'memory.capacity'", "attend.toml"]),
-        ("", {"ATTEND_MODELL": "x"}, ["ATTEND_MODELL", "'model'"]),
+        ("", {"ATTEND_MODELL": "x"}, ["ATTEND_MODELL", "'ATTEND_MODEL'"]),
         ("memory = 3", {}, ["'memory'", "no setting"]),
         ("[memory]\ncapacity = 'many'", {}, ["memory.capacity", "'many'"]),
         ("[memory]\ncapacity = 0", {}, ["memory.capacity", "0"]),

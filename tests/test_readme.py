@@ -1,5 +1,6 @@
 """What the README tells people to run exists, and what it shows is there."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -43,3 +44,31 @@ def test_the_python_example_compiles_and_imports_what_exists() -> None:
     names: dict[str, object] = {}
     exec(compile(example.replace("asyncio.run(main())", ""), "README.md", "exec"), names)
     assert {"open_assistant", "load_config", "main"} <= names.keys()
+
+
+def test_each_measured_number_was_printed_by_a_benchmark() -> None:
+    printed = {
+        text for path in sorted((ROOT / "docs").glob("*.json")) for text in _spellings(json.loads(path.read_text()))
+    }
+    rows = re.findall(r"^\|.*\|$", README.split("## Measured")[1].split("\n## ")[0], re.M)
+    numbers = {number for row in rows for number in re.findall(r"(?<![\w.-])\d[\d,]*(?:\.\d+)?", row.split("|", 2)[2])}
+    assert len(numbers) > 10
+    assert sorted(numbers - printed) == []
+
+
+def _spellings(value: object) -> set[str]:
+    """The ways in which the README may write the numbers of a benchmark's output."""
+    if isinstance(value, dict):
+        return {text for entry in value.values() for text in _spellings(entry)}
+    if isinstance(value, list):
+        return {text for entry in value for text in _spellings(entry)}
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return {
+            f"{value:.0f}",
+            f"{value:,.0f}",
+            f"{value:.1f}",
+            f"{value:.2f}",
+            f"{round(value, -3):,.0f}",
+            f"{value:.3f}",
+        }
+    return set()
