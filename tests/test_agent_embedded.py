@@ -130,6 +130,13 @@ def test_general_knowledge_goes_to_the_language_model(model: MLLM) -> None:
         assert not cited_times(text)
 
 
+def test_talk_does_not_go_on_citing_what_was_read_before(model: MLLM) -> None:
+    earlier = [message([(9.0, picture("cat"))], "What does the sign say?"), AIMessage('It says "G" [0:09].')]
+    told = text_of(model.invoke([*earlier, message([(9.0, picture("cat"))], "What is the capital of France?")]))
+    assert "Paris" in told
+    assert cited_times(told) == []
+
+
 def test_a_covered_newest_frame_is_asked_about_once(model: MLLM, tools: tuple[BaseTool, ...]) -> None:
     bound = model.bind_tools(tools)
     asked = message([THREE[0], (2.0, covered())], "What do you see now?")

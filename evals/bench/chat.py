@@ -46,13 +46,14 @@ def main() -> None:
         return
     figures = {variant: _in_process(variant, arguments) for variant in VARIANTS}
     ours, rival = figures["curvestream"], figures["every frame"]
-    ratios = {name: rival[name] / ours[name] if ours[name] else float("nan") for name in ours}
+    ratios = {name: rival[name] / ours[name] if ours[name] else None for name in ours}
     if arguments.json:
         print(json.dumps({"figures": figures, "every_frame_over_curvestream": ratios}, indent=1))
         return
     print(f"{'':<28}{'curvestream':>14}{'every frame':>14}{'ratio':>8}")
     for name in ours:
-        print(f"{name:<28}{ours[name]:>14.2f}{rival[name]:>14.2f}{ratios[name]:>8.2f}")
+        ratio = ratios[name]
+        print(f"{name:<28}{ours[name]:>14.2f}{rival[name]:>14.2f}{'-' if ratio is None else f'{ratio:.2f}':>8}")
 
 
 def _in_process(variant: str, arguments: argparse.Namespace) -> dict[str, float]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from agent.mllm.embedded import checks, telling
@@ -19,7 +20,7 @@ from agent.mllm.embedded.question import Question, take_apart
 from agent.mllm.embedded.request import Request
 from agent.mllm.embedded.telling import CANNOT_TELL, cannot
 from agent.mllm.options import ModelOptions
-from tools.media.clock import format_clock
+from tools.media.clock import cited_times, format_clock
 
 NOTHING_SHOWN = "I have not been shown any frames."
 SYSTEM = "You are a helpful assistant. Answer with one short sentence."
@@ -101,10 +102,16 @@ def _nothing_then(question: Question, request: Request) -> str:
     return f"{CANNOT_TELL} None of them is from {then}.{shown}"
 
 
+def _small_talk(talk: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Earlier questions and answers that were not about frames: the small network would go on citing them."""
+    pairs = [(asked, told) for asked, told in pairwise(talk) if asked[0] == "user" and told[0] == "assistant"]
+    return [part for pair in pairs if not cited_times(pair[1][1]) and CANNOT_TELL not in pair[1][1] for part in pair]
+
+
 def _chat(mind: Mind, request: Request, options: ModelOptions) -> Iterator[str]:
     """Answer without pictures, as the base model does, with one sentence."""
     prompt = turn("system", SYSTEM)
-    for role, text in request.talk[-4:]:
+    for role, text in _small_talk(request.talk)[-4:]:
         prompt += turn(role, text)
     prompt += [*turn("user", request.question or "Hello."), *turn("assistant")]
     pieces = mind.language.generate(
