@@ -233,4 +233,17 @@ def check_abilities_are_stated(backend: Backend) -> None:
     assert model.abilities == backend.make("text").abilities
 
 
+def check_pictures_are_embedded_as_declared(backend: Backend) -> None:
+    model = backend.make("text")
+    rgb = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    if not model.abilities.embeddings:
+        with pytest.raises(ModelError, match="embeds no pictures"):
+            model.embed_image(rgb)
+        return
+    vector = model.embed_image(rgb)
+    assert vector.dtype == np.float32
+    assert np.linalg.norm(vector) == pytest.approx(1.0, abs=1e-3)
+    assert np.array_equal(vector, model.embed_image(rgb))
+
+
 CHECKS = [check for name, check in sorted(globals().items()) if name.startswith("check_")]

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
 from langchain_core.messages.tool import tool_call_chunk
@@ -38,7 +39,8 @@ def record(model: MLLM, path: Path) -> MLLM:
     Raises:
         ModelError: if the file cannot be written, or holds calls of another model.
     """
-    abilities = model.abilities.model_dump(mode="json")
+    # Answers are on the cassette, embeddings are not.
+    abilities = model.abilities.model_copy(update={"embeddings": False}).model_dump(mode="json")
     abilities["details"].sort()
     header = {"cassette": _VERSION, "model": model.spec, "abilities": abilities}
     try:
@@ -70,6 +72,10 @@ class Recorder(MLLM):
     def preflight(self) -> list[Finding]:
         """Ask the recorded model; what it finds is not recorded."""
         return self.inner.preflight()
+
+    def embed_image(self, rgb: np.ndarray) -> np.ndarray:
+        """Have the recorded model embed a picture; this is not recorded."""
+        return self.inner.embed_image(rgb)
 
     @property
     def _llm_type(self) -> str:

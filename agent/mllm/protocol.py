@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequen
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel
@@ -89,6 +90,14 @@ class MLLM(BaseChatModel):
             ModelError: if the model cannot be used at all.
         """
         return []
+
+    def embed_image(self, rgb: np.ndarray) -> np.ndarray:
+        """Return a unit vector, float32 of shape (D,), of a picture (height, width, 3), uint8; like pictures lie near.
+
+        Raises:
+            ModelError: if `abilities.embeddings` says that the model has none.
+        """
+        raise ModelError(f"the model {self.spec!r} embeds no pictures.", remedy="Use `embedded` for that.")
 
     @property
     @abstractmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
@@ -15,6 +16,7 @@ from agent.mllm.blocks import checked_messages
 from agent.mllm.embedded.answer import reply
 from agent.mllm.embedded.mind import Mind
 from agent.mllm.embedded.network import CONTEXT_TOKENS
+from agent.mllm.embedded.perception import embed_image
 from agent.mllm.embedded.request import read_request
 from agent.mllm.options import ModelOptions
 from agent.mllm.protocol import MLLM, Abilities
@@ -48,6 +50,10 @@ class Embedded(MLLM):
             max_side_px=self.options.max_side_px,
             local=True,
         )
+
+    def embed_image(self, rgb: np.ndarray) -> np.ndarray:
+        """Return the pooled features of EfficientNet-Lite2, D = 1280."""
+        return embed_image(rgb)
 
     @property
     def _llm_type(self) -> str:
