@@ -22,7 +22,7 @@ from memory.stream.encoders import load_encoder
 from memory.stream.kept import Kept
 from memory.stream.memory import StreamMemory
 from memory.stream.notes import Note, Notes
-from memory.stream.policy import make_policy
+from memory.stream.policy import Decision, make_policy
 from memory.stream.recorder import Recorder
 from tools.base import NEAR_S, Evidence, SeenFrame
 from tools.errors import AttendError, ConfigError, MediaError
@@ -50,6 +50,9 @@ TROUBLES_HELD = 20
 LEAST_SPAN_S = 0.1
 """A moment is looked for in at least this much of a recording; our choice."""
 
+Listener = Callable[[Frame, Decision], None]
+"""Told of each frame that memory keeps clear, in the recorder's thread, so it must be quick."""
+
 CATCH_UP_S = 2.0
 """How long a question waits for captured frames to be remembered; our choice: a few encodings on a busy machine."""
 
@@ -68,6 +71,8 @@ class Eyes:
     _spec: str
     _options: MediaOptions
     _can_reread: bool
+    _live: deque[Frame]
+    _listeners: list[Listener]
     _stop_waiting: threading.Event = field(default_factory=threading.Event)
     _troubles: deque[AttendError] = field(default_factory=lambda: deque(maxlen=TROUBLES_HELD))
 
@@ -95,6 +100,31 @@ class Eyes:
     def capture_stats(self) -> CaptureStats:
         """Counts and lateness of capture so far."""
         return self._capture.stats
+
+    def live_frame(self) -> Frame | None:
+        """The newest picture of the source, at the rate of `open_eyes(view_fps=...)`, whether remembered or not."""
+        return self._live[-1] if self._live else None
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Have a function called with each frame that memory keeps clear; returns what ends that.
+
+        It is called in the recorder's thread and must be quick: hand the frame on, do not work on it.
+        """
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def pause(self) -> None:
+        """Stop looking: nothing is shown or remembered until `resume`; a gap tells of it. A file read ahead waits."""
+        self._capture.pause()
+        self._live.clear()
+
+    def resume(self) -> None:
+        """Look again after `pause`."""
+        self._capture.resume()
+
+    @property
+    def paused(self) -> bool:
+        return self._capture.paused
 
     def watch(self, until_s: float | None = None, progress: Callable[[float], None] | None = None) -> None:
         """Wait until the source was watched up to a media time in seconds, or to its end, or `stop_waiting` is called.
@@ -242,7 +272,9 @@ class Eyes:
         return [SeenFrame(frame_id=self.memory.store.put(f), t_s=f.t_s, source=f.source) for f in frames]
 
 
-def open_eyes(spec: str, config: Config, *, realtime: bool = False, loop: bool = False) -> Eyes:
+def open_eyes(
+    spec: str, config: Config, *, realtime: bool = False, loop: bool = False, view_fps: float | None = None
+) -> Eyes:
     """Open a source and begin to watch it.
 
     Args:
@@ -250,6 +282,7 @@ def open_eyes(spec: str, config: Config, *, realtime: bool = False, loop: bool =
         config: the settings; frames and notes go to its folder.
         realtime: play a recording at its own speed; live sources always do.
         loop: begin a recording again at its end.
+        view_fps: pictures a second for `Eyes.live_frame`; None shows those that memory is given.
 
     Raises:
         MediaError, ModelError, StoreError: if the source, the encoder or the folder cannot be opened.
@@ -257,9 +290,12 @@ def open_eyes(spec: str, config: Config, *, realtime: bool = False, loop: bool =
     if loop and not realtime:
         raise ConfigError("--loop repeats a recording as it plays.", remedy="Add --realtime.")
     with ExitStack() as stack:
-        source = open_source(spec, config.media)
+        fps = config.media.fps
+        wide = view_fps is not None and fps is not None and view_fps > fps
+        source = open_source(spec, config.media.model_copy(update={"fps": view_fps}) if wide else config.media)
         stack.callback(source.close)
-        capture = Capture(source, realtime=realtime, loop=loop)
+        live: deque[Frame] = deque(maxlen=1)
+        capture = Capture(source, realtime=realtime, loop=loop, fps=fps if wide else None, glance=live.append)
         store = FrameStore(config.folder / "frames", config.quota_mb << 20)
         encoder = load_encoder(config.memory.encoder) if make_policy(config.memory).needs_feature else None
         memory = StreamMemory(config.memory, encoder, store)
@@ -267,11 +303,18 @@ def open_eyes(spec: str, config: Config, *, realtime: bool = False, loop: bool =
         session = f"{source.info.name} {datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"
         notes = Notes(config.folder, session, embed_texts)
         taker = NoteTaker(notes) if config.take_notes else None
-        on_kept = (lambda frame, decision: taker.submit(frame)) if taker else None
+        listeners: list[Listener] = [lambda frame, decision: taker.submit(frame)] if taker else []
+
+        def on_kept(frame: Frame, decision: Decision) -> None:
+            for listener in tuple(listeners):
+                listener(frame, decision)
+
         recorder = Recorder(capture, memory, on_kept, live=source.info.live or realtime).start()
         stack.pop_all()
     can_reread = source.info.kind == "video" and not source.info.live and not loop
-    return Eyes(memory, notes, source, capture, recorder, taker, session, spec, config.media, can_reread)
+    return Eyes(
+        memory, notes, source, capture, recorder, taker, session, spec, config.media, can_reread, live, listeners
+    )
 
 
 def _evidence(note: Note, source: str) -> Evidence:

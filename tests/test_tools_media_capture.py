@@ -189,3 +189,36 @@ def test_a_loop_without_a_frame_ends_instead_of_spinning() -> None:
     with Capture(source, realtime=True, loop=True) as capture:
         assert [event.reason for event in drain(capture) if isinstance(event, Gap)] == ["nothing but damage"]
         assert "no frame to repeat" in str(capture.error)
+
+
+def test_a_glance_sees_every_frame_and_the_reader_the_picked_ones() -> None:
+    glanced: list[float] = []
+    source = Scripted([frame(number / 10) for number in range(31)], live=False)
+    with Capture(source, fps=1.0, glance=lambda seen: glanced.append(seen.t_s), offset_s=100.0) as capture:
+        picked = [event.t_s for event in iter(lambda: capture.get(2.0), None) if isinstance(event, Frame)]
+    assert picked == pytest.approx([100.0, 101.0, 102.0, 103.0])
+    assert glanced == pytest.approx([100 + number / 10 for number in range(31)])
+
+
+def test_a_pause_of_what_plays_is_a_gap_and_a_recording_waits(clip: Path) -> None:
+    with Capture(open_source(str(clip), EVERY_FRAME), realtime=True, loop=True) as capture:
+        assert isinstance(capture.get(2.0), Frame)
+        capture.pause()
+        while capture.get(0.3):
+            pass
+        assert capture.paused
+        capture.resume()
+        gap = capture.get(2.0)
+        assert isinstance(gap, Gap)
+        assert gap.reason == "paused"
+        after = capture.get(2.0)
+        assert isinstance(after, Frame)
+        assert after.t_s == gap.end_s
+    with Capture(open_source(str(clip), EVERY_FRAME)) as capture:
+        capture.pause()
+        while capture.get(0.3):
+            pass
+        capture.resume()
+        rest = [event for event in iter(lambda: capture.get(2.0), None) if event]
+        assert not [event for event in rest if isinstance(event, Gap)]
+        assert capture.stats.dropped == 0

@@ -5,14 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self
 
 from tools.errors import MediaError
+from tools.media.reading import Sampler
 from tools.media.types import Frame, Gap, Source
 
 MOST_GAPS = 64
 """Where more gaps than this wait to be read, the two oldest become one; our choice."""
+
+PAUSED = "paused"
+"""The reason of the gap that a pause leaves."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,7 @@ class CaptureStats:
         quiet_s: seconds since the source last gave anything; tells a stalled stream.
         late_max_s: the most that a frame of a recording played in real time came after its due time, in seconds.
         late_mean_s: the mean of the same.
+        queue_s: how long the frame read last had waited for its reader, in seconds.
     """
 
     captured: int
@@ -38,6 +44,7 @@ class CaptureStats:
     quiet_s: float
     late_max_s: float
     late_mean_s: float
+    queue_s: float = 0.0
 
 
 class Capture:
@@ -51,15 +58,31 @@ class Capture:
         source: what to read; closed together with the capture.
         realtime: play a recording at its own speed. Live sources always come at theirs.
         loop: start a recording again at its end, with times that go on; needs realtime.
+        fps: frames a second for the reader, picked from what the source gives; None hands over all.
+        glance: called in the capture's thread with each frame of the source, picked or not; must be quick.
+        offset_s: media time of the source's first moment, in seconds, for a source that goes on after a pause.
     """
 
-    def __init__(self, source: Source, *, realtime: bool = False, loop: bool = False) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        realtime: bool = False,
+        loop: bool = False,
+        fps: float | None = None,
+        glance: Callable[[Frame], None] | None = None,
+        offset_s: float = 0.0,
+    ) -> None:
         if loop and (source.info.live or not realtime):
             raise MediaError("loop=True repeats a recording in real time.", expected="a recording and realtime=True")
         self.source = source
         self._paced = realtime and not source.info.live
         self._newest_wins = realtime or source.info.live
         self._loop = loop
+        self._sampler = Sampler(fps, offset_s) if fps else None
+        self._glance, self._offset_s = glance, offset_s
+        self._paused = threading.Event()
+        self._paused_from_s: float | None = None
         self._changed = threading.Condition()
         self._closed = threading.Event()
         self._waiting: deque[Frame | Gap] = deque()
@@ -68,6 +91,7 @@ class Capture:
         self._captured = self._delivered = self._dropped = self._gaps = 0
         self._late_max_s = self._late_sum_s = 0.0
         self._last_t_s: float | None = None
+        self._put_s = self._queue_s = 0.0
         self._last_event_s = time.monotonic()
         self._thread = threading.Thread(target=self._run, name=f"capture {source.info.name}", daemon=True)
 
@@ -90,9 +114,25 @@ class Capture:
                     raise self._error
                 return None
             event = self._waiting.popleft()
-            self._delivered += isinstance(event, Frame)
+            if isinstance(event, Frame):
+                self._delivered += 1
+                self._queue_s = time.monotonic() - self._put_s
             self._changed.notify_all()
             return event
+
+    def pause(self) -> None:
+        """Take no frame until `resume`. Meanwhile frames of what plays are lost, which a gap states; a file waits."""
+        self._paused.set()
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._paused.clear()
+        with self._changed:
+            self._changed.notify_all()
+
+    @property
+    def paused(self) -> bool:
+        return self._paused.is_set()
 
     @property
     def finished(self) -> bool:
@@ -118,6 +158,7 @@ class Capture:
                 quiet_s=time.monotonic() - self._last_event_s,
                 late_max_s=self._late_max_s,
                 late_mean_s=self._late_sum_s / self._captured if self._captured else 0.0,
+                queue_s=self._queue_s,
             )
 
     def close(self) -> None:
@@ -151,14 +192,15 @@ class Capture:
                 self._changed.notify_all()
 
     def _pull(self) -> None:
-        shift_s = 0.0
+        shift_s = self._offset_s
         started_s: float | None = None
         while not self._closed.is_set():
-            end_s, step_s, captured = shift_s, 1.0, self._captured
+            end_s, step_s, empty = shift_s, 1.0, True
             for event in self.source:
                 event = _shifted(event, shift_s)
                 late_s = 0.0
                 if isinstance(event, Frame):
+                    empty = False
                     step_s = event.t_s - end_s or step_s
                     end_s = event.t_s
                     if started_s is None:
@@ -168,15 +210,39 @@ class Capture:
                         late_s = time.monotonic() - started_s - event.t_s
                 if self._closed.is_set():
                     return
-                self._put(event, late_s)
+                if isinstance(event, Gap) or self._picked(event):
+                    self._put(event, late_s)
             if not self._loop:
                 return
-            if self._captured == captured:
+            if empty:
                 raise MediaError(
                     f"{self.source.info.name!r} has no frame to repeat.", remedy="Play it without looping."
                 )
             # The last frame is shown for as long as the one before it.
             shift_s = end_s + step_s
+
+    def _picked(self, frame: Frame) -> bool:
+        """Show a frame to `glance`, and say whether it is one for the reader; a gap tells of those lost to a pause."""
+        if self._paused.is_set():
+            if self._newest_wins:
+                if self._paused_from_s is None:
+                    self._paused_from_s = frame.t_s
+                return False
+            with self._changed:
+                self._changed.wait_for(lambda: not self._paused.is_set() or self._closed.is_set())
+            if self._closed.is_set():
+                return False
+        if self._paused_from_s is not None:
+            self._put(Gap(frame.source, self._paused_from_s, frame.t_s, PAUSED), 0.0)
+            self._paused_from_s = None
+        if self._glance:
+            self._glance(frame)
+        if self._sampler is None:
+            return True
+        wanted = self._sampler.wants(frame.t_s)
+        if wanted:
+            self._sampler.took(frame.t_s)
+        return wanted
 
     def _put(self, event: Frame | Gap, late_s: float) -> None:
         with self._changed:
@@ -193,6 +259,8 @@ class Capture:
             else:
                 self._changed.wait_for(lambda: not self._waiting or self._closed.is_set())
             self._waiting.append(event)
+            if isinstance(event, Frame):
+                self._put_s = time.monotonic()
             self._changed.notify_all()
 
     def _make_room(self, event: Frame | Gap) -> None:
