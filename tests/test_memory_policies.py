@@ -43,24 +43,46 @@ def test_last_holds_the_newest_frames_all_clear(size: tuple[int, int]) -> None:
     assert hold("last", frames, capacity) == [(index, "clear") for index in range(frames)][-capacity:]
 
 
-@given(sizes, st.sampled_from([("uniform", 2), ("alternate", 3)]))
-def test_uniform_policies_hold_evenly_spaced_frames_from_the_start(
-    size: tuple[int, int], policy: tuple[PolicyName, int]
+spreads: tuple[PolicyName, ...] = ("uniform", "alternate")
+
+
+@pytest.mark.parametrize("name", spreads)
+@given(sizes)
+def test_spread_policies_hold_as_many_as_they_may_with_the_first_and_the_newest(
+    name: PolicyName, size: tuple[int, int]
 ) -> None:
-    (frames, capacity), (name, factor) = size, policy
+    frames, capacity = size
     indices = [index for index, _ in hold(name, frames, capacity)]
-    stride = 1
-    while (frames - 1) // stride + 1 > capacity:
-        stride *= factor
-    assert indices == list(range(0, frames, stride))
-    if frames > capacity:
-        assert len(indices) >= capacity // factor
+    assert len(indices) == min(frames, capacity)
+    assert indices[-1] == frames - 1
+    assert capacity == 1 or indices[0] == 0
+    assert indices == [index for index, _ in hold(name, frames, capacity)]
 
 
 @given(sizes)
-def test_alternate_holds_clear_and_fuzzy_in_turn_at_any_length(size: tuple[int, int]) -> None:
-    states = [state for _, state in hold("alternate", *size)]
-    assert states == (["clear", "fuzzy"] * len(states))[: len(states)]
+def test_no_gap_of_uniform_is_longer_than_two_neighbouring_ones(size: tuple[int, int]) -> None:
+    gaps = np.diff([index for index, _ in hold("uniform", *size)])
+    if len(gaps) >= 2:
+        assert gaps.max() <= (gaps[:-1] + gaps[1:]).min()
+        assert gaps.max() * (len(gaps) // 2) <= gaps.sum()
+
+
+@pytest.mark.parametrize("capacity", [5, 8, 20])
+@pytest.mark.parametrize("name", spreads)
+def test_spread_policies_stay_even_over_a_long_stream(name: PolicyName, capacity: int) -> None:
+    for frames in (500, 1234, 3000):
+        gaps = np.diff([index for index, _ in hold(name, frames, capacity)])
+        assert gaps.max() <= 2 * gaps.mean()
+
+
+@given(sizes)
+def test_alternate_holds_as_many_clear_frames_as_fuzzy_ones(size: tuple[int, int]) -> None:
+    states = Counter(state for _, state in hold("alternate", *size))
+    assert abs(states["clear"] - states["fuzzy"]) <= 1
+
+
+def test_alternate_is_clear_and_fuzzy_in_turn_until_it_is_full() -> None:
+    assert [state for _, state in hold("alternate", 7, 7)] == ["clear", "fuzzy"] * 3 + ["clear"]
 
 
 @settings(max_examples=20)

@@ -97,8 +97,8 @@ def make_policy(options: StreamOptions) -> Policy:
         case "last":
             return LastN()
         case "uniform":
-            return Uniform(factor=2, alternate=False)
+            return Uniform(alternate=False)
         case "alternate":
-            return Uniform(factor=3, alternate=True)
+            return Uniform(alternate=True)
         case "random":
             return Reservoir(options.capacity, options.seed)
