@@ -172,7 +172,7 @@ def test_clear_is_bit_equal_and_fuzzy_is_small_and_square(make: Callable[..., St
 
 
 def test_a_fuzzy_or_discarded_newest_frame_is_still_shown_clear_afterwards(make: Callable[..., StreamMemory]) -> None:
-    memory = make(policy="uniform", capacity=2)
+    memory = make(k1=10.0, k2=10.0)  # nothing is kept after the warm-up
     one, two, three, four = frames(4)
     for frame in (one, two, three):
         memory.push(frame)
@@ -230,7 +230,7 @@ def test_nothing_seen_shows_nothing(make: Callable[..., StreamMemory]) -> None:
 
 def test_persist_query_keeps_the_frame_a_question_was_asked_at(make: Callable[..., StreamMemory]) -> None:
     for persist in (False, True):
-        memory = make(policy="alternate", capacity=6, persist_query=persist)
+        memory = make(k1=10.0, k2=10.0, persist_query=persist)  # nothing else is kept after the warm-up
         for frame in frames(8):
             memory.push(frame)
         query = memory.snapshot()[-1]
