@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from agent.citations import Answer
 from tools.ask_user import Intervention
+from tools.base import SeenFrame
 
 
 class _Event(BaseModel):
@@ -39,12 +40,13 @@ class ToolCalled(_Event):
 
 
 class ToolReturned(_Event):
-    """A tool answered, or failed (`ok` false): then the text says why."""
+    """A tool answered, or failed (`ok` false): then the text says why. `frames` are the pictures it brought up."""
 
     type: Literal["tool_returned"] = "tool_returned"
     name: str
     ok: bool
     text: str
+    frames: tuple[SeenFrame, ...] = ()
 
 
 class Revising(_Event):

@@ -101,6 +101,11 @@ class Eyes:
         """Counts and lateness of capture so far."""
         return self._capture.stats
 
+    @property
+    def finished(self) -> bool:
+        """Whether the source has ended and all of it is in memory."""
+        return self._recorder.finished
+
     def live_frame(self) -> Frame | None:
         """The newest picture of the source, at the rate of `open_eyes(view_fps=...)`, whether remembered or not."""
         return self._live[-1] if self._live else None

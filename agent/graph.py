@@ -125,12 +125,13 @@ def build_graph(
         write = get_stream_writer()
         write(ToolCalled(name=call["name"], args=call["args"]))
         result = await _run_tool(by_name, call, max(1.0, limits.seconds - turn["seconds"]))
-        write(ToolReturned(name=call["name"], ok=result.status == "success", text=text_of(result)))
         refused = [
             ToolMessage("Not run: one tool a step. Call it again if it is still needed.", tool_call_id=other["id"])
             for other in others
         ]
         brought = Shown.model_validate(result.artifact or {})
+        text, frames = text_of(result), tuple(brought.frames)
+        write(ToolReturned(name=call["name"], ok=result.status == "success", text=text, frames=frames))
         result.artifact = brought.model_dump()
         evidence = [*state["evidence"], *brought.model_dump()["evidence"]]
         used: Turn = {**turn, "seconds": turn["seconds"] + time.monotonic() - started}
