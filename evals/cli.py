@@ -1,0 +1,152 @@
+"""The whole command `attend`: the agent's verbs, and `eval`. Imports point from evals to agent, so they meet here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.cli import Budget, ConfigFile, Folder, Fps, Json, Model, Policy, app, main
+from agent.terminal import make_console, safe
+
+__all__ = ["app", "main"]
+
+eval_app = typer.Typer(no_args_is_help=True, help="Run published sets of questions, without a screen.")
+app.add_typer(eval_app, name="eval")
+
+WHOLE = -1.0
+
+Data = Annotated[Path, typer.Option("--data", help="The folder with the suite's questions and videos; see its README.")]
+PartNames = Annotated[list[str] | None, typer.Option("--part", help="Run this part only; may be repeated.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="At most so many questions, drawn by --seed.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the draw, the model, the policy 'random' and the intervals.")]
+MaxTokens = Annotated[int, typer.Option(min=1, max=4096, help="The most tokens of a letter, a number, yes or no.")]
+Prompts = Annotated[Path | None, typer.Option("--prompt", help="A TOML file of prompts in place of ours.")]
+Out = Annotated[Path | None, typer.Option(help="The log, JSON lines; an unfinished run of it goes on.")]
+
+
+@eval_app.command("list")
+def list_suites() -> None:
+    """List the suites."""
+    from evals.suites import NAMES, load_suite
+
+    for name in NAMES:
+        suite = load_suite(name)
+        make_console().print(f"[bold]{name}[/]  {safe(suite.title)}  ({', '.join(suite.groups)})", soft_wrap=True)
+
+
+@eval_app.command()
+def streamingbench(
+    data: Data,
+    context_s: Annotated[
+        float, typer.Option("--context-s", help="Seconds before a question that are seen; -1 is everything.")
+    ] = 60.0,
+    part: PartNames = None,
+    model: Model = None,
+    policy: Policy = None,
+    budget: Budget = None,
+    fps: Fps = None,
+    limit: Limit = None,
+    seed: Seed = 0,
+    max_tokens: MaxTokens = 16,
+    prompt: Prompts = None,
+    out: Out = None,
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """StreamingBench: questions about moments of videos; parts real, omni, sqa, proactive."""
+    settings = {"model": model, "folder": folder, "memory.policy": policy, "memory.capacity": budget, "media.fps": fps}
+    options = {
+        "groups": tuple(part or ()),
+        "limit": limit,
+        "seed": seed,
+        "context_s": None if context_s == WHOLE else context_s,
+        "max_tokens": max_tokens,
+        "prompts": prompt,
+        "out": out,
+    }
+    _run("streamingbench", data, settings, options, config, as_json)
+
+
+@eval_app.command()
+def ovobench(
+    data: Data,
+    official_clip: Annotated[
+        bool, typer.Option("--official-clip", help="Watch to the next whole second, as the authors cut their clips.")
+    ] = False,
+    part: PartNames = None,
+    model: Model = None,
+    policy: Policy = None,
+    budget: Budget = None,
+    fps: Fps = None,
+    limit: Limit = None,
+    seed: Seed = 0,
+    max_tokens: MaxTokens = 16,
+    prompt: Prompts = None,
+    out: Out = None,
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """OVO-Bench: questions about moments of videos, everything before them seen; parts backward, realtime, forward."""
+    settings = {"model": model, "folder": folder, "memory.policy": policy, "memory.capacity": budget, "media.fps": fps}
+    options = {
+        "groups": tuple(part or ()),
+        "limit": limit,
+        "seed": seed,
+        "context_s": None,
+        "official_clip": official_clip,
+        "max_tokens": max_tokens,
+        "prompts": prompt,
+        "out": out,
+    }
+    _run("ovobench", data, settings, options, config, as_json)
+
+
+def _run(
+    name: str,
+    data: Path,
+    settings: Mapping[str, object],
+    options: Mapping[str, object],
+    config: Path | None,
+    as_json: bool,
+) -> None:
+    from pydantic import ValidationError
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from agent.config import load_config
+    from evals.run import RunOptions, run
+    from evals.suites import load_suite
+    from evals.summary import show_summary, summarise
+    from tools.errors import ConfigError
+
+    try:
+        chosen = RunOptions.model_validate(options)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise ConfigError(f"{where} is set to {problem['input']!r}: {problem['msg']}.") from error
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=make_console(stderr=True), transient=True) as bar:
+        line = bar.add_task(name, total=None)
+        finished = run(
+            load_suite(name),
+            data,
+            load_config(settings, file=config),
+            chosen,
+            progress=lambda done, of: bar.update(line, completed=done, total=of),
+        )
+    summary = summarise(finished)
+    if as_json:
+        typer.echo(summary.model_dump_json())
+    else:
+        show_summary(summary, make_console())
+    # Some videos may fail; where nothing at all was answered, a script should know.
+    raise typer.Exit(1 if summary.n and summary.unanswered == summary.n else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""Reading a model's short answer: the strict ways that the suites share."""
+
+from __future__ import annotations
+
+import re
+
+# The article of "A dog runs" is no choice, but "A is right" is one.
+_LETTER = re.compile(r"(?<![\w'’])(?:A(?! (?!is\b|because\b)[a-z])|[B-E])(?![\w'’])")
+_NUMBER = re.compile(r"\d+")
+_YES_NO = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
+
+
+def first_letter(text: str) -> str | None:
+    """Return the first capital letter A to E that stands alone, or None."""
+    found = _LETTER.search(text)
+    return found[0] if found else None
+
+
+def only_number(text: str) -> int | None:
+    """Return the whole number of a text that names exactly one (repeats of it are one), else None."""
+    numbers = {int(number) for number in _NUMBER.findall(text)}
+    return numbers.pop() if len(numbers) == 1 else None
+
+
+def first_yes_no(text: str) -> bool | None:
+    """Return True where the first of the words yes and no is yes, False where it is no, None where neither stands."""
+    found = _YES_NO.search(text)
+    return found[1].lower() == "yes" if found else None
+
+
+def says(text: str, words: str) -> bool:
+    """Tell whether a text holds some words as whole words, whatever their case."""
+    return re.search(rf"(?<!\w){re.escape(words.strip())}(?!\w)", text, re.IGNORECASE) is not None

@@ -1,0 +1,1 @@
+"""OVO-Bench: backward, real-time and forward questions about moments of videos."""

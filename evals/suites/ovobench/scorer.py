@@ -1,0 +1,30 @@
+"""Rating replies to OVO-Bench: pure functions of a sample and a text."""
+
+from __future__ import annotations
+
+import re
+
+from evals.suites.answers import first_letter, first_yes_no, only_number
+from evals.suites.sample import Sample, Scores
+
+
+def score(sample: Sample, text: str, said_s: float | None) -> Scores:
+    """Rate a reply by the way its task is answered; `said_s` plays no part here."""
+    if sample.kind == "choice":
+        return {"official": sample.target in text, "strict": first_letter(text) == sample.target}
+    if sample.kind == "count":
+        return {"official": official_count(text, sample.target), "strict": only_number(text) == int(sample.target)}
+    return {
+        "official": official_yes_no(text, sample.target),
+        "strict": first_yes_no(text) is (sample.target == "Yes"),
+    }
+
+
+def official_count(text: str, count: str) -> bool:
+    """As the authors count: all digits of the reply in a row are the number, so "1 or 2" is right for 12."""
+    return "".join(re.findall(r"\d+", text)) == count
+
+
+def official_yes_no(text: str, word: str) -> bool:
+    """As the authors count: the word stands anywhere in the reply, even inside another one, or is its letter alone."""
+    return text == word[0] or word in text

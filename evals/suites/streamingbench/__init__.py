@@ -1,0 +1,1 @@
+"""StreamingBench (THUNLP-MT): multiple-choice and proactive questions about moments of videos."""
