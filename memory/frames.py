@@ -151,6 +151,12 @@ class FrameStore:
             else:
                 self._pins[frame_id_] -= 1
 
+    @property
+    def pinned_bytes(self) -> int:
+        """Bytes of the pictures that may not give way."""
+        with self._lock:
+            return sum(self._sizes.get(frame_id_, 0) for frame_id_ in self._pins)
+
     def remove(self, ids: Iterable[str]) -> None:
         """Forget frames, pinned or not; ids that are not here are passed over."""
         with self._lock:

@@ -22,7 +22,7 @@ DIM = 384
 
 
 def decide_all(features: Iterable[np.ndarray], **options: object) -> list[Decision]:
-    policy = make_policy(StreamOptions.model_validate(options))
+    policy = make_policy(StreamOptions.model_validate({"noise_gate": None, **options}))  # the paper has no gate
     return [policy.decide(np.asarray(feature), float(index)) for index, feature in enumerate(features)]
 
 
@@ -194,7 +194,7 @@ def test_motion_and_curvature_score_one_term_alone() -> None:
 
 def test_a_feature_buffer_may_be_reused_by_the_caller() -> None:
     features = unit(np.random.default_rng(8).standard_normal((20, 9)))
-    policy, buffer = CurveStream(StreamOptions()), np.empty(9)
+    policy, buffer = CurveStream(StreamOptions(noise_gate=None)), np.empty(9)
     reused = []
     for index, feature in enumerate(features):
         buffer[:] = feature
@@ -205,7 +205,7 @@ def test_a_feature_buffer_may_be_reused_by_the_caller() -> None:
 @pytest.mark.parametrize("bad", [np.full(4, np.nan), np.array([np.inf, 0, 0, 0]), np.ones(3), np.ones((1, 4))])
 def test_a_bad_feature_is_refused_and_leaves_no_trace(bad: np.ndarray) -> None:
     features = unit(np.random.default_rng(9).standard_normal((12, 4)))
-    policy = CurveStream(StreamOptions())
+    policy = CurveStream(StreamOptions(noise_gate=None))
     decisions = []
     for index, feature in enumerate(features):
         if index in (1, 3, 7):
@@ -214,7 +214,7 @@ def test_a_bad_feature_is_refused_and_leaves_no_trace(bad: np.ndarray) -> None:
         decisions.append(policy.decide(feature, float(index)))
     assert decisions == decide_all(features)
     with pytest.raises(ModelError):
-        CurveStream(StreamOptions()).decide(np.full(4, np.nan), 0.0)
+        CurveStream(StreamOptions(noise_gate=None)).decide(np.full(4, np.nan), 0.0)
 
 
 def test_options_are_checked_and_an_unknown_policy_is_told_the_known_ones() -> None:

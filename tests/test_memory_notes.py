@@ -98,7 +98,7 @@ def test_meaning_finds_what_shares_no_word_and_agreement_comes_first(notes: Note
         assert set(found(by_meaning, "coffee", span=Span(5, 10))) == {9.0}
     with Notes(tmp_path, "kitchen.mp4", embed) as reopened:
         assert found(reopened, "asleep") == [12.0]
-    assert [len(texts) for texts in calls] == [5, 1, 1, 1, 1]  # each note is embedded once, ever
+    assert [len(texts) for texts in calls] == [4, 1, 1, 1, 1, 1]  # each note is embedded once, ever
     other_model = Notes(tmp_path, "kitchen.mp4", lambda texts: np.ones((len(texts), 7)))
     with pytest.raises(StoreError, match="length 7"):
         other_model.search("coffee", 3)

@@ -14,9 +14,10 @@ import numpy as np
 from memory.frames import FrameStore
 from memory.stream.encoders import Encoder
 from memory.stream.kept import Kept
+from memory.stream.moments import KeyMoment, Ledger, Moments
 from memory.stream.options import StreamOptions
 from memory.stream.policy import Decision, make_policy
-from tools.errors import ConfigError, MediaError, ModelError
+from tools.errors import ConfigError, MediaError, ModelError, StoreError
 from tools.media.types import Frame, Gap, Span
 
 LOG_LENGTH = 20_000
@@ -25,6 +26,10 @@ HISTORY_LENGTH = 4_096
 """References held of frames that have left the queue. Their pixels last as long as the store's quota allows."""
 GAPS_LENGTH = 1_000
 """Gaps held, newest kept."""
+PINNED_SHARE = 0.75
+"""The share of the store's quota that frames in memory may hold; key moments give way above it. Our choice."""
+PIN_NEAR_S = 1.0
+"""How far a remembered frame may lie from the moment that a person pins; our choice."""
 _NO_FEATURE = np.empty(0, np.float32)
 
 
@@ -64,13 +69,16 @@ class StreamMemory:
     Args:
         options: the policy and its settings.
         encoder: turns frames into features; None only for policies that need none.
-        store: where pixels go; it may be shared with other memories.
+        store: where pixels go.
+        ledger: where key moments are written down; None keeps them in the process only.
 
     Raises:
         ConfigError: if the policy needs an encoder and there is none.
     """
 
-    def __init__(self, options: StreamOptions, encoder: Encoder | None, store: FrameStore) -> None:
+    def __init__(
+        self, options: StreamOptions, encoder: Encoder | None, store: FrameStore, ledger: Ledger | None = None
+    ) -> None:
         self.options, self.store = options, store
         self._policy = make_policy(options)
         if encoder is None and self._policy.needs_feature:
@@ -79,6 +87,12 @@ class StreamMemory:
                 remedy="Pass load_encoder(options.encoder), or choose the policy last, uniform, alternate or random.",
             )
         self._encoder = encoder
+        self._ledger = ledger
+        self.moments: Moments | None = None
+        if options.tiers and self._policy.needs_feature:
+            self.moments = Moments(
+                options.moments, options.scene_change, options.moment_step, options.moment_local_step, ledger
+            )
         self._writing = Lock()  # one writer at a time; held while encoding and storing
         self._lock = Lock()  # guards everything below; held for moments only
         self._queue: list[_Entry] = []
@@ -120,7 +134,7 @@ class StreamMemory:
                 self.store.put(frame)
                 with self._lock:
                     self._insert(Kept.of(frame, decision.state, decision.CS))
-            return decision
+            return replace(decision, key=True) if self._offer(frame, feature, decision) else decision
 
     def push_gap(self, gap: Gap) -> None:
         """Note a stretch that could not be read. A gap with an end replaces the same gap without one."""
@@ -173,12 +187,18 @@ class StreamMemory:
     def remembered(self, span: Span | None = None) -> list[Kept]:
         """Return every kept frame of a span (None: all) whose pixels are still stored, oldest first.
 
-        This reaches beyond the queue: up to `HISTORY_LENGTH` frames that have left it.
+        This reaches beyond the queue: key moments, and up to `HISTORY_LENGTH` frames that have left the queue.
         """
         with self._lock:
             items = [entry.kept for entry in (*self._left, *self._queue)]
+        items += [moment.kept for moment in self.moments.all()] if self.moments else []
         items = _by_time([kept for kept in items if span is None or kept.t_s in span])
         return [kept for kept in items if self.store.has(kept.frame_id)]
+
+    def past(self, span: Span) -> list[Kept]:
+        """Return the moments of the long tier in a span whose pixels are still stored, oldest first."""
+        found = self._ledger.past(span) if self._ledger else []
+        return [moment.kept for moment in found if self.store.has(moment.kept.frame_id)]
 
     def pixels(self, frame_id: str) -> np.ndarray:
         """Return a frame as it was captured, RGB uint8 (height, width, 3), whatever its state.
@@ -213,6 +233,65 @@ class StreamMemory:
         with self._writing, self._lock:
             self._insert(replace(kept, state="clear"))
 
+    def restore(self, moments: Sequence[KeyMoment], last_s: float) -> None:
+        """Take up the key moments of an earlier process; frames must come after `last_s`, in seconds."""
+        assert self.moments is not None
+        self.moments.restore(moments)
+        for moment in moments:
+            self.store.pin(moment.kept.frame_id)
+        self._newest_s = last_s
+
+    def pin(self, t_s: float, pinned: bool = True) -> Kept:
+        """Keep the remembered frame nearest to a moment for good, as a key moment; or let it give way again.
+
+        Raises:
+            StoreError: if nothing is remembered within a second of `t_s`, or there are no key moments.
+        """
+        if self.moments is None:
+            raise StoreError("this memory has no key moments to pin.", remedy="Set memory.tiers = true.")
+        near = self.remembered(Span(max(0.0, t_s - PIN_NEAR_S), t_s + PIN_NEAR_S))
+        if not near:
+            raise StoreError(f"no frame is remembered near {t_s:.1f} s.", remedy="Pin a moment of the timeline.")
+        kept = min(near, key=lambda kept: abs(kept.t_s - t_s))
+        held = [moment for moment in self.moments.all(Span(kept.t_s, kept.t_s)) if moment.t_s == kept.t_s]
+        if held:
+            self.moments.pin(held[0], pinned)
+        elif pinned:
+            rgb = self.pixels(kept.frame_id)
+            feature = self._embed(Frame(kept.source, kept.t_s, rgb))
+            self.store.pin(kept.frame_id)
+            self.moments.add_pinned(kept, feature, rgb)
+        return kept
+
+    def forget(self, span: Span) -> list[str]:
+        """Remove every frame of a span, the newest and pinned ones too, and return the ids whose pixels were removed.
+
+        Pixels that are also those of a moment outside the span are kept for it. Decisions of the span leave the log.
+
+        Raises:
+            StoreError: if a picture cannot be removed; the frame is then out of memory, but its file is still there.
+        """
+        with self._writing:
+            with self._lock:
+                known = {entry.kept.frame_id for entry in (*self._left, *self._queue) if entry.kept.t_s in span}
+                for entry in [entry for entry in self._queue if entry.kept.t_s in span]:
+                    self._queue.remove(entry)
+                    self.store.unpin(entry.kept.frame_id)
+                self._left = deque((e for e in self._left if e.kept.t_s not in span), maxlen=HISTORY_LENGTH)
+                self._log = deque((d for d in self._log if d.t_s not in span), maxlen=LOG_LENGTH)
+                if self._newest is not None and self._newest.t_s in span:
+                    known.add(self._newest.id)
+                    self._newest = None
+                staying = {entry.kept.frame_id for entry in (*self._left, *self._queue)}
+                staying |= {self._newest.id} if self._newest is not None else set()
+            gone = self.moments.forget(span) if self.moments else []
+            self._let_go(gone)
+            known |= {moment.kept.frame_id for moment in gone}
+            staying |= {moment.kept.frame_id for moment in self.moments.all()} if self.moments else set()
+            removed = sorted(known - staying)
+            self.store.remove(removed)
+            return removed
+
     @property
     def gaps(self) -> list[Gap]:
         """The last `GAPS_LENGTH` gaps, oldest first."""
@@ -241,6 +320,28 @@ class StreamMemory:
                 newest_s=None if math.isinf(self._newest_s) else self._newest_s,
                 encode_s=self._encode_s,
             )
+
+    def _offer(self, frame: Frame, feature: np.ndarray, decision: Decision) -> bool:
+        """Show a frame to the key moments; True where it became one."""
+        if self.moments is None:
+            return False
+        gone = self.moments.offer(Kept.of(frame, "clear", decision.CS), feature, frame.rgb)
+        if gone is None:
+            return False
+        self.store.pin(frame.id)
+        try:
+            self.store.put(frame)
+        except StoreError:
+            self._let_go([*gone, *self.moments.forget(Span(frame.t_s, frame.t_s))])
+            raise
+        while self.store.pinned_bytes > PINNED_SHARE * self.store.quota_bytes and (more := self.moments.give_way()):
+            gone.append(more)
+        self._let_go(gone)
+        return True
+
+    def _let_go(self, gone: Sequence[KeyMoment]) -> None:
+        for moment in gone:
+            self.store.unpin(moment.kept.frame_id)
 
     def _embed(self, frame: Frame) -> np.ndarray:
         assert self._encoder is not None  # checked when the memory was made

@@ -1,4 +1,7 @@
-"""`Notes`: what is known in words about remembered moments, searchable, in one SQLite file beside the frames."""
+"""`Notes`: what is known in words about remembered moments, searchable, in one SQLite file beside the frames.
+
+The file is the truth; Chroma indexes the vectors of the texts (see `memory.vectors`) and can be made anew from it.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,19 @@ import math
 import re
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
+from memory.vectors import VectorIndex
 from tools.errors import StoreError
 from tools.media.types import Span
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 NoteKind = Literal["label", "text", "caption", "note"]
 Embed = Callable[[list[str]], np.ndarray]
@@ -62,10 +63,12 @@ class Note:
 
 
 class Notes:
-    """Notes about one source, kept across restarts. Safe to use from several threads and processes.
+    """Notes about one source, kept across restarts. Safe to use from several threads.
+
+    Other processes may read and forget; with `embed`, one process at a time may add and search.
 
     Args:
-        folder: the folder of the memory; the file `notes.sqlite` in it is made if missing.
+        folder: the folder of the memory; the file `notes.sqlite` and the folder `vectors` in it are made if missing.
         source: whose notes are written and read here; others in the same file are left alone.
         embed: texts to float vectors (N, D), to find notes by meaning as well as by words. None searches by words only.
 
@@ -77,6 +80,8 @@ class Notes:
         self.path = Path(folder) / FILE_NAME
         self.source = source
         self._embed = embed
+        self._index = VectorIndex(Path(folder) / "vectors", "notes", self._vectors) if embed else None
+        self._dropped: list[str] = []  # rows that the index still holds
         self._lock = Lock()
         with self._failures("opened"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,8 +109,60 @@ class Notes:
                 "INSERT OR IGNORE INTO notes (source, t_s, frame_id, kind, text) VALUES (?, ?, ?, ?, ?)",
                 (note.source, note.t_s, note.frame_id, note.kind, note.text),
             )
-            self._database.execute("DELETE FROM notes WHERE id <= (SELECT max(id) FROM notes) - ?", (MAX_ROWS,))
+            gone = self._database.execute(
+                "DELETE FROM notes WHERE id <= (SELECT max(id) FROM notes) - ? RETURNING id", (MAX_ROWS,)
+            ).fetchall()
+            self._dropped += [str(row_id) for (row_id,) in gone]
         return note
+
+    def unindexed(self) -> int:
+        """How many notes are not yet found by meaning; `search` and `index` make up for that."""
+        with self._failures("read"), self._lock:
+            return int(self._database.execute("SELECT count(*) FROM notes WHERE vector IS NULL").fetchone()[0])
+
+    def index(self) -> None:
+        """Embed the notes that are not yet in the index. Without `embed` there is nothing to do."""
+        if self._embed is None or self._index is None:
+            return
+        with self._failures("read"), self._lock:
+            rows = self._database.execute(
+                "SELECT id, source, t_s, text FROM notes WHERE vector IS NULL ORDER BY id"
+            ).fetchall()
+            dropped, self._dropped = self._dropped, []
+        self._index.remove(dropped)
+        if not rows:
+            return
+        vectors = self._embed([row[3] for row in rows]).astype(np.float32)
+        with self._failures("written"), self._lock, self._database:
+            self._database.executemany(
+                "UPDATE notes SET vector = ? WHERE id = ?",
+                [(vector.tobytes(), row[0]) for row, vector in zip(rows, vectors, strict=True)],
+            )
+        self._index.add([str(row[0]) for row in rows], vectors, [_metadata(row[1], row[2]) for row in rows])
+
+    def forget(self, span: Span) -> tuple[int, int]:
+        """Remove the notes of a span, and their vectors from the index, which is made anew so that none stays on disk.
+
+        Returns:
+            How many notes, and how many vectors, were removed.
+        """
+        with self._failures("written"), self._lock, self._database:
+            gone = self._database.execute(
+                "DELETE FROM notes WHERE source = ? AND t_s BETWEEN ? AND ? RETURNING vector IS NOT NULL",
+                (self.source, span.start_s, span.end_s),
+            ).fetchall()
+        with self._failures("written"), self._lock:
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # what was struck out is not left in the log
+        vectors = sum(had_vector for (had_vector,) in gone)
+        if self._index is not None and vectors:
+            self._index.rebuild()
+        return len(gone), vectors
+
+    def frame_ids(self) -> set[str]:
+        """The frames that notes of this source name."""
+        with self._failures("read"), self._lock:
+            found = self._database.execute("SELECT DISTINCT frame_id FROM notes WHERE source = ?", (self.source,))
+            return {frame_id for (frame_id,) in found}
 
     def between(self, span: Span | None = None) -> list[Note]:
         """Return the notes of a span (None: all), by time."""
@@ -121,7 +178,7 @@ class Notes:
         by_words = _bm25(tokenize(query), [tokenize(note.text) for _, note in rows])
         if self._embed is None or not rows or not query.strip():
             return [rows[index][1] for index in by_words[:k]]
-        by_meaning = self._nearest(query, rows)
+        by_meaning = self._nearest(query, rows, span)
         points: defaultdict[int, float] = defaultdict(float)
         for ranking in (by_words, by_meaning):
             for rank, index in enumerate(ranking[:_FUSED_ROWS], start=1):
@@ -145,6 +202,7 @@ class Notes:
     def _prepare(self) -> None:
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=NORMAL")
+        self._database.execute("PRAGMA secure_delete=ON")
         (version,) = self._database.execute("PRAGMA user_version").fetchone()
         if version > _SCHEMA_VERSION:
             raise StoreError(
@@ -163,32 +221,36 @@ class Notes:
             ).fetchall()
         return [(row[0], Note(*row[1:])) for row in found]
 
-    def _nearest(self, query: str, rows: Sequence[tuple[int, Note]]) -> list[int]:
-        """Rank the rows near the query by cosine similarity; vectors are computed once and kept in the file."""
+    def _nearest(self, query: str, rows: Sequence[tuple[int, Note]], span: Span | None) -> list[int]:
+        """Rank the rows near the query by cosine similarity."""
         assert self._embed is not None
-        ids = [row_id for row_id, _ in rows]
+        assert self._index is not None
+        self.index()
+        vector = self._embed([query])[0]
+        self._check_length(len(vector))
+        if not np.any(vector):
+            return []
+        found = self._index.query(vector, _FUSED_ROWS, _where(self.source, span))
+        place = {str(row_id): index for index, (row_id, _) in enumerate(rows)}
+        return [place[row_id] for row_id, cosine in found if cosine >= _MIN_SIMILARITY and row_id in place]
+
+    def _check_length(self, length: int) -> None:
         with self._failures("read"), self._lock:
-            known = dict(self._database.execute("SELECT id, vector FROM notes WHERE vector IS NOT NULL").fetchall())
-        missing = [(row_id, note.text) for row_id, note in rows if row_id not in known]
-        vectors = self._embed([query] + [text for _, text in missing]).astype(np.float32)
-        blobs = {row_id: vector.tobytes() for (row_id, _), vector in zip(missing, vectors[1:], strict=True)}
-        with self._failures("written"), self._lock, self._database:
-            self._database.executemany(
-                "UPDATE notes SET vector = ? WHERE id = ?", [(blob, row_id) for row_id, blob in blobs.items()]
-            )
-        known.update(blobs)
-        matrix = [np.frombuffer(known[row_id], np.float32) for row_id in ids]
-        if any(vector.shape != vectors[0].shape for vector in matrix):
+            row = self._database.execute("SELECT length(vector) / 4 FROM notes WHERE vector IS NOT NULL").fetchone()
+        if row and row[0] != length:
             raise StoreError(
                 f"the notes in {str(self.path)!r} were embedded by a model with another vector length.",
-                expected=f"length {vectors.shape[1]}",
+                expected=f"length {length}",
                 remedy="Search with the model of before, or remove the file.",
             )
-        stacked = np.stack(matrix)
-        lengths = np.linalg.norm(stacked, axis=1) * np.linalg.norm(vectors[0])
-        similarity = stacked @ vectors[0] / np.maximum(lengths, 1e-12)
-        order = np.argsort(-similarity, kind="stable")
-        return [int(index) for index in order if similarity[index] >= _MIN_SIMILARITY]
+
+    def _vectors(self) -> Iterator[tuple[str, np.ndarray, dict[str, str | float]]]:
+        with self._failures("read"), self._lock:
+            rows = self._database.execute(
+                "SELECT id, source, t_s, vector FROM notes WHERE vector IS NOT NULL"
+            ).fetchall()
+        for row_id, source, t_s, vector in rows:
+            yield str(row_id), np.frombuffer(vector, np.float32), _metadata(source, t_s)
 
     @contextmanager
     def _failures(self, verb: str) -> Iterator[None]:
@@ -200,6 +262,16 @@ class Notes:
                 remedy="Check the disk and the permissions of the folder. A damaged file can be removed: only what was "
                 "noted is lost, not the frames.",
             ) from error
+
+
+def _metadata(source: str, t_s: float) -> dict[str, str | float]:
+    return {"source": source, "t_s": t_s}
+
+
+def _where(source: str, span: Span | None) -> dict[str, Any]:
+    if span is None:
+        return {"source": source}
+    return {"$and": [{"source": source}, {"t_s": {"$gte": span.start_s}}, {"t_s": {"$lte": span.end_s}}]}
 
 
 @lru_cache(maxsize=MAX_ROWS)

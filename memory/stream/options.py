@@ -30,13 +30,22 @@ class StreamOptions(BaseModel):
         warmup: what happens to the first three frames, which cannot be scored. Our choice is `clear`; `skip` discards
             them as the paper does.
         init: the running mean before the first score: `zero` (paper), or `first`, the first score itself.
-        noise_gate: None is the paper. A number tau scales C by m / (m + tau), where m is the shorter of the two
-            displacements, so that noise in a still scene does not count as a turn. Our addition.
+        noise_gate: a number tau scales C by m / (m + tau), where m is the shorter of the two displacements, so that
+            noise in a still scene does not count as a turn. Our addition, and our value; None is the paper.
         persist_query: whether the frame a question was asked at stays in memory afterwards. Our choice.
         token_budget: most visual tokens of all kept frames; None counts frames only (paper). Our addition.
         tokens_clear: tokens that a clear frame costs, for the budget. Our choice: 448 x 448 pixels at 28 x 28 a token.
         tokens_fuzzy: the same for a fuzzy frame. Our choice: 224 x 224 pixels.
         seed: of the policy `random`.
+        tiers: whether key moments of all that was seen are held beside the queue (see `memory.stream.moments`), for
+            policies that look at features. Our addition; False is the paper.
+        moments: most key moments held. Our choice.
+        scene_change: 1 - cos to the first frame of a scene above which another scene begins. Our choice: with the
+            bundled encoder unlike pictures are 0.58 or more apart, a street over ten seconds 0.05 to 0.16.
+        moment_step: 1 - cos to the last key moment above which a frame is a new one. Our choice: strong noise stays
+            below 0.043.
+        moment_local_step: greatest change of a part of the picture, 0 to 1, above which a frame is a new key moment.
+            Our choice: strong noise stays below 0.025, another word on a small sign makes 0.1.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,12 +61,17 @@ class StreamOptions(BaseModel):
     eps: float = Field(default=1e-6, ge=0, le=1)
     warmup: Literal["clear", "skip"] = "clear"
     init: Literal["zero", "first"] = "zero"
-    noise_gate: float | None = Field(default=None, gt=0, le=2)
+    noise_gate: float | None = Field(default=0.3, gt=0, le=2)
     persist_query: bool = False
     token_budget: int | None = Field(default=None, ge=1)
     tokens_clear: int = Field(default=256, ge=1)
     tokens_fuzzy: int = Field(default=64, ge=1)
     seed: int = Field(default=0, ge=0)
+    tiers: bool = True
+    moments: int = Field(default=256, ge=2, le=4096)
+    scene_change: float = Field(default=0.3, gt=0, le=2)
+    moment_step: float = Field(default=0.05, ge=0, le=2)
+    moment_local_step: float = Field(default=0.06, ge=0, le=1)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

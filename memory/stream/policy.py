@@ -30,6 +30,7 @@ class Decision:
         sigma: running standard deviation of the score, this frame included.
         g1: threshold of keeping, mu + k1 * sigma.
         g2: threshold of keeping clear, mu + k2 * sigma.
+        key: whether the frame became a key moment (see `memory.stream.moments`), whatever its state.
     """
 
     t_s: float
@@ -42,6 +43,7 @@ class Decision:
     sigma: float | None = None
     g1: float | None = None
     g2: float | None = None
+    key: bool = False
 
     @property
     def kept(self) -> bool:

@@ -1,0 +1,232 @@
+"""`Archive`: key moments on disk, so that they survive the process; those that gave way stay as the long tier.
+
+One SQLite file in WAL mode, the truth of what is remembered; pictures lie beside it in the frame store. A moment is
+written after its picture, so that a row never names a picture that was not there.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+
+from memory.stream.kept import Kept
+from memory.stream.moments import SKETCH_SHAPE, KeyMoment
+from tools.errors import StoreError
+from tools.media.types import Gap, Span
+
+FILE_NAME = "memory.sqlite"
+PAST_ROWS = 20_000
+"""Moments held that gave way to others, oldest first to leave: about 50 MB with the bundled encoder. Our choice."""
+_SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS moments (
+    t_s REAL PRIMARY KEY, wall_s REAL, frame_id TEXT NOT NULL, source TEXT NOT NULL,
+    width_px INTEGER NOT NULL, height_px INTEGER NOT NULL, score REAL,
+    feature BLOB NOT NULL, sketch BLOB,
+    start_s REAL NOT NULL, end_s REAL NOT NULL, frames INTEGER NOT NULL, scene INTEGER NOT NULL,
+    pinned INTEGER NOT NULL, past INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS gaps (start_s REAL PRIMARY KEY, end_s REAL, reason TEXT NOT NULL, source TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS forgotten (id INTEGER PRIMARY KEY, start_s REAL NOT NULL, end_s REAL NOT NULL, pid INTEGER);
+CREATE TABLE IF NOT EXISTS clock (name TEXT PRIMARY KEY, value REAL NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PastMoment:
+    """A moment of the long tier: its place in time and its feature; the picture is there while the quota allows."""
+
+    kept: Kept
+    feature: np.ndarray
+    start_s: float
+    end_s: float
+    scene: int
+
+
+class Archive:
+    """The moments of one place. Safe to use from several threads; other processes may read and forget.
+
+    Args:
+        folder: where `memory.sqlite` lies; both are made if missing.
+
+    Raises:
+        StoreError: if the file cannot be opened, is damaged, or was written by a newer version.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE_NAME
+        self._lock = Lock()
+        with self._failures("opened"):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(self.path, check_same_thread=False, timeout=10)
+            try:
+                self._prepare()
+            except BaseException:
+                self._database.close()
+                raise
+        self._version = self._data_version()
+        self._forgotten = self._last_forgotten()
+
+    def save(self, moment: KeyMoment) -> None:
+        """Write a moment, or write it anew. Raises StoreError if the file cannot be written."""
+        kept = moment.kept
+        row = (
+            kept.t_s, kept.wall_s, kept.frame_id, kept.source, kept.width_px, kept.height_px, kept.score,
+            moment.feature.astype(np.float16).tobytes(), moment.sketch.tobytes(),
+            moment.start_s, moment.end_s, moment.frames, moment.scene, int(moment.pinned), 0,
+        )  # fmt: skip
+        with self._failures("written"), self._lock, self._database:
+            self._database.execute(f"INSERT OR REPLACE INTO moments VALUES ({', '.join('?' * len(row))})", row)
+
+    def drop(self, times_s: Iterable[float]) -> None:
+        """Let moments give way: they become part of the long tier, without a sketch; the oldest of it leave."""
+        with self._failures("written"), self._lock, self._database:
+            self._database.executemany(
+                "UPDATE moments SET past = 1, sketch = NULL WHERE t_s = ?", [(t,) for t in times_s]
+            )
+            self._database.execute(
+                "DELETE FROM moments WHERE past AND t_s <= "
+                "(SELECT t_s FROM moments WHERE past ORDER BY t_s DESC LIMIT 1 OFFSET ?)",
+                (PAST_ROWS,),
+            )
+
+    def key_moments(self) -> list[KeyMoment]:
+        """The middle tier as it was last written, oldest first."""
+        with self._failures("read"), self._lock:
+            rows = self._database.execute("SELECT * FROM moments WHERE NOT past ORDER BY t_s").fetchall()
+        return [
+            KeyMoment(
+                _kept(row),
+                np.frombuffer(row[7], np.float16).astype(np.float32),
+                np.frombuffer(row[8], np.uint8).reshape(SKETCH_SHAPE),
+                start_s=row[9],
+                end_s=row[10],
+                frames=row[11],
+                scene=row[12],
+                pinned=bool(row[13]),
+            )
+            for row in rows
+        ]
+
+    def past(self, span: Span | None = None) -> list[PastMoment]:
+        """The long tier in a span (None: all), oldest first."""
+        start_s, end_s = (span.start_s, span.end_s) if span else (0.0, math.inf)
+        with self._failures("read"), self._lock:
+            rows = self._database.execute(
+                "SELECT * FROM moments WHERE past AND end_s >= ? AND start_s <= ? ORDER BY t_s", (start_s, end_s)
+            ).fetchall()
+        return [
+            PastMoment(_kept(row), np.frombuffer(row[7], np.float16).astype(np.float32), row[9], row[10], row[12])
+            for row in rows
+        ]
+
+    def push_gap(self, gap: Gap) -> None:
+        """Write down a stretch that was not seen; the same gap with an end replaces the one without."""
+        with self._failures("written"), self._lock, self._database:
+            self._database.execute(
+                "INSERT OR REPLACE INTO gaps VALUES (?, ?, ?, ?)", (gap.start_s, gap.end_s, gap.reason, gap.source)
+            )
+
+    def gaps(self) -> list[Gap]:
+        """All gaps, oldest first."""
+        with self._failures("read"), self._lock:
+            rows = self._database.execute("SELECT source, start_s, end_s, reason FROM gaps ORDER BY start_s").fetchall()
+        return [Gap(*row) for row in rows]
+
+    def clock(self, name: str) -> float | None:
+        """A time of the timeline: `epoch_wall_s`, Unix time of its first moment, or `last_s`, how far it goes."""
+        with self._failures("read"), self._lock:
+            row = self._database.execute("SELECT value FROM clock WHERE name = ?", (name,)).fetchone()
+        return None if row is None else float(row[0])
+
+    def set_clock(self, name: str, value: float) -> None:
+        """Write a time of the timeline."""
+        with self._failures("written"), self._lock, self._database:
+            self._database.execute("INSERT OR REPLACE INTO clock VALUES (?, ?)", (name, value))
+
+    def forget(self, span: Span) -> set[str]:
+        """Strike out the moments of a span, tell other processes to do so, and return the frames that are gone."""
+        with self._failures("written"), self._lock, self._database:
+            found = self._database.execute(
+                "DELETE FROM moments WHERE t_s BETWEEN ? AND ? RETURNING frame_id", (span.start_s, span.end_s)
+            ).fetchall()
+            self._database.execute(
+                "UPDATE moments SET end_s = max(t_s, ?) WHERE t_s < ? AND end_s > ?", (span.start_s,) * 3
+            )
+            self._database.execute(
+                "UPDATE moments SET start_s = min(t_s, ?) WHERE t_s > ? AND start_s < ?", (span.end_s,) * 3
+            )
+            (number,) = self._database.execute(
+                "INSERT INTO forgotten (start_s, end_s, pid) VALUES (?, ?, ?) RETURNING id",
+                (span.start_s, span.end_s, os.getpid()),
+            ).fetchone()
+            self._database.execute("DELETE FROM forgotten WHERE id <= ?", (number - 1000,))
+        with self._failures("written"), self._lock:
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # what was struck out is not left in the log
+        return {frame_id for (frame_id,) in found}
+
+    def told_to_forget(self) -> list[Span]:
+        """Spans that other processes have forgotten since the last call; costs microseconds where there are none."""
+        with self._failures("read"), self._lock:
+            version = self._data_version()
+            if version == self._version:
+                return []
+            self._version = version
+            rows = self._database.execute(
+                "SELECT id, start_s, end_s FROM forgotten WHERE id > ? AND pid != ? ORDER BY id",
+                (self._forgotten, os.getpid()),
+            ).fetchall()
+            self._forgotten = self._last_forgotten()
+        return [Span(start_s, end_s) for _, start_s, end_s in rows]
+
+    def frame_ids(self) -> set[str]:
+        """The frames that moments of any tier name."""
+        with self._failures("read"), self._lock:
+            return {frame_id for (frame_id,) in self._database.execute("SELECT frame_id FROM moments")}
+
+    def close(self) -> None:
+        """Close the file. May be called twice."""
+        with self._lock:
+            self._database.close()
+
+    def _prepare(self) -> None:
+        self._database.execute("PRAGMA journal_mode=WAL")
+        self._database.execute("PRAGMA synchronous=NORMAL")
+        self._database.execute("PRAGMA secure_delete=ON")
+        (version,) = self._database.execute("PRAGMA user_version").fetchone()
+        if version > _SCHEMA_VERSION:
+            raise StoreError(
+                f"{str(self.path)!r} has format {version}, which is newer than {_SCHEMA_VERSION}.",
+                remedy="Update attend-agent, or choose another folder.",
+            )
+        self._database.executescript(_SCHEMA + f"PRAGMA user_version={_SCHEMA_VERSION};")
+
+    def _data_version(self) -> int:
+        return int(self._database.execute("PRAGMA data_version").fetchone()[0])
+
+    def _last_forgotten(self) -> int:
+        return int(self._database.execute("SELECT coalesce(max(id), 0) FROM forgotten").fetchone()[0])
+
+    @contextmanager
+    def _failures(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            full = "full" in str(error)
+            raise StoreError(
+                f"the memory {str(self.path)!r} cannot be {what}: {error}.",
+                remedy="Free some disk space." if full else "Check the disk and the permissions of the folder.",
+            ) from error
+
+
+def _kept(row: Sequence[object]) -> Kept:
+    t_s, wall_s, frame_id, source, width_px, height_px, score = row[:7]
+    return Kept(frame_id, source, t_s, width_px, height_px, "clear", score, wall_s)  # type: ignore[arg-type]

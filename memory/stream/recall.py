@@ -1,0 +1,147 @@
+"""Which frames answer a question: `window` mixes the tiers of memory by what the question says about time.
+
+A question about the present is shown the short tier alone, as CurveStream published it. Others are shown a few of the
+newest frames and, in their order of use: moments of the stretch that is named, moments noted for the words of the
+question with what came before or after them, and key moments spread over the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from memory.stream.hints import Hint, read_hint
+from memory.stream.kept import Kept
+from memory.stream.memory import StreamMemory
+from memory.stream.notes import Notes
+from tools.media.types import Span
+
+NEWEST_SHARE = 0.2
+"""The share of a window that shows the present when the question is about the past; our choice."""
+NEAR_FRAMES = 3
+"""Moments shown before or after one that is named; our choice."""
+HITS = 12
+"""Notes looked at for the words of a question; our choice."""
+CLEAR_HITS = 6
+"""Moments shown in full detail; those after them are fuzzy. Our choice: small words need the detail, and it costs."""
+
+
+def window(
+    memory: StreamMemory,
+    notes: Notes | None,
+    question: str | None,
+    t_q: float | None = None,
+    epoch_wall_s: float | None = None,
+) -> list[Kept]:
+    """Return the frames to show for a question, oldest first, the newest last.
+
+    At most `memory.options.capacity` frames are returned, and their tokens fit `token_budget`.
+
+    Args:
+        memory: the tiers of one stream; without key moments, the result is its snapshot.
+        notes: what was noted about it; None finds nothing by words.
+        question: what is asked; None shows half the newest frames and half key moments over all that was seen.
+        t_q: the moment of asking, media time in seconds; None is now. Key moments that have given way since are not
+            brought back.
+        epoch_wall_s: Unix time of media time 0 of a live source (see `read_hint`).
+
+    Raises:
+        StoreError: if the newest frame cannot be stored, or the notes cannot be read.
+    """
+    recent = memory.snapshot(t_q)
+    if memory.moments is None or not recent:
+        return recent
+    now_s = recent[-1].t_s
+    room = memory.options.capacity
+    if question is None:
+        return _fit(memory, recent, _spread(memory, now_s, room), room // 2, clear=0)
+    hint = read_hint(question, now_s, epoch_wall_s)
+    if hint.kind == "present":
+        return recent
+    newest = max(1, round(NEWEST_SHARE * room))
+    return _fit(memory, recent, _wanted(memory, notes, hint, now_s, room), newest, clear=CLEAR_HITS)
+
+
+def _wanted(memory: StreamMemory, notes: Notes | None, hint: Hint, now_s: float, room: int) -> Iterator[Kept]:
+    """The moments that a question about the past wants to see, the most wanted first."""
+    yield from _named(memory, notes, hint, now_s)
+    if hint.span:
+        yield from _spread(memory, now_s, room, hint.span)
+    yield from _spread(memory, now_s, room)
+
+
+def _named(memory: StreamMemory, notes: Notes | None, hint: Hint, now_s: float) -> Iterator[Kept]:
+    if hint.span:
+        within = moments_in(memory, hint.span)
+        hits = _hits(memory, notes, hint.words, hint.span)
+        middle_s = (hint.span.start_s + hint.span.end_s) / 2
+        yield from (kept for kept in hits if kept in within or kept.t_s in hint.span)
+        yield from sorted(within, key=lambda kept: abs(kept.t_s - middle_s))
+    elif hint.edge:
+        held = [moment.kept for moment in memory.moments.all()] if memory.moments else []
+        for hit in _hits(memory, notes, hint.edge, Span(0.0, now_s))[:NEAR_FRAMES]:
+            yield hit
+            if hint.kind == "before":
+                yield from [kept for kept in held if kept.t_s < hit.t_s][: -NEAR_FRAMES - 1 : -1]
+            else:
+                yield from [kept for kept in held if kept.t_s > hit.t_s][:NEAR_FRAMES]
+    else:
+        yield from _hits(memory, notes, hint.words, Span(0.0, now_s))
+
+
+def moments_in(memory: StreamMemory, span: Span) -> list[Kept]:
+    """Return the moments that stand for a stretch: key moments whose own stretch meets it, and all frames kept in it.
+
+    Where the middle tier holds none, the long tier is asked.
+    """
+    stands = [moment.kept for moment in memory.moments.all(span)] if memory.moments else []
+    found = {kept.t_s: kept for kept in (*memory.remembered(span), *stands)}
+    if not found:
+        found = {kept.t_s: kept for kept in memory.past(span)}
+    return [found[t_s] for t_s in sorted(found) if memory.store.has(found[t_s].frame_id)]
+
+
+def _hits(memory: StreamMemory, notes: Notes | None, words: str, span: Span) -> list[Kept]:
+    """The moments noted for some words, best first, each once."""
+    if notes is None or not words:
+        return []
+    found: dict[float, Kept] = {}
+    for note in notes.search(words, HITS, span):
+        at = Span(note.t_s, note.t_s)
+        near = [kept for kept in moments_in(memory, at) if kept.frame_id == note.frame_id] or moments_in(memory, at)
+        for kept in near[:1]:
+            found.setdefault(kept.t_s, kept)
+    return list(found.values())
+
+
+def _spread(memory: StreamMemory, now_s: float, count: int, span: Span | None = None) -> list[Kept]:
+    """At most `count` key moments, evenly spread in time over a span (None: all), the middle of each gap first."""
+    held = [moment.kept for moment in memory.moments.all(span)] if memory.moments else []
+    held = [kept for kept in held if kept.t_s <= now_s]
+    if len(held) <= count:
+        return held
+    start_s, end_s = held[0].t_s, held[-1].t_s
+    targets = [start_s + (end_s - start_s) * (step + 0.5) / count for step in range(count)]
+    nearest = [min(held, key=lambda kept: abs(kept.t_s - target_s)) for target_s in targets]
+    return list(dict.fromkeys(nearest))
+
+
+def _fit(memory: StreamMemory, recent: list[Kept], wanted: Iterable[Kept], newest: int, clear: int) -> list[Kept]:
+    """The newest frames and the most wanted ones that there is room for; what room is left shows more of the newest."""
+    options = memory.options
+    budget = options.token_budget if options.token_budget is not None else options.capacity * options.tokens_clear
+    chosen: dict[float, Kept] = {}
+
+    def take(kept: Kept) -> None:
+        nonlocal budget
+        cost = options.tokens_clear if kept.state == "clear" else options.tokens_fuzzy
+        if kept.t_s not in chosen and len(chosen) < options.capacity and cost <= budget:
+            chosen[kept.t_s], budget = kept, budget - cost
+
+    for kept in reversed(recent[-newest:]):
+        take(kept)
+    for number, kept in enumerate(wanted):
+        take(replace(kept, state="clear" if number < clear else "fuzzy"))
+    for kept in reversed(recent):
+        take(kept)
+    return [chosen[t_s] for t_s in sorted(chosen)]

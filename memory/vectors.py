@@ -1,0 +1,142 @@
+"""`VectorIndex`: nearest vectors by Chroma, as an index that can always be made anew from the truth in SQLite.
+
+Chroma's rows survive a kill, its graph of neighbours may not (a truncated file was seen in 1 of 38 kills), and it stays
+broken until it is rebuilt. So whoever owns the vectors keeps them, and hands them over again when asked.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from threading import RLock
+from typing import Any, TypeVar
+
+import numpy as np
+
+from tools.errors import StoreError
+
+log = logging.getLogger(__name__)
+
+BATCH = 5_000
+"""Vectors handed over at once; Chroma takes at most 5,461."""
+
+Truth = Callable[[], Iterable[tuple[str, np.ndarray, Mapping[str, str | float]]]]
+"""Gives every (id, vector, metadata) that the index should hold."""
+Result = TypeVar("Result")
+
+
+class VectorIndex:
+    """Vectors by cosine in a folder. One process at a time may use the folder; threads may share the index.
+
+    Args:
+        folder: where Chroma keeps its files; made if missing.
+        name: the name of the collection, at least three characters.
+        truth: gives what the index should hold, for rebuilding it.
+    """
+
+    def __init__(self, folder: Path, name: str, truth: Truth) -> None:
+        self._folder, self._name, self._truth = folder, name, truth
+        self._lock = RLock()
+        self._collection: Any = None
+
+    def add(self, ids: Sequence[str], vectors: np.ndarray, metadatas: Sequence[Mapping[str, str | float]]) -> None:
+        """Put vectors (N, D) into the index, or put them in again.
+
+        Raises:
+            StoreError: if the index cannot be written even after it was made anew.
+        """
+
+        def work(collection: Any) -> None:
+            for start in range(0, len(ids), BATCH):
+                part = slice(start, start + BATCH)
+                collection.upsert(
+                    ids=list(ids[part]),
+                    embeddings=np.asarray(vectors[part], np.float32),
+                    metadatas=[dict(metadata) for metadata in metadatas[part]],
+                )
+
+        if len(ids):
+            self._do(work)
+
+    def query(self, vector: np.ndarray, k: int, where: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
+        """Return at most `k` of (id, cosine) nearest to a vector (D,), best first; `where` is a filter of Chroma's."""
+
+        def work(collection: Any) -> list[tuple[str, float]]:
+            count = collection.count()
+            if not count:
+                return []
+            found = collection.query(
+                query_embeddings=[np.asarray(vector, np.float32)],
+                n_results=min(k, count),
+                where=dict(where) if where else None,
+                include=["distances"],
+            )
+            return [(id_, 1 - away) for id_, away in zip(found["ids"][0], found["distances"][0], strict=True)]
+
+        return self._do(work)
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Take vectors out of the index; ids that are not in it are passed over."""
+
+        def work(collection: Any) -> None:
+            for start in range(0, len(ids), BATCH):
+                collection.delete(ids=list(ids[start : start + BATCH]))
+
+        if ids:
+            self._do(work)
+
+    def count(self) -> int:
+        """How many vectors the index holds."""
+        return int(self._do(lambda collection: collection.count()))
+
+    def rebuild(self) -> int:
+        """Throw the index away, make it anew from the truth, and return how many vectors it holds."""
+        from chromadb.api.shared_system_client import SharedSystemClient
+
+        with self._lock:
+            self._collection = None
+            SharedSystemClient.clear_system_cache()  # else Chroma goes on with the files that are being removed
+            shutil.rmtree(self._folder, ignore_errors=True)
+            collection = self._open()
+            rows = list(self._truth())
+            for start in range(0, len(rows), BATCH):
+                part = rows[start : start + BATCH]
+                collection.add(
+                    ids=[row[0] for row in part],
+                    embeddings=np.stack([row[1] for row in part]).astype(np.float32),
+                    metadatas=[dict(row[2]) for row in part],
+                )
+            return len(rows)
+
+    def _open(self) -> Any:
+        if self._collection is None:
+            import chromadb
+            from chromadb.config import Settings
+
+            self._folder.mkdir(parents=True, exist_ok=True)
+            client = chromadb.PersistentClient(str(self._folder), Settings(anonymized_telemetry=False))
+            self._collection = client.get_or_create_collection(
+                self._name, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
+            )
+        return self._collection
+
+    def _do(self, work: Callable[[Any], Result]) -> Result:
+        """Work on the collection; what fails twice is tried a last time on an index made anew."""
+        from chromadb.errors import ChromaError
+
+        with self._lock:
+            for attempt in range(3):
+                try:
+                    return work(self._open())
+                except (ChromaError, ValueError, OSError, RuntimeError) as error:
+                    if attempt == 2:
+                        raise StoreError(
+                            f"the vector index {str(self._folder)!r} cannot be used: {error}.",
+                            remedy="Check the disk; the folder may be removed: it is made anew from what is noted.",
+                        ) from error
+                    if attempt == 1:
+                        log.warning("the vector index %s is broken and is made anew", self._folder)
+                        self.rebuild()
+        raise AssertionError("not reached")
