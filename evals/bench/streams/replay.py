@@ -1,0 +1,282 @@
+"""Streams through every policy: each frame is drawn and encoded once, and each question meets memory as it was then."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from evals.bench.streams.questions import Question
+from evals.bench.streams.stream import VERSION, Stream
+from memory.frames import FrameStore
+from memory.stream.encoders import Encoder
+from memory.stream.kept import Kept
+from memory.stream.memory import StreamMemory
+from memory.stream.notes import NoteKind, Notes
+from memory.stream.options import StreamOptions
+from memory.stream.policy import Decision
+from tools.errors import StoreError
+from tools.media.types import Frame, Span
+
+Budget = Literal["20 frames", "8 frames", "4 frames", "2,560 tokens"]
+TOKENS = 2_560
+"""The second budget: half of what twenty clear frames cost. Our choice."""
+QUOTA_BYTES = 512 << 20
+"""As a user's: the default of `quota_mb`."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way to choose what a model is shown.
+
+    Attributes:
+        name: how it is called in the table.
+        budget: the most it may show.
+        options: of its memory.
+        how: `queue` shows the snapshot; `spread` and `asked` what `memory.stream.recall.window` chooses, without and
+            with the question.
+    """
+
+    name: str
+    budget: Budget
+    options: StreamOptions
+    how: Literal["queue", "spread", "asked"] = "queue"
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}, {self.budget}"
+
+
+OURS, UNASKED = "ours", "ours, question unknown"
+PUBLISHED = "CurveStream as published"
+
+
+def make_rows() -> list[Row]:
+    """All rows: every policy at 20 frames, the main ones at 8, at 4 and at 2,560 visual tokens."""
+    published = {"policy": "curvestream", "tiers": False, "noise_gate": None, "warmup": "skip", "init": "zero"}
+    gated = StreamOptions().noise_gate or 0.1
+
+    def rows(budget: Budget, limit: dict[str, int], names: Sequence[str]) -> Iterator[Row]:
+        settings: dict[str, dict[str, object]] = {
+            "last": {"policy": "last"},
+            "uniform": {"policy": "uniform"},
+            "alternate": {"policy": "alternate"},
+            "random": {"policy": "random"},
+            "motion M": {**published, "policy": "motion"},
+            "curvature C": {**published, "policy": "curvature"},
+            PUBLISHED: published,
+            "CurveStream, first 3 kept": {**published, "warmup": "clear"},
+            "CurveStream + noise gate": {**published, "noise_gate": gated},
+        }
+        for name in names:
+            yield Row(name, budget, StreamOptions.model_validate({"tiers": False, **settings[name], **limit}))
+        ours = StreamOptions.model_validate({"tiers": True, **limit})
+        yield Row(UNASKED, budget, ours, "spread")
+        yield Row(OURS, budget, ours, "asked")
+
+    every = ["last", "uniform", "alternate", "random", "motion M", "curvature C", PUBLISHED]
+    every += ["CurveStream, first 3 kept", "CurveStream + noise gate"]
+    few = ["last", "uniform", "alternate", PUBLISHED]
+    return [
+        *rows("20 frames", {"capacity": 20}, every),
+        *rows("8 frames", {"capacity": 8}, few),
+        *rows("4 frames", {"capacity": 4}, few),
+        *rows("2,560 tokens", {"capacity": 40, "token_budget": TOKENS}, few),
+    ]
+
+
+class RenderedStore(FrameStore):
+    """A frame store without files: pictures are drawn again when asked for, and give way by the same rule and quota.
+
+    Twenty memories can then be fed hours of stream. Every picture counts as `frame_bytes`.
+    """
+
+    def __init__(self, stream: Stream, quota_bytes: int, frame_bytes: int) -> None:
+        self.quota_bytes = quota_bytes
+        self._stream, self._frame_bytes = stream, frame_bytes
+        self._times: dict[str, int] = {}  # oldest first
+        self._held: dict[str, int] = {}
+
+    def put(self, frame: Frame) -> str:
+        self._times.pop(frame.id, None)
+        self._times[frame.id] = round(frame.t_s)
+        if len(self._times) * self._frame_bytes > self.quota_bytes:
+            old = next((known for known in self._times if known not in self._held), None)
+            if old is None:
+                raise StoreError("pinned pictures leave no room.", remedy="Raise the quota.")
+            del self._times[old]
+        return frame.id
+
+    def get(self, frame_id_: str) -> np.ndarray:
+        if frame_id_ not in self._times:
+            raise StoreError(f"the frame {frame_id_!r} gave way to newer ones.")
+        return self._stream.frame(self._times[frame_id_]).rgb
+
+    def has(self, frame_id_: str) -> bool:
+        return frame_id_ in self._times
+
+    def ids(self) -> list[str]:
+        return list(self._times)
+
+    def remove(self, ids: Iterable[str]) -> None:
+        for frame_id_ in ids:
+            self._times.pop(frame_id_, None)
+
+    def pin(self, frame_id_: str) -> None:
+        self._held[frame_id_] = self._held.get(frame_id_, 0) + 1
+
+    def unpin(self, frame_id_: str) -> None:
+        self._held[frame_id_] -= 1
+        if not self._held[frame_id_]:
+            del self._held[frame_id_]
+
+    @property
+    def bytes_used(self) -> int:
+        return len(self._times) * self._frame_bytes
+
+    @property
+    def pinned_bytes(self) -> int:
+        return len(self._held) * self._frame_bytes
+
+
+class Replayed:
+    """An encoder that gives back the feature it was handed: the one of the frame that is pushed next."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.name, self.dim = encoder.name, encoder.dim
+        self.feature = np.empty(0, np.float32)
+
+    def embed(self, rgb: np.ndarray) -> np.ndarray:
+        return self.feature
+
+
+@dataclass
+class Known:
+    """What was computed of a stream's frames by their ids; kept in a folder, where there is one, for the next run."""
+
+    file: Path | None
+    features: dict[str, np.ndarray] = field(default_factory=dict)
+    notes: dict[str, list[tuple[NoteKind, str]]] = field(default_factory=dict)
+    note_s: list[float] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, stream: Stream, encoder: Encoder, folder: Path | None) -> Known:
+        """Read what is known of a stream."""
+        if folder is None:
+            return cls(None)
+        shots = [(shot.start_s, shot.scene.key, shot.seed) for shot in stream.shots]
+        named = json.dumps([VERSION, stream.seed, stream.length_s, shots, encoder.name])
+        known = cls(folder / f"{hashlib.sha256(named.encode()).hexdigest()[:16]}.npz")
+        if known.file and known.file.exists():
+            with np.load(known.file) as saved:
+                known.features = dict(zip(saved["ids"].tolist(), saved["features"], strict=True))
+                known.notes = json.loads(str(saved["notes"]))
+        return known
+
+    def save(self) -> None:
+        """Write it down."""
+        if self.file is None:
+            return
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        part = self.file.with_suffix(".part.npz")
+        ids, features = list(self.features), np.stack(list(self.features.values()))
+        np.savez(part, ids=ids, features=features, notes=json.dumps(self.notes))
+        part.replace(self.file)
+
+    def feature(self, frame: Frame, encoder: Encoder) -> np.ndarray:
+        """Return the feature of a frame, encoded the first time."""
+        if frame.id not in self.features:
+            self.features[frame.id] = encoder.embed(frame.rgb)
+        return self.features[frame.id]
+
+    def note(self, notes: Notes, frame: Frame) -> None:
+        """Take notes on a frame as the agent does, at once; classifier and reader run once a picture."""
+        from agent.notes import note_frame
+
+        if frame.id in self.notes:
+            for kind, text in self.notes[frame.id]:
+                notes.add(frame.t_s, frame.id, kind, text)
+            return
+        started = time.perf_counter()
+        note_frame(notes, frame)
+        self.note_s.append(time.perf_counter() - started)
+        self.notes[frame.id] = [(note.kind, note.text) for note in notes.between(Span(frame.t_s, frame.t_s))]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question and what each row would show for it, oldest first; `choose_s` is how long each row took to choose."""
+
+    question: Question
+    windows: dict[str, list[Kept]]
+    choose_s: dict[str, float]
+
+
+def replay(
+    stream: Stream, rows: Sequence[Row], questions: Sequence[Question], encoder: Encoder, known: Known, notes: Notes
+) -> Iterator[Asked]:
+    """Push a stream through the memory of every row and ask the questions at their times.
+
+    Nothing after a question's time has been pushed, or even drawn, when it is asked.
+    """
+    replayed = Replayed(encoder)
+    frame_bytes = _png_bytes(stream)
+    memories = {
+        row.options: StreamMemory(row.options, replayed, RenderedStore(stream, QUOTA_BYTES, frame_bytes))
+        for row in rows
+    }
+    noted = next((options for options in memories if options.tiers), None)
+    waiting = [(t_q, list(group)) for t_q, group in groupby(questions, key=lambda question: question.t_q)]
+    for frame in stream.frames():
+        if not waiting:
+            break
+        replayed.feature = known.feature(frame, encoder)
+        for options, memory in memories.items():
+            decision = memory.push(frame)
+            # Only CurveStream's decisions count for notes, and they do not depend on the capacity: one memory stands
+            # for all of ours.
+            if options == noted and wants_note(decision):
+                known.note(notes, frame)
+        if waiting[0][0] == frame.t_s:
+            for question in waiting.pop(0)[1]:
+                yield _ask(question, rows, memories, notes)
+    known.save()
+
+
+def wants_note(decision: Decision) -> bool:
+    """Whether the agent would take notes on a frame: it was kept clear, or is a key moment."""
+    return decision.state == "clear" or decision.key
+
+
+def _ask(question: Question, rows: Sequence[Row], memories: dict[StreamOptions, StreamMemory], notes: Notes) -> Asked:
+    from memory.stream.recall import window
+
+    windows, choose_s = {}, {}
+    for row in rows:
+        memory = memories[row.options]
+        started = time.perf_counter()
+        if row.how == "queue":
+            windows[row.key] = memory.snapshot()
+        else:
+            asked = question.text if row.how == "asked" else None
+            windows[row.key] = window(memory, notes, asked, float(question.t_q))
+        choose_s[row.key] = time.perf_counter() - started
+    return Asked(question, windows, choose_s)
+
+
+def _png_bytes(stream: Stream) -> int:
+    """What a frame takes in the real store, by a few of them."""
+    import cv2
+
+    sizes = []
+    for t_s in range(0, stream.length_s, max(1, stream.length_s // 5)):
+        done, png = cv2.imencode(".png", stream.frame(t_s).rgb, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        sizes.append(png.nbytes if done else 0)
+    return sum(sizes) // len(sizes)
