@@ -9,6 +9,7 @@ async with open_assistant("street.mp4", load_config()) as assistant:
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -93,6 +94,10 @@ class Assistant:
     def resume(self) -> AsyncIterator[Event]:
         """Go on with a run that a crash or a stop cut off."""
         return self._run(None)
+
+    async def give_up(self) -> None:
+        """Close the question that waits for a person, unanswered."""
+        await self._end_turn("(stopped)")
 
     async def pending(self) -> Needs | bool:
         """What a resumed conversation waits for: a request to the person, or True for a run cut off; else False."""
@@ -186,6 +191,7 @@ async def open_assistant(
     loop: bool = False,
     model: MLLM | None = None,
     cassette: Path | None = None,
+    view_fps: float | None = None,
 ) -> AsyncIterator[Assistant]:
     """Open a source, a model and a conversation, and start to watch.
 
@@ -197,13 +203,15 @@ async def open_assistant(
         loop: begin a file again at its end.
         model: takes the place of the configured one.
         cassette: a file that the model's traffic is recorded to, for `replay:FILE`.
+        view_fps: pictures a second for `Eyes.live_frame`; None shows those that memory is given.
 
     Raises:
         MediaError, ModelError, StoreError: if the source, the model or the folder cannot be opened.
     """
     thread = thread or uuid.uuid4().hex[:8]
     async with open_threads(config.folder / "threads.sqlite") as saver:
-        eyes = await asyncio.to_thread(open_eyes, source, config, realtime=realtime, loop=loop)
+        opened = functools.partial(open_eyes, source, config, realtime=realtime, loop=loop, view_fps=view_fps)
+        eyes = await asyncio.to_thread(opened)
         try:
             mllm = await asyncio.to_thread(load_mllm, config.model, config.mllm) if model is None else model
             # What the model's server lacks shapes the prompt: it is asked before the loop is built around it.

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from agent.terminal import make_console, safe
-from tools.errors import AttendError
+from tools.errors import AttendError, ConfigError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 memory_app = typer.Typer(no_args_is_help=True, help="What the memory keeps.")
@@ -69,6 +69,7 @@ def chat(
     ] = None,
     thread: Annotated[str | None, typer.Option(help="The conversation to resume or begin, by name.")] = None,
     record: Annotated[Path | None, typer.Option(help="Record the model's traffic, for --model replay:FILE.")] = None,
+    web: Annotated[bool, typer.Option(help="Talk on a web page, which a browser is opened for.")] = False,
     folder: Folder = None,
     config: ConfigFile = None,
     as_json: Json = False,
@@ -79,6 +80,10 @@ def chat(
     from tools.media import parse_clock
 
     settings = _settings(config, model, folder, {"media.fps": fps, "memory.capacity": budget, "memory.policy": policy})
+    if web:
+        _refuse_with_web({"--ask": ask, "--json": as_json, "--until": until})
+        _serve([source], settings, realtime=realtime, loop=loop, thread=thread, browser=True, cassette=record)
+        return
     options = ChatOptions(
         ask=tuple(ask or ()),
         as_json=as_json,
@@ -89,6 +94,69 @@ def chat(
         cassette=record,
     )
     raise typer.Exit(asyncio.run(run_chat(source, settings, options, make_console())))
+
+
+@app.command()
+def serve(
+    sources: Annotated[list[str], typer.Argument(help="One or several; each is what `attend chat` takes.")],
+    host: Annotated[
+        str | None, typer.Option(help="The address to listen on (default 127.0.0.1); others ask for a token.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="The port (default 8765, or the next that is free).")] = None,
+    model: Model = None,
+    fps: Fps = None,
+    budget: Budget = None,
+    policy: Policy = None,
+    loop: Annotated[bool, typer.Option(help="Begin a file again at its end.")] = False,
+    thread: Annotated[str | None, typer.Option(help="The conversation to resume or begin, by name.")] = None,
+    folder: Folder = None,
+    config: ConfigFile = None,
+) -> None:
+    """Watch sources and talk about them on a web page; files play at their own speed."""
+    flags = {"media.fps": fps, "memory.capacity": budget, "memory.policy": policy}
+    settings = _settings(config, model, folder, {**flags, "server.host": host, "server.port": port})
+    _serve(sources, settings, realtime=True, loop=loop, thread=thread)
+
+
+@app.command()
+def watch(
+    source: Source,
+    when: Annotated[list[str], typer.Option(help="A condition, such as 'a bicycle appears'; may be repeated.")],
+    cooldown: Annotated[float | None, typer.Option(help="Seconds from an alert to the next (default 60).")] = None,
+    webhook: Annotated[str | None, typer.Option(help="Post each alert as JSON to this http(s) address.")] = None,
+    webhook_picture: Annotated[bool, typer.Option("--webhook-picture", help="Send the picture along.")] = False,
+    checks: Annotated[
+        int | None, typer.Option("--budget", help="Checks a minute, over all conditions (default 30).")
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Leave after the first alert; exit code 4 if none came.")
+    ] = False,
+    model: Model = None,
+    fps: Fps = None,
+    policy: Policy = None,
+    realtime: Annotated[bool, typer.Option(help="Play a file at its own speed, as if it were live.")] = False,
+    loop: Annotated[bool, typer.Option(help="Begin a file again at its end.")] = False,
+    until: Annotated[str | None, typer.Option(help="Watch up to this time, as m:ss.")] = None,
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Tell when a condition comes true; exit code 3 if the model can judge none of them."""
+    from agent.watching import WatchingOptions, watch_source
+    from tools.media import parse_clock
+
+    flags = {"media.fps": fps, "memory.policy": policy, "watch.cooldown_s": cooldown, "watch.checks_per_minute": checks}
+    settings = _settings(config, model, folder, {**flags, "watch.webhook_picture": webhook_picture or None})
+    options = WatchingOptions(
+        when=tuple(when),
+        webhook=webhook,
+        until_s=parse_clock(until) if until else None,
+        realtime=realtime,
+        loop=loop,
+        once=once,
+        as_json=as_json,
+    )
+    raise typer.Exit(watch_source(source, settings, options, make_console()))
 
 
 @memory_app.command("show")
@@ -127,6 +195,21 @@ def models(as_json: Json = False) -> None:
     from agent.doctor import show_models
 
     show_models(make_console(), as_json)
+
+
+def _serve(sources: list[str], settings: Any, **options: Any) -> None:
+    from agent.server.serve import ServeOptions
+    from agent.server.serve import serve as run_server
+
+    asyncio.run(run_server(sources, settings, ServeOptions(**options), make_console()))
+
+
+def _refuse_with_web(flags: dict[str, Any]) -> None:
+    for flag, value in flags.items():
+        if value:
+            raise ConfigError(
+                f"{flag} is for the terminal and does not go with --web.", remedy="Leave one of them out."
+            )
 
 
 def _settings(config: Path | None, model: str | None, folder: Path | None, flags: dict[str, Any]) -> Any:

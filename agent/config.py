@@ -17,6 +17,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.mllm.options import ModelOptions
+from agent.server.options import ServerOptions
 from memory.stream.options import StreamOptions
 from tools.errors import ConfigError
 from tools.media.options import MediaOptions
@@ -57,6 +58,7 @@ class Config(BaseModel):
         media: how sources are opened and sampled.
         memory: what is kept of a stream.
         limits: caps on one question.
+        server: how the web page is served.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,6 +72,7 @@ class Config(BaseModel):
     media: MediaOptions = MediaOptions()
     memory: StreamOptions = StreamOptions()
     limits: Limits = Limits()
+    server: ServerOptions = ServerOptions()
 
 
 def load_config(

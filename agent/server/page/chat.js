@@ -1,0 +1,106 @@
+// The conversation of a room: its questions and alerts in order, and the box that asks.
+
+import { showAlert } from "/page/alerts.js";
+import { byId, h } from "/page/dom.js";
+import { showTurn } from "/page/turn.js";
+
+const NEAR_END_PX = 80;
+
+/** Show a room's conversation until the signal ends it; `hooks.open(t, frameId)` opens a moment. */
+export function showChat(room, hooks, signal) {
+  const list = byId("conversation");
+  const [form, box, send, stop] = ["ask", "question", "send", "stop"].map(byId);
+  const problem = byId("ask-problem");
+  const views = new Map();
+  const on = (target, type, listener) => target.addEventListener(type, listener, { signal });
+
+  function keepAtEnd(change) {
+    const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END_PX;
+    change();
+    if (atEnd) list.scrollTop = list.scrollHeight;
+  }
+
+  function add(item) {
+    if (item.type === "alert") return list.append(showAlert(room, item, hooks));
+    const view = showTurn(room, item, hooks);
+    list.append(view.element);
+    views.set(item.id, view);
+  }
+
+  function rebuild() {
+    views.clear();
+    list.replaceChildren();
+    if (room.info.about) list.append(h("p", { class: "muted" }, room.info.about));
+    room.conversation.forEach(add);
+    if (!room.conversation.length) list.append(h("p", { class: "muted empty" }, "Nothing was asked yet."));
+    list.scrollTop = list.scrollHeight;
+    settle();
+  }
+
+  function settle() {
+    const state = room.last?.state;
+    const busy = state === "running" || state === "waiting";
+    stop.hidden = !busy;
+    send.disabled = busy || room.info.state !== "open";
+    byId("thread").textContent = room.info.thread ? `“${room.info.thread}”` : "";
+  }
+
+  async function tell(work) {
+    problem.textContent = "";
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      problem.textContent = error.message;
+      return false;
+    }
+  }
+
+  async function ask() {
+    const text = box.value.trim();
+    if (!text) return;
+    if (await tell(() => room.post("ask", { text }))) {
+      box.value = "";
+      grow();
+      list.scrollTop = list.scrollHeight;
+    }
+  }
+
+  function grow() {
+    box.style.height = "auto";
+    box.style.height = `${box.scrollHeight}px`;
+  }
+
+  on(form, "submit", (event) => {
+    event.preventDefault();
+    ask();
+  });
+  on(box, "input", grow);
+  on(box, "keydown", (event) => {
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+      event.preventDefault();
+      ask();
+    }
+  });
+  on(stop, "click", () => tell(() => room.post("stop")));
+  on(document, "keydown", (event) => {
+    if (event.key === "Escape" && !stop.hidden && !document.querySelector("dialog[open]")) {
+      tell(() => room.post("stop"));
+      box.focus();
+    }
+  });
+  on(room, "snapshot", rebuild);
+  on(room, "room", settle);
+  on(room, "turn", ({ detail: turn }) => {
+    list.querySelector(".empty")?.remove();
+    keepAtEnd(() => add(turn));
+    settle();
+  });
+  on(room, "alert", ({ detail: alert }) => keepAtEnd(() => add(alert)));
+  on(room, "event", ({ detail: { turn, event } }) => keepAtEnd(() => views.get(turn.id)?.event(event)));
+  on(room, "turn_state", ({ detail: turn }) => {
+    keepAtEnd(() => views.get(turn.id)?.settle());
+    settle();
+  });
+  rebuild();
+}

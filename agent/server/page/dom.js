@@ -1,0 +1,47 @@
+// Small helpers: elements, times, spoken announcements.
+
+/** Make an element. Properties that the element knows are set, others become attributes; `on` holds listeners. */
+export function h(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === null) continue;
+    if (name === "on") for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
+    else if (name === "class") element.className = value;
+    else if (name in element && typeof value !== "object") element[name] = value;
+    else element.setAttribute(name, value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+export const byId = (id) => document.getElementById(id);
+
+/** Write seconds as m:ss or h:mm:ss, with one decimal only where the time is not a whole second. */
+export function clock(seconds) {
+  const tenths = Math.round(seconds * 10);
+  const whole = Math.floor(tenths / 10);
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60];
+  const two = (number) => String(number).padStart(2, "0");
+  const text = hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+  return tenths % 10 ? `${text}.${tenths % 10}` : text;
+}
+
+/** Read m:ss, h:mm:ss or seconds; null where it is none of them. */
+export function parseClock(text) {
+  const match = /^(?:(?:(\d+):)?(\d{1,3}):(\d{2}(?:\.\d+)?)|(\d+(?:\.\d+)?))$/.exec(text.trim());
+  if (!match) return null;
+  const [, hours = 0, minutes = 0, seconds = 0, plain] = match;
+  return plain === undefined ? hours * 3600 + minutes * 60 + Number(seconds) : Number(plain);
+}
+
+/** The time of day of a Unix time in seconds. */
+export const timeOfDay = (wall) => new Date(wall * 1000).toLocaleTimeString([], { hour12: false });
+
+const SPOKEN_HELD = 6;
+
+/** Have a screen reader say something when it has time. */
+export function announce(text) {
+  const log = byId("spoken");
+  log.append(h("p", { textContent: text }));
+  while (log.children.length > SPOKEN_HELD) log.firstChild.remove();
+}

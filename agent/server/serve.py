@@ -1,0 +1,197 @@
+"""`attend serve` and `attend chat --web`: opens the rooms, says where the page is, and serves it until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+import sys
+import webbrowser
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from rich.console import Console
+
+from agent.config import Config
+from agent.mllm import load_mllm
+from agent.mllm.cassette import record
+from agent.mllm.protocol import MLLM
+from agent.server.house import House
+from agent.server.options import ServerOptions
+from agent.server.room import Room
+from agent.server.security import Access, printed_url
+from agent.server.shapes import Egress
+from agent.terminal import safe
+from tools.errors import ConfigError
+from tools.media.masking import mask_credentials
+
+PORTS_TRIED = 20
+"""How many ports are tried after the default one; our choice."""
+
+MESSAGE_BYTES = 4096
+"""The longest message that a page may send over a WebSocket: it only ever asks for the next picture. Our choice."""
+
+GOODBYE_S = 3
+"""How long open connections may take to end; our choice."""
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """How sources are served.
+
+    Attributes:
+        realtime: play recordings at their own speed.
+        loop: begin recordings again at their end.
+        thread: the conversation to resume or begin; with several sources each has one, numbered.
+        browser: open the page in a browser.
+        cassette: where the model's traffic is recorded.
+    """
+
+    realtime: bool = True
+    loop: bool = False
+    thread: str | None = None
+    browser: bool = False
+    cassette: Path | None = None
+
+
+async def serve(sources: Sequence[str], config: Config, options: ServeOptions, console: Console) -> None:
+    """Serve sources until Ctrl-C. A source that cannot be opened is told of; the others go on.
+
+    Raises:
+        ConfigError: if the address cannot be listened on.
+        ModelError: if the model cannot be loaded or used.
+    """
+    import uvicorn
+
+    from agent.server.app import create_app
+
+    if options.loop and not options.realtime:
+        raise ConfigError("--loop repeats a recording as it plays.", remedy="Add --realtime.")
+    with listen(config.server, console) as listening:
+        port = listening.getsockname()[1]
+        with console.status("Loading the model ..."):
+            model = await asyncio.to_thread(load_mllm, config.model, config.mllm)
+            await asyncio.to_thread(model.preflight)
+        if options.cassette:
+            model = record(model, options.cassette)
+        rooms = make_rooms(sources, config, options, model)
+        access = Access(config.server, port)
+        house = House(rooms, access, describe_egress(model))
+        url = printed_url(config.server.host, port, access.token)
+        settings = uvicorn.Config(
+            create_app(house),
+            log_level="warning",
+            access_log=False,  # it would hold every address
+            ws_max_size=MESSAGE_BYTES,
+            ws_per_message_deflate=False,  # pictures do not shrink
+            timeout_graceful_shutdown=GOODBYE_S,
+            server_header=False,
+        )
+        server = uvicorn.Server(settings)
+        announcing = asyncio.create_task(_announce(house, url, options, console))
+        try:
+            await server.serve(sockets=[listening])
+        finally:
+            announcing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await announcing
+
+
+def make_rooms(sources: Sequence[str], config: Config, options: ServeOptions, model: MLLM) -> list[Room]:
+    """Make a room for each source; they open when the application starts."""
+    several = len(sources) > 1
+    return [
+        Room(
+            str(number),
+            source,
+            config,
+            model,
+            thread=f"{options.thread}-{number}" if options.thread and several else options.thread,
+            realtime=options.realtime,
+            loop=options.loop,
+        )
+        for number, source in enumerate(sources, 1)
+    ]
+
+
+def describe_egress(model: MLLM) -> Egress:
+    """Say what leaves the machine with this model."""
+    spec = mask_credentials(model.spec)
+    if model.abilities.local:
+        return Egress(local=True, text="Nothing leaves this machine", model=spec)
+    host = urlsplit(model.spec.rpartition("@")[2]).hostname or "another machine"
+    return Egress(local=False, text=f"Frames and words go to {host}", model=spec)
+
+
+@contextlib.contextmanager
+def listen(options: ServerOptions, console: Console) -> Iterator[socket.socket]:
+    """Listen on the address of the options, or, where its port was not set on purpose and is in use, on one after it.
+
+    Raises:
+        ConfigError: if that cannot be.
+    """
+    chosen = "port" in options.model_fields_set
+    last = options.port if chosen else min(options.port + PORTS_TRIED, 65_535)
+    for port in range(options.port, last + 1):
+        try:
+            listening = _bind(options.host, port)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE and port < last:
+                continue
+            raise _cannot_listen(options.host, port, error) from error
+        if port != options.port:
+            console.print(f"[yellow]Port {options.port} is in use; this is served on port {port}.[/]")
+        with listening:
+            yield listening
+        return
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listening = socket.socket(family, kind, protocol)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen()
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> ConfigError:
+    if error.errno == errno.EADDRINUSE:
+        remedy = f"Another program uses it, perhaps another attend. Choose --port {port + 1}, or --port 0 for any."
+    elif error.errno == errno.EACCES:
+        remedy = "Ports below 1024 are not for everybody: choose a higher one with --port."
+    else:
+        remedy = "Choose an address of this machine with --host, such as 127.0.0.1."
+    return ConfigError(f"port {port} of {host!r} cannot be listened on: {error.strerror or error}.", remedy=remedy)
+
+
+async def _announce(house: House, url: str, options: ServeOptions, console: Console) -> None:
+    """Tell each source as it opens or fails, then where the page is."""
+    for room in house.rooms:
+        await room.settled()
+        info = room.info
+        if info.problem:
+            words = " ".join(filter(None, (info.problem.problem, info.problem.remedy)))
+            console.print(f"[bold red]{safe(info.name)}[/] cannot be opened: {safe(words)}", soft_wrap=True)
+        else:
+            kind = "live" if info.live else "playing" if info.plays else "reading"
+            console.print(f"[bold]{safe(info.name)}[/]  {kind}", soft_wrap=True)
+    colour = "" if house.egress.local else "[bold red]"
+    console.print(f"model [bold]{safe(house.egress.model)}[/]: {colour}{safe(house.egress.text)}")
+    if house.access.token:
+        console.print("[yellow]Others can reach this address: whoever has the link below may watch and ask.[/]")
+    console.print(f"Open [bold]{safe(url)}[/]  (Ctrl-C ends)", soft_wrap=True)
+    if options.browser and not os.environ.get("CI") and _has_display():
+        await asyncio.to_thread(webbrowser.open, url)
+
+
+def _has_display() -> bool:
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
