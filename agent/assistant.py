@@ -123,7 +123,7 @@ class Assistant:
         ended = False
         try:
             # Traces would carry frames and words to a server, whatever the environment says.
-            with tracing_context(enabled=False):
+            with tracing_context(enabled=False), self.model.precedence.person():
                 async for event in self._events(payload):
                     ended = isinstance(event, Needs | Answered)
                     yield event

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.mllm.options import ModelOptions
 from agent.server.options import ServerOptions
+from agent.watch_options import WatchOptions
 from memory.stream.options import StreamOptions
 from tools.errors import ConfigError
 from tools.media.options import MediaOptions
@@ -59,6 +60,7 @@ class Config(BaseModel):
         memory: what is kept of a stream.
         limits: caps on one question.
         server: how the web page is served.
+        watch: how conditions are watched for, and within which budget.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,6 +75,7 @@ class Config(BaseModel):
     memory: StreamOptions = StreamOptions()
     limits: Limits = Limits()
     server: ServerOptions = ServerOptions()
+    watch: WatchOptions = WatchOptions()
 
 
 def load_config(

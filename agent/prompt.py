@@ -37,14 +37,14 @@ def build_prompt(
     for turn in earlier[-history:] if history else []:
         prompt += _as_text(turn)
     window = [SeenFrame.model_validate(frame) for frame in state.get("window", [])]
-    content, shown = _frames(window, abilities, picture, noted, state.get("gaps", []))
+    content, shown = frame_blocks(window, abilities, picture, noted, state.get("gaps", []))
     content.append({"type": "text", "text": text_of(present[0])})
     prompt.append(HumanMessage(content=content))
     for message in present[1:]:
         artifact = message.artifact if isinstance(message, ToolMessage) else None
         frames = Shown.model_validate(artifact).frames if artifact else []
         if frames:
-            blocks, brought = _frames(frames, abilities, picture, noted)
+            blocks, brought = frame_blocks(frames, abilities, picture, noted)
             shown += brought
             message = message.model_copy(update={"content": [{"type": "text", "text": text_of(message)}, *blocks]})
         prompt.append(message)
@@ -61,14 +61,17 @@ def _as_text(turn: list[AnyMessage]) -> list[BaseMessage]:
     return [HumanMessage(text_of(turn[0])), *([AIMessage(text_of(answer))] if answer else [])]
 
 
-def _frames(
+def frame_blocks(
     frames: Sequence[SeenFrame],
     abilities: Abilities,
     picture: Picture,
     noted: Noted,
     gaps: Sequence[tuple[float, str]] = (),
 ) -> tuple[list[str | dict[str, Any]], list[SeenFrame]]:
-    """The blocks of frames, each picture after its time, gaps between them; and the frames that could be shown."""
+    """The blocks of frames, each picture after its time, gaps between them; and the frames that could be shown.
+
+    Args and what a model without images is shown: see `build_prompt`; `gaps` are (start in seconds, text).
+    """
     if not abilities.images:
         notes = noted(frames)
         lines = [f"[{format_clock(entry.t_s or 0.0)}] {untrusted(entry.text)}" for entry in notes]

@@ -73,6 +73,10 @@ class Recorder(MLLM):
         """Ask the recorded model; what it finds is not recorded."""
         return self.inner.preflight()
 
+    def unjudgeable(self, condition: str) -> str:
+        """Ask the recorded model; what it says is not recorded."""
+        return self.inner.unjudgeable(condition)
+
     def embed_image(self, rgb: np.ndarray) -> np.ndarray:
         """Have the recorded model embed a picture; this is not recorded."""
         return self.inner.embed_image(rgb)

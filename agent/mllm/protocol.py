@@ -22,8 +22,9 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import BaseModel, ConfigDict, NonNegativeInt
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PrivateAttr
 
+from agent.mllm.precedence import Precedence
 from tools.errors import ModelError
 
 Detail = Literal["clear", "fuzzy", "glance"]
@@ -82,6 +83,20 @@ class MLLM(BaseChatModel):
 
     spec: str
     """The model string that this backend was made from, such as `embedded` or `openai:qwen3-vl@http://127.0.0.1:8000/v1`."""
+
+    _precedence: Precedence = PrivateAttr(default_factory=Precedence)
+
+    @property
+    def precedence(self) -> Precedence:
+        """Lets people's questions go before watches, over all that share this model."""
+        return self._precedence
+
+    def unjudgeable(self, condition: str) -> str:
+        """Say why this model can never tell whether a watch's condition holds, and the remedy; "" where it may try.
+
+        A model that was asked all the same answers `cannot judge`; see `agent.watch_judge` for the request.
+        """
+        return ""
 
     def preflight(self) -> list[Finding]:
         """Find out what works, where that takes asking a server; `abilities` states it from then on.

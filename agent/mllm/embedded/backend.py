@@ -14,6 +14,7 @@ from pydantic import PrivateAttr
 
 from agent.mllm.blocks import checked_messages
 from agent.mllm.embedded.answer import reply
+from agent.mllm.embedded.judging import unjudgeable
 from agent.mllm.embedded.mind import Mind
 from agent.mllm.embedded.network import CONTEXT_TOKENS
 from agent.mllm.embedded.perception import embed_image
@@ -50,6 +51,10 @@ class Embedded(MLLM):
             max_side_px=self.options.max_side_px,
             local=True,
         )
+
+    def unjudgeable(self, condition: str) -> str:
+        """Say at once what its evidence can never decide: see `agent.mllm.embedded.judging`."""
+        return unjudgeable(condition)
 
     def embed_image(self, rgb: np.ndarray) -> np.ndarray:
         """Return the pooled features of EfficientNet-Lite2, D = 1280."""

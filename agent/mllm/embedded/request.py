@@ -57,12 +57,14 @@ class Request:
         frames: the frames that belong to it, oldest first where their times are known.
         results: (tool name, text) of the tools called since the question.
         talk: (role, text) of earlier turns, oldest first.
+        watch: for the check of a watch, its condition and the media time in seconds up to which it was judged before.
     """
 
     question: str
     frames: tuple[Shown, ...] = ()
     results: tuple[tuple[str, str], ...] = ()
     talk: tuple[tuple[str, str], ...] = field(default=())
+    watch: tuple[str, float | None] | None = None
 
 
 def read_request(messages: Sequence[BaseMessage]) -> Request:
@@ -89,7 +91,9 @@ def read_request(messages: Sequence[BaseMessage]) -> Request:
         for message in before
         if isinstance(message, HumanMessage | AIMessage) and (text := _read(message)[0])
     ]
-    return Request(question, tuple(frames), tuple(results), tuple(talk))
+    watch = checked[asked].additional_kwargs.get("watch") if asked is not None else None
+    judged = (str(watch["condition"]), watch["since_s"]) if watch else None
+    return Request(question, tuple(frames), tuple(results), tuple(talk), judged)
 
 
 def _index_of_question(messages: Sequence[BaseMessage]) -> int | None:

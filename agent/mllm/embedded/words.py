@@ -33,9 +33,9 @@ _STOP = frozenset(
 def any_words(mind: Mind, facts: Sequence[Fact]) -> str | None:
     """Quote what is written in the newest frame that has words, or None."""
     for fact in _readable(facts):
-        lines = [word.text for word in _lines(mind, fact)]
-        if lines:
-            return f"{_quote(lines)}{fact.cite}."
+        found = [word.text for word in lines(mind, fact)]
+        if found:
+            return f"{_quote(found)}{fact.cite}."
     return None
 
 
@@ -45,7 +45,7 @@ def matching(mind: Mind, question: Question, facts: Sequence[Fact]) -> str | Non
     if not wanted:
         return None
     for fact in _readable(facts):
-        found = _lines(mind, fact)
+        found = lines(mind, fact)
         hits = [word for word in found if wanted & content_words(word.text)]
         if hits:
             best = max(hits, key=lambda word: len(wanted & content_words(word.text)))
@@ -57,11 +57,26 @@ def matching(mind: Mind, question: Question, facts: Sequence[Fact]) -> str | Non
     return None
 
 
+def first_words(mind: Mind, facts: Sequence[Fact], but: str = "") -> str | None:
+    """Quote the first of these frames, whatever its detail, in which something else is written than `but`; or None."""
+    for fact in facts:
+        found = [word.text for word in lines(mind, fact)]
+        if found and not (but and content_words(but) <= content_words(" ".join(found))):
+            return f"{_quote(found)}{fact.cite}."
+    return None
+
+
+def has_word(mind: Mind, fact: Fact, phrase: str) -> bool:
+    """Whether all words of a phrase are written in a frame."""
+    wanted = content_words(phrase)
+    return bool(wanted) and wanted <= content_words(" ".join(word.text for word in lines(mind, fact)))
+
+
 def saying(mind: Mind, question: Question, facts: Sequence[Fact]) -> str | None:
     """Quote a word of the question that is written in one of the first frames given, or None."""
     wanted = content_words(question.text)
     for fact in facts[:MAX_READ]:
-        for word in _lines(mind, fact):
+        for word in lines(mind, fact):
             if any(len(own) > 2 for own in wanted & content_words(word.text)):
                 return f'"{word.text}"{fact.cite}.'
     return None
@@ -80,12 +95,12 @@ def from_results(question: Question, results: Sequence[tuple[str, str]]) -> str 
         if name == "ask_user" and told and told[1].strip(" .").lower() not in ("", "done", "ok", "okay", "yes", "no"):
             return f'You told me: "{told[1]}".'
         if name == "read_text" and (moment := CITATION.search(text)):
-            lines = re.findall(r"<untrusted>(.*?)</untrusted>", text, flags=re.S)
-            if not lines:
+            told_lines = re.findall(r"<untrusted>(.*?)</untrusted>", text, flags=re.S)
+            if not told_lines:
                 return f"I can't read any words {moment[0]}."
             wanted = content_words(question.text)
-            hits = [line for line in lines if wanted & content_words(line)]
-            return f"{_quote(hits or lines)} {moment[0]}."
+            hits = [line for line in told_lines if wanted & content_words(line)]
+            return f"{_quote(hits or told_lines)} {moment[0]}."
         if name == "recall":
             wanted = content_words(question.text)
             hits = [line for line in text.splitlines() if CITATION.match(line) and wanted & content_words(line)]
@@ -103,7 +118,7 @@ def content_words(text: str) -> frozenset[str]:
     return frozenset(word.removesuffix("s") if len(word) > 3 else word for word in found if word not in _STOP) - _STOP
 
 
-def _lines(mind: Mind, fact: Fact) -> list[Word]:
+def lines(mind: Mind, fact: Fact) -> list[Word]:
     """The lines of a frame without what leaves and shadows are easily taken for: single signs, and unsure readings."""
     return [
         word
@@ -118,7 +133,7 @@ def _readable(facts: Sequence[Fact]) -> list[Fact]:
     return [scene.facts[-1] for scene in scenes(clear)][::-1][:MAX_READ]
 
 
-def _quote(lines: Sequence[str]) -> str:
-    quoted = [f'"{line}"' for line in lines[:MAX_LINES]]
-    more = f" and {len(lines) - MAX_LINES} more lines" if len(lines) > MAX_LINES else ""
+def _quote(texts: Sequence[str]) -> str:
+    quoted = [f'"{text}"' for text in texts[:MAX_LINES]]
+    more = f" and {len(texts) - MAX_LINES} more lines" if len(texts) > MAX_LINES else ""
     return f"It says {', '.join(quoted)}{more}"
