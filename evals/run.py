@@ -161,7 +161,7 @@ def run(
         folder, LoadOptions(groups=options.groups, context_s=options.context_s, official_clip=options.official_clip)
     )
     config = _seeded(config, options.seed)
-    wanted = _drawn(loaded.samples, options.limit, options.seed)
+    wanted = draw(loaded.samples, options.limit, options.seed)
     manifest = _manifest(suite, config, options, prompts, loaded)
     log = options.out or config.folder / "evals" / f"{suite.name}-{_digest(manifest.model_dump_json())[:12]}.jsonl"
     finished = _open_log(log, manifest)
@@ -267,7 +267,7 @@ def _record(suite: Suite, sample: Sample, reply: Reply | AttendError) -> Record:
     return Record.model_validate({**base, **taken, **scores, "response": reply.text})
 
 
-def _drawn(samples: Sequence[Sample], limit: int | None, seed: int) -> list[Sample]:
+def draw(samples: Sequence[Sample], limit: int | None, seed: int) -> list[Sample]:
     """At most `limit` samples, in their order; the draw is a prefix of one shuffling, so a larger one holds it."""
     order = list(range(len(samples)))
     random.Random(seed).shuffle(order)

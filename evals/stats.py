@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict
 RESAMPLES = 2_000
 """Bootstrap resamples behind an interval; our choice."""
 
+TAIL = 0.025
+"""What an interval of 95% leaves out on each side."""
+
 Average = Literal["micro", "macro", "groups"]
 
 
@@ -39,6 +42,8 @@ class Rate(BaseModel):
 def rate(outcomes: Sequence[Outcome], average: Average = "micro", *, seed: int = 0) -> Rate:
     """Return the share of right outcomes with a percentile interval from resampling whole clusters.
 
+    Where all outcomes are alike the interval is Clopper and Pearson's, one trial a cluster.
+
     Args:
         outcomes: one for each sample.
         average: `micro` weighs samples alike, `macro` tasks, and `groups` takes macro in each group, then weighs
@@ -59,11 +64,15 @@ def rate(outcomes: Sequence[Outcome], average: Average = "micro", *, seed: int =
     value = float(_average(right.sum(0)[None], count.sum(0)[None], groups, average)[0])
     if len(clusters) < 2:
         return Rate(n=len(outcomes), value=value)
+    if right.sum() in (0, len(outcomes)):
+        # Resampling what is all alike shows no spread: the exact binomial bound, with clusters as the trials.
+        slack = 1 - TAIL ** (1 / len(clusters))
+        return Rate(n=len(outcomes), value=value, low=max(0.0, value - slack), high=min(1.0, value + slack))
     drawn = np.random.default_rng(seed).multinomial(
         len(clusters), np.full(len(clusters), 1 / len(clusters)), size=RESAMPLES
     )
     values = _average(drawn @ right, drawn @ count, groups, average)
-    low, high = np.percentile(values, [2.5, 97.5])
+    low, high = np.quantile(values, [TAIL, 1 - TAIL])
     return Rate(n=len(outcomes), value=value, low=float(low), high=float(high))
 
 

@@ -43,6 +43,7 @@ REMEDY = (
     "Take the question files from the GitHub repository THUNLP-MT/StreamingBench (src/data) and the videos from the "
     "Hugging Face data set mjuicem/StreamingBench, and name the folder that holds both."
 )
+BEFORE = "These questions about the video came before; the new one may refer to them."
 _TIME = re.compile(r"(?:(\d+):)?(\d+):(\d+)")
 
 
@@ -90,7 +91,7 @@ def load(folder: Path, options: LoadOptions) -> Loaded:
             notices.append(f"The part {group!r} is left out: there is no {looked}.")
             continue
         files.append(path)
-        part = [_found(sample, path, videos) for sample in _read(path, group, options.context_s)]
+        part = [_found(sample, places, videos) for sample in _read(path, group, options.context_s)]
         notices += _count_notices(group, part)
         samples += part
     if not files:
@@ -131,7 +132,8 @@ def _read(path: Path, group: str, context_s: float | None) -> Iterator[Sample]:
                 make = _proactive if group == "proactive" else _choice
                 sample = make(f"{group}-{number}", group, entry.video_path, question, context_s, where)
                 if group == "sqa":
-                    sample = replace(sample, kind="sequence", fields={**sample.fields, "context": earlier})
+                    context = f"{BEFORE}\n{earlier}\n" if earlier else ""
+                    sample = replace(sample, kind="sequence", fields={**sample.fields, "context": context})
                     earlier += (
                         f"At {question.time_stamp} it was asked: {question.question} "
                         f"Options: {' '.join(lettered(question.options))} The answer was {question.answer}.\n"
@@ -163,7 +165,7 @@ def _proactive(id_: str, group: str, video: str, question: Question, context_s: 
             remedy="Use the file as its authors released it.",
         )
     asked_s, due_s = seconds(question.time_stamp), seconds(question.ground_truth_time_stamp)
-    count = max(0, int((due_s + POLL_AFTER_S - asked_s) / POLL_EVERY_S))
+    count = max(1, int((due_s + POLL_AFTER_S - asked_s) / POLL_EVERY_S))
     return Sample(
         id=id_,
         group=group,
@@ -192,9 +194,8 @@ def _index_videos(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _found(sample: Sample, annotation: Path, videos: dict[str, Path]) -> Sample:
-    beside = annotation.parent / sample.video
-    path = beside if beside.is_file() else videos.get(Path(sample.video).name)
+def _found(sample: Sample, places: tuple[Path, ...], videos: dict[str, Path]) -> Sample:
+    path = find_file(places, (sample.video,)) or videos.get(Path(sample.video).name)
     return replace(sample, path=path)
 
 

@@ -12,8 +12,7 @@ PROMPTS = {
         "Write its letter (A, B, C or D) and nothing else.\n\nQuestion: {question}\n{options}\n\nLetter:"
     ),
     "sequence": (
-        "These questions about the video came before:\n{context}\nThe new question may refer to them. "
-        "Choose the option that answers it at this moment. "
+        "{context}Choose the option that answers the question about the video at this moment. "
         "Write its letter (A, B, C or D) and nothing else.\n\nQuestion: {question}\n{options}\n\nLetter:"
     ),
     "wait": (
