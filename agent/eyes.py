@@ -11,18 +11,19 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 
 from agent.config import Config
-from agent.notes import NoteTaker, embed_texts
-from memory.frames import FrameStore
-from memory.stream.encoders import load_encoder
+from agent.notes import NoteTaker
+from agent.remembered import Remembered, open_remembered
+from agent.timeline import EyesStatus, Forgotten, Moment, Timeline
 from memory.stream.kept import Kept
 from memory.stream.memory import StreamMemory
 from memory.stream.notes import Note, Notes
-from memory.stream.policy import Decision, make_policy
+from memory.stream.policy import Decision
+from memory.stream.recall import stretches, window
 from memory.stream.recorder import Recorder
 from tools.base import NEAR_S, Evidence, SeenFrame
 from tools.errors import AttendError, ConfigError, MediaError
@@ -51,7 +52,7 @@ LEAST_SPAN_S = 0.1
 """A moment is looked for in at least this much of a recording; our choice."""
 
 Listener = Callable[[Frame, Decision], None]
-"""Told of each frame that memory keeps clear, in the recorder's thread, so it must be quick."""
+"""Told of each frame that shows memory something new, in the recorder's thread, so it must be quick."""
 
 CATCH_UP_S = 2.0
 """How long a question waits for captured frames to be remembered; our choice: a few encodings on a busy machine."""
@@ -63,11 +64,11 @@ class Eyes:
 
     memory: StreamMemory
     notes: Notes
+    remembered: Remembered
     _source: Source
     _capture: Capture
     _recorder: Recorder
     _note_taker: NoteTaker | None
-    session: str
     _spec: str
     _options: MediaOptions
     _can_reread: bool
@@ -85,6 +86,11 @@ class Eyes:
     def source(self) -> str:
         """What is watched, for people; credentials are masked."""
         return self.info.name
+
+    @property
+    def session(self) -> str:
+        """The timeline that media times belong to: a watching of a recording; a live source has one for good."""
+        return self.remembered.notes.source
 
     @property
     def plays(self) -> bool:
@@ -111,7 +117,7 @@ class Eyes:
         return self._live[-1] if self._live else None
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Have a function called with each frame that memory keeps clear; returns what ends that.
+        """Have a function called with each frame that shows memory something new; returns what ends that.
 
         It is called in the recorder's thread and must be quick: hand the frame on, do not work on it.
         """
@@ -151,23 +157,28 @@ class Eyes:
         """End the waiting of `watch`, now and later; what was seen stays, and the source is watched on."""
         self._stop_waiting.set()
 
-    def perceive(self) -> list[SeenFrame]:
-        """Let memory catch up with capture, then return the frames to show now, oldest first, the newest last.
+    def perceive(self, question: str | None = None) -> list[SeenFrame]:
+        """Let memory catch up with capture, then return the frames to show for a question, the newest last.
+
+        Frames are chosen by what the question says about time (see `memory.stream.recall`); without one, the newest.
 
         Raises:
             AttendError: if nothing was ever seen because the source failed.
         """
         self._recorder.drain(CATCH_UP_S, self._capture.stats.last_t_s)
         deadline = time.monotonic() + self._options.open_timeout_s
-        while self.memory.stats.newest_s is None and time.monotonic() < deadline:
+        while not self.memory.stats.seen and time.monotonic() < deadline:
             self._raise_errors()
             if self._recorder.finished:
                 raise MediaError(f"{self.source!r} ended without a picture.", remedy="Check what it shows.")
             self._recorder.drain(WAIT_S, 0.0)
-        window = self.memory.snapshot()
-        if window:
-            self.memory.keep_query(window[-1])
-        return [_seen(kept) for kept in window]
+        if question is None:
+            chosen = self.memory.snapshot()
+        else:
+            chosen = window(self.memory, self.notes, question, epoch_wall_s=self.remembered.epoch_wall_s)
+        if chosen:
+            self.memory.keep_query(chosen[-1])
+        return [_seen(kept) for kept in chosen]
 
     def gaps(self) -> list[Gap]:
         """Stretches of the source that could not be read, oldest first."""
@@ -218,6 +229,54 @@ class Eyes:
         self._finish_notes()
         return [_evidence(note, self.info.name) for note in self.notes.search(query, limit, span)]
 
+    def stretches(self, words: str, span: Span | None = None) -> list[Span]:
+        """The separate stretches of time in which something was noted, oldest first: how often it was there."""
+        self._finish_notes()
+        return stretches(self.memory, self.notes, words, span)
+
+    def timeline(self, points: int = 600) -> Timeline:
+        """All that is remembered, for people; the score curve thinned to at most `points` frames."""
+        return self.remembered.timeline(points)
+
+    def forget(self, span: Span) -> Forgotten:
+        """Remove pictures, vectors and rows of a span. Raises StoreError if a file cannot be removed."""
+        if self._note_taker:
+            self._note_taker.drop(span)
+        self._live.clear()
+        return self.remembered.forget(span)
+
+    def pin(self, t_s: float) -> Moment:
+        """Keep the moment nearest to a time for good. Raises StoreError if nothing is remembered near it."""
+        return self.remembered.pin(t_s, True)
+
+    def unpin(self, t_s: float) -> Moment:
+        """Let a pinned moment give way again. Raises StoreError if nothing is remembered near it."""
+        return self.remembered.pin(t_s, False)
+
+    def export(self, path: Path, span: Span | None = None) -> Path:
+        """Write pictures, moments and notes of a span (None: all) to a zip file. Raises StoreError if it cannot be."""
+        return self.remembered.export(path, span)
+
+    def status(self) -> EyesStatus:
+        """How capture and memory are doing, in numbers, for people."""
+        stats, capture, store = self.memory.stats, self._capture.stats, self.memory.store
+        return EyesStatus(
+            seen=stats.seen,
+            kept=stats.kept_now,
+            dropped=capture.dropped,
+            key_moments=len(self.memory.moments or ()),
+            notes=len(self.notes),
+            quiet_s=capture.quiet_s,
+            capture_late_s=capture.late_max_s,
+            queue_s=capture.queue_s,
+            encode_ms=1000 * stats.encode_s / max(1, stats.seen),
+            disk_mb=store.bytes_used / 2**20,
+            quota_mb=store.quota_bytes / 2**20,
+            problem=self._problem(),
+            troubles=self._told_troubles(),
+            paused=self.paused,
+        )
+
     def noted(self, frames: Sequence[SeenFrame]) -> list[Evidence]:
         """What was noted about frames, in time order."""
         if not frames:
@@ -238,20 +297,25 @@ class Eyes:
         if stats.newest_s is not None:
             parts.append(f"now at {format_clock(stats.newest_s)}")
         parts += [f"no picture from {gap.text}" for gap in self.memory.gaps[-3:]]
-        self._troubles.extend(self._recorder.take_errors())
-        troubles = [*self._troubles, *([self._note_taker.error] if self._note_taker and self._note_taker.error else [])]
-        counted = Counter(str(trouble).rstrip(".") for trouble in troubles)
-        parts += [f"{text} ({number} times)" if number > 1 else text for text, number in counted.items()]
-        return ", ".join(parts)
+        return ", ".join(parts + self._told_troubles())
 
     def close(self) -> None:
         """Stop capture and memory; the frames and notes stay on disk. All is closed, whatever fails on the way."""
         with ExitStack() as stack:
-            stack.callback(self.notes.close)
+            stack.callback(self.remembered.close)
             if self._note_taker:
                 stack.callback(self._note_taker.close)
             stack.callback(self._source.close)
             stack.callback(self._recorder.close)
+
+    def _told_troubles(self) -> list[str]:
+        self._troubles.extend(self._recorder.take_errors())
+        troubles = [*self._troubles, *([self._note_taker.error] if self._note_taker and self._note_taker.error else [])]
+        counted = Counter(str(trouble).rstrip(".") for trouble in troubles)
+        return [f"{text} ({number} times)" if number > 1 else text for text, number in counted.items()]
+
+    def _problem(self) -> str | None:
+        return None
 
     def _finish_notes(self) -> None:
         if self._note_taker and not self.plays:
@@ -299,27 +363,34 @@ def open_eyes(
         wide = view_fps is not None and fps is not None and view_fps > fps
         source = open_source(spec, config.media.model_copy(update={"fps": view_fps}) if wide else config.media)
         stack.callback(source.close)
+        info = source.info
+        remembered, memory = open_remembered(spec, info, config)
+        stack.callback(remembered.close)
+        taker = NoteTaker(remembered.notes, memory.moments) if config.take_notes else None
         live: deque[Frame] = deque(maxlen=1)
-        capture = Capture(source, realtime=realtime, loop=loop, fps=fps if wide else None, glance=live.append)
-        store = FrameStore(config.folder / "frames", config.quota_mb << 20)
-        encoder = load_encoder(config.memory.encoder) if make_policy(config.memory).needs_feature else None
-        memory = StreamMemory(config.memory, encoder, store)
-        # Media time begins anew with each watching, so notes of different times must not mix.
-        session = f"{source.info.name} {datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"
-        notes = Notes(config.folder, session, embed_texts)
-        taker = NoteTaker(notes) if config.take_notes else None
+        capture = Capture(
+            source,
+            realtime=realtime,
+            loop=loop,
+            fps=fps if wide else None,
+            glance=live.append,
+            offset_s=remembered.offset_s,
+        )
         listeners: list[Listener] = [lambda frame, decision: taker.submit(frame)] if taker else []
 
         def on_kept(frame: Frame, decision: Decision) -> None:
             for listener in tuple(listeners):
                 listener(frame, decision)
 
-        recorder = Recorder(capture, memory, on_kept, live=source.info.live or realtime).start()
+        recorder = Recorder(
+            capture, memory, on_kept, live=info.live or realtime, on_turn=remembered.caretaker()
+        ).start()
         stack.pop_all()
-    can_reread = source.info.kind == "video" and not source.info.live and not loop
+    can_reread = info.kind == "video" and not info.live and not loop
     return Eyes(
-        memory, notes, source, capture, recorder, taker, session, spec, config.media, can_reread, live, listeners
-    )
+        memory, remembered.notes, remembered, source, capture, recorder, taker, spec, config.media, can_reread, live,
+        listeners,
+    )  # fmt: skip
 
 
 def _evidence(note: Note, source: str) -> Evidence:

@@ -32,7 +32,7 @@ from agent.events import Perceived, Revising, ToolCalled, ToolReturned
 from agent.mllm.blocks import text_of
 from agent.mllm.protocol import MLLM
 from agent.prompt import build_prompt
-from agent.state import State, Turn, begins_turn, hint, new_turn
+from agent.state import State, Turn, begins_turn, hint, new_turn, split_turns
 from tools.base import Evidence, SeenFrame, Shown
 from tools.errors import AttendError, ToolRetry
 from tools.media import Gap
@@ -51,8 +51,8 @@ NO_ANSWER = "I have no answer to that."
 class Perception(Protocol):
     """What the loop needs of its eyes; `agent.eyes.Eyes` is one."""
 
-    def perceive(self) -> list[SeenFrame]:
-        """Drain what was captured into memory; the frames to show now, oldest first, the newest last."""
+    def perceive(self, question: str | None = None) -> list[SeenFrame]:
+        """Drain what was captured into memory; the frames to show for a question, oldest first, the newest last."""
 
     @property
     def source(self) -> str:
@@ -89,7 +89,9 @@ def build_graph(
     with_tools = model.bind_tools(list(tools)) if abilities.tool_calls and tools else model
 
     async def perceive(state: State) -> State:
-        frames = (await asyncio.to_thread(eyes.perceive))[-limits.frames :] if limits.frames else []
+        turns = split_turns(state.get("messages", []))
+        question = turns[-1][0].text if turns else None
+        frames = (await asyncio.to_thread(eyes.perceive, question))[-limits.frames :] if limits.frames else []
         newest_s = frames[-1].t_s if frames else None
         get_stream_writer()(Perceived(frames=len(frames), newest_s=newest_s, dropped=eyes.dropped))
         window = [frame.model_dump() for frame in frames]

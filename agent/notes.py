@@ -9,14 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from memory.stream.notes import Notes
+from memory.stream.moments import Moments
+from memory.stream.notes import Note, Notes
 from tools.errors import AttendError
-from tools.media import Frame
+from tools.media import Frame, Span
 
 MIN_PROBABILITY = 0.15
 """Labels less likely than this are not noted; our choice: below it most are wrong."""
 
 LABELS = 3
+LEAST_WORD = 3
+"""Letters of a word that counts as one; our choice: shorter ones are often misread specks."""
+WORDS_WORTH = 0.5
+"""What new words add to the detour of a key moment (see `memory.stream.moments`); our choice: about half a cut."""
+INDEX_BATCH = 32
+"""Notes that are embedded at once when there is time; our choice: a search embeds those that are left."""
 BACKLOG = 16
 """Frames waiting to be noted; the oldest give way. Our choice: on two busy cores one takes about a second."""
 
@@ -26,11 +33,13 @@ class NoteTaker:
 
     Args:
         notes: where they go.
+        moments: key moments, of which those with words of their own are worth more; None where there are none.
     """
 
-    def __init__(self, notes: Notes) -> None:
+    def __init__(self, notes: Notes, moments: Moments | None = None) -> None:
         self.error: AttendError | None = None
-        self._notes = notes
+        self._notes, self._moments = notes, moments
+        self._read: frozenset[str] = frozenset()  # the words of the frame noted last
         self._waiting: deque[Frame] = deque(maxlen=BACKLOG)
         self._changed = threading.Condition()
         self._busy = self._closed = False
@@ -47,6 +56,12 @@ class NoteTaker:
         """Wait until everything submitted is noted; False if that takes longer."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._waiting and not self._busy, timeout_s)
+
+    def drop(self, span: Span) -> None:
+        """Leave frames of a span unnoted; when this returns, none of them is in hand any more."""
+        with self._changed:
+            self._waiting = deque((f for f in self._waiting if f.t_s not in span), maxlen=BACKLOG)
+            self._changed.wait_for(lambda: not self._busy)
 
     def close(self) -> None:
         """Finish the frame in hand, drop the waiting ones and end the thread."""
@@ -67,24 +82,37 @@ class NoteTaker:
                 frame = self._waiting.popleft()
                 self._busy = True
             try:
-                note_frame(self._notes, frame)
+                self._note(frame)
             except AttendError as error:
                 # Without its classifier or word reader the chat goes on; the summary says what is missing.
                 self.error = error
             except Exception as error:  # noqa: BLE001 - a thread has no caller: the summary tells of it
                 self.error = AttendError(f"the frame at {frame.t_s:.1f} s could not be noted: {error!r}.")
 
+    def _note(self, frame: Frame) -> None:
+        taken = note_frame(self._notes, frame)
+        words = frozenset(
+            word for note in taken if note.kind == "text" for word in note.text.split() if len(word) >= LEAST_WORD
+        )
+        if self._moments is not None and words - self._read:
+            self._moments.value(frame.t_s, WORDS_WORTH)
+        self._read = words
+        with self._changed:
+            idle = not self._waiting
+        if idle and self._notes.unindexed() >= INDEX_BATCH:
+            self._notes.index()
 
-def note_frame(notes: Notes, frame: Frame) -> None:
-    """Add what can be said of a frame. Raises AttendError if the classifier or the word reader is missing."""
+
+def note_frame(notes: Notes, frame: Frame) -> list[Note]:
+    """Add and return what can be said of a frame. Raises AttendError if the classifier or word reader is missing."""
     from agent.mllm.embedded import labels
     from tools.ocr import read_words
 
     found = [f"{name} ({share:.0%})" for name, share in labels(frame.rgb, LABELS) if share >= MIN_PROBABILITY]
-    if found:
-        notes.add(frame.t_s, frame.id, "label", ", ".join(found))
+    taken = [notes.add(frame.t_s, frame.id, "label", ", ".join(found))] if found else []
     if words := read_words(frame.rgb):
-        notes.add(frame.t_s, frame.id, "text", " ".join(word.text for word in words))
+        taken.append(notes.add(frame.t_s, frame.id, "text", " ".join(word.text for word in words)))
+    return taken
 
 
 def embed_texts(texts: list[str]) -> np.ndarray:

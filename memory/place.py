@@ -25,6 +25,7 @@ from filelock import FileLock, Timeout
 from tools.errors import StoreError
 
 PLACES = "memory"
+RECORDING = "recording"
 MOST_WATCHERS = 16
 """Processes that may watch one source with one folder at the same time; our choice."""
 _NAME_LENGTH = 48
@@ -42,8 +43,12 @@ class Place:
     def frames(self) -> Path:
         return self.folder / "frames"
 
-    def clear(self) -> None:
-        """Remove everything but the pictures, as before a recording is watched anew: the same pictures come again."""
+    def clear(self, *, recording: bool = False) -> None:
+        """Remove everything but the pictures, as before a recording is watched anew: the same pictures come again.
+
+        Args:
+            recording: mark the place as one that may be removed as a whole, since its source can be watched again.
+        """
         for path in self.folder.iterdir():
             if path.name in ("lock", "owner", "frames"):
                 continue
@@ -51,6 +56,8 @@ class Place:
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
+        if recording:
+            (self.folder / RECORDING).touch()
 
     def release(self) -> None:
         """Let other processes claim the place. May be called twice."""
@@ -95,6 +102,24 @@ def places(folder: Path) -> Iterator[Path]:
     """The places in a folder, in the order of their names."""
     if (folder / PLACES).is_dir():
         yield from sorted(path for path in (folder / PLACES).iterdir() if (path / "lock").exists())
+
+
+def tidy_places(folder: Path, limit_bytes: int) -> None:
+    """Remove the memories of recordings that were watched longest ago, until all of them take at most `limit_bytes`.
+
+    Those in use, and those of live sources, which nobody can watch again, are left alone.
+    """
+    sizes = {
+        path: sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        for path in places(folder)
+        if (path / RECORDING).exists() and in_use_by(path) is None
+    }
+    total = sum(sizes.values())
+    for path in sorted(sizes, key=lambda path: (path / RECORDING).stat().st_mtime):
+        if total <= limit_bytes:
+            return
+        shutil.rmtree(path, ignore_errors=True)
+        total -= sizes[path]
 
 
 def in_use_by(path: Path) -> int | None:

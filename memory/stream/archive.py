@@ -24,13 +24,13 @@ from tools.media.types import Gap, Span
 
 FILE_NAME = "memory.sqlite"
 PAST_ROWS = 20_000
-"""Moments held that gave way to others, oldest first to leave: about 50 MB with the bundled encoder. Our choice."""
+"""Moments held that gave way to others, oldest first to leave: about 5 MB. Our choice."""
 _SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS moments (
     t_s REAL PRIMARY KEY, wall_s REAL, frame_id TEXT NOT NULL, source TEXT NOT NULL,
     width_px INTEGER NOT NULL, height_px INTEGER NOT NULL, score REAL,
-    feature BLOB NOT NULL, sketch BLOB,
+    feature BLOB, sketch BLOB,
     start_s REAL NOT NULL, end_s REAL NOT NULL, frames INTEGER NOT NULL, scene INTEGER NOT NULL,
     pinned INTEGER NOT NULL, past INTEGER NOT NULL
 );
@@ -42,10 +42,9 @@ CREATE TABLE IF NOT EXISTS clock (name TEXT PRIMARY KEY, value REAL NOT NULL);
 
 @dataclass(frozen=True, slots=True)
 class PastMoment:
-    """A moment of the long tier: its place in time and its feature; the picture is there while the quota allows."""
+    """A moment of the long tier: its place in time; the picture is there while the quota allows."""
 
     kept: Kept
-    feature: np.ndarray
     start_s: float
     end_s: float
     scene: int
@@ -87,10 +86,10 @@ class Archive:
             self._database.execute(f"INSERT OR REPLACE INTO moments VALUES ({', '.join('?' * len(row))})", row)
 
     def drop(self, times_s: Iterable[float]) -> None:
-        """Let moments give way: they become part of the long tier, without a sketch; the oldest of it leave."""
+        """Let moments give way: they become part of the long tier, without their arrays; the oldest of it leave."""
         with self._failures("written"), self._lock, self._database:
             self._database.executemany(
-                "UPDATE moments SET past = 1, sketch = NULL WHERE t_s = ?", [(t,) for t in times_s]
+                "UPDATE moments SET past = 1, feature = NULL, sketch = NULL WHERE t_s = ?", [(t,) for t in times_s]
             )
             self._database.execute(
                 "DELETE FROM moments WHERE past AND t_s <= "
@@ -123,10 +122,7 @@ class Archive:
             rows = self._database.execute(
                 "SELECT * FROM moments WHERE past AND end_s >= ? AND start_s <= ? ORDER BY t_s", (start_s, end_s)
             ).fetchall()
-        return [
-            PastMoment(_kept(row), np.frombuffer(row[7], np.float16).astype(np.float32), row[9], row[10], row[12])
-            for row in rows
-        ]
+        return [PastMoment(_kept(row), row[9], row[10], row[12]) for row in rows]
 
     def push_gap(self, gap: Gap) -> None:
         """Write down a stretch that was not seen; the same gap with an end replaces the one without."""

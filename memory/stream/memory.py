@@ -145,6 +145,8 @@ class StreamMemory:
             else:
                 self._gaps.append(gap)
                 self._gap_count += 1
+        if self._ledger:
+            self._ledger.push_gap(gap)
 
     def snapshot(self, t_q: float | None = None) -> list[Kept]:
         """Return what is to be shown for a question asked at `t_q` (None: now), oldest first. The queue is not changed.
@@ -233,12 +235,13 @@ class StreamMemory:
         with self._writing, self._lock:
             self._insert(replace(kept, state="clear"))
 
-    def restore(self, moments: Sequence[KeyMoment], last_s: float) -> None:
-        """Take up the key moments of an earlier process; frames must come after `last_s`, in seconds."""
+    def restore(self, moments: Sequence[KeyMoment], gaps: Sequence[Gap], last_s: float) -> None:
+        """Take up what an earlier process remembered; frames must come after `last_s`, in seconds."""
         assert self.moments is not None
         self.moments.restore(moments)
         for moment in moments:
             self.store.pin(moment.kept.frame_id)
+        self._gaps.extend(gaps)
         self._newest_s = last_s
 
     def pin(self, t_s: float, pinned: bool = True) -> Kept:
@@ -317,7 +320,7 @@ class StreamMemory:
                 gaps=self._gap_count,
                 kept_now=len(self._queue),
                 tokens_now=self._tokens([entry.kept for entry in self._queue]),
-                newest_s=None if math.isinf(self._newest_s) else self._newest_s,
+                newest_s=self._newest_s if clear + fuzzy + discarded else None,
                 encode_s=self._encode_s,
             )
 

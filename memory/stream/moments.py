@@ -32,7 +32,7 @@ from typing import Protocol
 import numpy as np
 
 from memory.stream.kept import Kept
-from tools.media.types import Span
+from tools.media.types import Gap, Span
 
 SKETCH_SHAPE = (90, 160)
 LOCAL_WEIGHT = 1.0
@@ -87,6 +87,9 @@ class Ledger(Protocol):
 
     def drop(self, times_s: Iterable[float]) -> None:
         """Let the moments at these times become part of the long tier."""
+
+    def push_gap(self, gap: Gap) -> None:
+        """Write down a stretch that was not seen."""
 
     def past(self, span: Span | None = None) -> Sequence[PastLike]:
         """The long tier in a span (None: all), oldest first."""

@@ -7,13 +7,14 @@ question with what came before or after them, and key moments spread over the re
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from memory.stream.hints import Hint, read_hint
+from memory.stream.hints import Hint, content_words, read_hint
 from memory.stream.kept import Kept
 from memory.stream.memory import StreamMemory
-from memory.stream.notes import Notes
+from memory.stream.notes import Notes, tokenize
 from tools.media.types import Span
 
 NEWEST_SHARE = 0.2
@@ -99,6 +100,29 @@ def moments_in(memory: StreamMemory, span: Span) -> list[Kept]:
     if not found:
         found = {kept.t_s: kept for kept in memory.past(span)}
     return [found[t_s] for t_s in sorted(found) if memory.store.has(found[t_s].frame_id)]
+
+
+def stretches(memory: StreamMemory, notes: Notes, words: str, span: Span | None = None) -> list[Span]:
+    """Return the separate stretches of time in which all of some words were noted, oldest first.
+
+    Two moments belong together where no key moment between them lacks the words.
+    """
+    wanted = set(tokenize(content_words(words)))
+    told = {note.t_s for note in notes.between(span) if wanted <= set(tokenize(note.text))} if wanted else set()
+    moments = {kept.t_s: (kept.t_s, kept.t_s) for kept in memory.past(span or Span(0.0, sys.float_info.max))}
+    moments |= {
+        moment.t_s: (moment.start_s, moment.end_s) for moment in (memory.moments.all() if memory.moments else [])
+    }
+    found: list[Span] = []
+    open_ = False
+    for t_s in sorted({*moments, *told}):
+        start_s, end_s = moments.get(t_s, (t_s, t_s))
+        if t_s in told and open_:
+            found[-1] = Span(found[-1].start_s, end_s)
+        elif t_s in told:
+            found.append(Span(start_s, end_s))
+        open_ = t_s in told
+    return found
 
 
 def _hits(memory: StreamMemory, notes: Notes | None, words: str, span: Span) -> list[Kept]:

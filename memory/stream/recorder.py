@@ -48,9 +48,11 @@ class Recorder:
     Args:
         capture: where frames come from; started and closed with the recorder.
         memory: where they go.
-        on_kept: called in the recorder's thread for each frame kept clear, after it is in memory. Capture goes on
-            meanwhile; a live source may drop frames if this takes long.
+        on_kept: called in the recorder's thread for each frame that shows something new (a key moment; without key
+            moments, a frame kept clear), after it is in memory. Capture goes on meanwhile; a live source may drop
+            frames if this takes long.
         live: whether the source goes on for ever, or plays by the clock. Decides what `drain` waits for.
+        on_turn: called in the recorder's thread about every `POLL_S` seconds, for what must be looked after.
     """
 
     def __init__(
@@ -60,9 +62,10 @@ class Recorder:
         on_kept: Callable[[Frame, Decision], None] | None = None,
         *,
         live: bool = False,
+        on_turn: Callable[[], None] | None = None,
     ) -> None:
         self.memory, self.live = memory, live
-        self._capture, self._on_kept = capture, on_kept
+        self._capture, self._on_kept, self._on_turn = capture, on_kept, on_turn
         self._stop = Event()
         self._moved = Condition()  # guards what follows
         self._turns = 0  # waits for the capture that ended with a frame in memory, or with nothing to come yet
@@ -152,6 +155,7 @@ class Recorder:
                 if item is None and self._capture.finished:
                     break
                 self._take(item)
+                self._look_after()
         except Exception as error:  # noqa: BLE001 - a thread has no caller: it is raised by drain and close
             self._defect = error
         finally:
@@ -175,8 +179,16 @@ class Recorder:
     def _remember(self, frame: Frame) -> None:
         try:
             decision = self.memory.push(frame)
-            if decision.state == "clear" and self._on_kept is not None:
+            new = decision.key if self.memory.moments is not None else decision.state == "clear"
+            if new and self._on_kept is not None:
                 self._on_kept(frame, decision)
+        except AttendError as error:
+            self._hold(error)
+
+    def _look_after(self) -> None:
+        try:
+            if self._on_turn is not None:
+                self._on_turn()
         except AttendError as error:
             self._hold(error)
 
