@@ -12,12 +12,11 @@ from fastapi import APIRouter, FastAPI, Path, Request, Response
 from fastapi.exceptions import HTTPException, RequestValidationError
 from fastapi.responses import JSONResponse
 
-from agent.server import conversation, streams
+from agent.server import conversation, memory, streams, watches
 from agent.server.house import House, NotFound, TheHouse
 from agent.server.room import Busy, NotOpen
 from agent.server.security import Guard
 from agent.server.shapes import Problem, Session, SignIn
-from agent.server.status import follow_status
 from tools.errors import AttendError
 
 PAGE = files("agent.server") / "page"
@@ -33,7 +32,7 @@ def create_app(house: House) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(work) for room in house.rooms for work in (room.live(), follow_status(room))]
+        tasks = [asyncio.create_task(work) for room in house.rooms for work in (room.live(), room.follow_status())]
         try:
             yield
         finally:
@@ -47,7 +46,7 @@ def create_app(house: House) -> FastAPI:
     app.add_exception_handler(AttendError, _tell)
     app.add_exception_handler(RequestValidationError, _tell_invalid)
     app.add_exception_handler(HTTPException, _tell_http)
-    for router in (page, conversation.router, streams.router):
+    for router in (page, conversation.router, memory.router, watches.router, streams.router):
         app.include_router(router)
     return app
 

@@ -66,7 +66,7 @@ class LiveView:
     def watching(self) -> Iterator[int]:
         """Keep pictures coming for as long as this lasts; gives the number to wait for a picture after."""
         self._viewers += 1
-        begin = self._number - 1  # the newest picture is there at once ...
+        begin = self._number - bool(self._newest)  # the newest picture is there at once ...
         if self._task is None or self._task.done():
             begin = self._number  # ... but not one from when somebody last watched
             self._task = asyncio.create_task(self._encode())
@@ -89,6 +89,10 @@ class LiveView:
         """End all watching."""
         self._closed = True
         self._news.set()
+
+    def forget(self) -> None:
+        """Drop the picture that new viewers would be shown first."""
+        self._newest = b""
 
     async def _encode(self) -> None:
         last: Frame | None = None

@@ -7,7 +7,7 @@ import logging
 import time
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 from agent.assistant import Assistant, open_assistant
@@ -17,14 +17,35 @@ from agent.events import Answered, Event, Needs
 from agent.mllm.protocol import MLLM
 from agent.server.feed import Feed
 from agent.server.pictures import LiveView, Thumbnails
-from agent.server.shapes import Happened, Latency, Problem, RoomInfo, Status, Turn, TurnState, TurnStates
+from agent.server.shapes import (
+    Between,
+    Happened,
+    Latency,
+    Problem,
+    Remembrance,
+    RoomInfo,
+    Status,
+    Turn,
+    TurnState,
+    TurnStates,
+)
+from agent.server.status import read_status
+from agent.timeline import Forgotten, Moment, Timeline
+from agent.watches import Alert, Watcher
 from tools.errors import AttendError
+from tools.media import Span
 from tools.media.masking import mask_credentials
 
 log = logging.getLogger(__name__)
 
-TURNS_HELD = 200
-"""Questions shown on the page, the newest; the conversation on disk holds all. Our choice."""
+ITEMS_HELD = 200
+"""Questions and alerts shown on the page, the newest; the conversation on disk holds all questions. Our choice."""
+
+STATUS_S = 1.0
+"""How often pages are told how a room stands; our choice."""
+
+FRESH_S = 1.0
+"""How old a timeline may be that is handed to the next page; our choice."""
 
 
 class Busy(AttendError):
@@ -62,12 +83,16 @@ class Room:
         self._spec, self._config, self._model = spec, config, model
         self._thread, self._realtime, self._loop = thread, realtime, loop
         self.feed = Feed()
-        self.turns: deque[Turn] = deque(maxlen=TURNS_HELD)
+        self.conversation: deque[Turn | Alert] = deque(maxlen=ITEMS_HELD)
         self.status: Status | None = None
         self.info = RoomInfo(id=room_id, name=mask_credentials(spec), state="opening")
         self._assistant: Assistant | None = None
         self._live: LiveView | None = None
         self._thumbnails: Thumbnails | None = None
+        self._watcher: Watcher | None = None
+        self._turn: Turn | None = None  # the last question
+        self._timeline: tuple[float, Timeline] | None = None
+        self._reading_timeline = asyncio.Lock()
         self._running: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
         self._again = asyncio.Event()
@@ -101,20 +126,47 @@ class Room:
         if self._live:
             self._live.close()
 
-    @property
-    def closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._closing.is_set()
+    async def follow_status(self) -> None:
+        """Tell the pages how the room stands, as long as there are any, until `close`."""
+        while not self._closing.is_set():
+            if self.feed.readers:
+                try:
+                    await self.refresh_status()
+                except AttendError as error:
+                    log.warning("%s", mask_credentials(str(error)))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), STATUS_S)
 
-    async def wait_closed(self, timeout_s: float) -> None:
-        """Wait until `close` is called, or the time is over."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._closing.wait(), timeout_s)
+    async def refresh_status(self) -> None:
+        """Tell the pages how the room stands now; nothing where it is not open."""
+        if self._assistant and self._watcher:
+            self.status = await asyncio.to_thread(read_status, self._assistant.eyes, self._watcher)
+            self.feed.state("status", self.status)
 
-    def tell_status(self, status: Status) -> None:
-        """Tell the pages how the room stands."""
-        self.status = status
-        self.feed.state("status", status)
+    async def timeline(self) -> Timeline:
+        """What is remembered, read at most once in `FRESH_S` for all pages."""
+        eyes = self.assistant.eyes
+        async with self._reading_timeline:
+            if self._timeline is None or time.monotonic() - self._timeline[0] > FRESH_S:
+                self._timeline = (time.monotonic(), await asyncio.to_thread(eyes.timeline))
+            return self._timeline[1]
+
+    async def changed_memory(self, change: Callable[[float], Moment], t_s: float) -> Moment:
+        """Change a moment, and tell the pages that what they show of the memory is out of date."""
+        moment = await asyncio.to_thread(change, t_s)
+        self._timeline = None
+        self.feed.tell(Remembrance())
+        return moment
+
+    async def forget(self, span: Span) -> Forgotten:
+        """Remove a stretch from memory, and from what pages show. Raises StoreError if a file cannot be removed."""
+        eyes, view, thumbnails = self.assistant.eyes, self.view, self.thumbnails
+        forgotten = await asyncio.to_thread(eyes.forget, span)
+        view.forget()
+        thumbnails.forget()
+        self._timeline = None
+        self.feed.tell(Remembrance(forgotten=Between(start_s=span.start_s, end_s=span.end_s)))
+        return forgotten
 
     @property
     def assistant(self) -> Assistant:
@@ -141,6 +193,13 @@ class Room:
             raise NotOpen(f"{self.info.name!r} is not open.", remedy="Wait a moment.")
         return self._thumbnails
 
+    @property
+    def watcher(self) -> Watcher:
+        """The room's watches. Raises NotOpen while there are none."""
+        if self._watcher is None:
+            raise NotOpen(f"{self.info.name!r} is not open.", remedy="Wait a moment.")
+        return self._watcher
+
     def ask(self, question: str) -> Turn:
         """Put a question; what happens is told by the feed.
 
@@ -153,11 +212,12 @@ class Room:
             raise Busy(
                 "another question is being answered here.", remedy="Wait for the answer, or stop it; then ask again."
             )
-        if (last := self._last()) and last.state == "waiting":
+        if self._turn and self._turn.state == "waiting":
             raise Busy("the agent waits for a reply.", remedy="Reply to it, or stop that question; then ask again.")
         events = assistant.ask(question)
         turn = Turn(id=uuid.uuid4().hex[:12], question=question.strip(), asked_s=time.time())
-        self.turns.append(turn)
+        self._turn = turn
+        self.conversation.append(turn)
         self.feed.tell(turn)
         self._run(turn, events)
         return turn
@@ -168,7 +228,7 @@ class Room:
         Raises:
             Busy: if it asks for nothing, perhaps because another page has replied.
         """
-        turn = self._last()
+        turn = self._turn
         if self._running or turn is None or turn.state != "waiting":
             raise Busy("the agent asks for nothing now.", remedy="Perhaps another page has replied already.")
         self._tell_state(turn, "running")
@@ -177,7 +237,7 @@ class Room:
 
     async def stop(self) -> None:
         """Stop the answer, or give up the question that waits for a reply; nothing happens where there is neither."""
-        turn = self._last()
+        turn = self._turn
         if self._running:
             self._running.cancel()
         elif turn and turn.state == "waiting":
@@ -201,10 +261,11 @@ class Room:
                 await self._closing.wait()
                 if self._running:
                     self._running.cancel()
-                    with suppress(asyncio.CancelledError):
-                        await self._running
+                    await asyncio.wait([self._running])
+                if self._watcher:
+                    await asyncio.to_thread(self._watcher.close)
         finally:
-            self._assistant = None
+            self._assistant = self._watcher = None
             self._settled.set()
 
     async def _opened(self, assistant: Assistant) -> None:
@@ -214,6 +275,12 @@ class Room:
         self._assistant, self._thread = assistant, assistant.thread
         self._live = LiveView(eyes, self._config.server)
         self._thumbnails = Thumbnails(eyes, self._config.server.jpeg_quality)
+        loop = asyncio.get_running_loop()
+
+        def tell(alert: Alert) -> None:
+            loop.call_soon_threadsafe(self._alerted, alert)
+
+        self._watcher = Watcher(self._model, eyes, self._config.watch, tell)
         self._set(
             name=info.name,
             state="open",
@@ -229,35 +296,32 @@ class Room:
             about=f"This conversation was about {earlier} before; times in it belong to that." if earlier else "",
         )
         self._settled.set()
-        turn = self._last()
-        if turn and turn.state == "running":
-            self._run(turn, assistant.resume())
+        if self._turn and self._turn.state == "running":
+            self._run(self._turn, assistant.resume())
+
+    def _alerted(self, alert: Alert) -> None:
+        self.conversation.append(alert)
+        self.feed.tell(alert)
 
     async def _remember_turns(self, assistant: Assistant) -> None:
         """Take over the conversation of an earlier process; a question cut off by its end goes on."""
-        self.turns.clear()
+        self.conversation.clear()
+        self._turn = turn = None
         for message in await assistant.history():
             if message.type == "human":
-                self.turns.append(Turn(id=uuid.uuid4().hex[:12], question=message.text, state="stopped"))
-            elif self.turns:
-                told = Answered(
-                    answer=Answer(text=message.text),
-                    steps=0,
-                    tokens_in=0,
-                    tokens_out=0,
-                    seconds=0.0,
-                    first_token_s=None,
-                )
-                self.turns[-1].take(told)
-                self.turns[-1].state = "done"
+                turn = Turn(id=uuid.uuid4().hex[:12], question=message.text, state="stopped")
+                self.conversation.append(turn)
+            elif turn:
+                turn.take(_told(message.text))
+                turn.state = "done"
         pending = await assistant.pending()
-        if (last := self._last()) and isinstance(pending, Needs):
-            last.take(pending)
-            last.state = "waiting"
-        elif last and pending:
-            last.state = "running"
-        for turn in self.turns:
-            self.feed.tell(turn)
+        if turn and isinstance(pending, Needs):
+            turn.take(pending)
+        if turn and pending:
+            turn.state = "waiting" if isinstance(pending, Needs) else "running"
+        self._turn = turn
+        for item in self.conversation:
+            self.feed.tell(item)
 
     def _run(self, turn: Turn, events: AsyncIterator[Event]) -> None:
         self._running = asyncio.create_task(self._follow(turn, events))
@@ -303,14 +367,17 @@ class Room:
             tokens_out=answered.tokens_out,
         )
 
-    def _last(self) -> Turn | None:
-        return self.turns[-1] if self.turns else None
-
     def _set(self, **changes: object) -> None:
         self.info = self.info.model_copy(update=changes)
         if self.info.state == "failed":
             self._settled.set()
         self.feed.state("room", self.info)
+
+
+def _told(text: str) -> Answered:
+    """An answer of an earlier process, of which the words alone are known."""
+    answer = Answer(text=text)
+    return Answered(answer=answer, steps=0, tokens_in=0, tokens_out=0, seconds=0.0, first_token_s=None)
 
 
 async def _first(*waits: object) -> None:

@@ -6,7 +6,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agent.events import Answered, Event, Token
+from agent.events import Event, Token
+from agent.timeline import EyesStatus, Moment
+from agent.watches import Alert, WatchStatus
+from tools.base import SeenFrame
 from tools.errors import AttendError
 from tools.media.masking import mask_credentials
 
@@ -97,11 +100,6 @@ class Turn(_Shape):
         else:
             self.events.append(event)
 
-    @property
-    def answer(self) -> str:
-        """The checked answer's text, or ""."""
-        return next((event.answer.text for event in reversed(self.events) if isinstance(event, Answered)), "")
-
 
 class Happened(_Shape):
     """An event of the running turn."""
@@ -128,12 +126,16 @@ class Status(_Shape):
         badge: `live` and `playing` go on by themselves, `reading` is read ahead, `stale` shows nothing new.
         position_s: media time of the newest frame in memory.
         process_mb: resident memory of the server's process, all rooms together, in MiB.
+        alerts_leave_to: other machines that webhooks send alerts to.
     """
 
     type: Literal["status"] = "status"
     badge: Literal["live", "playing", "reading", "ended", "paused", "stale"]
     position_s: float | None
+    eyes: EyesStatus
     process_mb: float
+    watches: list[WatchStatus]
+    alerts_leave_to: list[str]
 
 
 class Snapshot(_Shape):
@@ -141,7 +143,7 @@ class Snapshot(_Shape):
 
     type: Literal["snapshot"] = "snapshot"
     room: RoomInfo
-    conversation: list[Turn]
+    conversation: list[Annotated[Turn | Alert, Field(discriminator="type")]]
     status: Status | None
 
 
@@ -169,6 +171,42 @@ class Words(_Shape):
 
 class SignIn(_Shape):
     token: str = Field(max_length=512)
+
+
+class At(_Shape):
+    """A moment, in seconds of media time."""
+
+    t_s: float = Field(ge=0, allow_inf_nan=False)
+
+
+class Between(_Shape):
+    """A stretch, in seconds of media time."""
+
+    start_s: float = Field(ge=0, allow_inf_nan=False)
+    end_s: float = Field(ge=0, allow_inf_nan=False)
+
+
+class NewWatch(_Shape):
+    """A condition to watch for; see `agent.watches.Watcher.add`."""
+
+    condition: str = Field(max_length=TEXT_LENGTH)
+    cooldown_s: float | None = Field(default=None, allow_inf_nan=False)
+    webhook: str | None = Field(default=None, max_length=TEXT_LENGTH)
+
+
+class ShownMoment(_Shape):
+    """What is known of a moment: `frame` is None where no picture is left, `moment` where it is not remembered."""
+
+    frame: SeenFrame | None
+    moment: Moment | None
+    reason: str
+
+
+class Remembrance(_Shape):
+    """The memory was changed by a person: what is shown of it is out of date."""
+
+    type: Literal["memory"] = "memory"
+    forgotten: Between | None = None
 
 
 class Accepted(_Shape):

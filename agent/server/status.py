@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from agent.eyes import Eyes
 from agent.server.shapes import Status
-
-if TYPE_CHECKING:
-    from agent.eyes import Eyes
-    from agent.server.room import Room
-
-EVERY_S = 1.0
-"""How often pages are told how a room stands; our choice."""
+from agent.watches import Watcher
+from agent.webhooks import leaves_machine, shown_address
+from tools.media.masking import mask_credentials
 
 Badge = Literal["live", "playing", "reading", "ended", "paused", "stale"]
 
 
-async def follow_status(room: Room) -> None:
-    """Tell the feed of a room how it stands, while somebody reads it, until the room closes."""
-    while not room.closed:
-        if room.feed.readers and room.info.state == "open":
-            eyes = room.assistant.eyes
-            room.tell_status(await asyncio.to_thread(read_status, eyes))
-        await room.wait_closed(EVERY_S)
-
-
-def read_status(eyes: Eyes) -> Status:
-    """Read how eyes stand, and the memory of this process."""
+def read_status(eyes: Eyes, watcher: Watcher) -> Status:
+    """Read how eyes and watches stand, and the memory of this process."""
     import psutil
 
-    newest = eyes.memory.stats.newest_s
+    status = eyes.status()
+    problem = None if status.problem is None else mask_credentials(status.problem)
+    troubles = [mask_credentials(trouble) for trouble in status.troubles]
+    watches = watcher.statuses()
+    hooks = {entry.watch.webhook for entry in watches if entry.watch.webhook}
     return Status(
-        badge=_badge(eyes, None),
-        position_s=newest,
+        badge=_badge(eyes, problem),
+        position_s=eyes.memory.stats.newest_s,
+        eyes=status.model_copy(update={"problem": problem, "troubles": troubles}),
         process_mb=psutil.Process().memory_info().rss / 2**20,
+        watches=watches,
+        alerts_leave_to=sorted(shown_address(hook) for hook in hooks if leaves_machine(hook)),
     )
 
 

@@ -50,7 +50,7 @@ async def live(websocket: WebSocket, room: TheRoom) -> None:
 async def _send_events(websocket: WebSocket, room: Room) -> None:
     while True:
         cursor = room.feed.cursor
-        snapshot = Snapshot(room=room.info, conversation=list(room.turns), status=room.status)
+        snapshot = Snapshot(room=room.info, conversation=list(room.conversation), status=room.status)
         await websocket.send_text(snapshot.model_dump_json())
         with suppress(Lagged):
             while True:

@@ -3,8 +3,13 @@
 import { begin } from "/page/api.js";
 import { showChat } from "/page/chat.js";
 import { byId, h } from "/page/dom.js";
+import { openForget } from "/page/forget.js";
 import { showLive } from "/page/live.js";
+import { openMoment } from "/page/moment.js";
+import { showNumbers } from "/page/numbers.js";
 import { Room } from "/page/room.js";
+import { showTimeline } from "/page/timeline.js";
+import { showWatches } from "/page/watches.js";
 
 const BADGES = {
   live: "live",
@@ -24,7 +29,18 @@ function select(room, rooms) {
   const on = (target, type, listener) => target.addEventListener(type, listener, { signal });
   document.title = `${room.info.name} – Attend`;
   room.missed = 0;
-  const hooks = { open: (t, frameId) => console.debug("open", t, frameId) };
+  const hooks = {
+    open: (t, frameId) => {
+      timeline.mark([{ t_s: t }]);
+      openMoment(room, t, frameId, hooks);
+    },
+    cited: (citations) => timeline.mark(citations),
+    ask: (words) => {
+      byId("question").value = words;
+      byId("question").focus();
+    },
+  };
+  const timeline = showTimeline(room, hooks, signal);
 
   const showInfo = () => {
     const { info, status } = room;
@@ -34,17 +50,34 @@ function select(room, rooms) {
     byId("badge").dataset.badge = badge;
     byId("notes").textContent = [...info.notes, ...info.findings].join(" ");
     byId("retry").hidden = info.state !== "failed";
-    byId("problem").textContent = info.problem ? `${info.problem.problem} ${info.problem.remedy}` : (status?.problem ?? "");
+    byId("problem").textContent = info.problem ? `${info.problem.problem} ${info.problem.remedy}` : (status?.eyes.problem ?? "");
     byId("picture-note").textContent = badge === "paused" ? "Paused: nothing is looked at" : "";
     byId("pause").textContent = badge === "paused" ? "Go on" : "Pause";
   };
   on(room, "room", showInfo);
   on(room, "status", showInfo);
   on(room, "link", () => showLink(rooms));
-  on(byId("retry"), "click", () => room.post("retry"));
+  const attempt = (work) => async () => {
+    try {
+      await work();
+    } catch (error) {
+      byId("problem").textContent = error.message;
+    }
+  };
+  on(byId("retry"), "click", attempt(() => room.post("retry")));
+  on(byId("pause"), "click", attempt(() => room.post(room.status?.badge === "paused" ? "resume" : "pause")));
+  on(byId("forget"), "click", attempt(() => openForget(room)));
+  on(room, "memory", ({ detail: { forgotten } }) => {
+    const picture = byId("picture");
+    const t = Number(picture.dataset.t);
+    if (forgotten && t >= forgotten.start_s && t <= forgotten.end_s) picture.width = picture.width; // clears it
+  });
+  byId("export").href = `${room.path}/export`;
   showInfo();
   showLive(room, byId("picture"), signal);
   showChat(room, hooks, signal);
+  showNumbers(room, signal);
+  showWatches(room, signal);
   for (const button of byId("sources").children) button.setAttribute("aria-pressed", String(button.value === room.info.id));
 }
 

@@ -1,0 +1,43 @@
+// How capture, memory and the last answer do, in numbers.
+
+import { byId, clock, h } from "/page/dom.js";
+
+const seconds = (value) => (value === null || value === undefined ? "–" : `${value.toFixed(value < 1 ? 2 : 1)} s`);
+
+/** Keep a room's numbers shown until the signal ends it. */
+export function showNumbers(room, signal) {
+  const list = byId("numbers");
+  function draw() {
+    const { status } = room;
+    const rows = [];
+    const turn = room.conversation.findLast((item) => item.latency);
+    if (turn) {
+      const { capture_s, queue_s, first_token_s, total_s, tokens_in, tokens_out } = turn.latency;
+      rows.push(
+        ["Last answer", seconds(total_s)],
+        ["· first words after", seconds(first_token_s)],
+        ["· capture was late by", seconds(capture_s)],
+        ["· frame waited for", seconds(queue_s)],
+        ["· tokens in, out", `${tokens_in}, ${tokens_out}`],
+      );
+    }
+    if (status) {
+      const { eyes } = status;
+      rows.push(
+        ["Now at", status.position_s === null ? "–" : clock(status.position_s)],
+        ["Frames seen", eyes.seen],
+        ["Frames kept", `${eyes.kept} and ${eyes.key_moments} key moments`],
+        ["Frames dropped", eyes.dropped],
+        ["Notes", eyes.notes],
+        ["Last picture came", `${seconds(eyes.quiet_s)} ago`],
+        ["Encoding a frame", `${eyes.encode_ms.toFixed(0)} ms`],
+        ["Pictures on disk", `${eyes.disk_mb.toFixed(1)} of ${eyes.quota_mb.toFixed(0)} MiB`],
+        ["Memory of the process", `${status.process_mb.toFixed(0)} MiB`],
+      );
+      for (const trouble of eyes.troubles.slice(-3)) rows.push(["Trouble", trouble]);
+    }
+    list.replaceChildren(...rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))]));
+  }
+  for (const type of ["status", "snapshot", "turn_state"]) room.addEventListener(type, draw, { signal });
+  draw();
+}
