@@ -16,7 +16,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langsmith import tracing_context
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from agent.citations import Answer, check_citations, repair_hint
+from agent.citations import TOLERANCE_S, Answer, check_citations, repair_hint
 from agent.mllm.blocks import text_of
 from agent.mllm.protocol import MLLM
 from agent.prompt import Noted, Picture, frame_blocks
@@ -87,7 +87,7 @@ def judge(
         model: the model.
         condition: the person's words.
         frames: what to show, oldest first.
-        since_s: frames up to this media time were judged before; None: none was.
+        since_s: frames up to this media time were judged before; None: none was, and only the newest is new.
         picture: returns the pixels of a frame.
         noted: returns what was noted about frames, for models without images.
         max_tokens: the most tokens of an answer.
@@ -122,7 +122,7 @@ def judge(
     return Judgement(
         outcome=verdict.verdict if verdict else None,
         answer=answer,
-        t_s=answer.citations[0].t_s if answer.citations else shown[-1].t_s,
+        t_s=_when(verdict, shown),
         frames=tuple(shown),
         calls=calls,
         tokens=tokens,
@@ -147,10 +147,10 @@ def _system_text() -> str:
 
 
 def _request(condition: str, shown: Sequence[SeenFrame], since_s: float | None) -> str:
-    new = [f"[{format_clock(frame.t_s)}]" for frame in shown if since_s is None or frame.t_s > since_s]
-    return (
-        f"New frames: {', '.join(new)}.\nThe condition, as the person wrote it: {json.dumps(condition)}\nYour verdict?"
-    )
+    # On a watch's first look only the present counts; what came before it is shown for comparison.
+    new = [frame for frame in shown[:-1] if since_s is not None and frame.t_s > since_s]
+    times = ", ".join(f"[{format_clock(frame.t_s)}]" for frame in (*new, shown[-1]))
+    return f"New frames: {times}.\nThe condition, as the person wrote it: {json.dumps(condition)}\nYour verdict?"
 
 
 def _checked(verdict: Verdict, shown: Sequence[SeenFrame]) -> Answer:
