@@ -161,6 +161,15 @@ def _checked(verdict: Verdict, shown: Sequence[SeenFrame]) -> Answer:
     return check_citations(why, shown, [])
 
 
+def _when(verdict: Verdict | None, shown: Sequence[SeenFrame]) -> float:
+    """Media time of the frame that a verdict names; the newest frame's where it names none that was shown."""
+    if verdict is None or not verdict.t:
+        return shown[-1].t_s
+    named_s = parse_clock(verdict.t)
+    nearest = min(shown, key=lambda frame: abs(frame.t_s - named_s))
+    return nearest.t_s if abs(nearest.t_s - named_s) <= TOLERANCE_S else shown[-1].t_s
+
+
 def _ask(model: MLLM, messages: list[BaseMessage], max_tokens: int, stopped: Callable[[], bool]) -> AIMessage | None:
     """The model's whole answer; None where it was broken off."""
     whole: Any = None
