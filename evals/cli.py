@@ -20,6 +20,10 @@ WHOLE = -1.0
 
 Data = Annotated[Path, typer.Option("--data", help="The folder with the suite's questions and videos; see its README.")]
 PartNames = Annotated[list[str] | None, typer.Option("--part", help="Run this part only; may be repeated.")]
+Tiers = Annotated[
+    bool | None,
+    typer.Option(help="Key moments beside the queue, chosen by the question; without them, the policy alone."),
+]
 Limit = Annotated[int | None, typer.Option(min=1, help="At most so many questions, drawn by --seed.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of the draw, the model, the policy 'random' and the intervals.")]
 MaxTokens = Annotated[int, typer.Option(min=1, max=4096, help="The most tokens of a letter, a number, yes or no.")]
@@ -46,6 +50,7 @@ def streamingbench(
     part: PartNames = None,
     model: Model = None,
     policy: Policy = None,
+    tiers: Tiers = None,
     budget: Budget = None,
     fps: Fps = None,
     limit: Limit = None,
@@ -58,7 +63,14 @@ def streamingbench(
     as_json: Json = False,
 ) -> None:
     """StreamingBench: questions about moments of videos; parts real, omni, sqa, proactive."""
-    settings = {"model": model, "folder": folder, "memory.policy": policy, "memory.capacity": budget, "media.fps": fps}
+    settings = {
+        "model": model,
+        "folder": folder,
+        "memory.policy": policy,
+        "memory.tiers": tiers,
+        "memory.capacity": budget,
+        "media.fps": fps,
+    }
     options = {
         "groups": tuple(part or ()),
         "limit": limit,
@@ -80,6 +92,7 @@ def ovobench(
     part: PartNames = None,
     model: Model = None,
     policy: Policy = None,
+    tiers: Tiers = None,
     budget: Budget = None,
     fps: Fps = None,
     limit: Limit = None,
@@ -92,7 +105,14 @@ def ovobench(
     as_json: Json = False,
 ) -> None:
     """OVO-Bench: questions about moments of videos, everything before them seen; parts backward, realtime, forward."""
-    settings = {"model": model, "folder": folder, "memory.policy": policy, "memory.capacity": budget, "media.fps": fps}
+    settings = {
+        "model": model,
+        "folder": folder,
+        "memory.policy": policy,
+        "memory.tiers": tiers,
+        "memory.capacity": budget,
+        "media.fps": fps,
+    }
     options = {
         "groups": tuple(part or ()),
         "limit": limit,

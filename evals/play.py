@@ -1,7 +1,8 @@
 """Playing videos to a model through the real pipeline, and putting questions to it at their moments.
 
-source at `fps` -> StreamMemory -> the agent's prompt -> the model. Frames reach the memory up to the moment of a
-question and not beyond; questions about one video that begin at the same time share one pass over it.
+source at `fps` -> StreamMemory -> the frames for the question -> the agent's prompt -> the model. Frames reach memory
+up to the moment of a question and not beyond; questions about one video that begin at the same time share one pass.
+Notes, such as words read in frames, are not taken: they cost more than all the rest.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from evals.suites.sample import Sample
 from memory.frames import FrameStore
 from memory.stream.encoders import Encoder
 from memory.stream.memory import StreamMemory
+from memory.stream.recall import window
 from tools.base import SeenFrame
 from tools.errors import AttendError, MediaError
 from tools.media import Frame, Gap, open_source
@@ -152,14 +154,14 @@ class Player:
             rgb = memory.pixels(frame.frame_id)
             return rgb if frame.detail == "clear" else memory.blurred(rgb)
 
-        kept = memory.snapshot()[-self.config.limits.frames :]
-        window = [
+        kept = window(memory, None, sample.question)[-self.config.limits.frames :]
+        frames = [
             SeenFrame(frame_id=one.frame_id, t_s=one.t_s, detail=one.state, source=one.source).model_dump()
             for one in kept
         ]
         gaps = [(gap.start_s, f"(no picture from {gap.text})") for gap in memory.gaps[-GAPS_TOLD:]]
         question = self.prompts[kind].format_map(sample.fields)
-        state = State(messages=[HumanMessage(question)], window=window, gaps=gaps)
+        state = State(messages=[HumanMessage(question)], window=frames, gaps=gaps)
         prompt, shown = build_prompt(state, self.model.abilities, picture, lambda _: [], 0)
         started = time.perf_counter()
         with tracing_context(enabled=False):

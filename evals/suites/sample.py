@@ -18,6 +18,7 @@ class Sample:
         video: how the annotation names the video; samples of one video are not independent.
         path: the file to play; None if it was not found.
         kind: which prompt asks it; see the suite's `PROMPTS`.
+        question: the bare question, from which memory reads what time is meant (see `memory.stream.recall`).
         fields: what the prompt is filled with, by placeholder.
         target: the right answer.
         asked_s: media time of the question in seconds; nothing later is seen.
@@ -32,6 +33,7 @@ class Sample:
     video: str
     path: Path | None
     kind: str
+    question: str
     fields: Mapping[str, str]
     target: str
     asked_s: float

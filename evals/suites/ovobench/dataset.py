@@ -118,7 +118,7 @@ def load(folder: Path, options: LoadOptions) -> Loaded:
 def _samples(record: Annotation, folder: Path, official_clip: bool) -> Iterator[Sample]:
     whole = _first_file(folder, VIDEO_FOLDERS, record.video.lstrip("/"))
 
-    def sample(id_: str, realtime: float, kind: str, fields: dict[str, str], target: str) -> Sample:
+    def sample(id_: str, realtime: float, kind: str, question: str, fields: dict[str, str], target: str) -> Sample:
         return Sample(
             id=id_,
             group=_GROUP_OF[record.task],
@@ -126,6 +126,7 @@ def _samples(record: Annotation, folder: Path, official_clip: bool) -> Iterator[
             video=record.video,
             path=whole or _first_file(folder, CHUNK_FOLDERS, f"{id_}.mp4"),
             kind=kind,
+            question=question,
             fields=fields,
             target=target,
             asked_s=float(math.ceil(realtime)) if official_clip else realtime,
@@ -135,16 +136,16 @@ def _samples(record: Annotation, folder: Path, official_clip: bool) -> Iterator[
         assert record.options is not None and record.gt is not None and record.realtime is not None  # noqa: PT018
         options = " ".join(f"{letter}. {option};" for letter, option in zip("ABCDE", record.options, strict=False))
         fields = {"question": record.question or "", "options": options}
-        yield sample(str(record.id), record.realtime, "choice", fields, "ABCDE"[record.gt])
+        yield sample(str(record.id), record.realtime, "choice", record.question or "", fields, "ABCDE"[record.gt])
         return
     for number, probe in enumerate(record.test_info):
-        fields = {
-            "REC": {"activity": record.activity or ""},
-            "SSR": {"step": probe.step or ""},
-            "CRR": {"question": record.question or ""},
+        question, fields = {
+            "REC": (f"How many times so far: {record.activity}?", {"activity": record.activity or ""}),
+            "SSR": ("What is being done right now?", {"step": probe.step or ""}),
+            "CRR": (record.question or "", {"question": record.question or ""}),
         }[record.task]
         target = str(probe.count) if record.task == "REC" else ("No", "Yes")[probe.type or 0]
-        yield sample(f"{record.id}_{number}", probe.realtime, _KIND_OF[record.task], fields, target)
+        yield sample(f"{record.id}_{number}", probe.realtime, _KIND_OF[record.task], question, fields, target)
 
 
 def _first_file(folder: Path, places: tuple[str, ...], name: str) -> Path | None:

@@ -43,6 +43,8 @@ REMEDY = (
     "Take the question files from the GitHub repository THUNLP-MT/StreamingBench (src/data) and the videos from the "
     "Hugging Face data set mjuicem/StreamingBench, and name the folder that holds both."
 )
+NOW = "What is shown right now?"
+"""What memory is asked for a proactive question: it is put at the very moments that it is about."""
 BEFORE = "These questions about the video came before; the new one may refer to them."
 _TIME = re.compile(r"(?:(\d+):)?(\d+):(\d+)")
 
@@ -151,6 +153,7 @@ def _choice(id_: str, group: str, video: str, question: Question, context_s: flo
         video=video,
         path=None,
         kind="choice",
+        question=question.question,
         fields={"question": question.question, "options": "\n".join(lettered(question.options))},
         target=question.answer,
         asked_s=seconds(question.time_stamp),
@@ -173,6 +176,7 @@ def _proactive(id_: str, group: str, video: str, question: Question, context_s: 
         video=video,
         path=None,
         kind="wait",
+        question=NOW,
         fields={"question": question.question, "output": question.ground_truth_output},
         target=question.ground_truth_output,
         asked_s=asked_s,
