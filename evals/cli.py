@@ -17,6 +17,8 @@ eval_app = typer.Typer(no_args_is_help=True, help="Run published sets of questio
 app.add_typer(eval_app, name="eval")
 
 WHOLE = -1.0
+INTERRUPTED = 130
+"""The exit code of a program that Ctrl-C ended, by convention of shells."""
 
 Data = Annotated[Path, typer.Option("--data", help="The folder with the suite's questions and videos; see its README.")]
 PartNames = Annotated[list[str] | None, typer.Option("--part", help="Run this part only; may be repeated.")]
@@ -150,15 +152,20 @@ def _run(
         where = ".".join(str(part) for part in problem["loc"])
         raise ConfigError(f"{where} is set to {problem['input']!r}: {problem['msg']}.") from error
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=make_console(stderr=True), transient=True) as bar:
+    console = make_console(stderr=True)
+    with Progress(*columns, console=console, transient=True) as bar:
         line = bar.add_task(name, total=None)
-        finished = run(
-            load_suite(name),
-            data,
-            load_config(settings, file=config),
-            chosen,
-            progress=lambda done, of: bar.update(line, completed=done, total=of),
-        )
+        try:
+            finished = run(
+                load_suite(name),
+                data,
+                load_config(settings, file=config),
+                chosen,
+                progress=lambda done, of: bar.update(line, completed=done, total=of),
+            )
+        except KeyboardInterrupt:
+            console.print("Stopped. What is finished is kept: run the same command again to go on.")
+            raise typer.Exit(INTERRUPTED) from None
     summary = summarise(finished)
     if as_json:
         typer.echo(summary.model_dump_json())

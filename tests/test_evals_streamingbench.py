@@ -23,6 +23,7 @@ from evals.stats import Outcome, rate
 from evals.suites import load_suite
 from evals.suites.answers import first_letter, only_number, says
 from evals.suites.sample import LoadOptions
+from evals.suites.streamingbench.dataset import seconds
 from evals.suites.streamingbench.scorer import official_choice, strict_choice
 from evals.summary import summarise
 from tests.fixtures.scenes import write_scenes
@@ -95,6 +96,10 @@ def test_every_part_is_read_as_released(data: Path) -> None:
     assert all(sample.path and sample.path.is_file() for sample in loaded.samples)
     assert any("'real' has 3 questions; the released one has 2,500" in notice for notice in loaded.notices)
     assert any("sound" in notice for notice in loaded.notices)
+
+
+def test_times_are_read_as_the_authors_do() -> None:
+    assert [seconds(stamp) for stamp in ("00:01:52", "0:02:22", "3:05", " 7 ", "00:75:10")] == [112, 142, 185, 7, 4510]
 
 
 def test_videos_are_found_as_unpacked_too(data: Path, scenes: Path) -> None:

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -37,7 +38,7 @@ Task = Literal["EPM", "ASI", "HLD", "OCR", "ACR", "ATR", "STU", "FPD", "OJR", "R
 class Probe(BaseModel):
     """One moment at which a forward record is asked about."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
 
     realtime: float = Field(ge=0, allow_inf_nan=False)
     count: int | None = None
@@ -48,14 +49,14 @@ class Probe(BaseModel):
 class Annotation(BaseModel):
     """One record of the annotation; which fields it has depends on its task."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
 
-    id: int
+    id: str
     task: Task
     video: str
     realtime: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     question: str | None = None
-    options: list[str] | None = Field(default=None, min_length=2, max_length=5)
+    options: list[str] | None = Field(default=None, min_length=2)
     gt: int | None = None
     activity: str | None = None
     test_info: list[Probe] = Field(default_factory=list)
@@ -134,9 +135,11 @@ def _samples(record: Annotation, folder: Path, official_clip: bool) -> Iterator[
 
     if record.task not in _KIND_OF:
         assert record.options is not None and record.gt is not None and record.realtime is not None  # noqa: PT018
-        options = " ".join(f"{letter}. {option};" for letter, option in zip("ABCDE", record.options, strict=False))
+        options = " ".join(
+            f"{letter}. {option};" for letter, option in zip(ascii_uppercase, record.options, strict=False)
+        )
         fields = {"question": record.question or "", "options": options}
-        yield sample(str(record.id), record.realtime, "choice", record.question or "", fields, "ABCDE"[record.gt])
+        yield sample(record.id, record.realtime, "choice", record.question or "", fields, ascii_uppercase[record.gt])
         return
     for number, probe in enumerate(record.test_info):
         question, fields = {

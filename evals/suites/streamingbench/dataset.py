@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from string import ascii_uppercase
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -46,27 +46,27 @@ REMEDY = (
 NOW = "What is shown right now?"
 """What memory is asked for a proactive question: it is put at the very moments that it is about."""
 BEFORE = "These questions about the video came before; the new one may refer to them."
-_TIME = re.compile(r"(?:(\d+):)?(\d+):(\d+)")
+_TIME = r"^\s*(\d+\s*:\s*){0,2}\d+\s*$"
 
 
 class Question(BaseModel):
     """One question as the files have it; `answer` and `options` are missing in proactive ones, and only there."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
 
     task_type: str
     question: str
-    time_stamp: str = Field(pattern=f"^{_TIME.pattern}$")
-    answer: str | None = Field(default=None, pattern="^[A-D]$")
-    options: list[str] = Field(default_factory=list, max_length=5)
-    ground_truth_time_stamp: str | None = Field(default=None, pattern=f"^{_TIME.pattern}$")
+    time_stamp: str = Field(pattern=_TIME)
+    answer: str | None = Field(default=None, min_length=1)
+    options: list[str] = Field(default_factory=list)
+    ground_truth_time_stamp: str | None = Field(default=None, pattern=_TIME)
     ground_truth_output: str | None = None
 
 
 class Group(BaseModel):
     """Questions about a stretch of one video."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
 
     video_path: str
     questions: list[Question]
@@ -111,16 +111,15 @@ def load(folder: Path, options: LoadOptions) -> Loaded:
 
 
 def seconds(stamp: str) -> float:
-    """Turn `HH:MM:SS` or `MM:SS` into seconds. Parts may exceed 59, as one does in the released files."""
-    hours, minutes, rest = _TIME.fullmatch(stamp).groups()  # type: ignore[union-attr]  # checked when it was read
-    return float(int(hours or 0) * 3600 + int(minutes) * 60 + int(rest))
+    """Turn `HH:MM:SS`, `MM:SS` or `SS` into seconds; parts may exceed 59, as the authors' script allows."""
+    return float(sum(int(part) * 60**power for power, part in enumerate(reversed(stamp.split(":")))))
 
 
 def lettered(options: list[str]) -> list[str]:
     """Return the options with their letters, as the authors add them: only if the first has none."""
     if options and options[0].startswith("A."):
         return options
-    return [f"{letter}. {option}" for letter, option in zip("ABCDE", options, strict=False)]
+    return [f"{letter}. {option}" for letter, option in zip(ascii_uppercase, options, strict=False)]
 
 
 def _read(path: Path, group: str, context_s: float | None) -> Iterator[Sample]:
