@@ -115,6 +115,8 @@ class Watcher:
     def close(self) -> None:
         """Stop judging, and give alerts for webhooks a moment to leave. May be called twice."""
         with self._changed:
+            if self._closed:
+                return
             self._closed = True
             self._changed.notify_all()
         self._moments.close()

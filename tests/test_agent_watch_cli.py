@@ -1,0 +1,186 @@
+"""`attend watch` as a person or a script runs it: real processes, exit codes, Ctrl-C."""
+
+import contextlib
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.cli import main
+from tests.fixtures.scenes import write_scenes
+
+ATTEND = [sys.executable, "-c", "from agent.cli import main; main()"]
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_scenes(tmp_path_factory.mktemp("clips") / "scenes.mp4", [("red", 2), ("green", 2)])
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+
+
+def script(folder: Path, *verdicts: str, why: str = "Seen.") -> str:
+    """A model that gives verdicts in order, each at the time that is new."""
+    turns = [{"say": json.dumps({"verdict": verdict, "why": why})} for verdict in verdicts]
+    path = folder / f"script{len(list(folder.glob('script*')))}.json"
+    path.write_text(json.dumps(turns))
+    return f"scripted:{path}"
+
+
+def command(clip: object, folder: Path, model: str, *arguments: object) -> list[str]:
+    given = ["watch", clip, "--model", model, "--folder", folder / "f", "--policy", "last", *arguments]
+    return [*ATTEND, *map(str, given)]
+
+
+def attend(clip: object, folder: Path, model: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, as scripts do."""
+    run = command(clip, folder, model, *arguments)
+    return subprocess.run(run, capture_output=True, text=True, cwd=folder, timeout=120)
+
+
+def attend_here(clip: object, folder: Path, model: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the same in this process, which saves the seconds of starting one."""
+    argv = ["attend", *command(clip, folder, model, *arguments)[len(ATTEND) :]]
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        patch.setattr(sys, "argv", argv)
+        patch.chdir(folder)
+        with pytest.raises(SystemExit) as ended:
+            main()
+    return subprocess.CompletedProcess(argv, int(ended.value.code or 0), out.getvalue(), err.getvalue())
+
+
+def records(run: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    assert run.stdout, run.stderr
+    return [json.loads(line) for line in run.stdout.splitlines()]
+
+
+def test_alerts_are_printed_with_their_times_and_frames(clip: Path, tmp_path: Path) -> None:
+    model = script(tmp_path, "no", "yes", "yes", "no", why="Open [/x] \x1b[2J.")
+    run = attend_here(clip, tmp_path, model, "--when", "the gate [b]opens")
+    assert run.returncode == 0, run.stderr
+    assert "nothing leaves this machine" in run.stdout
+    assert "0:01 the gate [b]opens: Open [/x]" in run.stdout
+    assert "shown: 0:00 (" in run.stdout
+    assert "1 alert, 4 checked" in run.stdout
+    assert "\x1b" not in run.stdout
+
+
+def test_a_script_reads_json(clip: Path, tmp_path: Path) -> None:
+    model = script(tmp_path, *["yes", "no"] * 4)
+    arguments = ["--when", "a", "--when", "b", "--cooldown", 0, "--budget", 1000, "--until", "0:02", "--json"]
+    run = attend(clip, tmp_path, model, *arguments)
+    assert run.returncode == 0, run.stderr
+    opened, *alerts, ended = records(run)
+    assert (opened["type"], opened["source"], opened["local"], opened["leaves"]) == ("watching", "scenes.mp4", True, [])
+    assert [watch["watch"]["condition"] for watch in opened["watches"]] == ["a", "b"]
+    assert [(alert["type"], alert["condition"], alert["t_s"]) for alert in alerts] == [("alert", "a", 0.0)]
+    assert len(alerts[0]["frames"][0]["frame_id"]) == 64
+    assert (ended["type"], ended["reason"]) == ("ended", "the source ended")
+    assert [watch["checked"] for watch in ended["watches"]] == [3, 3], "up to 0:02"
+
+
+def test_once_ends_with_the_first_alert_and_tells_scripts_whether_it_came(clip: Path, tmp_path: Path) -> None:
+    came = attend(clip, tmp_path, script(tmp_path, "no", "yes", "no", "yes"), "--when", "x", "--once", "--json")
+    assert came.returncode == 0, came.stderr
+    assert [record["type"] for record in records(came)] == ["watching", "alert", "ended"]
+    never = attend(clip, tmp_path, script(tmp_path, *["no"] * 4), "--when", "x", "--once")
+    assert never.returncode == 4, never.stderr
+
+
+def test_a_model_that_can_judge_none_exits_with_3(clip: Path, tmp_path: Path) -> None:
+    run = attend_here(clip, tmp_path, "embedded", "--when", "the nurse looks tired", "--when", "the door opens")
+    assert run.returncode == 3, run.stderr
+    assert "cannot recognise 'looks', 'nurse', 'tired'" in run.stdout
+    assert "name a larger model" in run.stdout
+    later = attend_here(clip, tmp_path, script(tmp_path, *["cannot judge"] * 4, why="No picture tells."), "--when", "x")
+    assert later.returncode == 3, later.stderr
+    assert "No picture tells." in later.stdout
+
+
+@pytest.mark.parametrize(("once", "code"), [([], 0), (["--once"], 4)])
+def test_ctrl_c_leaves(clip: Path, tmp_path: Path, once: list[str], code: int) -> None:
+    run = command(clip, tmp_path, script(tmp_path, *["no"] * 50), "--when", "x", "--realtime", "--loop", *once)
+    with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stdout
+        while "watching for" not in process.stdout.readline():
+            pass
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        output, problems = process.communicate(timeout=60)
+    assert process.returncode == code, problems
+    assert "stopped" in output
+    assert "Traceback" not in problems
+
+
+def test_a_played_file_ends_by_itself_or_at_the_time_named(clip: Path, tmp_path: Path) -> None:
+    whole = attend_here(clip, tmp_path, script(tmp_path, *["no"] * 20), "--when", "x", "--realtime", "--json")
+    assert records(whole)[-1]["reason"] == "the source ended"
+    part = attend_here(
+        clip,
+        tmp_path,
+        script(tmp_path, *["no"] * 20),
+        "--when",
+        "x",
+        "--realtime",
+        "--loop",
+        "--until",
+        "0:05",
+        "--json",
+    )
+    assert part.returncode == 0, part.stderr
+    assert records(part)[-1]["reason"] == "watched until 0:05"
+
+
+def test_it_is_said_at_the_start_what_leaves_the_machine(clip: Path, tmp_path: Path) -> None:
+    far = attend_here(
+        clip, tmp_path, script(tmp_path, *["no"] * 4), "--when", "x", "--webhook", "https://u:p4ss@example.org/t0ken"
+    )
+    assert far.returncode == 0, far.stderr
+    assert "alerts go to https://***@example.org/..." in far.stdout
+    near = attend_here(
+        clip, tmp_path, script(tmp_path, *["no"] * 4), "--when", "x", "--webhook", "http://127.0.0.1:1/t0ken"
+    )
+    assert "nothing leaves this machine" in near.stdout
+    for secret in ("p4ss", "t0ken"):
+        assert secret not in far.stdout + far.stderr + near.stdout + near.stderr
+
+
+def test_alerts_that_no_webhook_took_are_told(clip: Path, tmp_path: Path) -> None:
+    model = script(tmp_path, "yes", *["no"] * 3)
+    run = attend_here(clip, tmp_path, model, "--when", "x", "--webhook", "http://127.0.0.1:1/t0ken")
+    assert run.returncode == 0, run.stderr
+    assert "1 undelivered" in run.stdout
+    assert "127.0.0.1:1/... cannot be reached" in run.stdout
+    assert "t0ken" not in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--when", " "], ["1 to 500 characters"]),
+        (["--when", "x", "--webhook", "mailto:me"], ["'mailto:me'", "http"]),
+        (["--when", "x", "--budget", "0"], ["watch.checks_per_minute", "0"]),
+        (["--when", "x", "--cooldown", "-5"], ["watch.cooldown_s", "-5"]),
+        (["--when", "x", "--until", "noon"], ["'noon'"]),
+        (["--when", "x", "--loop"], ["--realtime"]),
+    ],
+)
+def test_bad_input_is_one_clear_line(clip: Path, tmp_path: Path, arguments: list[str], words: list[str]) -> None:
+    run = attend_here(clip, tmp_path, script(tmp_path, "no"), *arguments)
+    assert run.returncode == 1
+    assert run.stderr.startswith("error:"), run.stderr
+    assert "Traceback" not in run.stderr
+    for word in words:
+        assert word in run.stderr
