@@ -37,6 +37,7 @@ Budget = Annotated[int | None, typer.Option(help="Frames that the memory keeps (
 Policy = Annotated[
     str | None, typer.Option(help="Memory policy: curvestream, last, uniform, alternate, motion, curvature, random.")
 ]
+SourceName = Annotated[str | None, typer.Option("--source", help="Only this source, by its name in the list.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 
 
@@ -177,6 +178,62 @@ def memory_show(
 
     settings = _settings(config, None, folder, {"media.fps": fps, "memory.capacity": budget, "memory.policy": policy})
     show_memory(source, settings, png, parse_clock(until) if until else None, make_console(), as_json)
+
+
+@memory_app.command("list")
+def memory_list(folder: Folder = None, config: ConfigFile = None, as_json: Json = False) -> None:
+    """List the sources of which something is remembered."""
+    from agent.memories import list_memories
+
+    list_memories(_settings(config, None, folder, {}), make_console(), as_json)
+
+
+@memory_app.command("search")
+def memory_search(
+    words: Annotated[str, typer.Argument(help="What was seen, read or noted.")],
+    source: SourceName = None,
+    limit: Annotated[int, typer.Option(help="Findings a source.", min=1)] = 10,
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Search what was noted, by words."""
+    from agent.memories import search_memories
+
+    search_memories(_settings(config, None, folder, {}), words, source, limit, make_console(), as_json)
+
+
+@memory_app.command("forget")
+def memory_forget(
+    source: SourceName = None,
+    before: Annotated[
+        str | None, typer.Option(help="Forget what is older: an age (24h, 7d), yesterday, or a date and time.")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Forget from this time of the source on, as m:ss.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Forget up to this time of the source, as m:ss.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Forget everything.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    folder: Folder = None,
+    config: ConfigFile = None,
+) -> None:
+    """Remove pictures, notes and their vectors for good; a process that watches the source forgets too."""
+    from agent.memories import ALL, forget_memories
+    from tools.media import Span, parse_clock
+
+    span = None
+    if start is not None or end is not None:
+        span = Span(parse_clock(start) if start else 0.0, parse_clock(end) if end else ALL.end_s)
+    settings = _settings(config, None, folder, {})
+    if not yes:
+        typer.confirm("Forget for good?", abort=True)
+    console = make_console()
+    for name, gone in forget_memories(settings, source, before, span, everything):
+        console.print(
+            f"{safe(name)}: {gone.frames} pictures, {gone.moments} moments, {gone.notes} notes and "
+            f"{gone.vectors} vectors removed"
+        )
 
 
 @app.command()

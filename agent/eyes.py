@@ -90,7 +90,7 @@ class Eyes:
     @property
     def session(self) -> str:
         """The timeline that media times belong to: a watching of a recording; a live source has one for good."""
-        return self.remembered.notes.source
+        return self.remembered.session
 
     @property
     def plays(self) -> bool:

@@ -42,7 +42,8 @@ class Remembered:
     """What is remembered of one source, in memory and on disk.
 
     Attributes:
-        memory: None where nobody watches.
+        session: the timeline that media times belong to: one watching of a recording; a live source has one for good.
+        memory: None where this process does not watch.
         epoch_wall_s: Unix time of media time 0 of a live source; None for a recording.
         offset_s: media time in seconds at which this watching began.
     """
@@ -51,6 +52,7 @@ class Remembered:
     store: FrameStore
     archive: Archive
     notes: Notes
+    session: str
     memory: StreamMemory | None = None
     epoch_wall_s: float | None = None
     offset_s: float = 0.0
@@ -92,13 +94,16 @@ class Remembered:
         """
         before = len(self.store)
         moments = len(self.memory.forget(span)) if self.memory else 0
-        struck = len(self.archive.forget(span))
+        struck_ids = self.archive.forget(span)
+        struck = len(struck_ids)
         notes, vectors = self.notes.forget(span)
         used = self.archive.frame_ids() | self.notes.frame_ids()
         if self.memory:
             used |= {kept.frame_id for kept in self.memory.remembered()}
             used |= {kept.frame_id for kept in self.memory.snapshot()}
-        self.store.remove([frame_id for frame_id in self.store.ids() if frame_id not in used])
+        if self.place.alone:  # else the memory of the process that watches names pictures too
+            struck_ids = set(self.store.ids())
+        self.store.remove([frame_id for frame_id in struck_ids if frame_id not in used])
         return Forgotten(
             frames=max(0, before - len(self.store)), notes=notes, vectors=vectors, moments=max(moments, struck)
         )
@@ -191,9 +196,9 @@ def open_remembered(spec: str, info: SourceInfo, config: Config) -> tuple[Rememb
         epoch_wall_s, offset_s = _resume(archive, memory, info) if info.live else (None, 0.0)
         since = epoch_wall_s if epoch_wall_s is not None else time.time()
         session = f"{info.name} {datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M:%S.%f}"
-        notes = Notes(place.folder, session, embed_texts)
+        notes = Notes(place.folder, info.name, embed_texts)
         stack.pop_all()
-    return Remembered(place, store, archive, notes, memory, epoch_wall_s, offset_s), memory
+    return Remembered(place, store, archive, notes, session, memory, epoch_wall_s, offset_s), memory
 
 
 def _identity(spec: str, info: SourceInfo) -> str:

@@ -2,6 +2,7 @@
 
     FOLDER/memory/SOURCE-xxxxxxxx/
         lock, owner     held by the process that watches the source
+        source          its name, credentials masked
         frames/         pictures, see memory.frames
         memory.sqlite   key moments, what was forgotten, the clock of the timeline
         notes.sqlite    what is known in words
@@ -33,11 +34,18 @@ _NAME_LENGTH = 48
 
 @dataclass(frozen=True)
 class Place:
-    """A claimed folder. `shared` says that another process has the source's first place."""
+    """The folder of one memory.
+
+    Attributes:
+        folder: where it is.
+        alone: whether this process has it claimed; else another watches into it.
+        second: whether another process has the first place of the source, so that this one is beside it.
+    """
 
     folder: Path
-    shared: bool
     _lock: FileLock = field(repr=False)
+    alone: bool = True
+    second: bool = False
 
     @property
     def frames(self) -> Path:
@@ -50,7 +58,7 @@ class Place:
             recording: mark the place as one that may be removed as a whole, since its source can be watched again.
         """
         for path in self.folder.iterdir():
-            if path.name in ("lock", "owner", "frames"):
+            if path.name in ("lock", "owner", "source", "frames"):
                 continue
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
@@ -84,6 +92,7 @@ def claim_place(folder: Path, name: str, identity: str) -> Place:
             path.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
             (path / "owner").write_text(f"{os.getpid()}\n")
+            (path / "source").write_text(name, "utf-8")
         except Timeout:
             continue
         except OSError as error:
@@ -91,7 +100,7 @@ def claim_place(folder: Path, name: str, identity: str) -> Place:
                 f"the memory {str(path)!r} cannot be opened: {error}.",
                 remedy="Choose a folder that this user may write and whose disk is not full, with --folder.",
             ) from error
-        return Place(path, number > 1, lock)
+        return Place(path, lock, second=number > 1)
     raise StoreError(
         f"{MOST_WATCHERS} processes already watch {name!r} with the folder {str(folder)!r}.",
         remedy="Close some of them, or choose another folder with --folder.",
@@ -101,7 +110,27 @@ def claim_place(folder: Path, name: str, identity: str) -> Place:
 def places(folder: Path) -> Iterator[Path]:
     """The places in a folder, in the order of their names."""
     if (folder / PLACES).is_dir():
-        yield from sorted(path for path in (folder / PLACES).iterdir() if (path / "lock").exists())
+        yield from sorted(path for path in (folder / PLACES).iterdir() if (path / "source").exists())
+
+
+def source_of(path: Path) -> str:
+    """The name of the source whose memory a place holds."""
+    return (path / "source").read_text("utf-8")
+
+
+def is_recording(path: Path) -> bool:
+    """Whether the source of a place can be watched again from its beginning."""
+    return (path / RECORDING).exists()
+
+
+def visit_place(path: Path) -> Place:
+    """Open a place that exists, claimed if nobody else has it (see `Place.alone`)."""
+    lock = FileLock(path / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return Place(path, lock, alone=False)
+    return Place(path, lock)
 
 
 def tidy_places(folder: Path, limit_bytes: int) -> None:
@@ -112,7 +141,7 @@ def tidy_places(folder: Path, limit_bytes: int) -> None:
     sizes = {
         path: sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
         for path in places(folder)
-        if (path / RECORDING).exists() and in_use_by(path) is None
+        if is_recording(path) and in_use_by(path) is None
     }
     total = sum(sizes.values())
     for path in sorted(sizes, key=lambda path: (path / RECORDING).stat().st_mtime):

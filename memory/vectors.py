@@ -87,6 +87,10 @@ class VectorIndex:
         if ids:
             self._do(work)
 
+    def exists(self) -> bool:
+        """Whether there are files of the index; asking does not make them."""
+        return self._folder.exists()
+
     def count(self) -> int:
         """How many vectors the index holds."""
         return int(self._do(lambda collection: collection.count()))

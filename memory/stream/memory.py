@@ -328,15 +328,11 @@ class StreamMemory:
         """Show a frame to the key moments; True where it became one."""
         if self.moments is None:
             return False
-        gone = self.moments.offer(Kept.of(frame, "clear", decision.CS), feature, frame.rgb)
+        kept = Kept.of(frame, "clear", decision.CS)
+        gone = self.moments.offer(kept, feature, frame.rgb, keep=lambda: self.store.put(frame))
         if gone is None:
             return False
         self.store.pin(frame.id)
-        try:
-            self.store.put(frame)
-        except StoreError:
-            self._let_go([*gone, *self.moments.forget(Span(frame.t_s, frame.t_s))])
-            raise
         while self.store.pinned_bytes > PINNED_SHARE * self.store.quota_bytes and (more := self.moments.give_way()):
             gone.append(more)
         self._let_go(gone)

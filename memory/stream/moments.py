@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from threading import RLock
 from typing import Protocol
@@ -157,8 +157,14 @@ class Moments:
             self._scene = max(self._witnesses, default=0)
             self._detours = [self._detour(index) for index in range(len(self._held))]
 
-    def offer(self, kept: Kept, feature: np.ndarray, rgb: np.ndarray) -> list[KeyMoment] | None:
+    def offer(
+        self, kept: Kept, feature: np.ndarray, rgb: np.ndarray, keep: Callable[[], object] = lambda: None
+    ) -> list[KeyMoment] | None:
         """Take the next frame of the stream, with its unit feature (D,).
+
+        Args:
+            keep: called before a frame becomes a moment, to store its pixels: what is written down is there. If it
+                raises, the frame is as if it had not been offered.
 
         Returns:
             None where the frame shows nothing new: the last moment now stands for it too. Otherwise it is a new moment,
@@ -173,6 +179,7 @@ class Moments:
                 if self._ledger and kept.t_s - self._saved_s >= _SAVE_EVERY_S:
                     self._save(last)
                 return None
+            keep()
             if cut:
                 self._scene, self._anchor = self._scene + 1, feature
             moment = KeyMoment(kept, feature.astype(np.float32), sketch, kept.t_s, kept.t_s, 1, self._scene)

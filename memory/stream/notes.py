@@ -82,6 +82,7 @@ class Notes:
         self._embed = embed
         self._index = VectorIndex(Path(folder) / "vectors", "notes", self._vectors) if embed else None
         self._dropped: list[str] = []  # rows that the index still holds
+        self._matched = False  # whether the index was compared with the file
         self._lock = Lock()
         with self._failures("opened"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -129,6 +130,7 @@ class Notes:
                 "SELECT id, source, t_s, text FROM notes WHERE vector IS NULL ORDER BY id"
             ).fetchall()
             dropped, self._dropped = self._dropped, []
+        self._match()
         self._index.remove(dropped)
         if not rows:
             return
@@ -153,10 +155,9 @@ class Notes:
             ).fetchall()
         with self._failures("written"), self._lock:
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # what was struck out is not left in the log
-        vectors = sum(had_vector for (had_vector,) in gone)
-        if self._index is not None and vectors:
-            self._index.rebuild()
-        return len(gone), vectors
+        self._matched = False
+        self._match()
+        return len(gone), sum(had_vector for (had_vector,) in gone)
 
     def frame_ids(self) -> set[str]:
         """The frames that notes of this source name."""
@@ -233,6 +234,17 @@ class Notes:
         found = self._index.query(vector, _FUSED_ROWS, _where(self.source, span))
         place = {str(row_id): index for index, (row_id, _) in enumerate(rows)}
         return [place[row_id] for row_id, cosine in found if cosine >= _MIN_SIMILARITY and row_id in place]
+
+    def _match(self) -> None:
+        """Make the index anew where it does not hold what the file does: after a kill, or when others forgot."""
+        if self._index is None or self._matched:
+            return
+        with self._failures("read"), self._lock:
+            (count,) = self._database.execute("SELECT count(*) FROM notes WHERE vector IS NOT NULL").fetchone()
+        held = self._index.count() if self._index.exists() else 0
+        if held != count:
+            self._index.rebuild()
+        self._matched = True
 
     def _check_length(self, length: int) -> None:
         with self._failures("read"), self._lock:

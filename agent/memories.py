@@ -1,0 +1,181 @@
+"""`attend memory list`, `search` and `forget`: what is remembered on disk, of all sources, watched now or not."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from agent.config import Config
+from agent.remembered import Remembered
+from agent.terminal import safe
+from agent.timeline import Forgotten
+from memory.frames import FrameStore
+from memory.place import in_use_by, is_recording, places, source_of, visit_place
+from memory.stream.archive import Archive
+from memory.stream.notes import Notes
+from tools.errors import ConfigError
+from tools.media import Span, format_clock
+
+ALL = Span(0.0, sys.float_info.max)
+_AGE = re.compile(r"(\d+(?:\.\d+)?) ?(s|m|min|h|d|w)")
+_AGE_S = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+class Place(BaseModel):
+    """One memory on disk: its source, what it holds, and the process that watches into it, if any."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str
+    live: bool
+    moments: int
+    notes: int
+    disk_mb: float
+    from_wall_s: float | None
+    until_wall_s: float | None
+    process: int | None
+
+
+def list_memories(config: Config, console: Console, as_json: bool) -> None:
+    """Print each memory of the folder."""
+    table = Table("source", "watched", "moments", "notes", "MiB", "in use by", box=SIMPLE)
+    for path in places(config.folder):
+        with _visit(path, config) as found:
+            row = _describe(path, found)
+        if as_json:
+            print(row.model_dump_json())
+        else:
+            watched = f"{_wall(row.from_wall_s)} to {_wall(row.until_wall_s)}" if row.live else "a recording"
+            numbers = [str(row.moments), str(row.notes), f"{row.disk_mb:.1f}"]
+            table.add_row(safe(row.source), watched, *numbers, f"process {row.process}" if row.process else "")
+    if not as_json:
+        console.print(table if table.row_count else f"Nothing is remembered in {safe(str(config.folder))}.")
+
+
+def search_memories(
+    config: Config, words: str, source: str | None, limit: int, console: Console, as_json: bool
+) -> None:
+    """Print what was noted for some words, in all memories or in those of one source."""
+    for path in _chosen(config, source):
+        with _visit(path, config) as found:
+            notes = found.notes.search(words, limit)
+        for note in sorted(notes, key=lambda note: note.t_s):
+            if as_json:
+                print(json.dumps({"source": note.source, "t_s": note.t_s, "kind": note.kind, "text": note.text}))
+            else:
+                when = format_clock(note.t_s)
+                if found.epoch_wall_s is not None:
+                    when += f"  {_wall(found.epoch_wall_s + note.t_s)}"
+                console.print(f"[bold]{when}[/]  {safe(note.source)}  [dim]{note.kind}:[/] {safe(note.text)}")
+
+
+def forget_memories(
+    config: Config, source: str | None, before: str | None, span: Span | None, everything: bool
+) -> list[tuple[str, Forgotten]]:
+    """Remove what is remembered, of one source or of all: before a moment, in a span of media time, or everything.
+
+    A recording has no time of the day: `before` removes its memory if it was watched before.
+
+    Raises:
+        ConfigError: if nothing, or more than one of the three is chosen, or `before` cannot be read.
+        StoreError: if a file cannot be removed.
+    """
+    if sum((before is not None, span is not None, everything)) != 1:
+        raise ConfigError(
+            "say what to forget.", expected="one of --before WHEN, --from and --to, or --all", remedy="See --help."
+        )
+    if span is not None and source is None:
+        raise ConfigError("--from and --to are times of one source.", remedy="Name it with --source.")
+    before_wall_s = parse_when(before) if before is not None else None
+    told = []
+    for path in _chosen(config, source):
+        with _visit(path, config) as found:
+            what = span or ALL
+            if before_wall_s is not None:
+                if found.epoch_wall_s is not None:
+                    what = Span(0.0, max(0.0, before_wall_s - found.epoch_wall_s))
+                    if before_wall_s <= found.epoch_wall_s:
+                        continue
+                elif (path / "owner").stat().st_mtime >= before_wall_s:
+                    continue
+            told.append((source_of(path), found.forget(what)))
+            if everything and found.place.alone:
+                shutil.rmtree(path, ignore_errors=True)
+    return told
+
+
+def parse_when(text: str, now_wall_s: float | None = None) -> float:
+    """Read a moment as Unix time in seconds: an age (`90m`, `24h`, `7d`), `today`, `yesterday`, a date (and time).
+
+    Raises:
+        ConfigError: if it is none of these.
+    """
+    now_wall_s = time.time() if now_wall_s is None else now_wall_s
+    text = text.strip().lower()
+    if age := _AGE.fullmatch(text):
+        return now_wall_s - float(age[1]) * _AGE_S[age[2]]
+    midnight = datetime.fromtimestamp(now_wall_s).astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+    if text in ("today", "yesterday"):
+        return (midnight - timedelta(days=text == "yesterday")).timestamp()
+    try:
+        return datetime.fromisoformat(text).astimezone().timestamp()
+    except ValueError as error:
+        raise ConfigError(
+            f"{text!r} is not a moment.",
+            expected="an age such as 90m, 24h or 7d, today, yesterday, or a date such as 2026-03-01T10:30",
+        ) from error
+
+
+def _chosen(config: Config, source: str | None) -> Sequence[Path]:
+    found = list(places(config.folder))
+    if source is None:
+        return found
+    chosen = [path for path in found if source in (source_of(path), path.name)]
+    if not chosen:
+        known = ", ".join(sorted({source_of(path) for path in found})) or "none"
+        raise ConfigError(f"nothing is remembered of {source!r}.", expected=f"one of: {known}")
+    return chosen
+
+
+@contextmanager
+def _visit(path: Path, config: Config) -> Iterator[Remembered]:
+    place = visit_place(path)
+    archive = Archive(path)
+    notes = Notes(path, source_of(path))
+    store = FrameStore(place.frames, config.quota_mb << 20)
+    found = Remembered(place, store, archive, notes, "", epoch_wall_s=archive.clock("epoch_wall_s"))
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def _describe(path: Path, found: Remembered) -> Place:
+    last_s = found.archive.clock("last_s")
+    epoch_wall_s = found.epoch_wall_s
+    return Place(
+        source=source_of(path),
+        live=not is_recording(path),
+        moments=len(found.archive.key_moments()) + len(found.archive.past()),
+        notes=len(found.notes),
+        disk_mb=found.store.bytes_used / 2**20,
+        from_wall_s=epoch_wall_s,
+        until_wall_s=epoch_wall_s + last_s if epoch_wall_s is not None and last_s is not None else None,
+        process=None if found.place.alone else in_use_by(path),
+    )
+
+
+def _wall(wall_s: float | None) -> str:
+    return "?" if wall_s is None else f"{datetime.fromtimestamp(wall_s).astimezone():%Y-%m-%d %H:%M:%S}"

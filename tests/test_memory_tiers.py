@@ -1,0 +1,319 @@
+"""The tiers together: what a question is shown of hours of video, forgetting, pinning, restarts, other processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from memory.frames import FrameStore
+from memory.place import claim_place, in_use_by, places, source_of, tidy_places
+from memory.stream.archive import Archive
+from memory.stream.kept import Kept
+from memory.stream.memory import StreamMemory
+from memory.stream.notes import Notes
+from memory.stream.options import StreamOptions
+from memory.stream.recall import stretches, window
+from tools.errors import StoreError
+from tools.media.types import Frame, Gap, Span
+
+DIM = 64
+SCENE_S = 30
+
+
+class SceneEncoder:
+    """Features by the colour of the top left pixel: each scene its own direction, so cuts are certain."""
+
+    name, dim = "scenes", DIM
+
+    def embed(self, rgb: np.ndarray) -> np.ndarray:
+        feature = np.full(DIM, 0.01, np.float32)
+        feature[int(rgb[0, 0, 0]) % DIM] = 1.0
+        return feature / np.linalg.norm(feature)
+
+
+def scene_frame(t_s: float, wall_s: float | None = None) -> Frame:
+    number = int(t_s) // SCENE_S
+    rgb = np.random.default_rng(number).integers(0, 255, (36, 64, 3), np.uint8)
+    rgb[0, 0] = number % DIM
+    rgb[-1, -1] = int(t_s) % 250
+    return Frame("camera", t_s, rgb, wall_s)
+
+
+class Memory:
+    """A memory on disk with notes, as the agent composes it."""
+
+    def __init__(self, folder: Path, **options: object) -> None:
+        self.archive = Archive(folder)
+        self.store = FrameStore(folder / "frames", 10**8)
+        chosen = StreamOptions.model_validate({"capacity": 8, "moments": 64, **options})
+        self.stream = StreamMemory(chosen, SceneEncoder(), self.store, self.archive)
+        self.notes = Notes(folder, "camera")
+
+    def watch(self, start_s: int, end_s: int) -> None:
+        for second in range(start_s, end_s):
+            frame = scene_frame(float(second))
+            if self.stream.push(frame).key:
+                self.notes.add(frame.t_s, frame.id, "text", f"WORD{second // SCENE_S}")
+
+    def ask(self, question: str | None) -> list[Kept]:
+        return window(self.stream, self.notes, question)
+
+    def close(self) -> None:
+        self.notes.close()
+        self.archive.close()
+
+
+@pytest.fixture
+def memory(tmp_path: Path):
+    opened = Memory(tmp_path / "m")
+    yield opened
+    opened.close()
+
+
+def scenes(found: list[Kept]) -> list[int]:
+    return [int(kept.t_s) // SCENE_S for kept in found]
+
+
+def test_a_question_about_now_is_shown_what_curvestream_shows(memory: Memory) -> None:
+    memory.watch(0, 900)
+    assert memory.ask("What does the sign say now?") == memory.stream.snapshot()
+
+
+@pytest.mark.parametrize(
+    ("question", "scene"),
+    [
+        ("What was shown 10 minutes ago?", 10),
+        ("What was there at 2:10?", 4),
+        ("Where did you see WORD7?", 7),
+        ("What was shown before WORD20?", 19),
+        ("What was shown after WORD20?", 21),
+        ("What was there at the beginning?", 0),
+    ],
+)
+def test_a_question_about_the_past_is_shown_its_moment_and_the_present(
+    memory: Memory, question: str, scene: int
+) -> None:
+    memory.watch(0, 900)
+    found = memory.ask(question)
+    assert scene in scenes(found)
+    assert len(found) <= 8
+    assert found[-1].t_s == 899
+    assert [kept.t_s for kept in found] == sorted({kept.t_s for kept in found})
+    assert scene not in scenes(memory.stream.snapshot()) or scene > 27
+
+
+def test_the_window_fits_the_token_budget(tmp_path: Path) -> None:
+    memory = Memory(tmp_path, token_budget=600)
+    memory.watch(0, 300)
+    found = memory.ask("What was shown before WORD5?")
+    cost = sum(256 if kept.state == "clear" else 64 for kept in found)
+    assert 0 < cost <= 600
+    memory.close()
+
+
+def test_without_a_question_the_window_spreads_over_all_that_was_seen(memory: Memory) -> None:
+    memory.watch(0, 900)
+    times = [kept.t_s for kept in memory.ask(None)]
+    assert times[0] < 300 < times[-1]
+    assert len([t_s for t_s in times if t_s < 600]) >= 2
+
+
+def test_stretches_count_how_often_something_was_noted(memory: Memory) -> None:
+    for second, text in enumerate(["LAMP", "LAMP", "GATE", "LAMP", "tree"]):
+        frame = scene_frame(float(second * SCENE_S))
+        memory.stream.push(frame)
+        memory.notes.add(frame.t_s, frame.id, "text", text)
+    found = stretches(memory.stream, memory.notes, "the word LAMP")
+    assert [(span.start_s, span.end_s) for span in found] == [(0, 30), (90, 90)]
+
+
+def test_memory_is_bounded_by_its_budget_and_disk_by_its_quota(tmp_path: Path) -> None:
+    memory = Memory(tmp_path, moments=10)
+    memory.store.quota_bytes = 200_000
+    memory.watch(0, 2000)
+    assert len(memory.stream.moments or ()) <= 10
+    assert memory.store.bytes_used <= 200_000
+    assert memory.store.pinned_bytes <= 200_000
+    assert len(memory.archive.key_moments()) == len(memory.stream.moments or ())
+    assert memory.archive.past()
+    memory.close()
+
+
+def test_forgetting_removes_pixels_rows_and_log_of_the_span_only(memory: Memory, tmp_path: Path) -> None:
+    memory.watch(0, 300)
+    span = Span(60.0, 149.0)
+    gone = {kept.frame_id for kept in memory.stream.remembered(span)}
+    assert gone
+    removed = memory.stream.forget(span)
+    memory.archive.forget(span)
+    assert memory.notes.forget(span)[0] == 3
+    assert gone <= set(removed)
+    assert not any(memory.store.has(frame_id) for frame_id in gone)
+    assert memory.stream.remembered(span) == []
+    assert not [decision for decision in memory.stream.log if decision.t_s in span]
+    assert [moment for moment in memory.archive.key_moments() if moment.t_s in span] == []
+    assert {int(moment.t_s) // SCENE_S for moment in memory.archive.key_moments()} == {0, 1, 5, 6, 7, 8, 9}
+    assert not any(len(list(folder.glob("*.tmp"))) for folder in (tmp_path / "m").rglob("*") if folder.is_dir())
+    assert 3 not in scenes(memory.ask("Where did you see WORD3?"))
+
+
+def test_forgetting_the_newest_frame_leaves_no_frame_of_now(memory: Memory) -> None:
+    memory.watch(0, 40)
+    memory.stream.forget(Span(0.0, 39.0))
+    assert memory.stream.snapshot() == []
+    assert memory.ask("What was there at 0:10?") == []
+    memory.watch(40, 42)
+    assert memory.stream.snapshot()[-1].t_s == 41.0
+
+
+def test_pixels_shared_with_a_moment_outside_the_span_stay(memory: Memory) -> None:
+    still = scene_frame(0.0).rgb
+    for second in range(12):
+        memory.stream.push(Frame("camera", float(second), still))
+    memory.stream.forget(Span(0.0, 5.0))
+    assert memory.stream.snapshot()
+    assert memory.store.has(memory.stream.snapshot()[-1].frame_id)
+
+
+def test_a_pinned_moment_outlives_the_budget_and_a_discarded_time_cannot_be_pinned(tmp_path: Path) -> None:
+    memory = Memory(tmp_path, moments=4)
+    memory.watch(0, 40)
+    pinned = memory.stream.pin(0.4)
+    memory.watch(40, 2000)
+    assert pinned in memory.stream.remembered()
+    with pytest.raises(StoreError, match=r"near 5000\.0 s"):
+        memory.stream.pin(5000.0)
+    memory.stream.pin(pinned.t_s, False)
+    memory.watch(2000, 2400)
+    assert pinned.t_s not in [moment.t_s for moment in memory.archive.key_moments()]
+    memory.close()
+
+
+def test_key_moments_come_back_after_a_restart(tmp_path: Path) -> None:
+    first = Memory(tmp_path)
+    first.watch(0, 300)
+    before = [(m.t_s, m.scene, m.kept.frame_id) for m in first.archive.key_moments()]
+    first.close()
+    again = Memory(tmp_path)
+    again.stream.restore(again.archive.key_moments(), [Gap("camera", 300, 1000, "nobody was watching")], 300.0)
+    again.watch(1000, 1100)
+    assert [(m.t_s, m.scene, m.kept.frame_id) for m in again.archive.key_moments()][: len(before)] == before
+    assert 3 in scenes(again.ask("Where did you see WORD3?"))
+    assert again.stream.gaps[0].reason == "nobody was watching"
+    again.close()
+
+
+WRITER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_memory_tiers import Memory
+memory = Memory(Path(sys.argv[1]))
+second = int(sys.argv[3])
+while True:
+    memory.watch(second, second + 30)
+    second += 30
+    print(second, flush=True)
+"""
+
+
+def test_a_kill_while_writing_loses_nothing_that_was_written(tmp_path: Path) -> None:
+    reached = 0
+    for number in range(8):
+        command = [
+            sys.executable,
+            "-c",
+            WRITER,
+            str(tmp_path),
+            str(Path(__file__).parent),
+            str(reached + 1000 * number),
+        ]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        for _ in range(1 + number % 3):
+            reached = int(process.stdout.readline())
+        time.sleep(0.013 * number)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        memory = Memory(tmp_path)
+        moments = memory.archive.key_moments()
+        assert max(moment.t_s for moment in moments) >= reached - SCENE_S
+        for moment in moments:
+            assert memory.store.get(moment.kept.frame_id).shape == (36, 64, 3)
+        memory.stream.restore(moments, memory.archive.gaps(), max(moment.end_s for moment in moments))
+        assert memory.notes.search(f"WORD{int(moments[0].t_s) // SCENE_S}", 1)
+        memory.close()
+
+
+def test_what_one_process_forgets_the_other_is_told(memory: Memory) -> None:
+    memory.watch(0, 90)
+    assert memory.archive.told_to_forget() == []
+    script = (
+        "import sys; from pathlib import Path; from memory.stream.archive import Archive; "
+        "from tools.media.types import Span; Archive(Path(sys.argv[1])).forget(Span(0.0, 29.0))"
+    )
+    folder = str(memory.archive.path.parent)
+    subprocess.run([sys.executable, "-c", script, folder], check=True, cwd=Path(__file__).parent.parent)
+    assert memory.archive.told_to_forget() == [Span(0.0, 29.0)]
+    assert memory.archive.told_to_forget() == []
+    memory.archive.forget(Span(30.0, 31.0))
+    assert memory.archive.told_to_forget() == []  # its own is no news
+
+
+def test_a_damaged_or_newer_archive_says_so(tmp_path: Path) -> None:
+    (tmp_path / "memory.sqlite").write_bytes(b"no database" * 100)
+    with pytest.raises(StoreError, match=r"memory\.sqlite"):
+        Archive(tmp_path)
+
+
+def test_two_watchers_of_one_source_get_a_place_each(tmp_path: Path) -> None:
+    first = claim_place(tmp_path, "rtsp://***@camera/1", "camera")
+    second = claim_place(tmp_path, "rtsp://***@camera/1", "camera")
+    other = claim_place(tmp_path, "rtsp://***@camera/1", "another")
+    assert len({first.folder, second.folder, other.folder}) == 3
+    assert (first.second, second.second, other.second) == (False, True, False)
+    assert in_use_by(first.folder) == os.getpid()
+    assert source_of(first.folder) == "rtsp://***@camera/1"
+    first.release()
+    assert in_use_by(first.folder) is None
+    assert claim_place(tmp_path, "rtsp://***@camera/1", "camera").folder == first.folder
+    assert len(list(places(tmp_path))) == 3
+
+
+def test_memories_of_recordings_make_room_and_those_of_cameras_stay(tmp_path: Path) -> None:
+    for number, recording in enumerate((True, True, False)):
+        place = claim_place(tmp_path, f"clip{number}", str(number))
+        if recording:
+            place.clear(recording=True)
+            os.utime(place.folder / "recording", (number + 1, number + 1))
+        place.frames.mkdir()
+        (place.frames / "picture").write_bytes(bytes(1000))
+        place.release()
+    used = claim_place(tmp_path, "used", "used")
+    used.clear(recording=True)
+    tidy_places(tmp_path, 1500)
+    assert [source_of(path) for path in places(tmp_path)] == ["clip1", "clip2", "used"]
+    used.release()
+
+
+def test_a_full_disk_loses_the_frame_but_not_the_memory(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory.watch(0, 60)
+
+    def full(frame: Frame) -> str:
+        raise StoreError("no space left", remedy="Free some.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(memory.store, "put", full)
+        with pytest.raises(StoreError, match="no space"):
+            memory.stream.push(scene_frame(60.0))
+    assert 60.0 not in [moment.t_s for moment in memory.archive.key_moments()]
+    memory.watch(61, 130)
+    assert {2, 3, 4} <= set(scenes(memory.stream.remembered()))
