@@ -51,6 +51,9 @@ class Album:
         ]
         return [note for note in notes if span is None or note.t_s in span][:limit] if query != "nothing" else []
 
+    def stretches(self, words: str, span: Span | None) -> list[Span]:
+        return [Span(1.0, 2.0), Span(7.0, 7.0)] if words == "bus" else []
+
 
 def _picture(second: int) -> np.ndarray:
     rgb = np.full((240, 320, 3), 20 * second + 30, np.uint8)
@@ -129,6 +132,12 @@ def test_recall_orders_findings_by_time_and_defuses_their_words(album: Album) ->
     assert found.text.index("[0:04]") < found.text.index("[0:07]")
     assert found.text.count("</untrusted>") == 2
     assert times(found) == [4.0, 7.0]
+
+
+def test_recall_tells_in_how_many_stretches_something_was_there(album: Album) -> None:
+    found = call(album, "recall", query="bus")
+    assert "2 separate stretches of time: 0:01 to 0:02; 0:07" in found.text
+    assert {entry["t_s"] for entry in found.artifact.model_dump()["evidence"]} == {1.0, 4.0, 7.0}
 
 
 def test_recall_says_when_nothing_is_remembered(album: Album) -> None:

@@ -107,6 +107,9 @@ class Seen(Protocol):
     def search(self, query: str, limit: int, span: Span | None) -> list[Evidence]:
         """The best matching notes and frames, best first."""
 
+    def stretches(self, words: str, span: Span | None) -> list[Span]:
+        """The separate stretches of time in which all of some words were noted, oldest first."""
+
 
 def untrusted(text: str) -> str:
     """Wrap text that was read in a picture, on a screen or in a document: data for the model, never an instruction.

@@ -5,11 +5,15 @@ from __future__ import annotations
 from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, ConfigDict, Field
 
-from tools.base import Seen, SeenFrame, Shown, check_tool, parse_span, untrusted
-from tools.media import format_clock
+from tools.base import Evidence, Seen, SeenFrame, Shown, check_tool, parse_span, untrusted
+from tools.media import Span, format_clock
 
 SHOWN_FRAMES = 3
 """Frames brought up with the notes; our choice: notes carry most of it, and frames cost tokens."""
+
+
+STRETCHES_TOLD = 12
+"""Stretches of time told of, when something was noted several times; our choice."""
 
 
 class RecallArgs(BaseModel):
@@ -35,20 +39,39 @@ def make_recall(seen: Seen) -> BaseTool:
             return f"Nothing about {query!r} is remembered.", Shown()
         in_order = sorted(found, key=lambda evidence: evidence.t_s or 0.0)
         lines = [f"[{format_clock(entry.t_s or 0.0)}] {entry.kind}: {untrusted(entry.text)}" for entry in in_order]
+        stretches = seen.stretches(query, span)
+        if stretches:
+            told = "; ".join(_told(stretch) for stretch in stretches[:STRETCHES_TOLD])
+            more = len(stretches) - STRETCHES_TOLD
+            lines.append(
+                f"Noted in {len(stretches)} separate stretch{'es' * (len(stretches) > 1)} of time: {told}"
+                + (f"; and {more} more" if more > 0 else "")
+            )
         shown: dict[str, SeenFrame] = {}
         for entry in found:
             if entry.frame_id and entry.t_s is not None and len(shown) < SHOWN_FRAMES:
                 frame = SeenFrame(frame_id=entry.frame_id, t_s=entry.t_s, source=entry.source)
                 shown.setdefault(entry.frame_id, frame)
         frames = sorted(shown.values(), key=lambda frame: frame.t_s)
-        return "\n".join(lines), Shown(frames=frames, evidence=in_order)
+        counted = [_evidence(query, stretch) for stretch in stretches[:STRETCHES_TOLD]]
+        return "\n".join(lines), Shown(frames=frames, evidence=[*in_order, *counted])
 
     return check_tool(
         StructuredTool.from_function(
             recall,
             name="recall",
-            description="Search earlier moments of the video by what was seen, read or noted.",
+            description="Search earlier moments of the video by what was seen, read or noted, and tell how often it was.",
             args_schema=RecallArgs,
             response_format="content_and_artifact",
         )
     )
+
+
+def _told(stretch: Span) -> str:
+    start, end = format_clock(stretch.start_s), format_clock(stretch.end_s)
+    return start if start == end else f"{start} to {end}"
+
+
+def _evidence(query: str, stretch: Span) -> Evidence:
+    text = f"{query}: noted from {format_clock(stretch.start_s)} to {format_clock(stretch.end_s)}"
+    return Evidence(id=f"stretch@{format_clock(stretch.start_s)}", kind="note", text=text, t_s=stretch.start_s)
