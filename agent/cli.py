@@ -127,7 +127,7 @@ def watch(
     webhook: Annotated[str | None, typer.Option(help="Post each alert as JSON to this http(s) address.")] = None,
     webhook_picture: Annotated[bool, typer.Option("--webhook-picture", help="Send the picture along.")] = False,
     checks: Annotated[
-        int | None, typer.Option("--budget", help="Checks a minute, over all conditions (default 30).")
+        int | None, typer.Option("--budget", help="Checks a minute, over all conditions (default 60).")
     ] = None,
     once: Annotated[
         bool, typer.Option("--once", help="Leave after the first alert; exit code 4 if none came.")

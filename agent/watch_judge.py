@@ -94,13 +94,14 @@ def judge(
         stopped: asked between tokens; True breaks the check off.
 
     Returns:
-        The judgement; None where the newest frame can no longer be shown, or the check was broken off.
+        The judgement; None where nothing new can be shown (its pixels are gone, or nothing is noted of it yet for a
+        model without images), or the check was broken off.
 
     Raises:
         ModelError: if the model fails.
     """
     blocks, shown = frame_blocks(frames, model.abilities, picture, noted)
-    if not shown or shown[-1].frame_id != frames[-1].frame_id:
+    if not shown or (since_s is not None and shown[-1].t_s <= since_s):
         return None
     request = {"type": "text", "text": _request(condition, shown, since_s)}
     asked = HumanMessage([*blocks, request], additional_kwargs={"watch": {"condition": condition, "since_s": since_s}})

@@ -64,14 +64,20 @@ class PlayedMoments:
     def __init__(self, eyes: Eyes, frames: int) -> None:
         self._eyes, self._frames = eyes, frames
         self._lock = threading.Lock()
-        self._kept = deque([frame for frame in eyes.kept() if frame.detail == "clear"], maxlen=frames)
-        self._times: deque[float] = deque((frame.t_s for frame in self._kept), maxlen=TIMES_HELD)
+        self._kept: deque[SeenFrame] = deque(maxlen=frames)
+        self._times: deque[float] = deque(maxlen=TIMES_HELD)
         self._stop: Callable[[], None] = eyes.listen(self._on_kept)
+        for frame in eyes.kept():
+            if frame.detail == "clear":
+                self._add(frame)
 
     def _on_kept(self, frame: Frame, decision: Decision) -> None:
+        self._add(SeenFrame(frame_id=frame.id, t_s=frame.t_s, source=frame.source))
+
+    def _add(self, frame: SeenFrame) -> None:
         with self._lock:
             if not self._times or frame.t_s > self._times[-1]:
-                self._kept.append(SeenFrame(frame_id=frame.id, t_s=frame.t_s, source=frame.source))
+                self._kept.append(frame)
                 self._times.append(frame.t_s)
 
     def next(self, after_s: float | None, pause_s: float) -> Moment | None:

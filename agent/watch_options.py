@@ -27,7 +27,7 @@ class WatchOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cooldown_s: float = Field(default=60.0, ge=0, le=86_400, allow_inf_nan=False)
-    checks_per_minute: int = Field(default=30, ge=1, le=6_000)
+    checks_per_minute: int = Field(default=60, ge=1, le=6_000)
     tokens_per_minute: int = Field(default=60_000, ge=100)
     heartbeat_s: float = Field(default=30.0, gt=0, le=3_600, allow_inf_nan=False)
     settle_s: float = Field(default=5.0, gt=0, le=3_600, allow_inf_nan=False)

@@ -144,8 +144,8 @@ class WatchState:
         if self.refusal:
             return "cannot judge", self.refusal
         if self.over_budget:
-            limits = f"{options.checks_per_minute} checks and {options.tokens_per_minute} tokens a minute"
-            return "over budget", f"The budget of {limits} is spent; some moments are not judged."
+            limits = f"{options.checks_per_minute} checks, {options.tokens_per_minute} tokens a minute"
+            return "over budget", f"The budget is spent ({limits}); some moments are not judged."
         if self.outcome == "cannot judge":
             return "cannot judge", self.reason
         if self.alerted_s is not None and self.cooling(newest_s):

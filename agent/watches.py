@@ -204,7 +204,7 @@ class Watcher:
                 return
             if judgement is None:
                 state.skipped += 1
-                state.reason = "The picture is no longer stored."
+                state.reason = "There was nothing to show: the picture is not stored, or nothing is noted of it yet."
                 return
             self._spent.append((moment.t_s, judgement.calls, judgement.tokens))
             due = state.enter(judgement, self._options) and state.watch.id in self._states

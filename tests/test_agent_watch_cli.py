@@ -3,7 +3,9 @@
 import contextlib
 import io
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -184,3 +186,41 @@ def test_bad_input_is_one_clear_line(clip: Path, tmp_path: Path, arguments: list
     assert "Traceback" not in run.stderr
     for word in words:
         assert word in run.stderr
+
+
+def test_a_camera_gives_the_time_of_day_and_its_end_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = "import gi; gi.require_version('GstRtspServer', '1.0')"
+    if subprocess.run(["/usr/bin/python3", "-c", check], capture_output=True).returncode:
+        missing = "no RTSP server: apt-get install python3-gi gir1.2-gst-rtsp-server-1.0 and GStreamer's plugins"
+        pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    monkeypatch.setenv("ATTEND_MEDIA__RECONNECT_ATTEMPTS", "0")
+    server = [
+        "/usr/bin/python3", str(Path(__file__).parent / "fixtures" / "rtsp_server.py"), str(port), "nurse", "s3cret",
+    ]  # fmt: skip
+    with subprocess.Popen(server, stdout=subprocess.PIPE, text=True) as camera:
+        try:
+            assert camera.stdout
+            assert camera.stdout.readline() == "ready\n"
+            began_s = time.time()
+            address = f"rtsp://nurse:s3cret@127.0.0.1:{port}/cam"
+            run = command(address, tmp_path, script(tmp_path, "yes", *["no"] * 200), "--when", "x", "--json")
+            with subprocess.Popen(
+                run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+            ) as process:
+                assert process.stdout
+                first, alert = (process.stdout.readline() for _ in range(2))
+                camera.kill()
+                rest, problems = process.communicate(timeout=60)
+        finally:
+            camera.kill()
+    assert began_s - 5 < json.loads(alert)["wall_s"] < time.time()
+    assert json.loads(rest.splitlines()[-1])["reason"] == "the source ended"
+    assert process.returncode == 1
+    assert problems.startswith("error: 'rtsp://***@127.0.0.1")
+    assert "ended" in problems
+    assert "s3cret" not in first + alert + rest + problems

@@ -13,11 +13,14 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.messages import BaseMessage
 from pydantic import BaseModel
 
 from agent.assistant import open_assistant
+from agent.citations import Answer
 from agent.config import Config
 from agent.events import Token
 from agent.eyes import Eyes, open_eyes
@@ -26,12 +29,15 @@ from agent.mllm.blocks import count_images, text_of
 from agent.mllm.options import ModelOptions
 from agent.mllm.protocol import MLLM, Abilities
 from agent.mllm.scripted import Scripted
+from agent.watch_judge import Judgement
 from agent.watch_options import WatchOptions
-from agent.watches import Alert, Watcher, WatchStatus
+from agent.watch_state import WatchState
+from agent.watches import Alert, Watch, Watcher, WatchStatus
 from agent.webhooks import CLOSE_S
 from evals.bench.vision import picture, screen
 from memory.stream.options import StreamOptions
 from tests.fixtures.scenes import write_scenes
+from tools.base import SeenFrame
 from tools.errors import ConfigError
 from tools.media import MediaOptions
 
@@ -322,6 +328,29 @@ def test_a_callback_that_fails_does_not_end_the_watching(clip: Path, tmp_path: P
         assert watcher.statuses()[0].checked == 6
 
 
+@given(
+    verdicts=st.lists(st.sampled_from(["yes", "no", "cannot judge"]), max_size=40),
+    cooldown_s=st.integers(0, 12),
+)
+def test_alerts_keep_their_distance_and_each_rise_is_told_once(verdicts: list[Any], cooldown_s: int) -> None:
+    state = WatchState(Watch(id="w", condition="x", cooldown_s=cooldown_s), "", 30.0)
+    told = []
+    for t_s, verdict in enumerate(verdicts):
+        frames = (SeenFrame(frame_id="f", t_s=float(t_s)),)
+        judgement = Judgement(outcome=verdict, answer=Answer(text=""), t_s=t_s, frames=frames, calls=1, tokens=1)
+        if state.enter(judgement, WatchOptions()):
+            told.append(t_s)
+    assert all(verdicts[t_s] == "yes" for t_s in told)
+    for earlier, later in itertools.pairwise(told):
+        assert later - earlier >= cooldown_s
+        assert "no" in verdicts[earlier:later]
+    if "yes" in verdicts:
+        assert told[0] == verdicts.index("yes")
+    if cooldown_s == 0:
+        steps = [v for v in verdicts if v != "cannot judge"]
+        assert len(told) == sum(v == "yes" and before != "yes" for before, v in itertools.pairwise(["no", *steps]))
+
+
 class Posted(BaseModel):
     path: str
     body: dict[str, Any]
@@ -495,6 +524,7 @@ def test_the_embedded_model_watches_for_things_words_changes_and_defects(
         *conditions,
         "the cat disappears",
         "the picture changes",
+        fps=0.5,
         cooldown_s=0,
         checks_per_minute=1000,
     )
