@@ -71,7 +71,7 @@ class Player:
 
     Attributes:
         model: who answers; it must take images.
-        config: memory, sampling and the most frames shown; `media.start_s` and `media.end_s` are set by the samples.
+        config: memory and sampling; all that memory chooses is shown, and samples set `media.start_s` and `end_s`.
         encoder: scores frames; None for policies that need none.
         prompts: a template for each kind of sample.
         folder: where pixels are kept meanwhile.
@@ -154,7 +154,7 @@ class Player:
             rgb = memory.pixels(frame.frame_id)
             return rgb if frame.detail == "clear" else memory.blurred(rgb)
 
-        kept = window(memory, None, sample.question)[-self.config.limits.frames :]
+        kept = window(memory, None, sample.question)
         frames = [
             SeenFrame(frame_id=one.frame_id, t_s=one.t_s, detail=one.state, source=one.source).model_dump()
             for one in kept

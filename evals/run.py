@@ -79,7 +79,6 @@ class Manifest(BaseModel):
     official_clip: bool
     seed: int
     max_tokens: int
-    frames: int
     memory: dict[str, Any]
     media: dict[str, Any]
     mllm: dict[str, Any]
@@ -302,7 +301,6 @@ def _manifest(
         official_clip=options.official_clip,
         seed=options.seed,
         max_tokens=options.max_tokens,
-        frames=config.limits.frames,
         memory=config.memory.model_dump(mode="json"),
         media=config.media.model_dump(mode="json", exclude={"start_s", "end_s"}),
         mllm=config.mllm.model_dump(mode="json"),

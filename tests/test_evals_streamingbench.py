@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -25,7 +26,7 @@ from evals.suites.answers import first_letter, only_number, says
 from evals.suites.sample import LoadOptions
 from evals.suites.streamingbench.dataset import seconds
 from evals.suites.streamingbench.scorer import official_choice, strict_choice
-from evals.summary import summarise
+from evals.summary import Summary, summarise
 from tests.fixtures.scenes import write_scenes
 from tools.errors import ConfigError, MediaError, ModelError
 
@@ -213,6 +214,12 @@ def test_fuzzy_frames_are_shown_small_and_answers_are_kept_short(data: Path, tmp
     assert not small[-1]
 
 
+def test_all_that_memory_chooses_is_shown_whatever_a_chat_would_show(data: Path, tmp_path: Path) -> None:
+    chosen = config(tmp_path, **{"media.fps": 5, "memory.capacity": 30, "limits.frames": 3})
+    outcome = run(SUITE, data, chosen, RunOptions(groups=("real",)), model=Watching(turns=[Turn(say="A")] * 3))
+    assert [record.frames for record in outcome.records] == [11, 26, 30]
+
+
 class Watching(Scripted):
     """A scripted model that notes the time, the content and the size of every frame it is shown."""
 
@@ -300,29 +307,34 @@ def test_a_run_goes_on_where_it_was_stopped(data: Path, tmp_path: Path) -> None:
 
 def test_a_killed_run_ends_with_the_scores_of_a_whole_one(data: Path, tmp_path: Path) -> None:
     script = tmp_path / "script.json"
-    script.write_text(json.dumps([{"when": w, "say": say or "-", "tokens_per_s": 3} for w, say in ANSWERS.items()]))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "2"}
+    script.write_text(json.dumps([{"when": w, "say": say or "-", "tokens_per_s": 1.5} for w, say in ANSWERS.items()]))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "2", "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "evals.cli", "eval", "streamingbench", "--data", str(data), "--json"]
     command += ["--model", f"scripted:{script}", "--policy", "last", "--folder", str(tmp_path / "home")]
     command += ["--part", "real", "--part", "omni", "--part", "sqa", "--out"]
 
-    def go(log: Path) -> dict[str, Any]:
-        done = subprocess.run([*command, str(log)], capture_output=True, text=True, env=environment, timeout=120)
-        assert done.returncode == 0, done.stderr
-        summary: dict[str, Any] = json.loads(done.stdout)
-        return summary
+    def stopped(log: Path, at: int, by: signal.Signals) -> tuple[int, str]:
+        process = subprocess.Popen([*command, str(log)], env=environment, stderr=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 100
+        while not (log.exists() and len(log.read_text().splitlines()) >= at) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(by)
+        _, said = process.communicate(timeout=60)
+        assert at <= len(log.read_text().splitlines()) < 7
+        return process.returncode, said
 
     cut = tmp_path / "cut.jsonl"
-    process = subprocess.Popen([*command, str(cut)], env=environment, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 100
-    while not (cut.exists() and len(cut.read_text().splitlines()) >= 3) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.kill()
-    process.wait()
-    assert 3 <= len(cut.read_text().splitlines()) < 7
-    resumed, whole = go(cut), go(tmp_path / "whole.jsonl")
-    assert 2 <= resumed["resumed"] < 6
-    assert resumed["scorings"] == whole["scorings"]
+    code, told = stopped(cut, 2, signal.SIGINT)
+    assert code == 130
+    assert "run the same command again to go on" in told
+    stopped(cut, 4, signal.SIGKILL)
+    ended = subprocess.run([*command, str(cut)], capture_output=True, text=True, env=environment, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    summary = Summary.model_validate_json(ended.stdout)
+    assert 3 <= summary.resumed < 6
+    said = {when: answer or "-" for when, answer in ANSWERS.items()}
+    whole = asked(data, tmp_path / "whole", "real", "omni", "sqa", llm=model(said))
+    assert summary.scorings == summarise(whole).scorings
 
 
 def test_a_log_of_other_settings_is_refused(data: Path, tmp_path: Path) -> None:
