@@ -460,10 +460,10 @@ def test_a_rate_is_a_share_inside_its_interval(rows: list[tuple[int, int, bool]]
     found = rate(table)
     assert found.value == pytest.approx(sum(right for *_, right in rows) / len(rows))
     for average in ("micro", "macro", "groups"):
-        one = rate(table, average)  # type: ignore[arg-type]
+        one = rate(table, average)
         assert one.value is not None
         assert 0 <= one.value <= 1
-        assert one == rate(table, average)  # type: ignore[arg-type]
+        assert one == rate(table, average)
         if one.low is not None and one.high is not None:
             assert 0 <= one.low <= one.high <= 1
 
