@@ -172,6 +172,7 @@ class Eyes:
             if self._recorder.finished:
                 raise MediaError(f"{self.source!r} ended without a picture.", remedy="Check what it shows.")
             self._recorder.drain(WAIT_S, 0.0)
+        self.remembered.heed()
         if question is None:
             chosen = self.memory.snapshot()
         else:
@@ -236,6 +237,7 @@ class Eyes:
 
     def timeline(self, points: int = 600) -> Timeline:
         """All that is remembered, for people; the score curve thinned to at most `points` frames."""
+        self.remembered.heed()
         return self.remembered.timeline(points)
 
     def forget(self, span: Span) -> Forgotten:

@@ -9,7 +9,7 @@ import json
 import time
 import zipfile
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -150,14 +150,18 @@ class Remembered:
             raise StoreError(f"the export {str(path)!r} cannot be written: {error}.") from error
         return path
 
+    def heed(self) -> None:
+        """Forget what other processes have forgotten since the last call; microseconds where there is nothing."""
+        for span in self.archive.told_to_forget():
+            self.forget(span)
+
     def caretaker(self) -> Callable[[], None]:
         """What to call now and then while the source is watched: it heeds what others forget, and keeps the clock."""
         written_s = -CLOCK_EVERY_S
 
         def look_after() -> None:
             nonlocal written_s
-            for span in self.archive.told_to_forget():
-                self.forget(span)
+            self.heed()
             newest_s = self.memory.stats.newest_s if self.memory else None
             if newest_s is not None and newest_s - written_s >= CLOCK_EVERY_S:
                 self.archive.set_clock("last_s", newest_s)
@@ -168,8 +172,9 @@ class Remembered:
     def close(self) -> None:
         """Write how far the source was watched, close the files and let other processes claim the place."""
         newest_s = self.memory.stats.newest_s if self.memory else None
-        if newest_s is not None:
-            self.archive.set_clock("last_s", newest_s)
+        with suppress(StoreError):  # it was written lately, and the rest must be closed whatever the disk says
+            if newest_s is not None:
+                self.archive.set_clock("last_s", newest_s)
         self.notes.close()
         self.archive.close()
         self.place.release()

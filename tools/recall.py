@@ -60,7 +60,7 @@ def make_recall(seen: Seen) -> BaseTool:
         StructuredTool.from_function(
             recall,
             name="recall",
-            description="Search earlier moments of the video by what was seen, read or noted, and tell how often it was.",
+            description="Search earlier moments of the video by what was seen, read or noted, and how often it was.",
             args_schema=RecallArgs,
             response_format="content_and_artifact",
         )

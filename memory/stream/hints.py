@@ -86,6 +86,7 @@ class Hint:
     Attributes:
         kind: the `present`; a `span`; `before` or `after` something that is named; or the `past` in general.
         span: the stretch meant, for kind `span`.
+        middle_s: the moment that was named, or the middle of the stretch, in seconds.
         words: what the question is about, idle words left out.
         edge: what is named after "before" or "after", idle words left out.
         counts: whether it asks how often.
@@ -96,6 +97,7 @@ class Hint:
     span: Span | None = None
     edge: str = ""
     counts: bool = False
+    middle_s: float = 0.0
 
 
 def read_hint(question: str, now_s: float, epoch_wall_s: float | None = None) -> Hint:
@@ -109,8 +111,9 @@ def read_hint(question: str, now_s: float, epoch_wall_s: float | None = None) ->
     """
     text = " ".join(question.lower().split())
     words, counts = content_words(question), bool(_COUNT.search(text))
-    if span := _span(text, now_s, epoch_wall_s):
-        return Hint("span", words, span, counts=counts)
+    if found := _span(text, now_s, epoch_wall_s):
+        span, middle_s = found
+        return Hint("span", words, span, counts=counts, middle_s=middle_s)
     edge = _EDGE.search(question)
     if edge and not _PRONOUN.match(edge["what"].lower()) and (what := content_words(edge["what"])):
         side: HintKind = "before" if edge["side"].lower() in ("before", "preceding", "prior to", "until") else "after"
@@ -131,28 +134,33 @@ def content_words(text: str) -> str:
     return " ".join(kept)
 
 
-def _span(text: str, now_s: float, epoch_wall_s: float | None) -> Span | None:
+def _span(text: str, now_s: float, epoch_wall_s: float | None) -> tuple[Span, float] | None:
+    """The stretch that a text names, and its middle."""
     if match := _AGO.search(text):
         return _around(now_s - _seconds(match), max(LEAST_SLACK_S, SLACK * _seconds(match)), now_s)
     if match := _LATELY.search(text):
-        return Span(max(0.0, now_s - _seconds(match)), now_s)
+        return _stretch(max(0.0, now_s - _seconds(match)), now_s)
     if match := _FROM_TO.search(text):
         ends = [_time(match[1], now_s, epoch_wall_s), _time(match[1 + _AT.groups], now_s, epoch_wall_s)]
-        if all(end is not None for end in ends):
-            start_s, end_s = sorted(end for end in ends if end is not None)
-            return Span(start_s, end_s)
+        known = sorted(end for end in ends if end is not None)
+        if len(known) == 2:
+            return _stretch(*known)
     if (match := _SINCE.search(text)) and (start := _time(match[1], now_s, epoch_wall_s)) is not None:
-        return Span(min(start, now_s), now_s)
+        return _stretch(min(start, now_s), now_s)
     if (match := _AT.search(text)) and (middle := _time(match[1], now_s, epoch_wall_s)) is not None:
         return _around(middle, ABOUT_S if _ABOUT.search(text) else LEAST_SLACK_S, now_s)
     if _START.search(text):
-        return Span(0.0, max(LEAST_SLACK_S, SLACK * now_s))
+        return Span(0.0, max(LEAST_SLACK_S, SLACK * now_s)), 0.0
     return None
 
 
-def _around(middle_s: float, slack_s: float, now_s: float) -> Span:
+def _stretch(start_s: float, end_s: float) -> tuple[Span, float]:
+    return Span(start_s, end_s), (start_s + end_s) / 2
+
+
+def _around(middle_s: float, slack_s: float, now_s: float) -> tuple[Span, float]:
     start_s = max(0.0, middle_s - slack_s)
-    return Span(start_s, max(start_s, min(now_s, middle_s + slack_s)))
+    return Span(start_s, max(start_s, min(now_s, middle_s + slack_s))), max(0.0, middle_s)
 
 
 def _seconds(match: re.Match[str]) -> float:

@@ -75,9 +75,8 @@ def _named(memory: StreamMemory, notes: Notes | None, hint: Hint, now_s: float) 
     if hint.span:
         within = moments_in(memory, hint.span)
         hits = _hits(memory, notes, hint.words, hint.span)
-        middle_s = (hint.span.start_s + hint.span.end_s) / 2
         yield from (kept for kept in hits if kept in within or kept.t_s in hint.span)
-        yield from sorted(within, key=lambda kept: abs(kept.t_s - middle_s))
+        yield from sorted(within, key=lambda kept: abs(kept.t_s - hint.middle_s))
     elif hint.edge:
         held = [moment.kept for moment in memory.moments.all()] if memory.moments else []
         for hit in _hits(memory, notes, hint.edge, Span(0.0, now_s))[:NEAR_FRAMES]:

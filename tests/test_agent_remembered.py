@@ -1,0 +1,213 @@
+"""What is remembered on disk of a source: timeline, forgetting for good, export, restarts, commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from agent.config import Config, load_config
+from agent.eyes import Eyes, open_eyes
+from agent.memories import ALL, forget_memories, parse_when
+from memory.place import places
+from tools.errors import AttendError, ConfigError
+from tools.media import Span
+
+WORDS = ("GATE", "LAMP", "RIVER", "CASTLE")
+
+
+@pytest.fixture(scope="module")
+def signs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures of four signs, each before its own background; a folder of pictures shows one a second."""
+    folder = tmp_path_factory.mktemp("signs")
+    for number, word in enumerate(WORDS):
+        coarse = np.random.default_rng(number).integers(40, 220, (9, 16, 3), np.uint8)
+        rgb = cv2.resize(coarse, (640, 360), interpolation=cv2.INTER_CUBIC)
+        cv2.rectangle(rgb, (110, 110), (530, 250), (255, 255, 255), -1)
+        cv2.putText(rgb, word, (130, 205), cv2.FONT_HERSHEY_SIMPLEX, 2.4, (0, 0, 0), 6)
+        cv2.imwrite(str(folder / f"{number}.png"), rgb)
+    return folder
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return load_config({"folder": tmp_path / "memory of mine"}, environment={})
+
+
+@pytest.fixture
+def eyes(signs: Path, config: Config) -> Iterator[Eyes]:
+    opened = open_eyes(str(signs), config)
+    opened.watch()
+    opened.search("wait for the notes", 1, None)
+    yield opened
+    opened.close()
+
+
+def bytes_on_disk(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def test_the_timeline_tells_of_each_moment_what_was_noted(eyes: Eyes) -> None:
+    timeline = eyes.timeline()
+    assert [moment.t_s for moment in timeline.moments] == [0.0, 1.0, 2.0, 3.0]
+    assert all(word in moment.note for word, moment in zip(WORDS, timeline.moments, strict=True))
+    assert [point.t_s for point in timeline.curve] == [0.0, 1.0, 2.0, 3.0]
+    assert timeline.now_s == 3.0
+    assert len(eyes.timeline(points=2).curve) == 2
+
+
+def test_words_noted_are_found_by_meaning_and_forgotten_for_good(eyes: Eyes, config: Config) -> None:
+    found = eyes.search("a fortress with towers", 4, None)
+    assert any("CASTLE" in entry.text for entry in found)
+    (place,) = places(config.folder)
+    ids = [moment.frame_id for moment in eyes.timeline().moments]
+    vectors = [row.tobytes() for row in _vectors(place)]
+    assert (place / "vectors").is_dir()
+    assert b"CASTLE" in bytes_on_disk(place)
+    gone = eyes.forget(Span(3.0, 3.0))
+    assert (gone.frames, gone.moments) == (1, 1)
+    assert gone.notes >= 1
+    assert gone.vectors == gone.notes
+    eyes.close()
+    left = bytes_on_disk(place)
+    assert b"CASTLE" not in left
+    assert ids[3] not in {path.stem for path in place.rglob("*.png")}
+    assert {path.stem for path in place.rglob("*.png")} == set(ids[:3])
+    kept = {row.tobytes() for row in _vectors(place)}
+    assert kept < set(vectors)
+    for vector in set(vectors) - kept:
+        assert vector[:64] not in left
+    assert b"LAMP" in left
+
+
+def _vectors(place: Path) -> list[np.ndarray]:
+    import sqlite3
+
+    database = sqlite3.connect(place / "notes.sqlite")
+    rows = database.execute("SELECT vector FROM notes WHERE vector IS NOT NULL").fetchall()
+    database.close()
+    return [np.frombuffer(row[0], np.float32) for row in rows]
+
+
+def test_a_picture_that_a_tool_cut_out_is_forgotten_too(eyes: Eyes) -> None:
+    rgb = eyes.picture(eyes.timeline().moments[1].frame_id)
+    part = eyes.add_picture(np.ascontiguousarray(rgb[:100, :100]), 1.0)
+    eyes.forget(Span(1.0, 1.0))
+    with pytest.raises(AttendError):
+        eyes.picture(part.frame_id)
+    assert eyes.picture(eyes.timeline().moments[0].frame_id).shape == (360, 640, 3)
+
+
+def test_pin_and_unpin_show_on_the_timeline(eyes: Eyes) -> None:
+    assert eyes.pin(1.2).t_s == 1.0
+    assert [moment.t_s for moment in eyes.timeline().moments if moment.pinned] == [1.0]
+    eyes.unpin(1.0)
+    assert not [moment for moment in eyes.timeline().moments if moment.pinned]
+    with pytest.raises(AttendError, match="no frame is remembered"):
+        eyes.pin(99.0)
+
+
+def test_an_export_holds_pictures_notes_and_what_they_mean(eyes: Eyes, tmp_path: Path) -> None:
+    with zipfile.ZipFile(eyes.export(tmp_path / "some.zip", Span(1.0, 2.0))) as bundle:
+        moments = [json.loads(line) for line in bundle.read("moments.jsonl").splitlines()]
+        notes = [json.loads(line) for line in bundle.read("notes.jsonl").splitlines()]
+        manifest = json.loads(bundle.read("manifest.json"))
+        pictures = [name for name in bundle.namelist() if name.startswith("frames/")]
+        rgb = cv2.imdecode(np.frombuffer(bundle.read(pictures[0]), np.uint8), cv2.IMREAD_COLOR)
+    assert [moment["t_s"] for moment in moments] == [1.0, 2.0]
+    assert {"LAMP", "RIVER"} <= {word for note in notes for word in note["text"].split()}
+    assert (manifest["moments"], len(pictures)) == (2, 2)
+    assert rgb.shape == (360, 640, 3)
+    with pytest.raises(AttendError, match="cannot be written"):
+        eyes.export(tmp_path / "no such folder" / "some.zip")
+
+
+def test_a_question_about_the_past_brings_back_its_moment(signs: Path, config: Config) -> None:
+    small = config.model_copy(update={"memory": config.memory.model_copy(update={"capacity": 2})})
+    eyes = open_eyes(str(signs), small)
+    try:
+        eyes.watch()
+        eyes.search("wait for the notes", 1, None)
+        assert [frame.t_s for frame in eyes.perceive("What does the sign say now?")][-1] == 3.0
+        assert 0.0 not in [frame.t_s for frame in eyes.perceive("What does the sign say now?")]
+        assert [frame.t_s for frame in eyes.perceive("What was shown before LAMP?")] == [1.0, 3.0]
+        assert [frame.t_s for frame in eyes.perceive("What was there three seconds ago?")] == [0.0, 3.0]
+        assert [(span.start_s, span.end_s) for span in eyes.stretches("RIVER")] == [(2.0, 2.0)]
+    finally:
+        eyes.close()
+
+
+def test_a_recording_is_watched_anew_and_its_end_is_not_known_before(signs: Path, config: Config) -> None:
+    for _ in range(2):
+        eyes = open_eyes(str(signs), config, realtime=True)
+        try:
+            eyes.watch(0.5)
+            assert "CASTLE" not in " ".join(note.text for note in eyes.notes.between())
+            eyes.watch()
+            eyes.close()
+        finally:
+            eyes.close()
+    assert len(list(places(config.folder))) == 1
+
+
+def attend(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).parent / "attend"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def test_the_command_line_lists_searches_and_forgets_while_another_process_watches(eyes: Eyes, config: Config) -> None:
+    folder = str(config.folder)
+    (listed,) = attend("memory", "list", "--folder", folder, "--json").stdout.splitlines()
+    row = json.loads(listed)
+    assert (row["moments"], row["live"], row["process"]) == (4, False, os.getpid())
+    found = attend("memory", "search", "river", "--folder", folder).stdout
+    assert "0:02" in found
+    assert "LAMP" not in found
+    source = row["source"]
+    gone = attend("memory", "forget", "--source", source, "--from", "0:02", "--to", "0:02", "--yes", "--folder", folder)
+    assert gone.returncode == 0, gone.stderr
+    assert [moment.t_s for moment in eyes.timeline().moments] == [0.0, 1.0, 3.0]
+    assert eyes.search("river", 3, Span(2.0, 2.0)) == []
+
+
+def test_what_is_forgotten_must_be_said(config: Config) -> None:
+    with pytest.raises(ConfigError, match="what to forget"):
+        forget_memories(config, None, None, None, False)
+    with pytest.raises(ConfigError, match="one source"):
+        forget_memories(config, None, None, Span(0, 1), False)
+    with pytest.raises(ConfigError, match="nothing is remembered of 'garden'"):
+        forget_memories(config, "garden", None, ALL, False)
+    refused = attend("memory", "forget", "--before", "soon", "--yes", "--folder", str(config.folder))
+    assert refused.returncode == 1
+    assert "'soon'" in refused.stderr
+    assert "90m" in refused.stderr
+
+
+def test_before_forgets_recordings_watched_before(signs: Path, config: Config) -> None:
+    eyes = open_eyes(str(signs), config)
+    eyes.watch()
+    eyes.close()
+    assert forget_memories(config, None, "24h", None, False) == []
+    (place,) = places(config.folder)
+    assert list(place.rglob("*.png"))
+    time.sleep(0.05)
+    ((_, gone),) = forget_memories(config, None, "0.01s", None, False)
+    assert gone.frames == 4
+    assert not list(place.rglob("*.png"))
+
+
+def test_moments_are_read_as_people_write_them() -> None:
+    now = 1_800_000_000.0
+    assert parse_when("90m", now) == now - 5400
+    assert parse_when("7d", now) == now - 604_800
+    assert parse_when("yesterday", now) == parse_when("today", now) - 86_400
+    assert parse_when("2026-03-01T10:30", now) - parse_when("2026-03-01", now) == 37_800
