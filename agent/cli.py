@@ -8,6 +8,7 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -258,7 +259,9 @@ def _serve(sources: list[str], settings: Any, **options: Any) -> None:
     from agent.server.serve import ServeOptions
     from agent.server.serve import serve as run_server
 
-    asyncio.run(run_server(sources, settings, ServeOptions(**options), make_console()))
+    # Once all is closed the server raises the signal again that ended it: Ctrl-C is how it is meant to end.
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(run_server(sources, settings, ServeOptions(**options), make_console()))
 
 
 def _refuse_with_web(flags: dict[str, Any]) -> None:

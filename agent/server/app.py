@@ -9,8 +9,9 @@ from importlib.resources import files
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Path, Request, Response
-from fastapi.exceptions import HTTPException, RequestValidationError
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
 from agent.server import conversation, memory, streams, watches
 from agent.server.house import House, NotFound, TheHouse

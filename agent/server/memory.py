@@ -16,11 +16,12 @@ from agent.server.house import TheRoom
 from agent.server.shapes import At, Between, ShownMoment
 from agent.timeline import Forgotten, Moment, Timeline
 from tools.base import NEAR_S, SeenFrame
-from tools.errors import StoreError
 from tools.media import Span
 
 MOST_FRAMES = 80
 """The most frames handed out at once, to be played: 20 seconds at 4 a second. Our choice."""
+
+FRAME_ID = "^[0-9a-f]{64}$"
 
 router = APIRouter(prefix="/rooms/{room_id}")
 
@@ -33,7 +34,9 @@ async def timeline(room: TheRoom) -> Timeline:
 
 @router.get("/moment")
 async def moment(
-    room: TheRoom, t_s: Annotated[float, Query(ge=0, allow_inf_nan=False)], frame_id: str | None = None
+    room: TheRoom,
+    t_s: Annotated[float, Query(ge=0, allow_inf_nan=False)],
+    frame_id: Annotated[str | None, Query(pattern=FRAME_ID)] = None,
 ) -> ShownMoment:
     """What is known of a moment: its frame (in a video file, whether remembered or not), and why it was kept."""
     eyes = room.assistant.eyes
@@ -43,7 +46,7 @@ async def moment(
     frame: SeenFrame | None = None
     if found and eyes.memory.store.has(found.frame_id):
         frame = SeenFrame(frame_id=found.frame_id, t_s=found.t_s, detail=found.detail)
-    elif frame_id and eyes.memory.store.has(_checked(frame_id)):
+    elif frame_id and eyes.memory.store.has(frame_id):
         frame = SeenFrame(frame_id=frame_id, t_s=t_s)
     else:
         frame = await asyncio.to_thread(eyes.near, t_s)
@@ -65,7 +68,7 @@ async def frames(
 @router.get("/frames/{frame_id}")
 async def picture(
     room: TheRoom,
-    frame_id: Annotated[str, Path(pattern="^[0-9a-f]{64}$")],
+    frame_id: Annotated[str, Path(pattern=FRAME_ID)],
     side_px: Annotated[int, Query(ge=16, le=4096)] = 1600,
 ) -> Response:
     """A remembered picture as JPEG."""
@@ -113,9 +116,3 @@ async def export(room: TheRoom) -> Response:
     path = await asyncio.to_thread(eyes.export, FilePath(folder.name) / "memory.zip")
     name = f"attend-{datetime.now():%Y-%m-%d-%H%M%S}.zip"  # noqa: DTZ005 - a name, in the person's own time
     return FileResponse(path, filename=name, media_type="application/zip", background=BackgroundTask(folder.cleanup))
-
-
-def _checked(frame_id: str) -> str:
-    if len(frame_id) != 64 or not set(frame_id) <= set("0123456789abcdef"):
-        raise StoreError(f"{frame_id[:80]!r} is not a frame id.", expected="64 hexadecimal digits")
-    return frame_id

@@ -12,6 +12,7 @@ import webbrowser
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -28,6 +29,9 @@ from agent.server.shapes import Egress
 from agent.terminal import safe
 from tools.errors import ConfigError
 from tools.media.masking import mask_credentials
+
+if TYPE_CHECKING:
+    import uvicorn
 
 PORTS_TRIED = 20
 """How many ports are tried after the default one; our choice."""
@@ -65,10 +69,6 @@ async def serve(sources: Sequence[str], config: Config, options: ServeOptions, c
         ConfigError: if the address cannot be listened on.
         ModelError: if the model cannot be loaded or used.
     """
-    import uvicorn
-
-    from agent.server.app import create_app
-
     if options.loop and not options.realtime:
         raise ConfigError("--loop repeats a recording as it plays.", remedy="Add --realtime.")
     with listen(config.server, console) as listening:
@@ -78,20 +78,9 @@ async def serve(sources: Sequence[str], config: Config, options: ServeOptions, c
             await asyncio.to_thread(model.preflight)
         if options.cassette:
             model = record(model, options.cassette)
-        rooms = make_rooms(sources, config, options, model)
-        access = Access(config.server, port)
-        house = House(rooms, access, describe_egress(model))
-        url = printed_url(config.server.host, port, access.token)
-        settings = uvicorn.Config(
-            create_app(house),
-            log_level="warning",
-            access_log=False,  # it would hold every address
-            ws_max_size=MESSAGE_BYTES,
-            ws_per_message_deflate=False,  # pictures do not shrink
-            timeout_graceful_shutdown=GOODBYE_S,
-            server_header=False,
-        )
-        server = uvicorn.Server(settings)
+        house = make_house(sources, config, options, model, port)
+        url = printed_url(config.server.host, port, house.access.token)
+        server = make_server(house)
         announcing = asyncio.create_task(_announce(house, url, options, console))
         try:
             await server.serve(sockets=[listening])
@@ -101,10 +90,10 @@ async def serve(sources: Sequence[str], config: Config, options: ServeOptions, c
                 await announcing
 
 
-def make_rooms(sources: Sequence[str], config: Config, options: ServeOptions, model: MLLM) -> list[Room]:
-    """Make a room for each source; they open when the application starts."""
+def make_house(sources: Sequence[str], config: Config, options: ServeOptions, model: MLLM, port: int) -> House:
+    """Make a room for each source; they open when the server starts."""
     several = len(sources) > 1
-    return [
+    rooms = [
         Room(
             str(number),
             source,
@@ -116,6 +105,25 @@ def make_rooms(sources: Sequence[str], config: Config, options: ServeOptions, mo
         )
         for number, source in enumerate(sources, 1)
     ]
+    return House(rooms, Access(config.server, port), describe_egress(model))
+
+
+def make_server(house: House) -> uvicorn.Server:
+    """Make the server; its `serve(sockets=[listening])` ends with a signal or `should_exit`."""
+    import uvicorn
+
+    from agent.server.app import create_app
+
+    settings = uvicorn.Config(
+        create_app(house),
+        log_level="warning",
+        access_log=False,  # it would hold every address
+        ws_max_size=MESSAGE_BYTES,
+        ws_per_message_deflate=False,  # pictures do not shrink
+        timeout_graceful_shutdown=GOODBYE_S,
+        server_header=False,
+    )
+    return uvicorn.Server(settings)
 
 
 def describe_egress(model: MLLM) -> Egress:

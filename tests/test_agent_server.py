@@ -1,0 +1,556 @@
+"""The server of the web page, asked over real HTTP and WebSockets."""
+
+import asyncio
+import errno
+import io
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import websockets
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+from rich.console import Console
+from websockets.asyncio.client import connect
+
+from agent.server.feed import MESSAGES_HELD, Feed, Lagged
+from agent.server.options import ServerOptions
+from agent.server.security import Access, printed_url
+from agent.server.serve import listen
+from tests.fixtures.scenes import write_scenes
+from tests.fixtures.serving import Served, serving, settings, sign_in, wait_for
+from tools.errors import ConfigError
+
+NO_FRAME = "/rooms/1/frames/" + "0" * 64
+HELP = {"tool": "ask_user", "args": {"kind": "choose", "request": "Which?", "choices": ["left", "right"]}}
+SLOW = {"when": "Tell me all", "say": "word " * 200, "tokens_per_s": 40}
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_scenes(tmp_path_factory.mktemp("clips") / "scenes.mp4", [("red", 3), ("green", 3)])
+
+
+@pytest.fixture(scope="module")
+def shared(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with serving([clip], settings(tmp_path_factory.mktemp("memory")), loop=True) as served:
+        yield served
+
+
+async def read_until(socket_: Any, kind: str, **fields: Any) -> dict[str, Any]:
+    """The next message of a type with these fields."""
+    passed = []
+    try:
+        async with asyncio.timeout(20):
+            while True:
+                message = json.loads(await socket_.recv())
+                if message["type"] == kind and all(message[name] == value for name, value in fields.items()):
+                    return message
+                passed.append(message)
+    except TimeoutError:
+        pytest.fail(f"no {kind} {fields} came, only {[message for message in passed if message['type'] != 'status']}")
+
+
+def events_of(served: Served, **more: Any) -> Any:
+    return connect(f"{served.ws}/rooms/1/events", origin=served.url, **more)
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:PORT", "localhost:1", "127.0.0.1.evil.example", ""])
+async def test_a_foreign_name_that_leads_here_is_refused(shared: Served, host: str) -> None:
+    port = shared.url.rsplit(":", 1)[1]
+    named = {"host": host.replace("PORT", port)}
+    for path in ("/", "/session", "/rooms/1/timeline", "/page/main.js"):
+        reply = shared.client.get(path, headers=named)
+        assert reply.status_code == 400
+        assert "not called that" in reply.json()["problem"]
+    if host:
+        with pytest.raises(websockets.InvalidStatus):
+            await asyncio.wait_for(_connect_as(shared, named["host"]), 10)
+
+
+async def _connect_as(served: Served, host: str) -> None:
+    port = int(served.url.rsplit(":", 1)[1])
+    address = f"ws://{host.split(':')[0]}:{port}/rooms/1/events"
+    async with connect(address, host="127.0.0.1", port=port, origin=f"http://{host}"):
+        pass
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_the_names_of_this_machine_are_known(shared: Served, host: str) -> None:
+    port = shared.url.rsplit(":", 1)[1]
+    assert shared.client.get("/session", headers={"host": f"{host}:{port}"}).status_code == 200
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", None, "http://127.0.0.1:1", "file://"])
+async def test_changes_and_sockets_from_elsewhere_are_refused(shared: Served, origin: str | None) -> None:
+    headers = {"x-attend-csrf": shared.client.headers["x-attend-csrf"], **({"origin": origin} if origin else {})}
+    for path in ("ask", "stop", "pause", "forget", "watches"):
+        reply = httpx.post(f"{shared.url}/rooms/1/{path}", json={"text": "x"}, headers=headers)
+        assert reply.status_code == 403, path
+    for name in ("events", "live"):
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            async with connect(f"{shared.ws}/rooms/1/{name}", origin=origin):  # type: ignore[arg-type]
+                pass
+        assert refused.value.response.status_code == 403
+
+
+def test_a_change_needs_the_page_s_own_token_and_other_sites_read_nothing(shared: Served) -> None:
+    headers = {"origin": shared.url}
+    assert httpx.post(f"{shared.url}/rooms/1/stop", headers=headers).status_code == 403
+    assert httpx.post(f"{shared.url}/rooms/1/stop", headers={**headers, "x-attend-csrf": "x"}).status_code == 403
+    assert shared.client.post("/rooms/1/stop").status_code == 204
+    for path in ("/session", "/rooms/1/export", "/rooms/1/timeline"):
+        assert shared.client.get(path, headers={"sec-fetch-site": "cross-site"}).status_code == 403
+    assert "access-control-allow-origin" not in shared.client.get("/session").headers
+
+
+@pytest.mark.parametrize("path", ["/", "/page/main.js", "/session", "/nothing", "/rooms/9/timeline"])
+def test_every_reply_carries_the_security_headers(shared: Served, path: str) -> None:
+    headers = shared.client.get(path).headers
+    assert "default-src 'self'" in headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cache-control"] == "no-store"
+    assert "server" not in headers
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/page/..%2fapp.py", 404),
+        ("/page/app.py", 422),
+        ("/page/missing.js", 404),
+        ("/rooms/1/frames/..%2f..%2fthreads.sqlite", 404),
+        ("/rooms/1/frames/" + "z" * 64, 422),
+        ("/rooms/1/frames/" + "0" * 64, 400),
+        ("/rooms/1/frames?start_s=5&end_s=1", 400),
+        ("/rooms/1/frames?start_s=nan&end_s=1", 422),
+        ("/rooms/1/moment?t_s=-1", 422),
+        ("/rooms/1/moment?t_s=1&frame_id=../x", 422),
+        ("/rooms/2/timeline", 404),
+        ("/docs", 404),
+        ("/openapi.json", 404),
+    ],
+)
+def test_what_is_not_there_is_said_in_words(shared: Served, path: str, status: int) -> None:
+    reply = shared.client.get(path)
+    assert reply.status_code == status, reply.text
+    assert reply.json()["problem"]
+
+
+def test_long_bodies_are_cut_off(shared: Served) -> None:
+    assert shared.post("/rooms/1/ask", text="x" * 70_000).status_code == 413
+    assert shared.post("/rooms/1/ask", text="x" * 5_000).status_code == 422
+    endless = (b"x" * 10_000 for _ in range(100))
+    reply = shared.client.post("/rooms/1/ask", content=endless, headers={"content-type": "application/json"})
+    assert reply.status_code >= 400
+
+
+async def test_elsewhere_a_token_is_asked_for_everywhere(clip: Path, tmp_path: Path) -> None:
+    with serving([clip], settings(tmp_path, host="0.0.0.0"), {"say": "Red [0:01]."}) as served:
+        token = served.house.access.token
+        assert len(token) >= 32
+        assert token in printed_url("0.0.0.0", 1, token).split("#")[1]
+        client = served.client
+        assert "token" in client.get("/").text
+        assert "main.js" not in client.get("/").text
+        for path in (
+            "/session",
+            "/page/main.js",
+            "/rooms/1/timeline",
+            "/rooms/1/export",
+            NO_FRAME,
+        ):
+            assert client.get(path).status_code in (401, 403), path
+        assert served.post("/rooms/1/ask", text="Hi?").status_code == 401
+        for name in ("events", "live"):
+            with pytest.raises(websockets.InvalidStatus):
+                async with connect(f"{served.ws}/rooms/1/{name}", origin=served.url):  # type: ignore[arg-type]
+                    pass
+        wrong = served.post("/session", token="wrong")
+        assert wrong.status_code == 403
+        assert token not in wrong.text
+        let_in = client.post("/session", json={"token": token})
+        cookie = let_in.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=Strict" in cookie
+        assert token not in cookie
+        sign_in(client)
+        assert "main.js" in client.get("/").text
+        assert served.post("/rooms/1/ask", text="Hi?").status_code == 202
+        jar = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+        async with events_of(served, additional_headers={"cookie": jar}) as events:
+            assert (await read_until(events, "snapshot"))["room"]["state"] == "open"
+
+
+def test_tokens_and_cookies_are_secrets_of_one_run() -> None:
+    first, second = (Access(ServerOptions(host="0.0.0.0"), 1) for _ in range(2))
+    assert first.token != second.token
+    assert first.csrf != second.csrf
+    assert not first.fits_token(second.token)
+    assert not Access(ServerOptions(), 1).token
+    assert Access(ServerOptions(token="0123456789abcdef"), 1).fits_token("0123456789abcdef")
+    assert "0123456789abcdef" not in repr(ServerOptions(token="0123456789abcdef"))
+
+
+async def test_credentials_of_a_source_show_nowhere_and_other_sources_go_on(
+    clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    secret = "rtsp://user:hush@127.0.0.1:1/stream?token=hush2"
+    with serving([secret, clip], settings(tmp_path)) as served:
+        rooms = served.client.get("/session").json()["rooms"]
+        assert [room["state"] for room in rooms] == ["failed", "open"]
+        assert rooms[0]["problem"]["problem"]
+        told = [served.client.get("/session").text, served.client.get("/").text]
+        told += [served.client.get("/rooms/1/timeline").text, served.post("/rooms/1/ask", text="Hi?").text]
+        async with events_of(served) as events:
+            told.append(json.dumps(await read_until(events, "snapshot")))
+            assert served.post("/rooms/1/retry").status_code == 204
+            assert (await read_until(events, "room", state="opening"))["problem"] is None
+            told.append(json.dumps(await read_until(events, "room", state="failed")))
+        assert served.post("/rooms/2/retry").status_code == 409
+        assert served.client.get("/rooms/2/timeline").status_code == 200
+    captured = capfd.readouterr()
+    assert "hush" not in "".join(told) + captured.out + captured.err
+    assert "***" in told[0]
+
+
+async def test_a_source_that_failed_can_be_tried_again(clip: Path, tmp_path: Path) -> None:
+    late = tmp_path / "late.mp4"
+    with serving([late], settings(tmp_path / "memory")) as served, httpx.Client() as _:
+        assert served.house.rooms[0].info.state == "failed"
+        late.write_bytes(clip.read_bytes())
+        assert served.post("/rooms/1/retry").status_code == 204
+        wait_for(lambda: served.house.rooms[0].info.state == "open")
+        assert served.post("/rooms/1/ask", text="Hi?").status_code == 202
+
+
+async def test_ten_pages_see_the_same_and_one_question_at_a_time(clip: Path, tmp_path: Path) -> None:
+    with serving([clip], settings(tmp_path), {"say": "Red, then green [0:01].", "tokens_per_s": 10}) as served:
+        seen_until(served, 1.0)
+        pages = [await events_of(served) for _ in range(10)]
+        for page in pages:
+            await read_until(page, "snapshot", conversation=[])
+        turn = served.post("/rooms/1/ask", text="What is it?").json()["turn"]
+        busy = served.post("/rooms/1/ask", text="And?")
+        assert busy.status_code == 409
+        assert "another question" in busy.json()["problem"]
+        stories = await asyncio.gather(*(_story(page, turn) for page in pages))
+        assert len({json.dumps(story) for story in stories}) == 1
+        assert "".join(event["text"] for event in stories[0] if event["type"] == "token") == "Red, then green [0:01]."
+        assert stories[0][-1]["answer"]["citations"][0]["frame_id"]
+        for page in pages:
+            await page.close()
+
+
+async def _story(page: Any, turn: str) -> list[dict[str, Any]]:
+    """The events of a turn up to its end."""
+    story = []
+    while True:
+        message = json.loads(await asyncio.wait_for(page.recv(), 20))
+        if message["type"] == "event" and message["turn"] == turn:
+            story.append(message["event"])
+        if message["type"] == "turn_state":
+            assert message["state"] == "done"
+            assert message["latency"]["total_s"] > 0
+            return story
+
+
+async def test_a_page_that_comes_in_the_middle_of_an_answer_gets_all_of_it(clip: Path, tmp_path: Path) -> None:
+    with serving([clip], settings(tmp_path), {"say": "one two three four five six", "tokens_per_s": 8}) as served:
+        async with events_of(served) as first:
+            served.post("/rooms/1/ask", text="Count.")
+            await read_until(first, "event")
+            for _ in range(3):
+                message = await read_until(first, "event")
+                assert message["event"]["type"] == "token"
+        async with events_of(served) as second:
+            snapshot = await read_until(second, "snapshot")
+            (turn,) = snapshot["conversation"]
+            assert turn["state"] == "running"
+            known = "".join(event.get("text", "") for event in turn["events"])
+            assert known.startswith("one two three")
+            rest = await _story(second, turn["id"])
+            streamed = known + "".join(event["text"] for event in rest if event["type"] == "token")
+            assert streamed == "one two three four five six"
+
+
+async def test_stop_ends_the_answer_and_a_conversation_is_resumed_by_its_name(clip: Path, tmp_path: Path) -> None:
+    config = settings(tmp_path)
+    with serving([clip], config, SLOW, {"say": "Red."}, HELP, thread="mine") as served:
+        async with events_of(served) as events:
+            served.post("/rooms/1/ask", text="Tell me all.")
+            await read_until(events, "event")
+            assert served.post("/rooms/1/stop").status_code == 204
+            await read_until(events, "turn_state", state="stopped")
+            served.post("/rooms/1/ask", text="Colour?")
+            await read_until(events, "turn_state", state="done")
+            served.post("/rooms/1/ask", text="Which?")
+            await read_until(events, "turn_state", state="waiting")
+            assert served.post("/rooms/1/ask", text="Else?").status_code == 409
+    with serving([clip], config, {"say": "The left one."}, thread="mine") as served:
+        async with events_of(served) as events:
+            turns = (await read_until(events, "snapshot"))["conversation"]
+            assert [turn["question"] for turn in turns] == ["Tell me all.", "Colour?", "Which?"]
+            assert turns[1]["events"][-1]["answer"]["text"] == "Red."
+            assert turns[2]["state"] == "waiting"
+            assert turns[2]["events"][-1]["request"]["choices"] == ["left", "right"]
+            served.post("/rooms/1/reply", text="middle")
+            again = await read_until(events, "event", turn=turns[2]["id"])
+            while again["event"]["type"] != "needs":
+                again = await read_until(events, "event")
+            assert "none of the choices" in again["event"]["problem"]
+            await read_until(events, "turn_state", state="waiting")
+            served.post("/rooms/1/reply", text="left")
+            await read_until(events, "turn_state", state="done")
+            assert served.post("/rooms/1/reply", text="left").status_code == 409
+
+
+async def test_a_question_that_waits_can_be_given_up(clip: Path, tmp_path: Path) -> None:
+    with serving([clip], settings(tmp_path), HELP, {"say": "Red."}) as served:
+        async with events_of(served) as events:
+            served.post("/rooms/1/ask", text="Which?")
+            await read_until(events, "turn_state", state="waiting")
+            served.post("/rooms/1/stop")
+            await read_until(events, "turn_state", state="stopped")
+            served.post("/rooms/1/ask", text="Colour?")
+            await read_until(events, "turn_state", state="done")
+
+
+async def test_what_the_model_cannot_do_is_told_in_words(clip: Path, tmp_path: Path) -> None:
+    with serving([clip], settings(tmp_path), {"when": "never", "say": "x"}) as served:
+        async with events_of(served) as events:
+            assert served.post("/rooms/1/ask", text="  ").status_code == 400
+            served.post("/rooms/1/ask", text="Hi?")
+            failed = await read_until(events, "turn_state", state="failed")
+            assert "no answer" in failed["error"]["problem"]
+            assert failed["error"]["remedy"]
+
+
+async def test_a_slow_viewer_delays_nobody(clip: Path, tmp_path: Path) -> None:
+    config = settings(tmp_path, view_fps=20)
+    with serving([clip], config, loop=True) as served:
+        address = f"{served.ws}/rooms/1/live"
+        async with (
+            connect(address, origin=served.url, close_timeout=0.1) as slow,
+            connect(address, origin=served.url) as quick,
+        ):  # type: ignore[arg-type]
+            for _ in range(400):
+                await slow.send("next")  # asks for all, reads none
+            times = []
+            for _ in range(15):
+                await quick.send("next")
+                picture = await asyncio.wait_for(quick.recv(), 5)
+                assert isinstance(picture, bytes)
+                assert picture[16:18] == b"\xff\xd8"
+                times.append(picture[:8])
+            assert len(set(times)) == len(times)
+        assert served.house.rooms[0].assistant.eyes.capture_stats.late_max_s < 2
+
+
+async def test_each_picture_is_encoded_once_for_all(clip: Path, tmp_path: Path) -> None:
+    with serving([clip], settings(tmp_path), loop=True) as served:
+        address = f"{served.ws}/rooms/1/live"
+        viewers = [await connect(address, origin=served.url) for _ in range(4)]  # type: ignore[arg-type]
+        seen: list[dict[bytes, bytes]] = []
+        for viewer in viewers:
+            await viewer.send("next")
+        for viewer in viewers:
+            pictures = {}
+            for _ in range(3):
+                message = await asyncio.wait_for(viewer.recv(), 10)
+                pictures[message[:8]] = message
+                await viewer.send("next")
+            seen.append(pictures)  # type: ignore[arg-type]
+        for pictures in seen[1:]:
+            assert all(seen[0].get(t, message) == message for t, message in pictures.items())
+        for viewer in viewers:
+            await viewer.close()
+
+
+async def test_forget_pin_and_export_reach_the_disk(clip: Path, tmp_path: Path) -> None:
+    config = settings(tmp_path, "curvestream")
+    with serving([clip], config, realtime=False) as served:
+        eyes = served.house.rooms[0].assistant.eyes
+        wait_for(lambda: eyes.finished)
+        async with events_of(served) as events:
+            await read_until(events, "snapshot")
+            moments = served.client.get("/rooms/1/timeline").json()["moments"]
+            assert [round(moment["t_s"]) for moment in moments] == list(range(6))
+            pinned = served.post("/rooms/1/pin", t_s=4.0).json()
+            assert (pinned["t_s"], pinned["pinned"]) == (4.0, True)
+            await read_until(events, "memory")
+            assert served.client.get("/rooms/1/moment?t_s=4").json()["moment"]["pinned"]
+            first = NO_FRAME
+            small = served.client.get(first, params={"side_px": 100})
+            assert (small.status_code, small.headers["content-type"]) == (200, "image/jpeg")
+            bundle = zipfile.ZipFile(io.BytesIO(served.client.get("/rooms/1/export").content))
+            names = bundle.namelist()
+            assert any(moments[1]["frame_id"] in name for name in names)
+            assert len(bundle.read("moments.jsonl").splitlines()) == 6
+            gone = served.post("/rooms/1/forget", start_s=0, end_s=2.5).json()
+            assert (gone["moments"], gone["frames"] >= 3) == (3, True)
+            told = await read_until(events, "memory", forgotten={"start_s": 0.0, "end_s": 2.5})
+            assert told
+            assert served.client.get(first, params={"side_px": 100}).status_code == 400
+            assert not list(tmp_path.rglob(f"*{moments[1]['frame_id']}*"))
+            left = served.client.get("/rooms/1/timeline").json()["moments"]
+            assert [round(moment["t_s"]) for moment in left] == [3, 4, 5]
+            assert served.post("/rooms/1/pin", t_s=500).status_code == 400
+
+
+async def test_pause_and_resume(clip: Path, tmp_path: Path) -> None:
+    with serving([clip], settings(tmp_path), loop=True) as served:
+        async with events_of(served) as events:
+            await read_until(events, "status", badge="playing")
+            served.post("/rooms/1/pause")
+            paused = await read_until(events, "status", badge="paused")
+            assert paused["eyes"]["paused"]
+            served.post("/rooms/1/resume")
+            await read_until(events, "status", badge="playing")
+
+
+async def test_watches_are_set_listed_and_removed(clip: Path, tmp_path: Path) -> None:
+    with serving([clip], settings(tmp_path), loop=True) as served:
+        async with events_of(served) as events:
+            added = served.post(
+                "/rooms/1/watches", condition="a car", cooldown_s=5, webhook="http://u:hush@192.0.2.1/hook?k=hush"
+            )
+            assert added.status_code == 201
+            status = await read_until(events, "status")
+            while not status["watches"]:
+                status = await read_until(events, "status")
+            assert status["watches"][0]["watch"]["condition"] == "a car"
+            assert status["alerts_leave_to"]
+            assert "hush" not in json.dumps(status) + added.text
+            assert served.post("/rooms/1/watches", condition=" ").status_code == 400
+            path = f"/rooms/1/watches/{added.json()['watch']['id']}"
+            assert served.client.delete(path).status_code == 204
+            assert served.client.delete(path).status_code == 400
+
+
+class _Number(BaseModel):
+    number: int
+
+
+@given(st.lists(st.integers(0, 2 * MESSAGES_HELD // 3), min_size=1, max_size=8))
+def test_a_reader_sees_everything_in_order_or_learns_that_it_lagged(batches: list[int]) -> None:
+    async def read() -> None:
+        feed, told, seen, cursor = Feed(), 0, [], 0
+        for number, batch in enumerate(batches):
+            for _ in range(batch):
+                feed.tell(_Number(number=told))
+                told += 1
+            if number % 3 == 2 or not batch:
+                continue  # a slow reader
+            try:
+                cursor, texts = await feed.after(cursor)
+            except Lagged:
+                assert told - len(seen) > MESSAGES_HELD
+                cursor, seen = feed.cursor, list(range(told))
+                continue
+            seen += [json.loads(text)["number"] for text in texts]
+            assert seen == list(range(told))
+
+    asyncio.run(read())
+
+
+def seen_until(served: Served, t_s: float) -> None:
+    """Wait until the first room's memory holds a moment."""
+    wait_for(lambda: (served.house.rooms[0].assistant.eyes.memory.stats.newest_s or 0.0) >= t_s)
+
+
+ATTEND = [sys.executable, "-c", "from agent.cli import main; main()"]
+
+
+def attend(*arguments: object, cwd: Path) -> subprocess.Popen[str]:
+    environment = {
+        **os.environ, "ATTEND_TAKE_NOTES": "false", "PYTHONPATH": str(Path(__file__).parent.parent), "COLUMNS": "200",
+        "PYTHONUNBUFFERED": "1", "CI": "true",
+    }  # fmt: skip
+    command = [*ATTEND, *map(str, arguments)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=cwd, env=environment, text=True, stdout=pipe, stderr=pipe)
+
+
+def read_url(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What is printed up to the address, and the address."""
+    assert process.stdout
+    text = ""
+    for line in process.stdout:
+        text += line
+        if found := re.search(r"Open (http://\S+)", line):
+            return text, found[1]
+    raise AssertionError(text + (process.stderr.read() if process.stderr else ""))
+
+
+def test_the_command_says_where_the_page_is_and_ends_with_ctrl_c(clip: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.json"
+    script.write_text(json.dumps([{"say": "Red."}]))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        same = ["--model", f"scripted:{script}", "--folder", tmp_path / "f", "--policy", "last"]
+        refused = attend("serve", clip, "--port", port, *same, cwd=tmp_path)
+        _, told = refused.communicate(timeout=60)
+        assert refused.returncode == 1
+        assert f"port {port}" in told
+        assert os.strerror(errno.EADDRINUSE) in told
+        assert "--port" in told
+    process = attend("serve", clip, "missing.mp4", "--loop", "--port", 0, *same, cwd=tmp_path)
+    text, url = read_url(process)
+    assert "scenes.mp4" in text
+    assert "missing.mp4" in text
+    assert "does not exist" in text
+    assert "Nothing leaves this machine" in text
+    assert httpx.get(url).status_code == 200
+    started = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert time.monotonic() - started < 20
+    assert process.returncode == 0, err
+    assert "Traceback" not in out + err
+
+
+def test_chat_on_the_web_refuses_what_belongs_to_the_terminal(clip: Path, tmp_path: Path) -> None:
+    refused = attend("chat", clip, "--web", "--ask", "x", cwd=tmp_path)
+    _, told = refused.communicate(timeout=60)
+    assert refused.returncode == 1
+    assert "--ask" in told
+
+
+def test_chat_on_the_web_reads_a_file_ahead(clip: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.json"
+    script.write_text(json.dumps([{"say": "Red."}]))
+    model = ["--model", f"scripted:{script}", "--folder", tmp_path, "--policy", "last"]
+    process = attend("chat", clip, "--web", *model, cwd=tmp_path)
+    text, url = read_url(process)
+    assert "reading" in text
+    assert httpx.get(url).status_code == 200
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 0
+
+
+def test_the_next_free_port_is_taken_unless_one_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    default = ServerOptions()
+    with listen(default, Console()) as first, listen(default, Console()) as second:
+        ports = [each.getsockname()[1] for each in (first, second)]
+        assert ports[0] < ports[1] <= default.port + 20
+        assert "is in use" in capsys.readouterr().out
+        with pytest.raises(ConfigError, match=f"port {ports[0]}"), listen(ServerOptions(port=ports[0]), Console()):
+            pass
+    with pytest.raises(ConfigError, match=r"192\.0\.2\.1"), listen(ServerOptions(host="192.0.2.1"), Console()):
+        pass
