@@ -26,17 +26,29 @@ from tools.media import cited_times, format_clock, parse_clock
 
 Outcome = Literal["yes", "no", "cannot judge"]
 
-_FORM = '{"verdict": "yes", "no" or "cannot judge", "why": one sentence, "t": a time that was shown, such as "0:05"}'
+_FORM = (
+    '{"verdict": "yes", "no" or "cannot judge", "why": one sentence, "t": a time that was shown, such as "0:05", '
+    '"happened": true or false}'
+)
 
 
 class Verdict(BaseModel):
-    """What a model says of a condition; `t` is the time of the frame where it is seen, or "" where it names none."""
+    """What a model says of a condition.
+
+    Attributes:
+        verdict: whether it holds.
+        why: what the model sees.
+        t: the time of the frame where it is seen, or "".
+        happened: whether a `yes` is of something that happens and is over, such as a change, rather than of something
+            that lasts: the next `yes` is then another happening.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     verdict: Outcome
     why: str = ""
     t: str = ""
+    happened: bool = False
 
     @field_validator("t")
     @classmethod
@@ -53,7 +65,8 @@ class Judgement(BaseModel):
     """The outcome of one check.
 
     Attributes:
-        outcome: the verdict; None where the model gave none that can be read, or the check was stopped.
+        outcome: the verdict; None where the model gave none that can be read.
+        happened: see `Verdict`.
         answer: what the model saw, its times checked against what it was shown.
         t_s: when it was seen, in seconds: the time that the verdict names, else the newest frame's.
         frames: the frames that the model was shown.
@@ -69,6 +82,7 @@ class Judgement(BaseModel):
     frames: tuple[SeenFrame, ...]
     calls: int
     tokens: int
+    happened: bool = False
 
 
 def judge(
@@ -127,6 +141,7 @@ def judge(
         frames=tuple(shown),
         calls=calls,
         tokens=tokens,
+        happened=verdict is not None and verdict.happened,
     )
 
 

@@ -133,11 +133,13 @@ class WatchState:
             return False
         pause_s = self.pause_s * 2 if before == "yes" else options.settle_s
         self.pause_s = min(pause_s, options.heartbeat_s)
-        if self.told or self.cooling(newest_s):
-            return False
-        self.told, self.alerted_s = True, newest_s
-        self.fired += 1
-        return True
+        due = not self.told and not self.cooling(newest_s)
+        # What has happened does not last: its next `yes` is another one.
+        self.told = (self.told or due) and not judgement.happened
+        if due:
+            self.alerted_s = newest_s
+            self.fired += 1
+        return due
 
     def now(self, newest_s: float, options: WatchOptions) -> tuple[StateName, str]:
         """What the watch does at a media time, and why."""

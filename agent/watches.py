@@ -48,7 +48,8 @@ class Watcher:
     """Judges watches over one source in a thread of its own.
 
     An alert is given when a condition comes true, and again only after it was found untrue and the cooldown is over. A
-    condition that came true again within the cooldown, and still is true after it, is told of then.
+    condition that came true again within the cooldown, and still is true after it, is told of then. Something that
+    happens, such as a change, may happen again at once: then the cooldown alone is between two alerts.
 
     Args:
         model: judges; it may be shared with conversations, whose questions come first.

@@ -44,11 +44,12 @@ class Condition:
 
 
 class Found(NamedTuple):
-    """A verdict with what was seen, and in which frame."""
+    """A verdict with what was seen, in which frame, and whether it happened rather than lasts."""
 
     outcome: Outcome
     why: str
     fact: Fact
+    happened: bool = False
 
 
 _ASKING = re.compile(r"^(please )?((tell|alert|warn|notify) me|let me know)?\s*(when(ever)?|if|once|as soon as)?\s+")
@@ -165,7 +166,9 @@ def _judge_thing(mind: Mind, condition: Condition, old: list[Fact], new: list[Fa
         if not newest.usable:
             return _hidden(newest)
         if before and shows(newest) < MAYBE:
-            return Found("yes", f"I saw {thing}{before.cite} and do not recognise it any more{newest.cite}.", newest)
+            return Found(
+                "yes", f"I saw {thing}{before.cite} and do not recognise it any more{newest.cite}.", newest, True
+            )
         return Found("no", f"I do not see {thing} disappear.", newest)
     hit = next((fact for fact in new if shows(fact) >= SHOWS), None)
     if hit:
@@ -191,7 +194,9 @@ def _judge_words(mind: Mind, condition: Condition, old: list[Fact], new: list[Fa
     if condition.gone:
         before = next((fact for fact in [*old, *new[:-1]][::-1] if quoted(fact)), None)
         if before and not quoted(newest):
-            return Found("yes", f"It said {quoted(before)}{before.cite} and does not any more{newest.cite}.", newest)
+            return Found(
+                "yes", f"It said {quoted(before)}{before.cite} and does not any more{newest.cite}.", newest, True
+            )
         return Found("no", "I do not see these words disappear.", newest)
     for fact in new[-reading.MAX_READ :]:
         if said := quoted(fact):
@@ -205,7 +210,7 @@ def _judge_change(mind: Mind, condition: Condition, old: list[Fact], new: list[F
         groups = scenes([before, fact])
         # Pictures that show nothing are told apart by how they look.
         if len(groups) > 1 or float(before.vector @ fact.vector) < SAME_SCENE_COSINE:
-            return Found("yes", f"The picture changes{fact.cite}. {account(groups)}", fact)
+            return Found("yes", f"The picture changes{fact.cite}. {account(groups)}", fact, True)
     return Found("no", "The picture does not change.", new[-1])
 
 
@@ -214,7 +219,9 @@ def _judge_defect(mind: Mind, condition: Condition, old: list[Fact], new: list[F
     if condition.gone:
         before = next((fact for fact in [*old, *new[:-1]][::-1] if fact.problem == defect), None)
         if before and newest.problem is None:
-            return Found("yes", f"The picture was {defect}{before.cite} and is not any more{newest.cite}.", newest)
+            return Found(
+                "yes", f"The picture was {defect}{before.cite} and is not any more{newest.cite}.", newest, True
+            )
         return Found("no", f"I do not see a picture that was {defect} become clear.", newest)
     hit = next((fact for fact in new if fact.problem == defect), None)
     if hit:
@@ -228,7 +235,8 @@ def _hidden(fact: Fact) -> Found:
 
 def _json(found: Found) -> str:
     t_s = found.fact.frame.t_s
-    return json.dumps({"verdict": found.outcome, "why": found.why, "t": "" if t_s is None else format_clock(t_s)})
+    t = "" if t_s is None else format_clock(t_s)
+    return json.dumps({"verdict": found.outcome, "why": found.why, "t": t, "happened": found.happened})
 
 
 def _nothing(why: str) -> str:
