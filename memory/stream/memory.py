@@ -35,7 +35,10 @@ _NO_FEATURE = np.empty(0, np.float32)
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Counts since the memory began; `kept_now` and `tokens_now` are the queue's, `encode_s` is time spent encoding."""
+    """Counts since the memory began; `kept_now` and `tokens_now` are the queue's, `encode_s` is time spent encoding.
+
+    `lost` are the frames that were to be remembered and could not be stored.
+    """
 
     seen: int
     clear: int
@@ -46,6 +49,7 @@ class Stats:
     tokens_now: int
     newest_s: float | None
     encode_s: float
+    lost: int = 0
 
     @property
     def keep_rate(self) -> float:
@@ -105,6 +109,7 @@ class StreamMemory:
         self._log: deque[Decision] = deque(maxlen=LOG_LENGTH)
         self._counts = {"clear": 0, "fuzzy": 0, "discard": 0}
         self._encode_s = 0.0
+        self._lost = 0
 
     def push(self, frame: Frame) -> Decision:
         """Take the next frame of the stream and return what was decided about it.
@@ -322,6 +327,7 @@ class StreamMemory:
                 tokens_now=self._tokens([entry.kept for entry in self._queue]),
                 newest_s=self._newest_s if clear + fuzzy + discarded else None,
                 encode_s=self._encode_s,
+                lost=self._lost,
             )
 
     def _offer(self, frame: Frame, feature: np.ndarray, decision: Decision) -> bool:
