@@ -82,12 +82,12 @@ class Watcher:
         if webhook is not None:
             check_webhook(webhook)
         watch = Watch(id=uuid.uuid4().hex[:8], condition=words, cooldown_s=cooldown_s, webhook=webhook)
-        refusal = self._model.unjudgeable(words)
+        state = WatchState(watch, self._model.unjudgeable(words), self._options.heartbeat_s)
         with self._changed:
-            self._states[watch.id] = WatchState(watch, refusal, self._options.heartbeat_s)
+            self._states[watch.id] = state
             self._settled = False
             self._changed.notify_all()
-        return self._status(self._states[watch.id])
+        return self._status(state)
 
     def remove(self, watch_id: str) -> None:
         """Watch no more for a condition.

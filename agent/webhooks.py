@@ -12,9 +12,6 @@ from agent.watch_options import WatchOptions
 from tools.errors import ConfigError
 from tools.media.masking import mask_credentials
 
-CLOSE_S = 2.0
-"""How long closing waits for alerts that are still to be sent; our choice."""
-
 _TRY_AGAIN = frozenset({408, 425, 429})
 
 
@@ -96,8 +93,8 @@ class Webhooks:
             return self._changed.wait_for(lambda: not self._waiting and not self._busy, timeout_s)
 
     def close(self) -> None:
-        """Give what is waiting a moment, then stop; the rest counts as undelivered."""
-        self.drain(CLOSE_S)
+        """Give what is waiting the time of one try, then stop; the rest counts as undelivered."""
+        self.drain(self._options.webhook_timeout_s)
         with self._changed:
             self._closed = True
             for key, url, _ in self._waiting:
@@ -106,7 +103,7 @@ class Webhooks:
             self._changed.notify_all()
         self._stop.set()
         if self._thread is not None:
-            self._thread.join(self._options.webhook_timeout_s)
+            self._thread.join(self._options.webhook_timeout_s + 1.0)
 
     def _run(self) -> None:
         while True:

@@ -26,6 +26,7 @@ from agent.events import Token
 from agent.eyes import Eyes, open_eyes
 from agent.mllm import load_mllm
 from agent.mllm.blocks import count_images, text_of
+from agent.mllm.cassette import record
 from agent.mllm.options import ModelOptions
 from agent.mllm.protocol import MLLM, Abilities
 from agent.mllm.scripted import Scripted
@@ -33,9 +34,9 @@ from agent.watch_judge import Judgement
 from agent.watch_options import WatchOptions
 from agent.watch_state import WatchState
 from agent.watches import Alert, Watch, Watcher, WatchStatus
-from agent.webhooks import CLOSE_S
 from evals.bench.vision import picture, screen
 from memory.stream.options import StreamOptions
+from tests.fake_vllm import FakeVLLM
 from tests.fixtures.scenes import write_scenes
 from tools.base import SeenFrame
 from tools.errors import ConfigError
@@ -336,6 +337,28 @@ def test_a_callback_that_fails_does_not_end_the_watching(clip: Path, tmp_path: P
         assert watcher.statuses()[0].checked == 6
 
 
+def test_a_recorded_watch_is_replayed(clip: Path, tmp_path: Path) -> None:
+    model = scripted(*(say(verdict) for verdict in ("no", "yes", "yes", "no", "yes", "no")))
+    first, _ = run(clip, tmp_path / "a", record(model, tmp_path / "c.jsonl"), "x", cooldown_s=0)
+    again, _ = run(clip, tmp_path / "b", load_mllm(f"replay:{tmp_path / 'c.jsonl'}"), "x", cooldown_s=0)
+    assert [alert.t_s for alert in first] == [1.0, 4.0]
+    assert [alert.model_copy(update={"watch_id": ""}) for alert in again] == [
+        alert.model_copy(update={"watch_id": ""}) for alert in first
+    ]
+
+
+def test_a_server_is_sent_the_question_alone_and_its_chatter_is_counted(clip: Path, tmp_path: Path) -> None:
+    with FakeVLLM() as server:
+        model = load_mllm(f"openai:qwen3-vl@{server.url}", ModelOptions(timeout_s=20))
+        _, (status,) = run(clip, tmp_path, model, "a cyclist crosses")
+    assert (status.checked, status.failed) == (0, 6)
+    assert len(server.requests) == 12
+    assert "as the person wrote it" in str(server.requests[0])
+    assert "since_s" not in str(server.requests[0])
+    assert "no verdict" not in str(server.requests[0])
+    assert server.requests[0]["max_tokens"] == WatchOptions().max_tokens
+
+
 @given(
     verdicts=st.lists(st.sampled_from(["yes", "no", "cannot judge"]), max_size=40),
     cooldown_s=st.integers(0, 12),
@@ -474,11 +497,11 @@ def test_alerts_that_a_full_queue_or_the_end_leaves_behind_are_counted(clip: Pat
     model = scripted(*(say("yes" if t % 2 == 0 else "no", f"0:0{t}") for t in range(6)))
     with Receiver(200) as receiver, eyes_on(clip, tmp_path) as eyes:
         receiver.go.clear()
-        watcher = Watcher(model, eyes, WatchOptions(webhook_queue=1, webhook_timeout_s=CLOSE_S * 2), print)
+        watcher = Watcher(model, eyes, WatchOptions(webhook_queue=1, webhook_timeout_s=2), print)
         watcher.add("x", cooldown_s=0, webhook=receiver.url)
         eyes.watch()
         assert watcher.finish(30)
-        threading.Timer(CLOSE_S + 0.5, receiver.go.set).start()
+        threading.Timer(2.5, receiver.go.set).start()
         watcher.close()
         (status,) = watcher.statuses()
     assert status.fired == 3
