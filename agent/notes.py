@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from functools import cache
 from typing import Any
@@ -24,6 +25,8 @@ WORDS_WORTH = 0.5
 """What new words add to the detour of a key moment (see `memory.stream.moments`); our choice: about half a cut."""
 INDEX_BATCH = 32
 """Notes that are embedded at once when there is time; our choice: a search embeds those that are left."""
+LIVE_REST = 2.0
+"""How long a note taker rests where time plays, as a multiple of its work: notes take a third of a core. Our choice."""
 BACKLOG = 16
 """Frames waiting to be noted; the oldest give way. Our choice: on two busy cores one takes about a second."""
 
@@ -34,11 +37,12 @@ class NoteTaker:
     Args:
         notes: where they go.
         moments: key moments, of which those with words of their own are worth more; None where there are none.
+        plays: whether frames come for ever: it then rests after each, to leave the processor to others.
     """
 
-    def __init__(self, notes: Notes, moments: Moments | None = None) -> None:
+    def __init__(self, notes: Notes, moments: Moments | None = None, plays: bool = False) -> None:
         self.error: AttendError | None = None
-        self._notes, self._moments = notes, moments
+        self._notes, self._moments, self._rest = notes, moments, LIVE_REST if plays else 0.0
         self._read: frozenset[str] = frozenset()  # the words of the frame noted last
         self._waiting: deque[Frame] = deque(maxlen=BACKLOG)
         self._changed = threading.Condition()
@@ -74,13 +78,12 @@ class NoteTaker:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._busy = False
-                self._changed.notify_all()
                 self._changed.wait_for(lambda: self._waiting or self._closed)
                 if self._closed:
                     return
                 frame = self._waiting.popleft()
                 self._busy = True
+            started = time.monotonic()
             try:
                 self._note(frame)
             except AttendError as error:
@@ -88,6 +91,10 @@ class NoteTaker:
                 self.error = error
             except Exception as error:  # noqa: BLE001 - a thread has no caller: the summary tells of it
                 self.error = AttendError(f"the frame at {frame.t_s:.1f} s could not be noted: {error!r}.")
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._closed, self._rest * (time.monotonic() - started))
 
     def _note(self, frame: Frame) -> None:
         taken = note_frame(self._notes, frame)
