@@ -14,6 +14,7 @@ from agent.mllm.embedded import checks, telling
 from agent.mllm.embedded import words as reading
 from agent.mllm.embedded.calls import call, wanted_call
 from agent.mllm.embedded.evidence import Fact, gather, scenes
+from agent.mllm.embedded.judging import verdict
 from agent.mllm.embedded.language import turn
 from agent.mllm.embedded.mind import Mind
 from agent.mllm.embedded.question import Question, take_apart
@@ -36,6 +37,9 @@ def reply(
     mind: Mind, request: Request, options: ModelOptions, tools: Sequence[dict[str, Any]], tool_choice: str
 ) -> Iterator[Any]:
     """Yield the pieces of an answer (texts), or one tool call (a `tool_call_chunk`)."""
+    if request.watch:
+        yield from _pieces(mind, verdict(mind, *request.watch, gather(mind.perception, request.frames)), options)
+        return
     question = take_apart(request.question)
     facts = _at_times(gather(mind.perception, request.frames), question)
     wanted = wanted_call(question, request, facts, tools, tool_choice)
@@ -43,9 +47,11 @@ def reply(
         yield call(mind, request, *wanted)
         return
     text = _answer(mind, request, question, facts)
-    if text is None:
-        yield from _chat(mind, request, options)
-        return
+    yield from _chat(mind, request, options) if text is None else _pieces(mind, text, options)
+
+
+def _pieces(mind: Mind, text: str, options: ModelOptions) -> Iterator[str]:
+    """Yield a text word by word, as far as the tokens of an answer go."""
     left = options.max_tokens
     for piece in re.findall(r"\s*\S+", text):
         left -= len(mind.language.token_ids(piece))
