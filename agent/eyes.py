@@ -18,10 +18,10 @@ import numpy as np
 from agent.config import Config
 from agent.notes import NoteTaker
 from agent.remembered import Remembered, open_remembered
+from agent.seen import as_evidence, as_seen, spread
 from agent.timeline import EyesStatus, Forgotten, Moment, Timeline
-from memory.stream.kept import Kept
 from memory.stream.memory import StreamMemory
-from memory.stream.notes import Note, Notes
+from memory.stream.notes import Notes
 from memory.stream.policy import Decision
 from memory.stream.recall import stretches, window
 from memory.stream.recorder import Recorder
@@ -39,6 +39,7 @@ from tools.media import (
     format_clock,
     open_source,
 )
+from tools.media.health import Health, Trouble
 
 WAIT_S = 0.2
 """How long one look at the recorder may last before progress is shown and a stop is heeded; our choice."""
@@ -73,6 +74,7 @@ class Eyes:
     _options: MediaOptions
     _can_reread: bool
     _live: deque[Frame]
+    _health: Health | None
     _listeners: list[Listener]
     _stop_waiting: threading.Event = field(default_factory=threading.Event)
     _troubles: deque[AttendError] = field(default_factory=lambda: deque(maxlen=TROUBLES_HELD))
@@ -131,6 +133,8 @@ class Eyes:
 
     def resume(self) -> None:
         """Look again after `pause`."""
+        if self._health:
+            self._health.begin()
         self._capture.resume()
 
     @property
@@ -179,36 +183,38 @@ class Eyes:
             chosen = window(self.memory, self.notes, question, epoch_wall_s=self.remembered.epoch_wall_s)
         if chosen:
             self.memory.keep_query(chosen[-1])
-        return [_seen(kept) for kept in chosen]
+        return [as_seen(kept) for kept in chosen]
 
     def gaps(self) -> list[Gap]:
-        """Stretches of the source that could not be read, oldest first."""
-        return self.memory.gaps
+        """Stretches of the source that could not be read, oldest first; what is wrong with it now is the last."""
+        trouble = self._trouble()
+        now = [Gap(self.source, trouble.since_s, None, trouble.text)] if trouble and trouble.blind else []
+        return [*self.memory.gaps, *now]
 
     def newest(self) -> SeenFrame | None:
         """The frame last captured, or None before the first."""
         kept = self.memory.newest()
-        return _seen(kept) if kept else None
+        return as_seen(kept) if kept else None
 
     def kept(self) -> list[SeenFrame]:
         """The frames that would be shown now; nothing is waited for."""
-        return [_seen(kept) for kept in self.memory.snapshot()]
+        return [as_seen(kept) for kept in self.memory.snapshot()]
 
     def frames(self, span: Span | None, limit: int) -> list[SeenFrame]:
         """At most `limit` frames of a span, spread over it, oldest first.
 
         Where memory holds fewer, a video file is opened again at the span, up to the moment watched so far.
         """
-        found = [_seen(kept) for kept in self.memory.remembered(span)]
+        found = [as_seen(kept) for kept in self.memory.remembered(span)]
         newest_s = self.memory.stats.newest_s
         if len(found) < limit and span and newest_s is not None and self._can_reread:
             found = self._reread(Span(min(span.start_s, newest_s), min(span.end_s, newest_s)), limit) or found
-        return _spread(found, limit)
+        return spread(found, limit)
 
     def near(self, t_s: float) -> SeenFrame | None:
         """The frame nearest to a moment, at most `NEAR_S` seconds away; in a video file, whether remembered or not."""
         span = Span(max(0.0, t_s - NEAR_S), t_s + NEAR_S)
-        found = [_seen(kept) for kept in self.memory.remembered(span)] or self.frames(span, 1)
+        found = [as_seen(kept) for kept in self.memory.remembered(span)] or self.frames(span, 1)
         return min(found, key=lambda frame: abs(frame.t_s - t_s), default=None)
 
     def picture(self, frame_id: str) -> np.ndarray:
@@ -228,7 +234,7 @@ class Eyes:
     def search(self, query: str, limit: int, span: Span | None) -> list[Evidence]:
         """The best matching notes of this source, best first; those still being taken are waited for."""
         self._finish_notes()
-        return [_evidence(note, self.info.name) for note in self.notes.search(query, limit, span)]
+        return [as_evidence(note, self.info.name) for note in self.notes.search(query, limit, span)]
 
     def stretches(self, words: str, span: Span | None = None) -> list[Span]:
         """The separate stretches of time in which something was noted, oldest first: how often it was there."""
@@ -261,7 +267,7 @@ class Eyes:
 
     def status(self) -> EyesStatus:
         """How capture and memory are doing, in numbers, for people."""
-        stats, capture, store = self.memory.stats, self._capture.stats, self.memory.store
+        trouble, stats, capture, store = self._trouble(), self.memory.stats, self._capture.stats, self.memory.store
         return EyesStatus(
             seen=stats.seen,
             kept=stats.kept_now,
@@ -274,7 +280,8 @@ class Eyes:
             encode_ms=1000 * stats.encode_s / max(1, stats.seen),
             disk_mb=store.bytes_used / 2**20,
             quota_mb=store.quota_bytes / 2**20,
-            problem=self._problem(),
+            lost=stats.lost,
+            problem=trouble.text if trouble else None,
             troubles=self._told_troubles(),
             paused=self.paused,
         )
@@ -286,7 +293,7 @@ class Eyes:
         self._finish_notes()
         wanted = {frame.frame_id for frame in frames}
         between = self.notes.between(Span(frames[0].t_s, frames[-1].t_s))
-        return [_evidence(note, self.info.name) for note in between if note.frame_id in wanted]
+        return [as_evidence(note, self.info.name) for note in between if note.frame_id in wanted]
 
     def summary(self) -> str:
         """One line on what was seen, kept, dropped, missed and went wrong, for people."""
@@ -296,8 +303,14 @@ class Eyes:
             f"{stats.kept_now} kept",
             f"{capture.dropped} dropped",
         ]
+        if stats.lost:
+            parts.append(f"{stats.lost} lost")
         if stats.newest_s is not None:
             parts.append(f"now at {format_clock(stats.newest_s)}")
+        if told := self._trouble():
+            parts.append(told.text)
+        elif remark := self._health.remark() if self._health else None:
+            parts.append(remark)
         parts += [f"no picture from {gap.text}" for gap in self.memory.gaps[-3:]]
         return ", ".join(parts + self._told_troubles())
 
@@ -316,8 +329,11 @@ class Eyes:
         counted = Counter(str(trouble).rstrip(".") for trouble in troubles)
         return [f"{text} ({number} times)" if number > 1 else text for text, number in counted.items()]
 
-    def _problem(self) -> str | None:
-        return None
+    def _trouble(self) -> Trouble | None:
+        """What is wrong with a live source now; nothing is, while nobody looks."""
+        if self._health is None or self.paused or self.finished:
+            return None
+        return self._health.trouble()
 
     def _finish_notes(self) -> None:
         if self._note_taker and not self.plays:
@@ -368,14 +384,24 @@ def open_eyes(
         info = source.info
         remembered, memory = open_remembered(spec, info, config)
         stack.callback(remembered.close)
-        taker = NoteTaker(remembered.notes, memory.moments) if config.take_notes else None
+        plays = info.live or realtime
+        taker = NoteTaker(remembered.notes, memory.moments, plays) if config.take_notes else None
         live: deque[Frame] = deque(maxlen=1)
+        shown_fps = view_fps if wide else fps
+        health = Health(info, 1 / shown_fps if shown_fps else 0.0) if info.live else None
+
+        def glance(event: Frame | Gap) -> None:
+            if isinstance(event, Frame):
+                live.append(event)
+            if health:
+                health.look(event)
+
         capture = Capture(
             source,
             realtime=realtime,
             loop=loop,
             fps=fps if wide else None,
-            glance=live.append,
+            glance=glance,
             offset_s=remembered.offset_s,
         )
         listeners: list[Listener] = [lambda frame, decision: taker.submit(frame)] if taker else []
@@ -384,36 +410,10 @@ def open_eyes(
             for listener in tuple(listeners):
                 listener(frame, decision)
 
-        recorder = Recorder(
-            capture, memory, on_kept, live=info.live or realtime, on_turn=remembered.caretaker()
-        ).start()
+        recorder = Recorder(capture, memory, on_kept, live=plays, on_turn=remembered.caretaker()).start()
         stack.pop_all()
     can_reread = info.kind == "video" and not info.live and not loop
     return Eyes(
         memory, remembered.notes, remembered, source, capture, recorder, taker, spec, config.media, can_reread, live,
-        listeners,
+        health, listeners,
     )  # fmt: skip
-
-
-def _evidence(note: Note, source: str) -> Evidence:
-    return Evidence(
-        id=f"{note.kind}@{format_clock(note.t_s)}",
-        kind="text" if note.kind == "text" else "note",
-        text=note.text,
-        frame_id=note.frame_id,
-        t_s=note.t_s,
-        source=source,
-    )
-
-
-def _seen(kept: Kept) -> SeenFrame:
-    return SeenFrame(frame_id=kept.frame_id, t_s=kept.t_s, detail=kept.state, source=kept.source)
-
-
-def _spread(frames: list[SeenFrame], limit: int) -> list[SeenFrame]:
-    """At most `limit` of them, evenly spaced, the first and the last included."""
-    if len(frames) <= limit:
-        return frames
-    if limit == 1:
-        return [frames[len(frames) // 2]]
-    return [frames[round(step * (len(frames) - 1) / (limit - 1))] for step in range(limit)]

@@ -66,6 +66,7 @@ class EyesStatus(_Record):
         seen: frames that memory was given by this process.
         kept: frames in the queue now.
         dropped: frames that a newer one replaced before memory could take them.
+        lost: frames that could not be remembered, as on a full disk.
         key_moments: key moments held.
         notes: notes held.
         quiet_s: seconds since the source last gave anything.
@@ -82,6 +83,7 @@ class EyesStatus(_Record):
     seen: int
     kept: int
     dropped: int
+    lost: int = 0
     key_moments: int
     notes: int
     quiet_s: float

@@ -297,3 +297,9 @@ def test_live_time_starts_at_zero_and_only_goes_forward(data: list[tuple[float |
     assert times_s[0] == 0
     assert all(a < b for a, b in pairwise(times_s))
     assert times_s[-1] <= now_s - 1000 + 5.0 + 1e-3 * len(times_s) + np.finfo(float).eps * 1e6
+
+
+def test_a_stream_clock_that_jumps_does_not_stop_or_rush_time() -> None:
+    clock = LiveClock()
+    times_s = [clock.place(pts_s, 100.0 + n) for n, pts_s in enumerate([50.0, 51.0, 48.0, 49.0, 9000.0, 9001.0, 3.0])]
+    assert times_s == pytest.approx([0, 1, 2, 3, 4, 5, 6])

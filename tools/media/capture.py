@@ -19,6 +19,9 @@ MOST_GAPS = 64
 PAUSED = "paused"
 """The reason of the gap that a pause leaves."""
 
+CLOSE_S = 3.0
+"""How long closing waits for a read that hangs; our choice. The thread frees what it holds when the read times out."""
+
 
 @dataclass(frozen=True)
 class CaptureStats:
@@ -59,7 +62,7 @@ class Capture:
         realtime: play a recording at its own speed. Live sources always come at theirs.
         loop: start a recording again at its end, with times that go on; needs realtime.
         fps: frames a second for the reader, picked from what the source gives; None hands over all.
-        glance: called in the capture's thread with each frame of the source, picked or not; must be quick.
+        glance: called in the capture's thread with each gap and each frame of the source, picked or not; must be quick.
         offset_s: media time of the source's first moment, in seconds, for a source that goes on after a pause.
     """
 
@@ -70,7 +73,7 @@ class Capture:
         realtime: bool = False,
         loop: bool = False,
         fps: float | None = None,
-        glance: Callable[[Frame], None] | None = None,
+        glance: Callable[[Frame | Gap], None] | None = None,
         offset_s: float = 0.0,
     ) -> None:
         if loop and (source.info.live or not realtime):
@@ -162,13 +165,13 @@ class Capture:
             )
 
     def close(self) -> None:
-        """Stop and wait for the thread. A read that is blocked on the network ends with its timeout."""
+        """Stop, and wait for the thread for `CLOSE_S`; one that the network blocks ends with the timeout of its read."""
         self._closed.set()
         with self._changed:
             self._changed.notify_all()
         self.source.close()
         if self._thread.ident is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+            self._thread.join(CLOSE_S)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -210,7 +213,12 @@ class Capture:
                         late_s = time.monotonic() - started_s - event.t_s
                 if self._closed.is_set():
                     return
-                if isinstance(event, Gap) or self._picked(event):
+                if isinstance(event, Frame):
+                    wanted = self._picked(event)
+                else:
+                    wanted = True
+                    self._show(event)
+                if wanted:
                     self._put(event, late_s)
             if not self._loop:
                 return
@@ -235,14 +243,17 @@ class Capture:
         if self._paused_from_s is not None:
             self._put(Gap(frame.source, self._paused_from_s, frame.t_s, PAUSED), 0.0)
             self._paused_from_s = None
-        if self._glance:
-            self._glance(frame)
+        self._show(frame)
         if self._sampler is None:
             return True
         wanted = self._sampler.wants(frame.t_s)
         if wanted:
             self._sampler.took(frame.t_s)
         return wanted
+
+    def _show(self, event: Frame | Gap) -> None:
+        if self._glance:
+            self._glance(event)
 
     def _put(self, event: Frame | Gap, late_s: float) -> None:
         with self._changed:

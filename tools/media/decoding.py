@@ -18,6 +18,8 @@ DEFAULT_RATE_FPS = 25.0
 """Assumed where a container states no frame rate; our choice."""
 HOLE_S = 0.25
 """Damage that costs less is not reported as a gap; our choice."""
+DAMAGED = "damaged packets or pictures"
+"""How the reason of a gap begins that damage has left."""
 
 
 DISTRUST_S = 1.0

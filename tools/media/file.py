@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tools.errors import MediaError
 from tools.media.decoding import (
+    DAMAGED,
     DEFAULT_RATE_FPS,
     HOLE_S,
     Damage,
@@ -267,7 +268,7 @@ def _read_recording(
             damage.add()
             continue
         if damage.recent and min(t_s, end_s) - seen_until_s > recording.hole_s:
-            yield Gap(name, seen_until_s, min(t_s, end_s), f"damaged packets or pictures: {damage.recent}")
+            yield Gap(name, seen_until_s, min(t_s, end_s), f"{DAMAGED}: {damage.recent}")
         damage.recent = 0
         if t_s > end_s:
             break

@@ -16,6 +16,7 @@ import numpy as np
 
 from tools.errors import MediaError
 from tools.media.decoding import (
+    DAMAGED,
     HOLE_S,
     Damage,
     decode_packet,
@@ -39,6 +40,8 @@ CLOCKLESS_FORMATS = frozenset({"mpjpeg", "mjpeg", "jpeg_pipe", "h264", "hevc", "
 """FFmpeg's names of formats that carry no times; FFmpeg would count 25 frames/s, whatever the true rate."""
 DRIFT_S = 5.0
 """How far a stream's clock may run from ours before it is set anew; streams often begin with a burst. Our choice."""
+MOST_DOUBLINGS = 30
+"""Of the pause between attempts; more would only overflow."""
 STEP_S = 1e-3
 """The least distance of two times, where a clock would go back; our choice."""
 
@@ -78,9 +81,11 @@ class LiveClock:
             self._first_s = now_s
         t_s = elapsed_s = now_s - self._first_s
         if pts_s is not None:
-            if self._offset_s is None or abs(pts_s + self._offset_s - elapsed_s) > DRIFT_S:
+            t_s = pts_s + (elapsed_s - pts_s if self._offset_s is None else self._offset_s)
+            went_back = self.last_s is not None and t_s <= self.last_s
+            if self._offset_s is None or went_back or abs(t_s - elapsed_s) > DRIFT_S:
                 self._offset_s = elapsed_s - pts_s
-            t_s = pts_s + self._offset_s
+                t_s = elapsed_s
         if self.last_s is not None and t_s <= self.last_s:
             t_s = self.last_s + STEP_S
         self.last_s = t_s
@@ -121,7 +126,7 @@ def watch(
                         yield Gap(name, before_s, t_s, lost)
                     lost, failures = None, 0
                 elif picture.damaged and t_s - before_s > HOLE_S:
-                    yield Gap(name, before_s, t_s, f"damaged packets or pictures: {picture.damaged}")
+                    yield Gap(name, before_s, t_s, f"{DAMAGED}: {picture.damaged}")
                 if options.end_s is not None and t_s > options.end_s:
                     return
                 if sampler.wants(t_s):
@@ -134,10 +139,10 @@ def watch(
             if pictures is not None:
                 pictures.close()
         lost = lost or reason
-        if failures >= options.reconnect_attempts:
+        if options.reconnect_attempts is not None and failures >= options.reconnect_attempts:
             yield Gap(name, clock.last_s or 0.0, None, f"{lost}; given up after {failures} new attempts ({reason})")
             return
-        closed.wait(min(options.backoff_initial_s * 2**failures, options.backoff_max_s))
+        closed.wait(min(options.backoff_initial_s * 2.0 ** min(failures, MOST_DOUBLINGS), options.backoff_max_s))
         failures += 1
 
 

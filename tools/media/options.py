@@ -23,7 +23,8 @@ class MediaOptions(BaseModel):
         transport: how RTSP carries its packets; "udp" has less delay and loses some.
         open_timeout_s: how long a stream may take to answer, in seconds.
         read_timeout_s: how long an open stream may stay without a new picture, in seconds.
-        reconnect_attempts: how often in a row a lost live source is tried again before the source ends; 0 is never.
+        reconnect_attempts: how often in a row a lost live source is tried again before the source ends; None tries for
+            as long as it is watched, 0 is never.
         backoff_initial_s: the pause before the first new attempt, in seconds; it doubles with each failure.
         backoff_max_s: the longest pause between two attempts, in seconds.
         dicom_window: how DICOM values become grey: "file" uses what the file says (VOI LUT, else its first window, else
@@ -42,7 +43,7 @@ class MediaOptions(BaseModel):
     transport: Literal["tcp", "udp"] = "tcp"
     open_timeout_s: float = Field(default=10.0, gt=0, le=600, allow_inf_nan=False)
     read_timeout_s: float = Field(default=5.0, gt=0, le=600, allow_inf_nan=False)
-    reconnect_attempts: int = Field(default=10, ge=0)
+    reconnect_attempts: int | None = Field(default=None, ge=0)
     backoff_initial_s: float = Field(default=0.5, gt=0, allow_inf_nan=False)
     backoff_max_s: float = Field(default=30.0, gt=0, allow_inf_nan=False)
     dicom_window: DicomWindow = "file"
