@@ -393,7 +393,7 @@ async def test_forget_pin_and_export_reach_the_disk(clip: Path, tmp_path: Path) 
             assert (pinned["t_s"], pinned["pinned"]) == (4.0, True)
             await read_until(events, "memory")
             assert served.client.get("/rooms/1/moment?t_s=4").json()["moment"]["pinned"]
-            first = NO_FRAME
+            first = f"/rooms/1/frames/{moments[1]['frame_id']}"
             small = served.client.get(first, params={"side_px": 100})
             assert (small.status_code, small.headers["content-type"]) == (200, "image/jpeg")
             bundle = zipfile.ZipFile(io.BytesIO(served.client.get("/rooms/1/export").content))

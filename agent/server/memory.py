@@ -50,6 +50,8 @@ async def moment(
         frame = SeenFrame(frame_id=frame_id, t_s=t_s)
     else:
         frame = await asyncio.to_thread(eyes.near, t_s)
+        if frame and abs(frame.t_s - t_s) > NEAR_S:  # a file is read again no further than it was watched
+            frame = None
     reasons = [decision.reason for decision in eyes.memory.log if found and decision.t_s == found.t_s]
     return ShownMoment(frame=frame, moment=found, reason=reasons[-1] if reasons else "")
 

@@ -6,33 +6,34 @@ import { clock, timeOfDay } from "/page/dom.js";
 const HEADER_BYTES = 16;
 const IN_FLIGHT = 2; // one on its way while one is drawn
 
-/** Draw a room's live picture on a canvas until the signal ends it. */
-export function showLive(room, canvas, signal) {
+/** Draw a room's live picture on a canvas until the signal ends it, with a rest of `restMs` after each picture. */
+export function showLive(room, canvas, signal, restMs = 0) {
   const context = canvas.getContext("2d");
   const draw = async (data) => {
     const header = new DataView(data, 0, HEADER_BYTES);
     const [t, wall] = [header.getFloat64(0, true), header.getFloat64(8, true)];
     const bitmap = await createImageBitmap(new Blob([new Uint8Array(data, HEADER_BYTES)], { type: "image/jpeg" }));
     if (signal.aborted) return;
-    if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
+    if (!restMs && (canvas.width !== bitmap.width || canvas.height !== bitmap.height)) {
       canvas.width = bitmap.width;
       canvas.height = bitmap.height;
     }
-    context.drawImage(bitmap, 0, 0);
+    context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
     bitmap.close();
     canvas.dataset.t = t;
     const at = Number.isNaN(wall) ? clock(t) : `${clock(t)}, ${timeOfDay(wall)}`;
     canvas.setAttribute("aria-label", `Live picture of ${room.info.name} at ${at}`);
-    canvas.dispatchEvent(new CustomEvent("picture", { detail: { t, at } }));
   };
   keepSocket(
     `${room.path}/live`,
     {
       open: (socket) => {
-        for (let number = 0; number < IN_FLIGHT; number += 1) socket.send("next");
+        for (let number = 0; number < (restMs ? 1 : IN_FLIGHT); number += 1) socket.send("next");
       },
       message: async (data, socket) => {
         await draw(data);
+        if (restMs) await new Promise((done) => setTimeout(done, restMs));
+        if (document.hidden) await new Promise((done) => document.addEventListener("visibilitychange", done, { once: true }));
         if (socket.readyState === WebSocket.OPEN) socket.send("next");
       },
     },

@@ -2,7 +2,7 @@
 
 import { begin } from "/page/api.js";
 import { showChat } from "/page/chat.js";
-import { byId, h } from "/page/dom.js";
+import { announce, byId, h } from "/page/dom.js";
 import { openForget } from "/page/forget.js";
 import { showLive } from "/page/live.js";
 import { openMoment } from "/page/moment.js";
@@ -20,15 +20,21 @@ const BADGES = {
   stale: "stale",
 };
 
+const PREVIEW_REST_MS = 1000;
+
 let leave = new AbortController(); // ends what is shown of the room looked at
+let shown = null; // that room
+let egress = null; // what leaves the machine
 
 function select(room, rooms) {
   leave.abort();
   leave = new AbortController();
   const { signal } = leave;
+  shown = room;
   const on = (target, type, listener) => target.addEventListener(type, listener, { signal });
   document.title = `${room.info.name} – Attend`;
   room.missed = 0;
+  room.tell("seen");
   const hooks = {
     open: (t, frameId) => {
       timeline.mark([{ t_s: t }]);
@@ -51,6 +57,9 @@ function select(room, rooms) {
     byId("notes").textContent = [...info.notes, ...info.findings].join(" ");
     byId("retry").hidden = info.state !== "failed";
     byId("problem").textContent = info.problem ? `${info.problem.problem} ${info.problem.remedy}` : (status?.eyes.problem ?? "");
+    const hosts = status?.alerts_leave_to ?? [];
+    byId("egress").textContent = [egress.text, ...hosts.map((host) => `alerts go to ${host}`)].join("; ");
+    byId("egress").dataset.local = egress.local && !hosts.length;
     byId("picture-note").textContent = badge === "paused" ? "Paused: nothing is looked at" : "";
     byId("pause").textContent = badge === "paused" ? "Go on" : "Pause";
   };
@@ -103,21 +112,39 @@ function showTheme() {
   label();
 }
 
+/** A button that shows another source, with its live picture, renewed now and then. */
+function sourceButton(room, rooms) {
+  const preview = h("canvas", { width: 96, height: 54, "aria-hidden": "true" });
+  const name = h("span", {}, room.info.name);
+  const label = () => {
+    const badge = room.info.state === "open" ? room.status?.badge : room.info.state;
+    const alerts = room.missed ? `, ${room.missed} new alert${room.missed > 1 ? "s" : ""}` : "";
+    name.textContent = `${room.info.name}${badge && badge !== "open" ? ` (${badge})` : ""}${alerts}`;
+  };
+  for (const type of ["room", "status", "alert", "seen"]) room.addEventListener(type, label);
+  showLive(room, preview, new AbortController().signal, PREVIEW_REST_MS);
+  return h("button", { type: "button", value: room.info.id, on: { click: () => select(room, rooms) } }, preview, name);
+}
+
+function tellAlert(room, alert) {
+  if (room !== shown) room.missed += 1;
+  room.tell("seen");
+  const words = `Alert from ${room.info.name}: ${alert.condition}. ${alert.text}`;
+  announce(words);
+  if (document.hidden && "Notification" in window && Notification.permission === "granted")
+    new Notification(`Attend: ${alert.condition}`, { body: words });
+}
+
 async function start() {
   showTheme();
   const session = await begin();
-  const egress = byId("egress");
-  egress.textContent = session.egress.text;
-  egress.dataset.local = session.egress.local;
-  egress.title = `Model: ${session.egress.model}`;
+  egress = session.egress;
+  byId("egress").title = `Model: ${egress.model}`;
   const rooms = session.rooms.map((info) => new Room(info));
   const sources = byId("sources");
   sources.hidden = rooms.length < 2;
-  sources.append(
-    ...rooms.map((room) =>
-      h("button", { type: "button", value: room.info.id, on: { click: () => select(room, rooms) } }, room.info.name),
-    ),
-  );
+  if (rooms.length > 1) sources.append(...rooms.map((room) => sourceButton(room, rooms)));
+  for (const room of rooms) room.addEventListener("alert", ({ detail: alert }) => tellAlert(room, alert));
   select(rooms[0], rooms);
 }
 

@@ -74,7 +74,7 @@ export function showWatches(room, signal) {
       view.state.textContent = state;
       view.state.dataset.badge = state === "watching" ? "live" : state === "cooling" ? "" : "stale";
       const sent = watch.webhook ? ` Alerts go to ${watch.webhook}.` : "";
-      view.reason.textContent = `${reason} ${checked} checked, ${fired} alerts, ${skipped} skipped.${sent}`.trim();
+      view.reason.textContent = `${reason} ${checked} checked, ${fired} alert${fired === 1 ? "" : "s"}, ${skipped} skipped.${sent}`.trim();
     }
   }
   for (const type of ["status", "snapshot"]) room.addEventListener(type, draw, { signal });

@@ -1,0 +1,409 @@
+"""The web page in a real browser: Debian's chromium, or the one that $CHROMIUM names."""
+
+import io
+import json
+import os
+import re
+import shutil
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from tests.fixtures.scenes import write_scenes
+from tests.fixtures.serving import Served, serving, settings, wait_for
+
+CHECKS = (Path(__file__).parent / "fixtures" / "page_checks.js").read_text("utf-8").partition("\n")[2]
+CHOICES = {"kind": "choose", "request": "Which bar?", "choices": ["the left one", "the right one"]}
+TURNS: list[dict[str, Any]] = [
+    {"when": "colour", "say": "It begins **red** [0:01]. Then it is green [0:04]."},
+    {"when": "slowly", "say": "One two three four five six seven eight nine ten.", "tokens_per_s": 6},
+    {"when": "endless", "say": "word " * 400, "tokens_per_s": 20},
+    {"when": "wrong time", "say": "Blue [5:55]."},
+    {"when": "wrong time|Nothing was shown", "say": "Blue [5:55]."},
+    {"when": "readable in light", "say": "`Yes`, **it is** [0:02]."},
+    {"when": "readable in dark", "say": "`Yes`, **it is** [0:02]."},
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if path is None:
+        message = "chromium is missing: apt-get install chromium"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_scenes(tmp_path_factory.mktemp("clips") / "scenes.mp4", [("red", 3), ("green", 3)])
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Open]:
+    """Open pages; no request may leave the server, and nothing may go wrong in the page unnoticed."""
+    contexts, foreign, errors = [], [], []
+
+    def open_page(served: Served, path: str = "/", **options: Any) -> Page:
+        context = browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("request", lambda request: _note_foreign(request.url, served.url, foreign))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
+        page.goto(served.url + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert foreign == []
+    assert errors == []
+
+
+def _note_foreign(url: str, home: str, foreign: list[str]) -> None:
+    if not url.startswith((home, home.replace("http", "ws"), "data:", "blob:")):
+        foreign.append(url)
+
+
+def ask(page: Page, question: str) -> Locator:
+    """Put a question by keyboard; the view of its turn."""
+    page.locator("#question").fill(question)
+    page.locator("#question").press("Enter")
+    turn = page.locator(".turn", has=page.locator(".said", has_text=question))
+    expect(turn).to_be_visible()
+    return turn
+
+
+def ended(turn: Locator, state: str = "done") -> Locator:
+    expect(turn).to_have_attribute("data-state", state, timeout=15_000)
+    return turn
+
+
+def check(page: Page, name: str, *given: Any) -> Any:
+    """Run one of the functions of `page_checks.js`."""
+    return page.evaluate(f"(given) => ({CHECKS}).{name}(...given)", list(given))
+
+
+def pixel(page: Page, selector: str) -> list[int]:
+    """The colour in the middle of a picture or canvas, once it has been drawn."""
+    shown = page.locator(selector)
+    if selector.endswith("img"):
+        expect(shown).not_to_have_js_property("naturalWidth", 0)
+    else:
+        expect(shown).to_have_attribute("data-t", re.compile(r"\d"))
+    colour: list[int] = check(page, "pixel", selector)
+    return colour
+
+
+@pytest.fixture(scope="module")
+def watched(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A recording that was watched to its end."""
+    with serving([clip], settings(tmp_path_factory.mktemp("memory"), "curvestream"), *TURNS, realtime=False) as served:
+        wait_for(lambda: served.house.rooms[0].assistant.eyes.finished)
+        yield served
+
+
+def test_an_answer_streams_and_each_cited_time_shows_its_frame(watched: Served, visit: Open) -> None:
+    page = visit(watched)
+    expect(page.locator("#egress")).to_have_text("Nothing leaves this machine")
+    turn = ended(ask(page, "Which colour?"))
+    expect(turn.locator(".answer")).to_have_text("It begins red 0:01. Then it is green 0:04.")
+    expect(turn.locator("strong")).to_have_text("red")
+    spoken = page.locator("#spoken p")
+    expect(spoken).to_have_text(["It begins **red** [0:01].", "Then it is green [0:04]."])
+    turn.get_by_role("button", name="Show 0:04").click()
+    dialog = page.get_by_role("dialog", name="0:04")
+    expect(dialog).to_be_visible()
+    red, green, _ = pixel(page, "#moment img")
+    assert green > red
+    expect(dialog.locator(".facts")).to_contain_text("kept")
+    expect(page.locator("path.tick.cited")).to_have_attribute("d", re.compile(r"^M\d"))
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    turn.get_by_role("button", name="Show 0:01").click()
+    page.get_by_role("dialog", name="0:01").wait_for()
+    expect(page.locator("#moment img")).to_have_attribute("alt", "scenes.mp4 at 0:01")
+    red, green, _ = pixel(page, "#moment img")
+    assert red > green
+    expect(page.locator("#numbers")).to_contain_text("first words after")
+
+
+def test_times_that_were_never_shown_are_marked(watched: Served, visit: Open) -> None:
+    page = visit(watched)
+    turn = ended(ask(page, "Give a wrong time."))
+    button = turn.get_by_role("button", name="5:55, unverified")
+    expect(button).to_be_visible()
+    button.click()
+    expect(page.locator("#moment .problem")).to_contain_text("No picture is left")
+
+
+def test_a_reload_in_the_middle_of_an_answer_goes_on_where_it_was(watched: Served, visit: Open) -> None:
+    page = visit(watched)
+    turn = ask(page, "Count slowly.")
+    expect(turn.locator(".answer")).to_contain_text("One two three")
+    page.reload()
+    turn = page.locator(".turn", has_text="Count slowly.")
+    expect(turn.locator(".streaming")).to_contain_text("One two three")
+    expect(ended(turn).locator(".answer")).to_have_text("One two three four five six seven eight nine ten.")
+    expect(page.locator(".turn", has_text="Count slowly.")).to_have_count(1)
+
+
+def test_escape_stops_an_answer_and_a_second_question_is_refused(watched: Served, visit: Open) -> None:
+    page, other = visit(watched), visit(watched)
+    turn = ask(page, "Go on endless.")
+    expect(turn.locator(".answer")).to_contain_text("word")
+    expect(other.locator("#stop")).to_be_visible()
+    other.locator("#question").fill("Me too?")
+    other.locator("#question").press("Enter")
+    expect(other.locator("#ask-problem")).to_contain_text("Another question is being answered")
+    expect(other.locator("#question")).to_have_value("Me too?")
+    page.keyboard.press("Escape")
+    ended(turn, "stopped")
+    expect(turn).to_contain_text("Stopped.")
+    expect(page.locator("#stop")).to_be_hidden()
+
+
+def test_tools_show_what_they_were_given_and_what_they_brought(clip: Path, tmp_path: Path, visit: Open) -> None:
+    turns = [{"tool": "look", "args": {"start": "0:00", "end": "0:02"}}, {"say": "Seen [0:01]."}]
+    with serving([clip], settings(tmp_path), *turns, realtime=False) as served:
+        wait_for(lambda: served.house.rooms[0].assistant.eyes.finished)
+        page = visit(served)
+        turn = ended(ask(page, "Look closer."))
+        bubble = turn.locator("details.bubble")
+        expect(bubble.locator("summary")).to_contain_text("look")
+        bubble.locator("summary").click()
+        expect(bubble.locator("dl")).to_contain_text("0:02")
+        expect(bubble.locator(".thumb")).not_to_have_count(0)
+        bubble.locator(".thumb").first.click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer", "told"),
+    [
+        (CHOICES, ("button", "the right one"), "the right one"),
+        ({"kind": "confirm", "request": "Is it yours?"}, ("button", "Yes"), "yes"),
+        ({"kind": "free_text", "request": "What is it?"}, ("words", "A bus"), "A bus"),
+        ({"kind": "repeat", "request": "Show it again."}, ("button", "I have done it: look again"), "done"),
+    ],
+    ids=lambda value: value["kind"] if isinstance(value, dict) else None,
+)
+def test_what_the_agent_asks_is_answered_in_the_page(
+    clip: Path, tmp_path: Path, visit: Open, asked: dict[str, Any], answer: tuple[str, str], told: str
+) -> None:
+    turns = [{"tool": "ask_user", "args": asked}, {"say": "Thank you."}]
+    with serving([clip], settings(tmp_path), *turns, loop=True) as served:
+        page = visit(served)
+        turn = ended(ask(page, "Help?"), "waiting")
+        request = turn.get_by_role("group", name="The agent asks you")
+        expect(request).to_contain_text(asked["request"])
+        expect(page.locator("#spoken")).to_contain_text(asked["request"])
+        page.reload()
+        if answer[0] == "button":
+            request.get_by_role("button", name=answer[1]).click()
+        else:
+            request.get_by_role("textbox").fill(answer[1])
+            request.get_by_role("textbox").press("Enter")
+        ended(turn)
+        expect(request).to_have_count(0)
+        expect(turn.locator(".answer")).to_have_text("Thank you.")
+        expect(turn.locator(".bubble")).to_have_count(1)
+        expect(turn.locator(".result")).to_contain_text(told)
+
+
+def test_ten_pages_show_one_conversation_and_the_live_picture(clip: Path, tmp_path: Path, visit: Open) -> None:
+    with serving([clip], settings(tmp_path, view_fps=2), {"say": "Red."}, loop=True) as served:
+        pages = [visit(served) for _ in range(10)]
+        ask(pages[0], "Colour?")
+        for page in pages:
+            ended(page.locator(".turn"))
+            expect(page.locator("#picture")).to_have_attribute("data-t", re.compile(r"\d"))
+        expect(pages[9].locator("#badge")).to_have_text("playing")
+        before = pages[9].locator("#picture").get_attribute("data-t") or ""
+        expect(pages[9].locator("#picture")).not_to_have_attribute("data-t", before)
+        red, green, blue = pixel(pages[9], "#picture")
+        assert max(red, green) > blue
+
+
+def test_pin_play_forget_and_export(clip: Path, tmp_path: Path, visit: Open) -> None:
+    with serving([clip], settings(tmp_path, "curvestream"), realtime=False) as served:
+        wait_for(lambda: served.house.rooms[0].assistant.eyes.finished)
+        page = visit(served, accept_downloads=True)
+        thumbs = page.locator("#timeline .thumb")
+        expect(thumbs).to_have_count(6)
+        expect(page.locator("#timeline-words")).to_contain_text("6 moments from 0:00 to 0:05")
+        thumbs.nth(4).click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_role("button", name="Pin").click()
+        expect(dialog.get_by_role("button", name="Unpin")).to_be_visible()
+        dialog.get_by_role("button", name="Close").click()
+        expect(page.locator(".thumb.pinned")).to_have_count(1)
+        thumbs.nth(0).click()
+        dialog.get_by_role("button", name="Play from here").click()
+        expect(dialog.locator("#moment-title")).to_have_text("0:01")
+        dialog.get_by_role("button", name="Close").click()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Export").click()
+        assert "notes.jsonl" in zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())).namelist()
+        page.get_by_role("button", name="Forget …").click()
+        page.get_by_label("From (m:ss)").fill("0:00")
+        page.get_by_label("To (m:ss)").fill("0:02")
+        expect(page.locator("#forgetting")).to_contain_text("3 remembered moments go for good")
+        page.get_by_role("button", name="Forget this").click()
+        expect(thumbs).to_have_count(3)
+        expect(page.locator("#problem")).to_contain_text("Forgotten: 3 moments")
+
+
+def test_pause_zoom_and_several_sources(clip: Path, tmp_path: Path, visit: Open) -> None:
+    other = write_scenes(tmp_path / "other.mp4", [("blue", 4)])
+    with serving([clip, other, "missing.mp4"], settings(tmp_path / "memory"), loop=True) as served:
+        page = visit(served)
+        page.get_by_role("button", name="Pause").click()
+        expect(page.locator("#badge")).to_have_text("paused")
+        expect(page.locator("#picture-note")).to_contain_text("nothing is looked at")
+        page.get_by_role("button", name="Go on").click()
+        expect(page.locator("#badge")).to_have_text("playing")
+        page.get_by_role("button", name="Last minute").click()
+        expect(page.get_by_role("button", name="Last minute")).to_have_attribute("aria-pressed", "true")
+        expect(page.locator("#sources canvas").nth(1)).to_have_attribute("data-t", re.compile(r"\d"))
+        page.get_by_role("button", name="other.mp4").click()
+        expect(page.locator("#source-name")).to_have_text("other.mp4")
+        expect(page.locator("#picture")).to_have_attribute("aria-label", re.compile("other.mp4"))
+        red, _, blue = pixel(page, "#picture")
+        assert blue > red
+        page.get_by_role("button", name="missing.mp4").click()
+        expect(page.locator("#problem")).to_contain_text("does not exist")
+        expect(page.get_by_role("button", name="Try again")).to_be_visible()
+
+
+def test_watches_are_set_and_alerts_come_with_their_pictures(clip: Path, tmp_path: Path, visit: Open) -> None:
+    verdict = {"when": "green wall", "say": json.dumps({"verdict": "yes", "why": "It is green.", "t": ""})}
+    with serving([clip], settings(tmp_path), *[verdict] * 30, loop=True) as served:
+        page = visit(served)
+        page.get_by_label("Condition").fill("a green wall appears")
+        page.get_by_label("Condition").press("Enter")
+        item = page.locator(".watches li")
+        expect(item).to_contain_text("a green wall appears")
+        alert = page.get_by_role("article", name="Alert: a green wall appears")
+        expect(alert).to_contain_text("It is green", timeout=15_000)
+        expect(alert.locator(".thumb")).not_to_have_count(0)
+        expect(page.locator("#spoken")).to_contain_text("Alert from scenes.mp4: a green wall appears")
+        expect(item).to_contain_text("1 alert")
+        page.reload()
+        expect(alert).to_be_visible()
+        page.get_by_role("button", name="Stop watching for a green wall appears").click()
+        expect(item).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_is_readable_in_both_themes_and_every_control_has_a_name(
+    watched: Served, visit: Open, scheme: str
+) -> None:
+    page = visit(watched, color_scheme=scheme)
+    ended(ask(page, f"Is it readable in {scheme}?"))
+    assert check(page, "poorContrast") == []
+    assert check(page, "nameless") == []
+    snapshot = page.locator("body").aria_snapshot()
+    for part in ('heading "Attend"', 'region "Conversation"', 'slider "Moments in memory"', 'complementary "Watches'):
+        assert part in snapshot
+    before = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.locator("#theme").click()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+    page.reload()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+
+
+def test_a_phone_needs_no_sideways_scrolling(watched: Served, visit: Open) -> None:
+    page = visit(watched, viewport={"width": 360, "height": 740}, has_touch=True)
+    page.locator("#timeline .thumb").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.evaluate("document.querySelectorAll('*').length") < 700
+    page.locator("#timeline .thumb").first.click()
+    expect(page.locator("#moment img")).not_to_have_js_property("naturalWidth", 0)
+    box = page.get_by_role("dialog").bounding_box()
+    assert box
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 360
+
+
+def test_everything_can_be_reached_by_keyboard(watched: Served, visit: Open) -> None:
+    page = visit(watched)
+    page.locator("#timeline .thumb").first.wait_for()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "question"
+    reached = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline != "none" or page.evaluate("document.activeElement === document.body")
+    assert {"theme", "pause", "question", "slider", "forget", "export"} <= reached
+    page.locator(".slider").focus()
+    page.keyboard.press("ArrowLeft")
+    assert page.locator(".slider").get_attribute("aria-valuetext")
+    assert "0:05" in (page.locator(".slider").get_attribute("aria-valuetext") or "")
+    page.keyboard.press("Home")
+    assert (page.locator(".slider").get_attribute("aria-valuetext") or "").startswith("0:00")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="0:00")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator(".slider")).to_be_focused()
+
+
+def test_a_token_in_the_address_lets_a_browser_in_and_goes_from_sight(clip: Path, tmp_path: Path, visit: Open) -> None:
+    with serving([clip], settings(tmp_path, host="0.0.0.0"), loop=True) as served:
+        stranger = visit(served)
+        expect(stranger.get_by_label("Token")).to_be_visible()
+        stranger.get_by_label("Token").fill("wrong")
+        stranger.get_by_role("button", name="Enter").click()
+        expect(stranger.locator("#problem")).to_contain_text("not the token")
+        page = visit(served, f"/#token={served.house.access.token}")
+        expect(page.locator("#badge")).to_have_text("playing")
+        assert "token" not in page.url
+        expect(page.locator("#picture")).to_have_attribute("data-t", re.compile(r"\d"))
+
+
+def test_another_site_gets_nothing_and_changes_nothing(watched: Served, visit: Open, browser: Browser) -> None:
+    evil = browser.new_page()
+    evil.route("http://evil.example/", lambda route: route.fulfill(body="<p>hello</p>", content_type="text/html"))
+    evil.goto("http://evil.example/")
+    assert check(evil, "intrude", watched.url) == ["refused"] * 4
+    evil.close()
+    assert not watched.house.rooms[0].assistant.eyes.paused
+
+
+def draw_page(path: Path, clip: Path, folder: Path) -> None:
+    """Write the picture of the page that the documentation shows."""
+    turns = [
+        {"when": "bus", "tool": "look", "args": {"start": "0:02", "end": "0:04"}},
+        {"when": "bus|.", "say": "A van passes at [0:02], a cyclist behind it at [0:04]; then parked bicycles [0:06]."},
+    ]
+    with (
+        serving([clip], settings(folder, "curvestream"), *turns) as served,
+        sync_playwright() as playwright,
+    ):
+        launched = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = launched.new_page(viewport={"width": 1400, "height": 860})
+        page.goto(served.url)
+        wait_for(lambda: (served.house.rooms[0].assistant.eyes.memory.stats.newest_s or 0) >= 7)
+        ended(ask(page, "Where does the bus come from?"))
+        time.sleep(4)
+        page.screenshot(path=path)
+        launched.close()
