@@ -21,7 +21,6 @@ from memory.stream.kept import Kept
 from memory.stream.memory import StreamMemory
 from memory.stream.notes import NoteKind, Notes
 from memory.stream.options import StreamOptions
-from memory.stream.policy import Decision
 from tools.errors import StoreError
 from tools.media.types import Frame, Span
 
@@ -240,19 +239,13 @@ def replay(
         replayed.feature = known.feature(frame, encoder)
         for options, memory in memories.items():
             decision = memory.push(frame)
-            # Only CurveStream's decisions count for notes, and they do not depend on the capacity: one memory stands
-            # for all of ours.
-            if options == noted and wants_note(decision):
+            # Key moments do not depend on the capacity of the queue: one memory stands for all of ours.
+            if options == noted and decision.key:
                 known.note(notes, frame)
         if waiting[0][0] == frame.t_s:
             for question in waiting.pop(0)[1]:
                 yield _ask(question, rows, memories, notes)
     known.save()
-
-
-def wants_note(decision: Decision) -> bool:
-    """Whether the agent would take notes on a frame: it was kept clear, or is a key moment."""
-    return decision.state == "clear" or decision.key
 
 
 def _ask(question: Question, rows: Sequence[Row], memories: dict[StreamOptions, StreamMemory], notes: Notes) -> Asked:
