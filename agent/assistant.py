@@ -9,7 +9,9 @@ async with open_assistant("street.mp4", load_config()) as assistant:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
+import sqlite3
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -33,7 +35,7 @@ from agent.mllm import load_mllm
 from agent.mllm.cassette import record
 from agent.mllm.protocol import MLLM, Finding
 from agent.state import State, final_answer, split_turns
-from agent.threads import open_threads, prune
+from agent.threads import failure, open_threads, prune
 from tools.ask_user import Intervention, Reply
 from tools.errors import AttendError
 from tools.toolset import make_tools
@@ -134,12 +136,17 @@ class Assistant:
         except AttendError as error:
             await self._end_turn(f"(failed: {error.problem})")
             raise
+        except sqlite3.Error as error:
+            await self._end_turn("(failed: the conversation could not be written)")
+            raise failure("written", error) from error
 
     async def _end_turn(self, text: str) -> None:
         """Close the question at hand, so that nothing is left to go on with."""
         ended = Answer(text=text)
         update = {"messages": [AIMessage(text)], "answer": ended.model_dump()}
-        await self._graph.aupdate_state(self._thread_config(), update, as_node="answer")
+        # Where not even that can be written, the question is left as one that was cut off.
+        with contextlib.suppress(sqlite3.Error):
+            await self._graph.aupdate_state(self._thread_config(), update, as_node="answer")
 
     async def _events(self, payload: Any) -> AsyncIterator[Event]:
         started = time.monotonic()

@@ -180,7 +180,7 @@ class Eyes:
         if question is None:
             chosen = self.memory.snapshot()
         else:
-            chosen = window(self.memory, self.notes, question, epoch_wall_s=self.remembered.epoch_wall_s)
+            chosen = window(self.memory, self.notes, question, epoch_wall_s=self.remembered.clock_epoch_s())
         if chosen:
             self.memory.keep_query(chosen[-1])
         return [as_seen(kept) for kept in chosen]

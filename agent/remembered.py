@@ -10,10 +10,11 @@ import time
 import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from threading import Lock
 from typing import Literal
 
 from agent.config import Config
@@ -56,6 +57,8 @@ class Remembered:
     memory: StreamMemory | None = None
     epoch_wall_s: float | None = None
     offset_s: float = 0.0
+    _owed: list[Span] = field(default_factory=list, repr=False)
+    _heeding: Lock = field(default_factory=Lock, repr=False)
 
     def timeline(self, points: int) -> Timeline:
         """Return the moments of all tiers, the score curve thinned to at most `points` frames, and the gaps."""
@@ -103,6 +106,8 @@ class Remembered:
             used |= {kept.frame_id for kept in self.memory.snapshot()}
         if self.place.alone:  # else the memory of the process that watches names pictures too
             struck_ids = set(self.store.ids())
+            if self.memory is None and notes:
+                self.notes.drop_index()
         self.store.remove([frame_id for frame_id in struck_ids if frame_id not in used])
         return Forgotten(
             frames=max(0, before - len(self.store)), notes=notes, vectors=vectors, moments=max(moments, struck)
@@ -152,8 +157,21 @@ class Remembered:
 
     def heed(self) -> None:
         """Forget what other processes have forgotten since the last call; microseconds where there is nothing."""
-        for span in self.archive.told_to_forget():
-            self.forget(span)
+        with self._heeding:
+            self._owed.extend(self.archive.told_to_forget())
+            while self._owed:
+                self.forget(self._owed[0])  # where this fails, it is owed until it does not
+                self._owed.pop(0)
+
+    def clock_epoch_s(self) -> float | None:
+        """Unix time of media time 0 by the machine's clock as it is set now; it may have been set since the beginning.
+
+        What was seen before the clock was set has then other times of the day than it had, all by the present clock.
+        """
+        newest = self.memory.newest() if self.memory and self.epoch_wall_s is not None else None
+        if newest is None or newest.wall_s is None:
+            return self.epoch_wall_s
+        return newest.wall_s - newest.t_s
 
     def caretaker(self) -> Callable[[], None]:
         """What to call now and then while the source is watched: it heeds what others forget, and keeps the clock."""
@@ -164,8 +182,8 @@ class Remembered:
             self.heed()
             newest_s = self.memory.stats.newest_s if self.memory else None
             if newest_s is not None and newest_s - written_s >= CLOCK_EVERY_S:
+                written_s = newest_s  # also where that fails, so that it is not tried and told of at each turn
                 self.archive.set_clock("last_s", newest_s)
-                written_s = newest_s
 
         return look_after
 

@@ -28,16 +28,18 @@ async def open_threads(path: Path) -> AsyncIterator[AsyncSqliteSaver]:
             saver = AsyncSqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
             await saver.setup()
         except (OSError, sqlite3.Error) as error:
-            raise _failure(path, "opened", error) from error
+            raise failure("opened", error, path) from error
         try:
             yield saver
         except sqlite3.Error as error:
-            raise _failure(path, "written", error) from error
+            raise failure("written", error, path) from error
 
 
-def _failure(path: Path, verb: str, error: Exception) -> StoreError:
+def failure(verb: str, error: Exception, path: Path | None = None) -> StoreError:
+    """The error for people where conversations cannot be opened or written."""
+    where = f" in {str(path)!r}" if path else ""
     return StoreError(
-        f"the conversations in {str(path)!r} cannot be {verb}: {error}.",
+        f"the conversations{where} cannot be {verb}: {error}.",
         remedy="Check that the folder is writable and the disk not full, or name another with --folder.",
     )
 

@@ -255,4 +255,6 @@ class FrameStore:
             remedy = "Choose a folder that this user may write, or mend its permissions."
         else:
             remedy = "Choose another folder."
-        return StoreError(f"cannot {verb} the frame store {str(self.folder)!r}: {error}.", remedy=remedy)
+        return StoreError(
+            f"cannot {verb} the frame store {str(self.folder)!r}: {error.strerror or error}.", remedy=remedy
+        )

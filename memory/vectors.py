@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import RLock
 from typing import Any, TypeVar
@@ -21,6 +22,9 @@ log = logging.getLogger(__name__)
 
 BATCH = 5_000
 """Vectors handed over at once; Chroma takes at most 5,461."""
+
+WRITING = "writing"
+"""The mark of a folder that is being written to."""
 
 Truth = Callable[[], Iterable[tuple[str, np.ndarray, Mapping[str, str | float]]]]
 """Gives every (id, vector, metadata) that the index should hold."""
@@ -58,7 +62,7 @@ class VectorIndex:
                 )
 
         if len(ids):
-            self._do(work)
+            self._do(work, writes=True)
 
     def query(self, vector: np.ndarray, k: int, where: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
         """Return at most `k` of (id, cosine) nearest to a vector (D,), best first; `where` is a filter of Chroma's."""
@@ -85,7 +89,7 @@ class VectorIndex:
                 collection.delete(ids=list(ids[start : start + BATCH]))
 
         if ids:
-            self._do(work)
+            self._do(work, writes=True)
 
     def exists(self) -> bool:
         """Whether there are files of the index; asking does not make them."""
@@ -96,22 +100,28 @@ class VectorIndex:
         return int(self._do(lambda collection: collection.count()))
 
     def rebuild(self) -> int:
-        """Throw the index away, make it anew from the truth, and return how many vectors it holds."""
-        from chromadb.api.shared_system_client import SharedSystemClient
+        """Throw the index away, make it anew from the truth, and return how many vectors it holds.
 
+        Raises:
+            StoreError: if it cannot be written.
+        """
         with self._lock:
-            self._collection = None
-            SharedSystemClient.clear_system_cache()  # else Chroma goes on with the files that are being removed
-            shutil.rmtree(self._folder, ignore_errors=True)
-            collection = self._open()
-            rows = list(self._truth())
-            for start in range(0, len(rows), BATCH):
-                part = rows[start : start + BATCH]
-                collection.add(
-                    ids=[row[0] for row in part],
-                    embeddings=np.stack([row[1] for row in part]).astype(np.float32),
-                    metadatas=[dict(row[2]) for row in part],
-                )
+            try:
+                self._leave()
+                shutil.rmtree(self._folder, ignore_errors=True)
+                with self._writing():
+                    collection = self._open()
+                    rows = list(self._truth())
+                    for start in range(0, len(rows), BATCH):
+                        part = rows[start : start + BATCH]
+                        collection.add(
+                            ids=[row[0] for row in part],
+                            embeddings=np.stack([row[1] for row in part]).astype(np.float32),
+                            metadatas=[dict(row[2]) for row in part],
+                        )
+            except _failures() as error:
+                self._leave()
+                raise self._unusable(error) from error
             return len(rows)
 
     def _open(self) -> Any:
@@ -126,21 +136,50 @@ class VectorIndex:
             )
         return self._collection
 
-    def _do(self, work: Callable[[Any], Result]) -> Result:
+    def _do(self, work: Callable[[Any], Result], *, writes: bool = False) -> Result:
         """Work on the collection; what fails twice is tried a last time on an index made anew."""
-        from chromadb.errors import ChromaError
-
         with self._lock:
+            if self._collection is None and (self._folder / WRITING).exists():
+                # What a kill cut off in the middle of writing can hang Chroma, so it is not even opened.
+                log.warning("the vector index %s was cut off while it was written and is made anew", self._folder)
+                self.rebuild()
             for attempt in range(3):
                 try:
-                    return work(self._open())
-                except (ChromaError, ValueError, OSError, RuntimeError) as error:
+                    with self._writing() if writes else nullcontext():
+                        return work(self._open())
+                except _failures() as error:
+                    self._leave()
                     if attempt == 2:
-                        raise StoreError(
-                            f"the vector index {str(self._folder)!r} cannot be used: {error}.",
-                            remedy="Check the disk; the folder may be removed: it is made anew from what is noted.",
-                        ) from error
+                        raise self._unusable(error) from error
                     if attempt == 1:
                         log.warning("the vector index %s is broken and is made anew", self._folder)
                         self.rebuild()
         raise AssertionError("not reached")
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Mark the folder while it is written to; a mark that is still there when it is opened tells of a kill."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        (self._folder / WRITING).touch()
+        yield
+        (self._folder / WRITING).unlink(missing_ok=True)
+
+    def _leave(self) -> None:
+        """Have Chroma let go of the files; else it goes on with those that are removed, or that it failed to open."""
+        from chromadb.api.shared_system_client import SharedSystemClient
+
+        self._collection = None
+        SharedSystemClient._identifier_to_system.pop(str(self._folder), None)
+
+    def _unusable(self, error: Exception) -> StoreError:
+        return StoreError(
+            f"the vector index {str(self._folder)!r} cannot be used: {error}.",
+            remedy="Check the disk; the folder may be removed: it is made anew from what is noted.",
+        )
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What Chroma raises where its files are damaged, missing, or cannot be written."""
+    from chromadb.errors import ChromaError
+
+    return (ChromaError, ValueError, OSError, RuntimeError, AttributeError, KeyError)

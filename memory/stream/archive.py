@@ -25,6 +25,8 @@ from tools.media.types import Gap, Span
 FILE_NAME = "memory.sqlite"
 PAST_ROWS = 20_000
 """Moments held that gave way to others, oldest first to leave: about 5 MB. Our choice."""
+GAP_ROWS = 20_000
+"""Gaps held, newest kept: a camera that flaps leaves one every few seconds. Our choice."""
 _SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS moments (
@@ -129,6 +131,10 @@ class Archive:
         with self._failures("written"), self._lock, self._database:
             self._database.execute(
                 "INSERT OR REPLACE INTO gaps VALUES (?, ?, ?, ?)", (gap.start_s, gap.end_s, gap.reason, gap.source)
+            )
+            self._database.execute(
+                "DELETE FROM gaps WHERE start_s <= (SELECT start_s FROM gaps ORDER BY start_s DESC LIMIT 1 OFFSET ?)",
+                (GAP_ROWS,),
             )
 
     def gaps(self) -> list[Gap]:

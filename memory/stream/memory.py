@@ -13,6 +13,7 @@ import numpy as np
 
 from memory.frames import FrameStore
 from memory.stream.encoders import Encoder
+from memory.stream.journal import Journal
 from memory.stream.kept import Kept
 from memory.stream.moments import KeyMoment, Ledger, Moments
 from memory.stream.options import StreamOptions
@@ -30,7 +31,6 @@ PINNED_SHARE = 0.75
 """The share of the store's quota that frames in memory may hold; key moments give way above it. Our choice."""
 PIN_NEAR_S = 1.0
 """How far a remembered frame may lie from the moment that a person pins; our choice."""
-_NO_FEATURE = np.empty(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +91,11 @@ class StreamMemory:
                 remedy="Pass load_encoder(options.encoder), or choose the policy last, uniform, alternate or random.",
             )
         self._encoder = encoder
-        self._ledger = ledger
+        self._journal = Journal(ledger)
         self.moments: Moments | None = None
         if options.tiers and self._policy.needs_feature:
             self.moments = Moments(
-                options.moments, options.scene_change, options.moment_step, options.moment_local_step, ledger
+                options.moments, options.scene_change, options.moment_step, options.moment_local_step, self._journal
             )
         self._writing = Lock()  # one writer at a time; held while encoding and storing
         self._lock = Lock()  # guards everything below; held for moments only
@@ -118,6 +118,7 @@ class StreamMemory:
             MediaError: if the frame is not later than the one before.
             ModelError: if the encoder fails or returns no unit vector; the frame is then passed over.
             StoreError: if the frame was to be kept and cannot be stored; it is then the newest frame, but not kept.
+                Also where a key moment cannot be written down, which the next push tries again.
         """
         with self._writing:
             if frame.t_s <= self._newest_s:
@@ -127,7 +128,7 @@ class StreamMemory:
                     remedy="Begin a new memory for a new stream.",
                 )
             started = time.perf_counter()
-            feature = self._embed(frame) if self._policy.needs_feature else _NO_FEATURE
+            feature = self._embed(frame) if self._policy.needs_feature else np.empty(0, np.float32)
             encode_s = time.perf_counter() - started
             decision = self._policy.decide(feature, frame.t_s)
             with self._lock:
@@ -136,10 +137,12 @@ class StreamMemory:
                 self._counts[decision.state] += 1
                 self._encode_s += encode_s
             if decision.state != "discard":
-                self.store.put(frame)
+                self._put(frame)
                 with self._lock:
                     self._insert(Kept.of(frame, decision.state, decision.CS))
-            return replace(decision, key=True) if self._offer(frame, feature, decision) else decision
+            decision = replace(decision, key=self._offer(frame, feature, decision))
+            self._journal.write()
+            return decision
 
     def push_gap(self, gap: Gap) -> None:
         """Note a stretch that could not be read. A gap with an end replaces the same gap without one."""
@@ -150,8 +153,8 @@ class StreamMemory:
             else:
                 self._gaps.append(gap)
                 self._gap_count += 1
-        if self._ledger:
-            self._ledger.push_gap(gap)
+        self._journal.push_gap(gap)
+        self._journal.write()
 
     def snapshot(self, t_q: float | None = None) -> list[Kept]:
         """Return what is to be shown for a question asked at `t_q` (None: now), oldest first. The queue is not changed.
@@ -188,8 +191,7 @@ class StreamMemory:
 
     def newest(self) -> Kept | None:
         """Return the newest frame, clear, its pixels stored; None before the first."""
-        items = self.snapshot()
-        return items[-1] if items else None
+        return next(reversed(self.snapshot()), None)
 
     def remembered(self, span: Span | None = None) -> list[Kept]:
         """Return every kept frame of a span (None: all) whose pixels are still stored, oldest first.
@@ -204,8 +206,7 @@ class StreamMemory:
 
     def past(self, span: Span) -> list[Kept]:
         """Return the moments of the long tier in a span whose pixels are still stored, oldest first."""
-        found = self._ledger.past(span) if self._ledger else []
-        return [moment.kept for moment in found if self.store.has(moment.kept.frame_id)]
+        return [moment.kept for moment in self._journal.past(span) if self.store.has(moment.kept.frame_id)]
 
     def pixels(self, frame_id: str) -> np.ndarray:
         """Return a frame as it was captured, RGB uint8 (height, width, 3), whatever its state.
@@ -257,8 +258,7 @@ class StreamMemory:
         """
         if self.moments is None:
             raise StoreError("this memory has no key moments to pin.", remedy="Set memory.tiers = true.")
-        near = self.remembered(Span(max(0.0, t_s - PIN_NEAR_S), t_s + PIN_NEAR_S))
-        if not near:
+        if not (near := self.remembered(Span(max(0.0, t_s - PIN_NEAR_S), t_s + PIN_NEAR_S))):
             raise StoreError(f"no frame is remembered near {t_s:.1f} s.", remedy="Pin a moment of the timeline.")
         kept = min(near, key=lambda kept: abs(kept.t_s - t_s))
         held = [moment for moment in self.moments.all(Span(kept.t_s, kept.t_s)) if moment.t_s == kept.t_s]
@@ -269,6 +269,7 @@ class StreamMemory:
             feature = self._embed(Frame(kept.source, kept.t_s, rgb))
             self.store.pin(kept.frame_id)
             self.moments.add_pinned(kept, feature, rgb)
+        self._journal.write()
         return kept
 
     def forget(self, span: Span) -> list[str]:
@@ -293,11 +294,13 @@ class StreamMemory:
                 staying = {entry.kept.frame_id for entry in (*self._left, *self._queue)}
                 staying |= {self._newest.id} if self._newest is not None else set()
             gone = self.moments.forget(span) if self.moments else []
-            self._let_go(gone)
-            known |= {moment.kept.frame_id for moment in gone}
+            for moment in gone:
+                self.store.unpin(moment.kept.frame_id)
+                known.add(moment.kept.frame_id)
             staying |= {moment.kept.frame_id for moment in self.moments.all()} if self.moments else set()
             removed = sorted(known - staying)
             self.store.remove(removed)
+            self._journal.write()
             return removed
 
     @property
@@ -335,18 +338,23 @@ class StreamMemory:
         if self.moments is None:
             return False
         kept = Kept.of(frame, "clear", decision.CS)
-        gone = self.moments.offer(kept, feature, frame.rgb, keep=lambda: self.store.put(frame))
+        gone = self.moments.offer(kept, feature, frame.rgb, keep=lambda: self._put(frame))
         if gone is None:
             return False
         self.store.pin(frame.id)
         while self.store.pinned_bytes > PINNED_SHARE * self.store.quota_bytes and (more := self.moments.give_way()):
             gone.append(more)
-        self._let_go(gone)
-        return True
-
-    def _let_go(self, gone: Sequence[KeyMoment]) -> None:
         for moment in gone:
             self.store.unpin(moment.kept.frame_id)
+        return True
+
+    def _put(self, frame: Frame) -> None:
+        try:
+            self.store.put(frame)
+        except StoreError:
+            with self._lock:
+                self._lost += 1
+            raise
 
     def _embed(self, frame: Frame) -> np.ndarray:
         assert self._encoder is not None  # checked when the memory was made

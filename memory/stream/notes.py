@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import shutil
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +27,7 @@ from tools.media.types import Span
 NoteKind = Literal["label", "text", "caption", "note"]
 Embed = Callable[[list[str]], np.ndarray]
 
-FILE_NAME = "notes.sqlite"
+FILE_NAME, VECTORS = "notes.sqlite", "vectors"
 MAX_ROWS = 20_000
 """Notes held in one file, over all sources; the oldest leave first. Our choice: a search reads all of them."""
 _K1, _B = 1.2, 0.75  # the usual constants of BM25
@@ -80,7 +81,7 @@ class Notes:
         self.path = Path(folder) / FILE_NAME
         self.source = source
         self._embed = embed
-        self._index = VectorIndex(Path(folder) / "vectors", "notes", self._vectors) if embed else None
+        self._index = VectorIndex(Path(folder) / VECTORS, "notes", self._vectors) if embed else None
         self._dropped: list[str] = []  # rows that the index still holds
         self._matched = False  # whether the index was compared with the file
         self._lock = Lock()
@@ -140,7 +141,9 @@ class Notes:
                 "UPDATE notes SET vector = ? WHERE id = ?",
                 [(vector.tobytes(), row[0]) for row, vector in zip(rows, vectors, strict=True)],
             )
+        self._matched = False  # until the index has what the file has
         self._index.add([str(row[0]) for row in rows], vectors, [_metadata(row[1], row[2]) for row in rows])
+        self._matched = True
 
     def forget(self, span: Span) -> tuple[int, int]:
         """Remove the notes of a span, and their vectors from the index, which is made anew so that none stays on disk.
@@ -158,6 +161,10 @@ class Notes:
         self._matched = False
         self._match()
         return len(gone), sum(had_vector for (had_vector,) in gone)
+
+    def drop_index(self) -> None:
+        """Remove the index from disk, for a process that has no use for it; the next search makes it anew."""
+        shutil.rmtree(self.path.parent / VECTORS, ignore_errors=True)
 
     def frame_ids(self) -> set[str]:
         """The frames that notes of this source name."""

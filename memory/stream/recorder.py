@@ -170,7 +170,10 @@ class Recorder:
             self._remember(item)
         elif isinstance(item, Gap):
             reached_s = item.start_s if item.end_s is None else item.end_s
-            self.memory.push_gap(item)
+            try:
+                self.memory.push_gap(item)
+            except AttendError as error:
+                self._hold(error)
         with self._moved:
             self._turns += not isinstance(item, Gap)
             self._reached_s = max(self._reached_s, reached_s)

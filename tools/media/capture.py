@@ -165,7 +165,7 @@ class Capture:
             )
 
     def close(self) -> None:
-        """Stop, and wait for the thread for `CLOSE_S`; one that the network blocks ends with the timeout of its read."""
+        """Stop, and wait `CLOSE_S` for the thread; one that the network blocks ends with the timeout of its read."""
         self._closed.set()
         with self._changed:
             self._changed.notify_all()
