@@ -174,9 +174,19 @@ def _int_or_zero(text: str) -> int:
 
 def printed_url(host: str, port: int, token: str) -> str:
     """The address to print: one that can be opened, the token in the part that browsers never send."""
-    shown = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
+    shown = _own_address() if host in ("0.0.0.0", "::") else host
     name = f"[{shown}]" if ":" in shown else shown
     return f"http://{name}:{port}/" + (f"#token={token}" if token else "")
+
+
+def _own_address() -> str:
+    """The address that others reach this machine by, where that can be told; nothing is sent to find out."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # an address that is nobody's (RFC 5737): only the route is looked up
+            return str(probe.getsockname()[0])
+        except OSError:
+            return socket.gethostname()
 
 
 async def _refuse(status: int, problem: str, send: Send) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -11,6 +11,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from agent.server.feed import Lagged
 from agent.server.house import TheRoom
+from agent.server.pictures import LiveView
 from agent.server.room import NotOpen, Room
 from agent.server.shapes import Snapshot
 
@@ -37,14 +38,19 @@ async def live(websocket: WebSocket, room: TheRoom) -> None:
     except NotOpen as error:
         await websocket.close(NOT_OPEN, error.problem[:100])
         return
-    with suppress(WebSocketDisconnect), view.watching() as number:
-        while True:
-            await websocket.receive_text()
-            number, message = await view.after(number)
-            if not message:
-                await websocket.close(GOING_AWAY, "the source has closed")
-                return
-            await websocket.send_bytes(message)
+    asked = asyncio.Semaphore(0)
+    with view.watching() as number:
+        await _until_gone(websocket, _send_pictures(websocket, view, number, asked), asked.release)
+
+
+async def _send_pictures(websocket: WebSocket, view: LiveView, number: int, asked: asyncio.Semaphore) -> None:
+    while True:
+        await asked.acquire()
+        number, message = await view.after(number)
+        if not message:
+            await websocket.close(GOING_AWAY, "the source has closed")
+            return
+        await websocket.send_bytes(message)
 
 
 async def _send_events(websocket: WebSocket, room: Room) -> None:
@@ -62,12 +68,14 @@ async def _send_events(websocket: WebSocket, room: Room) -> None:
                     await websocket.send_text(text)
 
 
-async def _until_gone(websocket: WebSocket, sending: Coroutine[Any, Any, None]) -> None:
-    """Send until that ends or the page is gone."""
+async def _until_gone(
+    websocket: WebSocket, sending: Coroutine[Any, Any, None], heard: Callable[[], None] = lambda: None
+) -> None:
+    """Send until that ends or the page is gone; `heard` is called with each message of the page."""
 
     async def gone() -> None:
         while (await websocket.receive())["type"] != "websocket.disconnect":
-            pass
+            heard()
 
     tasks = [asyncio.create_task(sending), asyncio.create_task(gone())]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

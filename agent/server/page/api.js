@@ -17,7 +17,7 @@ export async function begin() {
   return session;
 }
 
-export async function request(method, path, body) {
+export async function request(method, path, body, again = false) {
   const headers = method === "GET" ? {} : { "x-attend-csrf": csrf, "content-type": "application/json" };
   let reply;
   try {
@@ -26,6 +26,10 @@ export async function request(method, path, body) {
     throw new Trouble({ problem: "the server does not answer.", remedy: "Look into the terminal it was started in." });
   }
   if (reply.status === 401) location.reload();
+  if (reply.status === 403 && method !== "GET" && !again) {
+    await begin(); // the server was started anew
+    return request(method, path, body, true);
+  }
   if (reply.status === 204) return null;
   const told = await reply.json();
   if (!reply.ok) throw new Trouble(told);

@@ -21,6 +21,7 @@ const BADGES = {
 };
 
 const PREVIEW_REST_MS = 1000;
+const AGAIN_MS = 2000;
 
 let leave = new AbortController(); // ends what is shown of the room looked at
 let shown = null; // that room
@@ -65,7 +66,6 @@ function select(room, rooms) {
   };
   on(room, "room", showInfo);
   on(room, "status", showInfo);
-  on(room, "link", () => showLink(rooms));
   const attempt = (work) => async () => {
     try {
       await work();
@@ -135,17 +135,36 @@ function tellAlert(room, alert) {
     new Notification(`Attend: ${alert.condition}`, { body: words });
 }
 
+/** The conversation fills the window below what stands above it. */
+function fitWindow() {
+  const main = document.querySelector("main");
+  const fit = () => document.documentElement.style.setProperty("--top", `${main.offsetTop}px`);
+  new ResizeObserver(fit).observe(document.body);
+}
+
 async function start() {
-  showTheme();
-  const session = await begin();
+  let session;
+  try {
+    session = await begin();
+  } catch (error) {
+    byId("link").textContent = error.message;
+    setTimeout(start, AGAIN_MS);
+    return;
+  }
+  byId("link").textContent = "";
   egress = session.egress;
   byId("egress").title = `Model: ${egress.model}`;
   const rooms = session.rooms.map((info) => new Room(info));
   const sources = byId("sources");
   sources.hidden = rooms.length < 2;
   if (rooms.length > 1) sources.append(...rooms.map((room) => sourceButton(room, rooms)));
-  for (const room of rooms) room.addEventListener("alert", ({ detail: alert }) => tellAlert(room, alert));
+  for (const room of rooms) {
+    room.addEventListener("alert", ({ detail: alert }) => tellAlert(room, alert));
+    room.addEventListener("link", () => showLink(rooms));
+  }
   select(rooms[0], rooms);
 }
 
+showTheme();
+fitWindow();
 start();
