@@ -268,7 +268,7 @@ def test_pin_play_forget_and_export(clip: Path, tmp_path: Path, visit: Open) -> 
         expect(page.locator("#forgetting")).to_contain_text("3 remembered moments go for good")
         page.get_by_role("button", name="Forget this").click()
         expect(thumbs).to_have_count(3)
-        expect(page.locator("#problem")).to_contain_text("Forgotten: 3 moments")
+        expect(page.locator("#done")).to_contain_text("Forgotten: 3 moments")
 
 
 def test_pause_zoom_and_several_sources(clip: Path, tmp_path: Path, visit: Open) -> None:
@@ -328,6 +328,32 @@ def test_the_page_is_readable_in_both_themes_and_every_control_has_a_name(
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
     page.reload()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+
+
+def test_hours_of_memory_stay_light(watched: Served, visit: Open) -> None:
+    hours_s = 8 * 3600
+    frame_id = watched.client.get("/rooms/1/timeline").json()["moments"][0]["frame_id"]
+    common = {"wall_s": None, "frame_id": frame_id, "score": 0.5, "scene": None, "note": ""}
+    times = range(0, hours_s, 10)
+    moments = [{**common, "t_s": t_s, "detail": "clear", "tier": "key", "pinned": t_s == 3600} for t_s in times]
+    scores = {"score": 0.5, "keep_from": 0.2, "clear_from": 0.4, "state": "clear"}
+    curve = [{"t_s": t_s, **scores} for t_s in range(0, hours_s, 48)]
+    gaps = [[t_s, t_s + 60, "the camera was unplugged"] for t_s in range(100, hours_s, 200)]
+    hours = {"moments": moments, "curve": curve, "gaps": gaps, "begin_s": 0.0, "now_s": float(hours_s)}
+    page = visit(watched)
+    page.route("**/timeline?*", lambda route: route.fulfill(json=hours))
+    words = page.locator("#timeline-words")
+    expect(words).to_contain_text("2880 moments from 0:00 to 8:00:00", timeout=10_000)
+    expect(page.locator("#timeline .thumb")).to_have_count(40)
+    expect(page.locator("#timeline .thumb.pinned")).to_have_count(1)
+    assert page.evaluate("document.querySelectorAll('*').length") < 800
+    page.get_by_role("button", name="Last hour").click()
+    expect(words).to_contain_text("360 moments from 7:00:00 to 8:00:00")
+    page.get_by_role("button", name="Last minute").click()
+    expect(words).to_contain_text("6 moments")
+    expect(words).to_contain_text("no picture from")
+    page.locator(".slider").hover(position={"x": 3, "y": 20})
+    expect(page.locator("#timeline .tip")).to_contain_text("7:59:")
 
 
 def test_a_page_outlives_its_server(clip: Path, tmp_path: Path, visit: Open) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import re
 import socket
 import sys
 import webbrowser
@@ -131,7 +132,8 @@ def describe_egress(model: MLLM) -> Egress:
     spec = mask_credentials(model.spec)
     if model.abilities.local:
         return Egress(local=True, text="Nothing leaves this machine", model=spec)
-    host = urlsplit(model.spec.rpartition("@")[2]).hostname or "another machine"
+    address = re.search(r"@(\w+://.+)", model.spec)
+    host = (urlsplit(address[1]).hostname if address else None) or "another machine"
     return Egress(local=False, text=f"Frames and words go to {host}", model=spec)
 
 

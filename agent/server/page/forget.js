@@ -1,6 +1,6 @@
 // Forgetting a stretch: from when to when, what goes, and only then the deed.
 
-import { announce, byId, clock, h, parseClock } from "/page/dom.js";
+import { byId, clock, h, parseClock } from "/page/dom.js";
 
 /** Open the dialog that forgets a stretch of a room's memory. */
 export async function openForget(room) {
@@ -46,8 +46,7 @@ export async function openForget(room) {
     try {
       const gone = await room.post("forget", span());
       dialog.close();
-      announce(`Forgotten: ${gone.moments} moments, ${gone.frames} pictures, ${gone.notes} notes.`);
-      byId("problem").textContent = `Forgotten: ${gone.moments} moments, ${gone.frames} pictures, ${gone.notes} notes.`;
+      byId("done").textContent = `Forgotten: ${gone.moments} moments, ${gone.frames} pictures, ${gone.notes} notes.`;
     } catch (error) {
       problem.textContent = error.message;
     }

@@ -32,6 +32,7 @@ function select(room, rooms) {
   leave = new AbortController();
   const { signal } = leave;
   shown = room;
+  for (const id of ["trouble", "done", "ask-problem"]) byId(id).textContent = "";
   const on = (target, type, listener) => target.addEventListener(type, listener, { signal });
   document.title = `${room.info.name} – Attend`;
   room.missed = 0;
@@ -67,10 +68,11 @@ function select(room, rooms) {
   on(room, "room", showInfo);
   on(room, "status", showInfo);
   const attempt = (work) => async () => {
+    byId("trouble").textContent = "";
     try {
       await work();
     } catch (error) {
-      byId("problem").textContent = error.message;
+      byId("trouble").textContent = error.message;
     }
   };
   on(byId("retry"), "click", attempt(() => room.post("retry")));

@@ -186,7 +186,11 @@ export function showTimeline(room, hooks, signal) {
     parts.push(moment.tier === "past" ? "given way" : moment.detail);
     if (moment.pinned) parts.push("pinned");
     if (moment.tier === "key") parts.push("key moment");
+    const judged = data.curve.find((point) => point.t_s === moment.t_s);
     if (moment.score !== null) parts.push(`score ${moment.score.toFixed(2)}`);
+    if (judged?.clear_from != null) {
+      parts.push(`kept from ${judged.keep_from.toFixed(2)} and clear from ${judged.clear_from.toFixed(2)}`);
+    }
     if (moment.note) parts.push(moment.note);
     return parts.join(", ");
   }

@@ -81,7 +81,8 @@ export function showTurn(room, turn, hooks) {
     if (last && streaming) speak(last);
     else if (!streaming) speak(answer.text);
     endStream();
-    const open = turn.asked_s === null && room.info.live ? null : hooks.open; // times of an earlier process
+    const elsewhere = turn.asked_s === null && room.info.about; // a conversation that was about another source before
+    const open = elsewhere ? null : hooks.open;
     outcome.append(h("div", { class: "answer" }, renderWords(answer.text, answer.citations, open)));
     hooks.cited?.(answer.citations);
   }
