@@ -230,7 +230,8 @@ def _stream_pictures(container: av.container.InputContainer, name: str, options:
                     damage.recent = 0
                     patience_s, since_s = options.read_timeout_s, time.monotonic()
                 if time.monotonic() - since_s > patience_s:
-                    raise MediaError(f"no new picture for {patience_s:g} s")
+                    why = f"{DAMAGED}: {damage.recent}; no good one" if damage.recent else "no new picture"
+                    raise MediaError(f"{why} for {patience_s:g} s")
         except (av.error.ExitError, av.error.TimeoutError) as error:
             raise MediaError(f"no data for {options.read_timeout_s:g} s") from error
         except av.error.FFmpegError as error:

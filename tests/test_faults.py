@@ -1,0 +1,470 @@
+"""Faults of live sources and of the disk: each is told in clear words, and gone when its cause is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from agent.assistant import Assistant, open_assistant
+from agent.config import Config
+from agent.events import Answered
+from agent.eyes import Eyes, open_eyes
+from agent.memories import forget_memories, search_memories
+from agent.mllm.scripted import Scripted
+from agent.terminal import make_console
+from memory.place import places
+from memory.stream.archive import Archive
+from memory.stream.notes import Notes
+from memory.stream.options import StreamOptions
+from tests.fixtures.clips import need
+from tests.fixtures.faults import RTSP_SERVER, Camera, fill, small_disk, wait_for
+from tools.errors import MediaError, StoreError
+from tools.media import MediaOptions, Span
+
+QUICK = MediaOptions(fps=10, open_timeout_s=10, read_timeout_s=1.0, backoff_initial_s=0.1, backoff_max_s=0.3)
+ATTEND = [sys.executable, "-c", "from agent.cli import main; main()"]
+CLOSE_S = 5.0
+
+
+def settings(folder: Path, policy: str = "last", **changes: object) -> Config:
+    memory = StreamOptions.model_validate({"policy": policy, "capacity": 8})
+    return Config(folder=folder, media=QUICK, memory=memory, take_notes=False).model_copy(update=changes)
+
+
+@cache
+def jpeg(scene: int, noise: int = 0) -> bytes:
+    """A picture of a scene, with noise of its own; scene 0 is black, and a negative one has no detail."""
+    rng = np.random.default_rng(scene + 1000)
+    rgb = rng.integers(30, 220, (6, 8, 3)).astype(np.uint8).repeat(20, 0).repeat(20, 1).astype(int)
+    if scene <= 0:
+        rgb[:] = 0 if scene == 0 else 128
+    rgb += np.random.default_rng(noise).integers(-6, 7, rgb.shape) if scene > 0 else 0
+    return cv2.imencode(".jpg", rgb.clip(0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+
+
+@pytest.fixture
+def camera() -> Iterator[Camera]:
+    made = Camera(lambda n: jpeg(1, n % 50), fps=20)
+    yield made
+    made.close()
+
+
+@contextlib.contextmanager
+def watching(address: str, config: Config) -> Iterator[Eyes]:
+    """Eyes on a source as soon as it is there; closing them must be quick, whatever is wrong."""
+    give_up_s = time.monotonic() + 20
+    while True:
+        try:
+            eyes = open_eyes(address, config)
+            break
+        except MediaError:
+            if time.monotonic() > give_up_s:
+                raise
+            time.sleep(0.1)
+    try:
+        eyes.watch()
+        yield eyes
+    finally:
+        started_s = time.monotonic()
+        eyes.close()
+        assert time.monotonic() - started_s < CLOSE_S
+
+
+def problem(eyes: Eyes) -> str:
+    return eyes.status().problem or ""
+
+
+def wait_problem(eyes: Eyes, words: str, timeout_s: float = 30.0) -> None:
+    wait_for(lambda: words in problem(eyes) if words else not problem(eyes), timeout_s)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def capture_threads() -> int:
+    return sum(thread.name.startswith("capture") for thread in threading.enumerate())
+
+
+@contextlib.contextmanager
+def rtsp_server(port: int) -> Iterator[subprocess.Popen[bytes]]:
+    check = "import gi; gi.require_version('GstRtspServer', '1.0')"
+    if subprocess.run(["/usr/bin/python3", "-c", check], capture_output=True, check=False).returncode:
+        if os.environ.get("CI") == "true":
+            pytest.fail("no RTSP server: apt-get install python3-gi gir1.2-gst-rtsp-server-1.0")
+        pytest.skip("no RTSP server")
+    with subprocess.Popen(["/usr/bin/python3", str(RTSP_SERVER), str(port)], stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_an_rtsp_server_that_dies_and_comes_back_leaves_a_gap_in_one_timeline(tmp_path: Path) -> None:
+    port = free_port()
+    with contextlib.ExitStack() as servers:
+        first = servers.enter_context(rtsp_server(port))
+        with watching(f"rtsp://127.0.0.1:{port}/cam", settings(tmp_path)) as eyes:
+            wait_for(lambda: eyes.status().seen > 5)
+            session, before = eyes.session, eyes.kept()
+            first.kill()
+            wait_problem(eyes, "no new picture for ")
+            assert re.search(r"last good picture at \d\d:\d\d:\d\d$", problem(eyes))
+            assert problem(eyes)[:15] in eyes.summary()
+            now = eyes.gaps()[-1]
+            assert (now.end_s, now.start_s) == (None, pytest.approx(eyes.capture_stats.last_t_s or 0))
+            servers.enter_context(rtsp_server(port))
+            wait_problem(eyes, "")
+            wait_for(lambda: eyes.memory.gaps and eyes.memory.gaps[-1].end_s)
+            assert eyes.session == session
+            assert eyes.kept()[-1].t_s > before[-1].t_s
+            assert eyes.picture(before[0].frame_id).shape == (240, 320, 3)
+
+
+def test_a_frozen_rtsp_server_is_told_and_does_not_hold_up_closing(tmp_path: Path) -> None:
+    port, threads = free_port(), capture_threads()
+    with (
+        rtsp_server(port) as server,
+        watching(f"rtsp://127.0.0.1:{port}/cam", settings(tmp_path)) as eyes,
+    ):
+        wait_for(lambda: eyes.status().seen > 3)
+        server.send_signal(signal.SIGSTOP)
+        wait_problem(eyes, "no new picture for ")
+        server.send_signal(signal.SIGCONT)
+        wait_problem(eyes, "")
+        server.send_signal(signal.SIGSTOP)
+        wait_problem(eyes, "no new picture for ")
+    wait_for(lambda: capture_threads() <= threads, QUICK.open_timeout_s + 10)
+
+
+def test_a_camera_that_freezes_goes_black_is_covered_and_unplugged_recovers_each_time(
+    camera: Camera, tmp_path: Path
+) -> None:
+    good = camera.draw
+    config = settings(tmp_path).model_copy(update={"media": QUICK.model_copy(update={"fps": 20})})
+    with watching(camera.address, config) as eyes:
+        wait_for(lambda: eyes.status().seen > 60)
+        assert problem(eyes) == ""
+        for bad, words in (
+            (lambda n: jpeg(1), "frozen picture since "),
+            (lambda n: jpeg(0), "black picture since "),
+            (lambda n: jpeg(-1), "the lens may be covered"),
+        ):
+            camera.draw = bad
+            wait_problem(eyes, words)
+            assert words in eyes.gaps()[-1].reason
+            assert words in eyes.summary()
+            camera.draw = good
+            wait_problem(eyes, "")
+            assert eyes.gaps() == eyes.memory.gaps
+        camera.on = False
+        wait_problem(eyes, "no new picture for ")
+        camera.on = True
+        wait_problem(eyes, "")
+        assert eyes.memory.gaps[-1].end_s is not None
+        camera.silent.set()
+        wait_problem(eyes, "no new picture for ")
+
+
+def test_a_pause_is_no_fault(camera: Camera, tmp_path: Path) -> None:
+    with watching(camera.address, settings(tmp_path)) as eyes:
+        eyes.pause()
+        time.sleep(3.5)
+        assert problem(eyes) == ""
+        eyes.resume()
+        assert problem(eyes) == ""
+        seen = eyes.status().seen
+        wait_for(lambda: eyes.status().seen > seen)
+        assert problem(eyes) == ""
+
+
+@contextlib.contextmanager
+def sender(port: int, offset_s: float = 0.0) -> Iterator[None]:
+    """MPEG-TS over UDP whose clock begins at an offset."""
+    source = ["-re", "-f", "lavfi", "-i", "testsrc2=s=320x240:r=15"]
+    codec = ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "10", "-threads", "1"]
+    out = ["-output_ts_offset", str(offset_s), "-f", "mpegts", f"udp://127.0.0.1:{port}?pkt_size=1316"]
+    command = [need("ffmpeg", "ffmpeg"), "-loglevel", "error", *source, *codec, *out]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+def test_corrupt_packets_are_left_out_and_told(tmp_path: Path) -> None:
+    inner, outer, damage, done = free_port(), free_port(), threading.Event(), threading.Event()
+
+    def proxy() -> None:
+        rng = np.random.default_rng(0)
+        with socket.socket(type=socket.SOCK_DGRAM) as taking, socket.socket(type=socket.SOCK_DGRAM) as giving:
+            taking.bind(("127.0.0.1", inner))
+            taking.settimeout(0.2)
+            while not done.is_set():
+                with contextlib.suppress(TimeoutError):
+                    packet = bytearray(taking.recv(65536))
+                    if damage.is_set() and rng.random() < 0.2:
+                        for place in rng.integers(0, len(packet), 40):
+                            packet[place] ^= 0xFF
+                    giving.sendto(packet, ("127.0.0.1", outer))
+
+    thread = threading.Thread(target=proxy)
+    thread.start()
+    try:
+        with (
+            sender(inner),
+            watching(f"udp://127.0.0.1:{outer}", settings(tmp_path)) as eyes,
+        ):
+            wait_for(lambda: eyes.status().seen > 5)
+            assert not any("damaged" in gap.reason for gap in eyes.memory.gaps[1:])
+            damage.set()
+            told = []
+            wait_for(lambda: told.append(problem(eyes)) or "damaged" in told[-1] or "no new picture" in told[-1])
+            damage.clear()
+            wait_for(lambda: "damaged packets or pictures" in str(eyes.memory.gaps))
+            wait_problem(eyes, "")
+            seen = eyes.status().seen
+            wait_for(lambda: eyes.status().seen > seen + 5)
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_a_stream_clock_that_jumps_or_wraps_keeps_one_timeline(tmp_path: Path) -> None:
+    port = free_port()
+    config = settings(tmp_path).model_copy(update={"media": QUICK.model_copy(update={"read_timeout_s": 8})})
+    wraps_s = 2**33 / 90_000
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(contextlib.ExitStack())
+        first.enter_context(sender(port, wraps_s - 4))
+        eyes = stack.enter_context(watching(f"udp://127.0.0.1:{port}", config))
+        begun_s, heard = time.monotonic(), []
+        eyes.listen(lambda frame, decision: heard.append(frame.t_s))
+        wait_for(lambda: time.monotonic() - begun_s > 5)
+        first.close()
+        for offset_s in (9_000, 20):
+            seen = eyes.status().seen
+            with sender(port, offset_s):
+                wait_for(lambda seen=seen: eyes.status().seen > seen + 10)
+        took_s = time.monotonic() - begun_s
+    assert all(a < b for a, b in pairwise(heard))
+    assert heard[-1] < took_s + 6  # a stream may run ahead of our clock by that much, but not by hours
+    assert heard[-1] > 4
+
+
+def test_a_wall_clock_that_is_set_does_not_disorder_moments(
+    camera: Camera, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time
+    with watching(camera.address, settings(tmp_path, "curvestream")) as eyes:
+        wait_for(lambda: eyes.status().key_moments > 0)
+        for scene, jump_s in ((2, -7200.0), (3, 7200.0)):
+            monkeypatch.setattr(time, "time", lambda jump_s=jump_s: now() + jump_s)
+            before = eyes.status().key_moments
+            camera.draw = lambda n, scene=scene: jpeg(scene, n % 50)
+            wait_for(lambda before=before: eyes.status().key_moments > before)
+            clock = time.strftime("%H:%M:%S", time.localtime(now() + jump_s))
+            found = eyes.perceive(f"What was there at {clock}?")
+            assert found[-1].t_s == max(frame.t_s for frame in found)
+            assert (eyes.remembered.clock_epoch_s() or 0) + found[-1].t_s == pytest.approx(now() + jump_s, abs=10)
+        moments = eyes.timeline().moments
+        assert [moment.t_s for moment in moments] == sorted(moment.t_s for moment in moments)
+    monkeypatch.setattr(time, "time", lambda: now() - 7200)
+    with watching(camera.address, settings(tmp_path, "curvestream")) as eyes:
+        wait_for(lambda: eyes.status().key_moments > len(moments) - 8)
+        assert eyes.kept()[-1].t_s > moments[-1].t_s
+
+
+def note_much(notes: Notes) -> None:
+    for number in range(1000):
+        notes.add(1.0, "f", "note", f"{number} " * 2000)
+
+
+def test_a_full_disk_costs_frames_that_are_counted_and_nothing_else(camera: Camera, tmp_path: Path) -> None:
+    camera.draw = lambda n: jpeg(1 + n // 4 % 40, n % 50)
+    with small_disk(tmp_path / "disk", 24) as disk:
+        config = settings(disk, "curvestream")
+        with watching(camera.address, config) as eyes:
+            wait_for(lambda: eyes.status().key_moments > 3)
+            ballast = fill(disk)
+            wait_for(lambda: eyes.status().lost > 3)
+            status = eyes.status()
+            assert any("disk is full" in trouble or "disk space" in trouble for trouble in status.troubles)
+            assert f"{eyes.status().lost} lost" in eyes.summary() or eyes.status().lost > status.lost
+            with pytest.raises(StoreError, match=r"notes.*(disk is full|disk I/O)"):
+                note_much(eyes.notes)
+            ballast.unlink()
+            kept = len(Archive(eyes.remembered.place.folder).key_moments())
+            wait_for(lambda: len(Archive(eyes.remembered.place.folder).key_moments()) > kept + 3)
+            eyes.notes.add(1.0, "f", "note", "there is room again")
+            lost = eyes.status().lost
+            seen = eyes.status().seen
+            wait_for(lambda: eyes.status().seen > seen + 10)
+            assert eyes.status().lost == lost
+            held = eyes.memory.moments
+        assert held is not None
+        written = {moment.t_s for moment in Archive(eyes.remembered.place.folder).key_moments()}
+        assert {moment.t_s for moment in held.all()} == written
+
+
+async def ask_much(assistant: Assistant) -> None:
+    for _ in range(50):
+        async for _event in assistant.ask("And now? " + "x" * 20_000):
+            pass
+
+
+async def test_a_full_disk_fails_a_question_clearly_and_the_next_is_answered(camera: Camera, tmp_path: Path) -> None:
+    model = Scripted.model_validate({"turns": [{"say": "One."}, {"say": "Two."}, {"say": "Three."}]})
+    with small_disk(tmp_path / "disk", 8) as disk:
+        async with open_assistant(camera.address, settings(disk), model=model) as assistant:
+            await assistant.watch()
+            assert isinstance([event async for event in assistant.ask("What is there?")][-1], Answered)
+            assistant.eyes.pause()  # else a picture that gives way makes room
+            ballast = fill(disk)
+            with pytest.raises(StoreError, match=r"conversation.*(disk is full|disk I/O)"):
+                await ask_much(assistant)
+            ballast.unlink()
+            assistant.eyes.resume()
+            last = [event async for event in assistant.ask("And at last?")][-1]
+            assert isinstance(last, Answered)
+            assert last.answer.text in ("Two.", "Three.")
+
+
+def test_a_disk_that_is_read_only_at_a_restart_is_told_and_left_unharmed(camera: Camera, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 16) as disk:
+        with watching(camera.address, settings(disk)) as eyes:
+            wait_for(lambda: eyes.status().seen > 3)
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        with pytest.raises(StoreError, match=r"Read-only file system.*--folder"):
+            open_eyes(camera.address, settings(disk))
+        subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+        with watching(camera.address, settings(disk)) as eyes:
+            assert eyes.gaps()[0].reason == "nobody was watching"
+
+
+@contextlib.contextmanager
+def attend_chat(address: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """`attend chat` in a process of its own, watching into a folder."""
+    script = folder.parent / "script.json"
+    script.write_text(json.dumps([{"say": "Yes."}]))
+    flags = ["--json", "--fps", "10", "--model", f"scripted:{script}", "--folder", str(folder)]
+    with subprocess.Popen(
+        [*ATTEND, "chat", address, *flags],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=folder.parent,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+    ) as process:
+        try:
+            assert process.stdout
+            assert json.loads(process.stdout.readline())["live"]
+            yield process
+        finally:
+            process.kill()
+
+
+def key_moments(folder: Path) -> list[float]:
+    found = list(places(folder))
+    if not found or not (found[0] / "memory.sqlite").exists():
+        return []
+    archive = Archive(found[0])
+    try:
+        return [moment.t_s for moment in archive.key_moments()]
+    finally:
+        archive.close()
+
+
+def by_meaning(texts: list[str]) -> np.ndarray:
+    """Vectors of texts, in which a gate and a portal are the same."""
+    return np.eye(2, dtype=np.float32)[[int(text in ("a gate", "portal")) for text in texts]]
+
+
+def test_a_killed_chat_is_gone_on_with_and_a_damaged_index_is_made_anew(camera: Camera, tmp_path: Path) -> None:
+    camera.draw = lambda n: jpeg(1 + n // 8 % 40, n % 50)
+    folder = tmp_path / "memory"
+    killed_s: list[float] = []
+    for count in (4, 8):
+        with attend_chat(camera.address, folder) as process:
+            wait_for(lambda count=count: len(key_moments(folder)) >= count, 60)
+            killed_s.append(key_moments(folder)[-1])
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+    place = next(places(folder))
+    with Notes(place, camera.address, by_meaning) as notes:
+        notes.add(killed_s[0], "f", "note", "a gate")
+        assert [note.text for note in notes.search("portal", 1)] == ["a gate"]
+    (place / "vectors" / "chroma.sqlite3").write_bytes(b"damaged" * 999)
+    config = settings(folder, "curvestream")
+    with watching(camera.address, config) as eyes:
+        times = [moment.t_s for moment in eyes.timeline().moments]
+        assert {*killed_s} <= {*times}
+        assert [gap.reason for gap in eyes.gaps()].count("nobody was watching") == 2
+        assert eyes.memory.gaps[-1].start_s >= killed_s[-1]
+        assert eyes.kept()[-1].t_s > killed_s[-1]
+        span = Span(killed_s[0], killed_s[0])
+        assert eyes.frames(span, 1)[0].t_s == killed_s[0]
+        with Notes(place, camera.address, by_meaning) as notes:
+            assert [note.text for note in notes.search("portal", 1)] == ["a gate"]
+
+
+def test_two_processes_share_a_folder_and_forget_for_each_other(
+    camera: Camera, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    camera.draw = lambda n: jpeg(1 + n // 8 % 40, n % 50)
+    folder = tmp_path / "memory"
+    config = settings(folder, "curvestream")
+    with attend_chat(camera.address, folder) as process:
+        wait_for(lambda: len(key_moments(folder)) > 4, 60)
+        with watching(camera.address, config) as eyes:
+            assert eyes.remembered.place.second
+            wait_for(lambda: eyes.status().key_moments > 1)
+        first = next(places(folder))
+        with Notes(first, camera.address) as notes:
+            notes.add(1.0, "f", "note", "a gate")
+        search_memories(config, "gate", None, 5, make_console(), as_json=True)
+        assert "a gate" in capsys.readouterr().out
+        gone = key_moments(folder)[:3]
+        pictures = {moment.kept.frame_id for moment in Archive(first).key_moments()[:3]}
+        forget_memories(config, first.name, None, Span(0.0, gone[-1]), False)
+        wait_for(lambda: not any((first / "frames" / f"{frame_id}.png").exists() for frame_id in pictures))
+        wait_for(lambda: len(key_moments(folder)) > 4)
+        assert not {*gone} & {*key_moments(folder)}
+        assert process.poll() is None
+
+
+def test_reconnecting_for_long_leaks_nothing(camera: Camera, tmp_path: Path) -> None:
+    options = QUICK.model_copy(update={"backoff_initial_s": 0.01, "backoff_max_s": 0.02})
+    with watching(camera.address, settings(tmp_path).model_copy(update={"media": options})) as eyes:
+
+        def hang_up_often(times: int) -> tuple[int, int]:
+            camera.draw = lambda n: (_ for _ in ()).throw(OSError) if n > 2 else jpeg(1, n)
+            target = camera.opened + times
+            wait_for(lambda: camera.opened >= target, 60)
+            return threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
+
+        threads, files = hang_up_often(10)
+        more_threads, more_files = hang_up_often(60)
+        assert more_threads <= threads + 3
+        assert more_files <= files + 6
+        assert len(eyes.memory.gaps) > 10
