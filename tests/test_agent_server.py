@@ -26,8 +26,9 @@ from websockets.asyncio.client import connect
 from agent.server.feed import MESSAGES_HELD, Feed, Lagged
 from agent.server.options import ServerOptions
 from agent.server.serve import listen
+from agent.server.shapes import Turn
 from tests.fixtures.scenes import write_scenes
-from tests.fixtures.serving import events_of, read_until, seen_until, serving, settings, wait_for
+from tests.fixtures.serving import events_of, read_until, seen_until, serving, settings, sign_in, wait_for
 from tools.errors import ConfigError
 
 NO_FRAME = "/rooms/1/frames/" + "0" * 64
@@ -176,7 +177,7 @@ async def test_a_slow_viewer_delays_nobody(clip: Path, tmp_path: Path) -> None:
                 assert picture[16:18] == b"\xff\xd8"
                 times.append(picture[:8])
             assert len(set(times)) == len(times)
-        assert served.house.rooms[0].assistant.eyes.capture_stats.late_max_s < 2
+        assert served.house.rooms[0].inside.eyes.capture_stats.late_max_s < 2
 
 
 async def test_each_picture_is_encoded_once_for_all(clip: Path, tmp_path: Path) -> None:
@@ -202,7 +203,7 @@ async def test_each_picture_is_encoded_once_for_all(clip: Path, tmp_path: Path) 
 async def test_forget_pin_and_export_reach_the_disk(clip: Path, tmp_path: Path) -> None:
     config = settings(tmp_path, "curvestream")
     with serving([clip], config, realtime=False) as served:
-        eyes = served.house.rooms[0].assistant.eyes
+        eyes = served.house.rooms[0].inside.eyes
         wait_for(lambda: eyes.finished)
         async with events_of(served) as events:
             await read_until(events, "snapshot")
@@ -337,6 +338,34 @@ def test_the_command_says_where_the_page_is_and_ends_with_ctrl_c(clip: Path, tmp
     assert time.monotonic() - started < 20
     assert process.returncode == 0, err
     assert "Traceback" not in out + err
+
+
+async def test_a_question_that_a_kill_cut_off_goes_on(clip: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.json"
+    script.write_text(json.dumps([{"say": "word " * 400, "tokens_per_s": 20}]))
+    folder = tmp_path / "memory"
+    same = ["--model", f"scripted:{script}", "--folder", folder, "--policy", "last", "--thread", "t"]
+    process = attend("serve", clip, "--port", 0, *same, cwd=tmp_path)
+    try:
+        _, url = read_url(process)
+        with httpx.Client(base_url=url, headers={"origin": url.rstrip("/")}) as client:
+            sign_in(client)
+            async with connect(f"{url.replace('http', 'ws')}rooms/1/events", origin=url.rstrip("/")) as events:  # type: ignore[arg-type]
+                assert client.post("/rooms/1/ask", json={"text": "Tell me."}).status_code == 202
+                while (await read_until(events, "event"))["event"]["type"] != "token":
+                    pass
+    finally:
+        process.kill()
+        process.communicate()
+    with serving([clip], settings(folder), {"say": "Told."}, thread="t") as served:
+        async with events_of(served) as events:
+            snapshot = await read_until(events, "snapshot")
+            if snapshot["conversation"][0]["state"] != "done":
+                await read_until(events, "turn_state", state="done")
+        (turn,) = served.house.rooms[0].conversation
+        assert isinstance(turn, Turn)
+        assert turn.question == "Tell me."
+        assert turn.events[-1].answer.text == "Told."  # type: ignore[union-attr]
 
 
 def test_chat_on_the_web_refuses_what_belongs_to_the_terminal(clip: Path, tmp_path: Path) -> None:

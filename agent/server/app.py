@@ -14,8 +14,9 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from agent.server import conversation, memory, streams, watches
+from agent.server.dialogue import Busy
 from agent.server.house import House, NotFound, TheHouse
-from agent.server.room import Busy, NotOpen
+from agent.server.room import NotOpen
 from agent.server.security import Guard
 from agent.server.shapes import Problem, Session, SignIn
 from tools.errors import AttendError

@@ -13,19 +13,19 @@ router = APIRouter(prefix="/rooms/{room_id}")
 @router.post("/ask", status_code=202)
 async def ask(room: TheRoom, words: Words) -> Accepted:
     """Put a question; what happens comes over the room's WebSocket. Refused (409) while another is being answered."""
-    return Accepted(turn=room.ask(words.text).id)
+    return Accepted(turn=room.inside.dialogue.ask(words.text).id)
 
 
 @router.post("/reply", status_code=202)
 async def reply(room: TheRoom, words: Words) -> Accepted:
     """Answer what the agent asks for."""
-    return Accepted(turn=room.reply(words.text).id)
+    return Accepted(turn=room.inside.dialogue.reply(words.text).id)
 
 
 @router.post("/stop", status_code=204)
 async def stop(room: TheRoom) -> None:
     """Stop the answer, or give up the question that waits for a reply."""
-    await room.stop()
+    await room.inside.dialogue.stop()
 
 
 @router.post("/retry", status_code=204)

@@ -39,7 +39,7 @@ async def moment(
     frame_id: Annotated[str | None, Query(pattern=FRAME_ID)] = None,
 ) -> ShownMoment:
     """What is known of a moment: its frame (in a video file, whether remembered or not), and why it was kept."""
-    eyes = room.assistant.eyes
+    eyes = room.inside.eyes
     known = await room.timeline()
     near = [entry for entry in known.moments if abs(entry.t_s - t_s) <= NEAR_S]
     found = min(near, key=lambda entry: (entry.frame_id != frame_id, abs(entry.t_s - t_s)), default=None)
@@ -64,7 +64,7 @@ async def frames(
     limit: Annotated[int, Query(ge=1, le=MOST_FRAMES)] = MOST_FRAMES,
 ) -> list[SeenFrame]:
     """Frames of a stretch, to be played; a video file is read again for them."""
-    return await asyncio.to_thread(room.assistant.eyes.frames, Span(start_s, end_s), limit)
+    return await asyncio.to_thread(room.inside.eyes.frames, Span(start_s, end_s), limit)
 
 
 @router.get("/frames/{frame_id}")
@@ -74,21 +74,21 @@ async def picture(
     side_px: Annotated[int, Query(ge=16, le=4096)] = 1600,
 ) -> Response:
     """A remembered picture as JPEG."""
-    jpeg = await asyncio.to_thread(room.thumbnails.jpeg, frame_id, side_px)
+    jpeg = await asyncio.to_thread(room.inside.thumbnails.jpeg, frame_id, side_px)
     return Response(jpeg, media_type="image/jpeg")
 
 
 @router.post("/pause", status_code=204)
 async def pause(room: TheRoom) -> None:
     """Look at nothing until `resume`."""
-    room.assistant.eyes.pause()
+    room.inside.eyes.pause()
     await room.refresh_status()
 
 
 @router.post("/resume", status_code=204)
 async def resume(room: TheRoom) -> None:
     """Look again."""
-    room.assistant.eyes.resume()
+    room.inside.eyes.resume()
     await room.refresh_status()
 
 
@@ -101,19 +101,19 @@ async def forget(room: TheRoom, span: Between) -> Forgotten:
 @router.post("/pin")
 async def pin(room: TheRoom, at: At) -> Moment:
     """Keep the moment nearest to a time for good."""
-    return await room.changed_memory(room.assistant.eyes.pin, at.t_s)
+    return await room.changed_memory(room.inside.eyes.pin, at.t_s)
 
 
 @router.post("/unpin")
 async def unpin(room: TheRoom, at: At) -> Moment:
     """Let a pinned moment give way again."""
-    return await room.changed_memory(room.assistant.eyes.unpin, at.t_s)
+    return await room.changed_memory(room.inside.eyes.unpin, at.t_s)
 
 
 @router.get("/export")
 async def export(room: TheRoom) -> Response:
     """All that is remembered, as a zip file."""
-    eyes = room.assistant.eyes
+    eyes = room.inside.eyes
     folder = tempfile.TemporaryDirectory(prefix="attend-export-")
     path = await asyncio.to_thread(eyes.export, FilePath(folder.name) / "memory.zip")
     name = f"attend-{datetime.now():%Y-%m-%d-%H%M%S}.zip"  # noqa: DTZ005 - a name, in the person's own time

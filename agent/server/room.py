@@ -1,33 +1,28 @@
-"""`Room`: one source with its assistant and conversation, whoever looks on. A run belongs to it, not to a page."""
+"""`Room`: one source with its assistant, its conversation and its watches, whoever looks on."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-import uuid
-from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from agent.assistant import Assistant, open_assistant
-from agent.citations import Answer
 from agent.config import Config
-from agent.events import Answered, Event, Needs
+from agent.eyes import Eyes
 from agent.mllm.protocol import MLLM
+from agent.server.dialogue import BROKEN, Busy, Dialogue
 from agent.server.feed import Feed
 from agent.server.pictures import LiveView, Thumbnails
 from agent.server.shapes import (
     Between,
-    Happened,
-    Latency,
     Problem,
     Remembrance,
     RoomInfo,
     Status,
     Turn,
-    TurnState,
-    TurnStates,
 )
 from agent.server.status import read_status
 from agent.timeline import Forgotten, Moment, Timeline
@@ -38,9 +33,6 @@ from tools.media.masking import mask_credentials
 
 log = logging.getLogger(__name__)
 
-ITEMS_HELD = 200
-"""Questions and alerts shown on the page, the newest; the conversation on disk holds all questions. Our choice."""
-
 STATUS_S = 1.0
 """How often pages are told how a room stands; our choice."""
 
@@ -48,12 +40,19 @@ FRESH_S = 1.0
 """How old a timeline may be that is handed to the next page; our choice."""
 
 
-class Busy(AttendError):
-    """Something else is going on that must end first."""
-
-
 class NotOpen(AttendError):
     """The source of a room is not open (yet)."""
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What there is in a room while its source is open."""
+
+    eyes: Eyes
+    dialogue: Dialogue
+    view: LiveView
+    thumbnails: Thumbnails
+    watcher: Watcher
 
 
 class Room:
@@ -83,17 +82,11 @@ class Room:
         self._spec, self._config, self._model = spec, config, model
         self._thread, self._realtime, self._loop = thread, realtime, loop
         self.feed = Feed()
-        self.conversation: deque[Turn | Alert] = deque(maxlen=ITEMS_HELD)
         self.status: Status | None = None
         self.info = RoomInfo(id=room_id, name=mask_credentials(spec), state="opening")
-        self._assistant: Assistant | None = None
-        self._live: LiveView | None = None
-        self._thumbnails: Thumbnails | None = None
-        self._watcher: Watcher | None = None
-        self._turn: Turn | None = None  # the last question
+        self._inside: Inside | None = None
         self._timeline: tuple[float, Timeline] | None = None
         self._reading_timeline = asyncio.Lock()
-        self._running: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
         self._again = asyncio.Event()
         self._settled = asyncio.Event()
@@ -104,9 +97,14 @@ class Room:
             self._again.clear()
             try:
                 await self._open()
+                return
             except AttendError as error:
-                self._set(state="failed", problem=Problem.of(error))
-                await _first(self._closing.wait(), self._again.wait())
+                problem = Problem.of(error)
+            except Exception:
+                log.exception("a source broke down")
+                problem = BROKEN
+            self._set(state="failed", problem=problem)
+            await _first(self._closing.wait(), self._again.wait())
 
     async def settled(self) -> None:
         """Wait until the source was opened, or failed to."""
@@ -123,8 +121,8 @@ class Room:
         """Let `live` end and all pages go."""
         self._closing.set()
         self.feed.close()
-        if self._live:
-            self._live.close()
+        if self._inside:
+            self._inside.view.close()
 
     async def follow_status(self) -> None:
         """Tell the pages how the room stands, as long as there are any, until `close`."""
@@ -139,13 +137,13 @@ class Room:
 
     async def refresh_status(self) -> None:
         """Tell the pages how the room stands now; nothing where it is not open."""
-        if self._assistant and self._watcher:
-            self.status = await asyncio.to_thread(read_status, self._assistant.eyes, self._watcher)
+        if self._inside:
+            self.status = await asyncio.to_thread(read_status, self._inside.eyes, self._inside.watcher)
             self.feed.state("status", self.status)
 
     async def timeline(self) -> Timeline:
         """What is remembered, read at most once in `FRESH_S` for all pages."""
-        eyes = self.assistant.eyes
+        eyes = self.inside.eyes
         async with self._reading_timeline:
             if self._timeline is None or time.monotonic() - self._timeline[0] > FRESH_S:
                 self._timeline = (time.monotonic(), await asyncio.to_thread(eyes.timeline))
@@ -160,92 +158,31 @@ class Room:
 
     async def forget(self, span: Span) -> Forgotten:
         """Remove a stretch from memory, and from what pages show. Raises StoreError if a file cannot be removed."""
-        eyes, view, thumbnails = self.assistant.eyes, self.view, self.thumbnails
-        forgotten = await asyncio.to_thread(eyes.forget, span)
-        view.forget()
-        thumbnails.forget()
+        inside = self.inside
+        forgotten = await asyncio.to_thread(inside.eyes.forget, span)
+        inside.view.forget()
+        inside.thumbnails.forget()
         self._timeline = None
         self.feed.tell(Remembrance(forgotten=Between(start_s=span.start_s, end_s=span.end_s)))
         return forgotten
 
     @property
-    def assistant(self) -> Assistant:
-        """The room's assistant. Raises NotOpen while there is none."""
-        if self._assistant is None:
+    def inside(self) -> Inside:
+        """What there is while the source is open. Raises NotOpen while it is not."""
+        if self._inside is None:
             problem = self.info.problem
             raise NotOpen(
                 f"{self.info.name!r} is not open{f': {problem.problem}' if problem else ' yet.'}",
                 remedy=problem.remedy if problem else "Wait a moment.",
             )
-        return self._assistant
+        return self._inside
 
     @property
-    def view(self) -> LiveView:
-        """The live picture. Raises NotOpen while there is none."""
-        if self._live is None:
-            raise NotOpen(f"{self.info.name!r} is not open.", remedy="Wait a moment.")
-        return self._live
-
-    @property
-    def thumbnails(self) -> Thumbnails:
-        """Remembered pictures. Raises NotOpen while there are none."""
-        if self._thumbnails is None:
-            raise NotOpen(f"{self.info.name!r} is not open.", remedy="Wait a moment.")
-        return self._thumbnails
-
-    @property
-    def watcher(self) -> Watcher:
-        """The room's watches. Raises NotOpen while there are none."""
-        if self._watcher is None:
-            raise NotOpen(f"{self.info.name!r} is not open.", remedy="Wait a moment.")
-        return self._watcher
-
-    def ask(self, question: str) -> Turn:
-        """Put a question; what happens is told by the feed.
-
-        Raises:
-            Busy: if another question is being answered: the page keeps the words, so that they can be put again.
-            AttendError: if the question is empty.
-        """
-        assistant = self.assistant
-        if self._running:
-            raise Busy(
-                "another question is being answered here.", remedy="Wait for the answer, or stop it; then ask again."
-            )
-        if self._turn and self._turn.state == "waiting":
-            raise Busy("the agent waits for a reply.", remedy="Reply to it, or stop that question; then ask again.")
-        events = assistant.ask(question)
-        turn = Turn(id=uuid.uuid4().hex[:12], question=question.strip(), asked_s=time.time())
-        self._turn = turn
-        self.conversation.append(turn)
-        self.feed.tell(turn)
-        self._run(turn, events)
-        return turn
-
-    def reply(self, text: str) -> Turn:
-        """Answer what the agent asks for.
-
-        Raises:
-            Busy: if it asks for nothing, perhaps because another page has replied.
-        """
-        turn = self._turn
-        if self._running or turn is None or turn.state != "waiting":
-            raise Busy("the agent asks for nothing now.", remedy="Perhaps another page has replied already.")
-        self._tell_state(turn, "running")
-        self._run(turn, self.assistant.reply(text))
-        return turn
-
-    async def stop(self) -> None:
-        """Stop the answer, or give up the question that waits for a reply; nothing happens where there is neither."""
-        turn = self._turn
-        if self._running:
-            self._running.cancel()
-        elif turn and turn.state == "waiting":
-            await self.assistant.give_up()
-            self._rest(turn, "stopped")
+    def conversation(self) -> list[Turn | Alert]:
+        """Questions and alerts so far, oldest first."""
+        return list(self._inside.dialogue.items) if self._inside else []
 
     async def _open(self) -> None:
-        view_fps = self._config.server.view_fps if self._realtime else None
         opening = open_assistant(
             self._spec,
             self._config,
@@ -253,34 +190,37 @@ class Room:
             realtime=self._realtime,
             loop=self._loop,
             model=self._model,
-            view_fps=view_fps,
+            view_fps=self._config.server.view_fps,
         )
         try:
             async with opening as assistant:
-                await self._opened(assistant)
+                inside = await self._enter(assistant)
                 await self._closing.wait()
-                if self._running:
-                    self._running.cancel()
-                    await asyncio.wait([self._running])
-                if self._watcher:
-                    await asyncio.to_thread(self._watcher.close)
+                await inside.dialogue.end()
+                await asyncio.to_thread(inside.watcher.close)
         finally:
-            self._assistant = self._watcher = None
+            self._inside = None
             self._settled.set()
 
-    async def _opened(self, assistant: Assistant) -> None:
+    async def _enter(self, assistant: Assistant) -> Inside:
         eyes, info = assistant.eyes, assistant.eyes.info
         earlier = await assistant.earlier_source()
-        await self._remember_turns(assistant)
-        self._assistant, self._thread = assistant, assistant.thread
-        self._live = LiveView(eyes, self._config.server)
-        self._thumbnails = Thumbnails(eyes, self._config.server.jpeg_quality)
+        dialogue = Dialogue(assistant, self.feed)
+        await dialogue.take_over()
         loop = asyncio.get_running_loop()
 
         def tell(alert: Alert) -> None:
-            loop.call_soon_threadsafe(self._alerted, alert)
+            loop.call_soon_threadsafe(dialogue.add_alert, alert)
 
-        self._watcher = Watcher(self._model, eyes, self._config.watch, tell)
+        options = self._config.server
+        self._thread = assistant.thread
+        self._inside = Inside(
+            eyes=eyes,
+            dialogue=dialogue,
+            view=LiveView(eyes, options),
+            thumbnails=Thumbnails(eyes, options.jpeg_quality),
+            watcher=Watcher(self._model, eyes, self._config.watch, tell),
+        )
         self._set(
             name=info.name,
             state="open",
@@ -296,88 +236,13 @@ class Room:
             about=f"This conversation was about {earlier} before; times in it belong to that." if earlier else "",
         )
         self._settled.set()
-        if self._turn and self._turn.state == "running":
-            self._run(self._turn, assistant.resume())
-
-    def _alerted(self, alert: Alert) -> None:
-        self.conversation.append(alert)
-        self.feed.tell(alert)
-
-    async def _remember_turns(self, assistant: Assistant) -> None:
-        """Take over the conversation of an earlier process; a question cut off by its end goes on."""
-        self.conversation.clear()
-        self._turn = turn = None
-        for message in await assistant.history():
-            if message.type == "human":
-                turn = Turn(id=uuid.uuid4().hex[:12], question=message.text, state="stopped")
-                self.conversation.append(turn)
-            elif turn:
-                turn.take(_told(message.text))
-                turn.state = "done"
-        pending = await assistant.pending()
-        if turn and isinstance(pending, Needs):
-            turn.take(pending)
-        if turn and pending:
-            turn.state = "waiting" if isinstance(pending, Needs) else "running"
-        self._turn = turn
-        for item in self.conversation:
-            self.feed.tell(item)
-
-    def _run(self, turn: Turn, events: AsyncIterator[Event]) -> None:
-        self._running = asyncio.create_task(self._follow(turn, events))
-
-    async def _follow(self, turn: Turn, events: AsyncIterator[Event]) -> None:
-        try:
-            async for event in events:
-                turn.take(event)
-                self.feed.tell(Happened(turn=turn.id, event=event))
-        except asyncio.CancelledError:
-            self._rest(turn, "stopped")
-            raise
-        except AttendError as error:
-            turn.error = Problem.of(error)
-            self._rest(turn, "failed")
-        except Exception:
-            # A task has no caller: whoever looks at the page must learn of the defect.
-            log.exception("a question broke down")
-            turn.error = Problem(problem="The program broke down.", remedy="The terminal of the server says where.")
-            self._rest(turn, "failed")
-        else:
-            last = turn.events[-1] if turn.events else None
-            if isinstance(last, Answered):
-                turn.latency = self._latency(last)
-            self._rest(turn, "waiting" if isinstance(last, Needs) else "done")
-
-    def _rest(self, turn: Turn, state: TurnStates) -> None:
-        self._running = None
-        self._tell_state(turn, state)
-
-    def _tell_state(self, turn: Turn, state: TurnStates) -> None:
-        turn.state = state
-        self.feed.tell(TurnState(turn=turn.id, state=state, error=turn.error, latency=turn.latency))
-
-    def _latency(self, answered: Answered) -> Latency:
-        stats = self.assistant.eyes.capture_stats
-        return Latency(
-            capture_s=stats.late_mean_s,
-            queue_s=stats.queue_s,
-            first_token_s=answered.first_token_s,
-            total_s=answered.seconds,
-            tokens_in=answered.tokens_in,
-            tokens_out=answered.tokens_out,
-        )
+        return self._inside
 
     def _set(self, **changes: object) -> None:
         self.info = self.info.model_copy(update=changes)
         if self.info.state == "failed":
             self._settled.set()
         self.feed.state("room", self.info)
-
-
-def _told(text: str) -> Answered:
-    """An answer of an earlier process, of which the words alone are known."""
-    answer = Answer(text=text)
-    return Answered(answer=answer, steps=0, tokens_in=0, tokens_out=0, seconds=0.0, first_token_s=None)
 
 
 async def _first(*waits: object) -> None:

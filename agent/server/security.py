@@ -25,7 +25,7 @@ BODY_BYTES = 64 * 1024
 """The longest body of a request; our choice: the longest question is 4,000 characters."""
 
 CSRF_HEADER = "x-attend-csrf"
-OPEN_PATHS = frozenset({"/", "/session", "/page/signin.js", "/page/style.css"})
+OPEN_PATHS = frozenset({"/", "/session", "/page/signin.js", "/page/style.css", "/page/icon.svg"})
 """What a browser without the cookie may load: the form that asks for the token. `/` shows that form to it."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD"})

@@ -197,7 +197,11 @@ async def _announce(house: House, url: str, options: ServeOptions, console: Cons
     colour = "" if house.egress.local else "[bold red]"
     console.print(f"model [bold]{safe(house.egress.model)}[/]: {colour}{safe(house.egress.text)}")
     if house.access.token:
-        console.print("[yellow]Others can reach this address: whoever has the link below may watch and ask.[/]")
+        console.print(
+            "[yellow]Others can reach this address: whoever has the link below may watch and ask. It is not encrypted: "
+            "use it in a network that you trust, or behind a proxy that encrypts.[/]",
+            soft_wrap=True,
+        )
     console.print(f"Open [bold]{safe(url)}[/]  (Ctrl-C ends)", soft_wrap=True)
     if options.browser and not os.environ.get("CI") and _has_display():
         await asyncio.to_thread(webbrowser.open, url)

@@ -34,7 +34,7 @@ async def live(websocket: WebSocket, room: TheRoom) -> None:
     """Pictures, each after the page has asked for one by sending any text; see `LiveView`."""
     await websocket.accept()
     try:
-        view = room.view
+        view = room.inside.view
     except NotOpen as error:
         await websocket.close(NOT_OPEN, error.problem[:100])
         return
@@ -56,7 +56,7 @@ async def _send_pictures(websocket: WebSocket, view: LiveView, number: int, aske
 async def _send_events(websocket: WebSocket, room: Room) -> None:
     while True:
         cursor = room.feed.cursor
-        snapshot = Snapshot(room=room.info, conversation=list(room.conversation), status=room.status)
+        snapshot = Snapshot(room=room.info, conversation=room.conversation, status=room.status)
         await websocket.send_text(snapshot.model_dump_json())
         with suppress(Lagged):
             while True:

@@ -18,7 +18,7 @@ router = APIRouter(prefix="/rooms/{room_id}/watches")
 @router.post("", status_code=201)
 async def add(room: TheRoom, watch: NewWatch) -> WatchStatus:
     """Tell the conversation when a condition comes true."""
-    watcher = room.watcher
+    watcher = room.inside.watcher
     if len(watcher.statuses()) >= MOST_WATCHES:
         raise ConfigError(f"there are {MOST_WATCHES} watches already.", remedy="Remove one first.")
     added = watcher.add(watch.condition, watch.cooldown_s, watch.webhook or None)
@@ -29,5 +29,5 @@ async def add(room: TheRoom, watch: NewWatch) -> WatchStatus:
 @router.delete("/{watch_id}", status_code=204)
 async def remove(room: TheRoom, watch_id: str) -> None:
     """Watch no more for a condition."""
-    room.watcher.remove(watch_id[:64])
+    room.inside.watcher.remove(watch_id[:64])
     await room.refresh_status()

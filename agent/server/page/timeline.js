@@ -8,6 +8,17 @@ const MARKS_TOP = 90;
 const MOST_THUMBNAILS = 40;
 const EVERY_MS = 3000;
 const ZOOMS = { "Last minute": 60, "Last hour": 3600, All: Infinity };
+const KEY = {
+  curve: "score",
+  keep: "kept from",
+  clear: "clear from",
+  "mark clear-mark": "clear moment",
+  "mark fuzzy-mark": "fuzzy",
+  "mark past-mark": "given way",
+  "mark pinned-mark": "pinned",
+  "mark cited-mark": "cited",
+  hatch: "no picture",
+};
 const SVG = "http://www.w3.org/2000/svg";
 
 function s(tag, attributes = {}, ...children) {
@@ -35,9 +46,7 @@ export function showTimeline(room, hooks, signal) {
   const key = h(
     "p",
     { class: "key muted" },
-    [["curve", "score"], ["keep", "kept from"], ["clear", "clear from"], ["hatch", "no picture"], ["cited", "cited"]].map(
-      ([name, label]) => [h("span", { class: `swatch ${name}`, "aria-hidden": "true" }), label],
-    ),
+    Object.entries(KEY).map(([name, label]) => [h("span", { class: `swatch ${name}`, "aria-hidden": "true" }), label]),
   );
   byId("timeline").replaceChildren(slider, axis, tip, strip, key, words, help);
 
