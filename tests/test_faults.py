@@ -28,18 +28,21 @@ from agent.eyes import Eyes, open_eyes
 from agent.memories import forget_memories, search_memories
 from agent.mllm.scripted import Scripted
 from agent.terminal import make_console
+from memory.frames import FrameStore
 from memory.place import places
 from memory.stream.archive import Archive, PastMoment
 from memory.stream.journal import MOST_WAITING, Journal
 from memory.stream.kept import Kept
+from memory.stream.memory import StreamMemory
 from memory.stream.moments import KeyMoment
 from memory.stream.notes import Notes
 from memory.stream.options import StreamOptions
+from memory.stream.recorder import Recorder
 from memory.vectors import WRITING, VectorIndex
 from tests.fixtures.clips import need
 from tests.fixtures.faults import RTSP_SERVER, Camera, fill, small_disk, wait_for
 from tools.errors import MediaError, StoreError
-from tools.media import Gap, MediaOptions, Span
+from tools.media import Frame, Gap, MediaOptions, Span
 
 QUICK = MediaOptions(fps=10, open_timeout_s=10, read_timeout_s=1.0, backoff_initial_s=0.1, backoff_max_s=0.3)
 ATTEND = [sys.executable, "-c", "from agent.cli import main; main()"]
@@ -556,3 +559,25 @@ def test_vectors_of_what_the_command_line_forgets_leave_the_disk(camera: Camera,
     assert not (place / "vectors").exists()
     with Notes(place, camera.address, by_meaning) as notes:
         assert [note.text for note in notes.search("wall", 5)] == ["a wall"]
+
+
+def test_a_gap_that_cannot_be_written_does_not_end_the_recording(tmp_path: Path) -> None:
+    disk = Disk()
+    disk.full = True
+    events = [Gap("cam", 0.0, 1.0, "lost"), Frame("cam", 2.0, np.zeros((8, 8, 3), np.uint8))]
+
+    class Played:
+        start = close = staticmethod(lambda: None)
+        finished = property(lambda self: not events)
+
+        def get(self, timeout_s: float) -> Frame | Gap | None:
+            return events.pop(0) if events else None
+
+    memory = StreamMemory(StreamOptions(policy="last"), None, FrameStore(tmp_path, 10**6), disk)
+    with Recorder(Played(), memory) as recorder:
+        assert recorder.drain(10)
+    assert [str(error) for error in recorder.take_errors()] == ["full", "full"]
+    assert (memory.stats.seen, len(memory.gaps)) == (1, 1)
+    disk.full = False
+    memory.push(Frame("cam", 3.0, np.zeros((8, 8, 3), np.uint8)))
+    assert disk.written == [Gap("cam", 0.0, 1.0, "lost")]
