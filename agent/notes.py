@@ -19,6 +19,8 @@ MIN_PROBABILITY = 0.15
 """Labels less likely than this are not noted; our choice: below it most are wrong."""
 
 LABELS = 3
+NOTED_MAX_PX, NOTED_MIN_PX = 960, 352
+"""Sides at which words are noted. Our choice: a third of the time of a careful reading, and as good on large words."""
 LEAST_WORD = 3
 """Letters of a word that counts as one; our choice: shorter ones are often misread specks."""
 WORDS_WORTH = 0.5
@@ -117,7 +119,7 @@ def note_frame(notes: Notes, frame: Frame) -> list[Note]:
 
     found = [f"{name} ({share:.0%})" for name, share in labels(frame.rgb, LABELS) if share >= MIN_PROBABILITY]
     taken = [notes.add(frame.t_s, frame.id, "label", ", ".join(found))] if found else []
-    if words := read_words(frame.rgb):
+    if words := read_words(frame.rgb, NOTED_MAX_PX, NOTED_MIN_PX):
         taken.append(notes.add(frame.t_s, frame.id, "text", " ".join(word.text for word in words)))
     return taken
 

@@ -17,7 +17,7 @@ MIN_CONFIDENCE = 0.5
 """Lines that are read less surely are left out; our choice, which is also RapidOCR's own default."""
 _MIN_SIDE_PX = 32
 
-_engine: Any = None
+_engines: dict[int, Any] = {}  # by the shorter side that lines are looked for in
 _lock = threading.Lock()
 
 
@@ -36,7 +36,7 @@ class Word:
     confidence: float
 
 
-def read_words(rgb: np.ndarray, max_side_px: int = 1280) -> list[Word]:
+def read_words(rgb: np.ndarray, max_side_px: int = 1280, min_side_px: int = 736) -> list[Word]:
     """Return the lines of text in an RGB picture (height, width, 3), uint8, from top to bottom and left to right.
 
     Takes about a second for a full screen on two cores. Calls from several threads run one after another.
@@ -44,6 +44,7 @@ def read_words(rgb: np.ndarray, max_side_px: int = 1280) -> list[Word]:
     Args:
         rgb: the picture.
         max_side_px: larger pictures are scaled down to this longer side first.
+        min_side_px: smaller pictures are scaled up to this shorter side to find lines in them; costs grow with it.
 
     Raises:
         ToolFailed: if RapidOCR is not installed.
@@ -59,7 +60,7 @@ def read_words(rgb: np.ndarray, max_side_px: int = 1280) -> list[Word]:
     if pad_x or pad_y:
         rgb = cv2.copyMakeBorder(rgb, 0, pad_y, 0, pad_x, cv2.BORDER_REPLICATE)
     with _lock:
-        found = _load()(np.ascontiguousarray(rgb[:, :, ::-1]))
+        found = _load(min_side_px)(np.ascontiguousarray(rgb[:, :, ::-1]))
     if found.boxes is None or found.txts is None:
         return []
     seen_height, seen_width = rgb.shape[0] - pad_y, rgb.shape[1] - pad_x
@@ -71,10 +72,9 @@ def read_words(rgb: np.ndarray, max_side_px: int = 1280) -> list[Word]:
     return _in_reading_order(words)
 
 
-def _load() -> Any:
-    """Build the recogniser once; loading takes one to four seconds."""
-    global _engine
-    if _engine is None:
+def _load(min_side_px: int) -> Any:
+    """Build a recogniser once; loading takes one to four seconds."""
+    if min_side_px not in _engines:
         try:
             from rapidocr import RapidOCR
         except ImportError as error:
@@ -82,14 +82,15 @@ def _load() -> Any:
                 f"words cannot be read, since RapidOCR is missing: {error}.",
                 remedy="Run: pip install --no-deps rapidocr",
             ) from error
-        _engine = RapidOCR(
+        _engines[min_side_px] = RapidOCR(
             params={
                 "Global.log_level": "error",
+                "Det.limit_side_len": min_side_px,
                 "EngineConfig.onnxruntime.intra_op_num_threads": N_THREADS,
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
             }
         )
-    return _engine
+    return _engines[min_side_px]
 
 
 def _box(corners: np.ndarray, width_px: int, height_px: int) -> Box | None:
