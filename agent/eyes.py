@@ -248,9 +248,6 @@ class Eyes:
 
     def forget(self, span: Span) -> Forgotten:
         """Remove pictures, vectors and rows of a span. Raises StoreError if a file cannot be removed."""
-        if self._note_taker:
-            self._note_taker.drop(span)
-        self._live.clear()
         return self.remembered.forget(span)
 
     def pin(self, t_s: float) -> Moment:
@@ -387,6 +384,10 @@ def open_eyes(
         plays = info.live or realtime
         taker = NoteTaker(remembered.notes, memory.moments, plays) if config.take_notes else None
         live: deque[Frame] = deque(maxlen=1)
+        remembered.on_forget.append(lambda span: live.clear())
+        if taker:
+            stack.callback(taker.close)
+            remembered.on_forget.append(taker.drop)
         shown_fps = view_fps if wide else fps
         health = Health(info, 1 / shown_fps if shown_fps else 0.0) if info.live else None
 

@@ -48,7 +48,8 @@ class NoteTaker:
         self._read: frozenset[str] = frozenset()  # the words of the frame noted last
         self._waiting: deque[Frame] = deque(maxlen=BACKLOG)
         self._changed = threading.Condition()
-        self._busy = self._closed = False
+        self._in_hand: Frame | None = None
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="attend-notes", daemon=True)
         self._thread.start()
 
@@ -61,13 +62,13 @@ class NoteTaker:
     def drain(self, timeout_s: float) -> bool:
         """Wait until everything submitted is noted; False if that takes longer."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._waiting and not self._busy, timeout_s)
+            return self._changed.wait_for(lambda: not self._waiting and self._in_hand is None, timeout_s)
 
     def drop(self, span: Span) -> None:
         """Leave frames of a span unnoted; when this returns, none of them is in hand any more."""
         with self._changed:
             self._waiting = deque((f for f in self._waiting if f.t_s not in span), maxlen=BACKLOG)
-            self._changed.wait_for(lambda: not self._busy)
+            self._changed.wait_for(lambda: self._in_hand is None or self._in_hand.t_s not in span)
 
     def close(self) -> None:
         """Finish the frame in hand, drop the waiting ones and end the thread."""
@@ -83,8 +84,7 @@ class NoteTaker:
                 self._changed.wait_for(lambda: self._waiting or self._closed)
                 if self._closed:
                     return
-                frame = self._waiting.popleft()
-                self._busy = True
+                frame = self._in_hand = self._waiting.popleft()
             started = time.monotonic()
             try:
                 self._note(frame)
@@ -94,7 +94,7 @@ class NoteTaker:
             except Exception as error:  # noqa: BLE001 - a thread has no caller: the summary tells of it
                 self.error = AttendError(f"the frame at {frame.t_s:.1f} s could not be noted: {error!r}.")
             with self._changed:
-                self._busy = False
+                self._in_hand = None
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._closed, self._rest * (time.monotonic() - started))
 

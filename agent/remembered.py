@@ -47,6 +47,7 @@ class Remembered:
         memory: None where this process does not watch.
         epoch_wall_s: Unix time of media time 0 of a live source; None for a recording.
         offset_s: media time in seconds at which this watching began.
+        on_forget: told of each span that is forgotten, whoever asked for it, by those who hold frames of their own.
     """
 
     place: Place
@@ -57,6 +58,7 @@ class Remembered:
     memory: StreamMemory | None = None
     epoch_wall_s: float | None = None
     offset_s: float = 0.0
+    on_forget: list[Callable[[Span], object]] = field(default_factory=list, repr=False)
     _owed: list[Span] = field(default_factory=list, repr=False)
     _heeding: Lock = field(default_factory=Lock, repr=False)
 
@@ -95,8 +97,10 @@ class Remembered:
         Raises:
             StoreError: if a file cannot be written or removed; forgetting again goes on with what is left.
         """
-        before = len(self.store)
+        stored = set(self.store.ids())  # a picture that comes from here on may be named a moment later
         moments = len(self.memory.forget(span)) if self.memory else 0
+        for drop in self.on_forget:
+            drop(span)
         struck_ids = self.archive.forget(span)
         struck = len(struck_ids)
         notes, vectors = self.notes.forget(span)
@@ -105,12 +109,12 @@ class Remembered:
             used |= {kept.frame_id for kept in self.memory.remembered()}
             used |= {kept.frame_id for kept in self.memory.snapshot()}
         if self.place.alone:  # else the memory of the process that watches names pictures too
-            struck_ids = set(self.store.ids())
+            struck_ids = stored
             if self.memory is None and notes:
                 self.notes.drop_index()
         self.store.remove([frame_id for frame_id in struck_ids if frame_id not in used])
         return Forgotten(
-            frames=max(0, before - len(self.store)), notes=notes, vectors=vectors, moments=max(moments, struck)
+            frames=len(stored - set(self.store.ids())), notes=notes, vectors=vectors, moments=max(moments, struck)
         )
 
     def pin(self, t_s: float, pinned: bool) -> Moment:

@@ -153,5 +153,5 @@ class ReadMoments:
         if newest_s > self._logged_s:
             log = self._eyes.memory.log
             self._times = [decision.t_s for decision in log if decision.state == "clear"]
-            self._first_s = log[0].t_s
+            self._first_s = log[0].t_s if log else newest_s  # all of it may have been forgotten
             self._logged_s = newest_s

@@ -326,7 +326,7 @@ def _open_log(log: Path, manifest: Manifest) -> dict[str, Record]:
     if not whole:
         _append(log, manifest)
         return {}
-    first, *lines = whole.decode("utf-8", errors="replace").splitlines()
+    first, *lines = whole.decode("utf-8", errors="replace").removesuffix("\n").split("\n")  # not at U+2028
     _check_manifest(log, first, manifest)
     finished = {}
     for number, line in enumerate(lines, start=2):

@@ -18,9 +18,11 @@ import pytest
 from agent.config import Config, load_config
 from agent.eyes import Eyes, open_eyes
 from agent.memories import ALL, forget_memories, parse_when
+from agent.watch_moments import open_moments
 from memory.place import places
+from memory.stream.kept import Kept
 from tools.errors import AttendError, ConfigError
-from tools.media import Span
+from tools.media import Frame, Span
 
 WORDS = ("GATE", "LAMP", "RIVER", "CASTLE")
 
@@ -105,6 +107,43 @@ def test_a_picture_that_a_tool_cut_out_is_forgotten_too(eyes: Eyes) -> None:
     with pytest.raises(AttendError):
         eyes.picture(part.frame_id)
     assert eyes.picture(eyes.timeline().moments[0].frame_id).shape == (360, 640, 3)
+
+
+def test_what_others_forget_is_not_noted_afterwards(signs: Path, config: Config) -> None:
+    eyes = open_eyes(str(signs), config)
+    try:
+        eyes.watch()  # notes take longer: frames wait for them
+        eyes.remembered.forget(Span(1.0, 3.0))
+        assert not eyes.search("sign", 9, Span(1.0, 3.0))
+        assert all(note.t_s == 0.0 for note in eyes.notes.between())
+    finally:
+        eyes.close()
+
+
+def test_a_frame_that_comes_while_others_are_forgotten_keeps_its_picture(
+    eyes: Eyes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = eyes.memory.snapshot
+    new = Frame(eyes.source, 9.0, np.full((360, 640, 3), 77, np.uint8))
+
+    def then_a_frame_comes() -> list[Kept]:
+        found = snapshot()
+        if eyes.memory.stats.newest_s == 3.0:
+            eyes.memory.push(new)
+        return found
+
+    monkeypatch.setattr(eyes.memory, "snapshot", then_a_frame_comes)
+    eyes.forget(Span(1.0, 1.0))
+    assert eyes.memory.store.has(new.id)
+
+
+def test_watching_a_recording_goes_on_after_all_of_it_was_forgotten(eyes: Eyes) -> None:
+    moments = open_moments(eyes, 3)
+    eyes.forget(ALL)
+    assert moments.next(None, 30.0) is None
+    moment = moments.last(None)
+    assert moment is not None
+    assert moment.t_s == 3.0
 
 
 def test_pin_and_unpin_show_on_the_timeline(eyes: Eyes) -> None:

@@ -12,10 +12,12 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,13 +25,19 @@ from pydantic import BaseModel
 from rich.console import Console
 from websockets.asyncio.client import connect
 
+from agent.assistant import Assistant
+from agent.events import Event, Token
+from agent.eyes import Eyes
+from agent.server.dialogue import Dialogue
 from agent.server.feed import MESSAGES_HELD, Feed, Lagged
 from agent.server.options import ServerOptions
+from agent.server.pictures import LiveView
 from agent.server.serve import listen
 from agent.server.shapes import Turn
 from tests.fixtures.scenes import write_scenes
 from tests.fixtures.serving import events_of, read_until, seen_until, serving, settings, sign_in, wait_for
 from tools.errors import ConfigError
+from tools.media import Frame
 
 NO_FRAME = "/rooms/1/frames/" + "0" * 64
 HELP = {"tool": "ask_user", "args": {"kind": "choose", "request": "Which?", "choices": ["left", "right"]}}
@@ -397,3 +405,38 @@ def test_the_next_free_port_is_taken_unless_one_was_asked_for(capsys: pytest.Cap
             pass
     with pytest.raises(ConfigError, match=r"192\.0\.2\.1"), listen(ServerOptions(host="192.0.2.1"), Console()):
         pass
+
+
+async def test_a_live_picture_is_waited_for_after_the_newest_was_forgotten() -> None:
+    class Looking:
+        frame = Frame("camera", 1.0, np.zeros((9, 16, 3), np.uint8))
+
+        def live_frame(self) -> Frame:
+            return self.frame
+
+    eyes = Looking()
+    view = LiveView(cast(Eyes, eyes), ServerOptions(view_fps=60))
+    with view.watching() as number:
+        number, message = await view.after(number)
+        assert message
+        view.forget()
+        waiting = asyncio.create_task(view.after(number - 1))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        eyes.frame = Frame("camera", 2.0, np.ones((9, 16, 3), np.uint8))
+        assert (await waiting)[1]
+
+
+async def test_a_question_that_is_stopped_before_it_began_leaves_room_for_the_next() -> None:
+    class Silent:
+        async def ask(self, question: str) -> AsyncIterator[Event]:
+            await asyncio.sleep(60)
+            yield Token(text=question)
+
+    dialogue = Dialogue(cast(Assistant, Silent()), Feed())
+    first = dialogue.ask("What is it?")
+    await dialogue.stop()
+    await asyncio.sleep(0.01)
+    assert first.state == "stopped"
+    assert dialogue.ask("And now?").state == "running"
+    await dialogue.end()

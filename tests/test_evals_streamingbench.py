@@ -305,6 +305,14 @@ def test_a_run_goes_on_where_it_was_stopped(data: Path, tmp_path: Path) -> None:
     assert (third.resumed, responses(third)) == (6, responses(whole))
 
 
+def test_a_log_holds_whatever_line_ends_a_model_writes(data: Path, tmp_path: Path) -> None:
+    log, odd = tmp_path / "log.jsonl", "A\u2028because\x85so"
+    first = asked(data, tmp_path, "real", out=log, llm=Scripted(turns=[Turn(say=odd)] * 3))
+    again = asked(data, tmp_path, "real", out=log, llm=Scripted(turns=[Turn(say="never")]))
+    assert again.resumed == len(first.records)
+    assert responses(again) == responses(first)
+
+
 def test_a_killed_run_ends_with_the_scores_of_a_whole_one(data: Path, tmp_path: Path) -> None:
     script = tmp_path / "script.json"
     script.write_text(json.dumps([{"when": w, "say": say or "-", "tokens_per_s": 1.5} for w, say in ANSWERS.items()]))

@@ -12,6 +12,7 @@ import pytest
 
 from memory.stream import notes as notes_module
 from memory.stream.notes import FILE_NAME, Notes, tokenize
+from memory.vectors import VectorIndex
 from tools.errors import StoreError
 from tools.media.types import Span
 
@@ -103,6 +104,21 @@ def test_meaning_finds_what_shares_no_word_and_agreement_comes_first(notes: Note
     with pytest.raises(StoreError, match="length 7"):
         other_model.search("coffee", 3)
     other_model.close()
+
+
+def test_forgetting_while_notes_are_embedded_leaves_none_of_their_vectors(notes: Notes, tmp_path: Path) -> None:
+    def embed(texts: list[str]) -> np.ndarray:
+        if len(texts) > 1:
+            forgetting.start()
+            forgetting.join(0.5)
+        return meaning(texts)
+
+    with Notes(tmp_path, "kitchen.mp4", embed) as by_meaning:
+        forgetting = threading.Thread(target=by_meaning.forget, args=(Span(5, 9),))
+        by_meaning.index()
+        forgetting.join()
+        index = VectorIndex(tmp_path / "vectors", "notes", lambda: [])
+        assert index.count() == len(by_meaning) == 2
 
 
 def test_the_oldest_notes_leave_when_there_are_too_many(empty: Notes, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,7 +120,12 @@ class Dialogue:
         self._feed.tell(alert)
 
     def _run(self, turn: Turn, events: AsyncIterator[Event]) -> None:
+        def ended(task: asyncio.Task[None]) -> None:
+            if self._running is task:  # it was cancelled before it began
+                self._rest(turn, "stopped")
+
         self._running = asyncio.create_task(self._follow(turn, events))
+        self._running.add_done_callback(ended)
 
     async def _follow(self, turn: Turn, events: AsyncIterator[Event]) -> None:
         try:

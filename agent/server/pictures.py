@@ -81,7 +81,8 @@ class LiveView:
         The message is media time and Unix time in seconds, both as little-endian float64 (the second NaN where the
         source is a recording), then the JPEG.
         """
-        while self._number <= number and not self._closed:
+        # There is no picture either after the newest one was forgotten.
+        while (self._number <= number or not self._newest) and not self._closed:
             await self._news.wait()
         return self._number, b"" if self._closed else self._newest
 

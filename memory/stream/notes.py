@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from threading import Lock
+from threading import Lock, RLock
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -85,6 +85,7 @@ class Notes:
         self._dropped: list[str] = []  # rows that the index still holds
         self._matched = False  # whether the index was compared with the file
         self._lock = Lock()
+        self._indexing = RLock()  # what is being embedded cannot be forgotten meanwhile
         with self._failures("opened"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(self.path, check_same_thread=False, timeout=10)
@@ -124,6 +125,10 @@ class Notes:
 
     def index(self) -> None:
         """Embed the notes that are not yet in the index. Without `embed` there is nothing to do."""
+        with self._indexing:
+            self._index_new()
+
+    def _index_new(self) -> None:
         if self._embed is None or self._index is None:
             return
         with self._failures("read"), self._lock:
@@ -151,6 +156,10 @@ class Notes:
         Returns:
             How many notes, and how many vectors, were removed.
         """
+        with self._indexing:
+            return self._forget(span)
+
+    def _forget(self, span: Span) -> tuple[int, int]:
         with self._failures("written"), self._lock, self._database:
             gone = self._database.execute(
                 "DELETE FROM notes WHERE source = ? AND t_s BETWEEN ? AND ? RETURNING vector IS NOT NULL",
@@ -158,9 +167,10 @@ class Notes:
             ).fetchall()
         with self._failures("written"), self._lock:
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # what was struck out is not left in the log
+        vectors = sum(had_vector for (had_vector,) in gone)
         self._matched = False
-        self._match()
-        return len(gone), sum(had_vector for (had_vector,) in gone)
+        self._match(anew=vectors > 0)
+        return len(gone), vectors
 
     def drop_index(self) -> None:
         """Remove the index from disk, for a process that has no use for it; the next search makes it anew."""
@@ -194,7 +204,9 @@ class Notes:
         return [rows[index][1] for index in sorted(points, key=lambda index: -points[index])[:k]]
 
     def __len__(self) -> int:
-        return len(self._rows(None))
+        with self._failures("read"), self._lock:
+            found = self._database.execute("SELECT count(*) FROM notes WHERE source = ?", (self.source,))
+            return int(found.fetchone()[0])
 
     def close(self) -> None:
         """Close the file. May be called twice."""
@@ -242,14 +254,14 @@ class Notes:
         place = {str(row_id): index for index, (row_id, _) in enumerate(rows)}
         return [place[row_id] for row_id, cosine in found if cosine >= _MIN_SIMILARITY and row_id in place]
 
-    def _match(self) -> None:
+    def _match(self, anew: bool = False) -> None:
         """Make the index anew where it does not hold what the file does: after a kill, or when others forgot."""
         if self._index is None or self._matched:
             return
         with self._failures("read"), self._lock:
             (count,) = self._database.execute("SELECT count(*) FROM notes WHERE vector IS NOT NULL").fetchone()
         held = self._index.count() if self._index.exists() else 0
-        if held != count:
+        if anew or held != count:
             self._index.rebuild()
         self._matched = True
 
