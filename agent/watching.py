@@ -6,6 +6,7 @@ import queue
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -58,7 +59,8 @@ class WatchingOptions:
     Attributes:
         when: the conditions.
         webhook: where alerts are posted.
-        until_s: media time in seconds at which watching ends; None: with the source.
+        until_s: media time in seconds at which watching ends, of a live source that was watched before from when this
+            watching began; None: with the source.
         realtime: play a file at its own speed.
         loop: begin a file again at its end.
         once: end after the first alert.
@@ -92,7 +94,9 @@ def watch_source(source: str, config: Config, options: WatchingOptions, console:
         with console.status("Opening ..."):
             model = load_mllm(config.model, config.mllm)
             model.preflight()
-            eyes = open_eyes(source, _settings(config, options, model), realtime=options.realtime, loop=options.loop)
+            eyes = open_eyes(
+                source, _settings(source, config, options, model), realtime=options.realtime, loop=options.loop
+            )
         stack.callback(eyes.close)
         watcher = stack.enter_context(Watcher(model, eyes, config.watch, alerts.put))
         for condition in conditions:
@@ -180,10 +184,10 @@ class Screen:
         print(record.model_dump_json(), flush=True)
 
 
-def _settings(config: Config, options: WatchingOptions, model: MLLM) -> Config:
+def _settings(source: str, config: Config, options: WatchingOptions, model: MLLM) -> Config:
     """Notes are taken for models that need them; a recording that is read ahead ends where watching does."""
     changes = {"take_notes": config.take_notes and not model.abilities.images}
-    if options.until_s and not options.realtime:
+    if options.until_s and not options.realtime and Path(source).expanduser().exists():  # others are live
         return config.model_copy(
             update={**changes, "media": config.media.model_copy(update={"end_s": options.until_s})}
         )
@@ -210,8 +214,8 @@ def _wait(
 
 
 def _over(eyes: Eyes, watcher: Watcher, options: WatchingOptions) -> str:
-    newest_s = eyes.memory.stats.newest_s
-    if options.until_s is not None and eyes.plays and newest_s is not None and newest_s >= options.until_s:
+    newest_s, begun_s = eyes.memory.stats.newest_s, eyes.remembered.offset_s
+    if options.until_s is not None and eyes.plays and newest_s is not None and newest_s >= begun_s + options.until_s:
         return f"watched until {format_clock(options.until_s)}"
     return "the source ended" if eyes.finished and watcher.finish(POLL_S) else ""
 

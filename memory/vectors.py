@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from threading import RLock
 from typing import Any, TypeVar
@@ -169,7 +169,10 @@ class VectorIndex:
         from chromadb.api.shared_system_client import SharedSystemClient
 
         self._collection = None
-        SharedSystemClient._identifier_to_system.pop(str(self._folder), None)
+        if system := SharedSystemClient._identifier_to_system.pop(str(self._folder), None):
+            # Else removed files, and so what is forgotten, live on until they are closed.
+            with suppress(AttributeError):  # one that failed to open them has nothing to stop
+                system.stop()
 
     def _unusable(self, error: Exception) -> StoreError:
         return StoreError(

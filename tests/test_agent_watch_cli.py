@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from agent.cli import main
+from memory.place import places
+from memory.stream.archive import Archive
 from tests.fixtures.scenes import write_scenes
 
 ATTEND = [sys.executable, "-c", "from agent.cli import main; main()"]
@@ -208,6 +210,18 @@ def test_a_camera_gives_the_time_of_day_and_its_end_is_no_success(
             assert camera.stdout.readline() == "ready\n"
             began_s = time.time()
             address = f"rtsp://nurse:s3cret@127.0.0.1:{port}/cam"
+            for _ in range(2):  # the second time its timeline goes on
+                until = ("--when", "x", "--until", "0:02", "--json")
+                part = subprocess.run(
+                    command(address, tmp_path, script(tmp_path, *["no"] * 200), *until),
+                    capture_output=True, text=True, cwd=tmp_path, timeout=60,
+                )  # fmt: skip
+                assert part.returncode == 0, part.stderr
+                assert records(part)[-1]["reason"] == "watched until 0:02"
+                archive = Archive(next(places(tmp_path / "f")))
+                begun_s = max((gap.end_s or 0.0 for gap in archive.gaps() if "nobody" in gap.reason), default=0.0)
+                assert (archive.clock("last_s") or 0.0) >= begun_s + 2.0
+                archive.close()
             run = command(address, tmp_path, script(tmp_path, "yes", *["no"] * 200), "--when", "x", "--json")
             with subprocess.Popen(
                 run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -119,6 +120,18 @@ def test_forgetting_while_notes_are_embedded_leaves_none_of_their_vectors(notes:
         forgetting.join()
         index = VectorIndex(tmp_path / "vectors", "notes", lambda: [])
         assert index.count() == len(by_meaning) == 2
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are listed by Linux only")
+def test_no_file_of_an_index_that_was_made_anew_is_left_open(tmp_path: Path) -> None:
+    rows = [(str(number), np.eye(4, dtype=np.float32)[number], {"t_s": float(number)}) for number in range(4)]
+    index = VectorIndex(tmp_path / "vectors", "notes", lambda: rows)
+    for _ in range(2):
+        index.rebuild()
+        index.query(np.ones(4, np.float32), 2)
+    links = [entry for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+    opened = [os.readlink(link) for link in links if link.is_symlink()]
+    assert not [name for name in opened if name.startswith(str(tmp_path)) and name.endswith("(deleted)")]
 
 
 def test_the_oldest_notes_leave_when_there_are_too_many(empty: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
