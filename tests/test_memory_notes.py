@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -130,7 +129,7 @@ def test_no_file_of_an_index_that_was_made_anew_is_left_open(tmp_path: Path) -> 
         index.rebuild()
         index.query(np.ones(4, np.float32), 2)
     links = [entry for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
-    opened = [os.readlink(link) for link in links if link.is_symlink()]
+    opened = [str(link.readlink()) for link in links if link.is_symlink()]
     assert not [name for name in opened if name.startswith(str(tmp_path)) and name.endswith("(deleted)")]
 
 
