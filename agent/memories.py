@@ -68,9 +68,11 @@ def search_memories(
     config: Config, words: str, source: str | None, limit: int, console: Console, as_json: bool
 ) -> None:
     """Print what was noted for some words, in all memories or in those of one source."""
+    found_any = False
     for path in _chosen(config, source):
         with _visit(path, config) as found:
             notes = found.notes.search(words, limit)
+        found_any = found_any or bool(notes)
         for note in sorted(notes, key=lambda note: note.t_s):
             if as_json:
                 print(json.dumps({"source": note.source, "t_s": note.t_s, "kind": note.kind, "text": note.text}))
@@ -79,6 +81,8 @@ def search_memories(
                 if found.epoch_wall_s is not None:
                     when += f"  {_wall(found.epoch_wall_s + note.t_s)}"
                 console.print(f"[bold]{when}[/]  {safe(note.source)}  [dim]{note.kind}:[/] {safe(note.text)}")
+    if not found_any and not as_json:
+        console.print(f"nothing was noted for {safe(words)!r}")
 
 
 def forget_memories(

@@ -36,7 +36,7 @@ export async function openForget(room) {
     const pinned = moments.filter((moment) => moment.pinned).length;
     goes.textContent =
       `${moments.length} remembered moments go for good, with their pictures and vectors; ${notes} of them have notes` +
-      `${pinned ? `, ${pinned} are pinned` : ""}. Answers already given stay as they are.`;
+      `${pinned ? `, ${pinned} pinned` : ""}. Answers already given stay as they are.`;
   }
 
   from.input.addEventListener("input", tell);
