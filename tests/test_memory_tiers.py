@@ -327,7 +327,7 @@ def test_the_formula_of_the_bound_holds_after_every_part_is_full(
     from memory.stream import bounds as formula
     from memory.stream import memory as module
 
-    for name, length in (("LOG_LENGTH", 500), ("HISTORY_LENGTH", 300), ("GAPS_LENGTH", 20)):
+    for name, length in (("LOG_LENGTH", 300), ("HISTORY_LENGTH", 200), ("GAPS_LENGTH", 20)):
         monkeypatch.setattr(module, name, length)
         monkeypatch.setattr(formula, name, length)
     warm = Memory(tmp_path / "warm")  # what libraries load on first use is not counted
@@ -337,7 +337,7 @@ def test_the_formula_of_the_bound_holds_after_every_part_is_full(
     try:
         empty = tracemalloc.get_traced_memory()[0]
         memory = Memory(tmp_path / "filled", moments=40)
-        for second in range(1500):
+        for second in range(800):
             rgb = np.random.default_rng(second).integers(0, 255, (36, 64, 3), np.uint8)
             memory.stream.push(Frame("camera", float(second), rgb))
             if second % 20 == 0:
@@ -347,6 +347,6 @@ def test_the_formula_of_the_bound_holds_after_every_part_is_full(
         tracemalloc.stop()
     assert len(memory.stream.moments or ()) == 40
     bound = formula.bounds(memory.stream.options, DIM, 64, 36, memory.store.quota_bytes)
-    store = 1500 * 300  # the store's own list of what lies in its folder, bounded by the quota
+    store = 800 * 300  # the store's own list of what lies in its folder, bounded by the quota
     assert used < bound.process + store
     memory.close()

@@ -36,7 +36,7 @@ class Word:
     confidence: float
 
 
-def read_words(rgb: np.ndarray, max_side_px: int = 1280, min_side_px: int = 736) -> list[Word]:
+def read_words(rgb: np.ndarray, max_side_px: int = 1280, min_side_px: int = 480) -> list[Word]:
     """Return the lines of text in an RGB picture (height, width, 3), uint8, from top to bottom and left to right.
 
     Takes about a second for a full screen on two cores. Calls from several threads run one after another.

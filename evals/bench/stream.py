@@ -11,7 +11,7 @@ at exact times; nothing later has been seen then. By the age of the evidence, wi
 
 Differences to ours have 95% intervals of a paired bootstrap over whole streams. Also: the time to push a frame through
 ours and through CurveStream, in turns. Notes are taken by `agent.notes.note_frame` on the frames that the agent would
-note, at once and not in the background; their time is reported apart.
+note, as often as it would where time plays, though not in the background; their time is reported apart.
 
 Wordings: `test` are for results; `dev` ones are disjoint from them, go with other streams, and are for tuning.
 `--cache` keeps features and notes for the next run. Frames are drawn from a folder of ImageNet-like pictures
@@ -259,7 +259,7 @@ def _print(
         f"median ratio {cost['ratio']:.3f} over {cost['frames']:.0f} frames"
     )
     if note_s:
-        print(f"notes: {len(note_s)} frames read at once, median {statistics.median(note_s):.2f} s each")
+        print(f"notes: {len(note_s)} frames read, median {statistics.median(note_s):.2f} s each")
     measures = ("recall", "answers")
     lines = [line for name in measures for line in report.must_hold(name, points[name], BUDGETS)]
     holds = cost["ratio"] < report.COST_LIMIT

@@ -90,7 +90,7 @@ class StreamMemory:
                 f"the policy {options.policy!r} scores features and was given no encoder.",
                 remedy="Pass load_encoder(options.encoder), or choose the policy last, uniform, alternate or random.",
             )
-        self._encoder = encoder
+        self.encoder = encoder
         self._journal = Journal(ledger)
         self.moments: Moments | None = None
         if options.tiers and self._policy.needs_feature:
@@ -357,14 +357,14 @@ class StreamMemory:
             raise
 
     def _embed(self, frame: Frame) -> np.ndarray:
-        assert self._encoder is not None  # checked when the memory was made
-        feature = self._encoder.embed(frame.rgb)
+        assert self.encoder is not None  # checked when the memory was made
+        feature = self.encoder.embed(frame.rgb)
         norm = float(np.linalg.norm(feature))
-        if feature.shape != (self._encoder.dim,) or not abs(norm - 1) < 1e-3:  # also catches NaN
+        if feature.shape != (self.encoder.dim,) or not abs(norm - 1) < 1e-3:  # also catches NaN
             raise ModelError(
-                f"the encoder {self._encoder.name!r} gave a feature of shape {feature.shape} and length {norm:.4g} "
+                f"the encoder {self.encoder.name!r} gave a feature of shape {feature.shape} and length {norm:.4g} "
                 f"for the frame at {frame.t_s!r} s.",
-                expected=f"shape ({self._encoder.dim},) and length 1",
+                expected=f"shape ({self.encoder.dim},) and length 1",
             )
         return feature
 

@@ -53,6 +53,8 @@ class KeyMoment:
         end_s: its end; nothing new was seen between the two.
         frames: how many frames of the stream it stands for.
         scene: number of the scene; it grows with each cut.
+        surprise: how much it differs from the moment before: 1 for another scene, else by how much the greatest change
+            of a part of the picture exceeds the usual one, 0 to 1. A sign that lights up is a surprise, a pan is none.
         pinned: whether it never gives way.
         worth: added to its detour, for what the pictures alone do not tell, such as words noted there.
     """
@@ -64,6 +66,7 @@ class KeyMoment:
     end_s: float
     frames: int
     scene: int
+    surprise: float = 0.0
     pinned: bool = False
     worth: float = 0.0
 
@@ -107,9 +110,19 @@ def make_sketch(rgb: np.ndarray) -> np.ndarray:
 
 def local_change(a: np.ndarray, b: np.ndarray) -> float:
     """Return the greatest mean difference of a cell between two sketches, 0 to 1; a metric."""
+    return float(_cells(a, b).max())
+
+
+def _cells(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The mean difference of each of 9 x 16 cells, 0 to 1."""
     import cv2
 
-    return float(cv2.resize(cv2.absdiff(a, b), _CELLS, interpolation=cv2.INTER_AREA).max()) / 255
+    return cv2.resize(cv2.absdiff(a, b), _CELLS, interpolation=cv2.INTER_AREA) / np.float32(255)
+
+
+def _surprise(before: np.ndarray, now: np.ndarray) -> float:
+    cells = _cells(before, now)
+    return float(cells.max() - np.median(cells))
 
 
 def distance(a: KeyMoment, b: KeyMoment) -> float:
@@ -183,6 +196,7 @@ class Moments:
             if cut:
                 self._scene, self._anchor = self._scene + 1, feature
             moment = KeyMoment(kept, feature.astype(np.float32), sketch, kept.t_s, kept.t_s, 1, self._scene)
+            moment.surprise = 1.0 if cut or last is None else _surprise(last.sketch, sketch)
             if last is not None:
                 self._save(last)  # its stretch is known now
             self._append(moment)

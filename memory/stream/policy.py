@@ -31,6 +31,7 @@ class Decision:
         g1: threshold of keeping, mu + k1 * sigma.
         g2: threshold of keeping clear, mu + k2 * sigma.
         key: whether the frame became a key moment (see `memory.stream.moments`), whatever its state.
+        surprise: of that moment, 0 to 1.
     """
 
     t_s: float
@@ -44,6 +45,7 @@ class Decision:
     g1: float | None = None
     g2: float | None = None
     key: bool = False
+    surprise: float = 0.0
 
     @property
     def kept(self) -> bool:

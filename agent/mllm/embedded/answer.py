@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from agent.mllm.embedded import checks, telling
+from agent.mllm.embedded import checks, past, telling
 from agent.mllm.embedded import words as reading
 from agent.mllm.embedded.calls import call, wanted_call
 from agent.mllm.embedded.evidence import Fact, gather, scenes
@@ -40,7 +40,8 @@ def reply(
     if request.watch:
         yield from _pieces(mind, verdict(mind, *request.watch, gather(mind.perception, request.frames)), options)
         return
-    question = take_apart(request.question)
+    times_s = [frame.t_s for frame in request.frames if frame.t_s is not None]
+    question = take_apart(request.question, max(times_s, default=None))
     facts = _at_times(gather(mind.perception, request.frames), question)
     wanted = wanted_call(question, request, facts, tools, tool_choice)
     if wanted:
@@ -82,7 +83,7 @@ def _answer(mind: Mind, request: Request, question: Question, facts: list[Fact])
     makers = {
         "describe": telling.describe_all, "words": telling.words, "quality": telling.quality, "when": telling.when,
         "order": telling.order, "change": telling.change, "name": telling.name, "choice": checks.choice,
-        "exists": checks.exists, "where": checks.where, "colour": checks.colour,
+        "exists": checks.exists, "where": checks.where, "colour": checks.colour, "times": past.times,
     }  # fmt: skip
     maker = makers.get(question.kind)
     told = maker(mind, question, facts, seen) if maker else reading.matching(mind, question, facts)
@@ -95,6 +96,8 @@ def _about_frames(question: Question) -> bool:
 
 def _at_times(facts: list[Fact], question: Question) -> list[Fact]:
     """Keep the frames at the moments that the question names; all, where it names none."""
+    if question.span:
+        return past.facts_then(question, facts)
     if not question.times_s:
         return facts
     first, last = min(question.times_s), max(question.times_s)
@@ -103,7 +106,8 @@ def _at_times(facts: list[Fact], question: Question) -> list[Fact]:
 
 def _nothing_then(question: Question, request: Request) -> str:
     times = [format_clock(frame.t_s) for frame in request.frames if frame.t_s is not None]
-    then = " to ".join(dict.fromkeys(format_clock(t_s) for t_s in question.times_s))
+    named = [question.span.start_s, question.span.end_s] if question.span else question.times_s
+    then = " to ".join(dict.fromkeys(format_clock(t_s) for t_s in named))
     shown = f" I was shown frames from [{times[0]}] to [{times[-1]}]." if times else ""
     return f"{CANNOT_TELL} None of them is from {then}.{shown}"
 

@@ -78,8 +78,9 @@ def call(mind: Mind, request: Request, tool: dict[str, Any], known: Known) -> To
 def _proposal(question: Question, request: Request, facts: Sequence[Fact]) -> tuple[str, Known] | None:
     newest = facts[-1] if facts else None
     if newest is None:
-        if request.frames and question.times_s:
-            return "look", {"start": format_clock(question.times_s[0]), "end": format_clock(question.times_s[-1])}
+        named = (question.span.start_s, question.span.end_s) if question.span else question.times_s
+        if request.frames and named:
+            return "look", {"start": format_clock(named[0]), "end": format_clock(named[-1])}
         return ("recall", {"query": request.question[:300]}) if question.earlier else None
     if question.kind == "talk" or (question.unseen and question.kind != "words"):
         return None
@@ -89,6 +90,8 @@ def _proposal(question: Question, request: Request, facts: Sequence[Fact]) -> tu
     if problem and not answered and not question.shapes and not sees_elsewhere:
         kind, words = _HELP[problem]
         return "ask_user", {"kind": kind, "request": words}
+    if question.kind == "words" and (question.span or question.side):
+        return None  # these it reads by itself, in as many frames as it takes
     if question.kind == "words":
         return "read_text", {} if newest.frame.t_s is None else {"at": format_clock(newest.frame.t_s)}
     if question.kind in ("when", "exists") and (question.targets or question.earlier) and not question.present:

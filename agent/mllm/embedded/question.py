@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent.mllm.embedded.concepts import concepts
+from memory.stream.hints import read_hint
 from tools.media.clock import CLOCK, parse_clock
+from tools.media.types import Span
 
 Kind = Literal[
+    "times",
     "describe",
     "words",
     "quality",
@@ -31,6 +34,7 @@ _PATTERNS: tuple[tuple[Kind, str], ...] = (
     ("talk", r"^(hi|hello|hey|thanks?|thank you|good (morning|evening|day)|bye|ok(ay)?|great|nice|"
              r"(who|how|what) are you|what can you do|help)\b"),
     ("choice", r"(^|\n) ?\(?a[.):] .+\n ?\(?b[.):] "),
+    ("times", r"\bhow (many times|often)\b"),
     ("words", r"\b(read|written|writing|texts?|words?|letters?|spell|sign say|label say|title|caption|headline|"
               r"(what|which) (number|name|date|value|reading|message|digits?)|says?|displayed|"
               r"on (the|this) (screen|display|label|sign))\b"),
@@ -96,6 +100,9 @@ class Question:
         shapes: whether it is about drawn shapes.
         unseen: whether no picture can answer it.
         asked: the known phrase right after `what` or `which`: the answer is one of its kind.
+        span: the stretch of time that it names, also in words such as `20 seconds ago`; None where it names none.
+        side: whether it asks for what came `before` or `after` something, else None.
+        edge: what that something is; empty without a side.
     """
 
     kind: Kind
@@ -111,6 +118,9 @@ class Question:
     shapes: bool
     unseen: bool
     asked: str | None
+    span: Span | None = None
+    side: Literal["before", "after"] | None = None
+    edge: str = ""
 
 
 _IDLE_TARGETS = frozenset(
@@ -118,8 +128,14 @@ _IDLE_TARGETS = frozenset(
 )
 
 
-def take_apart(text: str) -> Question:
-    """Analyse an English question; what fits nothing is `open`."""
+def take_apart(text: str, now_s: float | None = None) -> Question:
+    """Analyse an English question; what fits nothing is `open`.
+
+    Args:
+        text: the question.
+        now_s: media time of the newest frame; None where unknown, and then `20 seconds ago` means no moment.
+    """
+    hint = None if now_s is None else read_hint(text, now_s)
     lower = text.lower().strip()
     kind: Kind = next((kind for kind, pattern in _PATTERNS if re.search(pattern, lower)), "open")
     options = _options(text) if kind == "choice" else ()
@@ -141,6 +157,9 @@ def take_apart(text: str) -> Question:
         shapes=bool(_SHAPES.search(lower)),
         unseen=kind != "choice" and bool(_UNSEEN.search(lower)),
         asked=_asked(lower),
+        span=hint.span if hint else None,
+        side=hint.kind if hint and (hint.kind == "before" or hint.kind == "after") else None,
+        edge=hint.edge if hint else "",
     )
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from agent.mllm.embedded import past
 from agent.mllm.embedded import words as reading
 from agent.mllm.embedded.concepts import concepts
 from agent.mllm.embedded.evidence import MAYBE, SHOWS, Fact, Scene
@@ -74,7 +75,15 @@ def _words_beside(mind: Mind, question: Question, scene: Scene) -> str:
 
 def words(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene]) -> str | None:
     """Quote the words that fit the question, else all of the newest frame that has some."""
-    written = reading.matching(mind, question, facts) or reading.any_words(mind, facts)
+    written = (
+        past.words_then(mind, question, facts)
+        if past.is_moment(question)
+        else past.words_beside(mind, question, facts, seen)
+        if question.side
+        else (past.words_with(mind, question, seen) if question.earlier or not question.present else None)
+        or reading.matching(mind, question, facts)
+        or reading.any_words(mind, facts)
+    )
     return written or f"I can't read any words in these frames. {account(seen)}"
 
 
@@ -138,6 +147,8 @@ def when(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene]) -
 
 def order(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene]) -> str | None:
     """Say what came before or after something, first or last."""
+    if question.side and question.edge.isupper():
+        return words(mind, question, facts, seen)
     lower = question.text.lower()
     relation = re.search(r"\b(after|before|next|then)\b", lower)
     at = [

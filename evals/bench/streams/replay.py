@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -13,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from agent.notes import BACKLOG
 from evals.bench.streams.questions import Question
 from evals.bench.streams.stream import VERSION, Stream
 from memory.frames import FrameStore
@@ -29,6 +31,8 @@ TOKENS = 2_560
 """The second budget: half of what twenty clear frames cost. Our choice."""
 QUOTA_BYTES = 512 << 20
 """As a user's: the default of `quota_mb`."""
+NOTE_EVERY_S = 2.0
+"""How often a frame is noted, as where time plays: a note of about 0.7 s, and a rest of twice that."""
 
 
 @dataclass(frozen=True)
@@ -231,6 +235,8 @@ def replay(
         row.options: StreamMemory(row.options, replayed, RenderedStore(stream, QUOTA_BYTES, frame_bytes))
         for row in rows
     }
+    unnoted: deque[Frame] = deque(maxlen=BACKLOG)
+    rested_s = 0.0
     noted = next((options for options in memories if options.tiers), None)
     waiting = [(t_q, list(group)) for t_q, group in groupby(questions, key=lambda question: question.t_q)]
     for frame in stream.frames():
@@ -241,7 +247,10 @@ def replay(
             decision = memory.push(frame)
             # Key moments do not depend on the capacity of the queue: one memory stands for all of ours.
             if options == noted and decision.key:
-                known.note(notes, frame)
+                unnoted.append(frame)
+        if unnoted and frame.t_s >= rested_s:
+            known.note(notes, unnoted.popleft())
+            rested_s = frame.t_s + NOTE_EVERY_S
         if waiting[0][0] == frame.t_s:
             for question in waiting.pop(0)[1]:
                 yield _ask(question, rows, memories, notes)

@@ -1,0 +1,123 @@
+"""Answers about the past: a moment that is named, what came before or after something, and how often it was there.
+
+What a question says about time is read by `memory.stream.hints`; here it meets the frames that are shown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from agent.mllm.embedded import words as reading
+from agent.mllm.embedded.concepts import concepts
+from agent.mllm.embedded.evidence import SHOWS, Fact, Scene
+from agent.mllm.embedded.mind import Mind
+from agent.mllm.embedded.question import Question
+from tools.media.types import Span
+
+MAX_SOUGHT = 20
+"""Frames that are read for one question about the past, a whole window; our choice: half a second to one each."""
+SAME_SHOWING_S = 10.0
+"""Frames with the same word this close together show it once; our choice."""
+HELD_S = 10.0
+"""How long before a moment a word may have been read to be taken for what stood there then; our choice."""
+_RANGE = re.compile(r"\b(last|past|previous|between|from|since|during|within)\b")
+_COUNTS = {1: "once", 2: "twice"}
+
+
+def is_moment(question: Question) -> bool:
+    """Whether the question names one moment, such as `20 seconds ago` or `at 12:30`, and not a stretch."""
+    return question.span is not None and not _RANGE.search(question.text.lower())
+
+
+def facts_then(question: Question, facts: Sequence[Fact]) -> list[Fact]:
+    """Return the frames of the time that a question names, in order; of a moment, the one that shows its state.
+
+    Frames are kept where something changes: what was seen at a moment is what the last frame before it shows.
+    """
+    span = question.span
+    assert span is not None
+    timed = [(fact.frame.t_s, fact) for fact in facts if fact.frame.t_s is not None]
+    within = [fact for t_s, fact in timed if t_s in span]
+    if not is_moment(question):
+        return within
+    before = [fact for t_s, fact in timed if t_s <= max(_middle(span), span.end_s - 2 * _EXACT_S)]
+    if question.kind == "words":
+        held = [fact for fact in before if (fact.frame.t_s or 0.0) >= span.start_s - HELD_S]
+        return within or held[-1:]
+    return before[-1:] or within[:1]
+
+
+_EXACT_S = 2.0
+
+
+def words_then(mind: Mind, question: Question, facts: Sequence[Fact]) -> str | None:
+    """Quote what was written nearest to the moment that is named, or None."""
+    assert question.span is not None
+    middle_s = _middle(question.span)
+    nearest = sorted(facts, key=lambda fact: abs((fact.frame.t_s or 0.0) - middle_s))
+    return reading.first_words(mind, nearest[:MAX_SOUGHT])
+
+
+def words_beside(mind: Mind, question: Question, facts: Sequence[Fact], seen: Sequence[Scene]) -> str | None:
+    """Quote the word read next before or after what is named: a thing that is seen, or another word. Or None."""
+    anchor = _anchor(mind, question, facts, seen)
+    if anchor is None:
+        return None
+    first, last = anchor
+    order = reversed(facts[:first]) if question.side == "before" else iter(facts[last + 1 :])
+    return reading.first_words(mind, list(order)[:MAX_SOUGHT], but=question.edge)
+
+
+def words_with(mind: Mind, question: Question, seen: Sequence[Scene]) -> str | None:
+    """Quote what was written where a thing was seen that the question names, the newest first, or None."""
+    for target in question.targets:
+        if (scene := _clearest(target, seen)) is not None:
+            return reading.first_words(mind, scene.facts[::-1][:MAX_SOUGHT])
+    return None
+
+
+def times(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene]) -> str | None:
+    """Answer `How many times was the word LAMP shown?`, and the same of things, from what the frames show."""
+    word = re.search(r"\bword\W+(\w+)", question.text) or re.search(r"\b([A-Z]{3,})\b", question.text)
+    if word and word[1].lower() not in ("was", "did", "is", "been", "appear"):
+        found = [fact for fact in list(facts)[-MAX_SOUGHT:] if reading.has_word(mind, fact, word[1])]
+        showings = list(_apart(found))
+    else:
+        target = next(iter(question.targets), None)
+        showings = [scene.first for scene in seen if target and scene.shows(target) >= SHOWS]
+    if not showings:
+        return None
+    often = _COUNTS.get(len(showings), f"{len(showings)} times")
+    return f"I see it {often}:{','.join(fact.cite for fact in showings)}."
+
+
+def _anchor(mind: Mind, question: Question, facts: Sequence[Fact], seen: Sequence[Scene]) -> tuple[int, int] | None:
+    """The first and last index of the frames that show what the question names after `before` or `after`."""
+    if not question.edge.isupper():
+        for target in concepts().find(question.edge.lower()):
+            if (scene := _clearest(target, seen)) is not None:
+                return facts.index(scene.facts[0]), facts.index(scene.facts[-1])
+    for index in range(len(facts) - 1, max(-1, len(facts) - 1 - MAX_SOUGHT), -1):
+        if reading.has_word(mind, facts[index], question.edge):
+            return index, index
+    return None
+
+
+def _clearest(target: str, seen: Sequence[Scene]) -> Scene | None:
+    """The scene that shows a thing most surely; None where none does."""
+    best = max(seen, key=lambda scene: scene.shows(target), default=None)
+    return best if best is not None and best.shows(target) >= SHOWS else None
+
+
+def _apart(facts: Sequence[Fact]) -> Iterator[Fact]:
+    last_s = float("-inf")
+    for fact in facts:
+        t_s = fact.frame.t_s or 0.0
+        if t_s - last_s > SAME_SHOWING_S:
+            yield fact
+        last_s = t_s
+
+
+def _middle(span: Span) -> float:
+    return (span.start_s + span.end_s) / 2
