@@ -64,7 +64,7 @@ def streamingbench(
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """StreamingBench: questions about moments of videos; parts real, omni, sqa, proactive."""
+    """StreamingBench: questions about moments of videos; parts real, omni, sqa, proactive, proactive50."""
     settings = {
         "model": model,
         "folder": folder,

@@ -87,16 +87,21 @@ class Player:
 
     def play(self, video: Path, samples: Sequence[Sample]) -> Iterator[tuple[Sample, Reply | AttendError]]:
         """Put the questions about one video; each comes back once, with a reply or with what went wrong."""
-        waiting = {sample.id: sample for sample in samples}
         try:
-            for start_s, together in self._passes(video, samples).items():
+            passes = self._passes(video, samples)
+        except AttendError as error:
+            yield from ((sample, error) for sample in samples)
+            return
+        for start_s, together in passes.items():
+            waiting = {sample.id: sample for sample in together}
+            try:
                 for sample, reply in self._pass(video, start_s, together):
                     del waiting[sample.id]
                     yield sample, reply
-        except AttendError as error:
-            # The video cannot be read on, or memory cannot hold it: nothing more can be asked about it.
-            for sample in waiting.values():
-                yield sample, error
+            except AttendError as error:
+                # This stretch cannot be read, or memory cannot hold it; others may well be fine.
+                for sample in waiting.values():
+                    yield sample, error
 
     def _passes(self, video: Path, samples: Sequence[Sample]) -> dict[float, list[Sample]]:
         """Samples by the media time at which they begin to watch. Times beyond the end of the video mean its end."""

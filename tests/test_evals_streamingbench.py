@@ -270,12 +270,20 @@ def test_a_proactive_answer_must_be_in_time(data: Path, said_s: float | None, ri
         ("Both are shown", True, False),
         ("A dog, so B", False, True),
         ("A is wrong", False, False),
+        ("Note: a B, not A dog", False, True),
         ("b", False, False),
         ("", False, False),
     ],
 )
 def test_the_official_scorer_looks_at_the_first_character_only(text: str, official: bool, strict: bool) -> None:
     assert (official_choice(text, "B"), strict_choice(text, "B")) == (official, strict)
+
+
+@pytest.mark.parametrize(
+    "text", ["Answer: A since it is red", "A as shown", "Option A shows a dog", "A because it moves", "Choice A fits"]
+)
+def test_a_is_a_letter_like_the_others_in_a_sentence(text: str) -> None:
+    assert strict_choice(text, "A")
 
 
 def test_the_strict_readings() -> None:
@@ -378,6 +386,29 @@ def test_one_broken_video_is_named_and_the_rest_goes_on(data: Path, tmp_path: Pa
     mended = asked(data, tmp_path, "real", "omni", "sqa")
     assert mended.resumed == 2
     assert responses(mended)["real-1"] == "A"
+
+
+def test_a_stretch_without_pictures_spoils_its_own_question_only(data: Path, tmp_path: Path) -> None:
+    shutil.copy(write_scenes(tmp_path / "slow.mp4", [("red", 6)], fps=1), data / "videos" / "sample_1_real.mp4")
+    questions = json.loads((data / "questions_real.json").read_text())[:1]
+    one = questions[0]["questions"][0]
+    # The last picture is at 5 s, and so none lies in the 0.4 s before 6 s.
+    questions[0]["questions"] = [{**one, "time_stamp": f"00:00:0{second}"} for second in (3, 6, 4)]
+    (data / "questions_real.json").write_text(json.dumps(questions))
+    outcome = asked(data, tmp_path, "real", context_s=0.4, llm=Scripted(turns=[Turn(say="A"), Turn(say="A")]))
+    errors = {record.asked_s: record.error for record in outcome.records}
+    assert "no readable picture" in (errors.pop(6.0) or "")
+    assert errors == {3.0: None, 4.0: None}
+
+
+def test_the_smaller_proactive_part_is_read_where_it_is_named(data: Path) -> None:
+    whole = (data / "questions_proactive.json").read_text()
+    (data / "questions_proactive_50.json").write_text(json.dumps(json.loads(whole)[:1]))
+    every = SUITE.load(data, LoadOptions()).samples
+    named = SUITE.load(data, LoadOptions(groups=("proactive50",))).samples
+    assert [sample.group for sample in every].count("proactive") == 2
+    assert "proactive50" not in {sample.group for sample in every}
+    assert {(sample.group, sample.kind) for sample in named} == {("proactive50", "wait")}
 
 
 def test_a_model_that_fails_for_good_ends_the_run(data: Path, tmp_path: Path) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 
-# The article of "A dog runs" is no choice, but "A is right" is one.
-_LETTER = re.compile(r"(?<![\w'’])(?:A(?! (?!is\b|because\b)[a-z])|[B-E])(?![\w'’])")
+# The article of "A dog runs" is no choice, but those of "A is right", "A as shown" and "Option A shows it" are.
+_LETTER = re.compile(
+    r"(?<![\w'’])(?:(?<=\b[Aa]nswer )A|(?<=\b[Oo]ption )A|(?<=\b[Cc]hoice )A|(?<=\b[Aa]nswer: )A"
+    r"|A(?! (?!(?:is|because|since|as|for|was|seems|fits)\b)[a-z])|[B-E])(?![\w'’])"
+)
 _NUMBER = re.compile(r"\d+")
 _YES_NO = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
 
