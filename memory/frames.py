@@ -30,6 +30,10 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
+class NoRoomError(StoreError):
+    """Pinned pictures leave no room for another one."""
+
+
 class FrameStore:
     """A folder of pictures under a byte quota; the oldest make room for the newest. Safe to use from several threads.
 
@@ -65,8 +69,9 @@ class FrameStore:
         where the quota asks for it.
 
         Raises:
-            StoreError: if the picture alone exceeds the quota, if pinned pictures leave no room for it, or if the
-                folder cannot be written (full disk, no permission).
+            NoRoomError: if pinned pictures leave no room for it.
+            StoreError: if the picture alone exceeds the quota, or if the folder cannot be written (full disk, no
+                permission).
         """
         import cv2
 
@@ -186,7 +191,7 @@ class FrameStore:
                 return
             self.remove([frame_id_])
         if self._used + size > self.quota_bytes:
-            raise StoreError(
+            raise NoRoomError(
                 f"the {len(self._sizes)} frames in use take {self._used:,} bytes, which leaves no room for "
                 f"{size:,} more under the quota of {self.quota_bytes:,}.",
                 remedy="Raise the quota of the frame store, or lower the capacity of the memory.",

@@ -146,6 +146,47 @@ def test_memory_is_bounded_by_its_budget_and_disk_by_its_quota(tmp_path: Path) -
     memory.close()
 
 
+def noise_frame(second: int) -> Frame:
+    return Frame("camera", float(second), np.random.default_rng(second).integers(0, 255, (36, 64, 3), np.uint8))
+
+
+@pytest.mark.parametrize(("policy", "pictures"), [("curvestream", 28), ("curvestream", 3), ("uniform", 6), ("last", 2)])
+def test_what_memory_holds_makes_room_for_what_comes_however_small_the_quota(
+    tmp_path: Path, policy: str, pictures: int
+) -> None:
+    size = FrameStore(tmp_path / "probe", 10**6)
+    size.put(noise_frame(0))
+    memory = Memory(tmp_path / "m", policy=policy, capacity=20, moments=256)
+    memory.store.quota_bytes = size.bytes_used * pictures
+    for second in range(200):
+        memory.stream.push(noise_frame(second))
+    assert memory.stream.stats.lost == 0
+    assert memory.stream.snapshot()[-1].t_s == 199
+    assert memory.store.pinned_bytes <= memory.store.bytes_used <= memory.store.quota_bytes
+    assert memory.stream.stats.kept_now > 0
+    memory.close()
+
+
+def test_after_a_restart_under_smaller_bounds_the_least_missed_give_way_at_once(tmp_path: Path) -> None:
+    first = Memory(tmp_path)
+    for second in range(60):
+        first.stream.push(noise_frame(second))
+    held = first.archive.key_moments()
+    size = first.store.bytes_used // len(first.store)
+    first.close()
+    again = Memory(tmp_path, moments=32)
+    again.store.quota_bytes = 20 * size
+    again.stream.restore(held, [], 59.0)
+    assert len(again.stream.moments or ()) <= 15
+    assert again.store.pinned_bytes <= 0.75 * again.store.quota_bytes
+    assert len(again.archive.key_moments()) == len(again.stream.moments or ())
+    for second in range(60, 90):
+        again.stream.push(noise_frame(second))
+    assert again.stream.stats.lost == 0
+    assert again.store.bytes_used <= again.store.quota_bytes
+    again.close()
+
+
 def test_forgetting_removes_pixels_rows_and_log_of_the_span_only(memory: Memory, tmp_path: Path) -> None:
     memory.watch(0, 300)
     span = Span(60.0, 149.0)
@@ -326,9 +367,14 @@ def test_the_formula_of_the_bound_holds_after_every_part_is_full(
 
     from memory.stream import bounds as formula
     from memory.stream import memory as module
+    from memory.stream import queue
 
-    for name, length in (("LOG_LENGTH", 300), ("HISTORY_LENGTH", 200), ("GAPS_LENGTH", 20)):
-        monkeypatch.setattr(module, name, length)
+    for owner, name, length in (
+        (module, "LOG_LENGTH", 300),
+        (queue, "HISTORY_LENGTH", 200),
+        (module, "GAPS_LENGTH", 20),
+    ):
+        monkeypatch.setattr(owner, name, length)
         monkeypatch.setattr(formula, name, length)
     warm = Memory(tmp_path / "warm")  # what libraries load on first use is not counted
     warm.watch(0, 100)

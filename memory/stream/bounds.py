@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from memory.stream.archive import PAST_ROWS
-from memory.stream.memory import GAPS_LENGTH, HISTORY_LENGTH, LOG_LENGTH
+from memory.stream.memory import GAPS_LENGTH, LOG_LENGTH
 from memory.stream.moments import SKETCH_SHAPE
 from memory.stream.notes import MAX_ROWS
 from memory.stream.options import StreamOptions
+from memory.stream.queue import HISTORY_LENGTH
 
 REFERENCE_BYTES = 1_000
 """A reference to a frame, with its strings, as Python holds it; measured, rounded up."""

@@ -11,24 +11,24 @@ from threading import Lock
 
 import numpy as np
 
-from memory.frames import FrameStore
+from memory.frames import FrameStore, NoRoomError
 from memory.stream.encoders import Encoder
 from memory.stream.journal import Journal
 from memory.stream.kept import Kept
 from memory.stream.moments import KeyMoment, Ledger, Moments
 from memory.stream.options import StreamOptions
 from memory.stream.policy import Decision, make_policy
+from memory.stream.queue import Queue, by_time
 from tools.errors import ConfigError, MediaError, ModelError, StoreError
 from tools.media.types import Frame, Gap, Span
 
 LOG_LENGTH = 20_000
 """Decisions held for drawing the score curve, newest kept: 5.5 hours at one frame a second. Our choice."""
-HISTORY_LENGTH = 4_096
-"""References held of frames that have left the queue. Their pixels last as long as the store's quota allows."""
 GAPS_LENGTH = 1_000
 """Gaps held, newest kept."""
 PINNED_SHARE = 0.75
-"""The share of the store's quota that frames in memory may hold; key moments give way above it. Our choice."""
+"""The share of the store's quota that frames in memory may hold; above it key moments give way, and when there are no
+more, the queue. Our choice."""
 PIN_NEAR_S = 1.0
 """How far a remembered frame may lie from the moment that a person pins; our choice."""
 
@@ -55,12 +55,6 @@ class Stats:
     def keep_rate(self) -> float:
         """Share of all frames seen that were kept when they came."""
         return (self.clear + self.fuzzy) / self.seen if self.seen else 0.0
-
-
-@dataclass(slots=True)
-class _Entry:
-    kept: Kept
-    left_s: float = math.inf  # media time at which it left the queue
 
 
 class StreamMemory:
@@ -99,8 +93,7 @@ class StreamMemory:
             )
         self._writing = Lock()  # one writer at a time; held while encoding and storing
         self._lock = Lock()  # guards everything below; held for moments only
-        self._queue: list[_Entry] = []
-        self._left: deque[_Entry] = deque(maxlen=HISTORY_LENGTH)
+        self._queue = Queue(options, self._policy, store)
         self._newest: Frame | None = None
         self._newest_score: float | None = None
         self._newest_s = -math.inf
@@ -139,8 +132,11 @@ class StreamMemory:
             if decision.state != "discard":
                 self._put(frame)
                 with self._lock:
-                    self._insert(Kept.of(frame, decision.state, decision.CS))
-            decision = replace(decision, key=self._offer(frame, feature, decision))
+                    self._queue.add(Kept.of(frame, decision.state, decision.CS), self._newest_s)
+            if moment := self._offer(frame, feature, decision):
+                decision = replace(decision, key=True, surprise=moment.surprise)
+                with self._lock:
+                    self._log[-1] = decision
             self._journal.write()
             return decision
 
@@ -172,20 +168,16 @@ class StreamMemory:
         with self._lock:
             newest, score = self._newest, self._newest_score
             if t_q is None or t_q >= self._newest_s:
-                items = [entry.kept for entry in self._queue]
+                items = self._queue.items()
             else:
-                newest = None
-                known = [entry for entry in (*self._left, *self._queue) if entry.kept.t_s <= t_q]
-                latest_s = max((entry.kept.t_s for entry in known), default=0.0)
-                found = [entry.kept for entry in known if t_q < entry.left_s or entry.kept.t_s == latest_s]
-                items = _by_time(found)
+                newest, items = None, self._queue.items_at(t_q)
         if newest is not None and not (items and items[-1].t_s == newest.t_s):
             self.store.put(newest)
             items.append(Kept.of(newest, "clear", score))
         elif items:
             items[-1] = replace(items[-1], state="clear")
         items = items[-self.options.capacity :]
-        while self._over_budget(items):
+        while self._queue.over_budget(items):
             items.pop(0)
         return items
 
@@ -199,9 +191,9 @@ class StreamMemory:
         This reaches beyond the queue: key moments, and up to `HISTORY_LENGTH` frames that have left the queue.
         """
         with self._lock:
-            items = [entry.kept for entry in (*self._left, *self._queue)]
+            items = self._queue.known()
         items += [moment.kept for moment in self.moments.all()] if self.moments else []
-        items = _by_time([kept for kept in items if span is None or kept.t_s in span])
+        items = by_time([kept for kept in items if span is None or kept.t_s in span])
         return [kept for kept in items if self.store.has(kept.frame_id)]
 
     def past(self, span: Span) -> list[Kept]:
@@ -239,16 +231,25 @@ class StreamMemory:
         if not self.options.persist_query:
             return
         with self._writing, self._lock:
-            self._insert(replace(kept, state="clear"))
+            self._queue.add(replace(kept, state="clear"), self._newest_s)
 
     def restore(self, moments: Sequence[KeyMoment], gaps: Sequence[Gap], last_s: float) -> None:
-        """Take up what an earlier process remembered; frames must come after `last_s`, in seconds."""
+        """Take up what an earlier process remembered; frames must come after `last_s`, in seconds.
+
+        Moments beyond the budget or the quota of now give way.
+
+        Raises:
+            StoreError: if it cannot be written down that moments gave way.
+        """
         assert self.moments is not None
-        self.moments.restore(moments)
-        for moment in moments:
-            self.store.pin(moment.kept.frame_id)
-        self._gaps.extend(gaps)
-        self._newest_s = last_s
+        with self._writing:
+            self.moments.restore(moments)
+            for moment in self.moments.all():
+                self.store.pin(moment.kept.frame_id)
+            self._make_room()
+            self._gaps.extend(gaps)
+            self._newest_s = last_s
+            self._journal.write()
 
     def pin(self, t_s: float, pinned: bool = True) -> Kept:
         """Keep the remembered frame nearest to a moment for good, as a key moment; or let it give way again.
@@ -282,16 +283,12 @@ class StreamMemory:
         """
         with self._writing:
             with self._lock:
-                known = {entry.kept.frame_id for entry in (*self._left, *self._queue) if entry.kept.t_s in span}
-                for entry in [entry for entry in self._queue if entry.kept.t_s in span]:
-                    self._queue.remove(entry)
-                    self.store.unpin(entry.kept.frame_id)
-                self._left = deque((e for e in self._left if e.kept.t_s not in span), maxlen=HISTORY_LENGTH)
+                known = self._queue.forget(span)
                 self._log = deque((d for d in self._log if d.t_s not in span), maxlen=LOG_LENGTH)
                 if self._newest is not None and self._newest.t_s in span:
                     known.add(self._newest.id)
                     self._newest = None
-                staying = {entry.kept.frame_id for entry in (*self._left, *self._queue)}
+                staying = {kept.frame_id for kept in self._queue.known()}
                 staying |= {self._newest.id} if self._newest is not None else set()
             gone = self.moments.forget(span) if self.moments else []
             for moment in gone:
@@ -327,34 +324,52 @@ class StreamMemory:
                 discarded=discarded,
                 gaps=self._gap_count,
                 kept_now=len(self._queue),
-                tokens_now=self._tokens([entry.kept for entry in self._queue]),
+                tokens_now=self._queue.tokens(self._queue.items()),
                 newest_s=self._newest_s if clear + fuzzy + discarded else None,
                 encode_s=self._encode_s,
                 lost=self._lost,
             )
 
-    def _offer(self, frame: Frame, feature: np.ndarray, decision: Decision) -> bool:
-        """Show a frame to the key moments; True where it became one."""
+    def _offer(self, frame: Frame, feature: np.ndarray, decision: Decision) -> KeyMoment | None:
+        """Show a frame to the key moments; return the one that it became."""
         if self.moments is None:
-            return False
+            return None
         kept = Kept.of(frame, "clear", decision.CS)
         gone = self.moments.offer(kept, feature, frame.rgb, keep=lambda: self._put(frame))
         if gone is None:
-            return False
+            return None
         self.store.pin(frame.id)
-        while self.store.pinned_bytes > PINNED_SHARE * self.store.quota_bytes and (more := self.moments.give_way()):
-            gone.append(more)
         for moment in gone:
             self.store.unpin(moment.kept.frame_id)
-        return True
+        return self.moments.newest
 
     def _put(self, frame: Frame) -> None:
-        try:
-            self.store.put(frame)
-        except StoreError:
-            with self._lock:
-                self._lost += 1
-            raise
+        """Store a frame; others give way to it: pinned pictures that fill the quota would cost all frames to come."""
+        self._make_room()
+        while True:
+            try:
+                self.store.put(frame)
+                return
+            except StoreError as error:
+                if isinstance(error, NoRoomError) and self._let_go():
+                    continue
+                with self._lock:
+                    self._lost += 1
+                raise
+
+    def _make_room(self) -> None:
+        """Unpin what is missed least until what is pinned takes its share of the quota only."""
+        while self.store.pinned_bytes > PINNED_SHARE * self.store.quota_bytes and self._let_go():
+            pass
+
+    def _let_go(self) -> bool:
+        """Have a key moment give way, or where none can, a frame of the queue; False where there is neither."""
+        gone = self.moments.give_way() if self.moments is not None else None
+        if gone is not None:
+            self.store.unpin(gone.kept.frame_id)
+            return True
+        with self._lock:
+            return self._queue.give_way(self._newest_s)
 
     def _embed(self, frame: Frame) -> np.ndarray:
         assert self.encoder is not None  # checked when the memory was made
@@ -367,33 +382,3 @@ class StreamMemory:
                 expected=f"shape ({self.encoder.dim},) and length 1",
             )
         return feature
-
-    def _insert(self, kept: Kept) -> None:
-        """Put an item in its place in time, or in place of the one of that time, and let others leave if need be."""
-        position = len(self._queue)
-        while position and self._queue[position - 1].kept.t_s > kept.t_s:
-            position -= 1
-        if position and self._queue[position - 1].kept.t_s == kept.t_s:
-            self._queue[position - 1].kept = kept
-        else:
-            self._queue.insert(position, _Entry(kept))
-            self.store.pin(kept.frame_id)
-        while len(self._queue) > self.options.capacity or self._over_budget([entry.kept for entry in self._queue]):
-            for gone in sorted(self._policy.evict(len(self._queue)), reverse=True):
-                entry = self._queue.pop(gone)
-                entry.left_s = self._newest_s
-                self.store.unpin(entry.kept.frame_id)
-                self._left.append(entry)
-
-    def _tokens(self, items: Sequence[Kept]) -> int:
-        options = self.options
-        return sum(options.tokens_clear if kept.state == "clear" else options.tokens_fuzzy for kept in items)
-
-    def _over_budget(self, items: Sequence[Kept]) -> bool:
-        return self.options.token_budget is not None and self._tokens(items) > self.options.token_budget
-
-
-def _by_time(items: Sequence[Kept]) -> list[Kept]:
-    """Return items oldest first, the last one of each time: a frame may have left the queue and been put back."""
-    at = {kept.t_s: kept for kept in items}
-    return [at[t_s] for t_s in sorted(at)]

@@ -161,7 +161,10 @@ class Moments:
         self._saved_s = -math.inf
 
     def restore(self, moments: Sequence[KeyMoment]) -> None:
-        """Take up moments of an earlier process, oldest first; the next frame begins a new scene."""
+        """Take up moments of an earlier process, oldest first, and let those beyond the budget give way.
+
+        The next frame begins a new scene.
+        """
         with self._lock:
             self._held = list(moments)
             for moment in self._held:
@@ -169,6 +172,8 @@ class Moments:
             self._witnesses = Counter(moment.scene for moment in self._held)
             self._scene = max(self._witnesses, default=0)
             self._detours = [self._detour(index) for index in range(len(self._held))]
+            while len(self._held) > self.budget and self.give_way():
+                pass
 
     def offer(
         self, kept: Kept, feature: np.ndarray, rgb: np.ndarray, keep: Callable[[], object] = lambda: None
@@ -222,6 +227,12 @@ class Moments:
                 self._save(heir)
             self._remove([index])
             return moment
+
+    @property
+    def newest(self) -> KeyMoment | None:
+        """The moment whose stretch goes on; None where there is none yet."""
+        with self._lock:
+            return self._held[-1] if self._held else None
 
     def all(self, span: Span | None = None) -> list[KeyMoment]:
         """Return the moments whose stretches meet a span (None: all), oldest first."""
