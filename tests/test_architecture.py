@@ -55,7 +55,9 @@ def test_files_stay_readable() -> None:
     assert lengths["agent/graph.py"] <= 250
 
 
-@pytest.mark.parametrize("module", ["agent.cli", "evals.cli", "agent.graph", "tools.toolset", "tools.media", "memory.stream"])
+@pytest.mark.parametrize(
+    "module", ["agent.cli", "evals.cli", "agent.graph", "tools.toolset", "tools.media", "memory.stream"]
+)
 def test_importing_loads_nothing_heavy(module: str) -> None:
     script = f"import json, sys, {module}; print(json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)

@@ -24,7 +24,8 @@ def test_a_wheel_holds_exactly_the_four_packages_and_their_data(tmp_path: Path) 
         str(path.relative_to(ROOT))
         for name in NAMES
         for path in (ROOT / name).rglob("*")
-        if path.suffix in {".py", ".md", ".safetensors", ".json", ".npz", ".html", ".js", ".css", ".svg"} and str(path.relative_to(ROOT)) not in files
+        if path.suffix in {".py", ".md", ".safetensors", ".json", ".npz", ".html", ".js", ".css", ".svg"}
+        and str(path.relative_to(ROOT)) not in files
     ]
     assert missing == []
 

@@ -2,29 +2,31 @@
 
     python -m evals.bench.soak [--hours 8] [--pictures DIR] [--clips DIR] [--json FILE] [--png FILE]
 
-A synthetic stream at one frame a second (see `evals.bench.streams.stream`) with real frames among its scenes goes, as
-fast as memory takes it, through capture, recorder, encoder, the three tiers, the frame store on disk and the note
-taker, as `attend` composes them. Frames of still scenes repeat bit for bit now and then; they are encoded once, and the
-time to push counts only frames that were encoded. Time is compressed: the note taker, which rests as it does where time
-plays, sees fewer frames an hour than it would live. Every ten minutes of the stream it measures the process's memory,
-the bytes on disk, the time to push a frame, and the time to choose frames for a question about the past. Once the
-budgets are full, the slope of each is printed an hour, with its 95% interval.
+A synthetic stream at one frame a second (see `evals.bench.streams.stream`) with real frames among its scenes and still
+stretches of up to seventy minutes goes, as fast as memory takes it, through capture, recorder, encoder, the three
+tiers, the frame store on disk and the note taker, as `attend` composes them. Time is compressed, and every key moment
+is noted, which is more than where time plays. The table of notes is full from the start. Every five minutes of the
+stream it measures the process's memory, the bytes on disk, the time to push a frame, and the time to choose frames for
+a question about the past.
+
+Once every budget is full (the log of decisions, with 20,000 frames, is the last) the slope of each is taken an hour,
+with its 95% interval from a bootstrap over blocks of samples. What must hold is printed, and whether it does; a frame
+or a note that could not be stored ends the run with an error.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
+import math
 import statistics
 import sys
 import tempfile
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import psutil
@@ -33,12 +35,15 @@ from agent.config import Config, load_config
 from agent.notes import NoteTaker
 from agent.remembered import Remembered, open_remembered
 from evals.bench.streams.scenes import HEIGHT_PX, WIDTH_PX, gather_scenes
-from evals.bench.streams.stream import Stream
+from evals.bench.streams.stream import WORDS, Stream
 from memory.stream.bounds import bounds
-from memory.stream.memory import StreamMemory
+from memory.stream.memory import LOG_LENGTH, StreamMemory
+from memory.stream.notes import MAX_ROWS
 from memory.stream.policy import Decision
 from memory.stream.recall import window
 from memory.stream.recorder import Recorder
+from memory.stream.tower import HEAD_DIM
+from tools.errors import StoreError
 from tools.media import Capture, Frame, SourceInfo
 
 QUESTIONS = (
@@ -46,15 +51,15 @@ QUESTIONS = (
     "What did the sign say earlier, was it HARBOUR?",
     "What was shown at 0:30?",
 )
-REPEATS, PUSHES = 64, 200
-"""Features held for frames that come again; times of pushes held."""
-SETTLED_SHARE = 0.4
-"""The share of the run after which slopes are taken: the quota of disk and the budgets are full by then."""
+FLAT = {"rss_mb": 0.01, "push_ms": 0.03, "choose_ms": 0.05}
+"""The most that each may surely grow in an hour, as a share of its mean; our choice."""
+BLOCK, DRAWS = 4, 2_000
+"""Samples that are resampled together, and how often; our choice."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A measurement at a media time; times are medians of the last `PUSHES` pushes, and of the questions."""
+    """A measurement at a media time; times are medians of the pushes since the last one, and of the questions."""
 
     hours: float
     rss_mb: float
@@ -93,15 +98,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hours", type=float, default=8.0, help="length of the stream")
     parser.add_argument("--frames", type=int, help="length in frames instead, one a second")
-    parser.add_argument("--every", type=int, default=600, help="frames between two measurements")
+    parser.add_argument("--every", type=int, default=300, help="frames between two measurements")
+    parser.add_argument("--notes", type=int, default=MAX_ROWS, help="notes that are there from the start")
     parser.add_argument("--pictures", type=Path, help="a folder of ImageNet-like pictures to show")
     parser.add_argument("--clips", type=Path, help="a folder of videos to show frames of")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--png", type=Path)
     arguments = parser.parse_args()
-    results = run(
-        arguments.frames or round(arguments.hours * 3600), arguments.every, arguments.pictures, arguments.clips
-    )
+    frames = arguments.frames or round(arguments.hours * 3600)
+    results = run(frames, arguments.every, arguments.notes, arguments.pictures, arguments.clips)
     print(table(results))
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1) + "\n")
@@ -109,43 +114,32 @@ def main() -> None:
         draw(results["samples"], results["bound"], arguments.png)
 
 
-def run(frames: int, every: int, pictures: Path | None = None, clips: Path | None = None) -> dict:
-    """Play a stream of `frames` seconds through memory, and return samples, slopes and bounds as plain data."""
-    stream = Stream(7, frames, gather_scenes(pictures, clips))
+def run(frames: int, every: int, notes: int, pictures: Path | None = None, clips: Path | None = None) -> dict[str, Any]:
+    """Play a stream of `frames` seconds through memory, and return samples, slopes and bounds as plain data.
+
+    Raises:
+        StoreError: if a frame or a note could not be stored.
+    """
+    stream = Stream(7, frames, gather_scenes(pictures, clips), still_s=(600, 4_200))
     source = Playing(stream)
     with tempfile.TemporaryDirectory() as folder:
         config = load_config({"folder": folder}, environment={})
         remembered, memory = open_remembered(stream.name, source.info, config)
-        taker = NoteTaker(remembered.notes, memory.moments, plays=True)
+        for number in range(notes):
+            remembered.notes.add(number * 1e-6, f"{number:064x}", "label", f"{WORDS['dev'][number % 96]} {number}")
+        remembered.notes.index()
+        taker = NoteTaker(remembered.notes, memory.moments)
         samples: list[Sample] = []
-        pushed_s: deque[float] = deque(maxlen=PUSHES)
-        assert memory.encoder is not None
-        push, embed = memory.push, memory.encoder.embed
-        known: dict[bytes, np.ndarray] = {}
-        encoded = [False]
-
-        def embed_once(rgb: np.ndarray) -> np.ndarray:
-            key = hashlib.sha256(rgb.data).digest()
-            encoded[0] = key not in known
-            feature = known.pop(key) if key in known else embed(rgb)
-            known[key] = feature
-            if len(known) > REPEATS:
-                known.pop(next(iter(known)))
-            return feature
+        pushed_s: list[float] = []
+        push = memory.push
 
         def timed(frame: Frame) -> Decision:
             started = time.perf_counter()
             decision = push(frame)
-            if encoded[0]:
-                pushed_s.append(time.perf_counter() - started)
+            pushed_s.append(time.perf_counter() - started)
             return decision
 
         memory.push = timed  # type: ignore[method-assign]
-        memory.encoder.embed = embed_once  # type: ignore[method-assign]
-
-        def on_kept(frame: Frame, decision: Decision) -> None:
-            taker.submit(frame)
-
         caretaker = remembered.caretaker()
 
         def on_turn() -> None:
@@ -153,31 +147,54 @@ def run(frames: int, every: int, pictures: Path | None = None, clips: Path | Non
             seen = memory.stats.seen
             if seen and seen % every == 0 and (not samples or round(samples[-1].hours * 3600) != seen):
                 samples.append(_sample(config, remembered, memory, pushed_s, seen))
+                pushed_s.clear()
                 _say(f"{seen / 3600:.2f} h, {samples[-1].rss_mb:.0f} MiB, {samples[-1].push_ms:.0f} ms a frame")
 
         try:
-            with Recorder(Capture(source), memory, on_kept, on_turn=on_turn) as recorder:
+            with Recorder(Capture(source), memory, lambda frame, _: taker.submit(frame), on_turn=on_turn) as recorder:
                 while not recorder.drain(1.0):
                     pass
+                taker.drain(60.0)
+                for error in (*recorder.take_errors(), taker.error):
+                    if error is not None:
+                        raise error
+            stats = memory.stats
         finally:
             taker.close()
             remembered.close()
-    settled = [sample for sample in samples if sample.hours >= SETTLED_SHARE * samples[-1].hours]
-    bound = bounds(config.memory, 1280, WIDTH_PX, HEIGHT_PX, config.quota_mb << 20)
-    return {
+    if stats.lost or stats.seen != frames:
+        raise StoreError(f"of {frames} frames {stats.seen} were seen, and {stats.lost} could not be stored.")
+    full_hours = min(LOG_LENGTH / 3600, 0.4 * samples[-1].hours if frames < LOG_LENGTH else math.inf)
+    settled = [sample for sample in samples if sample.hours >= full_hours]
+    limit = bounds(config.memory, HEAD_DIM, WIDTH_PX, HEIGHT_PX, config.quota_mb << 20)
+    results: dict[str, Any] = {
         "frames": frames,
         "hours": frames / 3600,
+        "settled_from_hours": full_hours,
         "samples": [asdict(sample) for sample in samples],
-        "slopes": {name: slope(settled, name) for name in ("rss_mb", "disk_mb", "push_ms", "choose_ms")},
-        "growth": {
-            name: getattr(settled[-1], name) / getattr(settled[0], name)
-            for name in ("rss_mb", "disk_mb", "push_ms", "choose_ms")
-        },
-        "rss_mb_most": max(sample.rss_mb for sample in samples),
-        "push_ms_median": statistics.median(sample.push_ms for sample in samples),
-        "choose_ms_median": statistics.median(sample.choose_ms for sample in samples),
-        "bound": {"process_mb": bound.process / 2**20, "disk_mb": bound.disk / 2**20},
+        "slopes": {name: slope(settled, name) for name in FLAT},
+        "means": {name: statistics.mean(getattr(sample, name) for sample in settled) for name in FLAT},
+        "rss_mb_growth": max(sample.rss_mb for sample in samples) - samples[0].rss_mb,
+        "disk_mb_most": max(sample.disk_mb for sample in samples),
+        "bound": {"process_mb": limit.process / 2**20, "disk_mb": limit.disk / 2**20},
     }
+    return {**results, "must_hold": [{"holds": holds, "what": text} for holds, text in must_hold(results)]}
+
+
+def must_hold(results: Mapping[str, Any]) -> list[tuple[bool, str]]:
+    """Say what must hold, and whether it does."""
+    lines = []
+    for name, share in FLAT.items():
+        found, mean = results["slopes"][name], results["means"][name]
+        text = f"{name}: {found['per_hour']:+.3f} an hour ({found['low']:+.3f} to {found['high']:+.3f}) at a mean of "
+        lines.append((found["high"] < share * mean, f"{text}{mean:.1f}, to grow by surely less than {share:.0%}"))
+    bound = results["bound"]
+    for name, value, limit in (
+        ("memory since the first sample", results["rss_mb_growth"], bound["process_mb"]),
+        ("disk", results["disk_mb_most"], bound["disk_mb"]),
+    ):
+        lines.append((value <= limit, f"{name}: {value:.0f} MiB, at most the bound of {limit:.0f} MiB"))
+    return lines
 
 
 def _say(text: str) -> None:
@@ -185,7 +202,7 @@ def _say(text: str) -> None:
 
 
 def _sample(
-    config: Config, remembered: Remembered, memory: StreamMemory, pushed_s: Iterable[float], seen: int
+    config: Config, remembered: Remembered, memory: StreamMemory, pushed_s: Sequence[float], seen: int
 ) -> Sample:
     chosen = []
     for question in QUESTIONS:
@@ -205,19 +222,22 @@ def _sample(
 
 
 def slope(samples: Sequence[Sample], name: str) -> dict[str, float]:
-    """Return the slope of a measure an hour by least squares, with its 95% interval (Student's t)."""
-    from scipy.stats import t as student
+    """Return the slope of a measure an hour by least squares, with the 95% interval of a block bootstrap of residuals.
 
+    Samples that follow each other are alike, so that formulas for independent ones would make it too narrow.
+    """
     hours = np.array([sample.hours for sample in samples])
     values = np.array([getattr(sample, name) for sample in samples], float)
-    if len(samples) < 3:
-        return {"per_hour": float("nan"), "low": float("nan"), "high": float("nan")}
+    if len(samples) < 2 * BLOCK:
+        return {"per_hour": math.nan, "low": math.nan, "high": math.nan}
     centred = hours - hours.mean()
-    steep = float(centred @ values / (centred @ centred))
+    weights = centred / (centred @ centred)
+    steep = float(weights @ values)
     residual = values - values.mean() - steep * centred
-    error = float(np.sqrt(residual @ residual / (len(samples) - 2) / (centred @ centred)))
-    reach = float(student.ppf(0.975, len(samples) - 2)) * error
-    return {"per_hour": steep, "low": steep - reach, "high": steep + reach}
+    starts = np.random.default_rng(0).integers(0, len(samples) - BLOCK + 1, (DRAWS, math.ceil(len(samples) / BLOCK)))
+    drawn = (starts[..., None] + np.arange(BLOCK)).reshape(DRAWS, -1)[:, : len(samples)]
+    low, high = np.quantile(steep + residual[drawn] @ weights, (0.025, 0.975))
+    return {"per_hour": steep, "low": float(low), "high": float(high)}
 
 
 def table(results: dict) -> str:
@@ -228,11 +248,8 @@ def table(results: dict) -> str:
         f"{sample['choose_ms']:>11.1f}{sample['key_moments']:>6}{sample['notes']:>8}"
         for sample in results["samples"][:: max(1, len(results["samples"]) // 16)]
     ]
-    lines.append("slope an hour, once the budgets are full (95% interval):")
-    lines += [
-        f"  {name:<10}{found['per_hour']:>9.3f}  ({found['low']:.3f} to {found['high']:.3f})"
-        for name, found in results["slopes"].items()
-    ]
+    lines.append(f"Must hold, from {results['settled_from_hours']:.1f} hours on, when every budget is full:")
+    lines += [f"{'holds' if line['holds'] else 'FAILS':<7}{line['what']}" for line in results["must_hold"]]
     return "\n".join(lines)
 
 
@@ -253,6 +270,8 @@ def draw(samples: Sequence[dict], bound: dict[str, float], path: Path) -> None:
             axes.plot(hours, [sample[name] for sample in samples], color=colour, label=label, linewidth=1.8)
         axes.set_title(title, loc="left", fontsize=11)
         axes.set_xlabel("hours of the stream")
+        if lines[-1][0] == "disk_mb":
+            axes.axhline(bound["disk_mb"], color="#888888", linestyle="--", linewidth=1.2, label="bound of disk")
         axes.set_ylim(bottom=0)
         axes.grid(axis="y", color="#e6e9ed")
         axes.legend(frameon=False)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from evals.bench.streams.questions import AGES
 from evals.bench.streams.report import Table
+from evals.stats import Rate
 
 _INK = "#333a44"
 _OURS = "#c2410c"
@@ -32,8 +34,8 @@ def draw(tables: Mapping[str, Table], rows: Sequence[str], ours: str, path: Path
             shift = 0.5 * (number - (len(shown) - 1) / 2) / max(1, len(shown))
             axes.errorbar(
                 [index + shift for index in at],
-                [cell.share for cell in cells],
-                yerr=[[c.share - c.low for c in cells], [c.high - c.share for c in cells]],
+                [cell.value or 0.0 for cell in cells],
+                yerr=[_reach(cells, "low"), _reach(cells, "high")],
                 color=_OURS if mine else _RIVALS[number % len(_RIVALS)],
                 marker=_MARKS[number % len(_MARKS)],
                 linewidth=2.6 if mine else 1.3,
@@ -54,3 +56,8 @@ def draw(tables: Mapping[str, Table], rows: Sequence[str], ours: str, path: Path
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9, labelcolor=_INK)
     figure.savefig(path)
+
+
+def _reach(cells: Sequence[Rate], side: Literal["low", "high"]) -> list[float]:
+    ends = [getattr(cell, side) for cell in cells]
+    return [abs((cell.value or 0.0) - end) if end is not None else 0.0 for cell, end in zip(cells, ends, strict=True)]

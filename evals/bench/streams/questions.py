@@ -54,7 +54,7 @@ class Question:
 
 
 def ask_about(
-    stream: Stream, wordings: Mapping[str, Sequence[str]], interviews: int, each: int, from_share: float = 0.5
+    stream: Stream, wordings: Mapping[str, Sequence[str]], interviews: int, each: int, from_share: float = 0.6
 ) -> list[Question]:
     """Return questions about a stream, in the order of their times.
 
@@ -78,7 +78,7 @@ def ask_about(
         for age, _, _ in AGES:
             kinds = sorted({evidence.kind for evidence in found if evidence.age == age})
             for kind in pick.sample(kinds, min(each, len(kinds))):
-                evidence = pick.choice([e for e in found if (e.age, e.kind) == (age, kind)])
+                evidence = _one_of([e for e in found if (e.age, e.kind) == (age, kind)], pick)
                 text = pick.choice(wordings[kind]).format(**evidence.slots)
                 text = text[:1].upper() + text[1:]
                 asked.append(
@@ -106,6 +106,14 @@ class _Evidence:
         return next((name for name, least, most in AGES if least <= self.age_s <= most), None)
 
 
+def _one_of(found: Sequence[_Evidence], pick: random.Random) -> _Evidence:
+    """One of some evidence of a kind, each right answer of `times` as likely as the others."""
+    if found[0].kind == "times":
+        count = pick.choice(sorted({len(evidence.spans) for evidence in found}))
+        found = [evidence for evidence in found if len(evidence.spans) == count]
+    return pick.choice(found)
+
+
 def _moment(stream: Stream, pick: random.Random, start_s: int, end_s: int) -> int:
     """A second of a stretch: every other time one at which a word is in view, if there is one."""
     shown = [t_s for sign in stream.signs for t_s in range(sign.start_s, sign.end_s) if start_s <= t_s < end_s]
@@ -131,7 +139,7 @@ def _present(stream: Stream, t_q: int) -> Iterator[_Evidence]:
     if sign:
         yield _Evidence("word now", 0, (sign.word,), ((sign.start_s, sign.end_s),), {})
     elif shot.scene.names:
-        yield _Evidence("scene now", 0, shot.scene.names, ((shot.start_s, shot.end_s),), {})
+        yield _Evidence("scene now", 0, shot.scene.names, _uncovered(stream, shot.start_s, t_q + 1), {})
 
 
 def _words_by_time(signs: Sequence[Sign], t_q: int, pick: random.Random) -> Iterator[_Evidence]:
@@ -183,13 +191,23 @@ def _scenes(stream: Stream, shots: Sequence[Shot], t_q: int, pick: random.Random
         seconds = [t_s for t_s in range(shot.start_s + 1, shot.end_s - 1) if stream.sign_at(t_s) is None]
         if not shot.scene.names or not seconds:
             continue
-        spans = ((shot.start_s, shot.end_s),)
-        age_s = t_q - shot.end_s + 1
+        spans = _uncovered(stream, shot.start_s, shot.end_s)
+        age_s = t_q - spans[-1][1] + 1
         clock = format_clock(pick.choice(seconds))
         yield _Evidence("scene at", age_s, shot.scene.names, spans, {"clock": clock})
         round_s = [t_q - t_s for t_s in seconds if _rounded(t_q - t_s) == t_q - t_s]
         if round_s:
             yield _Evidence("scene ago", age_s, shot.scene.names, spans, {"ago": _ago(pick.choice(round_s), pick)})
+
+
+def _uncovered(stream: Stream, start_s: int, end_s: int) -> tuple[tuple[int, int], ...]:
+    """The stretches of a shot in which no card hides its scene; there is at least one."""
+    found, begun_s = [], start_s
+    for card in stream.signs:
+        if card.card and card.start_s < end_s and card.end_s > begun_s:
+            found.append((begun_s, card.start_s))
+            begun_s = card.end_s
+    return tuple(span for span in (*found, (begun_s, end_s)) if span[0] < span[1])
 
 
 def _off(sign: Sign, t_s: int) -> int:

@@ -21,6 +21,7 @@ from memory.frames import FrameStore
 from memory.stream.encoders import Encoder
 from memory.stream.kept import Kept
 from memory.stream.memory import StreamMemory
+from memory.stream.moments import KeyMoment, Moments
 from memory.stream.notes import NoteKind, Notes
 from memory.stream.options import StreamOptions
 from tools.errors import StoreError
@@ -45,42 +46,56 @@ class Row:
         options: of its memory.
         how: `queue` shows the snapshot; `spread` and `asked` what `memory.stream.recall.window` chooses, without and
             with the question.
+        even: whether its key moments are `EvenMoments`.
     """
 
     name: str
     budget: Budget
     options: StreamOptions
     how: Literal["queue", "spread", "asked"] = "queue"
+    even: bool = False
 
     @property
     def key(self) -> str:
         return f"{self.name}, {self.budget}"
 
+    @property
+    def memory(self) -> tuple[StreamOptions, bool]:
+        """Rows of which this is equal look at one memory."""
+        return self.options, self.even
 
-OURS, UNASKED = "ours", "ours, question unknown"
+
+OURS, UNASKED, EVEN = "ours", "ours, question unknown", "ours, moments at even times"
 PUBLISHED = "CurveStream as published"
 
 
-def make_rows() -> list[Row]:
-    """All rows: every policy at 20 frames, the main ones at 8, at 4 and at 2,560 visual tokens."""
+def make_rows(seed: int = 0) -> list[Row]:
+    """All rows: every policy at 20 frames and at 2,560 visual tokens, the main ones at 8 and at 4 frames.
+
+    Args:
+        seed: of the policy that draws by lot; another for each stream, so that streams stay independent.
+    """
     published = {"policy": "curvestream", "tiers": False, "noise_gate": None, "warmup": "skip", "init": "zero"}
-    gated = StreamOptions().noise_gate or 0.1
 
     def rows(budget: Budget, limit: dict[str, int], names: Sequence[str]) -> Iterator[Row]:
         settings: dict[str, dict[str, object]] = {
             "last": {"policy": "last"},
             "uniform": {"policy": "uniform"},
             "alternate": {"policy": "alternate"},
-            "random": {"policy": "random"},
+            # It draws `capacity` frames, all clear: no more than fit the tokens, or it would favour new ones.
+            "random": {"policy": "random", "seed": seed, "capacity": min(limit["capacity"], TOKENS // 256)}
+            if "token_budget" in limit
+            else {"policy": "random", "seed": seed},
             "motion M": {**published, "policy": "motion"},
             "curvature C": {**published, "policy": "curvature"},
             PUBLISHED: published,
             "CurveStream, first 3 kept": {**published, "warmup": "clear"},
-            "CurveStream + noise gate": {**published, "noise_gate": gated},
+            "CurveStream + noise gate": {**published, "noise_gate": StreamOptions().noise_gate},
         }
         for name in names:
-            yield Row(name, budget, StreamOptions.model_validate({"tiers": False, **settings[name], **limit}))
+            yield Row(name, budget, StreamOptions.model_validate({"tiers": False, **limit, **settings[name]}))
         ours = StreamOptions.model_validate({"tiers": True, **limit})
+        yield Row(EVEN, budget, ours, "asked", even=True)
         yield Row(UNASKED, budget, ours, "spread")
         yield Row(OURS, budget, ours, "asked")
 
@@ -91,8 +106,19 @@ def make_rows() -> list[Row]:
         *rows("20 frames", {"capacity": 20}, every),
         *rows("8 frames", {"capacity": 8}, few),
         *rows("4 frames", {"capacity": 4}, few),
-        *rows("2,560 tokens", {"capacity": 40, "token_budget": TOKENS}, few),
+        *rows("2,560 tokens", {"capacity": 40, "token_budget": TOKENS}, every),
     ]
+
+
+class EvenMoments(Moments):
+    """Moments without curvature: every frame is one, and the one between the two nearest to each other gives way."""
+
+    def _is_new(self, last: KeyMoment, feature: np.ndarray, sketch: np.ndarray) -> bool:
+        return True
+
+    def _least(self) -> int | None:
+        inner = range(1, len(self._held) - 1)
+        return min(inner, key=lambda index: self._held[index + 1].t_s - self._held[index - 1].t_s, default=None)
 
 
 class RenderedStore(FrameStore):
@@ -174,8 +200,11 @@ class Known:
         """Read what is known of a stream."""
         if folder is None:
             return cls(None)
+        from agent import notes
+
         shots = [(shot.start_s, shot.scene.key, shot.seed) for shot in stream.shots]
-        named = json.dumps([VERSION, stream.seed, stream.length_s, shots, encoder.name])
+        noted = [notes.NOTED_MAX_PX, notes.NOTED_MIN_PX, notes.MIN_PROBABILITY, notes.LABELS]
+        named = json.dumps([VERSION, stream.seed, stream.length_s, stream.part, shots, encoder.name, noted])
         known = cls(folder / f"{hashlib.sha256(named.encode()).hexdigest()[:16]}.npz")
         if known.file and known.file.exists():
             with np.load(known.file) as saved:
@@ -231,22 +260,25 @@ def replay(
     """
     replayed = Replayed(encoder)
     frame_bytes = _png_bytes(stream)
-    memories = {
-        row.options: StreamMemory(row.options, replayed, RenderedStore(stream, QUOTA_BYTES, frame_bytes))
-        for row in rows
-    }
+    memories: Memories = {}
+    for row in rows:
+        if row.memory not in memories:
+            store = RenderedStore(stream, QUOTA_BYTES, frame_bytes)
+            memories[row.memory] = memory = StreamMemory(row.options, replayed, store)
+            if row.even:
+                memory.moments = EvenMoments(row.options.moments, row.options.scene_change, 0.0, 0.0)
+    # Key moments do not depend on the capacity of the queue: one memory stands for all of ours.
+    noted = next((memory for (options, even), memory in memories.items() if options.tiers and not even), None)
     unnoted: deque[Frame] = deque(maxlen=BACKLOG)
     rested_s = 0.0
-    noted = next((options for options in memories if options.tiers), None)
     waiting = [(t_q, list(group)) for t_q, group in groupby(questions, key=lambda question: question.t_q)]
     for frame in stream.frames():
         if not waiting:
             break
         replayed.feature = known.feature(frame, encoder)
-        for options, memory in memories.items():
+        for memory in memories.values():
             decision = memory.push(frame)
-            # Key moments do not depend on the capacity of the queue: one memory stands for all of ours.
-            if options == noted and decision.key:
+            if memory is noted and decision.key:
                 unnoted.append(frame)
         if unnoted and frame.t_s >= rested_s:
             known.note(notes, unnoted.popleft())
@@ -257,12 +289,15 @@ def replay(
     known.save()
 
 
-def _ask(question: Question, rows: Sequence[Row], memories: dict[StreamOptions, StreamMemory], notes: Notes) -> Asked:
+Memories = dict[tuple[StreamOptions, bool], StreamMemory]
+
+
+def _ask(question: Question, rows: Sequence[Row], memories: Memories, notes: Notes) -> Asked:
     from memory.stream.recall import window
 
     windows, choose_s = {}, {}
     for row in rows:
-        memory = memories[row.options]
+        memory = memories[row.memory]
         started = time.perf_counter()
         if row.how == "queue":
             windows[row.key] = memory.snapshot()
@@ -279,6 +314,6 @@ def _png_bytes(stream: Stream) -> int:
 
     sizes = []
     for t_s in range(0, stream.length_s, max(1, stream.length_s // 5)):
-        done, png = cv2.imencode(".png", stream.frame(t_s).rgb, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        done, png = cv2.imencode(".png", stream.frame(t_s).rgb)
         sizes.append(png.nbytes if done else 0)
     return sum(sizes) // len(sizes)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from evals.bench.streams.questions import AGES
-from evals.bench.streams.replay import OURS, UNASKED
+from evals.bench.streams.replay import OURS
 from evals.bench.streams.scoring import Difference, paired_difference
-from evals.bench.vision import wilson
+from evals.stats import Outcome, Rate, rate
 
 OLD = ("1-10 min", "30-60 min", "over 1 h")
 OLDER = "over 40 s"
 """All of `OLD` together: what CurveStream's queue has mostly forgotten."""
 CLASSES = (*(name for name, _, _ in AGES), OLDER)
 COST_LIMIT = 1.10
+WIDE, SLACK = 0.10, 0.05
+"""The least margin on old evidence, and the most that may be lost on the present; intervals must clear them. Ours."""
 
 
 @dataclass(frozen=True)
@@ -28,18 +30,8 @@ class Point:
     right: bool
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A share with Wilson's 95% interval."""
-
-    n: int
-    right: int
-    share: float
-    low: float
-    high: float
-
-
-Table = dict[str, dict[str, Cell]]
+Table = dict[str, dict[str, Rate]]
+"""Shares with intervals that know of streams (see `evals.stats.rate`), by row and age class."""
 Points = Mapping[str, Sequence[Point]]
 
 
@@ -47,15 +39,13 @@ def tabulate(points: Points) -> Table:
     """Return the cells of every row (outer key) by age class."""
     table: Table = {}
     for row, found in points.items():
-        by_age: defaultdict[str, list[bool]] = defaultdict(list)
+        by_age: defaultdict[str, list[Outcome]] = defaultdict(list)
         for point in found:
-            by_age[point.age].append(point.right)
+            outcome = Outcome(str(point.stream), point.age, point.age, point.right)
+            by_age[point.age].append(outcome)
             if point.age in OLD:
-                by_age[OLDER].append(point.right)
-        table[row] = {
-            age: Cell(len(hits), sum(hits), sum(hits) / len(hits), *wilson(sum(hits), len(hits)))
-            for age, hits in by_age.items()
-        }
+                by_age[OLDER].append(outcome)
+        table[row] = {age: rate(outcomes) for age, outcomes in by_age.items()}
     return table
 
 
@@ -73,33 +63,42 @@ def differences(points: Points, ours: str, rivals: Iterable[str]) -> dict[str, d
     return found
 
 
-def must_hold(measure: str, points: Points, budgets: Sequence[str]) -> list[tuple[bool, str]]:
-    """Say what must hold of ours and whether it does: better on old evidence, nothing lost on the present."""
+def must_hold(measure: str, points: Points, rivals: Mapping[str, Sequence[str]]) -> list[tuple[bool, str]]:
+    """Say what must hold of ours and whether it does: far better on old evidence, nothing lost on the present.
+
+    Args:
+        measure: what is measured. The present is not asked for `recall`: every row shows the newest frame.
+        points: outcomes by row.
+        rivals: by budget, the names of all rows that ours must beat; one that was not measured fails.
+    """
     lines = []
-    for budget in budgets:
+    for budget, names in rivals.items():
         ours = f"{OURS}, {budget}"
-        rivals = [row for row in points if row.endswith(f", {budget}") and not row.startswith((f"{OURS},", UNASKED))]
+        keys = [f"{name}, {budget}" for name in names]
+        lines += [(False, f"{measure}: {key} was not measured") for key in (ours, *keys) if key not in points]
         if ours not in points:
             continue
-        for rival, by_age in differences(points, ours, rivals).items():
+        for rival, by_age in differences(points, ours, [key for key in keys if key in points]).items():
             old, now = by_age[OLDER], by_age["now"]
-            if old.n:
-                text = f"{measure}, evidence over 40 s old: ours - {rival} = {_signed(old)}, to be above 0"
-                lines.append((old.low > 0, text))
-            if now.n:
-                lines.append((now.mean >= 0, f"{measure}, now: ours - {rival} = {_signed(now)}, not to be below 0"))
+            text = f"{measure}, evidence over 40 s old: ours - {rival} = {_signed(old)}, to be surely above {WIDE:+.2f}"
+            lines.append((old.low > WIDE, text))
+            if measure != "recall":
+                text = f"{measure}, now: ours - {rival} = {_signed(now)}, to be surely above {-SLACK:+.2f}"
+                lines.append((now.low > -SLACK, text))
     return lines
 
 
 def where_last_wins(measure: str, points: Points) -> list[str]:
-    """Say at which ages the last frames do better than ours, at the same number of frames."""
+    """Say at which ages the last frames do better than ours, at the same budget, and the last 4 than our default."""
     lines = []
-    for budget in ("4 frames", "8 frames", "20 frames", "2,560 tokens"):
-        ours, last = f"{OURS}, {budget}", f"last, {budget}"
+    pairs = [
+        (f"last, {budget}", f"{OURS}, {budget}") for budget in ("4 frames", "8 frames", "20 frames", "2,560 tokens")
+    ]
+    for last, ours in (*pairs, ("last, 4 frames", f"{OURS}, 20 frames")):
         if ours in points and last in points:
             by_age = differences(points, ours, [last])[last]
             wins = [f"{age} ({_signed(d)})" for age, d in by_age.items() if d.n and d.mean < 0]
-            lines.append(f"{measure}, {budget}: the last frames are better than ours at: {', '.join(wins) or 'no age'}")
+            lines.append(f"{measure}: {last} is better than {ours} at: {', '.join(wins) or 'no age'}")
     return lines
 
 
@@ -109,16 +108,17 @@ def print_table(title: str, table: Table) -> None:
     counts = {age: max(cells[age].n for cells in table.values() if age in cells) for age in ages}
     print(f"\n{title}\n{'':<44}" + "".join(f"{f'{age} ({counts[age]})':>20}" for age in ages))
     for row, cells in table.items():
-        texts = [
-            f"{cells[age].share:.2f} ({cells[age].low:.2f}-{cells[age].high:.2f})" if age in cells else "-"
-            for age in ages
-        ]
+        texts = [_share(cells[age]) if age in cells else "-" for age in ages]
         print(f"{row:<44}" + "".join(f"{text:>20}" for text in texts))
 
 
-def plain(table: Table) -> dict[str, dict[str, dict[str, float]]]:
+def plain(table: Table) -> dict[str, dict[str, dict[str, object]]]:
     """The table as plain data."""
-    return {row: {age: asdict(cell) for age, cell in cells.items()} for row, cells in table.items()}
+    return {row: {age: cell.model_dump() for age, cell in cells.items()} for row, cells in table.items()}
+
+
+def _share(cell: Rate) -> str:
+    return f"{cell.value:.2f}" if cell.low is None else f"{cell.value:.2f} ({cell.low:.2f}-{cell.high:.2f})"
 
 
 def _signed(difference: Difference) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -19,7 +20,9 @@ LEAST_ASPECT = 1.15
 """Narrower pictures are left out: filling a frame would cut off what they are named after. Our choice."""
 CLIP_FRAMES = 24
 """Frames taken of a real clip, four a second; a scene shows one of them a second, back and forth. Our choice."""
-DRAWN_SHAPES = 14
+DRAWN_SCENES, DRAWN_SHAPES = 40, 14
+Part = Literal["dev", "test"]
+"""What is tuned with, and what is reported: the two share no word, and no picture of a folder of many."""
 
 
 @dataclass(frozen=True)
@@ -42,20 +45,23 @@ class Scene:
     number: int = 0
 
 
-def gather_scenes(pictures: Path | None, clips: Path | None, drawn: int = 40) -> list[Scene]:
+def gather_scenes(
+    pictures: Path | None, clips: Path | None, part: Part = "test", drawn: int = DRAWN_SCENES
+) -> list[Scene]:
     """Return all scenes there are to choose from, in a fixed order.
 
     Args:
         pictures: a folder of natural pictures `nXXXXXXXX_class_name.jpg` of ImageNet's classes; None takes the ten
             of `evals/bench/vision_set`.
         clips: a folder of videos; None leaves real clips out.
+        part: which half of a folder of pictures is shown.
         drawn: how many drawn scenes.
 
     Raises:
         MediaError: if a folder holds nothing of its kind.
     """
     return [
-        *(_natural(pictures) if pictures else _own()),
+        *(_natural(pictures, part) if pictures else _own()),
         *(_clips(clips) if clips else []),
         *(Scene(f"drawn {seed}", number=seed) for seed in range(drawn)),
     ]
@@ -68,7 +74,7 @@ def views(scene: Scene) -> Sequence[np.ndarray]:
     return _clip(scene.path) if scene.is_clip else (_picture(scene.path),)
 
 
-def _natural(folder: Path) -> list[Scene]:
+def _natural(folder: Path, part: Part) -> list[Scene]:
     from PIL import Image
 
     from agent.mllm.embedded.concepts import concepts
@@ -79,7 +85,7 @@ def _natural(folder: Path) -> list[Scene]:
     scenes: dict[str, Scene] = {}
     for path in sorted(folder.glob("n*_*.*")):
         index = index_of.get(path.name.split("_")[0])
-        if index is None:
+        if index is None or index % 2 != ("dev", "test").index(part):
             continue
         with Image.open(path) as image:
             if image.width < LEAST_ASPECT * image.height:

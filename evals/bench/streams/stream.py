@@ -11,10 +11,10 @@ from typing import Literal
 
 import numpy as np
 
-from evals.bench.streams.scenes import HEIGHT_PX, MARGIN, WIDTH_PX, Scene, views
+from evals.bench.streams.scenes import HEIGHT_PX, MARGIN, WIDTH_PX, Part, Scene, views
 from tools.media.types import Frame
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same seed gives other frames: what was computed from them is then void."""
 NOISES = 24
 """Fields of sensor noise. They repeat in random order, never twice in a row, so that frames of a still scene repeat bit
@@ -24,7 +24,7 @@ NOISE_SIGMA = 2.5
 BRIEF_S = 2
 """How long most words are shown."""
 
-WORDS = re.findall(
+_WORDS = re.findall(
     r"\w+",
     """HARBOUR LANTERN VELVET PLATFORM GRANITE SUMMIT COPPER MEADOW ORCHARD THUNDER PARCEL MARBLE WINDMILL BLOSSOM
 CANYON PEPPER SADDLE TUNNEL VIOLET WALNUT ANCHOR BEACON CARNIVAL DOLPHIN EMBER FALCON GARDEN HAMMER ISLAND JACKET KERNEL
@@ -32,15 +32,21 @@ LEMON MAGNET NECTAR OLIVE PILLOW QUARRY RIBBON SILVER TIMBER UMBRELLA VALLEY WAG
 DESERT EAGLE FOREST GINGER HONEY INDIGO JUNGLE KITCHEN LAGOON MAPLE NORTH OCEAN PLANET QUEEN RIVER SUNSET TEMPLE UNION
 VOYAGE WINTER ALPINE BRIDGE CASTLE DIAMOND ENGINE FEATHER GOLDEN HARVEST IVORY JOURNEY KINGDOM LIBRARY MIDNIGHT
 NATURE ORANGE PALACE RAINBOW SHADOW TREASURE VILLAGE WHISPER AUTUMN BUTTON CIRCLE DRAGON ELEVEN FINGER GRAVITY
-HUNTER INSECT JASMINE KETTLE LADDER MIRROR NEEDLE OYSTER PENCIL RABBIT SCHOOL TURTLE URGENT VACUUM WEALTH""",
+HUNTER INSECT JASMINE KETTLE LADDER MIRROR NEEDLE OYSTER PENCIL RABBIT SCHOOL TURTLE URGENT VACUUM WEALTH
+ACORN BALCONY CAMERA DANCER EFFORT FABRIC GALLERY HELMET INVITE JUNIOR KITTEN LEGEND MELODY NOVEMBER OCTOBER PARADE
+RADIO SAFFRON TABLET UNICORN VICTORY WALTZ BAKERY COTTON DENTIST ELBOW FLUTE GUITAR HORIZON ICICLE JUPITER KOALA
+LOBSTER MUSTARD NAPKIN OPERA PYRAMID QUILT ROCKET SALMON TULIP VIOLIN WIZARD BISCUIT CACTUS DOMINO ENVELOPE FOUNTAIN
+GOBLET HAZEL IGLOO JIGSAW KARATE LILAC MUFFIN NUTMEG ORBIT PANTHER RAVEN SPIRAL TANGO UTOPIA VULTURE WAFFLE YOGURT
+BARREL CANDLE DAISY EMERALD FROST GLACIER HERON JELLY LEMUR MAMMOTH NICKEL OTTER PUZZLE ROBIN SPARROW TIGER""",
 )
+WORDS: dict[Part, list[str]] = {"dev": _WORDS[::2], "test": _WORDS[1::2]}
 
 Motion = Literal["still", "pan", "zoom"]
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A scene in view from `start_s` until before `end_s`, in whole seconds; `noise` is that of its first frame."""
+    """A scene in view from `start_s` until before `end_s`, in whole seconds."""
 
     start_s: int
     end_s: int
@@ -63,9 +69,9 @@ class Sign:
 class Stream:
     """A stream at one frame a second; the same arguments give the same frames.
 
-    It alternates between lively stretches (cuts every few seconds, pans, zooms, scenes that return) and still ones of
-    ten to thirty minutes, where only the sensor's noise changes. Words appear every half minute to minute, and less
-    often in still stretches; most are shown for two seconds.
+    It alternates between lively stretches (cuts every few seconds, pans, zooms, scenes that return) and still ones,
+    where only the sensor's noise changes. Words appear every half minute to minute, and less often in still stretches;
+    most are shown for two seconds.
 
     Args:
         seed: of everything drawn by lot.
@@ -73,6 +79,7 @@ class Stream:
         scenes: what may be shown.
         still_s: least and greatest length of a still stretch in seconds.
         lively_s: the same of a lively one.
+        part: whose words appear.
     """
 
     def __init__(
@@ -82,12 +89,13 @@ class Stream:
         scenes: Sequence[Scene],
         still_s: tuple[int, int] = (600, 1500),
         lively_s: tuple[int, int] = (360, 780),
+        part: Part = "test",
     ) -> None:
-        self.seed, self.length_s = seed, length_s
+        self.seed, self.length_s, self.part = seed, length_s, part
         self.name = f"stream {seed}"
         pick = random.Random(f"{VERSION} {seed} {length_s}")
         self.shots = tuple(_shots(pick, length_s, scenes, still_s, lively_s))
-        self.signs = tuple(_signs(pick, length_s, self.shots, still_s[0]))
+        self.signs = tuple(_signs(pick, length_s, self.shots, still_s[0], WORDS[part]))
         order = random.Random(seed)
         self._noise = [0]
         while len(self._noise) < length_s:
@@ -156,8 +164,10 @@ def _shots(
         lively = not lively
 
 
-def _signs(pick: random.Random, length_s: int, shots: Sequence[Shot], still_s: int) -> Iterator[Sign]:
-    unused = [*WORDS]
+def _signs(
+    pick: random.Random, length_s: int, shots: Sequence[Shot], still_s: int, words: Sequence[str]
+) -> Iterator[Sign]:
+    unused = [*words]
     pick.shuffle(unused)
     shown: list[str] = []
     t_s = pick.randint(8, 20)

@@ -15,7 +15,7 @@ from evals.suites.sample import Loaded, LoadOptions, Sample
 from tools.errors import MediaError
 
 GROUPS = ("real", "omni", "sqa", "proactive", "proactive50")
-"""The parts; the last is the fifth of `proactive` that published results use, and is read only where it is asked for."""
+"""The parts; the last, the fifth of `proactive` that published results use, is read only where it is asked for."""
 FILES = {
     "real": ("questions_real.json",),
     "omni": ("questions_omni.json",),
