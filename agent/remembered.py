@@ -110,8 +110,10 @@ class Remembered:
             used |= {kept.frame_id for kept in self.memory.snapshot()}
         if self.place.alone:  # else the memory of the process that watches names pictures too
             struck_ids = stored
-            if self.memory is None and notes:
+            if self.memory is None:  # and nobody writes
+                # Even where there was no note: a forgetting that was cut off may have left its vectors.
                 self.notes.drop_index()
+                self.store.remove_leftovers()
         self.store.remove([frame_id for frame_id in struck_ids if frame_id not in used])
         return Forgotten(
             frames=len(stored - set(self.store.ids())), notes=notes, vectors=vectors, moments=max(moments, struck)
@@ -192,8 +194,11 @@ class Remembered:
         return look_after
 
     def close(self) -> None:
-        """Write how far the source was watched, close the files and let other processes claim the place."""
+        """Forget what others asked for lately, write how far the source was watched, and let others claim the place."""
         newest_s = self.memory.stats.newest_s if self.memory else None
+        with suppress(StoreError):  # their rows are gone already; a picture that cannot be removed keeps nothing open
+            if self.memory:
+                self.heed()
         with suppress(StoreError):  # it was written lately, and the rest must be closed whatever the disk says
             if newest_s is not None:
                 self.archive.set_clock("last_s", newest_s)

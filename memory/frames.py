@@ -18,14 +18,14 @@ from pathlib import Path
 from threading import RLock
 
 import numpy as np
-import psutil
 
 from tools.errors import StoreError
 from tools.media.types import Frame, frame_id
 
 _FRAME_ID = re.compile(r"[0-9a-f]{64}")
-_TEMPORARY = re.compile(r"\.(\d+)\.[0-9a-f]{8}\.tmp")
-_ABANDONED_S = 3600.0  # a temporary file this old is nobody's, whatever process has its number now
+_TEMPORARY = ".*.tmp"
+_ABANDONED_S = 600.0
+"""A temporary file this old is nobody's. Its writer cannot be looked for: it may live in another container."""
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -38,7 +38,7 @@ class FrameStore:
     """A folder of pictures under a byte quota; the oldest make room for the newest. Safe to use from several threads.
 
     Args:
-        folder: where the pictures live; made if missing. Leftovers of writers that were killed are removed.
+        folder: where the pictures live; made if missing. What killed writers left behind is removed after a while.
         quota_bytes: the most bytes all pictures together may take on disk.
 
     Raises:
@@ -57,7 +57,7 @@ class FrameStore:
         self._last_ns = 0
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._remove_leftovers()
+            self.remove_leftovers(_ABANDONED_S)
             self._read_folder()
         except OSError as error:
             raise self._failure("open", error) from error
@@ -171,6 +171,17 @@ class FrameStore:
                     raise self._failure("remove from", error) from error
                 self._used -= self._sizes.pop(frame_id_, 0)
 
+    def remove_leftovers(self, age_s: float = 0.0) -> None:
+        """Remove the unfinished files of killed writers that are older than `age_s`; 0 only where nobody writes."""
+        for path in self.folder.glob(_TEMPORARY):
+            try:
+                if time.time() - path.stat().st_mtime >= age_s:
+                    path.unlink()
+            except FileNotFoundError:  # finished, or another process removed it
+                continue
+            except OSError as error:
+                raise self._failure("remove from", error) from error
+
     def _path(self, frame_id_: str) -> Path:
         if not _FRAME_ID.fullmatch(frame_id_):  # also keeps foreign text from naming other files
             raise StoreError(f"{frame_id_!r} is not a frame id.", expected="64 hexadecimal digits")
@@ -198,7 +209,7 @@ class FrameStore:
             )
 
     def _write(self, path: Path, png: np.ndarray) -> None:
-        temporary = self.folder / f".{os.getpid()}.{secrets.token_hex(4)}.tmp"
+        temporary = self.folder / f".{secrets.token_hex(8)}.tmp"
         try:
             with temporary.open("xb") as file:
                 file.write(png.data)
@@ -239,18 +250,6 @@ class FrameStore:
         self._used = sum(self._sizes.values())
         if found:
             self._last_ns = max(self._last_ns, found[-1][0])  # new frames are the newest even if the clock went back
-
-    def _remove_leftovers(self) -> None:
-        for path in self.folder.glob(".*.tmp"):
-            match = _TEMPORARY.fullmatch(path.name)
-            if match is None:
-                continue
-            try:
-                age_s = time.time() - path.stat().st_mtime
-            except FileNotFoundError:
-                continue
-            if age_s > _ABANDONED_S or not psutil.pid_exists(int(match[1])):
-                path.unlink(missing_ok=True)
 
     def _failure(self, verb: str, error: OSError) -> StoreError:
         if error.errno in _FULL:

@@ -108,7 +108,8 @@ class VectorIndex:
         with self._lock:
             try:
                 self._leave()
-                shutil.rmtree(self._folder, ignore_errors=True)
+                if self._folder.exists():
+                    shutil.rmtree(self._folder)  # what is left of it could hold what is to be forgotten
                 with self._writing():
                     collection = self._open()
                     rows = list(self._truth())

@@ -21,6 +21,8 @@ from agent.memories import ALL, forget_memories, parse_when
 from agent.watch_moments import open_moments
 from memory.place import places
 from memory.stream.kept import Kept
+from memory.stream.notes import Notes
+from tests.fixtures.faults import wait_for
 from tools.errors import AttendError, ConfigError
 from tools.media import Frame, Span
 
@@ -216,6 +218,34 @@ def test_the_command_line_lists_searches_and_forgets_while_another_process_watch
     assert gone.returncode == 0, gone.stderr
     assert [moment.t_s for moment in eyes.timeline().moments] == [0.0, 1.0, 3.0]
     assert eyes.search("river", 3, Span(2.0, 2.0)) == []
+
+
+@pytest.mark.parametrize("closing", [False, True])
+def test_what_others_forget_after_the_source_has_ended_leaves_the_disk(
+    eyes: Eyes, config: Config, closing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if closing:
+        monkeypatch.setattr("memory.stream.recorder.AFTER_END_S", 3600.0)
+        time.sleep(1.0)  # the wait in progress
+    assert eyes.finished
+    rgb = eyes.picture(eyes.timeline().moments[1].frame_id)
+    eyes.add_picture(np.ascontiguousarray(rgb[:100, :100]), 1.0)  # no row names it
+    forget_memories(config, None, None, None, True)
+    if closing:
+        eyes.close()
+    (place,) = places(config.folder)
+    wait_for(lambda: not list(place.rglob("*.png")), 0.0 if closing else 10.0)
+
+
+def test_a_forgetting_that_was_cut_off_removes_the_vectors_when_it_is_done_again(eyes: Eyes, config: Config) -> None:
+    (place,) = places(config.folder)
+    source = eyes.source
+    eyes.close()
+    with Notes(place, source) as notes:
+        notes.forget(ALL)  # and killed, before the index was removed
+    assert (place / "vectors").exists()
+    forget_memories(config, source, None, ALL, False)
+    assert not (place / "vectors").exists()
 
 
 def test_what_is_forgotten_must_be_said(config: Config) -> None:

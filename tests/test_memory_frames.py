@@ -168,10 +168,16 @@ def test_a_writer_may_be_killed_at_any_moment(tmp_path: Path) -> None:
     folder, journal = tmp_path / "store", tmp_path / "journal"
     run_script(KILLED, str(folder), str(journal))
     acknowledged = set(journal.read_text().split())
-    (folder / ".999999999.0123abcd.tmp").write_bytes(b"half a picture of a writer that is dead")
-    (folder / f".{os.getpid()}.0123abcd.tmp").write_bytes(b"of a writer that lives")
+    for path in folder.glob(".*.tmp"):
+        path.unlink()
+    old, young = folder / ".999999999.0123abcd.tmp", folder / ".0123abcd.tmp"
+    old.write_bytes(b"half a picture of a writer that died long ago")
+    os.utime(old, (0, 0))
+    young.write_bytes(b"of a writer that lives, though its process is not seen from here")
     store = FrameStore(folder, BIG)
-    assert [path.name for path in folder.glob(".*")] == [f".{os.getpid()}.0123abcd.tmp"]
+    assert list(folder.glob(".*")) == [young]
+    store.remove_leftovers()
+    assert list(folder.glob(".*")) == []
     ids = store.ids()
     assert len(acknowledged) > 15
     assert acknowledged <= set(ids)

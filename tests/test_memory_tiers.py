@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -307,6 +309,41 @@ def test_what_one_process_forgets_the_other_is_told(memory: Memory) -> None:
     assert memory.archive.told_to_forget() == []
     memory.archive.forget(Span(30.0, 31.0))
     assert memory.archive.told_to_forget() == []  # its own is no news
+
+
+def test_who_asks_to_forget_is_told_apart_within_a_process_too_and_a_failed_look_is_made_again(memory: Memory) -> None:
+    memory.watch(0, 90)
+    other = Archive(memory.archive.path.parent)  # two containers may have the same process numbers
+    other.forget(Span(0.0, 29.0))
+    with contextlib.closing(sqlite3.connect(memory.archive.path)) as database:
+        database.execute("ALTER TABLE forgotten RENAME TO hidden")
+        with pytest.raises(StoreError):
+            memory.archive.told_to_forget()
+        database.execute("ALTER TABLE hidden RENAME TO forgotten")
+    other.forget(Span(30.0, 59.0))
+    assert memory.archive.told_to_forget() == [Span(0.0, 29.0), Span(30.0, 59.0)]
+    assert memory.archive.told_to_forget() == []
+    assert other.told_to_forget() == []
+    other.close()
+
+
+def test_an_archive_of_the_first_format_is_gone_on_with(memory: Memory) -> None:
+    memory.watch(0, 90)
+    before = [moment.t_s for moment in memory.archive.key_moments()]
+    memory.close()
+    with contextlib.closing(sqlite3.connect(memory.archive.path)) as database:
+        database.executescript(
+            "DROP TABLE forgotten; DROP TABLE encoder; PRAGMA user_version=1;"
+            "CREATE TABLE forgotten (id INTEGER PRIMARY KEY, start_s REAL NOT NULL, end_s REAL NOT NULL, pid INTEGER);"
+            "INSERT INTO forgotten (start_s, end_s, pid) VALUES (0, 1, 1);"
+        )
+    one, two = Archive(memory.archive.path.parent), Archive(memory.archive.path.parent)
+    assert [moment.t_s for moment in one.key_moments()] == before
+    assert one.told_to_forget() == []
+    one.forget(Span(0.0, 29.0))
+    assert two.told_to_forget() == [Span(0.0, 29.0)]
+    one.close()
+    two.close()
 
 
 def test_a_damaged_or_newer_archive_says_so(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ written after its picture, so that a row never names a picture that was not ther
 from __future__ import annotations
 
 import math
-import os
+import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ PAST_ROWS = 20_000
 """Moments held that gave way to others, oldest first to leave: about 5 MB. Our choice."""
 GAP_ROWS = 20_000
 """Gaps held, newest kept: a camera that flaps leaves one every few seconds. Our choice."""
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS moments (
     t_s REAL PRIMARY KEY, wall_s REAL, frame_id TEXT NOT NULL, source TEXT NOT NULL,
@@ -37,8 +37,9 @@ CREATE TABLE IF NOT EXISTS moments (
     pinned INTEGER NOT NULL, past INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS gaps (start_s REAL PRIMARY KEY, end_s REAL, reason TEXT NOT NULL, source TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS forgotten (id INTEGER PRIMARY KEY, start_s REAL NOT NULL, end_s REAL NOT NULL, pid INTEGER);
+CREATE TABLE IF NOT EXISTS forgotten (id INTEGER PRIMARY KEY, start_s REAL NOT NULL, end_s REAL NOT NULL, token TEXT);
 CREATE TABLE IF NOT EXISTS clock (name TEXT PRIMARY KEY, value REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS encoder (name TEXT NOT NULL, dim INTEGER NOT NULL);
 """
 
 
@@ -64,6 +65,8 @@ class Archive:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE_NAME
+        # Who asks to forget; process numbers would not do: in two containers both are number 1.
+        self._token = secrets.token_hex(8)
         self._lock = Lock()
         with self._failures("opened"):
             folder.mkdir(parents=True, exist_ok=True)
@@ -167,8 +170,8 @@ class Archive:
                 "UPDATE moments SET start_s = min(t_s, ?) WHERE t_s > ? AND start_s < ?", (span.end_s,) * 3
             )
             (number,) = self._database.execute(
-                "INSERT INTO forgotten (start_s, end_s, pid) VALUES (?, ?, ?) RETURNING id",
-                (span.start_s, span.end_s, os.getpid()),
+                "INSERT INTO forgotten (start_s, end_s, token) VALUES (?, ?, ?) RETURNING id",
+                (span.start_s, span.end_s, self._token),
             ).fetchone()
             self._database.execute("DELETE FROM forgotten WHERE id <= ?", (number - 1000,))
         with self._failures("written"), self._lock:
@@ -176,18 +179,18 @@ class Archive:
         return {frame_id for (frame_id,) in found}
 
     def told_to_forget(self) -> list[Span]:
-        """Spans that other processes have forgotten since the last call; costs microseconds where there are none."""
+        """Spans that others have forgotten since the last call; costs microseconds where there are none."""
         with self._failures("read"), self._lock:
             version = self._data_version()
             if version == self._version:
                 return []
-            self._version = version
             rows = self._database.execute(
-                "SELECT id, start_s, end_s FROM forgotten WHERE id > ? AND pid != ? ORDER BY id",
-                (self._forgotten, os.getpid()),
+                "SELECT id, start_s, end_s, token FROM forgotten WHERE id > ? ORDER BY id", (self._forgotten,)
             ).fetchall()
-            self._forgotten = self._last_forgotten()
-        return [Span(start_s, end_s) for _, start_s, end_s in rows]
+            if rows:
+                self._forgotten = rows[-1][0]
+            self._version = version  # last of all: where reading fails, it is done again
+        return [Span(start_s, end_s) for _, start_s, end_s, token in rows if token != self._token]
 
     def frame_ids(self) -> set[str]:
         """The frames that moments of any tier name."""
@@ -209,7 +212,18 @@ class Archive:
                 f"{str(self.path)!r} has format {version}, which is newer than {_SCHEMA_VERSION}.",
                 remedy="Update attend-agent, or choose another folder.",
             )
-        self._database.executescript(_SCHEMA + f"PRAGMA user_version={_SCHEMA_VERSION};")
+        if version < _SCHEMA_VERSION:
+            self._database.execute("BEGIN IMMEDIATE")  # others may open the same old file at the same time
+            with self._database:
+                self._make_schema()
+
+    def _make_schema(self) -> None:
+        (version,) = self._database.execute("PRAGMA user_version").fetchone()
+        for statement in _SCHEMA.split(";"):
+            self._database.execute(statement)
+        if version == 1:
+            self._database.execute("ALTER TABLE forgotten ADD COLUMN token TEXT")
+        self._database.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
 
     def _data_version(self) -> int:
         return int(self._database.execute("PRAGMA data_version").fetchone()[0])

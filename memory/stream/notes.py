@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -173,8 +173,13 @@ class Notes:
         return len(gone), vectors
 
     def drop_index(self) -> None:
-        """Remove the index from disk, for a process that has no use for it; the next search makes it anew."""
-        shutil.rmtree(self.path.parent / VECTORS, ignore_errors=True)
+        """Remove the index from disk, for a process that has no use for it; the next search makes it anew.
+
+        Raises:
+            StoreError: if a file of it cannot be removed.
+        """
+        with self._failures("freed of their vectors"), suppress(FileNotFoundError):
+            shutil.rmtree(self.path.parent / VECTORS)
 
     def frame_ids(self) -> set[str]:
         """The frames that notes of this source name."""

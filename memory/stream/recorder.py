@@ -12,6 +12,8 @@ from memory.stream.policy import Decision
 from tools.errors import AttendError
 from tools.media.types import Frame, Gap
 
+AFTER_END_S = 0.5
+"""How often things are looked after once the source has ended; our choice."""
 POLL_S = 0.05
 """How long one wait for the capture lasts: the most that `drain` on a quiet live source costs, twice. Our choice."""
 ERRORS_HELD = 100
@@ -52,7 +54,8 @@ class Recorder:
             moments, a frame kept clear), after it is in memory. Capture goes on meanwhile; a live source may drop
             frames if this takes long.
         live: whether the source goes on for ever, or plays by the clock. Decides what `drain` waits for.
-        on_turn: called in the recorder's thread about every `POLL_S` seconds, for what must be looked after.
+        on_turn: called in the recorder's thread about every `POLL_S` seconds, for what must be looked after; when the
+            source has ended, every `AFTER_END_S`, until `close`.
     """
 
     def __init__(
@@ -146,22 +149,31 @@ class Recorder:
 
     def _run(self) -> None:
         try:
-            while not self._stop.is_set():
-                try:
-                    item = self._capture.get(POLL_S)
-                except AttendError as error:
-                    self._end = error
-                    break
-                if item is None and self._capture.finished:
-                    break
-                self._take(item)
+            self._record()
+            self._over()
+            while not self._stop.wait(AFTER_END_S):
                 self._look_after()
         except Exception as error:  # noqa: BLE001 - a thread has no caller: it is raised by drain and close
             self._defect = error
         finally:
-            with self._moved:
-                self._ended = True
-                self._moved.notify_all()
+            self._over()
+
+    def _record(self) -> None:
+        while not self._stop.is_set():
+            try:
+                item = self._capture.get(POLL_S)
+            except AttendError as error:
+                self._end = error
+                return
+            if item is None and self._capture.finished:
+                return
+            self._take(item)
+            self._look_after()
+
+    def _over(self) -> None:
+        with self._moved:
+            self._ended = True
+            self._moved.notify_all()
 
     def _take(self, item: Frame | Gap | None) -> None:
         reached_s = -1.0
