@@ -23,9 +23,10 @@ from agent.timeline import CurvePoint, Forgotten, Moment, Timeline
 from memory.frames import FrameStore
 from memory.place import Place, claim_place, tidy_places
 from memory.stream.archive import Archive
-from memory.stream.encoders import load_encoder
+from memory.stream.encoders import Encoder, load_encoder
 from memory.stream.kept import Kept
 from memory.stream.memory import StreamMemory
+from memory.stream.moments import KeyMoment
 from memory.stream.notes import Notes
 from memory.stream.policy import Decision, make_policy
 from tools.errors import AttendError, StoreError
@@ -247,6 +248,9 @@ def _resume(archive: Archive, memory: StreamMemory, info: SourceInfo) -> tuple[f
     now_wall_s = time.time()
     epoch_wall_s, last_s = archive.clock("epoch_wall_s"), archive.clock("last_s")
     moments = archive.key_moments()
+    held: list[KeyMoment] = []
+    if memory.moments is not None and memory.encoder is not None:
+        held = _comparable(archive, memory.store, memory.encoder, moments)
     if epoch_wall_s is None or not (moments or last_s):
         archive.set_clock("epoch_wall_s", now_wall_s)
         return now_wall_s, 0.0
@@ -254,9 +258,26 @@ def _resume(archive: Archive, memory: StreamMemory, info: SourceInfo) -> tuple[f
     # A clock that was set back must not make time run backwards.
     offset_s = max(now_wall_s - epoch_wall_s, last_s + 1.0)
     if memory.moments is not None:
-        memory.restore([m for m in moments if memory.store.has(m.kept.frame_id)], archive.gaps(), last_s)
+        memory.restore(held, archive.gaps(), last_s)
     memory.push_gap(Gap(info.name, last_s, offset_s, "nobody was watching"))
     return epoch_wall_s, offset_s
+
+
+def _comparable(archive: Archive, store: FrameStore, encoder: Encoder, moments: Sequence[KeyMoment]) -> list[KeyMoment]:
+    """The key moments that new frames can be compared with; others join the long tier.
+
+    Features of another encoder mean nothing to this one. What a person has pinned is encoded anew.
+    """
+    now = (encoder.name, encoder.dim)
+    same = (archive.encoder() or (encoder.name, len(moments[0].feature) if moments else encoder.dim)) == now
+    held = [moment for moment in moments if (same or moment.pinned) and store.has(moment.kept.frame_id)]
+    archive.drop([moment.t_s for moment in moments if moment not in held])
+    if not same:
+        for moment in held:
+            moment.feature = encoder.embed(store.get(moment.kept.frame_id))
+            archive.save(moment)
+    archive.set_encoder(*now)
+    return held
 
 
 def _moment(

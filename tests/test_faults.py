@@ -13,18 +13,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 from agent.assistant import Assistant, open_assistant
-from agent.config import Config
 from agent.events import Answered
-from agent.eyes import Eyes, open_eyes
+from agent.eyes import open_eyes
 from agent.memories import forget_memories, search_memories
 from agent.mllm.scripted import Scripted
 from agent.terminal import make_console
@@ -40,29 +37,23 @@ from memory.stream.options import StreamOptions
 from memory.stream.recorder import Recorder
 from memory.vectors import WRITING, VectorIndex
 from tests.fixtures.clips import need
-from tests.fixtures.faults import RTSP_SERVER, Camera, fill, small_disk, wait_for
-from tools.errors import MediaError, StoreError
-from tools.media import Frame, Gap, MediaOptions, Span
+from tests.fixtures.faults import (
+    QUICK,
+    RTSP_SERVER,
+    Camera,
+    fill,
+    jpeg,
+    problem,
+    settings,
+    small_disk,
+    wait_for,
+    wait_problem,
+    watching,
+)
+from tools.errors import StoreError
+from tools.media import Frame, Gap, Span
 
-QUICK = MediaOptions(fps=10, open_timeout_s=10, read_timeout_s=1.0, backoff_initial_s=0.1, backoff_max_s=0.3)
 ATTEND = [sys.executable, "-c", "from agent.cli import main; main()"]
-CLOSE_S = 5.0
-
-
-def settings(folder: Path, policy: str = "last", **changes: object) -> Config:
-    memory = StreamOptions.model_validate({"policy": policy, "capacity": 8})
-    return Config(folder=folder, media=QUICK, memory=memory, take_notes=False).model_copy(update=changes)
-
-
-@cache
-def jpeg(scene: int, noise: int = 0) -> bytes:
-    """A picture of a scene, with noise of its own; scene 0 is black, and a negative one has no detail."""
-    rng = np.random.default_rng(scene + 1000)
-    rgb = rng.integers(30, 220, (6, 8, 3)).astype(np.uint8).repeat(20, 0).repeat(20, 1).astype(int)
-    if scene <= 0:
-        rgb[:] = 0 if scene == 0 else 128
-    rgb += np.random.default_rng(noise).integers(-6, 7, rgb.shape) if scene > 0 else 0
-    return cv2.imencode(".jpg", rgb.clip(0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
 
 
 @pytest.fixture
@@ -70,35 +61,6 @@ def camera() -> Iterator[Camera]:
     made = Camera(lambda n: jpeg(1, n % 50), fps=20)
     yield made
     made.close()
-
-
-@contextlib.contextmanager
-def watching(address: str, config: Config) -> Iterator[Eyes]:
-    """Eyes on a source as soon as it is there; closing them must be quick, whatever is wrong."""
-    give_up_s = time.monotonic() + 20
-    while True:
-        try:
-            eyes = open_eyes(address, config)
-            break
-        except MediaError:
-            if time.monotonic() > give_up_s:
-                raise
-            time.sleep(0.1)
-    try:
-        eyes.watch()
-        yield eyes
-    finally:
-        started_s = time.monotonic()
-        eyes.close()
-        assert time.monotonic() - started_s < CLOSE_S
-
-
-def problem(eyes: Eyes) -> str:
-    return eyes.status().problem or ""
-
-
-def wait_problem(eyes: Eyes, words: str, timeout_s: float = 30.0) -> None:
-    wait_for(lambda: words in problem(eyes) if words else not problem(eyes), timeout_s)
 
 
 def free_port() -> int:

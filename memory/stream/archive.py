@@ -157,6 +157,17 @@ class Archive:
         with self._failures("written"), self._lock, self._database:
             self._database.execute("INSERT OR REPLACE INTO clock VALUES (?, ?)", (name, value))
 
+    def encoder(self) -> tuple[str, int] | None:
+        """Name and length of vectors of the encoder that the features of key moments are of; None where not written."""
+        with self._failures("read"), self._lock:
+            return self._database.execute("SELECT name, dim FROM encoder").fetchone()
+
+    def set_encoder(self, name: str, dim: int) -> None:
+        """Write which encoder the features of key moments are of from now on."""
+        with self._failures("written"), self._lock, self._database:
+            self._database.execute("DELETE FROM encoder")
+            self._database.execute("INSERT INTO encoder VALUES (?, ?)", (name, dim))
+
     def forget(self, span: Span) -> set[str]:
         """Strike out the moments of a span, tell other processes to do so, and return the frames that are gone."""
         with self._failures("written"), self._lock, self._database:
