@@ -1,4 +1,7 @@
-"""Which moments a watch looks at: those that memory keeps clear, and one now and then where nothing is remembered."""
+"""Which moments a watch looks at: those that show memory something new, and one now and then where nothing does.
+
+Something new is a key moment (see `memory.stream.moments`); without key moments, a frame that is kept clear.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agent.eyes import Eyes
+from memory.stream.memory import LOG_LENGTH
 from memory.stream.policy import Decision
 from tools.base import SeenFrame
 from tools.media import Frame
@@ -25,7 +29,7 @@ class Moment:
 
     Attributes:
         t_s: media time in seconds.
-        missed: remembered moments since the look before that newer ones have replaced.
+        missed: moments since the look before that newer ones have replaced.
     """
 
     t_s: float
@@ -111,7 +115,8 @@ class ReadMoments:
     """Moments of a recording that is read as fast as it goes: none is missed, however slow the model is.
 
     They follow memory's log of decisions, up to the frame before the newest, whose picture may still be on its way to
-    the store. Pictures that have left memory are read from the file again.
+    the store. Pictures that have left memory are read from the file again. Only where all of the log is replaced
+    between two looks at it, by `LOG_LENGTH` frames, what was in between is lost, and counts as missed.
     """
 
     def __init__(self, eyes: Eyes, frames: int) -> None:
@@ -119,6 +124,8 @@ class ReadMoments:
         self._times: list[float] = []
         self._first_s = 0.0
         self._logged_s = -1.0
+        self._seen = 0
+        self._lost: list[tuple[float, int]] = []  # up to when, how many frames
 
     def next(self, after_s: float | None, pause_s: float) -> Moment | None:
         newest_s = self._eyes.memory.stats.newest_s
@@ -129,8 +136,10 @@ class ReadMoments:
         event_s = self._times[place] if place < len(self._times) else math.inf
         due_s = self._first_s if after_s is None else after_s + pause_s
         moment_s = min(event_s, due_s)
-        # The end of the source is left to `last`.
-        return Moment(moment_s) if moment_s < newest_s else None
+        if moment_s >= newest_s:  # the end of the source is left to `last`
+            return None
+        lost = sum(count for end_s, count in self._lost if (after_s or 0.0) < end_s <= moment_s)
+        return Moment(moment_s, lost)
 
     def last(self, after_s: float | None) -> Moment | None:
         newest_s = self._eyes.memory.stats.newest_s
@@ -150,8 +159,14 @@ class ReadMoments:
         """Nothing is listened to."""
 
     def _read_log(self, newest_s: float) -> None:
-        if newest_s > self._logged_s:
-            log = self._eyes.memory.log
-            self._times = [decision.t_s for decision in log if decision.state == "clear"]
-            self._first_s = log[0].t_s if log else newest_s  # all of it may have been forgotten
-            self._logged_s = newest_s
+        if newest_s <= self._logged_s:
+            return
+        memory = self._eyes.memory
+        log, seen = memory.log, memory.stats.seen
+        self._first_s = log[0].t_s if log else newest_s  # all of it may have been forgotten
+        new = [d.t_s for d in log if (d.key if memory.moments is not None else d.state == "clear")]
+        if len(log) == LOG_LENGTH:  # what has left it may not be judged yet
+            new = self._times[: bisect_left(self._times, self._first_s)] + new
+            if (lost := seen - self._seen - len(log)) > 0:
+                self._lost.append((self._first_s, lost))
+        self._times, self._seen, self._logged_s = new, seen, newest_s
