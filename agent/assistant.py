@@ -36,7 +36,7 @@ from agent.mllm.cassette import record
 from agent.mllm.protocol import MLLM, Finding
 from agent.state import State, final_answer, split_turns
 from agent.threads import failure, open_threads, prune
-from tools.ask_user import Intervention, Reply
+from tools.ask_user import NEEDS_NEW_FRAME, Intervention, Reply
 from tools.errors import AttendError
 from tools.toolset import make_tools
 
@@ -185,7 +185,9 @@ def _needs(interrupts: tuple[Any, ...]) -> Needs | None:
     if not interrupts:
         return None
     value = dict(interrupts[0].value)
-    return Needs(problem=value.pop("problem", ""), request=Intervention.model_validate(value))
+    problem = value.pop("problem", "")
+    request = Intervention.model_validate(value)
+    return Needs(request=request, new_frame=request.kind in NEEDS_NEW_FRAME, problem=problem)
 
 
 @asynccontextmanager

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
+from agent.well_formed import well_formed
 from tools.base import Evidence, SeenFrame
 from tools.media import cited_times, format_clock
 from tools.media.clock import BRACKET
@@ -32,6 +34,11 @@ class Answer(BaseModel):
     text: str
     citations: tuple[Citation, ...] = ()
     unverified: tuple[float, ...] = ()
+
+    @field_validator("text", mode="before")
+    @classmethod
+    def _can_be_sent(cls, text: Any) -> Any:
+        return well_formed(text)
 
 
 def check_citations(text: str, shown: Sequence[SeenFrame], evidence: Sequence[Evidence]) -> Answer:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from agent.citations import Answer
+from agent.well_formed import well_formed
 from tools.ask_user import Intervention
 from tools.base import SeenFrame
 
 
 class _Event(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _can_be_sent(cls, fields: Any) -> Any:
+        return well_formed(fields)
 
 
 class Perceived(_Event):
@@ -57,10 +63,17 @@ class Revising(_Event):
 
 
 class Needs(_Event):
-    """The run waits for a person. `problem` says what was wrong with the reply before, if there was one."""
+    """The run waits for a person.
+
+    Attributes:
+        request: what is asked for.
+        new_frame: whether something is to be shown again: then the reply may be empty, since what is now seen answers.
+        problem: what was wrong with the reply before, if there was one.
+    """
 
     type: Literal["needs"] = "needs"
     request: Intervention
+    new_frame: bool
     problem: str = ""
 
 

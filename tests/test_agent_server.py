@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,10 +24,7 @@ from pydantic import BaseModel
 from rich.console import Console
 from websockets.asyncio.client import connect
 
-from agent.assistant import Assistant
-from agent.events import Event, Token
 from agent.eyes import Eyes
-from agent.server.dialogue import Dialogue
 from agent.server.feed import MESSAGES_HELD, Feed, Lagged
 from agent.server.options import ServerOptions
 from agent.server.pictures import LiveView
@@ -425,18 +421,3 @@ async def test_a_live_picture_is_waited_for_after_the_newest_was_forgotten() -> 
         assert not waiting.done()
         eyes.frame = Frame("camera", 2.0, np.ones((9, 16, 3), np.uint8))
         assert (await waiting)[1]
-
-
-async def test_a_question_that_is_stopped_before_it_began_leaves_room_for_the_next() -> None:
-    class Silent:
-        async def ask(self, question: str) -> AsyncIterator[Event]:
-            await asyncio.sleep(60)
-            yield Token(text=question)
-
-    dialogue = Dialogue(cast(Assistant, Silent()), Feed())
-    first = dialogue.ask("What is it?")
-    await dialogue.stop()
-    await asyncio.sleep(0.01)
-    assert first.state == "stopped"
-    assert dialogue.ask("And now?").state == "running"
-    await dialogue.end()

@@ -25,7 +25,7 @@ async def reply(room: TheRoom, words: Words) -> Accepted:
 @router.post("/stop", status_code=204)
 async def stop(room: TheRoom) -> None:
     """Stop the answer, or give up the question that waits for a reply."""
-    await room.inside.dialogue.stop()
+    room.inside.dialogue.stop()
 
 
 @router.post("/retry", status_code=204)

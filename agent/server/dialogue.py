@@ -7,11 +7,12 @@ import logging
 import time
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
 
 from agent.assistant import Assistant
 from agent.citations import Answer
-from agent.events import Answered, Event, Needs
+from agent.events import Answered, Event, Needs, Perceived
 from agent.server.feed import Feed
 from agent.server.shapes import Happened, Latency, Problem, Turn, TurnState, TurnStates
 from agent.watches import Alert
@@ -42,7 +43,8 @@ class Dialogue:
         self._assistant, self._feed = assistant, feed
         self.items: deque[Turn | Alert] = deque(maxlen=ITEMS_HELD)
         self._turn: Turn | None = None  # the last question
-        self._running: asyncio.Task[None] | None = None
+        self._running: asyncio.Task[TurnStates] | None = None
+        self._stopping = False  # what runs is coming to its end
 
     async def take_over(self) -> None:
         """Take over the conversation of an earlier process; a question cut off by its end goes on."""
@@ -63,7 +65,7 @@ class Dialogue:
         for item in self.items:
             self._feed.tell(item)
         if turn and turn.state == "running":
-            self._run(turn, self._assistant.resume())
+            self._run(turn, self._follow(turn, self._assistant.resume()))
 
     def ask(self, question: str) -> Turn:
         """Put a question; what happens is told by the feed.
@@ -80,10 +82,10 @@ class Dialogue:
             raise Busy("the agent waits for a reply.", remedy="Reply to it, or stop that question; then ask again.")
         events = self._assistant.ask(question)
         turn = Turn(id=uuid.uuid4().hex[:12], question=question.strip(), asked_s=time.time())
+        self._feed.tell(turn)
         self._turn = turn
         self.items.append(turn)
-        self._feed.tell(turn)
-        self._run(turn, events)
+        self._run(turn, self._follow(turn, events))
         return turn
 
     def reply(self, text: str) -> Turn:
@@ -96,77 +98,89 @@ class Dialogue:
         if self._running or turn is None or turn.state != "waiting":
             raise Busy("the agent asks for nothing now.", remedy="Perhaps another page has replied already.")
         self._tell_state(turn, "running")
-        self._run(turn, self._assistant.reply(text))
+        self._run(turn, self._follow(turn, self._assistant.reply(text)))
         return turn
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """Stop the answer, or give up the question that waits for a reply; nothing happens where there is neither."""
         turn = self._turn
         if self._running:
-            self._running.cancel()
+            self._cancel(self._running)
         elif turn and turn.state == "waiting":
-            await self._assistant.give_up()
-            self._rest(turn, "stopped")
+            self._run(turn, self._give_up())
+            self._stopping = True
 
     async def end(self) -> None:
         """Stop what is being answered, and wait for that."""
         if self._running:
-            self._running.cancel()
+            self._cancel(self._running)
             await asyncio.wait([self._running])
 
     def add_alert(self, alert: Alert) -> None:
         """Tell of what a watch has seen."""
-        self.items.append(alert)
         self._feed.tell(alert)
+        self.items.append(alert)
 
-    def _run(self, turn: Turn, events: AsyncIterator[Event]) -> None:
-        def ended(task: asyncio.Task[None]) -> None:
-            if self._running is task:  # it was cancelled before it began
-                self._rest(turn, "stopped")
+    def _cancel(self, running: asyncio.Task[TurnStates]) -> None:
+        # Once: a second time would cut off the end of the question, which is being written down.
+        if not self._stopping:
+            self._stopping = True
+            running.cancel()
 
-        self._running = asyncio.create_task(self._follow(turn, events))
+    def _run(self, turn: Turn, work: Coroutine[Any, Any, TurnStates]) -> None:
+        """Begin work on a turn, of which there is one at a time; it returns the state that the turn is left in."""
+
+        def ended(task: asyncio.Task[TurnStates]) -> None:
+            self._running, self._stopping = None, False
+            error = None if task.cancelled() else task.exception()
+            if isinstance(error, AttendError):
+                turn.error = Problem.of(error)
+            elif error:
+                # A task has no caller: whoever looks at the page must learn of the defect.
+                log.error("a question broke down", exc_info=error)
+                turn.error = BROKEN
+            self._tell_state(turn, "stopped" if task.cancelled() else "failed" if error else task.result())
+
+        self._running = asyncio.create_task(work)
         self._running.add_done_callback(ended)
 
-    async def _follow(self, turn: Turn, events: AsyncIterator[Event]) -> None:
-        try:
-            async for event in events:
-                turn.take(event)
-                self._feed.tell(Happened(turn=turn.id, event=event))
-        except asyncio.CancelledError:
-            self._rest(turn, "stopped")
-            raise
-        except AttendError as error:
-            turn.error = Problem.of(error)
-            self._rest(turn, "failed")
-        except Exception:
-            # A task has no caller: whoever looks at the page must learn of the defect.
-            log.exception("a question broke down")
-            turn.error = BROKEN
-            self._rest(turn, "failed")
-        else:
-            last = turn.events[-1] if turn.events else None
-            if isinstance(last, Answered):
-                turn.latency = self._latency(last)
-            self._rest(turn, "waiting" if isinstance(last, Needs) else "done")
+    async def _follow(self, turn: Turn, events: AsyncIterator[Event]) -> TurnStates:
+        delays: dict[str, float | None] = {}
+        async for event in events:
+            self._feed.tell(Happened(turn=turn.id, event=event))
+            turn.take(event)
+            if isinstance(event, Perceived):
+                delays = self._delays(event)
+            if isinstance(event, Answered):
+                turn.latency = Latency(
+                    **delays,
+                    first_token_s=event.first_token_s,
+                    total_s=event.seconds,
+                    tokens_in=event.tokens_in,
+                    tokens_out=event.tokens_out,
+                )
+        return "waiting" if turn.events and isinstance(turn.events[-1], Needs) else "done"
 
-    def _rest(self, turn: Turn, state: TurnStates) -> None:
-        self._running = None
-        self._tell_state(turn, state)
+    async def _give_up(self) -> TurnStates:
+        await self._assistant.give_up()
+        return "stopped"
 
     def _tell_state(self, turn: Turn, state: TurnStates) -> None:
         turn.state = state
         self._feed.tell(TurnState(turn=turn.id, state=state, error=turn.error, latency=turn.latency))
 
-    def _latency(self, answered: Answered) -> Latency:
-        stats = self._assistant.eyes.capture_stats
-        return Latency(
-            capture_s=stats.late_mean_s,
-            queue_s=stats.queue_s,
-            first_token_s=answered.first_token_s,
-            total_s=answered.seconds,
-            tokens_in=answered.tokens_in,
-            tokens_out=answered.tokens_out,
-        )
+    def _delays(self, perceived: Perceived) -> dict[str, float | None]:
+        """How far behind the world the model is that is just given frames; see `Latency`."""
+        eyes = self._assistant.eyes
+        stats, newest = eyes.capture_stats, eyes.live_frame()
+        age_s = None
+        if newest and newest.wall_s is not None and perceived.newest_s is not None:
+            age_s = max(0.0, time.time() - newest.wall_s + newest.t_s - perceived.newest_s)
+        return {
+            "age_s": age_s,
+            "late_s": stats.late_mean_s if eyes.plays and not eyes.info.live else None,
+            "queue_s": stats.queue_s if eyes.plays else None,
+        }
 
 
 def _told(text: str) -> Answered:

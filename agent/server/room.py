@@ -239,7 +239,7 @@ class Room:
         return self._inside
 
     def _set(self, **changes: object) -> None:
-        self.info = self.info.model_copy(update=changes)
+        self.info = RoomInfo.model_validate({**self.info.model_dump(), **changes})
         if self.info.state == "failed":
             self._settled.set()
         self.feed.state("room", self.info)

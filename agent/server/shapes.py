@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from agent.events import Event, Token
 from agent.timeline import EyesStatus, Moment
 from agent.watches import Alert, WatchStatus
+from agent.well_formed import well_formed
 from tools.base import SeenFrame
 from tools.errors import AttendError
 from tools.media.masking import mask_credentials
@@ -22,6 +23,11 @@ TurnStates = Literal["running", "waiting", "done", "stopped", "failed"]
 
 class _Shape(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _can_be_sent(cls, fields: Any) -> Any:
+        return well_formed(fields)
 
 
 class Problem(_Shape):
@@ -60,10 +66,22 @@ class RoomInfo(_Shape):
 
 
 class Latency(_Shape):
-    """Where the time of an answer went, in seconds; capture and queue are those of the newest frame it was shown."""
+    """Where the time of an answer went, in seconds; the first three as they were when the model was last given frames.
 
-    capture_s: float
-    queue_s: float
+    Attributes:
+        age_s: how old the newest of these frames was: since a live source gave it, it was in line, encoded, remembered
+            and chosen. None for recordings.
+        late_s: how late frames of a recording at its own speed came after their due time, on average so far; else None.
+        queue_s: how long the frame that memory took last had been in line for it. None for a recording read ahead.
+        first_token_s: from the question, or the reply, to the first words; None where there were none.
+        total_s: from the question, or the reply, to the checked answer.
+        tokens_in: tokens of all prompts.
+        tokens_out: tokens written.
+    """
+
+    age_s: float | None = None
+    late_s: float | None = None
+    queue_s: float | None = None
     first_token_s: float | None
     total_s: float
     tokens_in: int

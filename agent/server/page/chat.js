@@ -84,7 +84,7 @@ export function showChat(room, hooks, signal) {
   });
   on(stop, "click", () => tell(() => room.post("stop")));
   on(document, "keydown", (event) => {
-    if (event.key === "Escape" && !stop.hidden && !document.querySelector("dialog[open]")) {
+    if (event.key === "Escape" && !event.repeat && !stop.hidden && !document.querySelector("dialog[open]")) {
       tell(() => room.post("stop"));
       box.focus();
     }

@@ -12,14 +12,12 @@ export function showNumbers(room, signal) {
     const rows = [];
     const turn = room.conversation.findLast((item) => item.latency);
     if (turn) {
-      const { capture_s, queue_s, first_token_s, total_s, tokens_in, tokens_out } = turn.latency;
-      rows.push(
-        ["Last answer", seconds(total_s)],
-        ["· first words after", seconds(first_token_s)],
-        ["· capture was late by", seconds(capture_s)],
-        ["· frame waited for", seconds(queue_s)],
-        ["· tokens in, out", `${tokens_in}, ${tokens_out}`],
-      );
+      const { age_s, late_s, queue_s, first_token_s, total_s, tokens_in, tokens_out } = turn.latency;
+      rows.push(["Last answer", seconds(total_s)], ["· first words after", seconds(first_token_s)]);
+      if (age_s !== null) rows.push(["· newest picture was", `${seconds(age_s)} old`]);
+      if (late_s !== null) rows.push(["· pictures came late by", `${seconds(late_s)} on average`]);
+      if (queue_s !== null) rows.push(["· last picture was in line", seconds(queue_s)]);
+      rows.push(["· tokens in, out", `${tokens_in}, ${tokens_out}`]);
     }
     if (status) {
       const { eyes } = status;

@@ -3,7 +3,6 @@
 import { announce, clock, h } from "/page/dom.js";
 import { renderWords } from "/page/words.js";
 
-const NEEDS_NEW_FRAME = new Set(["move_occluder", "better_light", "other_view", "clearer_image", "repeat"]);
 const SENTENCE = /^[\s\S]*?[.!?…](?=\s)\s*/;
 const STATES = { stopped: "Stopped.", failed: "This went wrong." };
 
@@ -67,12 +66,12 @@ export function showTurn(room, turn, hooks) {
     }
   }
 
-  function needs({ request, problem }) {
+  function needs(asked) {
     endStream();
     asking?.remove();
-    asking = showRequest(room, request, problem, () => asking);
+    asking = showRequest(room, asked);
     outcome.append(asking);
-    speak(`The agent asks: ${request.request}`);
+    speak(`The agent asks: ${asked.request.request}`);
   }
 
   function answered({ answer }) {
@@ -155,7 +154,7 @@ export function thumbnail(room, frame, open) {
   );
 }
 
-function showRequest(room, request, problem) {
+function showRequest(room, { request, problem, new_frame: newFrame }) {
   const trouble = h("p", { class: "problem", role: "alert" }, problem);
   const reply = async (text) => {
     try {
@@ -169,7 +168,7 @@ function showRequest(room, request, problem) {
   const buttons = h("div", { class: "choices" });
   if (request.kind === "choose") buttons.append(...request.choices.map((choice) => button(choice, choice)));
   else if (request.kind === "confirm") buttons.append(button("Yes", "yes", "primary"), button("No", "no"));
-  else if (NEEDS_NEW_FRAME.has(request.kind)) {
+  else if (newFrame) {
     const name = room.info.live || room.info.plays ? "I have done it: look again" : "Go on";
     buttons.append(button(name, "", "primary"));
   }
