@@ -4,8 +4,10 @@ import json
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from evals.cli import app
@@ -20,10 +22,14 @@ SHELL = [
 @pytest.mark.parametrize("line", [line for line in SHELL if line.startswith("attend ")])
 def test_each_command_and_flag_exists(line: str) -> None:
     _, *words = shlex.split(line)
-    verbs = [word for word in words[:2] if word in ("chat", "memory", "show", "doctor", "models")]
+    command: Any = get_command(app)
+    verbs = []
+    while commands := getattr(command, "commands", None):
+        verbs.append(words[len(verbs)])
+        assert verbs[-1] in commands
+        command = commands[verbs[-1]]
     shown = CliRunner().invoke(app, [*verbs, "--help"], env={"COLUMNS": "300", "TERM": "dumb"})
     assert shown.exit_code == 0, shown.output
-    assert verbs
     assert {word for word in words if word.startswith("--")} <= set(re.findall(r"--[a-z-]+", shown.output))
 
 
