@@ -2,13 +2,15 @@
 
     FOLDER/memory/SOURCE-xxxxxxxx/
         lock, owner     held by the process that watches the source
+        visit           held, beside the lock, by one that only lists or forgets
         source          its name, credentials masked
         frames/         pictures, see memory.frames
         memory.sqlite   key moments, what was forgotten, the clock of the timeline
         notes.sqlite    what is known in words
-        vectors/        Chroma's index of the two, which can always be made anew
+        vectors/        Chroma's index of the notes, which can always be made anew
 
-One process writes to a place. A second process that watches the same source gets a place of its own beside it.
+One process writes to a place. A second process that watches the same source gets a place of its own beside it; one that
+comes while somebody visits waits until they have left.
 """
 
 from __future__ import annotations
@@ -16,8 +18,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import secrets
 import shutil
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,7 +34,12 @@ PLACES = "memory"
 RECORDING = "recording"
 MOST_WATCHERS = 16
 """Processes that may watch one source with one folder at the same time; our choice."""
+VISIT_S = 5.0
+"""How long visitors, who are quick, are waited for; our choice."""
 _NAME_LENGTH = 48
+_POLL_S = 0.05
+_REMOVED = ".removed-"
+_VANISHED = (FileNotFoundError, FileExistsError)  # the second where a folder goes while it is being made
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,7 @@ class Place:
 
     folder: Path
     _lock: FileLock = field(repr=False)
+    _visit: FileLock | None = field(default=None, repr=False)
     alone: bool = True
     second: bool = False
 
@@ -58,7 +69,7 @@ class Place:
             recording: mark the place as one that may be removed as a whole, since its source can be watched again.
         """
         for path in self.folder.iterdir():
-            if path.name in ("lock", "owner", "source", "frames"):
+            if path.name in ("lock", "visit", "owner", "source", "frames"):
                 continue
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
@@ -67,9 +78,25 @@ class Place:
         if recording:
             (self.folder / RECORDING).touch()
 
+    def remove(self) -> None:
+        """Remove the place as a whole; only for one that is `alone`, and to be released afterwards.
+
+        Raises:
+            StoreError: if something of it is left.
+        """
+        # In one step, or another process could lock a new file in a folder that is half gone.
+        removed = self.folder.with_name(f"{_REMOVED}{secrets.token_hex(8)}")
+        try:
+            self.folder.rename(removed)
+            shutil.rmtree(removed)
+        except OSError as error:
+            raise _failure(removed if removed.exists() else self.folder, error) from error
+
     def release(self) -> None:
         """Let other processes claim the place. May be called twice."""
         self._lock.release()
+        if self._visit is not None:
+            self._visit.release()
 
 
 def claim_place(folder: Path, name: str, identity: str) -> Place:
@@ -87,20 +114,12 @@ def claim_place(folder: Path, name: str, identity: str) -> Place:
     digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
     for number in range(1, MOST_WATCHERS + 1):
         path = folder / PLACES / (f"{plain}-{digest}" + (f"~{number}" if number > 1 else ""))
-        lock = FileLock(path / "lock")
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0)
-            (path / "owner").write_text(f"{os.getpid()}\n")
-            (path / "source").write_text(name, "utf-8")
-        except Timeout:
-            continue
+            lock = _claim(path, name)
         except OSError as error:
-            raise StoreError(
-                f"the memory {str(path)!r} cannot be opened: {error}.",
-                remedy="Choose a folder that this user may write and whose disk is not full, with --folder.",
-            ) from error
-        return Place(path, lock, second=number > 1)
+            raise _unopened(path, error) from error
+        if lock is not None:
+            return Place(path, lock, second=number > 1)
     raise StoreError(
         f"{MOST_WATCHERS} processes already watch {name!r} with the folder {str(folder)!r}.",
         remedy="Close some of them, or choose another folder with --folder.",
@@ -110,7 +129,23 @@ def claim_place(folder: Path, name: str, identity: str) -> Place:
 def places(folder: Path) -> Iterator[Path]:
     """The places in a folder, in the order of their names."""
     if (folder / PLACES).is_dir():
-        yield from sorted(path for path in (folder / PLACES).iterdir() if (path / "source").exists())
+        found = [path for path in (folder / PLACES).iterdir() if not path.name.startswith(_REMOVED)]
+        yield from sorted(path for path in found if (path / "source").exists())
+
+
+def finish_removing(folder: Path) -> None:
+    """Remove what is left of places whose removal was cut off.
+
+    Raises:
+        StoreError: if something of them cannot be removed.
+    """
+    for path in (folder / PLACES).glob(f"{_REMOVED}*"):
+        try:
+            shutil.rmtree(path)
+        except FileNotFoundError:  # another process does the same
+            continue
+        except OSError as error:
+            raise _failure(path, error) from error
 
 
 def source_of(path: Path) -> str:
@@ -123,14 +158,39 @@ def is_recording(path: Path) -> bool:
     return (path / RECORDING).exists()
 
 
-def visit_place(path: Path) -> Place:
-    """Open a place that exists, claimed if nobody else has it (see `Place.alone`)."""
-    lock = FileLock(path / "lock")
+def visit_place(path: Path, wait_s: float = VISIT_S) -> Place:
+    """Open a place that exists, claimed if nobody watches into it (see `Place.alone`).
+
+    Args:
+        path: the place.
+        wait_s: how long other visitors are waited for; one that stays longer counts as one who watches.
+
+    Raises:
+        StoreError: if the place is gone, or may not be opened.
+    """
+    lock, visit = _lock(path / "lock"), _lock(path / "visit")
     try:
-        lock.acquire(timeout=0)
+        visit.acquire(timeout=wait_s)
+        try:
+            lock.acquire(timeout=0)
+        except (Timeout, OSError):
+            visit.release()
+            raise
     except Timeout:
         return Place(path, lock, alone=False)
-    return Place(path, lock)
+    except OSError as error:
+        raise _unopened(path, error) from error
+    place = Place(path, lock, visit)
+    if not (path / "source").exists():  # removed just now; locking made the folder anew
+        place.remove()
+        place.release()
+        raise StoreError(f"the memory {str(path)!r} has been removed.")
+    return place
+
+
+def glance_at_place(path: Path) -> Place:
+    """Open a place to read from it, whoever watches into it meanwhile; nobody is kept out."""
+    return Place(path, _lock(path / "lock"), alone=False)
 
 
 def tidy_places(folder: Path, limit_bytes: int) -> None:
@@ -138,27 +198,89 @@ def tidy_places(folder: Path, limit_bytes: int) -> None:
 
     Those in use, and those of live sources, which nobody can watch again, are left alone.
     """
-    sizes = {
-        path: sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-        for path in places(folder)
-        if is_recording(path) and in_use_by(path) is None
-    }
-    total = sum(sizes.values())
-    for path in sorted(sizes, key=lambda path: (path / RECORDING).stat().st_mtime):
-        if total <= limit_bytes:
-            return
-        shutil.rmtree(path, ignore_errors=True)
-        total -= sizes[path]
+    with ExitStack() as held:  # from sizing to removing, so that none is claimed in between
+        found: list[tuple[float, int, Place]] = []
+        for path in places(folder):
+            if is_recording(path):
+                with suppress(StoreError):  # another process has removed it just now, or it may not be opened
+                    place = visit_place(path, wait_s=0.0)
+                    held.callback(place.release)
+                    if place.alone and is_recording(path):  # still: it may have been begun anew meanwhile
+                        found.append(((path / RECORDING).stat().st_mtime, sum(map(_size, path.rglob("*"))), place))
+        total = sum(size for _, size, _ in found)
+        for _, size, place in sorted(found, key=lambda entry: entry[0]):
+            if total <= limit_bytes:
+                return
+            with suppress(StoreError):  # what cannot be removed is left to `attend memory forget`, which tells of it
+                place.remove()
+                total -= size
 
 
 def in_use_by(path: Path) -> int | None:
-    """The number of the process that has a place claimed, or None; 0 where it cannot be told."""
-    lock = FileLock(path / "lock")
+    """The number of the process that watches into a place, or None; 0 where it cannot be told."""
+    place = visit_place(path)
+    place.release()
+    if place.alone:
+        return None
     try:
-        with lock.acquire(timeout=0):
-            return None
-    except Timeout:
+        return int((path / "owner").read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except FileNotFoundError:  # SQLite's helper files come and go
+        return 0
+
+
+def _claim(path: Path, name: str) -> FileLock | None:
+    """Lock a place for one who watches, made if missing; None where another does. Visitors are waited for."""
+    lock = _lock(path / "lock")
+    give_up_s = time.monotonic() + VISIT_S
+    visited = True  # so that a visitor who leaves between the two looks is no watcher
+    while True:
         try:
-            return int((path / "owner").read_text())
-        except (OSError, ValueError):
-            return 0
+            path.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=0)
+            (path / "owner").write_text(f"{os.getpid()}\n")
+            (path / "source").write_text(name, "utf-8")
+        except Timeout:
+            if not visited or time.monotonic() > give_up_s:
+                return None
+            visited = _is_visited(path)
+        except OSError as error:
+            lock.release()
+            # A visitor may have removed it just now.
+            if not isinstance(error, _VANISHED) or time.monotonic() > give_up_s:
+                raise
+        else:
+            return lock
+        time.sleep(_POLL_S if visited else 0.0)
+
+
+def _is_visited(path: Path) -> bool:
+    try:
+        with _lock(path / "visit").acquire(timeout=0):
+            return False
+    except (Timeout, *_VANISHED):  # or the visitor has removed the place meanwhile
+        return True
+
+
+def _lock(path: Path) -> FileLock:
+    return FileLock(path, thread_local=False)  # the thread that lets go is often another one
+
+
+def _failure(path: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"the memory {str(path)!r} cannot be removed: {error}.",
+        remedy="Check the permissions of the folder, and remove it by hand.",
+    )
+
+
+def _unopened(path: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"the memory {str(path)!r} cannot be opened: {error}.",
+        remedy="Choose a folder that this user may write and whose disk is not full, with --folder.",
+    )

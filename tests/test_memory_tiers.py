@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 
 from memory.frames import FrameStore
-from memory.place import claim_place, in_use_by, places, source_of, tidy_places
+from memory.place import claim_place, glance_at_place, in_use_by, places, source_of, tidy_places, visit_place
 from memory.stream.archive import Archive
 from memory.stream.kept import Kept
 from memory.stream.memory import StreamMemory
@@ -380,6 +381,52 @@ def test_memories_of_recordings_make_room_and_those_of_cameras_stay(tmp_path: Pa
     tidy_places(tmp_path, 1500)
     assert [source_of(path) for path in places(tmp_path)] == ["clip1", "clip2", "used"]
     used.release()
+
+
+def test_a_watcher_waits_for_a_visitor_and_not_for_another_watcher(tmp_path: Path) -> None:
+    claim_place(tmp_path, "camera", "camera").release()
+    (path,) = places(tmp_path)
+    visitor = visit_place(path)
+    assert visitor.alone
+    threading.Timer(0.5, visitor.release).start()
+    started_s = time.monotonic()
+    first = claim_place(tmp_path, "camera", "camera")
+    assert (first.folder, first.second) == (path, False)
+    assert time.monotonic() - started_s < 3.0
+    assert not visit_place(path).alone
+    assert glance_at_place(path).folder == path
+    started_s = time.monotonic()
+    second = claim_place(tmp_path, "camera", "camera")
+    assert second.second
+    assert time.monotonic() - started_s < 0.5
+    first.release()
+    second.release()
+
+
+def test_memories_are_tidied_and_claimed_by_many_at_once(tmp_path: Path) -> None:
+    """What is claimed is never removed, and nobody fails because another removes something."""
+    failures: list[BaseException] = []
+
+    def watch(number: int) -> None:
+        try:
+            for turn in range(15):
+                name = f"clip{(number + turn) % 4}"
+                place = claim_place(tmp_path, name, name)
+                place.clear(recording=True)
+                place.frames.mkdir(exist_ok=True)
+                (place.frames / "picture").write_bytes(bytes(1000))
+                tidy_places(tmp_path, 500)
+                assert (place.frames / "picture").exists()
+                place.release()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=watch, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
 
 
 def test_a_full_disk_loses_the_frame_but_not_the_memory(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
