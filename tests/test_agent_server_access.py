@@ -11,6 +11,7 @@ import time
 import zipfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -20,14 +21,13 @@ from websockets.asyncio.client import connect
 from agent.mllm import Abilities
 from agent.mllm.scripted import Scripted, Turn
 from agent.server.options import ServerOptions
+from agent.server.room import Room
 from agent.server.security import Access, printed_url
 from agent.server.serve import describe_egress
 from tests.fixtures.scenes import write_scenes
 from tests.fixtures.serving import Served, events_of, read_until, seen_until, serving, settings, sign_in
 
 NO_FRAME = "/rooms/1/frames/" + "0" * 64
-HELP = {"tool": "ask_user", "args": {"kind": "choose", "request": "Which?", "choices": ["left", "right"]}}
-SLOW = {"when": "Tell me all", "say": "word " * 200, "tokens_per_s": 40}
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,10 @@ def test_the_names_of_this_machine_are_known(shared: Served, host: str) -> None:
     assert shared.client.get("/session", headers={"host": f"{host}:{port}"}).status_code == 200
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", None, "http://127.0.0.1:1", "file://"])
+ORIGINS = ["http://evil.example", "null", None, "http://127.0.0.1:1", "file://", "http://[x"]
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
 async def test_changes_and_sockets_from_elsewhere_are_refused(shared: Served, origin: str | None) -> None:
     headers = {"x-attend-csrf": shared.client.headers["x-attend-csrf"], **({"origin": origin} if origin else {})}
     for path in ("ask", "stop", "pause", "forget", "watches"):
@@ -101,6 +104,22 @@ def test_every_reply_carries_the_security_headers(shared: Served, path: str) -> 
     assert "server" not in headers
 
 
+def test_a_defect_is_told_in_words_and_with_the_security_headers(
+    shared: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def break_down(room: Room) -> None:
+        raise RuntimeError("rtsp://user:hush@camera")
+
+    monkeypatch.setattr(Room, "timeline", break_down)
+    reply = shared.client.get("/rooms/1/timeline")
+    assert reply.status_code == 500
+    assert "broke down" in reply.json()["problem"]
+    assert "hush" not in reply.text
+    assert "default-src 'self'" in reply.headers["content-security-policy"]
+    assert (reply.headers["x-content-type-options"], reply.headers["cache-control"]) == ("nosniff", "no-store")
+    assert "a request broke down" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [
@@ -128,9 +147,11 @@ def test_what_is_not_there_is_said_in_words(shared: Served, path: str, status: i
 def test_long_bodies_are_cut_off(shared: Served) -> None:
     assert shared.post("/rooms/1/ask", text="x" * 70_000).status_code == 413
     assert shared.post("/rooms/1/ask", text="x" * 5_000).status_code == 422
-    endless = (b"x" * 10_000 for _ in range(100))
+    endless = (part for part in (b'{"text": "Hi?"}', *[b" " * 10_000] * 10))  # its length is not said
     reply = shared.client.post("/rooms/1/ask", content=endless, headers={"content-type": "application/json"})
-    assert reply.status_code >= 400
+    assert reply.status_code == 400
+    assert reply.json()["problem"]
+    assert not shared.house.rooms[0].conversation
 
 
 async def test_elsewhere_a_token_is_asked_for_everywhere(clip: Path, tmp_path: Path) -> None:
@@ -168,6 +189,21 @@ async def test_elsewhere_a_token_is_asked_for_everywhere(clip: Path, tmp_path: P
         jar = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
         async with events_of(served, additional_headers={"cookie": jar}) as events:
             assert (await read_until(events, "snapshot"))["room"]["state"] == "open"
+
+
+def test_behind_a_proxy_a_token_is_asked_for_too(clip: Path, tmp_path: Path) -> None:
+    with serving([clip], settings(tmp_path, allowed_hosts=("attend.example",))) as served:
+        named = {"host": "attend.example", "origin": "https://attend.example"}
+        assert "main.js" not in served.client.get("/", headers=named).text
+        assert served.client.get("/rooms/1/timeline", headers=named).status_code == 401
+        token = {"token": served.house.access.token}
+        assert served.client.post("/session", json=token, headers=named).status_code == 204
+        assert served.client.get("/rooms/1/timeline", headers=named).status_code == 200
+
+
+def test_a_printed_token_may_hold_anything() -> None:
+    url = printed_url("127.0.0.1", 1, "a token & more=#%")
+    assert parse_qs(urlsplit(url).fragment) == {"token": ["a token & more=#%"]}
 
 
 def test_tokens_and_cookies_are_secrets_of_one_run() -> None:

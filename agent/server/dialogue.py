@@ -14,7 +14,7 @@ from agent.assistant import Assistant
 from agent.citations import Answer
 from agent.events import Answered, Event, Needs, Perceived
 from agent.server.feed import Feed
-from agent.server.shapes import Happened, Latency, Problem, Turn, TurnState, TurnStates
+from agent.server.shapes import BROKEN, Happened, Latency, Problem, Turn, TurnState, TurnStates
 from agent.watches import Alert
 from tools.errors import AttendError
 
@@ -22,9 +22,6 @@ log = logging.getLogger(__name__)
 
 ITEMS_HELD = 200
 """Questions and alerts shown on the page, the newest; the conversation on disk holds all questions. Our choice."""
-
-BROKEN = Problem(problem="the program broke down.", remedy="The terminal of the server says where; please report it.")
-"""What people are told of a defect."""
 
 
 class Busy(AttendError):

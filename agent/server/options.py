@@ -9,10 +9,12 @@ class ServerOptions(BaseModel):
     """How the page is served. The defaults are our own choices.
 
     Attributes:
-        host: the address to listen on. Another than this machine's own (loopback) asks everybody for a token.
+        host: the address to listen on. Another than this machine's own (loopback) can be reached by others.
         port: the port; the next free one is taken where it is in use and was not set on purpose; 0 takes any free one.
-        allowed_hosts: further names under which the page may be opened, without port, for those behind a name server.
-        token: what a browser must know, at least 16 characters. None: nothing on loopback, elsewhere a new one a start.
+        allowed_hosts: further names under which the page may be opened, without port: of a name server, or of a proxy,
+            through which others reach even a loopback address.
+        token: what a browser must know, at least 16 characters. None: a new one a start where others can reach the
+            server (see `host` and `allowed_hosts`), else nothing.
         view_fps: live pictures a second, for people; memory looks at `media.fps`.
         view_side_px: live pictures whose longer side is greater are scaled down to it.
         jpeg_quality: of all pictures on the page, 1 to 95.

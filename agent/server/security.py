@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-import json
+import logging
 import secrets
 import socket
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.server.options import ServerOptions
+from agent.server.shapes import BROKEN, Problem
+
+log = logging.getLogger(__name__)
 
 BODY_BYTES = 64 * 1024
 """The longest body of a request; our choice: the longest question is 4,000 characters."""
@@ -63,12 +66,14 @@ class Access:
 
     def __init__(self, options: ServerOptions, port: int) -> None:
         given = options.token.get_secret_value() if options.token else ""
-        self.token = given or ("" if is_loopback(options.host) else secrets.token_urlsafe(32))
+        self._any_address = not is_loopback(options.host)
+        # A further name is for others, who come in by a proxy in front of a loopback address.
+        reachable = self._any_address or bool(options.allowed_hosts)
+        self.token = given or (secrets.token_urlsafe(32) if reachable else "")
         self.csrf = secrets.token_urlsafe(32)
         self.cookie = f"attend_{port}"
         self._session = secrets.token_urlsafe(32)
         self._port = port
-        self._any_address = not is_loopback(options.host)
         self._names = {"localhost", "127.0.0.1", "[::1]", options.host.lower(), *map(str.lower, options.allowed_hosts)}
         if self._any_address:
             self._names.add(socket.gethostname().lower())
@@ -107,8 +112,8 @@ class Access:
 
     def is_origin(self, headers: Headers) -> bool:
         """Say whether the `Origin` header is there and names the host that was called."""
-        origin = urlsplit(headers.get("origin", ""))
-        return origin.scheme in ("http", "https") and origin.netloc.lower() == headers.get("host", "").lower()
+        host = headers.get("host", "").lower()
+        return headers.get("origin", "").lower() in (f"http://{host}", f"https://{host}")
 
     def has_csrf(self, headers: Headers) -> bool:
         """Say whether a change carries the page's token."""
@@ -134,8 +139,12 @@ class Guard:
                 await self._app(scope, receive, send)
             return
 
+        begun = False
+
         async def send_guarded(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 headers = MutableHeaders(raw=message["headers"])
                 for name, value in _HEADERS.items():
                     headers[name] = value
@@ -143,9 +152,16 @@ class Guard:
             await send(message)
 
         if refusal:
-            await _refuse(*refusal, send_guarded)
+            await _refuse(refusal[0], Problem(problem=refusal[1]), send_guarded)
             return
-        await self._app(scope, _limited(receive), send_guarded)
+        try:
+            await self._app(scope, _limited(receive), send_guarded)
+        except Exception:
+            if begun:  # the server can but cut it off
+                raise
+            # The framework's own reply would come without the headers, and in no form that the page reads.
+            log.exception("a request broke down")
+            await _refuse(500, BROKEN, send_guarded)
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         """The status and reason to refuse a request with, or None."""
@@ -176,7 +192,7 @@ def printed_url(host: str, port: int, token: str) -> str:
     """The address to print: one that can be opened, the token in the part that browsers never send."""
     shown = _own_address() if host in ("0.0.0.0", "::") else host
     name = f"[{shown}]" if ":" in shown else shown
-    return f"http://{name}:{port}/" + (f"#token={token}" if token else "")
+    return f"http://{name}:{port}/" + (f"#token={quote(token, safe='')}" if token else "")
 
 
 def _own_address() -> str:
@@ -189,8 +205,8 @@ def _own_address() -> str:
             return socket.gethostname()
 
 
-async def _refuse(status: int, problem: str, send: Send) -> None:
-    body = json.dumps({"problem": problem, "expected": "", "remedy": ""}).encode()
+async def _refuse(status: int, problem: Problem, send: Send) -> None:
+    body = problem.model_dump_json().encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -45,6 +45,10 @@ class Problem(_Shape):
         return cls(problem=problem, expected=expected, remedy=remedy)
 
 
+BROKEN = Problem(problem="the program broke down.", remedy="The terminal of the server says where; please report it.")
+"""What people are told of a defect."""
+
+
 class RoomInfo(_Shape):
     """A source and how it can be watched. `problem` says why a room is `failed`."""
 
