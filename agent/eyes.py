@@ -76,6 +76,7 @@ class Eyes:
     _live: deque[Frame]
     _health: Health | None
     _listeners: list[Listener]
+    _forgotten: list[Span]
     _stop_waiting: threading.Event = field(default_factory=threading.Event)
     _troubles: deque[AttendError] = field(default_factory=lambda: deque(maxlen=TROUBLES_HELD))
 
@@ -353,7 +354,11 @@ class Eyes:
         except MediaError:
             # The file may have gone or changed meanwhile; memory then has to do.
             return []
-        return [SeenFrame(frame_id=self.memory.store.put(f), t_s=f.t_s, source=f.source) for f in frames]
+        return [
+            SeenFrame(frame_id=self.memory.store.put(frame), t_s=frame.t_s, source=frame.source)
+            for frame in frames
+            if not any(frame.t_s in span for span in self._forgotten)
+        ]
 
 
 def open_eyes(
@@ -384,7 +389,16 @@ def open_eyes(
         plays = info.live or realtime
         taker = NoteTaker(remembered.notes, memory.moments, plays) if config.take_notes else None
         live: deque[Frame] = deque(maxlen=1)
-        remembered.on_forget.append(lambda span: live.clear())
+        forgotten: list[Span] = []  # of what was seen so far: a file still holds it, and is not read again there
+
+        def drop(span: Span) -> None:
+            seen_s = max(memory.stats.newest_s or 0.0, *(frame.t_s for frame in tuple(live)), 0.0)
+            if span.start_s <= seen_s:
+                forgotten.append(Span(span.start_s, min(span.end_s, seen_s)))
+            if any(frame.t_s in span for frame in tuple(live)):
+                live.clear()
+
+        remembered.on_forget.append(drop)
         if taker:
             stack.callback(taker.close)
             remembered.on_forget.append(taker.drop)
@@ -416,5 +430,5 @@ def open_eyes(
     can_reread = info.kind == "video" and not info.live and not loop
     return Eyes(
         memory, remembered.notes, remembered, source, capture, recorder, taker, spec, config.media, can_reread, live,
-        health, listeners,
+        health, listeners, forgotten,
     )  # fmt: skip

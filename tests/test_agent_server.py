@@ -13,29 +13,20 @@ import sys
 import time
 import zipfile
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import httpx
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from pydantic import BaseModel
 from rich.console import Console
 from websockets.asyncio.client import connect
 
-from agent.eyes import Eyes
-from agent.server.feed import MESSAGES_HELD, Feed, Lagged
 from agent.server.options import ServerOptions
-from agent.server.pictures import LiveView
 from agent.server.serve import listen
 from agent.server.shapes import Turn
 from tests.fixtures.scenes import write_scenes
 from tests.fixtures.serving import events_of, read_until, seen_until, serving, settings, sign_in, wait_for
 from tools.errors import ConfigError
-from tools.media import Frame
 
-NO_FRAME = "/rooms/1/frames/" + "0" * 64
 HELP = {"tool": "ask_user", "args": {"kind": "choose", "request": "Which?", "choices": ["left", "right"]}}
 SLOW = {"when": "Tell me all", "say": "word " * 200, "tokens_per_s": 40}
 
@@ -45,15 +36,9 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_scenes(tmp_path_factory.mktemp("clips") / "scenes.mp4", [("red", 3), ("green", 3)])
 
 
-@pytest.fixture(scope="module")
-def shared(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with serving([clip], settings(tmp_path_factory.mktemp("memory")), loop=True) as served:
-        yield served
-
-
 async def test_a_source_that_failed_can_be_tried_again(clip: Path, tmp_path: Path) -> None:
     late = tmp_path / "late.mp4"
-    with serving([late], settings(tmp_path / "memory")) as served, httpx.Client() as _:
+    with serving([late], settings(tmp_path / "memory")) as served:
         assert served.house.rooms[0].info.state == "failed"
         late.write_bytes(clip.read_bytes())
         assert served.post("/rooms/1/retry").status_code == 204
@@ -163,47 +148,6 @@ async def test_what_the_model_cannot_do_is_told_in_words(clip: Path, tmp_path: P
             assert failed["error"]["remedy"]
 
 
-async def test_a_slow_viewer_delays_nobody(clip: Path, tmp_path: Path) -> None:
-    config = settings(tmp_path, view_fps=20)
-    with serving([clip], config, loop=True) as served:
-        address = f"{served.ws}/rooms/1/live"
-        async with (
-            connect(address, origin=served.url, close_timeout=0.1) as slow,
-            connect(address, origin=served.url) as quick,
-        ):  # type: ignore[arg-type]
-            for _ in range(400):
-                await slow.send("next")  # asks for all, reads none
-            times = []
-            for _ in range(15):
-                await quick.send("next")
-                picture = await asyncio.wait_for(quick.recv(), 5)
-                assert isinstance(picture, bytes)
-                assert picture[16:18] == b"\xff\xd8"
-                times.append(picture[:8])
-            assert len(set(times)) == len(times)
-        assert served.house.rooms[0].inside.eyes.capture_stats.late_max_s < 2
-
-
-async def test_each_picture_is_encoded_once_for_all(clip: Path, tmp_path: Path) -> None:
-    with serving([clip], settings(tmp_path), loop=True) as served:
-        address = f"{served.ws}/rooms/1/live"
-        viewers = [await connect(address, origin=served.url) for _ in range(4)]  # type: ignore[arg-type]
-        seen: list[dict[bytes, bytes]] = []
-        for viewer in viewers:
-            await viewer.send("next")
-        for viewer in viewers:
-            pictures = {}
-            for _ in range(3):
-                message = await asyncio.wait_for(viewer.recv(), 10)
-                pictures[message[:8]] = message
-                await viewer.send("next")
-            seen.append(pictures)  # type: ignore[arg-type]
-        for pictures in seen[1:]:
-            assert all(seen[0].get(t, message) == message for t, message in pictures.items())
-        for viewer in viewers:
-            await viewer.close()
-
-
 async def test_forget_pin_and_export_reach_the_disk(clip: Path, tmp_path: Path) -> None:
     config = settings(tmp_path, "curvestream")
     with serving([clip], config, realtime=False) as served:
@@ -263,32 +207,6 @@ async def test_watches_are_set_listed_and_removed(clip: Path, tmp_path: Path) ->
             path = f"/rooms/1/watches/{added.json()['watch']['id']}"
             assert served.client.delete(path).status_code == 204
             assert served.client.delete(path).status_code == 400
-
-
-class _Number(BaseModel):
-    number: int
-
-
-@given(st.lists(st.integers(0, 2 * MESSAGES_HELD // 3), min_size=1, max_size=8))
-def test_a_reader_sees_everything_in_order_or_learns_that_it_lagged(batches: list[int]) -> None:
-    async def read() -> None:
-        feed, told, seen, cursor = Feed(), 0, [], 0
-        for number, batch in enumerate(batches):
-            for _ in range(batch):
-                feed.tell(_Number(number=told))
-                told += 1
-            if number % 3 == 2 or not batch:
-                continue  # a slow reader
-            try:
-                cursor, texts = await feed.after(cursor)
-            except Lagged:
-                assert told - len(seen) > MESSAGES_HELD
-                cursor, seen = feed.cursor, list(range(told))
-                continue
-            seen += [json.loads(text)["number"] for text in texts]
-            assert seen == list(range(told))
-
-    asyncio.run(read())
 
 
 ATTEND = [sys.executable, "-c", "from agent.cli import main; main()"]
@@ -401,23 +319,3 @@ def test_the_next_free_port_is_taken_unless_one_was_asked_for(capsys: pytest.Cap
             pass
     with pytest.raises(ConfigError, match=r"192\.0\.2\.1"), listen(ServerOptions(host="192.0.2.1"), Console()):
         pass
-
-
-async def test_a_live_picture_is_waited_for_after_the_newest_was_forgotten() -> None:
-    class Looking:
-        frame = Frame("camera", 1.0, np.zeros((9, 16, 3), np.uint8))
-
-        def live_frame(self) -> Frame:
-            return self.frame
-
-    eyes = Looking()
-    view = LiveView(cast(Eyes, eyes), ServerOptions(view_fps=60))
-    with view.watching() as number:
-        number, message = await view.after(number)
-        assert message
-        view.forget()
-        waiting = asyncio.create_task(view.after(number - 1))
-        await asyncio.sleep(0.05)
-        assert not waiting.done()
-        eyes.frame = Frame("camera", 2.0, np.ones((9, 16, 3), np.uint8))
-        assert (await waiting)[1]

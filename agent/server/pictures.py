@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import struct
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -14,7 +15,9 @@ import numpy as np
 from agent.eyes import Eyes
 from agent.server.options import ServerOptions
 from tools.errors import MediaError
-from tools.media import Frame
+from tools.media import Frame, Span
+
+log = logging.getLogger(__name__)
 
 THUMBNAIL_PX = 160
 """The longer side of a thumbnail; our choice."""
@@ -58,6 +61,8 @@ class LiveView:
         self._viewers = 0
         self._number = 0
         self._newest = b""
+        self._newest_s = 0.0  # its media time
+        self._forgettings = 0
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
@@ -91,24 +96,36 @@ class LiveView:
         self._closed = True
         self._news.set()
 
-    def forget(self) -> None:
-        """Drop the picture that new viewers would be shown first."""
-        self._newest = b""
+    def forget(self, span: Span) -> None:
+        """Drop the picture that new viewers would be shown first, if it is of a span that the eyes have forgotten."""
+        self._forgettings += 1  # what is being encoded is of an unknown time: it is looked for again
+        if self._newest_s in span:
+            self._newest = b""
 
     async def _encode(self) -> None:
         last: Frame | None = None
         while self._viewers and not self._closed:
-            frame = self._eyes.live_frame()
+            frame, forgettings = self._eyes.live_frame(), self._forgettings
             if frame is not None and frame is not last:
                 last = frame
-                options = self._options
-                jpeg = await asyncio.to_thread(encode_jpeg, frame.rgb, options.view_side_px, options.jpeg_quality)
-                wall_s = float("nan") if frame.wall_s is None else frame.wall_s
-                self._newest = _HEADER.pack(frame.t_s, wall_s) + jpeg
-                self._number += 1
-                self._news.set()
-                self._news = asyncio.Event()
+                try:
+                    message = await asyncio.to_thread(self._message, frame)
+                except Exception:
+                    # The next picture may do; a task that ended here would leave the page with this one for good.
+                    log.exception("a live picture cannot be shown")
+                    message = b""
+                if forgettings != self._forgettings:
+                    last = None
+                elif message:
+                    self._newest, self._newest_s = message, frame.t_s
+                    self._number += 1
+                    self._news.set()
+                    self._news = asyncio.Event()
             await asyncio.sleep(max(LOOK_S, 0.5 / self._options.view_fps))
+
+    def _message(self, frame: Frame) -> bytes:
+        jpeg = encode_jpeg(frame.rgb, self._options.view_side_px, self._options.jpeg_quality)
+        return _HEADER.pack(frame.t_s, float("nan") if frame.wall_s is None else frame.wall_s) + jpeg
 
 
 class Thumbnails:

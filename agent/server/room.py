@@ -13,10 +13,11 @@ from agent.assistant import Assistant, open_assistant
 from agent.config import Config
 from agent.eyes import Eyes
 from agent.mllm.protocol import MLLM
-from agent.server.dialogue import BROKEN, Busy, Dialogue
+from agent.server.dialogue import Busy, Dialogue
 from agent.server.feed import Feed
 from agent.server.pictures import LiveView, Thumbnails
 from agent.server.shapes import (
+    BROKEN,
     Between,
     Problem,
     Remembrance,
@@ -126,12 +127,17 @@ class Room:
 
     async def follow_status(self) -> None:
         """Tell the pages how the room stands, as long as there are any, until `close`."""
+        failing = ""
         while not self._closing.is_set():
             if self.feed.readers:
                 try:
                     await self.refresh_status()
-                except AttendError as error:
-                    log.warning("%s", mask_credentials(str(error)))
+                    failing = ""
+                except Exception as error:
+                    # The next may be read again; a task that ended here would leave the page with this one for good.
+                    if repr(error) != failing:
+                        log.exception("how a room stands cannot be told")
+                    failing = repr(error)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), STATUS_S)
 
@@ -160,11 +166,15 @@ class Room:
         """Remove a stretch from memory, and from what pages show. Raises StoreError if a file cannot be removed."""
         inside = self.inside
         forgotten = await asyncio.to_thread(inside.eyes.forget, span)
-        inside.view.forget()
+        self._drop(inside, span)  # once more: pictures that nothing names any more are removed last
+        return forgotten
+
+    def _drop(self, inside: Inside, span: Span) -> None:
+        """Drop what is held of a stretch that was forgotten, and have the pages do the same."""
+        inside.view.forget(span)
         inside.thumbnails.forget()
         self._timeline = None
         self.feed.tell(Remembrance(forgotten=Between(start_s=span.start_s, end_s=span.end_s)))
-        return forgotten
 
     @property
     def inside(self) -> Inside:
@@ -214,13 +224,15 @@ class Room:
 
         options = self._config.server
         self._thread = assistant.thread
-        self._inside = Inside(
+        self._inside = inside = Inside(
             eyes=eyes,
             dialogue=dialogue,
             view=LiveView(eyes, options),
             thumbnails=Thumbnails(eyes, options.jpeg_quality),
             watcher=Watcher(self._model, eyes, self._config.watch, tell),
         )
+        # Other processes may forget too; this is called in another thread.
+        eyes.remembered.on_forget.append(lambda span: loop.call_soon_threadsafe(self._drop, inside, span))
         self._set(
             name=info.name,
             state="open",
@@ -236,7 +248,7 @@ class Room:
             about=f"This conversation was about {earlier} before; times in it belong to that." if earlier else "",
         )
         self._settled.set()
-        return self._inside
+        return inside
 
     def _set(self, **changes: object) -> None:
         self.info = RoomInfo.model_validate({**self.info.model_dump(), **changes})
