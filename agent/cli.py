@@ -220,7 +220,7 @@ def memory_forget(
     config: ConfigFile = None,
 ) -> None:
     """Remove pictures, notes and their vectors for good; a process that watches the source forgets too."""
-    from agent.memories import ALL, forget_memories
+    from agent.memories import ALL, forget_memories, raise_failures
     from tools.media import Span, parse_clock
 
     span = None
@@ -230,11 +230,13 @@ def memory_forget(
     if not yes:
         typer.confirm("Forget for good?", abort=True)
     console = make_console()
-    for name, gone in forget_memories(settings, source, before, span, everything):
+    told, failures = forget_memories(settings, source, before, span, everything)
+    for name, gone in told:
         console.print(
             f"{safe(name)}: {gone.frames} pictures, {gone.moments} moments, {gone.notes} notes and "
             f"{gone.vectors} vectors removed"
         )
+    raise_failures(failures)
 
 
 @app.command()

@@ -323,7 +323,9 @@ class Eyes:
 
     def _told_troubles(self) -> list[str]:
         self._troubles.extend(self._recorder.take_errors())
-        troubles = [*self._troubles, *([self._note_taker.error] if self._note_taker and self._note_taker.error else [])]
+        troubles = [*self.remembered.troubles, *self._troubles]
+        if self._note_taker and self._note_taker.error:
+            troubles.append(self._note_taker.error)
         counted = Counter(str(trouble).rstrip(".") for trouble in troubles)
         return [f"{text} ({number} times)" if number > 1 else text for text, number in counted.items()]
 

@@ -15,28 +15,34 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock
-from typing import Literal
+from typing import Literal, TypeVar
 
 from agent.config import Config
 from agent.notes import embed_texts
 from agent.timeline import CurvePoint, Forgotten, Moment, Timeline
 from memory.frames import FrameStore
-from memory.place import Place, claim_place, tidy_places
-from memory.stream.archive import Archive
+from memory.place import DAMAGED, Place, claim_place, tidy_places
+from memory.stream.archive import FILE_NAME as ARCHIVE_FILE
+from memory.stream.archive import Archive, is_damaged
 from memory.stream.encoders import Encoder, load_encoder
 from memory.stream.kept import Kept
 from memory.stream.memory import StreamMemory
 from memory.stream.moments import KeyMoment
+from memory.stream.notes import FILE_NAME as NOTES_FILE
 from memory.stream.notes import Notes
 from memory.stream.policy import Decision, make_policy
 from tools.errors import AttendError, StoreError
 from tools.media import Gap, SourceInfo, Span
+
+Opened = TypeVar("Opened")
 
 MOST_MOMENTS = 2_000
 """Moments of the long tier that a timeline lists, the newest of them; our choice."""
 
 CLOCK_EVERY_S = 10.0
 """How often it is written down how far a live source was watched; our choice: what a kill may lose of the clock."""
+CLOCK_JUMP_S = 2.0
+"""What the clock on the wall moves on beside media time before that is written down too, as after a suspend."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,7 @@ class Remembered:
         memory: None where this process does not watch.
         epoch_wall_s: Unix time of media time 0 of a live source; None for a recording.
         offset_s: media time in seconds at which this watching began.
+        troubles: what was found damaged when it was opened.
         on_forget: told of each span that is forgotten, whoever asked for it, by those who hold frames of their own.
     """
 
@@ -59,6 +66,7 @@ class Remembered:
     memory: StreamMemory | None = None
     epoch_wall_s: float | None = None
     offset_s: float = 0.0
+    troubles: tuple[AttendError, ...] = ()
     on_forget: list[Callable[[Span], object]] = field(default_factory=list, repr=False)
     _owed: list[Span] = field(default_factory=list, repr=False)
     _heeding: Lock = field(default_factory=Lock, repr=False)
@@ -102,6 +110,7 @@ class Remembered:
         moments = len(self.memory.forget(span)) if self.memory else 0
         for drop in self.on_forget:
             drop(span)
+        self.place.drop_damaged()
         struck_ids = self.archive.forget(span)
         struck = len(struck_ids)
         notes, vectors = self.notes.forget(span)
@@ -182,27 +191,31 @@ class Remembered:
 
     def caretaker(self) -> Callable[[], None]:
         """What to call now and then while the source is watched: it heeds what others forget, and keeps the clock."""
-        written_s = -CLOCK_EVERY_S
+        written_s, shift_s = -CLOCK_EVERY_S, 0.0
 
         def look_after() -> None:
-            nonlocal written_s
+            nonlocal written_s, shift_s
             self.heed()
-            newest_s = self.memory.stats.newest_s if self.memory else None
-            if newest_s is not None and newest_s - written_s >= CLOCK_EVERY_S:
-                written_s = newest_s  # also where that fails, so that it is not tried and told of at each turn
-                self.archive.set_clock("last_s", newest_s)
+            stats = self.memory.stats if self.memory else None
+            if stats is None or stats.newest_s is None:
+                return
+            shifted_s = shift_s if stats.newest_wall_s is None else stats.newest_wall_s - stats.newest_s
+            if stats.newest_s - written_s >= CLOCK_EVERY_S or abs(shifted_s - shift_s) > CLOCK_JUMP_S:
+                # Also where writing fails, so that it is not tried and told of at each turn.
+                written_s, shift_s = stats.newest_s, shifted_s
+                self.archive.set_clock(last_s=stats.newest_s, last_wall_s=stats.newest_wall_s)
 
         return look_after
 
     def close(self) -> None:
         """Forget what others asked for lately, write how far the source was watched, and let others claim the place."""
-        newest_s = self.memory.stats.newest_s if self.memory else None
+        stats = self.memory.stats if self.memory else None
         with suppress(StoreError):  # their rows are gone already; a picture that cannot be removed keeps nothing open
             if self.memory:
                 self.heed()
         with suppress(StoreError):  # it was written lately, and the rest must be closed whatever the disk says
-            if newest_s is not None:
-                self.archive.set_clock("last_s", newest_s)
+            if stats is not None and stats.newest_s is not None:
+                self.archive.set_clock(last_s=stats.newest_s, last_wall_s=stats.newest_wall_s)
         self.notes.close()
         self.archive.close()
         self.place.release()
@@ -221,7 +234,9 @@ def open_remembered(spec: str, info: SourceInfo, config: Config) -> tuple[Rememb
             # A recording is watched from its beginning: what was known of its end must not be told before.
             place.clear(recording=True)
         tidy_places(config.folder, config.quota_mb << 20)
-        archive = Archive(place.folder)
+        troubles: list[AttendError] = []
+        # Without the times in the archive nobody can tell when notes were taken.
+        archive = _open(lambda: Archive(place.folder), place, troubles, ARCHIVE_FILE, NOTES_FILE)
         stack.callback(archive.close)
         encoder = load_encoder(config.memory.encoder) if make_policy(config.memory).needs_feature else None
         store = FrameStore(place.frames, config.quota_mb << 20)
@@ -229,9 +244,30 @@ def open_remembered(spec: str, info: SourceInfo, config: Config) -> tuple[Rememb
         epoch_wall_s, offset_s = _resume(archive, memory, info) if info.live else (None, 0.0)
         since = epoch_wall_s if epoch_wall_s is not None else time.time()
         session = f"{info.name} {datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M:%S.%f}"
-        notes = Notes(place.folder, info.name, embed_texts)
+        notes = _open(lambda: Notes(place.folder, info.name, embed_texts), place, troubles, NOTES_FILE)
         stack.pop_all()
-    return Remembered(place, store, archive, notes, session, memory, epoch_wall_s, offset_s), memory
+    remembered = Remembered(
+        place, store, archive, notes, session, memory, epoch_wall_s, offset_s, troubles=tuple(troubles)
+    )
+    return remembered, memory
+
+
+def _open(make: Callable[[], Opened], place: Place, troubles: list[AttendError], *names: str) -> Opened:
+    """Open the first of some files of a memory; where it is damaged, all of them are set aside and begun anew."""
+    try:
+        return make()
+    except StoreError as error:
+        if not is_damaged(error):
+            raise
+        place.set_aside(*names)
+        path = str(place.folder / names[0])
+        troubles.append(
+            StoreError(
+                f"{path!r} was damaged and is begun anew: what was remembered before is lost.",
+                remedy=f"The damaged file was kept as {path + DAMAGED!r}; to forget anything removes it.",
+            )
+        )
+        return make()
 
 
 def _identity(spec: str, info: SourceInfo) -> str:
@@ -252,7 +288,7 @@ def _resume(archive: Archive, memory: StreamMemory, info: SourceInfo) -> tuple[f
     if memory.moments is not None and memory.encoder is not None:
         held = _comparable(archive, memory.store, memory.encoder, moments)
     if epoch_wall_s is None or not (moments or last_s):
-        archive.set_clock("epoch_wall_s", now_wall_s)
+        archive.set_clock(epoch_wall_s=now_wall_s)
         return now_wall_s, 0.0
     last_s = max(last_s or 0.0, *(moment.end_s for moment in moments), 0.0)
     # A clock that was set back must not make time run backwards.

@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from filelock import FileLock, Timeout
 
@@ -32,6 +33,7 @@ from tools.errors import StoreError
 
 PLACES = "memory"
 RECORDING = "recording"
+DAMAGED = ".damaged"
 MOST_WATCHERS = 16
 """Processes that may watch one source with one folder at the same time; our choice."""
 VISIT_S = 5.0
@@ -78,6 +80,28 @@ class Place:
         if recording:
             (self.folder / RECORDING).touch()
 
+    def set_aside(self, *names: str) -> None:
+        """Put `.damaged` behind the names of files of SQLite, so that new ones can be begun.
+
+        Raises:
+            StoreError: if one cannot be renamed.
+        """
+        try:
+            for name in names:
+                for tail in ("", "-wal", "-shm"):
+                    with suppress(FileNotFoundError):
+                        (self.folder / f"{name}{tail}").replace(self.folder / f"{name}{DAMAGED}{tail}")
+        except OSError as error:
+            raise _unopened(self.folder, error) from error
+
+    def drop_damaged(self) -> None:
+        """Remove what was set aside: nobody can tell what is in it. Raises StoreError if it cannot be removed."""
+        for path in self.folder.glob(f"*{DAMAGED}*"):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise _failure(path, error) from error
+
     def remove(self) -> None:
         """Remove the place as a whole; only for one that is `alone`, and to be released afterwards.
 
@@ -91,6 +115,12 @@ class Place:
             shutil.rmtree(removed)
         except OSError as error:
             raise _failure(removed if removed.exists() else self.folder, error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
     def release(self) -> None:
         """Let other processes claim the place. May be called twice."""
@@ -149,8 +179,19 @@ def finish_removing(folder: Path) -> None:
 
 
 def source_of(path: Path) -> str:
-    """The name of the source whose memory a place holds."""
-    return (path / "source").read_text("utf-8")
+    """The name of the source whose memory a place holds; the folder's own where it cannot be read."""
+    try:
+        return (path / "source").read_text("utf-8") or path.name
+    except (OSError, UnicodeDecodeError):
+        return path.name
+
+
+def watched_wall_s(path: Path) -> float:
+    """Unix time at which somebody last began to watch into a place. Raises StoreError if that cannot be told."""
+    try:
+        return (path / "owner").stat().st_mtime
+    except OSError as error:
+        raise _unopened(path, error) from error
 
 
 def is_recording(path: Path) -> bool:

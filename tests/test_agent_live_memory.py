@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from agent.eyes import Eyes
+from agent.memories import ALL, forget_memories, list_memories
+from agent.notes import embed_texts
+from agent.terminal import make_console
+from agent.timeline import Moment
+from memory.place import places
+from memory.stream.notes import Notes
+from memory.stream.wall import WallTimes
 from tests.fixtures.faults import Camera, jpeg, settings, wait_for, watching
 
 
 @pytest.fixture
 def camera() -> Iterator[Camera]:
-    made = Camera(lambda n: jpeg(1 + n // 10 % 40, n % 50), fps=20)
+    made = Camera(lambda n: jpeg(1 + n // 10, n), fps=20)
     yield made
     made.close()
 
@@ -52,3 +62,87 @@ def test_another_encoder_begins_its_own_key_moments_and_keeps_what_a_person_pinn
             moments = eyes.timeline(0).moments
             assert [moment.t_s for moment in moments if moment.pinned] == [pinned_s]
         before = {moment.t_s for moment in eyes.remembered.memory.moments.all()}
+
+
+def note_key_moments(eyes: Eyes, words: str) -> list[str]:
+    """Wait for new key moments, note something of each, and return their frames."""
+    since_wall_s = time.time()
+
+    def new_moments() -> list[Moment]:
+        return [moment for moment in eyes.timeline(0).moments if (moment.wall_s or 0.0) >= since_wall_s]
+
+    wait_for(lambda: len([moment for moment in new_moments() if moment.tier == "key"]) >= 3)
+    new = new_moments()
+    for number, moment in enumerate(new):
+        eyes.notes.add(moment.t_s, moment.frame_id, "text", f"{words} number {number}")
+    eyes.search(words, 1, None)
+    return [moment.frame_id for moment in new]
+
+
+def on_disk(place: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(place.rglob("*")) if path.is_file())
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_forgetting_what_was_before_a_time_goes_by_the_clock_and_not_by_how_long_was_watched(
+    camera: Camera, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], watched: bool
+) -> None:
+    now = time.time
+    config = settings(tmp_path, "curvestream")
+    with watching(camera.address, config) as eyes:
+        (place,) = places(tmp_path)
+        before = note_key_moments(eyes, "LANTERN")
+        vectors = [vector.tobytes() for vector in embed_texts([f"LANTERN number {n}" for n in range(3)])]
+        assert all(vector[:64] in on_disk(place) for vector in vectors)
+        monkeypatch.setattr(time, "time", lambda: now() + 7200)  # two hours of suspend, in which media time stood still
+        after = note_key_moments(eyes, "HARBOUR")
+        assert max(moment.t_s for moment in eyes.timeline(0).moments) < 600
+        if watched:
+            forgotten, failures = forget_memories(config, None, "1h", None, False)
+            wait_for(lambda: not {path.stem for path in place.rglob("*.png")} & set(before))
+    if not watched:
+        forgotten, failures = forget_memories(config, None, "1h", None, False)
+    assert failures == []
+    assert forgotten[0][1].notes >= 3
+    pictures, left = {path.stem for path in place.rglob("*.png")}, on_disk(place)
+    for frame_id in before:
+        assert frame_id not in pictures
+        assert frame_id.encode() not in left
+    assert set(after) <= pictures
+    assert b"LANTERN" not in left
+    assert b"HARBOUR" in left
+    assert not any(vector[:64] in left for vector in vectors)
+    with Notes(place, camera.address, embed_texts) as notes:
+        assert {note.text.split()[0] for note in notes.search("LANTERN HARBOUR", 9)} == {"HARBOUR"}
+    capsys.readouterr()
+    list_memories(config, make_console(), as_json=True)
+    row = json.loads(capsys.readouterr().out)
+    assert row["until_wall_s"] == pytest.approx(now() + 7200, abs=60)
+    assert row["until_wall_s"] - row["from_wall_s"] > 7000
+
+
+def test_a_clock_that_was_set_back_leaves_several_stretches_to_forget() -> None:
+    walls = WallTimes([(0.0, 1000.0), (10.0, 1010.0), (20.0, 500.0), (30.0, 510.0), (40.0, 2000.0)])
+    assert [(round(span.start_s), round(span.end_s)) for span in walls.before(600.0)] == [(20, 40)]
+    assert [(round(span.start_s), round(span.end_s)) for span in walls.before(1005.0)] == [(0, 5), (20, 40)]
+    assert walls.before(100.0) == []
+    assert (walls.at(35.0), walls.at(45.0)) == (515.0, 2005.0)
+    assert WallTimes([]).at(1.0) is None
+
+
+def test_a_memory_that_is_no_database_is_kept_aside_and_watching_goes_on(camera: Camera, tmp_path: Path) -> None:
+    config = settings(tmp_path, "curvestream")
+    with watching(camera.address, config) as eyes:
+        note_key_moments(eyes, "LANTERN")
+    (place,) = places(tmp_path)
+    (place / "memory.sqlite").write_bytes(b"no database" * 1000)
+    with watching(camera.address, config) as eyes:
+        assert any("memory.sqlite' was damaged" in trouble for trouble in eyes.status().troubles)
+        assert "memory.sqlite' was damaged" in eyes.summary()
+        assert note_key_moments(eyes, "HARBOUR")
+        assert [entry.text for entry in eyes.search("LANTERN", 9, None) if "LANTERN" in entry.text] == []
+        assert b"LANTERN" in on_disk(place)
+        assert (place / "memory.sqlite.damaged").read_bytes().startswith(b"no database")
+        eyes.forget(ALL)
+        assert b"LANTERN" not in on_disk(place)
+        assert not list(place.glob("*.damaged*"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -19,7 +20,9 @@ from agent.config import Config, load_config
 from agent.eyes import Eyes, open_eyes
 from agent.memories import ALL, forget_memories, parse_when
 from agent.watch_moments import open_moments
-from memory.place import places
+from memory.frames import FrameStore
+from memory.place import claim_place, places, source_of
+from memory.stream.archive import Archive
 from memory.stream.kept import Kept
 from memory.stream.notes import Notes
 from tests.fixtures.faults import wait_for
@@ -265,13 +268,60 @@ def test_before_forgets_recordings_watched_before(signs: Path, config: Config) -
     eyes = open_eyes(str(signs), config)
     eyes.watch()
     eyes.close()
-    assert forget_memories(config, None, "24h", None, False) == []
+    assert forget_memories(config, None, "24h", None, False) == ([], [])
     (place,) = places(config.folder)
     assert list(place.rglob("*.png"))
     time.sleep(0.05)
-    ((_, gone),) = forget_memories(config, None, "0.01s", None, False)
+    ((_, gone),), _ = forget_memories(config, None, "0.01s", None, False)
     assert gone.frames == 4
     assert not list(place.rglob("*.png"))
+
+
+@pytest.fixture
+def damaged(config: Config) -> Path:
+    """The place of a camera between two others, with a memory that is no database any more."""
+    for name in ("a garden", "b hall", "c yard"):
+        with claim_place(config.folder, name, name) as place:
+            Archive(place.folder).close()
+            FrameStore(place.frames, 10**6).put(Frame(name, 1.0, np.full((8, 8, 3), ord(name[0]), np.uint8)))
+    (path,) = (path for path in places(config.folder) if source_of(path) == "b hall")
+    for file in path.glob("memory.sqlite*"):
+        file.write_bytes(b"no database" * 1000)
+    return path
+
+
+def test_a_damaged_memory_does_not_keep_others_from_being_listed_and_forgotten(config: Config, damaged: Path) -> None:
+    for command in (["list", "--json"], ["search", "a word", "--json"], ["forget", "--before", "1s", "--yes"]):
+        run = attend("memory", *command, "--folder", str(config.folder))
+        assert run.returncode == 1
+        assert str(damaged / "memory.sqlite") in run.stderr
+        if command[0] == "list":
+            assert [json.loads(line)["source"] for line in run.stdout.splitlines()] == ["a garden", "c yard"]
+    whole = attend("memory", "forget", "--all", "--yes", "--folder", str(config.folder))
+    assert whole.returncode == 0, whole.stderr
+    assert "b hall: 1 pictures" in whole.stdout
+    assert not list(config.folder.rglob("*.png"))
+    assert not list((config.folder / "memory").iterdir())
+
+
+def test_what_cannot_be_removed_is_told_and_removed_the_next_time(
+    config: Config, damaged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove = shutil.rmtree
+
+    def refuse(path: Path, *arguments: object, **more: object) -> None:
+        if (path / "source").exists() and source_of(path) == "b hall":
+            raise PermissionError(13, "Permission denied", str(path))
+        remove(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("memory.place.shutil.rmtree", refuse)
+        told, failures = forget_memories(config, None, None, None, True)
+    assert [name for name, _ in told] == ["a garden", "c yard"]
+    assert ["Permission denied" in str(failure) for failure in failures] == [True]
+    assert len(list(config.folder.rglob("*.png"))) == 1
+    assert forget_memories(config, None, None, None, True) == ([], [])
+    assert not list(config.folder.rglob("*.png"))
 
 
 def test_moments_are_read_as_people_write_them() -> None:

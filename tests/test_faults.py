@@ -413,7 +413,7 @@ def test_two_processes_share_a_folder_and_forget_for_each_other(
         assert "a gate" in capsys.readouterr().out
         gone = key_moments(folder)[:3]
         pictures = {moment.kept.frame_id for moment in Archive(first).key_moments()[:3]}
-        forget_memories(config, first.name, None, Span(0.0, gone[-1]), False)
+        assert forget_memories(config, first.name, None, Span(0.0, gone[-1]), False)[1] == []
         wait_for(lambda: not any((first / "frames" / f"{frame_id}.png").exists() for frame_id in pictures))
         wait_for(lambda: len(key_moments(folder)) > 4)
         assert not {*gone} & {*key_moments(folder)}
@@ -519,7 +519,7 @@ def test_vectors_of_what_the_command_line_forgets_leave_the_disk(camera: Camera,
         notes.add(1.0, "f", "note", "a gate")
         notes.add(9.0, "f", "note", "a wall")
         notes.search("gate", 1)
-    [(_, forgotten)] = forget_memories(config, camera.address, None, Span(0.0, 5.0), False)
+    [(_, forgotten)], _ = forget_memories(config, camera.address, None, Span(0.0, 5.0), False)
     assert (forgotten.notes, forgotten.vectors) == (1, 1)
     assert not (place / "vectors").exists()
     with Notes(place, camera.address, by_meaning) as notes:

@@ -19,6 +19,7 @@ import numpy as np
 
 from memory.stream.kept import Kept
 from memory.stream.moments import SKETCH_SHAPE, KeyMoment
+from memory.stream.wall import WallTimes
 from tools.errors import StoreError
 from tools.media.types import Gap, Span
 
@@ -51,6 +52,12 @@ class PastMoment:
     start_s: float
     end_s: float
     scene: int
+
+
+def is_damaged(error: StoreError) -> bool:
+    """Whether an error says that a file of SQLite is none, or none any more."""
+    code = getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 
 class Archive:
@@ -147,15 +154,27 @@ class Archive:
         return [Gap(*row) for row in rows]
 
     def clock(self, name: str) -> float | None:
-        """A time of the timeline: `epoch_wall_s`, Unix time of its first moment, or `last_s`, how far it goes."""
+        """A time of the timeline: `last_s`, how far it goes; `last_wall_s`, its Unix time; `epoch_wall_s`, of 0 s."""
         with self._failures("read"), self._lock:
             row = self._database.execute("SELECT value FROM clock WHERE name = ?", (name,)).fetchone()
         return None if row is None else float(row[0])
 
-    def set_clock(self, name: str, value: float) -> None:
-        """Write a time of the timeline."""
+    def set_clock(self, **times: float | None) -> None:
+        """Write times of the timeline (see `clock`), all or none; those that are None stay."""
+        rows = [(name, value) for name, value in times.items() if value is not None]
         with self._failures("written"), self._lock, self._database:
-            self._database.execute("INSERT OR REPLACE INTO clock VALUES (?, ?)", (name, value))
+            self._database.executemany("INSERT OR REPLACE INTO clock VALUES (?, ?)", rows)
+
+    def wall_times(self) -> WallTimes:
+        """When the moments of all tiers were there, by the clock on the wall."""
+        with self._failures("read"), self._lock:
+            rows = self._database.execute("SELECT t_s, wall_s FROM moments WHERE wall_s IS NOT NULL").fetchall()
+        begun_s, last_s, last_wall_s = (self.clock(name) for name in ("epoch_wall_s", "last_s", "last_wall_s"))
+        if begun_s is not None:
+            rows.insert(0, (0.0, begun_s))
+        if last_s is not None and last_wall_s is not None:
+            rows.append((last_s, last_wall_s))
+        return WallTimes(rows)
 
     def encoder(self) -> tuple[str, int] | None:
         """Name and length of vectors of the encoder that the features of key moments are of; None where not written."""

@@ -37,7 +37,8 @@ PIN_NEAR_S = 1.0
 class Stats:
     """Counts since the memory began; `kept_now` and `tokens_now` are the queue's, `encode_s` is time spent encoding.
 
-    `lost` are the frames that were to be remembered and could not be stored.
+    `newest_s` and `newest_wall_s` are the media time and the Unix time of the newest frame; `lost` are the frames that
+    were to be remembered and could not be stored.
     """
 
     seen: int
@@ -50,6 +51,7 @@ class Stats:
     newest_s: float | None
     encode_s: float
     lost: int = 0
+    newest_wall_s: float | None = None
 
     @property
     def keep_rate(self) -> float:
@@ -97,6 +99,7 @@ class StreamMemory:
         self._newest: Frame | None = None
         self._newest_score: float | None = None
         self._newest_s = -math.inf
+        self._newest_wall_s: float | None = None
         self._gaps: deque[Gap] = deque(maxlen=GAPS_LENGTH)
         self._gap_count = 0
         self._log: deque[Decision] = deque(maxlen=LOG_LENGTH)
@@ -126,6 +129,7 @@ class StreamMemory:
             decision = self._policy.decide(feature, frame.t_s)
             with self._lock:
                 self._newest, self._newest_score, self._newest_s = frame, decision.CS, frame.t_s
+                self._newest_wall_s = frame.wall_s
                 self._log.append(decision)
                 self._counts[decision.state] += 1
                 self._encode_s += encode_s
@@ -328,6 +332,7 @@ class StreamMemory:
                 newest_s=self._newest_s if clear + fuzzy + discarded else None,
                 encode_s=self._encode_s,
                 lost=self._lost,
+                newest_wall_s=self._newest_wall_s,
             )
 
     def _offer(self, frame: Frame, feature: np.ndarray, decision: Decision) -> KeyMoment | None:
