@@ -112,9 +112,9 @@ class Place:
         removed = self.folder.with_name(f"{_REMOVED}{secrets.token_hex(8)}")
         try:
             self.folder.rename(removed)
-            shutil.rmtree(removed)
         except OSError as error:
-            raise _failure(removed if removed.exists() else self.folder, error) from error
+            raise _failure(self.folder, error) from error
+        _remove_tree(removed)
 
     def __enter__(self) -> Self:
         return self
@@ -170,12 +170,7 @@ def finish_removing(folder: Path) -> None:
         StoreError: if something of them cannot be removed.
     """
     for path in (folder / PLACES).glob(f"{_REMOVED}*"):
-        try:
-            shutil.rmtree(path)
-        except FileNotFoundError:  # another process does the same
-            continue
-        except OSError as error:
-            raise _failure(path, error) from error
+        _remove_tree(path)
 
 
 def source_of(path: Path) -> str:
@@ -239,6 +234,8 @@ def tidy_places(folder: Path, limit_bytes: int) -> None:
 
     Those in use, and those of live sources, which nobody can watch again, are left alone.
     """
+    with suppress(StoreError):  # tried again, and told, by `attend memory forget`
+        finish_removing(folder)
     with ExitStack() as held:  # from sizing to removing, so that none is claimed in between
         found: list[tuple[float, int, Place]] = []
         for path in places(folder):
@@ -252,7 +249,7 @@ def tidy_places(folder: Path, limit_bytes: int) -> None:
         for _, size, place in sorted(found, key=lambda entry: entry[0]):
             if total <= limit_bytes:
                 return
-            with suppress(StoreError):  # what cannot be removed is left to `attend memory forget`, which tells of it
+            with suppress(StoreError):
                 place.remove()
                 total -= size
 
@@ -267,6 +264,16 @@ def in_use_by(path: Path) -> int | None:
         return int((path / "owner").read_text())
     except (OSError, ValueError):
         return 0
+
+
+def _remove_tree(path: Path) -> None:
+    while path.exists():
+        try:
+            shutil.rmtree(path)
+        except FileNotFoundError:  # another process removes the same
+            continue
+        except OSError as error:
+            raise _failure(path, error) from error
 
 
 def _size(path: Path) -> int:
