@@ -225,7 +225,12 @@ class Watcher:
             unverified=judgement.answer.unverified,
         )
         if watch.webhook:
-            self._webhooks.send(watch.id, watch.webhook, self._body(alert))
+            try:
+                self._webhooks.send(watch.id, watch.webhook, self._body(alert))
+            except Exception as error:
+                # What cannot be sent must be told, and end neither the watching nor the telling here.
+                log.exception("an alert could not be sent")
+                self._webhooks.give_up(watch.id, f"the alert could not be written ({type(error).__name__}: {error})")
         try:
             self._on_alert(alert)
         except Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import Counter, deque
 from typing import Any
@@ -11,6 +12,8 @@ from agent.mllm.openai import is_local
 from agent.watch_options import WatchOptions
 from tools.errors import ConfigError
 from tools.media.masking import mask_credentials
+
+log = logging.getLogger(__name__)
 
 _TRY_AGAIN = frozenset({408, 425, 429})
 
@@ -24,6 +27,7 @@ def check_webhook(url: str) -> str:
     try:
         parts = urlsplit(url)
         fits = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 80) > 0
+        (parts.hostname or "").encode("idna")  # names with empty parts, or parts of more than 63 letters
     except ValueError:
         fits = False
     if not fits:
@@ -82,6 +86,11 @@ class Webhooks:
             self._waiting.append((key, url, body))
             self._changed.notify_all()
 
+    def give_up(self, key: str, problem: str) -> None:
+        """Count an alert as undelivered, and why."""
+        with self._changed:
+            self._failed(key, problem)
+
     def counts(self, key: str) -> tuple[int, int, str]:
         """How many alerts of a key were delivered and given up, and why the last of these was."""
         with self._changed:
@@ -115,7 +124,12 @@ class Webhooks:
                     return
                 key, url, body = self._waiting.popleft()
                 self._busy = True
-            problem = self._deliver(url, body)
+            try:
+                problem = self._deliver(url, body)
+            except Exception as error:  # noqa: BLE001 - a thread has no caller, and later alerts must leave all the same
+                # The error's text may quote the address, as below.
+                problem = f"{shown_address(url)} cannot be sent to ({type(error).__name__})"
+                log.error("a webhook failed: %s", problem)
             with self._changed:
                 if problem:
                     self._failed(key, problem)

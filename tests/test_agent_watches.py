@@ -34,6 +34,7 @@ from agent.watch_judge import Judgement
 from agent.watch_options import WatchOptions
 from agent.watch_state import WatchState
 from agent.watches import Alert, Watch, Watcher, WatchStatus
+from agent.webhooks import Webhooks
 from evals.bench.vision import picture, screen
 from memory.stream.options import StreamOptions
 from tests.fake_vllm import FakeVLLM
@@ -261,6 +262,7 @@ def test_a_watch_that_is_removed_is_judged_no_more(clip: Path, tmp_path: Path) -
         ({"condition": "x", "cooldown_s": -1}, "-1"),
         ({"condition": "x", "webhook": "ftp://h/x"}, "http"),
         ({"condition": "x", "webhook": "http://u:secret@/x"}, r"\*\*\*"),
+        ({"condition": "x", "webhook": f"http://{'a' * 70}.example/x"}, "http"),
     ],
 )
 def test_bad_watches_are_refused(clip: Path, tmp_path: Path, arguments: dict[str, Any], words: str) -> None:
@@ -491,6 +493,34 @@ def test_a_webhook_that_nobody_answers_is_told(clip: Path, tmp_path: Path) -> No
     assert "127.0.0.1:1/... cannot be reached" in status.reason
     assert "pa55" not in status.reason + status.model_dump_json()
     assert "tok3n" not in status.reason + status.model_dump_json()
+
+
+def test_an_alert_that_cannot_be_sent_is_counted_and_the_next_ones_leave(caplog: pytest.LogCaptureFixture) -> None:
+    hooks = Webhooks(WatchOptions(webhook_tries=1))
+    with Receiver(200) as receiver:
+        hooks.send("odd", f"http://{'a' * 70}.example/s3cr3t", {})
+        hooks.send("good", receiver.url, {})
+        assert hooks.drain(30)
+        hooks.close()
+    assert hooks.counts("good") == (1, 0, "")
+    delivered, undelivered, problem = hooks.counts("odd")
+    assert (delivered, undelivered) == (0, 1)
+    assert "LocationParseError" in problem
+    assert "s3cr3t" not in problem + caplog.text
+
+
+def test_an_alert_whose_picture_cannot_be_written_is_told_here_all_the_same(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("no picture")
+
+    monkeypatch.setattr("agent.watches.image_block", fail)
+    with Receiver(200) as receiver:
+        alerts, status = alert_to(receiver.url, clip, tmp_path, webhook_picture=True)
+    assert len(alerts) == 1
+    assert (status.checked, status.fired, status.failed, status.undelivered) == (6, 1, 0, 1)
+    assert "no picture" in status.reason
 
 
 def test_alerts_that_a_full_queue_or_the_end_leaves_behind_are_counted(clip: Path, tmp_path: Path) -> None:
