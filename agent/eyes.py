@@ -279,6 +279,7 @@ class Eyes:
             disk_mb=store.bytes_used / 2**20,
             quota_mb=store.quota_bytes / 2**20,
             lost=stats.lost,
+            unnoted=self._unnoted,
             problem=trouble.text if trouble else None,
             troubles=self._told_troubles(),
             paused=self.paused,
@@ -301,8 +302,8 @@ class Eyes:
             f"{stats.kept_now} kept",
             f"{capture.dropped} dropped",
         ]
-        if stats.lost:
-            parts.append(f"{stats.lost} lost")
+        parts += [f"{stats.lost} lost"] if stats.lost else []
+        parts += [f"{self._unnoted} not noted"] if self._unnoted else []
         if stats.newest_s is not None:
             parts.append(f"now at {format_clock(stats.newest_s)}")
         if told := self._trouble():
@@ -316,10 +317,14 @@ class Eyes:
         """Stop capture and memory; the frames and notes stay on disk. All is closed, whatever fails on the way."""
         with ExitStack() as stack:
             stack.callback(self.remembered.close)
-            if self._note_taker:
-                stack.callback(self._note_taker.close)
             stack.callback(self._source.close)
             stack.callback(self._recorder.close)
+            if self._note_taker:  # first: the recorder may wait for it
+                stack.callback(self._note_taker.close)
+
+    @property
+    def _unnoted(self) -> int:
+        return self._note_taker.unnoted if self._note_taker else 0
 
     def _told_troubles(self) -> list[str]:
         self._troubles.extend(self._recorder.take_errors())
@@ -421,7 +426,9 @@ def open_eyes(
             glance=glance,
             offset_s=remembered.offset_s,
         )
-        listeners: list[Listener] = [lambda frame, decision: taker.submit(frame)] if taker else []
+        listeners: list[Listener] = []
+        if taker:
+            listeners.append(lambda frame, decision: taker.submit(frame, decision.surprise))
 
         def on_kept(frame: Frame, decision: Decision) -> None:
             for listener in tuple(listeners):

@@ -1,10 +1,10 @@
-"""What is noted about each frame kept clear: objects by the bundled classifier, and the words in the picture."""
+"""What is noted about key moments: objects by the bundled classifier, and the words in the picture."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -30,7 +30,52 @@ INDEX_BATCH = 32
 LIVE_REST = 2.0
 """How long a note taker rests where time plays, as a multiple of its work: notes take a third of a core. Our choice."""
 BACKLOG = 16
-"""Frames waiting to be noted; the oldest give way. Our choice: on two busy cores one takes about a second."""
+"""Frames waiting to be noted. Our choice: on two busy cores one takes about a second."""
+
+
+class Backlog:
+    """Frames that wait to be noted. What is most surprising is taken first, and what is least so gives way.
+
+    Where time plays, more key moments come in lively stretches than can be noted. Those that differ most from the
+    moment before them are the likeliest to show something that is not noted yet, such as a sign that lights up, and a
+    search soon after should find just these. Of equally surprising ones the newest is taken, and the oldest gives way.
+
+    Args:
+        size: the most frames that wait.
+    """
+
+    def __init__(self, size: int = BACKLOG) -> None:
+        self._size = size
+        self._waiting: list[tuple[float, Frame]] = []  # with the surprise of each
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def full(self) -> bool:
+        """Whether the next frame costs one."""
+        return len(self._waiting) >= self._size
+
+    def add(self, frame: Frame, surprise: float) -> Frame | None:
+        """Have a frame wait; return the one that gives way, which may be the same."""
+        self._waiting.append((surprise, frame))
+        return self._pop(min) if len(self._waiting) > self._size else None
+
+    def take(self) -> Frame:
+        """Take out the frame to be noted next. Raises ValueError where none waits."""
+        return self._pop(max)
+
+    def drop(self, span: Span) -> None:
+        """Take out the frames of a span."""
+        self._waiting = [entry for entry in self._waiting if entry[1].t_s not in span]
+
+    def clear(self) -> None:
+        """Take out all."""
+        self._waiting.clear()
+
+    def _pop(self, which: Callable[..., int]) -> Frame:
+        place = which(range(len(self._waiting)), key=lambda n: (self._waiting[n][0], self._waiting[n][1].t_s))
+        return self._waiting.pop(place)[1]
 
 
 class NoteTaker:
@@ -39,39 +84,65 @@ class NoteTaker:
     Args:
         notes: where they go.
         moments: key moments, of which those with words of their own are worth more; None where there are none.
-        plays: whether frames come for ever: it then rests after each, to leave the processor to others.
+        plays: whether frames come for ever: it then rests after each, to leave the processor to others, and frames for
+            which there is no time give way. Else all are noted in their order, and who brings one waits for room.
+
+    Attributes:
+        error: what was wrong with the frame noted last; None where nothing was.
+        unnoted: how many frames gave way before they were noted.
     """
 
     def __init__(self, notes: Notes, moments: Moments | None = None, plays: bool = False) -> None:
         self.error: AttendError | None = None
-        self._notes, self._moments, self._rest = notes, moments, LIVE_REST if plays else 0.0
+        self.unnoted = 0
+        self._notes, self._moments, self._plays = notes, moments, plays
         self._read: frozenset[str] = frozenset()  # the words of the frame noted last
-        self._waiting: deque[Frame] = deque(maxlen=BACKLOG)
+        self._waiting = Backlog()
         self._changed = threading.Condition()
         self._in_hand: Frame | None = None
+        self._entering: Frame | None = None  # waits for room
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="attend-notes", daemon=True)
         self._thread.start()
 
-    def submit(self, frame: Frame) -> None:
-        """Have a frame noted when there is time; never waits."""
+    def submit(self, frame: Frame, surprise: float = 0.0) -> None:
+        """Have a frame noted when there is time. Where time plays this never waits; else for room, or until `close`.
+
+        Args:
+            frame: the frame.
+            surprise: how much it differs from the one before it, 0 to 1 (see `Backlog`).
+        """
         with self._changed:
-            self._waiting.append(frame)
+            if not self._plays:
+                self._entering = frame
+                self._changed.wait_for(lambda: self._closed or self._entering is None or not self._waiting.full)
+                if self._entering is None:  # it was dropped meanwhile
+                    return
+                self._entering = None
+                surprise = -frame.t_s  # all are noted, in their order
+            if self._closed:
+                return
+            self.unnoted += self._waiting.add(frame, surprise) is not None
             self._changed.notify_all()
 
     def drain(self, timeout_s: float) -> bool:
         """Wait until everything submitted is noted; False if that takes longer."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._waiting and self._in_hand is None, timeout_s)
+            return self._changed.wait_for(
+                lambda: not self._waiting and self._in_hand is None and self._entering is None, timeout_s
+            )
 
     def drop(self, span: Span) -> None:
         """Leave frames of a span unnoted; when this returns, none of them is in hand any more."""
         with self._changed:
-            self._waiting = deque((f for f in self._waiting if f.t_s not in span), maxlen=BACKLOG)
+            self._waiting.drop(span)
+            if self._entering is not None and self._entering.t_s in span:
+                self._entering = None
+            self._changed.notify_all()
             self._changed.wait_for(lambda: self._in_hand is None or self._in_hand.t_s not in span)
 
     def close(self) -> None:
-        """Finish the frame in hand, drop the waiting ones and end the thread."""
+        """Finish the frame in hand, drop the waiting ones and end the thread; who waits for room is let go."""
         with self._changed:
             self._closed = True
             self._waiting.clear()
@@ -84,19 +155,23 @@ class NoteTaker:
                 self._changed.wait_for(lambda: self._waiting or self._closed)
                 if self._closed:
                     return
-                frame = self._in_hand = self._waiting.popleft()
+                frame = self._in_hand = self._waiting.take()
+                self._changed.notify_all()
             started = time.monotonic()
+            error: AttendError | None = None
             try:
                 self._note(frame)
-            except AttendError as error:
+            except AttendError as failure:
                 # Without its classifier or word reader the chat goes on; the summary says what is missing.
-                self.error = error
-            except Exception as error:  # noqa: BLE001 - a thread has no caller: the summary tells of it
-                self.error = AttendError(f"the frame at {frame.t_s:.1f} s could not be noted: {error!r}.")
+                error = failure
+            except Exception as failure:  # noqa: BLE001 - a thread has no caller: the summary tells of it
+                error = AttendError(f"the frame at {frame.t_s:.1f} s could not be noted: {failure!r}.")
+            self.error = error
             with self._changed:
                 self._in_hand = None
                 self._changed.notify_all()
-                self._changed.wait_for(lambda: self._closed, self._rest * (time.monotonic() - started))
+                if self._plays:
+                    self._changed.wait_for(lambda: self._closed, LIVE_REST * (time.monotonic() - started))
 
     def _note(self, frame: Frame) -> None:
         taken = note_frame(self._notes, frame)

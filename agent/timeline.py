@@ -67,6 +67,7 @@ class EyesStatus(_Record):
         kept: frames in the queue now.
         dropped: frames that a newer one replaced before memory could take them.
         lost: frames that could not be remembered, as on a full disk.
+        unnoted: key moments that others replaced before they could be noted.
         key_moments: key moments held.
         notes: notes held.
         quiet_s: seconds since the source last gave anything.
@@ -84,6 +85,7 @@ class EyesStatus(_Record):
     kept: int
     dropped: int
     lost: int = 0
+    unnoted: int = 0
     key_moments: int
     notes: int
     quiet_s: float
