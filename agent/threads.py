@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -12,6 +14,9 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from tools.errors import StoreError
+
+LOCKED_S = 5.0
+"""How long another that sets up the same file is waited for; our choice, sqlite3's own for all later writes."""
 
 
 @asynccontextmanager
@@ -26,13 +31,26 @@ async def open_threads(path: Path) -> AsyncIterator[AsyncSqliteSaver]:
             path.parent.mkdir(parents=True, exist_ok=True)
             connection = await stack.enter_async_context(aiosqlite.connect(path))
             saver = AsyncSqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
-            await saver.setup()
+            await _set_up(saver)
         except (OSError, sqlite3.Error) as error:
             raise failure("opened", error, path) from error
         try:
             yield saver
         except sqlite3.Error as error:
             raise failure("written", error, path) from error
+
+
+async def _set_up(saver: AsyncSqliteSaver) -> None:
+    """Make the tables. SQLite itself does not wait for others to change the journal mode, as all do at first."""
+    give_up_s = time.monotonic() + LOCKED_S
+    while True:
+        try:
+            await saver.setup()
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > give_up_s:
+                raise
+        await asyncio.sleep(0.02)
 
 
 def failure(verb: str, error: Exception, path: Path | None = None) -> StoreError:

@@ -23,6 +23,7 @@ from websockets.asyncio.client import connect
 from agent.server.options import ServerOptions
 from agent.server.serve import listen
 from agent.server.shapes import Turn
+from agent.threads import open_threads
 from tests.fixtures.scenes import write_scenes
 from tests.fixtures.serving import events_of, read_until, seen_until, serving, settings, sign_in, wait_for
 from tools.errors import ConfigError
@@ -44,6 +45,15 @@ async def test_a_source_that_failed_can_be_tried_again(clip: Path, tmp_path: Pat
         assert served.post("/rooms/1/retry").status_code == 204
         wait_for(lambda: served.house.rooms[0].info.state == "open")
         assert served.post("/rooms/1/ask", text="Hi?").status_code == 202
+
+
+async def test_conversations_of_several_sources_are_begun_at_once(tmp_path: Path) -> None:
+    async def begin(path: Path) -> None:
+        async with open_threads(path):
+            pass
+
+    for number in range(40):
+        await asyncio.gather(*(begin(tmp_path / str(number) / "threads.sqlite") for _ in range(4)))
 
 
 async def test_ten_pages_see_the_same_and_one_question_at_a_time(clip: Path, tmp_path: Path) -> None:
