@@ -2,24 +2,27 @@
 
 import io
 import json
-import os
 import re
 import shutil
 import sys
 import tempfile
+import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from agent.mllm import load_mllm
+from tests.fixtures.browsing import Open, ask, check, ended, pixel
 from tests.fixtures.scenes import write_scenes
 from tests.fixtures.serving import Served, serving, settings, wait_for
 
-CHECKS = (Path(__file__).parent / "fixtures" / "page_checks.js").read_text("utf-8").partition("\n")[2]
+pytest_plugins = ["tests.fixtures.browser"]
+
 CHOICES = {"kind": "choose", "request": "Which bar?", "choices": ["the left one", "the right one"]}
 TURNS: list[dict[str, Any]] = [
     {"when": "colour", "say": "It begins **red** [0:01]. Then it is green [0:04]."},
@@ -33,84 +36,8 @@ TURNS: list[dict[str, Any]] = [
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if path is None:
-        message = "chromium is missing: apt-get install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield launched
-        launched.close()
-
-
-@pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_scenes(tmp_path_factory.mktemp("clips") / "scenes.mp4", [("red", 3), ("green", 3)])
-
-
-Open = Callable[..., Page]
-
-
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Open]:
-    """Open pages; no request may leave the server, and nothing may go wrong in the page unnoticed."""
-    contexts, foreign, errors = [], [], []
-
-    def open_page(served: Served, path: str = "/", **options: Any) -> Page:
-        context = browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **options})
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        page.on("request", lambda request: _note_foreign(request.url, served.url, foreign))
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
-        page.goto(served.url + path)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert foreign == []
-    assert errors == []
-
-
-def _note_foreign(url: str, home: str, foreign: list[str]) -> None:
-    if not url.startswith((home, home.replace("http", "ws"), "data:", "blob:")):
-        foreign.append(url)
-
-
-def ask(page: Page, question: str) -> Locator:
-    """Put a question by keyboard; the view of its turn."""
-    expect(page.locator("#send")).to_be_enabled()
-    page.locator("#question").fill(question)
-    page.locator("#question").press("Enter")
-    turn = page.locator(".turn", has=page.locator(".said", has_text=question))
-    expect(turn).to_be_visible()
-    return turn
-
-
-def ended(turn: Locator, state: str = "done") -> Locator:
-    expect(turn).to_have_attribute("data-state", state, timeout=15_000)
-    return turn
-
-
-def check(page: Page, name: str, *given: Any) -> Any:
-    """Run one of the functions of `page_checks.js`."""
-    return page.evaluate(f"(given) => ({CHECKS}).{name}(...given)", list(given))
-
-
-def pixel(page: Page, selector: str) -> list[int]:
-    """The colour in the middle of a picture or canvas, once it has been drawn."""
-    shown = page.locator(selector)
-    if selector.endswith("img"):
-        expect(shown).not_to_have_js_property("naturalWidth", 0)
-    else:
-        expect(shown).to_have_attribute("data-t", re.compile(r"\d"))
-    colour: list[int] = check(page, "pixel", selector)
-    return colour
 
 
 @pytest.fixture(scope="module")
@@ -259,9 +186,10 @@ def test_pin_play_forget_and_export(clip: Path, tmp_path: Path, visit: Open) -> 
         expect(dialog.get_by_role("button", name="Unpin")).to_be_visible()
         dialog.get_by_role("button", name="Close").click()
         expect(page.locator(".thumb.pinned")).to_have_count(1)
-        thumbs.nth(0).click()
-        dialog.get_by_role("button", name="Play from here").click()
+        thumbs.nth(0).click()  # it plays by itself
         expect(dialog.locator("#moment-title")).to_have_text(re.compile("0:0[1-5]"))
+        dialog.get_by_role("button", name="Stop playing").click()
+        expect(dialog.get_by_role("button", name="Play from here")).to_be_visible()
         dialog.get_by_role("button", name="Close").click()
         with page.expect_download() as download:
             page.get_by_role("link", name="Export").click()
@@ -275,32 +203,11 @@ def test_pin_play_forget_and_export(clip: Path, tmp_path: Path, visit: Open) -> 
         expect(page.locator("#done")).to_contain_text("Forgotten: 3 moments")
 
 
-def test_pause_zoom_and_several_sources(clip: Path, tmp_path: Path, visit: Open) -> None:
-    other = write_scenes(tmp_path / "other.mp4", [("blue", 4)])
-    with serving([clip, other, "missing.mp4"], settings(tmp_path / "memory"), loop=True) as served:
-        page = visit(served)
-        page.get_by_role("button", name="Pause").click()
-        expect(page.locator("#badge")).to_have_text("paused")
-        expect(page.locator("#picture-note")).to_contain_text("nothing is looked at")
-        page.get_by_role("button", name="Go on").click()
-        expect(page.locator("#badge")).to_have_text("playing")
-        page.get_by_role("button", name="Last minute").click()
-        expect(page.get_by_role("button", name="Last minute")).to_have_attribute("aria-pressed", "true")
-        expect(page.locator("#sources canvas").nth(1)).to_have_attribute("data-t", re.compile(r"\d"))
-        page.get_by_role("button", name="other.mp4").click()
-        expect(page.locator("#source-name")).to_have_text("other.mp4")
-        expect(page.locator("#picture")).to_have_attribute("aria-label", re.compile("other.mp4"))
-        red, _, blue = pixel(page, "#picture")
-        assert blue > red
-        page.get_by_role("button", name="missing.mp4").click()
-        expect(page.locator("#problem")).to_contain_text("does not exist")
-        expect(page.get_by_role("button", name="Try again")).to_be_visible()
-
-
 def test_watches_are_set_and_alerts_come_with_their_pictures(clip: Path, tmp_path: Path, visit: Open) -> None:
     verdict = {"when": "green wall", "say": json.dumps({"verdict": "yes", "why": "It is green.", "t": ""})}
     with serving([clip], settings(tmp_path), *[verdict] * 30, loop=True) as served:
         page = visit(served)
+        expect(page.locator("#badge")).to_have_text("playing")
         page.get_by_label("Condition").fill("a green wall appears")
         page.get_by_label("Condition").press("Enter")
         item = page.locator(".watches li")
@@ -360,18 +267,6 @@ def test_hours_of_memory_stay_light(watched: Served, visit: Open) -> None:
     expect(page.locator("#timeline .tip")).to_contain_text("7:59:")
 
 
-def test_a_page_outlives_its_server(clip: Path, tmp_path: Path, visit: Open) -> None:
-    with serving([clip], settings(tmp_path), loop=True, thread="t") as served:
-        page = visit(served)
-        expect(page.locator("#badge")).to_have_text("playing")
-        expect(page.locator("#link")).to_have_text("")
-        port = int(served.url.rsplit(":", 1)[1])
-    expect(page.locator("#link")).to_contain_text("Not connected")
-    with serving([clip], settings(tmp_path, port=port), {"say": "Back."}, loop=True, thread="t"):
-        expect(page.locator("#link")).to_have_text("", timeout=15_000)
-        expect(ended(ask(page, "Still there?")).locator(".answer")).to_have_text("Back.")
-
-
 def test_a_phone_needs_no_sideways_scrolling(watched: Served, visit: Open) -> None:
     page = visit(watched, viewport={"width": 360, "height": 740}, has_touch=True)
     page.locator("#timeline .thumb").first.wait_for()
@@ -386,7 +281,7 @@ def test_a_phone_needs_no_sideways_scrolling(watched: Served, visit: Open) -> No
 
 
 def test_everything_can_be_reached_by_keyboard(watched: Served, visit: Open) -> None:
-    page = visit(watched)
+    page = visit(watched, reduced_motion="reduce")
     page.locator("#timeline .thumb").first.wait_for()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
@@ -424,13 +319,36 @@ def test_a_token_in_the_address_lets_a_browser_in_and_goes_from_sight(clip: Path
         expect(page.locator("#picture")).to_have_attribute("data-t", re.compile(r"\d"))
 
 
+class OtherSite(BaseHTTPRequestHandler):
+    """A page of this machine too: browsers keep those of other machines from reaching it at all."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<p>hello</p>")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
 def test_another_site_gets_nothing_and_changes_nothing(watched: Served, visit: Open, browser: Browser) -> None:
+    room = watched.house.rooms[0]
     evil = browser.new_page()
-    evil.route("http://evil.example/", lambda route: route.fulfill(body="<p>hello</p>", content_type="text/html"))
-    evil.goto("http://evil.example/")
-    assert check(evil, "intrude", watched.url) == ["refused"] * 4
+    network = evil.context.new_cdp_session(evil)
+    network.send("Network.enable")
+    told: list[int] = []  # what servers answered, which the browser keeps from the scripts of that page
+    network.on("Network.responseReceivedExtraInfo", lambda entry: told.append(entry["statusCode"]))
+    with HTTPServer(("127.0.0.1", 0), OtherSite) as site:
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        evil.goto(f"http://localhost:{site.server_port}/")
+        before = room.feed.cursor
+        assert check(evil, "intrude", watched.url) == "refused"
+        assert told[-3:] == [403, 403, 403]
+        site.shutdown()
     evil.close()
-    assert not watched.house.rooms[0].inside.eyes.paused
+    assert not room.inside.eyes.paused
+    assert room.feed.cursor == before  # a change would have been told to the pages
 
 
 def draw_page(path: Path, clip: Path, folder: Path) -> None:

@@ -28,7 +28,7 @@ BODY_BYTES = 64 * 1024
 """The longest body of a request; our choice: the longest question is 4,000 characters."""
 
 CSRF_HEADER = "x-attend-csrf"
-OPEN_PATHS = frozenset({"/", "/session", "/page/signin.js", "/page/style.css", "/page/icon.svg"})
+OPEN_PATHS = frozenset({"/", "/page/signin.js", "/page/style.css", "/page/icon.svg"})
 """What a browser without the cookie may load: the form that asks for the token. `/` shows that form to it."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
@@ -173,9 +173,9 @@ class Guard:
             return 403, "another site asked for this."
         if changes and not access.is_origin(headers):
             return 403, "this did not come from the server's own page."
-        if not access.knows(headers) and path not in OPEN_PATHS:
+        signs_in = changes and path == "/session"
+        if not (access.knows(headers) or signs_in or path in OPEN_PATHS):
             return 401, "this server asks for a token. Open the address that it printed."
-        signs_in = path == "/session"  # the page has no token for changes before that
         if scope["type"] == "http" and changes and not signs_in and not access.has_csrf(headers):
             return 403, "this page is out of date. Reload it."
         if _int_or_zero(headers.get("content-length", "")) > BODY_BYTES:

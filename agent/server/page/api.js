@@ -10,14 +10,21 @@ export class Trouble extends Error {
   }
 }
 
-/** Begin a session: the rooms, and what leaves the machine. */
+/**
+ * Begin a session: the rooms, and what leaves the machine. A server that was started anew may have other sources and
+ * another model: then the page begins anew too.
+ */
 export async function begin() {
   const session = await request("GET", "/session");
+  if (csrf && csrf !== session.csrf) {
+    location.reload();
+    return new Promise(() => {}); // nothing more may be asked or said meanwhile
+  }
   csrf = session.csrf;
   return session;
 }
 
-export async function request(method, path, body, again = false) {
+export async function request(method, path, body) {
   const headers = method === "GET" ? {} : { "x-attend-csrf": csrf, "content-type": "application/json" };
   let reply;
   try {
@@ -26,12 +33,10 @@ export async function request(method, path, body, again = false) {
     throw new Trouble({ problem: "the server does not answer.", remedy: "Look into the terminal it was started in." });
   }
   if (reply.status === 401) location.reload();
-  if (reply.status === 403 && method !== "GET" && !again) {
-    await begin(); // the server was started anew
-    return request(method, path, body, true);
-  }
+  if (reply.status === 403 && method !== "GET") await begin(); // perhaps the server was started anew
   if (reply.status === 204) return null;
-  const told = await reply.json();
+  const told = await reply.json().catch(() => null);
+  if (!told) throw new Trouble({ problem: `the server answered ${reply.status}, and nothing that this page can read.` });
   if (!reply.ok) throw new Trouble(told);
   return told;
 }

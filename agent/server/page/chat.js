@@ -2,7 +2,7 @@
 
 import { showAlert } from "/page/alerts.js";
 import { byId, h } from "/page/dom.js";
-import { showTurn } from "/page/turn.js";
+import { fetchAgain, showTurn } from "/page/turn.js";
 
 const NEAR_END_PX = 80;
 
@@ -11,20 +11,33 @@ export function showChat(room, hooks, signal) {
   const list = byId("conversation");
   const [form, box, send, stop] = ["ask", "question", "send", "stop"].map(byId);
   const problem = byId("ask-problem");
-  const views = new Map();
+  const views = new Map(); // of each item of the conversation, the oldest first
   const on = (target, type, listener) => target.addEventListener(type, listener, { signal });
 
+  const belowList = () => list.scrollHeight - list.scrollTop - list.clientHeight;
+  const belowWindow = () => list.closest("section").getBoundingClientRect().bottom - innerHeight; // on a phone
+
+  function showEnd() {
+    list.scrollTop = list.scrollHeight;
+    window.scrollBy(0, Math.max(0, belowWindow()));
+  }
+
+  /** Change the list; whoever sees its end goes on seeing its end. */
   function keepAtEnd(change) {
-    const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END_PX;
+    const atEnd = belowList() < NEAR_END_PX && belowWindow() < NEAR_END_PX;
     change();
-    if (atEnd) list.scrollTop = list.scrollHeight;
+    if (atEnd) showEnd();
   }
 
   function add(item) {
-    if (item.type === "alert") return list.append(showAlert(room, item, hooks));
-    const view = showTurn(room, item, hooks);
+    const view = item.type === "alert" ? { element: showAlert(room, item, hooks) } : showTurn(room, item, hooks);
     list.append(view.element);
-    views.set(item.id, view);
+    views.set(item, view);
+    for (const [oldest, { element }] of views) {
+      if (views.size <= room.conversation.length) break;
+      element.remove();
+      views.delete(oldest);
+    }
   }
 
   function rebuild() {
@@ -61,8 +74,8 @@ export function showChat(room, hooks, signal) {
     if (!text) return;
     if (await tell(() => room.post("ask", { text }))) {
       box.value = "";
-      grow();
-      list.scrollTop = list.scrollHeight;
+      keepDraft();
+      showEnd();
     }
   }
 
@@ -71,11 +84,17 @@ export function showChat(room, hooks, signal) {
     box.style.height = `${box.scrollHeight}px`;
   }
 
+  /** The page may be loaded anew while somebody writes. */
+  function keepDraft() {
+    sessionStorage.setItem("draft", box.value);
+    grow();
+  }
+
   on(form, "submit", (event) => {
     event.preventDefault();
     ask();
   });
-  on(box, "input", grow);
+  on(box, "input", keepDraft);
   on(box, "keydown", (event) => {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
       event.preventDefault();
@@ -97,10 +116,14 @@ export function showChat(room, hooks, signal) {
     settle();
   });
   on(room, "alert", ({ detail: alert }) => keepAtEnd(() => add(alert)));
-  on(room, "event", ({ detail: { turn, event } }) => keepAtEnd(() => views.get(turn.id)?.event(event)));
+  on(room, "event", ({ detail: { turn, event } }) => keepAtEnd(() => views.get(turn)?.event(event)));
   on(room, "turn_state", ({ detail: turn }) => {
-    keepAtEnd(() => views.get(turn.id)?.settle());
+    keepAtEnd(() => views.get(turn)?.settle());
     settle();
   });
+  on(room, "memory", ({ detail: { forgotten } }) => {
+    if (forgotten) list.querySelectorAll(".thumb img").forEach(fetchAgain);
+  });
+  box.value ||= sessionStorage.getItem("draft") ?? "";
   rebuild();
 }

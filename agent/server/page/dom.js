@@ -34,8 +34,13 @@ export function parseClock(text) {
   return plain === undefined ? hours * 3600 + minutes * 60 + Number(seconds) : Number(plain);
 }
 
+/** Whether a time in seconds lies in a stretch, which may be null. */
+export const isIn = (stretch, t) => Boolean(stretch) && t >= stretch.start_s && t <= stretch.end_s;
+
 /** The time of day of a Unix time in seconds. */
 export const timeOfDay = (wall) => new Date(wall * 1000).toLocaleTimeString([], { hour12: false });
+
+export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 const SPOKEN_HELD = 6;
 

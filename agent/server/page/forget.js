@@ -4,6 +4,7 @@ import { byId, clock, h, parseClock } from "/page/dom.js";
 
 /** Open the dialog that forgets a stretch of a room's memory. */
 export async function openForget(room) {
+  const timeline = await room.get("timeline");
   const dialog = byId("forgetting");
   const problem = h("p", { class: "problem", role: "alert" });
   const goes = h("p", {}, "…");
@@ -12,9 +13,7 @@ export async function openForget(room) {
   const leave = h("button", { type: "button", on: { click: () => dialog.close() } }, "Keep it");
   const form = h("form", { class: "form" }, from.label, to.label, goes, problem, h("div", { class: "choices" }, sure, leave));
   dialog.replaceChildren(h("h2", { id: "forget-title" }, `Forget a stretch of ${room.info.name}`), form);
-  dialog.showModal();
 
-  const timeline = await room.get("timeline");
   const now = timeline.now_s ?? 0;
   from.input.value = clock(Math.floor(Math.max(timeline.begin_s, now - 60)));
   to.input.value = clock(Math.ceil(now));
@@ -52,6 +51,7 @@ export async function openForget(room) {
     }
   });
   tell();
+  dialog.showModal();
 }
 
 function field(name) {

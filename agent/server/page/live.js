@@ -1,7 +1,7 @@
 // The live picture. The page asks for the next one when it has drawn the last, so a slow browser never falls behind.
 
 import { keepSocket } from "/page/api.js";
-import { clock, timeOfDay } from "/page/dom.js";
+import { clock, isIn, timeOfDay } from "/page/dom.js";
 
 const HEADER_BYTES = 16;
 const IN_FLIGHT = 2; // one on its way while one is drawn
@@ -9,6 +9,19 @@ const IN_FLIGHT = 2; // one on its way while one is drawn
 /** Draw a room's live picture on a canvas until the signal ends it, with a rest of `restMs` after each picture. */
 export function showLive(room, canvas, signal, restMs = 0) {
   const context = canvas.getContext("2d");
+  const clear = () => {
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    delete canvas.dataset.t;
+    canvas.setAttribute("aria-label", `Live picture of ${room.info.name}`);
+  };
+  clear(); // of the source that was shown before
+  room.addEventListener(
+    "memory",
+    ({ detail: { forgotten } }) => {
+      if (isIn(forgotten, Number(canvas.dataset.t))) clear();
+    },
+    { signal },
+  );
   const draw = async (data) => {
     const header = new DataView(data, 0, HEADER_BYTES);
     const [t, wall] = [header.getFloat64(0, true), header.getFloat64(8, true)];

@@ -2,7 +2,7 @@
 
 import { begin } from "/page/api.js";
 import { showChat } from "/page/chat.js";
-import { announce, byId, h } from "/page/dom.js";
+import { announce, byId, h, pause } from "/page/dom.js";
 import { openForget } from "/page/forget.js";
 import { showLive } from "/page/live.js";
 import { openMoment } from "/page/moment.js";
@@ -11,23 +11,13 @@ import { Room } from "/page/room.js";
 import { showTimeline } from "/page/timeline.js";
 import { showWatches } from "/page/watches.js";
 
-const BADGES = {
-  live: "live",
-  playing: "playing",
-  reading: "reading",
-  ended: "ended",
-  paused: "paused",
-  stale: "stale",
-};
-
 const PREVIEW_REST_MS = 1000;
-const AGAIN_MS = 2000;
+const AGAIN_MS = 1000;
 
 let leave = new AbortController(); // ends what is shown of the room looked at
 let shown = null; // that room
-let egress = null; // what leaves the machine
 
-function select(room, rooms) {
+function select(room) {
   leave.abort();
   leave = new AbortController();
   const { signal } = leave;
@@ -37,11 +27,13 @@ function select(room, rooms) {
   document.title = `${room.info.name} – Attend`;
   room.missed = 0;
   room.tell("seen");
+  const open = (t, frameId, plays) => {
+    timeline.mark([{ t_s: t }]);
+    openMoment(room, t, frameId, hooks, plays);
+  };
   const hooks = {
-    open: (t, frameId) => {
-      timeline.mark([{ t_s: t }]);
-      openMoment(room, t, frameId, hooks);
-    },
+    open: (t, frameId) => open(t, frameId, false),
+    play: (t, frameId) => open(t, frameId, true),
     cited: (citations) => timeline.mark(citations),
     ask: (words) => {
       byId("question").value = words;
@@ -54,14 +46,11 @@ function select(room, rooms) {
     const { info, status } = room;
     byId("source-name").textContent = info.name;
     const badge = info.state === "open" ? (status?.badge ?? "opening") : info.state;
-    byId("badge").textContent = BADGES[badge] ?? badge;
+    byId("badge").textContent = badge;
     byId("badge").dataset.badge = badge;
     byId("notes").textContent = [...info.notes, ...info.findings].join(" ");
     byId("retry").hidden = info.state !== "failed";
     byId("problem").textContent = info.problem ? `${info.problem.problem} ${info.problem.remedy}` : (status?.eyes.problem ?? "");
-    const hosts = status?.alerts_leave_to ?? [];
-    byId("egress").textContent = [egress.text, ...hosts.map((host) => `alerts go to ${host}`)].join("; ");
-    byId("egress").dataset.local = egress.local && !hosts.length;
     byId("picture-note").textContent = badge === "paused" ? "Paused: nothing is looked at" : "";
     byId("pause").textContent = badge === "paused" ? "Go on" : "Pause";
   };
@@ -78,11 +67,6 @@ function select(room, rooms) {
   on(byId("retry"), "click", attempt(() => room.post("retry")));
   on(byId("pause"), "click", attempt(() => room.post(room.status?.badge === "paused" ? "resume" : "pause")));
   on(byId("forget"), "click", attempt(() => openForget(room)));
-  on(room, "memory", ({ detail: { forgotten } }) => {
-    const picture = byId("picture");
-    const t = Number(picture.dataset.t);
-    if (forgotten && t >= forgotten.start_s && t <= forgotten.end_s) picture.width = picture.width; // clears it
-  });
   byId("export").href = `${room.path}/export`;
   showInfo();
   showLive(room, byId("picture"), signal);
@@ -92,9 +76,34 @@ function select(room, rooms) {
   for (const button of byId("sources").children) button.setAttribute("aria-pressed", String(button.value === room.info.id));
 }
 
-function showLink(rooms) {
-  const lost = rooms.some((room) => !room.connected);
-  byId("link").textContent = lost ? "Not connected; trying again …" : "";
+/** Say what leaves the machine, for the model or by the webhooks of any source; nothing before all of them are known. */
+function showEgress({ local, text }, rooms) {
+  if (!rooms.every((room) => room.known)) return;
+  const places = [...new Set(rooms.flatMap((room) => room.status?.alerts_leave_to ?? []))].join(", ");
+  const banner = byId("egress");
+  if (!places) banner.textContent = text;
+  else banner.textContent = local ? `Alerts go to ${places}; nothing else leaves this machine` : `${text}; alerts go to ${places}`;
+  banner.dataset.local = local && !places;
+}
+
+let searching = false;
+
+/** Once a connection was lost, say so until all are back, and with the same server: `begin` sees whether it is another. */
+async function findServer(rooms) {
+  if (searching) return;
+  searching = true;
+  byId("link").textContent = "Not connected; trying again …";
+  for (let found = false; !found; ) {
+    await pause(AGAIN_MS);
+    try {
+      await begin();
+      found = rooms.every((room) => room.connected);
+    } catch {
+      // It does not answer yet.
+    }
+  }
+  byId("link").textContent = "";
+  searching = false;
 }
 
 function showTheme() {
@@ -115,7 +124,7 @@ function showTheme() {
 }
 
 /** A button that shows another source, with its live picture, renewed now and then. */
-function sourceButton(room, rooms) {
+function sourceButton(room) {
   const preview = h("canvas", { width: 96, height: 54, "aria-hidden": "true" });
   const name = h("span", {}, room.info.name);
   const label = () => {
@@ -125,7 +134,7 @@ function sourceButton(room, rooms) {
   };
   for (const type of ["room", "status", "alert", "seen"]) room.addEventListener(type, label);
   showLive(room, preview, new AbortController().signal, PREVIEW_REST_MS);
-  return h("button", { type: "button", value: room.info.id, on: { click: () => select(room, rooms) } }, preview, name);
+  return h("button", { type: "button", value: room.info.id, on: { click: () => select(room) } }, preview, name);
 }
 
 function tellAlert(room, alert) {
@@ -154,17 +163,17 @@ async function start() {
     return;
   }
   byId("link").textContent = "";
-  egress = session.egress;
-  byId("egress").title = `Model: ${egress.model}`;
+  byId("egress").title = `Model: ${session.egress.model}`;
   const rooms = session.rooms.map((info) => new Room(info));
   const sources = byId("sources");
   sources.hidden = rooms.length < 2;
-  if (rooms.length > 1) sources.append(...rooms.map((room) => sourceButton(room, rooms)));
+  if (rooms.length > 1) sources.append(...rooms.map(sourceButton));
   for (const room of rooms) {
     room.addEventListener("alert", ({ detail: alert }) => tellAlert(room, alert));
-    room.addEventListener("link", () => showLink(rooms));
+    room.addEventListener("lost", () => findServer(rooms));
+    room.addEventListener("status", () => showEgress(session.egress, rooms));
   }
-  select(rooms[0], rooms);
+  select(rooms[0]);
 }
 
 showTheme();

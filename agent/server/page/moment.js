@@ -1,19 +1,21 @@
 // One moment, large: its picture, what is known of it, and the frames that follow it, played.
 
-import { byId, clock, h, timeOfDay } from "/page/dom.js";
+import { byId, clock, h, isIn, pause, timeOfDay } from "/page/dom.js";
 
 const PLAY_S = 8; // one stretch is fetched at a time
 const FRAMES_A_SECOND = 4;
 const LONGEST_MS = 1000;
 const SIDE_PX = 1600;
+const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
-/** Open a moment of a room in a dialog; `hooks.ask(words)` begins a question about it. */
-export async function openMoment(room, t, frameId, hooks) {
+/** Open a moment of a room in a dialog, and play on from it if told to; `hooks.ask(words)` begins a question about it. */
+export async function openMoment(room, t, frameId, hooks, plays) {
   const dialog = byId("moment");
   const title = h("h2", { id: "moment-title", tabIndex: -1 });
   const picture = h("img", { class: "large", alt: "" });
   const facts = h("p", { class: "facts" });
   const problem = h("p", { class: "problem", role: "alert" });
+  const end = h("p", { class: "muted", role: "status" });
   const play = h("button", { type: "button", class: "primary", textContent: "Play from here" });
   const pin = h("button", { type: "button", hidden: true });
   const ask = h("button", { type: "button", textContent: "Ask about it" });
@@ -28,6 +30,7 @@ export async function openMoment(room, t, frameId, hooks) {
     picture,
     facts,
     h("div", { class: "choices" }, play, pin, ask),
+    end,
     problem,
   );
 
@@ -40,21 +43,25 @@ export async function openMoment(room, t, frameId, hooks) {
 
   function label() {
     pin.hidden = !moment || moment.tier === "past";
-    pin.textContent = moment?.pinned ? "Unpin" : "Pin";
+    pin.textContent = moment && `${moment.pinned ? "Unpin" : "Pin"} ${clock(moment.t_s)}`;
     pin.setAttribute("aria-pressed", String(Boolean(moment?.pinned)));
   }
 
-  async function load(t_s, frame_id) {
+  /** Tell what is known of a moment; returns its frame, or null. */
+  async function describeMoment(t_s, frame_id) {
     const known = await room.get("moment", { t_s, frame_id });
     moment = known.moment;
-    if (known.frame) show(known.frame);
-    else {
-      title.textContent = clock(t_s);
-      picture.removeAttribute("src");
-      problem.textContent = "No picture is left of this moment: it was never kept, gave way to newer ones, or was forgotten.";
-    }
     facts.textContent = describe(known);
     label();
+    return known.frame;
+  }
+
+  async function load(t_s, frame_id) {
+    const frame = await describeMoment(t_s, frame_id);
+    if (frame) return show(frame);
+    title.textContent = clock(t_s);
+    picture.removeAttribute("src");
+    problem.textContent = "No picture is left of this moment: it was never kept, gave way to newer ones, or was forgotten.";
   }
 
   function stop() {
@@ -63,45 +70,74 @@ export async function openMoment(room, t, frameId, hooks) {
     play.textContent = "Play from here";
   }
 
+  /** Where to go on after a time: with the frames that follow soon, else with the next moment that has a picture. */
+  async function follow(from) {
+    const until = from + PLAY_S;
+    const frames = await room.get("frames", { start_s: from, end_s: until, limit: PLAY_S * FRAMES_A_SECOND });
+    const next = frames.filter((frame) => frame.t_s > shown.t_s);
+    if (next.length) return next;
+    const { moments } = await room.get("timeline");
+    const later = moments.find((one) => one.t_s > until && one.tier !== "past");
+    return later ? [later] : [];
+  }
+
   async function run() {
     playing = new AbortController();
     const { signal } = playing;
     play.textContent = "Stop playing";
-    facts.textContent = "";
+    const begun = shown;
     try {
-      let from = shown.t_s;
-      for (;;) {
-        const frames = await room.get("frames", { start_s: from, end_s: from + PLAY_S, limit: PLAY_S * FRAMES_A_SECOND });
-        const next = frames.filter((frame) => frame.t_s > shown.t_s);
-        if (!next.length || signal.aborted) break;
+      for (let next = await follow(begun.t_s); next.length && !signal.aborted; next = await follow(shown.t_s)) {
         for (const frame of next) {
           await pause(Math.min(LONGEST_MS, 1000 * (frame.t_s - shown.t_s)));
           if (signal.aborted) return;
+          facts.textContent = "";
           show(frame);
           await picture.decode().catch(() => {}); // a picture that has just gone leaves the one before
         }
-        from = shown.t_s;
       }
-      problem.textContent = "Nothing more is remembered after this.";
+      if (!signal.aborted) end.textContent = "Nothing more is remembered after this.";
     } catch (error) {
       problem.textContent = error.message;
     }
+    if (!signal.aborted) rest(begun);
+  }
+
+  /** Stop playing, and tell of the frame that is shown now. */
+  function rest(begun) {
     stop();
+    if (shown !== begun) attempt(() => describeMoment(shown.t_s, shown.frame_id));
+  }
+
+  async function attempt(work) {
+    try {
+      await work();
+    } catch (error) {
+      problem.textContent = error.message;
+    }
   }
 
   play.addEventListener("click", () => {
-    problem.textContent = "";
-    if (playing) stop();
+    problem.textContent = end.textContent = "";
+    if (playing) rest();
     else run();
   });
-  pin.addEventListener("click", async () => {
-    try {
+  room.addEventListener(
+    "memory",
+    ({ detail: { forgotten } }) => {
+      if (!isIn(forgotten, shown.t_s)) return;
+      stop();
+      picture.removeAttribute("src");
+      attempt(() => load(shown.t_s, shown.frame_id));
+    },
+    { signal: keys.signal },
+  );
+  pin.addEventListener("click", () =>
+    attempt(async () => {
       moment = await room.post(moment.pinned ? "unpin" : "pin", { t_s: moment.t_s });
       label();
-    } catch (error) {
-      problem.textContent = error.message;
-    }
-  });
+    }),
+  );
   ask.addEventListener("click", () => {
     const at = clock(shown.t_s);
     dialog.close();
@@ -120,11 +156,12 @@ export async function openMoment(room, t, frameId, hooks) {
   if (!dialog.open) dialog.showModal();
   title.textContent = clock(t);
   title.focus();
-  try {
+  await attempt(async () => {
     await load(t, frameId);
-  } catch (error) {
-    problem.textContent = error.message;
-  }
+    if (!plays || STILL.matches || !picture.hasAttribute("src")) return;
+    await picture.decode().catch(() => {});
+    if (!keys.signal.aborted && !playing) run();
+  });
 }
 
 function describe({ frame, moment, reason }) {
@@ -140,5 +177,3 @@ function describe({ frame, moment, reason }) {
   }
   return parts.filter(Boolean).join(" · ");
 }
-
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));

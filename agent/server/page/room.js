@@ -2,6 +2,8 @@
 
 import { keepSocket, request } from "/page/api.js";
 
+const ITEMS_HELD = 200; // questions and alerts, the newest; as the server
+
 export class Room extends EventTarget {
   constructor(info) {
     super();
@@ -9,6 +11,7 @@ export class Room extends EventTarget {
     this.status = null;
     this.conversation = [];
     this.connected = false;
+    this.known = false; // whether the server has told of it yet
     this.missed = 0; // alerts while another room was looked at
     keepSocket(
       `${this.path}/events`,
@@ -16,7 +19,7 @@ export class Room extends EventTarget {
         message: (data) => this.take(JSON.parse(data)),
         closed: () => {
           this.connected = false;
-          this.tell("link");
+          this.tell("lost");
         },
       },
       new AbortController().signal,
@@ -55,8 +58,8 @@ export class Room extends EventTarget {
         this.info = message.room;
         this.status = message.status;
         this.conversation = message.conversation;
-        this.connected = true;
-        for (const type of ["link", "room", "status", "snapshot"]) this.tell(type);
+        this.connected = this.known = true;
+        for (const type of ["room", "status", "snapshot"]) this.tell(type);
         return;
       case "room":
         this.info = message;
@@ -67,7 +70,7 @@ export class Room extends EventTarget {
       case "event": {
         const turn = this.conversation.find((item) => item.id === message.turn);
         if (!turn) return;
-        turn.events.push(message.event);
+        keep(turn.events, message.event);
         return this.tell("event", { turn, event: message.event });
       }
       case "turn_state": {
@@ -76,9 +79,20 @@ export class Room extends EventTarget {
         Object.assign(turn, { state: message.state, error: message.error, latency: message.latency });
         return this.tell("turn_state", turn);
       }
-      default:
+      case "turn":
+      case "alert":
         this.conversation.push(message);
+        if (this.conversation.length > ITEMS_HELD) this.conversation.shift();
         return this.tell(message.type, message);
+      case "memory":
+        return this.tell("memory", message);
     }
   }
+}
+
+/** Add an event to those of a turn; successive tokens are one. */
+function keep(events, event) {
+  const last = events.at(-1);
+  if (event.type === "token" && last?.type === "token") last.text += event.text;
+  else events.push(event);
 }

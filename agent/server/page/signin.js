@@ -4,17 +4,21 @@ const problem = document.getElementById("problem");
 
 async function enter(token) {
   problem.textContent = "";
-  const reply = await fetch("/session", {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ token }),
-  });
-  if (reply.ok) {
-    location.replace("/");
-    return;
+  try {
+    const reply = await fetch("/session", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ token }),
+    });
+    if (reply.ok) {
+      location.replace("/");
+      return;
+    }
+    const told = await reply.json();
+    problem.textContent = `${told.problem} ${told.remedy}`;
+  } catch {
+    problem.textContent = "The server does not answer. Look into the terminal it was started in.";
   }
-  const told = await reply.json();
-  problem.textContent = `${told.problem} ${told.remedy}`;
 }
 
 document.getElementById("signin").addEventListener("submit", (event) => {

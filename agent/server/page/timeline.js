@@ -1,4 +1,4 @@
-// The memory's timeline: scores with both thresholds, gaps, marks for moments, thumbnails; a click opens a moment.
+// The memory's timeline: scores with both thresholds, gaps, marks for moments, thumbnails; a click plays a moment.
 
 import { byId, clock, h, timeOfDay } from "/page/dom.js";
 import { thumbnail } from "/page/turn.js";
@@ -28,7 +28,7 @@ function s(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Show a room's timeline until the signal ends it. Returns `mark(citations)`; `hooks.open(t, frameId)` opens a moment. */
+/** Show a room's timeline until the signal ends it. Returns `mark(citations)`; `hooks.play(t, frameId)` plays a moment. */
 export function showTimeline(room, hooks, signal) {
   let data = null;
   let zoom = Infinity;
@@ -150,7 +150,7 @@ export function showTimeline(room, hooks, signal) {
     for (const [name, moment] of wanted) {
       let element = thumbs.get(name);
       if (!element) {
-        element = thumbnail(room, moment, hooks.open);
+        element = thumbnail(room, moment, hooks.play);
         element.tabIndex = -1;
         thumbs.set(name, element);
       }
@@ -228,7 +228,7 @@ export function showTimeline(room, hooks, signal) {
   slider.addEventListener("pointerleave", () => data && point(null));
   slider.addEventListener("click", (event) => {
     const moment = data && nearest(timeAt(event));
-    if (moment) hooks.open(moment.t_s, moment.frame_id);
+    if (moment) hooks.play(moment.t_s, moment.frame_id);
   });
   slider.addEventListener("keydown", (event) => {
     const moments = data?.moments.filter(inside) ?? [];
@@ -242,7 +242,7 @@ export function showTimeline(room, hooks, signal) {
     } else if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
       const moment = at ?? moments[last];
-      hooks.open(moment.t_s, moment.frame_id);
+      hooks.play(moment.t_s, moment.frame_id);
     }
   });
   strip.addEventListener("keydown", (event) => {

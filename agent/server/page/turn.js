@@ -154,6 +154,14 @@ export function thumbnail(room, frame, open) {
   );
 }
 
+/** Fetch a small picture again: it may be gone. */
+export function fetchAgain(picture) {
+  const address = new URL(picture.src);
+  address.searchParams.set("again", Date.now()); // else the browser would show what it holds
+  picture.removeAttribute("src");
+  picture.src = address;
+}
+
 function showRequest(room, { request, problem, new_frame: newFrame }) {
   const trouble = h("p", { class: "problem", role: "alert" }, problem);
   const reply = async (text) => {
