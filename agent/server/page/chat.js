@@ -55,6 +55,7 @@ export function showChat(room, hooks, signal) {
     const busy = state === "running" || state === "waiting";
     stop.hidden = !busy;
     send.disabled = busy || room.info.state !== "open";
+    grow(); // the buttons beside it come and go
     byId("thread").textContent = room.info.thread ? `“${room.info.thread}”` : "";
   }
 

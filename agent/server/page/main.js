@@ -50,6 +50,7 @@ function select(room) {
     byId("badge").dataset.badge = badge;
     byId("notes").textContent = [...info.notes, ...info.findings].join(" ");
     byId("retry").hidden = info.state !== "failed";
+    for (const id of ["pause", "forget", "export"]) byId(id).hidden = info.state !== "open";
     byId("problem").textContent = info.problem ? `${info.problem.problem} ${info.problem.remedy}` : (status?.eyes.problem ?? "");
     byId("picture-note").textContent = badge === "paused" ? "Paused: nothing is looked at" : "";
     byId("pause").textContent = badge === "paused" ? "Go on" : "Pause";

@@ -14,9 +14,9 @@ export function showNumbers(room, signal) {
     if (turn) {
       const { age_s, late_s, queue_s, first_token_s, total_s, tokens_in, tokens_out } = turn.latency;
       rows.push(["Last answer", seconds(total_s)], ["· first words after", seconds(first_token_s)]);
-      if (age_s !== null) rows.push(["· newest picture was", `${seconds(age_s)} old`]);
-      if (late_s !== null) rows.push(["· pictures came late by", `${seconds(late_s)} on average`]);
-      if (queue_s !== null) rows.push(["· last picture was in line", seconds(queue_s)]);
+      if (age_s !== null) rows.push(["· newest picture", `${seconds(age_s)} old`]);
+      if (late_s !== null) rows.push(["· pictures late, mean", seconds(late_s)]);
+      if (queue_s !== null) rows.push(["· last picture in line", seconds(queue_s)]);
       rows.push(["· tokens in, out", `${tokens_in}, ${tokens_out}`]);
     }
     if (status) {
@@ -24,7 +24,8 @@ export function showNumbers(room, signal) {
       rows.push(
         ["Now at", status.position_s === null ? "–" : clock(status.position_s)],
         ["Frames seen", eyes.seen],
-        ["Frames kept", `${eyes.kept} and ${eyes.key_moments} key moments`],
+        ["Frames kept", eyes.kept],
+        ["Key moments", eyes.key_moments],
         ["Frames dropped", eyes.dropped],
         ["Notes", eyes.notes],
         ["Last picture came", `${seconds(eyes.quiet_s)} ago`],

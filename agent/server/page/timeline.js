@@ -46,7 +46,7 @@ export function showTimeline(room, hooks, signal) {
   const key = h(
     "p",
     { class: "key muted" },
-    Object.entries(KEY).map(([name, label]) => [h("span", { class: `swatch ${name}`, "aria-hidden": "true" }), label]),
+    Object.entries(KEY).map(([name, label]) => h("span", {}, h("span", { class: `swatch ${name}`, "aria-hidden": "true" }), label)),
   );
   byId("timeline").replaceChildren(slider, axis, tip, strip, key, words, help);
 

@@ -73,7 +73,7 @@ export function showWatches(room, signal) {
       const view = items.get(watch.id);
       view.state.textContent = state;
       view.state.dataset.badge = state === "watching" ? "live" : state === "cooling" ? "" : "stale";
-      const sent = watch.webhook ? ` Alerts go to ${watch.webhook}.` : "";
+      const sent = watch.webhook ? ` Alerts go to ${watch.webhook}` : "";
       view.reason.textContent = `${reason} ${checked} checked, ${fired} alert${fired === 1 ? "" : "s"}, ${skipped} skipped.${sent}`.trim();
     }
   }
