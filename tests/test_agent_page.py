@@ -293,7 +293,7 @@ def test_everything_can_be_reached_by_keyboard(watched: Served, visit: Open) -> 
         reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
         outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert outline != "none" or page.evaluate("document.activeElement === document.body")
-    assert {"theme", "pause", "question", "slider", "forget", "export"} <= reached
+    assert {"theme", "question", "slider", "forget", "export"} <= reached
     page.locator(".slider").focus()
     page.keyboard.press("ArrowLeft")
     assert page.locator(".slider").get_attribute("aria-valuetext")

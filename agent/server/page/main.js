@@ -50,7 +50,8 @@ function select(room) {
     byId("badge").dataset.badge = badge;
     byId("notes").textContent = [...info.notes, ...info.findings].join(" ");
     byId("retry").hidden = info.state !== "failed";
-    for (const id of ["pause", "forget", "export"]) byId(id).hidden = info.state !== "open";
+    for (const id of ["forget", "export"]) byId(id).hidden = info.state !== "open";
+    byId("pause").hidden = info.state !== "open" || badge === "ended";
     byId("problem").textContent = info.problem ? `${info.problem.problem} ${info.problem.remedy}` : (status?.eyes.problem ?? "");
     byId("picture-note").textContent = badge === "paused" ? "Paused: nothing is looked at" : "";
     byId("pause").textContent = badge === "paused" ? "Go on" : "Pause";
