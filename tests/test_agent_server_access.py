@@ -255,7 +255,7 @@ async def test_a_camera_s_password_shows_nowhere_while_it_is_watched(
             assert camera.stdout
             assert camera.stdout.readline() == "ready\n"
             address = f"rtsp://nurse:s3cret@127.0.0.1:{port}/cam"
-            with serving([address], settings(tmp_path), {"when": "never", "say": "x"}) as served:
+            with serving([address], settings(tmp_path), {"when": "Now", "say": "A test card."}) as served:
                 told = []
                 async with events_of(served) as events:
                     told.append(json.dumps(await read_until(events, "snapshot")))
@@ -268,6 +268,10 @@ async def test_a_camera_s_password_shows_nowhere_while_it_is_watched(
                     served.post("/rooms/1/ask", text="Hi?")
                     told += [json.dumps(await read_until(events, "turn_state", state="failed")), json.dumps(status)]
                     seen_until(served, 1.0)
+                    served.post("/rooms/1/ask", text="Now?")
+                    latency = (await read_until(events, "turn_state", state="done"))["latency"]
+                    assert 0 < latency["age_s"] < 10
+                    assert latency["late_s"] is None  # a camera has no time at which a frame is due
                     camera.kill()
                     told.append(json.dumps(await read_until(events, "status", badge="stale")))
                 told += [served.client.get(path).text for path in ("/", "/session", "/rooms/1/timeline")]
