@@ -1,6 +1,6 @@
 """The agent's eyes on one source: capture, memory and notes, composed; threads of their own feed them.
 
-source -> Capture (thread) -> Recorder (thread) -> StreamMemory + FrameStore, and Notes for clear frames
+source -> Capture (thread) -> Recorder (thread) -> StreamMemory + FrameStore, and Notes for key moments
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from agent.config import Config
+from agent.glance import Glance
 from agent.notes import NoteTaker
 from agent.remembered import Remembered, open_remembered
 from agent.seen import as_evidence, as_seen, spread
@@ -26,7 +27,7 @@ from memory.stream.policy import Decision
 from memory.stream.recall import stretches, window
 from memory.stream.recorder import Recorder
 from tools.base import NEAR_S, Evidence, SeenFrame
-from tools.errors import AttendError, ConfigError, MediaError
+from tools.errors import AttendError, ConfigError, MediaError, StoreError
 from tools.media import (
     Capture,
     CaptureStats,
@@ -39,7 +40,7 @@ from tools.media import (
     format_clock,
     open_source,
 )
-from tools.media.health import Health, Trouble
+from tools.media.health import Trouble
 
 WAIT_S = 0.2
 """How long one look at the recorder may last before progress is shown and a stop is heeded; our choice."""
@@ -73,10 +74,8 @@ class Eyes:
     _spec: str
     _options: MediaOptions
     _can_reread: bool
-    _live: deque[Frame]
-    _health: Health | None
+    _glance: Glance
     _listeners: list[Listener]
-    _forgotten: list[Span]
     _stop_waiting: threading.Event = field(default_factory=threading.Event)
     _troubles: deque[AttendError] = field(default_factory=lambda: deque(maxlen=TROUBLES_HELD))
 
@@ -117,7 +116,7 @@ class Eyes:
 
     def live_frame(self) -> Frame | None:
         """The newest picture of the source, at the rate of `open_eyes(view_fps=...)`, whether remembered or not."""
-        return self._live[-1] if self._live else None
+        return self._glance.newest()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Have a function called with each frame that shows memory something new; returns what ends that.
@@ -130,12 +129,11 @@ class Eyes:
     def pause(self) -> None:
         """Stop looking: nothing is shown or remembered until `resume`; a gap tells of it. A file read ahead waits."""
         self._capture.pause()
-        self._live.clear()
+        self._glance.pause()
 
     def resume(self) -> None:
         """Look again after `pause`."""
-        if self._health:
-            self._health.begin()
+        self._glance.resume()
         self._capture.resume()
 
     @property
@@ -188,7 +186,7 @@ class Eyes:
 
     def gaps(self) -> list[Gap]:
         """Stretches of the source that could not be read, oldest first; what is wrong with it now is the last."""
-        trouble = self._trouble()
+        trouble = self.problem
         now = [Gap(self.source, trouble.since_s, None, trouble.text)] if trouble and trouble.blind else []
         return [*self.memory.gaps, *now]
 
@@ -263,9 +261,22 @@ class Eyes:
         """Write pictures, moments and notes of a span (None: all) to a zip file. Raises StoreError if it cannot be."""
         return self.remembered.export(path, span)
 
+    @property
+    def problem(self) -> Trouble | None:
+        """What is wrong with the picture of a live source now; nothing is, while nobody looks."""
+        return None if self.paused or self.finished else self._glance.trouble()
+
+    def troubles(self) -> dict[str, int]:
+        """The errors of late in words, and how often each came; those of taking notes only while they last."""
+        self._troubles.extend(self._recorder.take_errors())
+        troubles = [*self.remembered.troubles, *self._troubles]
+        if self._note_taker and self._note_taker.error:
+            troubles.append(self._note_taker.error)
+        return Counter(str(trouble).rstrip(".") for trouble in troubles)
+
     def status(self) -> EyesStatus:
         """How capture and memory are doing, in numbers, for people."""
-        trouble, stats, capture, store = self._trouble(), self.memory.stats, self._capture.stats, self.memory.store
+        trouble, stats, capture, store = self.problem, self.memory.stats, self._capture.stats, self.memory.store
         return EyesStatus(
             seen=stats.seen,
             kept=stats.kept_now,
@@ -281,7 +292,7 @@ class Eyes:
             lost=stats.lost,
             unnoted=self._unnoted,
             problem=trouble.text if trouble else None,
-            troubles=self._told_troubles(),
+            troubles=self._counted_troubles(),
             paused=self.paused,
         )
 
@@ -306,17 +317,18 @@ class Eyes:
         parts += [f"{self._unnoted} not noted"] if self._unnoted else []
         if stats.newest_s is not None:
             parts.append(f"now at {format_clock(stats.newest_s)}")
-        if told := self._trouble():
-            parts.append(told.text)
-        elif remark := self._health.remark() if self._health else None:
+        if trouble := self.problem:
+            parts.append(trouble.text)
+        elif remark := self._glance.remark():
             parts.append(remark)
         parts += [f"no picture from {gap.text}" for gap in self.memory.gaps[-3:]]
-        return ", ".join(parts + self._told_troubles())
+        return ", ".join(parts + self._counted_troubles())
 
     def close(self) -> None:
         """Stop capture and memory; the frames and notes stay on disk. All is closed, whatever fails on the way."""
         with ExitStack() as stack:
             stack.callback(self.remembered.close)
+            stack.callback(self._end_problem)
             stack.callback(self._source.close)
             stack.callback(self._recorder.close)
             if self._note_taker:  # first: the recorder may wait for it
@@ -326,19 +338,13 @@ class Eyes:
     def _unnoted(self) -> int:
         return self._note_taker.unnoted if self._note_taker else 0
 
-    def _told_troubles(self) -> list[str]:
-        self._troubles.extend(self._recorder.take_errors())
-        troubles = [*self.remembered.troubles, *self._troubles]
-        if self._note_taker and self._note_taker.error:
-            troubles.append(self._note_taker.error)
-        counted = Counter(str(trouble).rstrip(".") for trouble in troubles)
-        return [f"{text} ({number} times)" if number > 1 else text for text, number in counted.items()]
+    def _counted_troubles(self) -> list[str]:
+        return [f"{text} ({number} times)" if number > 1 else text for text, number in self.troubles().items()]
 
-    def _trouble(self) -> Trouble | None:
-        """What is wrong with a live source now; nothing is, while nobody looks."""
-        if self._health is None or self.paused or self.finished:
-            return None
-        return self._health.trouble()
+    def _end_problem(self) -> None:
+        """Let a stretch that showed nothing end with the watching."""
+        with suppress(StoreError):  # the disk is full, and it was told while it lasted
+            self._glance.end_troubles(closing=True)
 
     def _finish_notes(self) -> None:
         if self._note_taker and not self.plays:
@@ -364,7 +370,7 @@ class Eyes:
         return [
             SeenFrame(frame_id=self.memory.store.put(frame), t_s=frame.t_s, source=frame.source)
             for frame in frames
-            if not any(frame.t_s in span for span in self._forgotten)
+            if not any(frame.t_s in span for span in self._glance.forgotten)
         ]
 
 
@@ -395,35 +401,17 @@ def open_eyes(
         stack.callback(remembered.close)
         plays = info.live or realtime
         taker = NoteTaker(remembered.notes, memory.moments, plays) if config.take_notes else None
-        live: deque[Frame] = deque(maxlen=1)
-        forgotten: list[Span] = []  # of what was seen so far: a file still holds it, and is not read again there
-
-        def drop(span: Span) -> None:
-            seen_s = max(memory.stats.newest_s or 0.0, *(frame.t_s for frame in tuple(live)), 0.0)
-            if span.start_s <= seen_s:
-                forgotten.append(Span(span.start_s, min(span.end_s, seen_s)))
-            if any(frame.t_s in span for frame in tuple(live)):
-                live.clear()
-
-        remembered.on_forget.append(drop)
+        glance = Glance(info, view_fps if wide else fps, memory)
+        remembered.on_forget.append(glance.drop)
         if taker:
             stack.callback(taker.close)
             remembered.on_forget.append(taker.drop)
-        shown_fps = view_fps if wide else fps
-        health = Health(info, 1 / shown_fps if shown_fps else 0.0) if info.live else None
-
-        def glance(event: Frame | Gap) -> None:
-            if isinstance(event, Frame):
-                live.append(event)
-            if health:
-                health.look(event)
-
         capture = Capture(
             source,
             realtime=realtime,
             loop=loop,
             fps=fps if wide else None,
-            glance=glance,
+            glance=glance.look,
             offset_s=remembered.offset_s,
         )
         listeners: list[Listener] = []
@@ -434,10 +422,16 @@ def open_eyes(
             for listener in tuple(listeners):
                 listener(frame, decision)
 
-        recorder = Recorder(capture, memory, on_kept, live=plays, on_turn=remembered.caretaker()).start()
+        caretaker = remembered.caretaker()
+
+        def look_after() -> None:
+            glance.end_troubles()
+            caretaker()
+
+        recorder = Recorder(capture, memory, on_kept, live=plays, on_turn=look_after).start()
         stack.pop_all()
     can_reread = info.kind == "video" and not info.live and not loop
     return Eyes(
-        memory, remembered.notes, remembered, source, capture, recorder, taker, spec, config.media, can_reread, live,
-        health, listeners, forgotten,
+        memory, remembered.notes, remembered, source, capture, recorder, taker, spec, config.media, can_reread, glance,
+        listeners,
     )  # fmt: skip

@@ -293,8 +293,7 @@ def _resume(archive: Archive, memory: StreamMemory, info: SourceInfo) -> tuple[f
     last_s = max(last_s or 0.0, *(moment.end_s for moment in moments), 0.0)
     # A clock that was set back must not make time run backwards.
     offset_s = max(now_wall_s - epoch_wall_s, last_s + 1.0)
-    if memory.moments is not None:
-        memory.restore(held, archive.gaps(), last_s)
+    memory.restore(held, archive.gaps(), last_s)
     memory.push_gap(Gap(info.name, last_s, offset_s, "nobody was watching"))
     return epoch_wall_s, offset_s
 

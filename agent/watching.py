@@ -21,6 +21,8 @@ from agent.watches import Alert, Watcher, WatchStatus
 from agent.webhooks import check_webhook, leaves_machine, shown_address
 from tools.errors import ConfigError, MediaError
 from tools.media import format_clock
+from tools.media.health import TroubleKind
+from tools.media.masking import mask_credentials
 
 EXIT_OK, EXIT_CANNOT_JUDGE, EXIT_NO_ALERT = 0, 3, 4
 
@@ -40,6 +42,27 @@ class Watching(BaseModel):
     local: bool
     leaves: tuple[str, ...]
     watches: tuple[WatchStatus, ...]
+
+
+class TroubleTold(BaseModel):
+    """A line of `--json` for something that goes wrong while watching goes on.
+
+    Attributes:
+        about: the `picture` of a live source, the `source` and its memory, or a `watch`.
+        text: what is wrong, in words.
+        over: whether it is over now; only of the picture.
+        t_s: the media time by then, in seconds.
+        watch_id: of the watch.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Literal["trouble"] = "trouble"
+    about: Literal["picture", "source", "watch"]
+    text: str
+    over: bool = False
+    t_s: float | None = None
+    watch_id: str | None = None
 
 
 class Ended(BaseModel):
@@ -122,6 +145,8 @@ class Screen:
     def __init__(self, console: Console, as_json: bool) -> None:
         self.console, self.as_json = console, as_json
         self._said: dict[str, str] = {}
+        self._picture: TroubleKind | None = None
+        self._errors: frozenset[str] = frozenset()
 
     def opened(self, eyes: Eyes, model: MLLM, statuses: Sequence[WatchStatus], webhook: str | None) -> None:
         local = model.abilities.local
@@ -159,14 +184,26 @@ class Screen:
         self.console.print(f"[dim]shown: {frames}[/]")
 
     def troubles(self, statuses: Sequence[WatchStatus]) -> None:
-        """Tell once of each watch that is not judged, that fails, or whose webhook does."""
+        """Tell, once each, of watches that is not judged, that fails, or whose webhook does."""
         for status in statuses:
             trouble = status.reason if status.state in ("cannot judge", "over budget") else ""
             if not trouble and (status.failed or status.undelivered):
                 trouble = f"{status.failed} checks failed, {status.undelivered} alerts undelivered. {status.reason}"
-            if trouble and trouble != self._said.get(status.watch.id) and not self.as_json:
-                self.console.print(f"[yellow]{safe(status.watch.condition)}: {safe(trouble)}[/]")
+            if trouble and trouble != self._said.get(status.watch.id):
+                self._tell(TroubleTold(about="watch", text=trouble, watch_id=status.watch.id), status.watch.condition)
             self._said[status.watch.id] = trouble
+
+    def source(self, eyes: Eyes) -> None:
+        """Tell once of each thing that goes wrong with the source and its memory, and of when the picture is well."""
+        now_s, problem = eyes.memory.stats.newest_s, eyes.problem
+        kind = problem.kind if problem else None
+        if kind != self._picture:
+            text = mask_credentials(problem.text) if problem else "the picture is good again"
+            self._tell(TroubleTold(about="picture", text=text, over=problem is None, t_s=now_s), eyes.source)
+        errors = frozenset(map(mask_credentials, eyes.troubles()))
+        for text in sorted(errors - self._errors):
+            self._tell(TroubleTold(about="source", text=text, t_s=now_s), eyes.source)
+        self._picture, self._errors = kind, errors
 
     def ended(self, reason: str, statuses: Sequence[WatchStatus]) -> None:
         if self.as_json:
@@ -180,14 +217,24 @@ class Screen:
             parts += [f"{number} {name}" for name, number in more.items() if number]
             self.console.print(f"[dim]{safe(status.watch.condition)}: {', '.join(parts)}[/]")
 
+    def _tell(self, trouble: TroubleTold, name: str) -> None:
+        if self.as_json:
+            self._json(trouble)
+        else:
+            colour = "green" if trouble.over else "yellow"
+            self.console.print(f"[{colour}]{safe(name)}: {safe(trouble.text)}[/]")
+
     def _json(self, record: BaseModel) -> None:
         print(record.model_dump_json(), flush=True)
 
 
 def _settings(source: str, config: Config, options: WatchingOptions, model: MLLM) -> Config:
-    """Notes are taken for models that need them; a recording that is read ahead ends where watching does."""
-    changes = {"take_notes": config.take_notes and not model.abilities.images}
-    if options.until_s and not options.realtime and Path(source).expanduser().exists():  # others are live
+    """Notes of a recording are taken for models that need them, since it can be watched again; those of live sources
+    are what is left to search of them. A recording that is read ahead ends where watching does.
+    """
+    recording = Path(source).expanduser().exists()
+    changes = {"take_notes": config.take_notes and not (recording and model.abilities.images)}
+    if options.until_s and not options.realtime and recording:
         return config.model_copy(
             update={**changes, "media": config.media.model_copy(update={"end_s": options.until_s})}
         )
@@ -208,6 +255,7 @@ def _wait(
             screen.alert(alert)
             if options.once:
                 return "the condition came true", fired
+        screen.source(eyes)
         screen.troubles(watcher.statuses())
         if reason:
             return reason, fired

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ import pytest
 from agent.cli import main
 from memory.place import places
 from memory.stream.archive import Archive
+from memory.stream.notes import Notes
+from tests.fixtures.faults import Camera, jpeg, wait_for
 from tests.fixtures.scenes import write_scenes
 
 ATTEND = [sys.executable, "-c", "from agent.cli import main; main()"]
@@ -188,6 +191,64 @@ def test_bad_input_is_one_clear_line(clip: Path, tmp_path: Path, arguments: list
     assert "Traceback" not in run.stderr
     for word in words:
         assert word in run.stderr
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_what_goes_wrong_with_a_camera_is_told_while_it_is_watched(tmp_path: Path, as_json: bool) -> None:
+    camera = Camera(lambda n: jpeg(1, n % 50), fps=20)
+    good = camera.draw
+    arguments = ["--when", "x", "--fps", "20", *(["--json"] if as_json else [])]
+    run = command(camera.address, tmp_path, script(tmp_path, *["no"] * 500), *arguments)
+    lines: list[str] = []
+
+    def told() -> list[str]:
+        return [line for line in lines if "picture" in line]
+
+    with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        output = process.stdout
+        assert output
+        reader = threading.Thread(target=lambda: lines.extend(iter(output.readline, "")))
+        reader.start()
+        try:
+            wait_for(lambda: lines)
+            time.sleep(5)  # its noise must be known before it can be called frozen
+            for bad, words in ((0, "black picture since "), (-1, "lens may be covered"), (1, "frozen picture since ")):
+                camera.draw = lambda n, bad=bad: jpeg(bad)
+                wait_for(lambda words=words: words in "".join(told()[-1:]))
+                camera.draw = good
+                wait_for(lambda: "the picture is good again" in told()[-1])
+            camera.on = False
+            wait_for(lambda: "no new picture for " in told()[-1])
+            camera.on = True
+            wait_for(lambda: "the picture is good again" in told()[-1])
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+            reader.join()
+            camera.close()
+    assert len(told()) == 8, "each once"
+    if as_json:
+        troubles = [json.loads(line) for line in told()]
+        assert {(trouble["type"], trouble["about"]) for trouble in troubles} == {("trouble", "picture")}
+        assert [trouble["over"] for trouble in troubles] == [False, True] * 4
+        assert [trouble["t_s"] for trouble in troubles] == sorted(trouble["t_s"] for trouble in troubles)
+
+
+def test_what_is_wrong_with_the_memory_is_told_and_live_sources_are_noted_for_every_model(tmp_path: Path) -> None:
+    camera = Camera(lambda n: jpeg(1 + n // 30, n), fps=10)
+    try:
+        for _ in range(2):
+            arguments = ["--when", "x", "--until", "0:03", "--json", "--policy", "curvestream"]
+            run = attend(camera.address, tmp_path, script(tmp_path, *["no"] * 50), *arguments)
+            assert run.returncode == 0, run.stderr
+            (place,) = places(tmp_path / "f")
+            (place / "memory.sqlite").write_bytes(b"no database" * 100)
+    finally:
+        camera.close()
+    (trouble,) = (record for record in records(run) if record["type"] == "trouble")
+    assert (trouble["about"], "memory.sqlite' was damaged" in trouble["text"]) == ("source", True)
+    with Notes(place, camera.address) as notes:
+        assert len(notes) > 0
 
 
 def test_a_camera_gives_the_time_of_day_and_its_end_is_no_success(

@@ -145,7 +145,11 @@ def test_a_camera_that_freezes_goes_black_is_covered_and_unplugged_recovers_each
             assert words in eyes.summary()
             camera.draw = good
             wait_problem(eyes, "")
-            assert eyes.gaps() == eyes.memory.gaps
+            wait_for(lambda words=words: eyes.memory.gaps and words.split(" since")[0] in eyes.memory.gaps[-1].reason)
+            told = eyes.gaps()
+            assert told == eyes.memory.gaps
+            assert told[-1].start_s < (told[-1].end_s or 0.0) < (eyes.memory.stats.newest_s or 0.0) + 0.1
+        assert len(eyes.memory.gaps) == 3
         camera.on = False
         wait_problem(eyes, "no new picture for ")
         camera.on = True
@@ -153,6 +157,11 @@ def test_a_camera_that_freezes_goes_black_is_covered_and_unplugged_recovers_each
         assert eyes.memory.gaps[-1].end_s is not None
         camera.silent.set()
         wait_problem(eyes, "no new picture for ")
+        camera.silent.clear()
+        camera.draw = lambda n: jpeg(0)
+        wait_problem(eyes, "black picture since ")
+    with watching(camera.address, config) as eyes:
+        assert [gap.reason for gap in eyes.memory.gaps[-2:]] == ["black picture", "nobody was watching"]
 
 
 def test_a_pause_is_no_fault(camera: Camera, tmp_path: Path) -> None:

@@ -94,6 +94,44 @@ def test_a_camera_that_freezes_is_told_and_recovers() -> None:
     assert texts(watched.see(noisy, 20)) == set()
 
 
+def test_every_freeze_is_told_however_long_the_one_before_and_whatever_silence_came_between() -> None:
+    watched = Watched()
+    watched.see(noisy, 12)
+    for _ in range(3):
+        assert texts(watched.see(noisy, 3)) == set()
+        assert "frozen picture" in str(watched.see(still, 60)[-1])
+        assert texts(watched.see(noisy, 3)) == set()
+        assert "black picture" in str(watched.see(lambda n: np.zeros_like(SCENE), 60)[-1])
+        watched.see(noisy, 1)  # brightness is looked at once a second
+    watched.see(noisy, 15)
+    watched.see(still, 1)
+    watched.begin_s += 120  # nothing comes for two minutes, right after two equal pictures
+    watched.see(noisy, 15)
+    assert "frozen picture" in str(watched.see(still, 10)[-1])
+
+
+def test_stretches_that_showed_nothing_are_gaps_when_they_are_over() -> None:
+    watched = Watched()
+    watched.see(noisy, 20)
+    assert watched.health.take_gaps(closing=True) == []
+    for picture in (still, black, flat):
+        watched.see(picture, 10)
+        watched.see(noisy, 10)
+        watched.see(picture, 1)  # too short to be told
+        watched.see(noisy, 9)
+    found = watched.health.take_gaps()
+    assert [(gap.source, gap.start_s, gap.reason) for gap in found] == [
+        ("camera", 20.0, "frozen picture"),
+        ("camera", 50.0, "black picture"),
+        ("camera", 80.0, "picture without any detail; the lens may be covered"),
+    ]
+    assert [gap.end_s for gap in found] == pytest.approx([30.0, 60.0, 90.0], abs=1.0)
+    watched.see(black, 10)
+    (gap,) = watched.health.take_gaps(closing=True)
+    assert (gap.start_s, gap.end_s) == (pytest.approx(110.0, abs=1.0), pytest.approx(120.0, abs=0.5))
+    assert watched.health.take_gaps(closing=True) == []
+
+
 def test_a_still_picture_is_remarked_on_but_no_fault() -> None:
     for picture in (still, ball):
         watched = Watched()
@@ -178,7 +216,9 @@ def test_damage_is_told_for_a_while_but_hides_nothing() -> None:
     watched.see(noisy, 10)
     watched.health.look(Gap("camera", 8.0, 9.5, "damaged packets or pictures: 7"), watched.now_s)
     told = watched.see(noisy, 10)
-    assert told[0] == Trouble(8.0, "pictures were left out from 0:08 to 0:09.5: damaged packets or pictures: 7", False)
+    left_out = "pictures were left out from 0:08 to 0:09.5: damaged packets or pictures: 7"
+    assert told[0] == Trouble("damaged", 8.0, left_out)
+    assert not told[0].blind
     assert watched.see(noisy, 1)[-1] is None
     watched.health.look(Gap("camera", 8.0, 9.5, "paused"), watched.now_s)
     assert watched.see(noisy, 1)[-1] is None

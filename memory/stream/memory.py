@@ -245,12 +245,12 @@ class StreamMemory:
         Raises:
             StoreError: if it cannot be written down that moments gave way.
         """
-        assert self.moments is not None
         with self._writing:
-            self.moments.restore(moments)
-            for moment in self.moments.all():
-                self.store.pin(moment.kept.frame_id)
-            self._make_room()
+            if self.moments is not None:
+                self.moments.restore(moments)
+                for moment in self.moments.all():
+                    self.store.pin(moment.kept.frame_id)
+                self._make_room()
             self._gaps.extend(gaps)
             self._newest_s = last_s
             self._journal.write()

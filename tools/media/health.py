@@ -15,6 +15,7 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
+from typing import Literal
 
 import numpy as np
 
@@ -49,19 +50,33 @@ _GRID = (9, 16)
 _SAMPLES = (90, 160)
 
 
+TroubleKind = Literal["silent", "black", "covered", "frozen", "damaged"]
+REASONS: dict[TroubleKind, str] = {
+    "black": "black picture",
+    "covered": "picture without any detail; the lens may be covered",
+    "frozen": "frozen picture",
+}
+"""What the gap of such a stretch is called; the others leave gaps of their own, or none."""
+
+
 @dataclass(frozen=True)
 class Trouble:
     """What is wrong with a source.
 
     Attributes:
+        kind: no new pictures (`silent`), or `black`, `covered`, `frozen` or `damaged` ones.
         since_s: since when, media time in seconds.
         text: what, in words.
-        blind: whether the pictures of now do not show what is there now.
     """
 
+    kind: TroubleKind
     since_s: float
     text: str
-    blind: bool = True
+
+    @property
+    def blind(self) -> bool:
+        """Whether the pictures of now do not show what is there now."""
+        return self.kind != "damaged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +95,7 @@ class Health:
     """
 
     def __init__(self, info: SourceInfo, period_s: float = 0.0) -> None:
-        self._sensor = info.kind != "screen"
+        self._source, self._sensor = info.name, info.kind != "screen"
         self._quiet_s = max(QUIET_S, 3 * period_s)
         self._lock = Lock()
         self._begun_s = time.monotonic()
@@ -95,6 +110,8 @@ class Health:
         self._black_from: _At | None = None
         self._flat_from: _At | None = None
         self._damage: tuple[Gap, float] | None = None  # and when it was told, monotonic
+        self._spoilt: Trouble | None = None  # black, covered or frozen now
+        self._gaps: list[Gap] = []  # stretches of these that are over
 
     def begin(self, now_s: float | None = None) -> None:
         """Wait for the next picture from now on, as after a pause."""
@@ -120,6 +137,22 @@ class Health:
             self._last = at
             if not (self._black_from or self._flat_from or self._frozen(at.now_s)):
                 self._good = at
+            before, self._spoilt = self._spoilt, self._find_spoilt(at.now_s)
+            if before and (self._spoilt is None or self._spoilt.kind != before.kind):
+                self._gaps.append(Gap(self._source, before.since_s, at.t_s, REASONS[before.kind]))
+
+    def take_gaps(self, *, closing: bool = False) -> list[Gap]:
+        """Hand over the black, covered and frozen stretches that have ended since the last call; once each.
+
+        Args:
+            closing: the one that lasts ends too.
+        """
+        with self._lock:
+            if closing and self._spoilt and self._last:
+                self._gaps.append(Gap(self._source, self._spoilt.since_s, self._last.t_s, REASONS[self._spoilt.kind]))
+                self._spoilt = None
+            gaps, self._gaps = self._gaps, []
+        return gaps
 
     def trouble(self, now_s: float | None = None) -> Trouble | None:
         """What is wrong now; None where nothing is. It ends by itself when good pictures come again."""
@@ -129,17 +162,13 @@ class Health:
             if now_s - last_s > self._quiet_s:
                 good = f"last good picture at {_clock(self._good)}" if self._good else "there was no good one before"
                 since_s = self._last.t_s if self._last else 0.0
-                return Trouble(since_s, f"no new picture for {now_s - last_s:.1f} s; {good}")
-            if (start := self._black_from) and now_s - start.now_s >= SETTLED_S:
-                return Trouble(start.t_s, f"black picture since {_clock(start)}")
-            if (start := self._flat_from) and now_s - start.now_s >= SETTLED_S:
-                return Trouble(start.t_s, f"picture without any detail since {_clock(start)}; the lens may be covered")
-            if start := self._frozen(now_s):
-                words = "not a pixel has changed, and before, all of it always did"
-                return Trouble(start.t_s, f"frozen picture since {_clock(start)}: {words}")
+                return Trouble("silent", since_s, f"no new picture for {now_s - last_s:.1f} s; {good}")
+            if spoilt := self._find_spoilt(now_s):
+                self._spoilt = spoilt  # what was told leaves a gap
+                return spoilt
             if self._damage and now_s - self._damage[1] < DAMAGE_S:
                 gap = self._damage[0]
-                return Trouble(gap.start_s, f"pictures were left out from {gap.text}", blind=False)
+                return Trouble("damaged", gap.start_s, f"pictures were left out from {gap.text}")
         return None
 
     def remark(self, now_s: float | None = None) -> str | None:
@@ -149,6 +178,18 @@ class Health:
             start = self._same_from if self._same_pairs else None
             still = start is not None and now_s - start.now_s >= STILL_S
             return f"the picture has not changed since {_clock(start)}" if still else None
+
+    def _find_spoilt(self, now_s: float) -> Trouble | None:
+        """Whether the pictures that come are black, covered or frozen."""
+        if (start := self._black_from) and now_s - start.now_s >= SETTLED_S:
+            return Trouble("black", start.t_s, f"black picture since {_clock(start)}")
+        if (start := self._flat_from) and now_s - start.now_s >= SETTLED_S:
+            words = f"picture without any detail since {_clock(start)}; the lens may be covered"
+            return Trouble("covered", start.t_s, words)
+        if start := self._frozen(now_s):
+            words = "not a pixel has changed, and before, all of it always did"
+            return Trouble("frozen", start.t_s, f"frozen picture since {_clock(start)}: {words}")
+        return None
 
     def _compare(self, samples: np.ndarray, at: _At) -> None:
         before, self._samples = self._samples, samples
@@ -160,9 +201,10 @@ class Health:
             self._same_pairs += 1
             return
         changed = np.asarray(_cells(before != samples).any(axis=(1, 3, 4)))
-        if self._same_from is not None and self._same_pairs:
-            still_s = at.now_s - self._same_from.now_s
-            self._longest_still_s = max(self._longest_still_s, still_s)
+        # A standstill that was a fault does not tell how long the source stands still when it is well.
+        first, last = self._same_from, self._last
+        if first and last and self._same_pairs and not self._find_spoilt(at.now_s):
+            self._longest_still_s = max(self._longest_still_s, last.now_s - first.now_s)
             self._changes.extend([np.zeros_like(changed)] * min(self._same_pairs, PAIRS))
         self._changes.append(changed)
         self._same_from, self._same_pairs = at, 0
