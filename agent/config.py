@@ -54,7 +54,7 @@ class Config(BaseModel):
         source: what `langgraph dev` watches; the command line is given its source.
         folder: where conversations, frames and notes are kept.
         quota_mb: the most that stored frames may take, in MiB; the oldest make room.
-        take_notes: note objects and words of clear frames, for `recall` and for models without images.
+        take_notes: note objects and words of key moments, for `recall` and for models without images.
         mllm: how the model is run.
         media: how sources are opened and sampled.
         memory: what is kept of a stream.

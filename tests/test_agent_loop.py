@@ -317,7 +317,7 @@ async def test_a_model_without_images_is_shown_notes(clip: Path, tmp_path: Path)
         await assistant.watch()
         newest = assistant.eyes.newest()
         assert newest is not None
-        assistant.eyes.notes.add(newest.t_s, newest.frame_id, "note", "a blue wall")
+        assistant.eyes.notes.add(newest.t_s, newest.frame_id, "label", "a blue wall")
         await run(assistant.ask("What is there?"))
     assert count_images(model.heard[0]) == 0
     assert "[0:08] <untrusted>a blue wall</untrusted>\n" in text_of(model.heard[0][-1])

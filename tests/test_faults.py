@@ -275,7 +275,7 @@ def test_a_wall_clock_that_is_set_does_not_disorder_moments(
 
 def note_much(notes: Notes) -> None:
     for number in range(1000):
-        notes.add(1.0, "f", "note", f"{number} " * 2000)
+        notes.add(1.0, "f", "text", f"{number} " * 2000)
 
 
 def test_a_full_disk_costs_frames_that_are_counted_and_nothing_else(camera: Camera, tmp_path: Path) -> None:
@@ -294,7 +294,7 @@ def test_a_full_disk_costs_frames_that_are_counted_and_nothing_else(camera: Came
             ballast.unlink()
             kept = len(Archive(eyes.remembered.place.folder).key_moments())
             wait_for(lambda: len(Archive(eyes.remembered.place.folder).key_moments()) > kept + 3)
-            eyes.notes.add(1.0, "f", "note", "there is room again")
+            eyes.notes.add(1.0, "f", "text", "there is room again")
             lost = eyes.status().lost
             seen = eyes.status().seen
             wait_for(lambda: eyes.status().seen > seen + 10)
@@ -388,7 +388,7 @@ def test_a_killed_chat_is_gone_on_with_and_a_damaged_index_is_made_anew(camera: 
         process.wait()
     place = next(places(folder))
     with Notes(place, camera.address, by_meaning) as notes:
-        notes.add(killed_s, "f", "note", "a gate")
+        notes.add(killed_s, "f", "text", "a gate")
         assert [note.text for note in notes.search("portal", 1)] == ["a gate"]
     (place / "vectors" / "chroma.sqlite3").write_bytes(b"damaged" * 999)
     config = settings(folder, "curvestream")
@@ -417,7 +417,7 @@ def test_two_processes_share_a_folder_and_forget_for_each_other(
             wait_for(lambda: eyes.status().key_moments > 1)
         first = next(places(folder))
         with Notes(first, camera.address) as notes:
-            notes.add(1.0, "f", "note", "a gate")
+            notes.add(1.0, "f", "text", "a gate")
         search_memories(config, "gate", None, 5, make_console(), as_json=True)
         assert "a gate" in capsys.readouterr().out
         gone = key_moments(folder)[:3]
@@ -525,8 +525,8 @@ def test_vectors_of_what_the_command_line_forgets_leave_the_disk(camera: Camera,
     with watching(camera.address, config) as eyes:
         place = eyes.remembered.place.folder
     with Notes(place, camera.address, by_meaning) as notes:
-        notes.add(1.0, "f", "note", "a gate")
-        notes.add(9.0, "f", "note", "a wall")
+        notes.add(1.0, "f", "text", "a gate")
+        notes.add(9.0, "f", "text", "a wall")
         notes.search("gate", 1)
     [(_, forgotten)], _ = forget_memories(config, camera.address, None, Span(0.0, 5.0), False)
     assert (forgotten.notes, forgotten.vectors) == (1, 1)

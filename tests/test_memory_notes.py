@@ -24,8 +24,8 @@ def notes(tmp_path: Path) -> Iterator[Notes]:
     with Notes(tmp_path, "kitchen.mp4") as filled:
         filled.add(1.0, ID, "label", "espresso (95%), cup (3%)")
         filled.add(5.0, ID, "text", "Room 12: exit left")
-        filled.add(9.0, ID, "caption", "A man puts two cups on the table")
-        filled.add(12.0, ID, "note", "患者は眠っている")
+        filled.add(9.0, ID, "label", "A man puts two cups on the table")
+        filled.add(12.0, ID, "text", "患者は眠っている")
         yield filled
 
 
@@ -50,8 +50,8 @@ def test_words_find_notes_whatever_their_case_and_number(notes: Notes) -> None:
 
 def test_rare_words_and_short_notes_weigh_more(empty: Notes) -> None:
     for second in range(10):
-        empty.add(second, ID, "caption", f"the street with a car number {second} passing by slowly")
-    empty.add(20, ID, "caption", "the street with a bicycle and a long line of other things standing about")
+        empty.add(second, ID, "label", f"the street with a car number {second} passing by slowly")
+    empty.add(20, ID, "label", "the street with a bicycle and a long line of other things standing about")
     empty.add(21, ID, "label", "bicycle")
     assert set(found(empty, "bicycle in the street", k=2)) == {20, 21}
     assert found(empty, "bicycle", k=2) == [21, 20]
@@ -60,7 +60,7 @@ def test_rare_words_and_short_notes_weigh_more(empty: Notes) -> None:
 def test_spans_limit_the_search_and_list_by_time(notes: Notes) -> None:
     assert found(notes, "cup", span=Span(2, 20)) == [9.0]
     assert [note.t_s for note in notes.between(Span(1, 9))] == [1.0, 5.0, 9.0]
-    assert [note.kind for note in notes.between()] == ["label", "text", "caption", "note"]
+    assert [note.kind for note in notes.between()] == ["label", "text", "label", "text"]
     assert notes.between(Span(100, 200)) == []
 
 
@@ -155,7 +155,7 @@ def test_several_threads_and_connections_write_at_once(tmp_path: Path) -> None:
 
 def test_bad_notes_and_bad_files_are_refused_with_a_reason(notes: Notes, tmp_path: Path) -> None:
     for kind, text in (("rumour", "x"), ("label", "  ")):
-        with pytest.raises(StoreError, match="one of label, text, caption, note"):
+        with pytest.raises(StoreError, match="one of label, text, and a text"):
             notes.add(0.0, ID, kind, text)  # type: ignore[arg-type]
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / FILE_NAME).write_bytes(b"not a database at all" * 100)

@@ -24,7 +24,7 @@ from memory.vectors import VectorIndex
 from tools.errors import StoreError
 from tools.media.types import Span
 
-NoteKind = Literal["label", "text", "caption", "note"]
+NoteKind = Literal["label", "text"]
 Embed = Callable[[list[str]], np.ndarray]
 
 FILE_NAME, VECTORS = "notes.sqlite", "vectors"
@@ -54,7 +54,7 @@ CREATE INDEX IF NOT EXISTS notes_by_time ON notes (source, t_s);
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Words about one moment: a `label` (what is seen), a `text` (words read in it), a `caption`, or a `note`."""
+    """Words about one moment: a `label` (what is seen) or a `text` (words read in it)."""
 
     source: str
     t_s: float
