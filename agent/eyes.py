@@ -19,6 +19,7 @@ from agent.config import Config
 from agent.glance import Glance
 from agent.notes import NoteTaker
 from agent.remembered import Remembered, open_remembered
+from agent.reread import read_again
 from agent.seen import as_evidence, as_seen, spread
 from agent.timeline import EyesStatus, Forgotten, Moment, Timeline
 from memory.stream.memory import StreamMemory
@@ -49,9 +50,6 @@ NOTES_S = 30.0
 """How long a search waits for notes on frames of a recording that are still being read; our choice."""
 
 TROUBLES_HELD = 20
-
-LEAST_SPAN_S = 0.1
-"""A moment is looked for in at least this much of a recording; our choice."""
 
 Listener = Callable[[Frame, Decision], None]
 """Told of each frame that shows memory something new, in the recorder's thread, so it must be quick."""
@@ -207,7 +205,9 @@ class Eyes:
         found = [as_seen(kept) for kept in self.memory.remembered(span)]
         newest_s = self.memory.stats.newest_s
         if len(found) < limit and span and newest_s is not None and self._can_reread:
-            found = self._reread(Span(min(span.start_s, newest_s), min(span.end_s, newest_s)), limit) or found
+            seen = Span(min(span.start_s, newest_s), min(span.end_s, newest_s))
+            again = read_again(self._spec, self._options, seen, limit, self._glance.forgotten)
+            found = [self.add_picture(frame.rgb, frame.t_s) for frame in again] or found
         return spread(found, limit)
 
     def near(self, t_s: float) -> SeenFrame | None:
@@ -355,23 +355,6 @@ class Eyes:
         self._troubles.extend(self._recorder.take_errors())
         if self._troubles and self.memory.stats.newest_s is None:
             raise self._troubles[-1]
-
-    def _reread(self, span: Span, limit: int) -> list[SeenFrame]:
-        length_s = max(span.end_s - span.start_s, LEAST_SPAN_S)
-        options = self._options.model_copy(
-            update={"fps": limit / length_s, "start_s": span.start_s, "end_s": span.start_s + length_s}
-        )
-        try:
-            with open_source(self._spec, options) as source:
-                frames = [frame for frame in source if isinstance(frame, Frame)]
-        except MediaError:
-            # The file may have gone or changed meanwhile; memory then has to do.
-            return []
-        return [
-            SeenFrame(frame_id=self.memory.store.put(frame), t_s=frame.t_s, source=frame.source)
-            for frame in frames
-            if not any(frame.t_s in span for span in self._glance.forgotten)
-        ]
 
 
 def open_eyes(
