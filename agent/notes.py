@@ -25,8 +25,9 @@ LEAST_WORD = 3
 """Letters of a word that counts as one; our choice: shorter ones are often misread specks."""
 WORDS_WORTH = 0.5
 """What new words add to the detour of a key moment (see `memory.stream.moments`); our choice: about half a cut."""
-INDEX_BATCH = 32
-"""Notes that are embedded at once when there is time; our choice: a search embeds those that are left."""
+INDEX_BATCH, MOST_UNINDEXED = 32, 256
+"""Notes that are embedded at once when there is time, and even when there is none; a search embeds those that are left.
+Our choice: that takes it some seconds at most."""
 LIVE_REST = 2.0
 """How long a note taker rests where time plays, as a multiple of its work: notes take a third of a core. Our choice."""
 BACKLOG = 16
@@ -97,6 +98,7 @@ class NoteTaker:
         self.unnoted = 0
         self._notes, self._moments, self._plays = notes, moments, plays
         self._read: frozenset[str] = frozenset()  # the words of the frame noted last
+        self._unindexed = 0  # notes taken since they were embedded
         self._waiting = Backlog()
         self._changed = threading.Condition()
         self._in_hand: Frame | None = None
@@ -181,10 +183,12 @@ class NoteTaker:
         if self._moments is not None and words - self._read:
             self._moments.value(frame.t_s, WORDS_WORTH)
         self._read = words
+        self._unindexed += len(taken)
         with self._changed:
-            idle = not self._waiting
-        if idle and self._notes.unindexed() >= INDEX_BATCH:
+            most = MOST_UNINDEXED if self._waiting else INDEX_BATCH
+        if self._unindexed >= most:
             self._notes.index()
+            self._unindexed = 0
 
 
 def note_frame(notes: Notes, frame: Frame) -> list[Note]:

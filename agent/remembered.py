@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 import zipfile
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -73,25 +74,28 @@ class Remembered:
 
     def timeline(self, points: int) -> Timeline:
         """Return the moments of all tiers, the score curve thinned to at most `points` frames, and the gaps."""
-        words: dict[str, list[str]] = {}
-        for note in self.notes.between():
-            words.setdefault(note.frame_id, []).append(note.text)
         found: dict[float, Moment] = {}
         for past in self.archive.past()[-MOST_MOMENTS:]:
-            found[past.kept.t_s] = _moment(past.kept, "past", words, scene=past.scene)
+            found[past.kept.t_s] = _moment(past.kept, "past", scene=past.scene)
         keys = self.memory.moments.all() if self.memory and self.memory.moments else self.archive.key_moments()
         for key in keys:
-            found[key.t_s] = _moment(key.kept, "key", words, pinned=key.pinned, scene=key.scene)
+            found[key.t_s] = _moment(key.kept, "key", pinned=key.pinned, scene=key.scene)
         for kept in self.memory.snapshot() if self.memory else []:
             known = found.get(kept.t_s)
             changed = {"tier": "recent", "detail": kept.state, "score": kept.score}
-            found[kept.t_s] = known.model_copy(update=changed) if known else _moment(kept, "recent", words)
+            found[kept.t_s] = known.model_copy(update=changed) if known else _moment(kept, "recent")
+        shown, words = {moment.frame_id for moment in found.values()}, defaultdict[str, list[str]](list)
+        for note in self.notes.each():
+            if note.frame_id in shown:
+                words[note.frame_id].append(note.text)
         log = self.memory.log if self.memory else []
         gaps = self.memory.gaps if self.memory else self.archive.gaps()
         times = [*found, *(gap.start_s for gap in gaps), *(decision.t_s for decision in log[:1])]
         newest_s = self.memory.stats.newest_s if self.memory else self.archive.clock("last_s")
         return Timeline(
-            moments=[found[t_s] for t_s in sorted(found)],
+            moments=[
+                found[t_s].model_copy(update={"note": "; ".join(words[found[t_s].frame_id])}) for t_s in sorted(found)
+            ],
             curve=[_point(decision) for decision in _thin(log, points)],
             gaps=[(gap.start_s, gap.end_s, gap.reason) for gap in gaps],
             begin_s=min(times, default=0.0),
@@ -138,7 +142,7 @@ class Remembered:
         if self.memory is None:
             raise AttendError("a moment can be pinned only while its source is watched.")
         kept = self.memory.pin(t_s, pinned)
-        return _moment(kept, "key", {}, pinned=pinned)
+        return _moment(kept, "key", pinned=pinned)
 
     def export(self, path: Path, span: Span | None = None) -> Path:
         """Write the remembered pictures, moments and notes of a span (None: all) into a zip file.
@@ -318,7 +322,6 @@ def _comparable(archive: Archive, store: FrameStore, encoder: Encoder, moments: 
 def _moment(
     kept: Kept,
     tier: Literal["recent", "key", "past"],
-    words: dict[str, list[str]],
     pinned: bool = False,
     scene: int | None = None,
 ) -> Moment:
@@ -331,7 +334,6 @@ def _moment(
         score=kept.score,
         pinned=pinned,
         scene=scene,
-        note="; ".join(words.get(kept.frame_id, [])),
     )
 
 

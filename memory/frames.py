@@ -23,6 +23,8 @@ from tools.errors import StoreError
 from tools.media.types import Frame, frame_id
 
 _FRAME_ID = re.compile(r"[0-9a-f]{64}")
+MOST_PICTURES = 30_000
+"""Pictures held at most, however small they are: a few thousand more than a memory refers to. Our choice."""
 _TEMPORARY = ".*.tmp"
 _ABANDONED_S = 600.0
 """A temporary file this old is nobody's. Its writer cannot be looked for: it may live in another container."""
@@ -36,6 +38,8 @@ class NoRoomError(StoreError):
 
 class FrameStore:
     """A folder of pictures under a byte quota; the oldest make room for the newest. Safe to use from several threads.
+
+    There are at most `MOST_PICTURES`, too.
 
     Args:
         folder: where the pictures live; made if missing. What killed writers left behind is removed after a while.
@@ -194,19 +198,22 @@ class FrameStore:
                 f"more than the whole quota of {self.quota_bytes:,}.",
                 remedy="Raise the quota of the frame store.",
             )
-        if self._used + size <= self.quota_bytes:
+        if self._fits(size):
             return
         self._read_folder()  # count what other processes wrote and removed
         for frame_id_ in [known for known in self._sizes if known not in self._pins]:
-            if self._used + size <= self.quota_bytes:
+            if self._fits(size):
                 return
             self.remove([frame_id_])
-        if self._used + size > self.quota_bytes:
+        if not self._fits(size):
             raise NoRoomError(
                 f"the {len(self._sizes)} frames in use take {self._used:,} bytes, which leaves no room for "
                 f"{size:,} more under the quota of {self.quota_bytes:,}.",
                 remedy="Raise the quota of the frame store, or lower the capacity of the memory.",
             )
+
+    def _fits(self, size: int) -> bool:
+        return self._used + size <= self.quota_bytes and len(self._sizes) < MOST_PICTURES
 
     def _write(self, path: Path, png: np.ndarray) -> None:
         temporary = self.folder / f".{secrets.token_hex(8)}.tmp"

@@ -10,6 +10,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from itertools import islice
 from pathlib import Path
 from threading import RLock
 from typing import Any, TypeVar
@@ -20,7 +21,7 @@ from tools.errors import StoreError
 
 log = logging.getLogger(__name__)
 
-BATCH = 5_000
+BATCH = 1_000
 """Vectors handed over at once; Chroma takes at most 5,461."""
 
 WRITING = "writing"
@@ -112,18 +113,18 @@ class VectorIndex:
                     shutil.rmtree(self._folder)  # what is left of it could hold what is to be forgotten
                 with self._writing():
                     collection = self._open()
-                    rows = list(self._truth())
-                    for start in range(0, len(rows), BATCH):
-                        part = rows[start : start + BATCH]
+                    rows, count = iter(self._truth()), 0
+                    while part := list(islice(rows, BATCH)):
                         collection.add(
                             ids=[row[0] for row in part],
                             embeddings=np.stack([row[1] for row in part]).astype(np.float32),
                             metadatas=[dict(row[2]) for row in part],
                         )
+                        count += len(part)
             except _failures() as error:
                 self._leave()
                 raise self._unusable(error) from error
-            return len(rows)
+            return count
 
     def _open(self) -> Any:
         if self._collection is None:

@@ -132,6 +132,30 @@ def test_what_waits_for_room_is_forgotten_too(notes: Notes, monkeypatch: pytest.
     assert set(taken) <= {0.0, 1.0}
 
 
+def test_notes_are_embedded_even_where_frames_never_stop_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.notes.MOST_UNINDEXED", 10)
+    monkeypatch.setattr("agent.notes.LIVE_REST", 0.0)
+    noting(monkeypatch, 0.01)
+    embedded: list[int] = []
+
+    def embed(texts: list[str]) -> np.ndarray:
+        embedded.append(len(texts))
+        return np.ones((len(texts), 3), np.float32)
+
+    with Notes(tmp_path, "s", embed) as notes:
+        taker = NoteTaker(notes, plays=True)
+        for number in range(500):
+            taker.submit(frame(float(number)))
+            time.sleep(0.002)
+        waiting = taker.unnoted
+        taker.close()
+    assert waiting > 0, "there were always frames that waited"
+    assert embedded
+    assert set(embedded) == {10}
+
+
 def test_an_error_is_told_until_a_note_can_be_taken_again(notes: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
     def note(notes: Notes, frame: Frame) -> list[Note]:
         if frame.t_s < 3.0:

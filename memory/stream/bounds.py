@@ -1,24 +1,39 @@
-"""How much memory and disk the memory of one stream can take at most: `bounds`, a formula that a test holds to."""
+"""How much memory and disk the memory of one stream can take at most: `bounds`, a formula that tests hold to."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from memory.stream.archive import PAST_ROWS
+from memory.frames import MOST_PICTURES
+from memory.stream.archive import GAP_ROWS, PAST_ROWS
+from memory.stream.journal import MOST_WAITING
 from memory.stream.memory import GAPS_LENGTH, LOG_LENGTH
 from memory.stream.moments import SKETCH_SHAPE
 from memory.stream.notes import MAX_ROWS
 from memory.stream.options import StreamOptions
 from memory.stream.queue import HISTORY_LENGTH
 
+PICTURES = 24
+"""Pictures in the process: the newest, those on their way through capture, recorder and store, the live view's, and the
+note taker's, 16 of which wait."""
 REFERENCE_BYTES = 1_000
 """A reference to a frame, with its strings, as Python holds it; measured, rounded up."""
 DECISION_BYTES = 400
 """A decision of the log; measured, rounded up."""
-NOTE_BYTES = 4_000
-"""A note on disk: its text, its vector in SQLite and again in Chroma; measured, rounded up."""
+LISTED_BYTES = 300
+"""A picture in the list of what a store's folder holds; measured, rounded up."""
+FOUND_BYTES = 300
+"""What a search holds of a note that has one of its words; measured, rounded up."""
+NOTE_BYTES = 12_000
+"""A note on disk: its text twice, at most 2,000 bytes each, its vector in SQLite and again in Chroma; measured."""
 PAST_BYTES = 500
 """A moment of the long tier on disk; measured, rounded up."""
+GAP_BYTES = 400
+"""A gap on disk; measured, rounded up."""
+PAGE_BYTES = 4_096
+"""What a row of a key moment may leave free of SQLite's pages."""
+LOG_BYTES = 24_000_000
+"""What is written ahead to the three databases, and what they take when they are empty; measured, rounded up."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +47,17 @@ class Bounds:
 def bounds(options: StreamOptions, dim: int, width_px: int, height_px: int, quota_bytes: int) -> Bounds:
     """Return the most that the memory of one stream takes, however long it runs.
 
-        process = moments * (3 * 4 * dim + 90 * 160 + R) + (capacity + 4,096) * R + 20,000 * 400 + 1,000 * R
-                  + 3 * width * height
-        disk    = quota + moments * (2 * dim + 90 * 160 + 500) + 20,000 * 4,000 + 20,000 * 500
+        process = moments * (3 * 4 * dim + S + R) + 2,000 * (4 * dim + S + R) + (capacity + 4,096 + 1,000 + 20,000) * R
+                  + 20,000 * 400 + 30,000 * 300 + 20,000 * 300 + 24 * 3 * width * height
+        disk    = quota + moments * (2 * dim + S + 500 + 4,096) + 20,000 * 12,000 + 20,000 * 500 + 20,000 * 400
+                  + 24,000,000
 
-    with R = 1,000 bytes a reference: key moments (a feature, its place among features, which doubles when it is full,
-    and a sketch), the queue and what left it, the log of decisions, gaps, and the newest picture. Capture, the note
-    taker and the live view hold up to 18 pictures more; networks and libraries are not counted.
+    with R = 1,000 bytes a reference and S = 90 * 160 a sketch. In the process: key moments (a feature, its place among
+    features, which doubles when it is full, and a sketch); changes that wait for a disk that is full; the queue, what
+    left it, gaps, and the long tier while it is read; the log of decisions; the list of stored pictures; what a search
+    finds; pictures. Networks and libraries, Chroma's index among them, are not counted, nor what a person pins beyond
+    the budget of moments. On disk: pictures, key moments, notes, the long tier, gaps, and what is written ahead; while
+    much is forgotten at once, as much again is written ahead.
 
     Args:
         options: the settings.
@@ -51,9 +70,19 @@ def bounds(options: StreamOptions, dim: int, width_px: int, height_px: int, quot
     moments = options.moments if options.tiers else 0
     process = (
         moments * (3 * 4 * dim + sketch + REFERENCE_BYTES)
-        + (options.capacity + HISTORY_LENGTH + GAPS_LENGTH) * REFERENCE_BYTES
+        + MOST_WAITING * (4 * dim + sketch + REFERENCE_BYTES)
+        + (options.capacity + HISTORY_LENGTH + GAPS_LENGTH + PAST_ROWS) * REFERENCE_BYTES
         + LOG_LENGTH * DECISION_BYTES
-        + 3 * width_px * height_px
+        + MOST_PICTURES * LISTED_BYTES
+        + MAX_ROWS * FOUND_BYTES
+        + PICTURES * 3 * width_px * height_px
     )
-    disk = quota_bytes + moments * (2 * dim + sketch + PAST_BYTES) + MAX_ROWS * NOTE_BYTES + PAST_ROWS * PAST_BYTES
+    disk = (
+        quota_bytes
+        + moments * (2 * dim + sketch + PAST_BYTES + PAGE_BYTES)
+        + MAX_ROWS * NOTE_BYTES
+        + PAST_ROWS * PAST_BYTES
+        + GAP_ROWS * GAP_BYTES
+        + LOG_BYTES
+    )
     return Bounds(process, disk)

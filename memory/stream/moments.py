@@ -121,8 +121,8 @@ def _cells(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _surprise(before: np.ndarray, now: np.ndarray) -> float:
-    cells = _cells(before, now)
-    return float(cells.max() - np.median(cells))
+    cells = np.sort(_cells(before, now), axis=None)
+    return float(cells[-1] - cells[cells.size // 2])
 
 
 def distance(a: KeyMoment, b: KeyMoment) -> float:

@@ -9,11 +9,10 @@ import math
 import re
 import shutil
 import sqlite3
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from threading import Lock, RLock
 from typing import Any, Literal, Self, get_args
@@ -30,12 +29,16 @@ Embed = Callable[[list[str]], np.ndarray]
 FILE_NAME, VECTORS = "notes.sqlite", "vectors"
 MAX_ROWS = 20_000
 """Notes held in one file, over all sources; the oldest leave first. Our choice: a search reads all of them."""
+MAX_TEXT_BYTES = 2_000
+"""The most of a text that is held, in UTF-8; our choice: a page of words."""
+_READ_ROWS = 500  # rows read at once, so that a search does not hold all notes
 _K1, _B = 1.2, 0.75  # the usual constants of BM25
 _RRF_K = 60  # Cormack et al. 2009
 _FUSED_ROWS = 50
 _MIN_SIMILARITY = 0.25  # our choice: with sentence encoders, texts below it have nothing to do with each other
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+")
+_COLUMNS = "source, t_s, frame_id, kind, text"
 _SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS notes (
@@ -95,12 +98,12 @@ class Notes:
                 stack.pop_all()
 
     def add(self, t_s: float, frame_id: str, kind: NoteKind, text: str) -> Note:
-        """Note `text` about the frame at `t_s` seconds; saying the same again changes nothing.
+        """Note `text` about the frame at `t_s` seconds, cut to `MAX_TEXT_BYTES`; the same again changes nothing.
 
         Raises:
             StoreError: if the kind is unknown, the text is empty, or the file cannot be written.
         """
-        text = text.strip()
+        text = text.strip().encode()[:MAX_TEXT_BYTES].decode(errors="ignore")
         if kind not in get_args(NoteKind) or not text:
             raise StoreError(
                 f"a note of kind {kind!r} with the text {text!r} cannot be kept.",
@@ -115,13 +118,12 @@ class Notes:
             gone = self._database.execute(
                 "DELETE FROM notes WHERE id <= (SELECT max(id) FROM notes) - ? RETURNING id", (MAX_ROWS,)
             ).fetchall()
+        if self._index is not None:
             self._dropped += [str(row_id) for (row_id,) in gone]
+            if len(self._dropped) > _READ_ROWS:  # the index is made anew where nobody takes out so many
+                self._dropped.clear()
+                self._matched = False
         return note
-
-    def unindexed(self) -> int:
-        """How many notes are not yet found by meaning; `search` and `index` make up for that."""
-        with self._failures("read"), self._lock:
-            return int(self._database.execute("SELECT count(*) FROM notes WHERE vector IS NULL").fetchone()[0])
 
     def index(self) -> None:
         """Embed the notes that are not yet in the index. Without `embed` there is nothing to do."""
@@ -131,24 +133,26 @@ class Notes:
     def _index_new(self) -> None:
         if self._embed is None or self._index is None:
             return
-        with self._failures("read"), self._lock:
-            rows = self._database.execute(
-                "SELECT id, source, t_s, text FROM notes WHERE vector IS NULL ORDER BY id"
-            ).fetchall()
-            dropped, self._dropped = self._dropped, []
         self._match()
+        with self._lock:
+            dropped, self._dropped = self._dropped, []
         self._index.remove(dropped)
-        if not rows:
-            return
-        vectors = self._embed([row[3] for row in rows]).astype(np.float32)
-        with self._failures("written"), self._lock, self._database:
-            self._database.executemany(
-                "UPDATE notes SET vector = ? WHERE id = ?",
-                [(vector.tobytes(), row[0]) for row, vector in zip(rows, vectors, strict=True)],
-            )
-        self._matched = False  # until the index has what the file has
-        self._index.add([str(row[0]) for row in rows], vectors, [_metadata(row[1], row[2]) for row in rows])
-        self._matched = True
+        while True:
+            with self._failures("read"), self._lock:
+                rows = self._database.execute(
+                    "SELECT id, source, t_s, text FROM notes WHERE vector IS NULL ORDER BY id LIMIT ?", (_READ_ROWS,)
+                ).fetchall()
+            if not rows:
+                return
+            vectors = self._embed([row[3] for row in rows]).astype(np.float32)
+            with self._failures("written"), self._lock, self._database:
+                self._database.executemany(
+                    "UPDATE notes SET vector = ? WHERE id = ?",
+                    [(vector.tobytes(), row[0]) for row, vector in zip(rows, vectors, strict=True)],
+                )
+            self._matched = False  # until the index has what the file has
+            self._index.add([str(row[0]) for row in rows], vectors, [_metadata(row[1], row[2]) for row in rows])
+            self._matched = True
 
     def forget(self, span: Span) -> tuple[int, int]:
         """Remove the notes of a span, and their vectors from the index, which is made anew so that none stays on disk.
@@ -189,7 +193,11 @@ class Notes:
 
     def between(self, span: Span | None = None) -> list[Note]:
         """Return the notes of a span (None: all), by time."""
-        return [note for _, note in self._rows(span)]
+        return list(self.each(span))
+
+    def each(self, span: Span | None = None) -> Iterator[Note]:
+        """Give the same one by one, holding a few only."""
+        return (note for _, note in self._rows(span))
 
     def search(self, query: str, k: int, span: Span | None = None) -> list[Note]:
         """Return at most `k` notes that match `query`, best first.
@@ -197,16 +205,15 @@ class Notes:
         Words are matched by BM25. With `embed`, the ranking by cosine similarity is mixed in by reciprocal rank fusion;
         notes without a common word can then be found too.
         """
-        rows = self._rows(span)
-        by_words = _bm25(tokenize(query), [tokenize(note.text) for _, note in rows])
-        if self._embed is None or not rows or not query.strip():
-            return [rows[index][1] for index in by_words[:k]]
-        by_meaning = self._nearest(query, rows, span)
+        by_words = _bm25(set(tokenize(query)), ((row_id, note.text) for row_id, note in self._rows(span)))
+        if self._embed is None or not query.strip():
+            return self._found(by_words[:k])
+        by_meaning = self._nearest(query, span)
         points: defaultdict[int, float] = defaultdict(float)
         for ranking in (by_words, by_meaning):
-            for rank, index in enumerate(ranking[:_FUSED_ROWS], start=1):
-                points[index] += 1 / (_RRF_K + rank)
-        return [rows[index][1] for index in sorted(points, key=lambda index: -points[index])[:k]]
+            for rank, row_id in enumerate(ranking[:_FUSED_ROWS], start=1):
+                points[row_id] += 1 / (_RRF_K + rank)
+        return self._found(sorted(points, key=lambda row_id: -points[row_id]))[:k]
 
     def __len__(self) -> int:
         with self._failures("read"), self._lock:
@@ -236,17 +243,33 @@ class Notes:
             )
         self._database.executescript(_SCHEMA + f"PRAGMA user_version={_SCHEMA_VERSION};")
 
-    def _rows(self, span: Span | None) -> list[tuple[int, Note]]:
+    def _rows(self, span: Span | None) -> Iterator[tuple[int, Note]]:
         start_s, end_s = (span.start_s, span.end_s) if span else (0.0, math.inf)
-        with self._failures("read"), self._lock:
-            found = self._database.execute(
-                "SELECT id, source, t_s, frame_id, kind, text FROM notes "
-                "WHERE source = ? AND t_s BETWEEN ? AND ? ORDER BY t_s, id",
-                (self.source, start_s, end_s),
-            ).fetchall()
-        return [(row[0], Note(*row[1:])) for row in found]
+        last = (start_s, -1)
+        while True:
+            with self._failures("read"), self._lock:
+                rows = self._database.execute(
+                    f"SELECT id, {_COLUMNS} FROM notes "
+                    "WHERE source = ? AND (t_s, id) > (?, ?) AND t_s <= ? ORDER BY t_s, id LIMIT ?",
+                    (self.source, *last, end_s, _READ_ROWS),
+                ).fetchall()
+            for row in rows:
+                note = Note(*row[1:])
+                last = (note.t_s, row[0])
+                yield row[0], note
+            if len(rows) < _READ_ROWS:
+                return
 
-    def _nearest(self, query: str, rows: Sequence[tuple[int, Note]], span: Span | None) -> list[int]:
+    def _found(self, row_ids: Sequence[int]) -> list[Note]:
+        """The notes of some rows, in the order of these; rows that are gone are left out."""
+        with self._failures("read"), self._lock:
+            rows = self._database.execute(
+                f"SELECT id, {_COLUMNS} FROM notes WHERE id IN ({', '.join('?' * len(row_ids))})", row_ids
+            ).fetchall()
+        notes = {row[0]: Note(*row[1:]) for row in rows}
+        return [notes[row_id] for row_id in row_ids if row_id in notes]
+
+    def _nearest(self, query: str, span: Span | None) -> list[int]:
         """Rank the rows near the query by cosine similarity."""
         assert self._embed is not None
         assert self._index is not None
@@ -256,8 +279,7 @@ class Notes:
         if not np.any(vector):
             return []
         found = self._index.query(vector, _FUSED_ROWS, _where(self.source, span))
-        place = {str(row_id): index for index, (row_id, _) in enumerate(rows)}
-        return [place[row_id] for row_id, cosine in found if cosine >= _MIN_SIMILARITY and row_id in place]
+        return [int(row_id) for row_id, cosine in found if cosine >= _MIN_SIMILARITY]
 
     def _match(self, anew: bool = False) -> None:
         """Make the index anew where it does not hold what the file does: after a kill, or when others forgot."""
@@ -281,12 +303,17 @@ class Notes:
             )
 
     def _vectors(self) -> Iterator[tuple[str, np.ndarray, dict[str, str | float]]]:
-        with self._failures("read"), self._lock:
-            rows = self._database.execute(
-                "SELECT id, source, t_s, vector FROM notes WHERE vector IS NOT NULL"
-            ).fetchall()
-        for row_id, source, t_s, vector in rows:
-            yield str(row_id), np.frombuffer(vector, np.float32), _metadata(source, t_s)
+        row_id = -1
+        while True:
+            with self._failures("read"), self._lock:
+                rows = self._database.execute(
+                    "SELECT id, source, t_s, vector FROM notes WHERE vector IS NOT NULL AND id > ? ORDER BY id LIMIT ?",
+                    (row_id, _READ_ROWS),
+                ).fetchall()
+            for row_id, source, t_s, vector in rows:
+                yield str(row_id), np.frombuffer(vector, np.float32), _metadata(source, t_s)
+            if len(rows) < _READ_ROWS:
+                return
 
     @contextmanager
     def _failures(self, verb: str) -> Iterator[None]:
@@ -310,7 +337,6 @@ def _where(source: str, span: Span | None) -> dict[str, Any]:
     return {"$and": [{"source": source}, {"t_s": {"$gte": span.start_s}}, {"t_s": {"$lte": span.end_s}}]}
 
 
-@lru_cache(maxsize=MAX_ROWS)
 def tokenize(text: str) -> tuple[str, ...]:
     """Split a text into words for matching: case folded, English plural s dropped, one token a CJK character."""
     words = _WORD.findall(text.casefold())
@@ -319,21 +345,34 @@ def tokenize(text: str) -> tuple[str, ...]:
     )
 
 
-def _bm25(query: Sequence[str], documents: Sequence[Sequence[str]]) -> list[int]:
-    """Return the indices of the documents that share a word with the query, best first (Robertson & Zaragoza 2009)."""
-    wanted = set(query)
-    counts = [Counter(word for word in document if word in wanted) for document in documents]
-    holding = Counter(word for count in counts for word in count)
-    mean_length = sum(map(len, documents)) / len(documents) if documents else 1.0
-    scores = {}
-    for index, count in enumerate(counts):
-        if count:
-            damping = _K1 * (1 - _B + _B * len(documents[index]) / mean_length)
-            scores[index] = sum(
-                math.log(1 + (len(documents) - holding[word] + 0.5) / (holding[word] + 0.5))
-                * found
-                * (_K1 + 1)
-                / (found + damping)
-                for word, found in count.items()
+def has_words(text: str, words: Set[str]) -> bool:
+    """Whether a text has all of some words, as `tokenize` gives them."""
+    folded = text.casefold()
+    return all(word in folded for word in words) and words <= set(tokenize(folded))
+
+
+def _bm25(query: Set[str], texts: Iterable[tuple[int, str]]) -> list[int]:
+    """Return the ids of the texts that share a word with the query, best first (Robertson & Zaragoza 2009).
+
+    The length of a text is that in characters, so that only those are split into words that can hold one of the query,
+    and nothing of any text is held.
+    """
+    words = sorted(query)
+    counts: dict[int, tuple[int, ...]] = {}  # how often each word is in a text, and how long that is
+    number = characters = 0
+    for row_id, text in texts:
+        number, characters = number + 1, characters + len(text)
+        folded = text.casefold()
+        if any(word in folded for word in words):
+            tokens = tokenize(folded)
+            counts[row_id] = (*(tokens.count(word) for word in words), len(text))
+    holding = [sum(count[place] > 0 for count in counts.values()) for place in range(len(words))]
+    weights = [math.log(1 + (number - held + 0.5) / (held + 0.5)) for held in holding]
+    scores: dict[int, float] = {}
+    for row_id, (*found, length) in counts.items():
+        if any(found):
+            damping = _K1 * (1 - _B + _B * length * number / characters)
+            scores[row_id] = sum(
+                weight * times * (_K1 + 1) / (times + damping) for weight, times in zip(weights, found, strict=True)
             )
-    return sorted(scores, key=lambda index: -scores[index])
+    return sorted(scores, key=lambda row_id: -scores[row_id])

@@ -14,7 +14,7 @@ from dataclasses import replace
 from memory.stream.hints import Hint, content_words, read_hint
 from memory.stream.kept import Kept
 from memory.stream.memory import StreamMemory
-from memory.stream.notes import Notes, tokenize
+from memory.stream.notes import Notes, has_words, tokenize
 from tools.media.types import Span
 
 NEWEST_SHARE = 0.2
@@ -107,7 +107,7 @@ def stretches(memory: StreamMemory, notes: Notes, words: str, span: Span | None 
     Two moments belong together where no key moment between them lacks the words.
     """
     wanted = set(tokenize(content_words(words)))
-    told = {note.t_s for note in notes.between(span) if wanted <= set(tokenize(note.text))} if wanted else set()
+    told = {note.t_s for note in notes.each(span) if has_words(note.text, wanted)} if wanted else set()
     moments = {kept.t_s: (kept.t_s, kept.t_s) for kept in memory.past(span or Span(0.0, sys.float_info.max))}
     moments |= {
         moment.t_s: (moment.start_s, moment.end_s) for moment in (memory.moments.all() if memory.moments else [])
