@@ -112,6 +112,36 @@ def test_a_question_about_the_past_is_shown_its_moment_and_the_present(
     assert scene not in scenes(memory.stream.snapshot()) or scene > 27
 
 
+def sign_frame(second: int) -> Frame:
+    """One scene, with a sign whose place tells the second."""
+    rgb = np.full((36, 64, 3), 90, np.uint8)
+    row, column = divmod(second % 40, 8)
+    rgb[4 + 6 * row : 9 + 6 * row, 8 * column : 8 * column + 7] = 255
+    rgb[0, 0] = 1
+    return Frame("camera", float(second), rgb)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_what_was_noted_is_shown_as_it_was_and_not_by_the_moment_that_stands_for_it(
+    tmp_path: Path, restart: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memory.stream.queue.HISTORY_LENGTH", 4)  # as after hours
+    memory = Memory(tmp_path, moments=4, capacity=5)
+    for second in range(40):
+        assert memory.stream.push(sign_frame(second)).key
+        memory.notes.add(float(second), sign_frame(second).id, "text", f"SIGN{second}")
+    if restart:
+        memory.close()
+        memory = Memory(tmp_path, moments=4, capacity=5)
+        memory.stream.restore(memory.archive.key_moments(), [], 39.0)
+        memory.stream.push(sign_frame(40))
+    assert 7.0 not in [moment.t_s for moment in memory.stream.moments.all()]
+    for question in ("Where did you see SIGN7?", "What was there at 0:07?", "What was SIGN7 like at 0:07?"):
+        assert sign_frame(7).id in [kept.frame_id for kept in memory.ask(question)], question
+    assert sign_frame(8).id in [kept.frame_id for kept in memory.ask("What was shown after SIGN8?")]
+    memory.close()
+
+
 def test_the_window_fits_the_token_budget(tmp_path: Path) -> None:
     memory = Memory(tmp_path, token_budget=600)
     memory.watch(0, 300)

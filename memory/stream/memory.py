@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 
@@ -200,9 +200,17 @@ class StreamMemory:
         items = by_time([kept for kept in items if span is None or kept.t_s in span])
         return [kept for kept in items if self.store.has(kept.frame_id)]
 
-    def past(self, span: Span) -> list[Kept]:
-        """Return the moments of the long tier in a span whose pixels are still stored, oldest first."""
-        return [moment.kept for moment in self._journal.past(span) if self.store.has(moment.kept.frame_id)]
+    def past(self, span: Span, middle_s: float | None = None) -> Iterator[Kept]:
+        """Give the moments of the long tier in a span whose pixels are still stored.
+
+        Args:
+            span: the stretch that they stand for, or a part of it.
+            middle_s: a media time; those nearest to it come first. None: the oldest.
+        """
+        moments = [moment.kept for moment in self._journal.past(span)]
+        if middle_s is not None:
+            moments.sort(key=lambda kept: abs(kept.t_s - middle_s))
+        return (kept for kept in moments if self.store.has(kept.frame_id))  # looked for as far as is asked
 
     def pixels(self, frame_id: str) -> np.ndarray:
         """Return a frame as it was captured, RGB uint8 (height, width, 3), whatever its state.

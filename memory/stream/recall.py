@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import chain, islice
 
 from memory.stream.hints import Hint, content_words, read_hint
 from memory.stream.kept import Kept
@@ -20,7 +21,7 @@ from tools.media.types import Span
 NEWEST_SHARE = 0.2
 """The share of a window that shows the present when the question is about the past; our choice."""
 NEAR_FRAMES = 3
-"""Moments shown before or after one that is named; our choice."""
+"""Moments shown before or after one that is named, or of the long tier near a time that is; our choice."""
 HITS = 12
 """Notes looked at for the words of a question; our choice."""
 CLEAR_HITS = 6
@@ -74,6 +75,9 @@ def _wanted(memory: StreamMemory, notes: Notes | None, hint: Hint, now_s: float,
 def _named(memory: StreamMemory, notes: Notes | None, hint: Hint, now_s: float) -> Iterator[Kept]:
     if hint.span:
         within = moments_in(memory, hint.span)
+        # Those that gave way to one that stands for them too, but may show what was there at the moment that is named.
+        near = islice(memory.past(hint.span, hint.middle_s), NEAR_FRAMES)
+        within += [kept for kept in near if kept not in within]
         hits = _hits(memory, notes, hint.words, hint.span)
         yield from (kept for kept in hits if kept in within or kept.t_s in hint.span)
         yield from sorted(within, key=lambda kept: abs(kept.t_s - hint.middle_s))
@@ -131,8 +135,9 @@ def _hits(memory: StreamMemory, notes: Notes | None, words: str, span: Span) -> 
     found: dict[float, Kept] = {}
     for note in notes.search(words, HITS, span):
         at = Span(note.t_s, note.t_s)
-        near = [kept for kept in moments_in(memory, at) if kept.frame_id == note.frame_id] or moments_in(memory, at)
-        for kept in near[:1]:
+        heirs = moments_in(memory, at)  # they stand for the time, and may show something else
+        own = (kept for kept in chain(heirs, memory.past(at)) if kept.frame_id == note.frame_id)
+        if kept := next(own, None) or next(iter(heirs), None):
             found.setdefault(kept.t_s, kept)
     return list(found.values())
 
