@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import islice
 
 from memory.stream.hints import Hint, content_words, read_hint
 from memory.stream.kept import Kept
@@ -136,10 +136,14 @@ def _hits(memory: StreamMemory, notes: Notes | None, words: str, span: Span) -> 
     for note in notes.search(words, HITS, span):
         at = Span(note.t_s, note.t_s)
         heirs = moments_in(memory, at)  # they stand for the time, and may show something else
-        own = (kept for kept in chain(heirs, memory.past(at)) if kept.frame_id == note.frame_id)
-        if kept := next(own, None) or next(iter(heirs), None):
+        own = _of_frame(heirs, note.frame_id) or _of_frame(memory.past(at), note.frame_id)
+        for kept in [own] if own else heirs[:1]:
             found.setdefault(kept.t_s, kept)
     return list(found.values())
+
+
+def _of_frame(moments: Iterable[Kept], frame_id: str) -> Kept | None:
+    return next((kept for kept in moments if kept.frame_id == frame_id), None)
 
 
 def _spread(memory: StreamMemory, now_s: float, count: int, span: Span | None = None) -> list[Kept]:
