@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from memory.frames import FrameStore
 from memory.stream.kept import Kept
+from memory.stream.memory import StreamMemory
 from memory.stream.moments import KeyMoment, Moments, distance, local_change, make_sketch
 from memory.stream.options import StreamOptions
-from tools.media.types import Span
+from tools.media.types import Frame, Span
 
 DIM = 16
 OPTIONS = StreamOptions()
@@ -143,3 +147,33 @@ def test_words_make_a_moment_worth_more_and_forgetting_takes_it_all_the_same() -
     assert 1.0 in [m.t_s for m in moments.all()]
     assert [m.t_s for m in moments.forget(Span(0.5, 1.5))] == [1.0]
     assert 1.0 not in [m.t_s for m in moments.all()]
+
+
+def test_a_sign_that_lights_up_is_more_of_a_surprise_than_a_pan_and_a_cut_is_most(tmp_path: Path) -> None:
+    import cv2
+
+    class Flat:
+        """Tells cuts by the first pixel only."""
+
+        name, dim = "flat", DIM
+
+        def embed(self, rgb: np.ndarray) -> np.ndarray:
+            return direction(int(rgb[0, 0, 0]) % DIM)
+
+    street = cv2.resize(np.random.default_rng(1).integers(40, 220, (18, 40, 3), np.uint8), (800, 360))
+
+    def frame(second: int, left: int, sign: bool = False, scene: int = 0) -> Frame:
+        rgb = np.ascontiguousarray(street[:, left : left + 640])
+        rgb[200:240, 300:400] = 250 if sign else 60
+        rgb[0, 0] = scene
+        return Frame("s", float(second), rgb)
+
+    memory = StreamMemory(OPTIONS, Flat(), FrameStore(tmp_path, 10**9))
+    first, pan, sign, still, cut = (
+        memory.push(pushed)
+        for pushed in (frame(0, 0), frame(1, 60), frame(2, 60, True), frame(3, 60, True), frame(4, 60, True, 5))
+    )
+    assert (first.key, pan.key, sign.key, still.key, cut.key) == (True, True, True, False, True)
+    assert (first.surprise, still.surprise, cut.surprise) == (1.0, 0.0, 1.0)
+    assert 0 < pan.surprise < 0.6 * sign.surprise < sign.surprise < 1
+    assert memory.log == [first, pan, sign, still, cut]
