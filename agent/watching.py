@@ -184,7 +184,7 @@ class Screen:
         self.console.print(f"[dim]shown: {frames}[/]")
 
     def troubles(self, statuses: Sequence[WatchStatus]) -> None:
-        """Tell, once each, of watches that is not judged, that fails, or whose webhook does."""
+        """Tell once of each watch that is not judged, that fails, or whose webhook does."""
         for status in statuses:
             trouble = status.reason if status.state in ("cannot judge", "over budget") else ""
             if not trouble and (status.failed or status.undelivered):
@@ -197,7 +197,7 @@ class Screen:
         """Tell once of each thing that goes wrong with the source and its memory, and of when the picture is well."""
         now_s, problem = eyes.memory.stats.newest_s, eyes.problem
         kind = problem.kind if problem else None
-        if kind != self._picture:
+        if kind != self._picture and (problem or not eyes.finished):  # what has ended is not well
             text = mask_credentials(problem.text) if problem else "the picture is good again"
             self._tell(TroubleTold(about="picture", text=text, over=problem is None, t_s=now_s), eyes.source)
         errors = frozenset(map(mask_credentials, eyes.troubles()))

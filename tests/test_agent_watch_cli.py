@@ -234,6 +234,25 @@ def test_what_goes_wrong_with_a_camera_is_told_while_it_is_watched(tmp_path: Pat
         assert [trouble["t_s"] for trouble in troubles] == sorted(trouble["t_s"] for trouble in troubles)
 
 
+def test_a_camera_that_is_lost_for_good_is_not_called_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTEND_MEDIA__RECONNECT_ATTEMPTS", "4")
+    camera = Camera(lambda n: jpeg(1, n % 50), fps=10)
+    run = command(camera.address, tmp_path, script(tmp_path, *["no"] * 500), "--when", "x", "--json")
+    with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        try:
+            assert process.stdout
+            process.stdout.readline()
+            time.sleep(1.0)
+            camera.on = False
+            output, problems = process.communicate(timeout=60)
+        finally:
+            camera.close()
+    assert process.returncode == 1, problems
+    told = [record for record in map(json.loads, output.splitlines()) if record["type"] == "trouble"]
+    assert "no new picture for " in next(record["text"] for record in told if record["about"] == "picture")
+    assert not [record for record in told if record["over"]]
+
+
 def test_what_is_wrong_with_the_memory_is_told_and_live_sources_are_noted_for_every_model(tmp_path: Path) -> None:
     camera = Camera(lambda n: jpeg(1 + n // 30, n), fps=10)
     try:
