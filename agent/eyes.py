@@ -331,7 +331,7 @@ class Eyes:
             stack.callback(self._end_problem)
             stack.callback(self._source.close)
             stack.callback(self._recorder.close)
-            if self._note_taker:  # first: the recorder may wait for it
+            if self._note_taker:
                 stack.callback(self._note_taker.close)
 
     @property
@@ -383,7 +383,7 @@ def open_eyes(
         remembered, memory = open_remembered(spec, info, config)
         stack.callback(remembered.close)
         plays = info.live or realtime
-        taker = NoteTaker(remembered.notes, memory.moments, plays) if config.take_notes else None
+        taker = NoteTaker(remembered.notes, memory.pixels, memory.moments, plays) if config.take_notes else None
         glance = Glance(info, view_fps if wide else fps, memory)
         remembered.on_forget.append(glance.drop)
         if taker:
@@ -399,7 +399,7 @@ def open_eyes(
         )
         listeners: list[Listener] = []
         if taker:
-            listeners.append(lambda frame, decision: taker.submit(frame, decision.surprise))
+            listeners.append(lambda frame, decision: taker.submit(frame.t_s, frame.id, decision.surprise))
 
         def on_kept(frame: Frame, decision: Decision) -> None:
             for listener in tuple(listeners):

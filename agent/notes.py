@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from bisect import insort
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from memory.stream.moments import Moments
 from memory.stream.notes import Note, Notes
-from tools.errors import AttendError
+from tools.errors import AttendError, StoreError
 from tools.media import Frame, Span
 
 MIN_PROBABILITY = 0.15
@@ -30,53 +31,48 @@ INDEX_BATCH, MOST_UNINDEXED = 32, 256
 Our choice: that takes it some seconds at most."""
 LIVE_REST = 2.0
 """How long a note taker rests where time plays, as a multiple of its work: notes take a third of a core. Our choice."""
-BACKLOG = 16
-"""Frames waiting to be noted. Our choice: on two busy cores one takes about a second."""
+BACKLOG = 4_096
+"""Moments waiting to be noted, at a few hundred bytes each; our choice: more than an hour of lively pictures."""
 
 
 class Backlog:
-    """Frames that wait to be noted. What is most surprising is taken first, and what is least so gives way.
+    """Moments that wait to be noted. What is most surprising is taken first, and what is least so gives way.
 
-    Where time plays, more key moments come in lively stretches than can be noted. Those that differ most from the
-    moment before them are the likeliest to show something that is not noted yet, such as a sign that lights up, and a
-    search soon after should find just these. Of equally surprising ones the newest is taken, and the oldest gives way.
+    In lively stretches more key moments come than can be noted. Those that differ most from the moment before them are
+    the likeliest to show something that is not noted yet, such as a sign that lights up, and a search soon after should
+    find just these. Of equally surprising ones the newest is taken, and the oldest gives way.
 
     Args:
-        size: the most frames that wait.
+        size: the most moments that wait.
     """
 
     def __init__(self, size: int = BACKLOG) -> None:
         self._size = size
-        self._waiting: list[tuple[float, Frame]] = []  # with the surprise of each
+        self._waiting: list[tuple[float, float, str]] = []  # surprise, time, frame id; the most surprising is the last
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    @property
-    def full(self) -> bool:
-        """Whether the next frame costs one."""
-        return len(self._waiting) >= self._size
+    def add(self, t_s: float, frame_id: str, surprise: float) -> bool:
+        """Have a moment wait; False where one had to give way for it, which may be itself."""
+        insort(self._waiting, (surprise, t_s, frame_id))
+        if len(self._waiting) <= self._size:
+            return True
+        del self._waiting[0]
+        return False
 
-    def add(self, frame: Frame, surprise: float) -> Frame | None:
-        """Have a frame wait; return the one that gives way, which may be the same."""
-        self._waiting.append((surprise, frame))
-        return self._pop(min) if len(self._waiting) > self._size else None
-
-    def take(self) -> Frame:
-        """Take out the frame to be noted next. Raises ValueError where none waits."""
-        return self._pop(max)
+    def take(self) -> tuple[float, str]:
+        """Take out the time and the frame id of the moment to be noted next. Raises IndexError where none waits."""
+        _, t_s, frame_id = self._waiting.pop()
+        return t_s, frame_id
 
     def drop(self, span: Span) -> None:
-        """Take out the frames of a span."""
-        self._waiting = [entry for entry in self._waiting if entry[1].t_s not in span]
+        """Take out the moments of a span."""
+        self._waiting = [entry for entry in self._waiting if entry[1] not in span]
 
     def clear(self) -> None:
         """Take out all."""
         self._waiting.clear()
-
-    def _pop(self, which: Callable[..., int]) -> Frame:
-        place = which(range(len(self._waiting)), key=lambda n: (self._waiting[n][0], self._waiting[n][1].t_s))
-        return self._waiting.pop(place)[1]
 
 
 class NoteTaker:
@@ -84,67 +80,66 @@ class NoteTaker:
 
     Args:
         notes: where they go.
+        pixels: gives the pixels of a frame id; raises StoreError where they have given way to newer ones.
         moments: key moments, of which those with words of their own are worth more; None where there are none.
-        plays: whether frames come for ever: it then rests after each, to leave the processor to others, and frames for
-            which there is no time give way. Else all are noted in their order, and who brings one waits for room.
+        plays: whether frames come for ever: it then rests after each, to leave the processor to others.
 
     Attributes:
-        error: what was wrong with the frame noted last; None where nothing was.
-        unnoted: how many frames gave way before they were noted.
+        error: what was wrong with the moment noted last; None where nothing was.
+        unnoted: how many moments gave way before they were noted.
     """
 
-    def __init__(self, notes: Notes, moments: Moments | None = None, plays: bool = False) -> None:
+    def __init__(
+        self,
+        notes: Notes,
+        pixels: Callable[[str], np.ndarray],
+        moments: Moments | None = None,
+        plays: bool = False,
+    ) -> None:
         self.error: AttendError | None = None
         self.unnoted = 0
-        self._notes, self._moments, self._plays = notes, moments, plays
-        self._read: frozenset[str] = frozenset()  # the words of the frame noted last
-        self._unindexed = 0  # notes taken since they were embedded
+        self._notes, self._pixels, self._moments, self._plays = notes, pixels, moments, plays
+        self._read: frozenset[str] = frozenset()  # the words of the moment noted last
+        self._unindexed = 0
         self._waiting = Backlog()
         self._changed = threading.Condition()
-        self._in_hand: Frame | None = None
-        self._entering: Frame | None = None  # waits for room
+        self._in_hand_s: float | None = None
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="attend-notes", daemon=True)
         self._thread.start()
 
-    def submit(self, frame: Frame, surprise: float = 0.0) -> None:
-        """Have a frame noted when there is time. Where time plays this never waits; else for room, or until `close`.
+    def submit(self, t_s: float, frame_id: str, surprise: float = 0.0) -> None:
+        """Have a moment noted when there is time; never waits.
 
         Args:
-            frame: the frame.
+            t_s: its media time.
+            frame_id: its frame, which is in the store.
             surprise: how much it differs from the one before it, 0 to 1 (see `Backlog`).
         """
         with self._changed:
-            if not self._plays:
-                self._entering = frame
-                self._changed.wait_for(lambda: self._closed or self._entering is None or not self._waiting.full)
-                if self._entering is None:  # it was dropped meanwhile
-                    return
-                self._entering = None
-                surprise = -frame.t_s  # all are noted, in their order
-            if self._closed:
-                return
-            self.unnoted += self._waiting.add(frame, surprise) is not None
-            self._changed.notify_all()
+            if not self._closed:
+                self.unnoted += not self._waiting.add(t_s, frame_id, surprise)
+                self._changed.notify_all()
+
+    def waiting(self) -> int:
+        """How many moments are not yet noted and will be."""
+        with self._changed:
+            return len(self._waiting) + (self._in_hand_s is not None)
 
     def drain(self, timeout_s: float) -> bool:
         """Wait until everything submitted is noted; False if that takes longer."""
         with self._changed:
-            return self._changed.wait_for(
-                lambda: not self._waiting and self._in_hand is None and self._entering is None, timeout_s
-            )
+            return self._changed.wait_for(lambda: not self._waiting and self._in_hand_s is None, timeout_s)
 
     def drop(self, span: Span) -> None:
-        """Leave frames of a span unnoted; when this returns, none of them is in hand any more."""
+        """Leave moments of a span unnoted; when this returns, none of them is in hand any more."""
         with self._changed:
             self._waiting.drop(span)
-            if self._entering is not None and self._entering.t_s in span:
-                self._entering = None
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._in_hand is None or self._in_hand.t_s not in span)
+            self._changed.wait_for(lambda: self._in_hand_s is None or self._in_hand_s not in span)
 
     def close(self) -> None:
-        """Finish the frame in hand, drop the waiting ones and end the thread; who waits for room is let go."""
+        """Finish the moment in hand, drop the waiting ones and end the thread."""
         with self._changed:
             self._closed = True
             self._waiting.clear()
@@ -157,31 +152,34 @@ class NoteTaker:
                 self._changed.wait_for(lambda: self._waiting or self._closed)
                 if self._closed:
                     return
-                frame = self._in_hand = self._waiting.take()
-                self._changed.notify_all()
+                t_s, frame_id = self._waiting.take()
+                self._in_hand_s = t_s
             started = time.monotonic()
             error: AttendError | None = None
             try:
-                self._note(frame)
+                self._note(t_s, frame_id)
             except AttendError as failure:
                 # Without its classifier or word reader the chat goes on; the summary says what is missing.
                 error = failure
             except Exception as failure:  # noqa: BLE001 - a thread has no caller: the summary tells of it
-                error = AttendError(f"the frame at {frame.t_s:.1f} s could not be noted: {failure!r}.")
+                error = AttendError(f"the frame at {t_s:.1f} s could not be noted: {failure!r}.")
             self.error = error
             with self._changed:
-                self._in_hand = None
+                self._in_hand_s = None
                 self._changed.notify_all()
                 if self._plays:
                     self._changed.wait_for(lambda: self._closed, LIVE_REST * (time.monotonic() - started))
 
-    def _note(self, frame: Frame) -> None:
-        taken = note_frame(self._notes, frame)
-        words = frozenset(
-            word for note in taken if note.kind == "text" for word in note.text.split() if len(word) >= LEAST_WORD
-        )
+    def _note(self, t_s: float, frame_id: str) -> None:
+        try:
+            rgb = self._pixels(frame_id)
+        except StoreError:  # it gave way to newer ones
+            self.unnoted += 1
+            return
+        taken = note_frame(self._notes, Frame(self._notes.source, t_s, rgb))
+        words = words_of(taken)
         if self._moments is not None and words - self._read:
-            self._moments.value(frame.t_s, WORDS_WORTH)
+            self._moments.value(t_s, WORDS_WORTH)
         self._read = words
         self._unindexed += len(taken)
         with self._changed:
@@ -201,6 +199,13 @@ def note_frame(notes: Notes, frame: Frame) -> list[Note]:
     if words := read_words(frame.rgb, NOTED_MAX_PX, NOTED_MIN_PX):
         taken.append(notes.add(frame.t_s, frame.id, "text", " ".join(word.text for word in words)))
     return taken
+
+
+def words_of(notes: Iterable[Note]) -> frozenset[str]:
+    """Return the words that were read, those too short to be trusted left out."""
+    return frozenset(
+        word for note in notes if note.kind == "text" for word in note.text.split() if len(word) >= LEAST_WORD
+    )
 
 
 def embed_texts(texts: list[str]) -> np.ndarray:

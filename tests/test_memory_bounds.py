@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.notes import BACKLOG
+from agent.notes import BACKLOG, Backlog
 from memory import frames
 from memory.frames import FrameStore
 from memory.stream import archive, journal, notes, queue
@@ -91,6 +91,7 @@ def test_the_process_stays_within_the_formula_while_the_disk_takes_nothing(
         for second in range(500, 700):
             with contextlib.suppress(StoreError):
                 memory.stream.push(noise_frame(second))
+    monkeypatch.setattr(formula, "UNNOTED", 0)  # nothing is noted here
     bound = formula.bounds(memory.stream.options, DIM, 64, 36, memory.store.quota_bytes)
     assert max(used) < bound.process
     assert max(used) > bound.process / 4, "the formula says something"
@@ -98,8 +99,14 @@ def test_the_process_stays_within_the_formula_while_the_disk_takes_nothing(
     memory.close()
 
 
-def test_the_pictures_of_the_note_taker_are_counted() -> None:
-    assert BACKLOG + 8 <= formula.PICTURES  # in hand, waiting for room, newest, captured, read, recorded, stored, seen
+def test_what_waits_to_be_noted_is_counted() -> None:
+    assert BACKLOG <= formula.UNNOTED
+    backlog = Backlog()
+    with traced() as used:
+        for number in range(2 * BACKLOG):
+            backlog.add(float(number), f"{number:064x}", number / 1e6)
+    assert len(backlog) == BACKLOG
+    assert max(used) < formula.UNNOTED * formula.REFERENCE_BYTES
 
 
 def test_the_disk_stays_within_the_formula(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,7 +128,7 @@ def run(frames: int, every: int, notes: int, pictures: Path | None = None, clips
         for number in range(notes):
             remembered.notes.add(number * 1e-6, f"{number:064x}", "label", f"{WORDS['dev'][number % 96]} {number}")
         remembered.notes.index()
-        taker = NoteTaker(remembered.notes, memory.moments)
+        taker = NoteTaker(remembered.notes, memory.pixels, memory.moments)
         samples: list[Sample] = []
         pushed_s: list[float] = []
         push = memory.push
@@ -150,11 +150,14 @@ def run(frames: int, every: int, notes: int, pictures: Path | None = None, clips
                 pushed_s.clear()
                 _say(f"{seen / 3600:.2f} h, {samples[-1].rss_mb:.0f} MiB, {samples[-1].push_ms:.0f} ms a frame")
 
+        def on_kept(frame: Frame, decision: Decision) -> None:
+            taker.submit(frame.t_s, frame.id, decision.surprise)
+
         try:
-            with Recorder(Capture(source), memory, lambda frame, _: taker.submit(frame), on_turn=on_turn) as recorder:
+            with Recorder(Capture(source), memory, on_kept, on_turn=on_turn) as recorder:
                 while not recorder.drain(1.0):
                     pass
-                taker.drain(60.0)
+                taker.drain(600.0)
                 for error in (*recorder.take_errors(), taker.error):
                     if error is not None:
                         raise error

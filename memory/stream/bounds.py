@@ -13,9 +13,11 @@ from memory.stream.notes import MAX_ROWS
 from memory.stream.options import StreamOptions
 from memory.stream.queue import HISTORY_LENGTH
 
-PICTURES = 24
+PICTURES = 8
 """Pictures in the process: the newest, those on their way through capture, recorder and store, the live view's, and the
-note taker's, 16 of which wait."""
+one that is being noted."""
+UNNOTED = 4_096
+"""References to moments that wait to be noted (`agent.notes.BACKLOG`)."""
 REFERENCE_BYTES = 1_000
 """A reference to a frame, with its strings, as Python holds it; measured, rounded up."""
 DECISION_BYTES = 400
@@ -48,16 +50,16 @@ def bounds(options: StreamOptions, dim: int, width_px: int, height_px: int, quot
     """Return the most that the memory of one stream takes, however long it runs.
 
         process = moments * (3 * 4 * dim + S + R) + 2,000 * (4 * dim + S + R) + (capacity + 4,096 + 1,000 + 20,000) * R
-                  + 20,000 * 400 + 30,000 * 300 + 20,000 * 300 + 24 * 3 * width * height
+                  + 4,096 * R + 20,000 * 400 + 30,000 * 300 + 20,000 * 300 + 8 * 3 * width * height
         disk    = quota + moments * (2 * dim + S + 500 + 4,096) + 20,000 * 12,000 + 20,000 * 500 + 20,000 * 400
                   + 24,000,000
 
     with R = 1,000 bytes a reference and S = 90 * 160 a sketch. In the process: key moments (a feature, its place among
     features, which doubles when it is full, and a sketch); changes that wait for a disk that is full; the queue, what
-    left it, gaps, and the long tier while it is read; the log of decisions; the list of stored pictures; what a search
-    finds; pictures. Networks and libraries, Chroma's index among them, are not counted, nor what a person pins beyond
-    the budget of moments. On disk: pictures, key moments, notes, the long tier, gaps, and what is written ahead; while
-    much is forgotten at once, as much again is written ahead.
+    left it, gaps, and the long tier while it is read; what waits to be noted; the log of decisions; the list of stored
+    pictures; what a search finds; pictures. Networks and libraries, Chroma's index among them, are not counted, nor
+    what a person pins beyond the budget of moments. On disk: pictures, key moments, notes, the long tier, gaps, and
+    what is written ahead; while much is forgotten at once, as much again is written ahead.
 
     Args:
         options: the settings.
@@ -71,7 +73,7 @@ def bounds(options: StreamOptions, dim: int, width_px: int, height_px: int, quot
     process = (
         moments * (3 * 4 * dim + sketch + REFERENCE_BYTES)
         + MOST_WAITING * (4 * dim + sketch + REFERENCE_BYTES)
-        + (options.capacity + HISTORY_LENGTH + GAPS_LENGTH + PAST_ROWS) * REFERENCE_BYTES
+        + (options.capacity + HISTORY_LENGTH + GAPS_LENGTH + PAST_ROWS + UNNOTED) * REFERENCE_BYTES
         + LOG_LENGTH * DECISION_BYTES
         + MOST_PICTURES * LISTED_BYTES
         + MAX_ROWS * FOUND_BYTES

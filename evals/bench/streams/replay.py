@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -14,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from agent.notes import BACKLOG
+from agent.notes import WORDS_WORTH, Backlog, note_frame, words_of
 from evals.bench.streams.questions import Question
 from evals.bench.streams.stream import VERSION, Stream
 from memory.frames import FrameStore
@@ -25,7 +24,7 @@ from memory.stream.moments import KeyMoment, Moments
 from memory.stream.notes import NoteKind, Notes
 from memory.stream.options import StreamOptions
 from tools.errors import StoreError
-from tools.media.types import Frame, Span
+from tools.media.types import Frame
 
 Budget = Literal["20 frames", "8 frames", "4 frames", "2,560 tokens"]
 TOKENS = 2_560
@@ -228,18 +227,19 @@ class Known:
             self.features[frame.id] = encoder.embed(frame.rgb)
         return self.features[frame.id]
 
-    def note(self, notes: Notes, frame: Frame) -> None:
-        """Take notes on a frame as the agent does, at once; classifier and reader run once a picture."""
-        from agent.notes import note_frame
+    def note(self, notes: Notes, frame: Frame) -> frozenset[str]:
+        """Take notes on a frame as the agent does, at once; classifier and reader run once a picture.
 
+        Returns:
+            The words that were read.
+        """
         if frame.id in self.notes:
-            for kind, text in self.notes[frame.id]:
-                notes.add(frame.t_s, frame.id, kind, text)
-            return
+            return words_of([notes.add(frame.t_s, frame.id, kind, text) for kind, text in self.notes[frame.id]])
         started = time.perf_counter()
-        note_frame(notes, frame)
+        taken = note_frame(notes, frame)
         self.note_s.append(time.perf_counter() - started)
-        self.notes[frame.id] = [(note.kind, note.text) for note in notes.between(Span(frame.t_s, frame.t_s))]
+        self.notes[frame.id] = [(note.kind, note.text) for note in taken]
+        return words_of(taken)
 
 
 @dataclass(frozen=True)
@@ -267,10 +267,10 @@ def replay(
             memories[row.memory] = memory = StreamMemory(row.options, replayed, store)
             if row.even:
                 memory.moments = EvenMoments(row.options.moments, row.options.scene_change, 0.0, 0.0)
+    ours = [memory.moments for memory in memories.values() if memory.moments]
     # Key moments do not depend on the capacity of the queue: one memory stands for all of ours.
     noted = next((memory for (options, even), memory in memories.items() if options.tiers and not even), None)
-    unnoted: deque[Frame] = deque(maxlen=BACKLOG)
-    rested_s = 0.0
+    backlog, rested_s, read = Backlog(), 0.0, frozenset[str]()
     waiting = [(t_q, list(group)) for t_q, group in groupby(questions, key=lambda question: question.t_q)]
     for frame in stream.frames():
         if not waiting:
@@ -279,10 +279,14 @@ def replay(
         for memory in memories.values():
             decision = memory.push(frame)
             if memory is noted and decision.key:
-                unnoted.append(frame)
-        if unnoted and frame.t_s >= rested_s:
-            known.note(notes, unnoted.popleft())
+                backlog.add(frame.t_s, frame.id, decision.surprise)
+        if backlog and frame.t_s >= rested_s:
+            t_s, _ = backlog.take()
+            words = known.note(notes, stream.frame(round(t_s)))
             rested_s = frame.t_s + NOTE_EVERY_S
+            for moments in ours if words - read else ():
+                moments.value(t_s, WORDS_WORTH)
+            read = words
         if waiting[0][0] == frame.t_s:
             for question in waiting.pop(0)[1]:
                 yield _ask(question, rows, memories, notes)
