@@ -110,7 +110,7 @@ class Size:
 
 
 FULL = Size(
-    streams=10, length_s=5_400, still_s=(600, 1_500), hour_s=(3_600, 3_700), lively_s=(360, 780), interviews=8, each=2,
+    streams=8, length_s=5_400, still_s=(600, 1_500), hour_s=(3_600, 3_700), lively_s=(360, 780), interviews=8, each=2,
     answers=60, pushes=600, warm=2_000,
 )  # fmt: skip
 QUICK = Size(
