@@ -1,0 +1,210 @@
+"""The vocabulary of narrative memory: `Segment`, `Event`, `Entity`, `Link`, `Chain`, and the text that each rests on.
+
+Two clocks are kept apart: `start_s` and `end_s` say when something is shown, `story_s` when it happens in the story, on
+the same scale, where that is known to differ. Records are never changed: a newer one supersedes an older one, which
+stays readable (see `memory.narrative.store`). Ids are hashes of content and time, so that a build from the same input
+gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+LinkType = Literal["causes", "motivates", "enables", "reveals", "blocks", "resumes", "contradicts", "next"]
+LINK_WEIGHTS: dict[LinkType, float] = {
+    "causes": 1.0, "motivates": 0.9, "enables": 0.8, "reveals": 0.7, "blocks": 0.7, "resumes": 0.6, "contradicts": 0.5,
+    "next": 0.2,
+}  # fmt: skip
+"""How well evidence carries over a link of a type; our choice."""
+CAUSAL: frozenset[LinkType] = frozenset({"causes", "motivates", "enables", "blocks"})
+"""Types whose source must come before their target in the story."""
+MAX_SUMMARY_WORDS = 30
+"""Of an event; our choice."""
+ID_LENGTH = 24
+"""Hexadecimal digits of an id: with a million records, the odds of two alike are about 1 in 10^17."""
+
+
+class Record(BaseModel):
+    """What every record shares: it is frozen, it refuses unknown fields, and its id is a hash of all of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @cached_property
+    def id(self) -> str:
+        """The first `ID_LENGTH` digits of the sha256 of the record as JSON."""
+        return hashlib.sha256(f"{type(self).__name__}:{self.model_dump_json()}".encode()).hexdigest()[:ID_LENGTH]
+
+
+class Segment(Record):
+    """A stretch of a source; those of one source tile it, without gaps or overlap.
+
+    Attributes:
+        source: what it is part of, with credentials masked.
+        number: its place among the segments of the source, from 0.
+        start_s: where it begins, seconds of media time.
+        end_s: where it ends, after `start_s`.
+        caption: what is seen.
+        dialogue: what is said.
+        text: what can be read in the picture.
+        frame_ids: pictures of it in the frame store.
+    """
+
+    source: str
+    number: int = Field(ge=0)
+    start_s: float = Field(ge=0)
+    end_s: float
+    caption: str = ""
+    dialogue: str = ""
+    text: str = ""
+    frame_ids: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Segment:
+        if self.end_s <= self.start_s:
+            raise ValueError(f"a segment ends at {self.end_s} s, and begins at {self.start_s} s")
+        return self
+
+    @property
+    def words(self) -> str:
+        """All that is known of it in words."""
+        return " ".join(part for part in (self.caption, self.dialogue, self.text) if part)
+
+
+class SourceSpan(BaseModel):
+    """Characters `start` to `end` of a field of a segment, which an event rests on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    segment_id: str
+    field: Literal["caption", "dialogue", "text"]
+    start: int = Field(ge=0)
+    end: int = Field(gt=0)
+
+
+class Writer(BaseModel):
+    """Who wrote a record: the model's string, or `rules`, and the sha256 of the prompt."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = "rules"
+    prompt_sha: str = ""
+
+
+class Event(Record):
+    """Something that happens.
+
+    Attributes:
+        source: where it is shown.
+        segment_ids: the segments that it lies in, in order; at least one.
+        start_s: when it begins to be shown, seconds of media time.
+        end_s: when it ceases to be.
+        summary: what happens, in at most `MAX_SUMMARY_WORDS` words.
+        actors: who acts, by the names or descriptions used.
+        action: the verb.
+        objects: what is acted on.
+        place: where.
+        goal: what for.
+        state_before: what held before it.
+        state_after: what holds after it.
+        story_s: when it happens in the story, on the scale of media time; None where that is when it is shown.
+        salience: how much it matters, 0 to 1.
+        confidence: how sure it is that it happens, 0 to 1.
+        spans: the text that it rests on; at least one.
+        writer: who wrote it.
+    """
+
+    source: str
+    segment_ids: tuple[str, ...] = Field(min_length=1)
+    start_s: float = Field(ge=0)
+    end_s: float
+    summary: str = Field(min_length=1)
+    actors: tuple[str, ...] = ()
+    action: str = ""
+    objects: tuple[str, ...] = ()
+    place: str | None = None
+    goal: str | None = None
+    state_before: str | None = None
+    state_after: str | None = None
+    story_s: float | None = None
+    salience: float = Field(default=0.5, ge=0, le=1)
+    confidence: float = Field(default=1.0, ge=0, le=1)
+    spans: tuple[SourceSpan, ...] = Field(min_length=1)
+    writer: Writer = Writer()
+
+    @model_validator(mode="after")
+    def _is_sound(self) -> Event:
+        if self.end_s < self.start_s:
+            raise ValueError(f"an event ends at {self.end_s} s, and begins at {self.start_s} s")
+        if len(self.summary.split()) > MAX_SUMMARY_WORDS:
+            raise ValueError(f"a summary has {len(self.summary.split())} words, of at most {MAX_SUMMARY_WORDS}")
+        return self
+
+    @property
+    def is_flashback(self) -> bool:
+        """Whether it happens in the story before it is shown."""
+        return self.story_s is not None and self.story_s < self.start_s
+
+    @property
+    def order(self) -> float:
+        """Its place in the story, seconds on the scale of media time."""
+        return self.start_s if self.story_s is None else self.story_s
+
+
+class Entity(Record):
+    """Someone or something that events name.
+
+    Attributes:
+        source: where it is shown.
+        name: the name or description that it is first called by.
+        kind: what it is.
+        appearance: how it looks, where that is all that is known.
+    """
+
+    source: str
+    name: str = Field(min_length=1)
+    kind: Literal["person", "object", "place", "group"] = "person"
+    appearance: str | None = None
+
+
+class Link(Record):
+    """That one event bears on another.
+
+    Attributes:
+        src: the id of the event that comes first in the story.
+        dst: the id of the other.
+        type: how it bears on it.
+        confidence: how sure that is, 0 to 1.
+        method: who found it.
+        segment_ids: segments that show it.
+        why: the grounds, in a few words.
+    """
+
+    src: str
+    dst: str
+    type: LinkType
+    confidence: float = Field(default=1.0, ge=0, le=1)
+    method: Literal["rule", "llm", "human"] = "rule"
+    segment_ids: tuple[str, ...] = ()
+    why: str = ""
+
+
+class Chain(Record):
+    """Events that lead from one to the next.
+
+    Attributes:
+        event_ids: in the order of the story; at least two.
+        kind: what holds them together.
+        score: mean of the logarithms of weight times confidence of its links, at most 0.
+        span_s: from the first event's beginning to the last one's end, seconds of media time.
+        summary: the chain in words; empty where nobody summed it up.
+    """
+
+    event_ids: tuple[str, ...] = Field(min_length=2)
+    kind: Literal["causal", "goal", "character", "theme"] = "causal"
+    score: float = Field(le=0)
+    span_s: float = Field(ge=0)
+    summary: str = ""
