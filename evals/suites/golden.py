@@ -1,0 +1,148 @@
+"""Golden files: recorded results of a suite's authors, read here and compared with what our scorers compute."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tools.errors import AttendError, MediaError
+
+RELATIVE = 1e-9
+"""How far two numbers may differ, as a share of the larger; files carry doubles in full. Our choice."""
+
+ABSOLUTE = 1e-12
+"""The same near zero, where a share means little. Our choice."""
+
+ABSENT = "nothing"
+"""What a difference shows in place of a value that one side lacks."""
+
+Form = TypeVar("Form", bound=BaseModel)
+
+
+class Entry(BaseModel):
+    """A part of a golden file: types are not bent, and fields that no scorer knows are passed over."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One value that came out otherwise than recorded, with its place within the case."""
+
+    field: str
+    expected: Any
+    got: Any
+
+
+@dataclass(frozen=True)
+class Check:
+    """One case, or one entry of a table of a file: it matched where `differences` is empty."""
+
+    id: str
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All checks of a file, and what the file holds but could not be computed anew, with the reason."""
+
+    checks: tuple[Check, ...]
+    unchecked: tuple[str, ...] = ()
+
+    @property
+    def matched(self) -> int:
+        """How many checks found no difference."""
+        return sum(not check.differences for check in self.checks)
+
+
+def read_golden(path: Path, form: type[Form]) -> Form:
+    """Read a golden file.
+
+    Raises:
+        MediaError: if it cannot be read, is no JSON, or lacks a field; the message names the place in the file.
+    """
+    remedy = "Use a golden file of this suite as it was recorded; its README names the fields."
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MediaError(f"{str(path)!r} cannot be read: {error}.", expected="a JSON file", remedy=remedy) from error
+    try:
+        return form.model_validate_json(text)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        place = _json_path(problem["loc"])
+        found = "" if problem["type"] in ("json_invalid", "missing") else f", found {str(problem['input'])[:80]!r}"
+        raise MediaError(
+            f"{str(path)!r} has another form: {problem['msg']} at {place}{found}.", remedy=remedy
+        ) from error
+
+
+def check(id_: str, parts: Iterable[tuple[str, Any, Any]]) -> Check:
+    """Make one check of (field, expected, got)."""
+    return Check(id_, tuple(found for field, expected, got in parts for found in differences(expected, got, field)))
+
+
+def known(expected: Mapping[str, Any], got: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the computed fields that a record holds: a scorer may compute more than was recorded."""
+    return {key: value for key, value in got.items() if key in expected}
+
+
+def differences(expected: Any, got: Any, field: str) -> Iterator[Difference]:
+    """Yield where two values differ: numbers by more than `RELATIVE`, all else at all. NaN and null are alike."""
+    if isinstance(expected, Mapping) and isinstance(got, Mapping):
+        for key in [*expected, *(key for key in got if key not in expected)]:
+            place = f"{field}.{key}" if field else str(key)
+            if key not in expected or key not in got:
+                yield Difference(place, expected.get(key, ABSENT), got.get(key, ABSENT))
+            else:
+                yield from differences(expected[key], got[key], place)
+    elif isinstance(expected, list | tuple) and isinstance(got, list | tuple) and len(expected) == len(got):
+        for number, (one, other) in enumerate(zip(expected, got, strict=True)):
+            yield from differences(one, other, f"{field}[{number}]")
+    elif not _same(expected, got):
+        yield Difference(field, expected, got)
+
+
+def error_names(error: BaseException) -> set[str]:
+    """The names under which a golden file may record an error: those of its class and the classes above it."""
+    return {kind.__name__ for kind in type(error).__mro__} - {
+        "object",
+        "BaseException",
+        "Exception",
+        AttendError.__name__,
+    }
+
+
+def says_error(recorded: str, error: BaseException) -> bool:
+    """Tell whether a recorded error, a class with or without a message after a colon, is this one."""
+    return recorded.split(":", 1)[0].strip() in error_names(error)
+
+
+def written(value: Any) -> str:
+    """A value as JSON, for showing a difference."""
+    return value if value is ABSENT else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _same(expected: Any, got: Any) -> bool:
+    if _undefined(expected) or _undefined(got):
+        return _undefined(expected) and _undefined(got)
+    if isinstance(expected, bool) or isinstance(got, bool):
+        return expected is got
+    if isinstance(expected, int | float) and isinstance(got, int | float):
+        return math.isclose(expected, got, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+    return bool(expected == got)
+
+
+def _undefined(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _json_path(parts: tuple[int | str, ...]) -> str:
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".")
+    return path or "the whole file"

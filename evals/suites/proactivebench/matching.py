@@ -1,0 +1,69 @@
+"""Reading an answer as one of the options: as the authors' package does, exactly, and as a person would."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+# The start of the first line up to its last capital letter with a full stop: "B. <text>", but also the end of "IN ALL."
+_LABEL = re.compile(r".*[A-Z]\.\s*")
+_LETTER = re.compile(
+    r"\W*(?:the )?(?:(?:final |correct |best )?(?:answer|option|choice)(?: is)?\b\W*)?([a-z])\W*", re.IGNORECASE
+)
+_LABELLED = re.compile(r"\W*([A-Z])\W*[.):]\W*(\S.*)", re.DOTALL)
+
+
+def match(text: str, right: Sequence[str], pool: Sequence[str], offset: int) -> tuple[str, str]:
+    """Judge an answer against a pool of options as the package does, with its quirks.
+
+    Args:
+        text: the answer.
+        right: the members of the pool that are right.
+        pool: the options; the first has the letter A moved on by `offset`.
+        offset: how many options are listed before this pool.
+
+    Returns:
+        `correct`, `wrong` or `mismatch`, and the option that was meant (empty where none was).
+    """
+    whole, wholes = plain(text), [plain(option) for option in pool]
+    if whole in [plain(option) for option in right]:
+        return "correct", pool[wholes.index(whole)]
+    if whole in wholes:
+        return "wrong", pool[wholes.index(whole)]
+    said, letters = letter(text), [letter(chr(ord("A") + offset + place)) for place in range(len(pool))]
+    if said is None or said not in letters:
+        return "mismatch", ""
+    chosen = pool[letters.index(said)]
+    return ("correct" if said in [letters[pool.index(option)] for option in right] else "wrong"), chosen
+
+
+def plain(text: str) -> str:
+    """A text without its label, blanks and capitals. A sentence in capitals that ends in a full stop becomes empty."""
+    label = _LABEL.match(text)
+    return text[label.end() if label else 0 :].lower().strip().replace(" ", "")
+
+
+def letter(text: str) -> str | None:
+    """What stands before the first full stop, if that is one character at most; else None."""
+    said = text.split(".")[0].lower().strip()
+    return said if len(said) <= 1 else None
+
+
+def robust(text: str, options: Sequence[str]) -> str:
+    """Return the letter of the option that a person would read in an answer, or the answer where that is unclear.
+
+    Brackets, stars and a missing full stop do not matter, and "Answer: A" is A. `match` reads what comes back, so that
+    an episode can be played with it. The rules are our choice; the published numbers are those of `match` alone.
+    """
+    bare = [_bare(option) for option in options]
+    labelled = _LABELLED.fullmatch(text.strip())
+    for said in (text, labelled[2] if labelled else ""):
+        if _bare(said) and bare.count(_bare(said)) == 1:
+            return chr(ord("A") + bare.index(_bare(said)))
+    found = _LETTER.fullmatch(text.strip()) or labelled
+    place = ord(found[1].upper()) - ord("A") if found else len(options)
+    return chr(ord("A") + place) if place < len(options) else text
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text).lower()
