@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from threading import RLock
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -33,17 +34,27 @@ Result = TypeVar("Result")
 
 
 class VectorIndex:
-    """Vectors by cosine in a folder. One process at a time may use the folder; threads may share the index.
+    """Vectors by cosine in a folder, or on a server. Threads may share the index.
+
+    One process at a time may use a folder. A server takes several, of which one writes; it has no password of its own.
 
     Args:
         folder: where Chroma keeps its files; made if missing.
         name: the name of the collection, at least three characters.
-        truth: gives what the index should hold, for rebuilding it.
+        truth: gives what the index should hold, for rebuilding it. None only asks an index that another process writes.
+        server: address of a Chroma server, such as `http://127.0.0.1:8000`, that is used instead of the folder.
+
+    Raises:
+        StoreError: if the address of the server names no host, or no port.
     """
 
-    def __init__(self, folder: Path, name: str, truth: Truth) -> None:
+    def __init__(self, folder: Path, name: str, truth: Truth | None, server: str | None = None) -> None:
         self._folder, self._name, self._truth = folder, name, truth
+        self._server = None if server is None else urlsplit(server)
+        if self._server is not None and not (self._server.hostname and self._server.port):
+            raise StoreError(f"the address {server!r} names no Chroma server.", expected="http://HOST:PORT")
         self._lock = RLock()
+        self._client: Any = None
         self._collection: Any = None
 
     def add(self, ids: Sequence[str], vectors: np.ndarray, metadatas: Sequence[Mapping[str, str | float]]) -> None:
@@ -93,8 +104,8 @@ class VectorIndex:
             self._do(work, writes=True)
 
     def exists(self) -> bool:
-        """Whether there are files of the index; asking does not make them."""
-        return self._folder.exists()
+        """Whether there are files of the index, or a server for it; asking does not make them."""
+        return self._server is not None or self._folder.exists()
 
     def count(self) -> int:
         """How many vectors the index holds."""
@@ -104,13 +115,14 @@ class VectorIndex:
         """Throw the index away, make it anew from the truth, and return how many vectors it holds.
 
         Raises:
-            StoreError: if it cannot be written.
+            StoreError: if it cannot be written, or is another process's to write.
         """
         with self._lock:
+            if self._truth is None:
+                raise StoreError(f"the vector index {self._where!r} is to be made anew by the process that writes it.")
             try:
                 self._leave()
-                if self._folder.exists():
-                    shutil.rmtree(self._folder)  # what is left of it could hold what is to be forgotten
+                self._clear()
                 with self._writing():
                     collection = self._open()
                     rows, count = iter(self._truth()), 0
@@ -126,24 +138,71 @@ class VectorIndex:
                 raise self._unusable(error) from error
             return count
 
+    def drop(self) -> None:
+        """Throw the index away, so that nothing of it is left on disk; its next use finds it empty.
+
+        What a server leaves on its own disk is up to that server.
+
+        Raises:
+            StoreError: if it cannot be removed.
+        """
+        with self._lock:
+            if self._server is None and self._client is None:  # no need of Chroma, whose import takes a second
+                failures: tuple[type[Exception], ...] = (OSError,)
+            else:
+                failures = _failures()
+                self._leave()
+            try:
+                self._clear()
+            except failures as error:
+                raise self._unusable(error) from error
+
+    def close(self) -> None:
+        """Let go of the files or the server. May be called twice, and the index be used again."""
+        with self._lock:
+            if self._client is not None:
+                self._leave()
+
     def _open(self) -> Any:
         if self._collection is None:
+            client = self._connect()
+            if self._truth is None:
+                self._collection = client.get_collection(self._name, embedding_function=None)
+            else:
+                self._collection = client.get_or_create_collection(
+                    self._name, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
+                )
+        return self._collection
+
+    def _connect(self) -> Any:
+        if self._client is None:
             import chromadb
             from chromadb.config import Settings
 
-            self._folder.mkdir(parents=True, exist_ok=True)
-            client = chromadb.PersistentClient(str(self._folder), Settings(anonymized_telemetry=False))
-            self._collection = client.get_or_create_collection(
-                self._name, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
-            )
-        return self._collection
+            settings = Settings(anonymized_telemetry=False)
+            if self._server is not None:
+                host, port = self._server.hostname or "", self._server.port or 0
+                self._client = chromadb.HttpClient(host, port, ssl=self._server.scheme == "https", settings=settings)
+            else:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._client = chromadb.PersistentClient(str(self._folder), settings)
+        return self._client
+
+    def _clear(self) -> None:
+        if self._server is not None:
+            from chromadb.errors import NotFoundError
+
+            with suppress(NotFoundError):
+                self._connect().delete_collection(self._name)
+        elif self._folder.exists():
+            shutil.rmtree(self._folder)  # what is left of it could hold what is to be forgotten
 
     def _do(self, work: Callable[[Any], Result], *, writes: bool = False) -> Result:
         """Work on the collection; what fails twice is tried a last time on an index made anew."""
         with self._lock:
-            if self._collection is None and (self._folder / WRITING).exists():
+            if self._server is None and self._collection is None and (self._folder / WRITING).exists():
                 # What a kill cut off in the middle of writing can hang Chroma, so it is not even opened.
-                log.warning("the vector index %s was cut off while it was written and is made anew", self._folder)
+                log.warning("the vector index %s was cut off while it was written and is made anew", self._where)
                 self.rebuild()
             for attempt in range(3):
                 try:
@@ -151,16 +210,19 @@ class VectorIndex:
                         return work(self._open())
                 except _failures() as error:
                     self._leave()
-                    if attempt == 2:
+                    if attempt == 2 or (attempt == 1 and self._truth is None):
                         raise self._unusable(error) from error
                     if attempt == 1:
-                        log.warning("the vector index %s is broken and is made anew", self._folder)
+                        log.warning("the vector index %s is broken and is made anew", self._where)
                         self.rebuild()
         raise AssertionError("not reached")
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """Mark the folder while it is written to; a mark that is still there when it is opened tells of a kill."""
+        if self._server is not None:
+            yield
+            return
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / WRITING).touch()
         yield
@@ -170,7 +232,11 @@ class VectorIndex:
         """Have Chroma let go of the files; else it goes on with those that are removed, or that it failed to open."""
         from chromadb.api.shared_system_client import SharedSystemClient
 
-        self._collection = None
+        client, self._client, self._collection = self._client, None, None
+        if self._server is not None:
+            if client is not None:
+                client.close()
+            return
         if system := SharedSystemClient._identifier_to_system.pop(str(self._folder), None):
             # Else removed files, and so what is forgotten, live on until they are closed.
             with suppress(AttributeError):  # one that failed to open them has nothing to stop
@@ -178,13 +244,22 @@ class VectorIndex:
 
     def _unusable(self, error: Exception) -> StoreError:
         return StoreError(
-            f"the vector index {str(self._folder)!r} cannot be used: {error}.",
-            remedy="Check the disk; the folder may be removed: it is made anew from what is noted.",
+            f"the vector index {self._where!r} cannot be used: {error}.",
+            remedy="Check the disk; the folder may be removed: it is made anew from what is noted."
+            if self._server is None
+            else "Start the server with `chroma run --path FOLDER`, or check its address.",
         )
+
+    @property
+    def _where(self) -> str:
+        if self._server is None:
+            return str(self._folder)
+        return f"{self._server.scheme}://{self._server.hostname}:{self._server.port}"  # without a user's password
 
 
 def _failures() -> tuple[type[Exception], ...]:
     """What Chroma raises where its files are damaged, missing, or cannot be written."""
     from chromadb.errors import ChromaError
+    from httpx import HTTPError
 
-    return (ChromaError, ValueError, OSError, RuntimeError, AttributeError, KeyError)
+    return (ChromaError, HTTPError, ValueError, OSError, RuntimeError, AttributeError, KeyError)
