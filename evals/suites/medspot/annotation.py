@@ -1,0 +1,76 @@
+"""MedSPOT's released annotations as tasks: one file for each program, `*_Annotation.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from evals.suites.files import check_folder
+from evals.suites.golden import read_golden
+from evals.suites.medspot.scorer import Step, Target
+from tools.errors import MediaError
+
+SUFFIX = "_Annotation.json"
+REMEDY = "Take the folder Annotations from the GitHub repository Tajamul21/MedSPOT, and name it or a folder around it."
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task: the program, its number in that program's file, counted from 0, and its steps."""
+
+    software: str
+    index: int
+    steps: tuple[Step, ...]
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+
+class _Act(_Form):
+    type: str
+    bbox: tuple[float, float, float, float] | None = None
+
+    @model_validator(mode="after")
+    def _has_size(self) -> Self:
+        if self.bbox is not None and not (self.bbox[2] > 0 and self.bbox[3] > 0):
+            raise ValueError(f"the box {list(self.bbox)} has no size")
+        return self
+
+
+class _Step(_Form):
+    instruction: str | dict[str, Any] = ""
+    actions: list[_Act] = []
+
+
+class _Task(_Form):
+    steps: list[_Step]
+
+
+class _File(_Form):
+    tasks: list[_Task]
+
+
+def read_tasks(folder: Path) -> list[Task]:
+    """Read all tasks below a folder, file after file by name.
+
+    Raises:
+        MediaError: if there is no such file, or one has another form; the message names the place in it.
+    """
+    check_folder(folder, REMEDY)
+    paths = sorted(folder.rglob(f"*{SUFFIX}"))
+    if not paths:
+        raise MediaError(f"{str(folder)!r} holds no file whose name ends in {SUFFIX!r}.", remedy=REMEDY)
+    return [task for path in paths for task in _tasks(path)]
+
+
+def _tasks(path: Path) -> Iterator[Task]:
+    for index, task in enumerate(read_golden(path, _File).tasks):
+        steps = (
+            Step(tuple(Target(act.type, act.bbox) for act in step.actions), step.instruction) for step in task.steps
+        )
+        yield Task(path.name.removesuffix(SUFFIX), index, tuple(steps))

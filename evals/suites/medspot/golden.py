@@ -1,0 +1,205 @@
+"""Golden files of MedSPOT: tasks with recorded replies, scored as one of the authors' scripts scored them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from evals.suites.golden import ABSENT, Check, Entry, Verdict, check, known, read_golden, says_error
+from evals.suites.medspot.annotation import Task, read_tasks
+from evals.suites.medspot.parsing import GUI_ACTOR, SEECLICK, Size
+from evals.suites.medspot.scorer import (
+    FAMILIES,
+    SCRIPTS,
+    Step,
+    Target,
+    failure_statistics,
+    metrics,
+    pixel_box,
+    run_task,
+    share_box,
+)
+from tools.errors import AttendError
+
+OBJECT_INSTRUCTIONS = {("Weasis", 18): 3}
+"""The released step whose instruction is an object, by program, task and position; cases leave instructions out."""
+
+ASSUMED_SIZE = (1920, 1080)
+"""Pixels of the screenshots for entries over all tasks, which were made without screenshots."""
+
+
+class Act(Entry):
+    """One action of a step."""
+
+    type: str
+    bbox: tuple[float, float, float, float] | None = None
+
+
+class Case(Entry):
+    """One task, what the model said, and the script's result or error."""
+
+    id: str
+    script: str
+    software: str
+    task_index: int
+    image_size: tuple[int, int]
+    step_actions: list[list[Act]]
+    raw_outputs: list[Any]
+    expected: dict[str, Any] | None = None
+    expected_error: str | None = None
+
+
+class OverAll(Entry):
+    """A script's numbers over all released tasks, answered in one way."""
+
+    n_tasks: int
+    raised: int
+    metrics: dict[str, Any]
+    failures: dict[str, int]
+    completed_per_software: dict[str, int] | None = None
+
+
+class DatasetLevel(Entry):
+    """Such numbers by script and way, joined by a bar."""
+
+    results: dict[str, OverAll]
+
+
+class Golden(Entry):
+    """The whole file; only the cases must be there."""
+
+    cases: list[Case]
+    aggregates: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    empty_list_metrics: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    dataset_level: DatasetLevel | None = None
+
+
+def verify(path: Path, data: Path | None = None) -> Verdict:
+    """Check a golden file; `data` is the folder of annotations, for the entries over all released tasks.
+
+    Raises:
+        MediaError: if a file cannot be read or has another form.
+    """
+    golden = read_golden(path, Golden)
+    checks, unchecked = [], []
+    by_script: dict[str, list[dict[str, Any]]] = {}
+    for case in golden.cases:
+        done, result = _case(case)
+        checks.append(done)
+        if result is not None:
+            by_script.setdefault(case.script, []).append(result)
+    for script, recorded in golden.aggregates.items():
+        cases = sum(case.script == script for case in golden.cases)
+        done_or_reason = _aggregate(script, recorded, by_script.get(script, []), cases)
+        if isinstance(done_or_reason, str):
+            unchecked.append(f"aggregates.{script}: {done_or_reason}")
+        else:
+            checks.append(done_or_reason)
+    for script, recorded in golden.empty_list_metrics.items():
+        got = metrics(script, []) if script in SCRIPTS else ABSENT
+        checks.append(check(f"empty_list_metrics.{script}", [("", recorded, got)]))
+    if golden.dataset_level is not None:
+        results = golden.dataset_level.results
+        if data is None:
+            unchecked.append(f"dataset_level: its {len(results)} entries need the released annotations; name --data.")
+        else:
+            tasks = read_tasks(data)
+            checks += [_over_all(name, recorded, tasks) for name, recorded in results.items()]
+    return Verdict(tuple(checks), tuple(unchecked))
+
+
+def _case(case: Case) -> tuple[Check, dict[str, Any] | None]:
+    if case.script not in SCRIPTS:
+        return check(case.id, [("script", case.script, ABSENT)]), None
+    special = OBJECT_INSTRUCTIONS.get((case.software, case.task_index))
+    steps = [
+        Step(tuple(Target(act.type, act.bbox) for act in acts), {} if position == special else "")
+        for position, acts in enumerate(case.step_actions, start=1)
+    ]
+    try:
+        result = run_task(case.script, steps, case.image_size, case.raw_outputs)
+    except AttendError as error:
+        told = case.expected_error is not None and says_error(case.expected_error, error)
+        got = case.expected_error if told else f"{type(error).__name__}: {error}"
+        return check(case.id, [("expected_error", case.expected_error or ABSENT, got)]), None
+    if case.expected_error is not None:
+        return check(case.id, [("expected_error", case.expected_error, ABSENT)]), result
+    if not case.expected:
+        return check(case.id, [("expected", "what the script gave", case.expected or ABSENT)]), result
+    return check(case.id, [("", case.expected, known(case.expected, result))]), result
+
+
+def _aggregate(script: str, recorded: dict[str, Any], results: Sequence[dict[str, Any]], cases: int) -> Check | str:
+    """Compare a script's table over the cases of the file, or say why that cannot be."""
+    if script not in SCRIPTS:
+        return check(f"aggregates.{script}", [("script", script, ABSENT)])
+    counts = {key: value for key, value in recorded.items() if key in ("n", "n_cases", "n_tasks", "n_results")}
+    if counts and not set(counts.values()) & {len(results), cases}:
+        return f"it is over {next(iter(counts.values()))} cases, and the file holds {len(results)} of this script."
+    parts = []
+    for key, value in recorded.items():
+        if key in ("metrics", "compute_metrics"):
+            parts.append((key, value, metrics(script, results)))
+        elif key in ("failures", "failure_statistics") and isinstance(value, dict):
+            got = failure_statistics(script, results)
+            parts.append((key, value, known(value, got) if set(value) & set(got) else got["failure_type_histogram"]))
+    return (
+        check(f"aggregates.{script}", parts) if parts else f"it holds none of the known tables, but {list(recorded)}."
+    )
+
+
+def _over_all(name: str, recorded: OverAll, tasks: Iterable[Task]) -> Check:
+    script, _, way = name.partition("|")
+    if script not in SCRIPTS or way not in ("box_centre", "screen_centre", "always_none"):
+        return check(f"dataset_level.{name}", [("", name, ABSENT)])
+    results, raised = [], 0
+    completed: dict[str, int] = {}
+    for task in tasks:
+        try:
+            result = run_task(script, task.steps, ASSUMED_SIZE, _outputs(script, way, task.steps))
+        except AttendError:
+            raised += 1
+            continue
+        results.append(result)
+        completed[task.software] = completed.get(task.software, 0) + result["completed"]
+    parts: list[tuple[str, Any, Any]] = [
+        ("n_tasks", recorded.n_tasks, len(results)),
+        ("raised", recorded.raised, raised),
+        ("metrics", recorded.metrics, metrics(script, results)),
+        ("failures", recorded.failures, failure_statistics(script, results)["failure_type_histogram"]),
+    ]
+    if recorded.completed_per_software is not None:
+        parts.append(("completed_per_software", recorded.completed_per_software, completed))
+    return check(f"dataset_level.{name}", parts)
+
+
+def _outputs(script: str, way: str, steps: Sequence[Step]) -> list[Any]:
+    """What a model says that always hits the centre of the target, or of the screen, or says nothing."""
+    family = FAMILIES[SCRIPTS[script]]
+    if way == "always_none":
+        return [[] if script == GUI_ACTOR else None if script == SEECLICK else ""] * (3 * len(steps))
+    said = []
+    for step in steps:
+        target = next((act.bbox for act in step.actions if act.type in family.actions and act.bbox), None)
+        if target is not None:
+            said.append(_click(script, target if way == "box_centre" else (0, 0, 100, 100), ASSUMED_SIZE))
+    return said
+
+
+def _click(script: str, bbox: Sequence[float], size: Size) -> Any:
+    """The centre of a box (in percent), said as a script reads it."""
+    left, top, right, bottom = share_box(bbox)
+    x, y = (left + right) / 2, (top + bottom) / 2
+    if script in (GUI_ACTOR, SEECLICK):
+        return [[x, y]] if script == GUI_ACTOR else [x, y]
+    if script in ("evaluate_qwen3vl0.py", "evaluate_osatlas.py"):
+        return f"({x * 1000},{y * 1000})"
+    if script == "evaluate_cogagent.py":
+        return f"[[{x * 1000},{y * 1000},{x * 1000},{y * 1000}]]"
+    if script in ("evaluate_deepseek.py", "evaluate_uground.py", "evaluate_Aguvis.py"):
+        return f"({x},{y})"
+    left, top, right, bottom = pixel_box(bbox, size)
+    return f"({(left + right) / 2},{(top + bottom) / 2})"
