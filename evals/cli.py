@@ -128,6 +128,30 @@ def ovobench(
     _run("ovobench", data, settings, options, config, as_json)
 
 
+@eval_app.command()
+def verify(
+    suite: Annotated[str, typer.Argument(help="freak, hlv, medspot or proactivebench.")],
+    file: Annotated[Path, typer.Argument(help="A golden file: cases with the results of the suite's authors.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", help="The suite's annotation, for what was computed from all of it.")
+    ] = None,
+) -> None:
+    """Check a suite's scorer against recorded results; prints what differs, and last how many cases match."""
+    from evals.suites.golden import written
+    from evals.verify import verify as check_file
+
+    verdict = check_file(suite, file, data)
+    for check in verdict.checks:
+        for found in check.differences:
+            place = f"{check.id}: {found.field}" if found.field else check.id
+            typer.echo(f"{place}: expected {written(found.expected)}, got {written(found.got)}")
+    for reason in verdict.unchecked:
+        typer.echo(f"not checked: {reason}", err=True)
+    total = len(verdict.checks)
+    typer.echo(f"{verdict.matched}/{total}")
+    raise typer.Exit(0 if total and verdict.matched == total else 1)
+
+
 def _run(
     name: str,
     data: Path,

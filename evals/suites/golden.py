@@ -31,6 +31,12 @@ class Entry(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
 
+class GoldenFile(BaseModel):
+    """A whole golden file; parts that no scorer knows are kept, to be named by `unread`."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+
 @dataclass(frozen=True)
 class Difference:
     """One value that came out otherwise than recorded, with its place within the case."""
@@ -81,6 +87,12 @@ def read_golden(path: Path, form: type[Form]) -> Form:
         raise MediaError(
             f"{str(path)!r} has another form: {problem['msg']} at {place}{found}.", remedy=remedy
         ) from error
+
+
+def unread(golden: GoldenFile) -> list[str]:
+    """Name the parts of a file that no scorer computes; words and counts that only describe it are passed over."""
+    parts = (golden.model_extra or {}).items()
+    return [f"{name}: no scorer computes it." for name, value in parts if isinstance(value, dict | list)]
 
 
 def check(id_: str, parts: Iterable[tuple[str, Any, Any]]) -> Check:

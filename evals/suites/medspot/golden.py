@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from evals.suites.golden import ABSENT, Check, Entry, Verdict, check, known, read_golden, says_error
+from evals.suites.golden import ABSENT, Check, Entry, GoldenFile, Verdict, check, known, read_golden, says_error, unread
 from evals.suites.medspot.annotation import Task, read_tasks
 from evals.suites.medspot.parsing import GUI_ACTOR, SEECLICK, Size
 from evals.suites.medspot.scorer import (
@@ -68,7 +68,7 @@ class DatasetLevel(Entry):
     results: dict[str, OverAll]
 
 
-class Golden(Entry):
+class Golden(GoldenFile):
     """The whole file; only the cases must be there."""
 
     cases: list[Case]
@@ -108,7 +108,7 @@ def verify(path: Path, data: Path | None = None) -> Verdict:
         else:
             tasks = read_tasks(data)
             checks += [_over_all(name, recorded, tasks) for name, recorded in results.items()]
-    return Verdict(tuple(checks), tuple(unchecked))
+    return Verdict(tuple(checks), (*unchecked, *unread(golden)))
 
 
 def _case(case: Case) -> tuple[Check, dict[str, Any] | None]:

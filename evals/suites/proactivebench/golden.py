@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import Field
 
-from evals.suites.golden import ABSENT, Check, Entry, Verdict, check, known, read_golden, says_error
+from evals.suites.golden import ABSENT, Check, Entry, GoldenFile, Verdict, check, known, read_golden, says_error, unread
 from evals.suites.proactivebench.environments import REWIND_OPTION, Environment, State, answer, observe, start
 from evals.suites.proactivebench.records import CIT, DATASETS, Action, EntryError, FieldError, Record
 from evals.suites.proactivebench.scorer import (
@@ -92,7 +92,7 @@ class Loaded(Entry):
     ids_kept: list[int]
 
 
-class Golden(Entry):
+class Golden(GoldenFile):
     """The whole file; only the transcripts must be there."""
 
     transcripts: list[Transcript]
@@ -134,7 +134,7 @@ def verify(path: Path, data: Path | None = None) -> Verdict:
         got = rates(ended[id_] for id_ in played.ids)
         parts = [("acc", played.acc, got and got.acc), ("psr", played.psr, got and got.psr)]
         checks.append(check(f"random_play_metrics.{name}", parts))
-    return Verdict(tuple(checks), tuple(unchecked))
+    return Verdict(tuple(checks), (*unchecked, *unread(golden)))
 
 
 def _replay(transcript: Transcript) -> tuple[Check, State | None]:
