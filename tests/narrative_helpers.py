@@ -28,9 +28,15 @@ def segment(number: int, source: str = "tale", words: str = "") -> Segment:
     )
 
 
-def event(number: float, source: str = "tale", summary: str = "", actors: tuple[str, ...] = ()) -> Event:
-    """Something in the segment that the `number` falls into, a second long."""
-    within = segment(int(number), source)
+def event(
+    number: float,
+    source: str = "tale",
+    summary: str = "",
+    actors: tuple[str, ...] = (),
+    within: Segment | None = None,
+) -> Event:
+    """Something a second long, in the segment that the `number` falls into."""
+    within = within or segment(int(number), source)
     return Event(
         source=source,
         segment_ids=(within.id,),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -72,14 +73,19 @@ def _choose_names(sql: sqlite3.Connection, source: str) -> None:
         )
         for which in ("", "NOT")
     )
-    gone = of_gone - of_left
-    rows = sql.execute("SELECT row_id, entity_id, name FROM aliases WHERE source = ?", (source,)).fetchall()
-    sql.executemany("DELETE FROM aliases WHERE row_id = ?", [(row[0],) for row in rows if row[2] in gone])
-    named = {row[1] for row in rows if row[2] not in gone}  # by a name that stays
-    entities = sql.execute("SELECT row_id, id, name FROM records WHERE kind = 'entity' AND source = ?", (source,))
+    aliases = sql.execute("SELECT row_id, entity_id, name FROM aliases WHERE source = ?", (source,)).fetchall()
+    names_of: defaultdict[str, set[str]] = defaultdict(set)
+    for _, entity_id, name in aliases:
+        names_of[entity_id].add(name)
+    for row_id, id_, name in sql.execute(
+        "SELECT row_id, id, name FROM records WHERE kind = 'entity' AND source = ?", (source,)
+    ).fetchall():
+        names = {name, *names_of[id_]}
+        if names & of_gone and not names & of_left:
+            sql.execute("INSERT OR IGNORE INTO gone VALUES (?)", (row_id,))
     sql.executemany(
-        "INSERT OR IGNORE INTO gone VALUES (?)",
-        [(row_id,) for row_id, id_, name in entities.fetchall() if name in gone and id_ not in named],
+        "DELETE FROM aliases WHERE row_id = ?",
+        [(row_id,) for row_id, _, name in aliases if name in of_gone and name not in of_left],
     )
 
 

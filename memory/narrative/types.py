@@ -9,8 +9,9 @@ gives the same bytes.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -37,6 +38,12 @@ class Record(BaseModel):
     def id(self) -> str:
         """The first `ID_LENGTH` digits of the sha256 of the record as JSON."""
         return hashlib.sha256(f"{type(self).__name__}:{self.model_dump_json()}".encode()).hexdigest()[:ID_LENGTH]
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy, of which some fields may be others; they are not validated. Its id is its own."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("id", None)  # pydantic copies what was cached, too
+        return copied
 
 
 class Segment(Record):
