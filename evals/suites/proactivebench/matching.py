@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 # The start of the first line up to its last capital letter with a full stop: "B. <text>", but also the end of "IN ALL."
 _LABEL = re.compile(r".*[A-Z]\.\s*")
-_LETTER = re.compile(
-    r"\W*(?:the )?(?:(?:final |correct |best )?(?:answer|option|choice)(?: is)?\b\W*)?([a-z])\W*", re.IGNORECASE
-)
+_CUE = re.compile(r"\W*(?:the )?(?:(?:final|correct|best) )?(?:answer|option|choice)(?: is)?\b\W*", re.IGNORECASE)
+_LETTER = re.compile(r"\W*([a-z])\W*", re.IGNORECASE)
 _LABELLED = re.compile(r"\W*([A-Z])\W*[.):]\W*(\S.*)", re.DOTALL)
 
 
@@ -56,13 +55,16 @@ def robust(text: str, options: Sequence[str]) -> str:
     an episode can be played with it. The rules are our choice; the published numbers are those of `match` alone.
     """
     bare = [_bare(option) for option in options]
-    labelled = _LABELLED.fullmatch(text.strip())
-    for said in (text, labelled[2] if labelled else ""):
-        if _bare(said) and bare.count(_bare(said)) == 1:
-            return chr(ord("A") + bare.index(_bare(said)))
-    found = _LETTER.fullmatch(text.strip()) or labelled
-    place = ord(found[1].upper()) - ord("A") if found else len(options)
-    return chr(ord("A") + place) if place < len(options) else text
+    cue = _CUE.match(text)
+    for said in (text, text[cue.end() :] if cue else ""):
+        labelled = _LABELLED.fullmatch(said.strip())
+        for words in (said, labelled[2] if labelled else ""):
+            if _bare(words) and bare.count(_bare(words)) == 1:
+                return chr(ord("A") + bare.index(_bare(words)))
+        found = _LETTER.fullmatch(said.strip()) or labelled
+        if found and ord(found[1].upper()) - ord("A") < len(options):
+            return found[1].upper()
+    return text
 
 
 def _bare(text: str) -> str:
