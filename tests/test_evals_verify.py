@@ -202,3 +202,19 @@ def test_differences_name_the_place_and_both_values() -> None:
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner, max_size=3)))
 def test_a_value_never_differs_from_itself(value: Any) -> None:
     assert list(differences(value, json.loads(json.dumps(value)), "x")) == []
+
+
+def test_a_case_that_cannot_be_scored_is_a_mismatch_that_says_why(tmp_path: Path) -> None:
+    def spoil(held: Any) -> None:
+        held["transcripts"][0]["entry"]["num_images"] = 0
+        held["transcripts"][1]["dataset"] = "VQA"
+        del held["transcripts"][3]["entry"]["prompt"]
+
+    lines = run("proactivebench", write(tmp_path / "spoilt.json", "proactivebench", spoil)).stdout.splitlines()
+    assert any(line.startswith("inc: error") and "entry.num_images" in line for line in lines)
+    assert any(line.startswith("coco: error") and "no data set 'VQA'" in line for line in lines)
+    assert any(line.startswith("reference: error") and "entry.prompt: Field required" in line for line in lines)
+    path = write(tmp_path / "short.json", "medspot", lambda held: held["cases"][0]["raw_outputs"].pop())
+    assert "has no reply" in run("medspot", path).stdout
+    path = write(tmp_path / "none.json", "freak", lambda held: held["cases"][3].pop("judge_output"))
+    assert "no judge's reply" in run("freak", path).stdout

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from evals.suites.golden import ABSENT, Check, Entry, GoldenFile, Verdict, check, known, read_golden, says_error, unread
 from evals.suites.medspot.annotation import Task, read_tasks
@@ -45,7 +45,7 @@ class Case(Entry):
     script: str
     software: str
     task_index: int
-    image_size: tuple[int, int]
+    image_size: tuple[PositiveInt, PositiveInt]
     step_actions: list[list[Act]]
     raw_outputs: list[Any]
     expected: dict[str, Any] | None = None
@@ -72,7 +72,7 @@ class Golden(GoldenFile):
     """The whole file; only the cases must be there."""
 
     cases: list[Case]
-    aggregates: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    aggregates: dict[str, Any] = Field(default_factory=dict)
     empty_list_metrics: dict[str, dict[str, Any]] = Field(default_factory=dict)
     dataset_level: DatasetLevel | None = None
 
@@ -132,20 +132,25 @@ def _case(case: Case) -> tuple[Check, dict[str, Any] | None]:
     return check(case.id, [("", case.expected, known(case.expected, result))]), result
 
 
-def _aggregate(script: str, recorded: dict[str, Any], results: Sequence[dict[str, Any]], cases: int) -> Check | str:
+def _aggregate(script: str, recorded: Any, results: Sequence[dict[str, Any]], cases: int) -> Check | str:
     """Compare a script's table over the cases of the file, or say why that cannot be."""
+    if not isinstance(recorded, dict):
+        return "it is no table."
     if script not in SCRIPTS:
         return check(f"aggregates.{script}", [("script", script, ABSENT)])
     counts = {key: value for key, value in recorded.items() if key in ("n", "n_cases", "n_tasks", "n_results")}
     if counts and not set(counts.values()) & {len(results), cases}:
         return f"it is over {next(iter(counts.values()))} cases, and the file holds {len(results)} of this script."
+    measured, failed = metrics(script, results), failure_statistics(script, results)
     parts = []
     for key, value in recorded.items():
         if key in ("metrics", "compute_metrics"):
-            parts.append((key, value, metrics(script, results)))
+            parts.append((key, value, measured))
         elif key in ("failures", "failure_statistics") and isinstance(value, dict):
-            got = failure_statistics(script, results)
-            parts.append((key, value, known(value, got) if set(value) & set(got) else got["failure_type_histogram"]))
+            whole = set(value) & set(failed)
+            parts.append((key, value, known(value, failed) if whole else failed["failure_type_histogram"]))
+        elif key in measured or key in failed:
+            parts.append((key, value, (measured | failed)[key]))
     return (
         check(f"aggregates.{script}", parts) if parts else f"it holds none of the known tables, but {list(recorded)}."
     )

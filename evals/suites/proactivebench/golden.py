@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from evals.suites.golden import ABSENT, Check, Entry, GoldenFile, Verdict, check, known, read_golden, says_error, unread
 from evals.suites.proactivebench.environments import REWIND_OPTION, Environment, State, answer, observe, start
@@ -35,7 +35,7 @@ class Transcript(Entry):
 
     id: str
     dataset: str
-    entry: Record | dict[str, Any] = Field(union_mode="left_to_right")
+    entry: dict[str, Any]
     hint: bool = False
     reference: bool = False
     random: bool = False
@@ -167,9 +167,12 @@ def _replay(transcript: Transcript) -> tuple[Check, State | None]:
 
 def _turns(transcript: Transcript) -> Iterator[tuple[tuple[Environment, State], tuple[str, Any, Any]]]:
     """Play turn by turn: where the episode then stands, and what is to be compared."""
-    record, turns = transcript.entry, transcript.turns
-    if not isinstance(record, Record):
-        raise FieldError(f"the entry is no record: it holds {', '.join(map(repr, record))}.")
+    turns = transcript.turns
+    try:
+        record = Record.model_validate(transcript.entry)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise FieldError(f"entry.{'.'.join(map(str, problem['loc']))}: {problem['msg']}.") from error
     environment, state = start(transcript.dataset, record, reference=transcript.reference, random=transcript.random)
     rng = Random(transcript.seed)
     answers: list[Any] = transcript.answers or [turn.get("answer") for turn in turns]

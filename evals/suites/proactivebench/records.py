@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import IntEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from tools.errors import AttendError
 
@@ -97,7 +97,7 @@ class Record(BaseModel):
     id: int
     image_template: str
     first_image: int
-    num_images: int
+    num_images: PositiveInt
     reference_image: int
     prompt: str
     options: list[str]
