@@ -103,6 +103,15 @@ class VectorIndex:
         if ids:
             self._do(work, writes=True)
 
+    def held(self, ids: Sequence[str]) -> set[str]:
+        """Those of some ids that are in the index."""
+
+        def work(collection: Any) -> set[str]:
+            parts = (list(ids[start : start + BATCH]) for start in range(0, len(ids), BATCH))
+            return {id_ for part in parts for id_ in collection.get(ids=part, include=[])["ids"]}
+
+        return self._do(work) if ids else set()
+
     def exists(self) -> bool:
         """Whether there are files of the index, or a server for it; asking does not make them."""
         return self._server is not None or self._folder.exists()

@@ -61,6 +61,7 @@ CREATE TABLE merges (
 CREATE INDEX merges_by_entity ON merges (entity_id);
 CREATE INDEX merges_by_target ON merges (into_id);
 CREATE TABLE vectors (row_id INTEGER PRIMARY KEY, vector BLOB NOT NULL);
+CREATE TABLE indexed (row_id INTEGER PRIMARY KEY, kind TEXT NOT NULL);
 CREATE TABLE pending (row_id INTEGER PRIMARY KEY, version INTEGER NOT NULL);
 CREATE TABLE versions (
     version INTEGER PRIMARY KEY, wall_s REAL NOT NULL, reason TEXT NOT NULL, added INTEGER NOT NULL,
@@ -71,9 +72,11 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 # ends:    what a record rests on: the segments of an event, the events of a chain, both of a link.
 # totals:  how many records of a source hold now, and how long the longest ever was.
 # inputs:  hashes of what a source was built from.
-# pending: rows whose vector is to be made, or to be put into the index or taken out of it.
-# meta:    `memory`, a random name; `vectors:KIND`, how many records that hold now have a vector; `dim`, of the vectors;
-#          `forgetting`, whether the log and the index may still have what was forgotten.
+# indexed: rows that are in the index, with those that were retired since it was made.
+# pending: rows whose vector is to be made, or to be put into the index.
+# meta:    `memory`, a random name; `vectors:KIND`, how many records that hold now have a vector; `indexed:KIND`, how
+#          many rows are in the index; `dim`, of the vectors; `forgetting`, whether the log and the index may still have
+#          what was forgotten.
 
 
 class Database:

@@ -48,12 +48,14 @@ def remove(sql: sqlite3.Connection, source: str, span: Span | None) -> Forgotten
         )
     for _ in range(2):  # what rests on a segment, then what rests on an event that does
         sql.execute(
-            "INSERT OR IGNORE INTO gone SELECT ends.row_id FROM gone JOIN records USING (row_id) "
-            "JOIN ends ON ends.id = records.id"
+            "INSERT OR IGNORE INTO gone SELECT ends.row_id FROM gone CROSS JOIN records USING (row_id) "
+            "CROSS JOIN ends ON ends.id = records.id"
         )
     if span is not None:
         _choose_names(sql, source)
-    counts = dict(sql.execute("SELECT kind, count(*) FROM gone JOIN records USING (row_id) GROUP BY kind").fetchall())
+    counts = dict(
+        sql.execute("SELECT kind, count(*) FROM gone CROSS JOIN records USING (row_id) GROUP BY kind").fetchall()
+    )
     (vectors,) = sql.execute("SELECT count(*) FROM gone JOIN vectors USING (row_id)").fetchone()
     _remove_chosen(sql, source, whole=span is None)
     log_version(sql, latest_version(sql) + 1, "forgotten", retired=sum(counts.values()))
@@ -100,14 +102,14 @@ def _names(bodies: Iterable[str]) -> set[str]:
 def _remove_chosen(sql: sqlite3.Connection, source: str, whole: bool) -> None:
     sql.execute("CREATE TEMP TABLE IF NOT EXISTS gone_ids (id TEXT PRIMARY KEY)")
     sql.execute("DELETE FROM gone_ids")
-    sql.execute("INSERT OR IGNORE INTO gone_ids SELECT id FROM gone JOIN records USING (row_id)")
+    sql.execute("INSERT OR IGNORE INTO gone_ids SELECT id FROM gone CROSS JOIN records USING (row_id)")
     # A hash tells whoever guesses a text that it was there.
     sql.execute("UPDATE records SET superseded_by = NULL WHERE superseded_by IN (SELECT id FROM gone_ids)")
     sql.execute("DELETE FROM aliases WHERE entity_id IN (SELECT id FROM gone_ids)")
     sql.execute(
         "DELETE FROM merges WHERE entity_id IN (SELECT id FROM gone_ids) OR into_id IN (SELECT id FROM gone_ids)"
     )
-    for table in ("ends", "vectors", "pending", "records"):
+    for table in ("ends", "vectors", "indexed", "pending", "records"):
         sql.execute(f"DELETE FROM {table} WHERE row_id IN (SELECT row_id FROM gone)")
     sql.execute("DELETE FROM inputs WHERE source = ?", (source,))
     if whole:

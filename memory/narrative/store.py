@@ -309,15 +309,17 @@ class NarrativeStore:
 
     def _without_time(self, made: type[_Some], source: str | None, as_of: int | None) -> list[_Some]:
         version = self._at(as_of)
+        of, which = ("", ()) if source is None else ("AND source = ?", (source,))
         rows = self._database.read(
-            f"SELECT id, kind, body FROM records WHERE kind = ? AND (? IS NULL OR source = ?) AND {HELD} ORDER BY id",
-            (_KIND_OF[made], source, source, version, version),
+            f"SELECT id, kind, body FROM records WHERE kind = ? {of} AND {HELD} ORDER BY id",
+            (_KIND_OF[made], *which, version, version),
         )
         return [cast(_Some, _record(*row)) for row in rows]
 
     def _of(self, made: type[_Some], ids: Sequence[str], as_of: int | None) -> Iterator[_Some]:
         version = self._at(as_of)
-        statement = f"SELECT id, kind, body FROM records WHERE id IN ({{ids}}) AND kind = ? AND {HELD}"
+        # The plus keeps SQLite from going through all records of the kind, here and below.
+        statement = f"SELECT id, kind, body FROM records WHERE id IN ({{ids}}) AND +kind = ? AND {HELD}"
         for row in self._database.read_any(statement, list(dict.fromkeys(ids)), _KIND_OF[made], version, version):
             yield cast(_Some, _record(*row))
 
@@ -325,8 +327,8 @@ class NarrativeStore:
         """Records that rest on any of some others, by id."""
         version = self._at(as_of)
         statement = (
-            "SELECT DISTINCT records.id, kind, body FROM ends JOIN records USING (row_id) "
-            f"WHERE ends.id IN ({{ids}}) AND kind = ? AND {HELD}"
+            "SELECT DISTINCT records.id, kind, body FROM ends CROSS JOIN records USING (row_id) "
+            f"WHERE ends.id IN ({{ids}}) AND +kind = ? AND {HELD}"
         )
         rows = {row[0]: row for row in self._database.read_any(statement, ids, _KIND_OF[made], version, version)}
         return [cast(_Some, _record(*rows[id_])) for id_ in sorted(rows)]

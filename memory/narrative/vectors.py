@@ -1,14 +1,17 @@
 """`EventVectors`: events and segments near in meaning. Vectors lie in SQLite; Chroma indexes those that hold now.
 
-What has to be embedded, put into the index or taken out of it stands in the table `pending`, which is written with the
-change itself and cleared when the index has it: what a kill cuts off is done again. Internal to `memory.narrative`.
+What has to be embedded and put into the index stands in the table `pending`, which is written with the change itself
+and cleared when the index has it: what a kill cuts off is done again. Nothing is ever taken out of an index, since
+Chroma 1.5.9 no longer finds some of what is left after many removals (its issue 7758): what was retired is passed over,
+until there is so much of it that the index is made anew. Internal to `memory.narrative`.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from threading import RLock
@@ -30,6 +33,9 @@ VECTORS = "vectors"
 MIN_SHARE = 0.05
 """Of the vectors in the index: a source with more is searched among all, one with less by Chroma's filter. Our choice:
 with 100,000 vectors, the filter took 28 ms for a source that had 0.5% of them, and 120 ms for one that had half."""
+MAX_RETIRED, RETIRED_SHARE = 1_000, 0.5
+"""An index is made anew when it has more retired records than both this, and this share of those that hold. Our choice:
+it costs one or two more writes for each that was retired."""
 
 
 class EventVectors:
@@ -56,8 +62,11 @@ class EventVectors:
                 truth = partial(self._truth, kind) if writer else None
                 self._indexes[kind] = VectorIndex(self._folder / f"{kind}s", f"{kind}s-{memory}", truth, server)
 
-    def index(self) -> None:
+    def index(self, *, tidy: bool = True) -> None:
         """Embed what has no vector yet, and bring the index in step with what holds now. Costs what is new only.
+
+        Args:
+            tidy: make an index anew that has much of what was retired.
 
         Raises:
             StoreError: if the index cannot be written even anew, or the model's vectors have another length than those
@@ -67,15 +76,16 @@ class EventVectors:
             while rows := self._pending():
                 self._embed_new(rows)
                 for kind in get_args(Kind):
-                    ours = [row for row in rows if row[2] == kind]
-                    self._take_out(kind, [row[1] for row in ours if not row[4]])
-                    self._put_in(kind, [row[0] for row in ours if row[4]])
+                    self._put_in(kind, [row[0] for row in rows if row[1] == kind and row[3]])
                 with self._database.transaction() as sql:  # but not what was retired meanwhile
                     sql.executemany(
-                        "DELETE FROM pending WHERE row_id = ? AND version = ?", [(row[0], row[5]) for row in rows]
+                        "DELETE FROM pending WHERE row_id = ? AND version = ?", [(row[0], row[4]) for row in rows]
                     )
             for kind in get_args(Kind):
                 self._match(kind)
+                held, indexed = (self._database.meta(f"{what}:{kind}") for what in ("vectors", "indexed"))
+                if tidy and indexed - held > max(MAX_RETIRED, RETIRED_SHARE * held):
+                    self._indexes[kind].rebuild()
 
     def nearest(
         self, query: np.ndarray | str, k: int, source: str | None, kind: Kind, version: int | None
@@ -85,8 +95,8 @@ class EventVectors:
         if k < 1 or not np.any(vector):
             return []
         if self._writer and version is None:
-            self.index()
             with self._lock:
+                self.index(tidy=False)
                 return self._indexed(vector, k, source, kind)
         if self._indexes and version is None and self._in_step(kind):
             try:
@@ -122,18 +132,17 @@ class EventVectors:
                 index.close()
 
     def _pending(self) -> list[tuple[Any, ...]]:
-        """Rows to be indexed: number, id, kind, body, whether the id holds now, the version that made it so, and
+        """Rows to be indexed: number, kind, body, whether the record holds now, the version that made it so, and
         whether it has a vector. Without a model, those that have none wait."""
         return self._database.read(
-            "SELECT row_id, id, kind, body, EXISTS (SELECT 1 FROM records AS other "
-            "WHERE other.id = records.id AND other.retired IS NULL), pending.version, vector IS NOT NULL "
+            "SELECT row_id, kind, body, retired IS NULL, pending.version, vector IS NOT NULL "
             "FROM pending JOIN records USING (row_id) LEFT JOIN vectors USING (row_id) "
             "WHERE vector IS NOT NULL OR ? ORDER BY row_id LIMIT ?",
             (self._embed is not None, BATCH),
         )
 
     def _embed_new(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        texts = {row[0]: text for row in rows if not row[6] and (text := _text(row[2], row[3]))}
+        texts = {row[0]: text for row in rows if not row[5] and (text := _text(row[1], row[2]))}
         if not texts:
             return
         assert self._embed is not None
@@ -147,27 +156,32 @@ class EventVectors:
                     new = sql.execute("INSERT OR IGNORE INTO vectors VALUES (?, ?)", (row_id, vector.tobytes()))
                     add_to_meta(sql, f"vectors:{kind}", int(holds and new.rowcount > 0))
 
-    def _take_out(self, kind: str, ids: Sequence[str]) -> None:
-        if ids and self._indexes[kind].exists():
-            self._indexes[kind].remove(ids)
-
     def _put_in(self, kind: str, row_ids: Sequence[int]) -> None:
-        rows = list(
-            self._database.read_any(
-                "SELECT id, source, vector FROM vectors JOIN records USING (row_id) WHERE row_id IN ({ids}) "
-                "AND retired IS NULL",
+        rows = {
+            str(row[0]): row[1:]
+            for row in self._database.read_any(
+                "SELECT row_id, source, vector FROM vectors JOIN records USING (row_id) WHERE row_id IN ({ids})",
                 row_ids,
             )
-        )
-        self._indexes[kind].add(
-            [row[0] for row in rows], _matrix([row[2] for row in rows]), [{"source": row[1]} for row in rows]
-        )
+        }
+        index = self._indexes[kind]
+        if rows and kind not in self._matched and index.exists():  # a kill may have cut off what cleared `pending`
+            for there in index.held(list(rows)):
+                del rows[there]
+        index.add(list(rows), _matrix([row[1] for row in rows.values()]), [{"source": row[0]} for row in rows.values()])
+        with self._database.transaction() as sql:
+            new = sql.executemany(
+                "INSERT OR IGNORE INTO indexed SELECT row_id, ? FROM vectors WHERE row_id = ?",
+                [(kind, row_id) for row_id in row_ids],
+            )
+            if row_ids:
+                add_to_meta(sql, f"indexed:{kind}", new.rowcount)
 
     def _match(self, kind: str) -> None:
         """Make an index anew where it does not hold what the file does: after a kill, or when it was removed."""
         if kind in self._matched and self._server is None:  # a server can lose what it had while this process runs
             return
-        index, expected = self._indexes[kind], self._database.meta(f"vectors:{kind}")
+        index, expected = self._indexes[kind], self._database.meta(f"indexed:{kind}")
         if (index.count() if index.exists() else 0) != expected:
             log.warning("the vector index of %ss is out of step and is made anew", kind)
             index.rebuild()
@@ -178,29 +192,32 @@ class EventVectors:
         if self._database.read("SELECT 1 FROM pending LIMIT 1"):
             return False
         try:
-            return self._indexes[kind].count() == self._database.meta(f"vectors:{kind}")
+            return self._indexes[kind].count() == self._database.meta(f"indexed:{kind}")
         except StoreError as error:
             log.warning("all vectors are read: %s", error)
             return False
 
     def _indexed(self, vector: np.ndarray, k: int, source: str | None, kind: str) -> list[tuple[str, float]]:
-        total = max(self._database.meta(f"vectors:{kind}"), 1)
-        if source is None:
-            return self._holding(self._indexes[kind].query(vector, k), source)[:k]
-        share = min(self._live(source, kind) / total, 1.0)
-        if share >= MIN_SHARE:
-            wanted = k if share == 1 else int(2 * k / share)
-            found = self._holding(self._indexes[kind].query(vector, wanted), source)[:k]
-            if len(found) == k or wanted >= total:
-                return found
-        return self._holding(self._indexes[kind].query(vector, k, {"source": source}), source)
+        total = max(self._database.meta(f"indexed:{kind}"), 1)
+        held = self._database.meta(f"vectors:{kind}") if source is None else self._live(source, kind)
+        share = min(held / total, 1.0)
+        filtered = source is not None and share < MIN_SHARE
+        wanted = k if filtered or not share else math.ceil(k / share)
+        while True:  # until there are enough that hold: what is near may be retired
+            near = self._indexes[kind].query(vector, wanted, {"source": source} if filtered else None)
+            found = self._holding(near, source)
+            if len(found) >= k or len(near) < wanted or wanted >= total:
+                return found[:k]
+            wanted *= 4
 
-    def _holding(self, found: list[tuple[str, float]], source: str | None) -> list[tuple[str, float]]:
+    def _holding(self, near: list[tuple[str, float]], source: str | None) -> list[tuple[str, float]]:
         """Those of a source that hold now, best first."""
-        ids = [id_ for id_, _ in found]
-        rows = self._database.read_any("SELECT id, source FROM records WHERE id IN ({ids}) AND retired IS NULL", ids)
-        held = {id_ for id_, of in rows if source in (None, of)}
-        return sorted((pair for pair in found if pair[0] in held), key=_rank)
+        rows = self._database.read_any(
+            "SELECT row_id, id, source FROM records WHERE row_id IN ({ids}) AND retired IS NULL",
+            [int(row_id) for row_id, _ in near],
+        )
+        held = {str(row_id): id_ for row_id, id_, of in rows if source in (None, of)}
+        return sorted(((held[row_id], cosine) for row_id, cosine in near if row_id in held), key=_rank)
 
     def _live(self, source: str, kind: str) -> int:
         rows = self._database.read("SELECT live FROM totals WHERE source = ? AND kind = ?", (source, kind))
@@ -217,27 +234,46 @@ class EventVectors:
         return best
 
     def _batches(self, kind: str, source: str | None, version: int) -> Iterator[list[tuple[Any, ...]]]:
-        """Rows of number, id, vector, source, and beginning."""
+        """Rows of number, id, vector, and beginning."""
         last = (-1.0, -1)
         while True:
             # Both orders are those of an index, so that each batch is read from where the last one ended.
-            start = "row_id > ?" if source is None else "source = ? AND (start_s, row_id) > (?, ?)"
-            order = "row_id" if source is None else "start_s, row_id"
+            if source is None:
+                tables, start, order = "vectors CROSS JOIN records", "vectors.row_id > ?", "vectors.row_id"
+                after: tuple[object, ...] = (last[1],)
+            else:
+                tables, start, order = "records CROSS JOIN vectors", "(start_s, row_id) > (?, ?)", "start_s, row_id"
+                after = (*last, source)
+                start += " AND source = ?"
             rows = self._database.read(
-                "SELECT row_id, records.id, vector, source, start_s FROM records JOIN vectors USING (row_id) "
-                f"WHERE kind = ? AND {start} AND {HELD} ORDER BY {order} LIMIT ?",
-                (kind, *((last[1],) if source is None else (source, *last)), version, version, BATCH),
+                f"SELECT row_id, records.id, vector, start_s FROM {tables} USING (row_id) "
+                f"WHERE {start} AND kind = ? AND {HELD} ORDER BY {order} LIMIT ?",
+                (*after, kind, version, version, BATCH),
             )
             if rows:
                 yield rows
-                last = (rows[-1][4], rows[-1][0])
+                last = (rows[-1][3], rows[-1][0])
             if len(rows) < BATCH:
                 return
 
-    def _truth(self, kind: str) -> Iterable[tuple[str, np.ndarray, dict[str, str | float]]]:
-        for rows in self._batches(kind, None, self._database.version()):
-            for _, id_, vector, source, _ in rows:
-                yield id_, np.frombuffer(vector, np.float32), {"source": source}
+    def _truth(self, kind: str) -> Iterator[tuple[str, np.ndarray, dict[str, str | float]]]:
+        """What holds now, noted as what is in the index before it is: one that is cut off is then out of step."""
+        with self._database.transaction() as sql:
+            sql.execute("DELETE FROM indexed WHERE kind = ?", (kind,))
+            new = sql.execute(
+                "INSERT INTO indexed SELECT row_id, kind FROM vectors CROSS JOIN records USING (row_id) "
+                "WHERE kind = ? AND retired IS NULL",
+                (kind,),
+            )
+            sql.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"indexed:{kind}", new.rowcount))
+        last = -1
+        while rows := self._database.read(
+            "SELECT row_id, source, vector FROM indexed CROSS JOIN records USING (row_id) JOIN vectors USING (row_id) "
+            "WHERE indexed.row_id > ? AND indexed.kind = ? ORDER BY indexed.row_id LIMIT ?",
+            (last, kind, BATCH),
+        ):
+            for last, source, vector in rows:
+                yield str(last), np.frombuffer(vector, np.float32), {"source": source}
 
     def _vector(self, query: np.ndarray | str) -> np.ndarray:
         if isinstance(query, str):
