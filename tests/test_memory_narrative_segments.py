@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory.narrative.cues import Clock, Cue
@@ -113,7 +113,7 @@ def test_latin_1_is_read_and_told(tmp_path: Path, told: list[str]) -> None:
         ("<i>so</i> <b>it</b> <u>goes</u>", "so it goes"),
         ('<font color="#ff0000">red</font>', "red"),
         (r"{\an8}{\k20}high{\i1} up{\i0}\Nand down", "high up and down"),
-        ("{y:i}slanted", "slanted"),
+        ("{y:i}slanted {b}fat{/b}", "slanted fat"),
         ("one<br/>two", "one two"),
         ("<v Anna Lee>Hello</v>", "Anna Lee: Hello"),
         ("<v.loud Anna>Hello <v Ben>Hi", "Anna: Hello\nBen: Hi"),
@@ -198,6 +198,14 @@ def test_a_block_without_times_after_a_good_one_is_no_part_of_it(tmp_path: Path,
     assert rows(read_cues(path, told.append)) == [(1.0, 2.0, "good"), (5.0, 6.0, "end")]
     assert len(told) == 1
     assert "no times" in told[0]
+
+
+def test_numbers_that_are_words_and_numbers_that_are_not(tmp_path: Path, told: list[str]) -> None:
+    text = "1\n\n00:00:01,000 --> 00:00:02,000\nHow many?\n42\n\n2\n\n00:00:03,000 --> 00:00:04,000\n1984\n"
+    assert [cue.text for cue in read_cues(put(tmp_path, "a.srt", text), told.append)] == ["How many? 42", "1984"]
+    text = "00:00:01,000 --> 00:00:02,000\nHow many?\n42\n\n00:00:03,000 --> 00:00:04,000\n1984"
+    assert [cue.text for cue in read_cues(put(tmp_path, "b.srt", text), told.append)] == ["How many? 42", "1984"]
+    assert told == []
 
 
 def test_damaged_webvtt(tmp_path: Path, told: list[str]) -> None:
@@ -305,6 +313,7 @@ words_of_cues = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(words_of_cues)
 def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, words: list[str]) -> None:
     folder, told = tmp_path_factory.mktemp("cues"), []
@@ -316,6 +325,7 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, words
     assert rows(read_cues(path, told.append)) == [(float(k), k + 0.9, w) for k, w in enumerate(words)]
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="12:,.-> \nabNOTE<>{}\\\r\0", max_size=200))
 def test_any_text_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     folder = tmp_path_factory.getbasetemp()
@@ -486,6 +496,22 @@ def test_a_story_has_sections_and_no_seconds(tmp_path: Path, told: list[str]) ->
     assert [cue.text for cue in lines] == ["one", "two"]
 
 
+@pytest.mark.parametrize(
+    ("text", "clock"),
+    [
+        ("A title\nby someone\n[0:05] only one is timed\nand goes on\nand on\nand on", "seconds"),
+        ("1:00:05 only the first is timed\nand goes on\nand on\nand on", "seconds"),
+        ("0:05 one\nand goes on\n0:09 two", "seconds"),
+        ("A title\n0:05 - 0:09 one\nand goes on\nand on\n0:10 - 0:12 two", "seconds"),
+        ("They met.\n10:30 to 11:00 was their hour.\nThen they parted.\nThat was all.", "sections"),
+        ("They met.\n10:30 was their hour.\nThen they parted.\nThat was all.", "sections"),
+        ("(10:30 was\ntheir hour.)\nThat was all.", "sections"),
+    ],
+)
+def test_times_are_told_from_words(tmp_path: Path, told: list[str], text: str, clock: Clock) -> None:
+    assert {cue.clock for cue in read_transcript(put(tmp_path, "a.txt", text), told.append)} == {clock}
+
+
 def test_a_csv_of_sections(tmp_path: Path, told: list[str]) -> None:
     text = '\ufeffsection,text\r\n1,"A king, ""old"" and\nwise."\r\n\r\n2,He died.\x0b\u2028Ah.\r\n'
     cues = read_transcript(put(tmp_path, "story.csv", text), told.append)
@@ -495,7 +521,7 @@ def test_a_csv_of_sections(tmp_path: Path, told: list[str]) -> None:
     assert told == []
     odd = put(tmp_path, "odd.tsv", "text\tsection\none\t1\n\t2\nfour\t4\n")
     assert [cue.text for cue in read_transcript(odd, told.append)] == ["one", "", "four"]
-    assert "'4' stands at position 2" in told[0]
+    assert "line 4: section '4' stands where '3' is expected" in told[0]
     assert "section '2' has no words" in told[1]
 
 
@@ -527,6 +553,7 @@ def in_turn(lengths: list[tuple[float, float]]) -> list[Cue]:
     return cues
 
 
+@settings(deadline=None)
 @given(any_cues, st.floats(1, 90), st.lists(times, max_size=20))
 def test_segments_tile_the_time_line_and_hold_every_word_once(
     cues: list[Cue], length_s: float, cuts: list[float]
@@ -548,6 +575,7 @@ def test_segments_tile_the_time_line_and_hold_every_word_once(
         assert [segment.id for segment in again] == [segment.id for segment in segments]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.one_of(st.just(0.0), st.floats(0.01, 40)), st.floats(0.01, 60)), min_size=1, max_size=40),
     st.floats(5, 60),
@@ -563,6 +591,7 @@ def test_no_segment_ends_inside_a_short_cue(
             assert not [end_s for end_s in ends if one.start_s < end_s < one.end_s]
 
 
+@settings(deadline=None)
 @given(any_cues)
 def test_more_of_a_source_changes_its_end_only(cues: list[Cue]) -> None:
     short, long = (bounds([one for one in cues if one.end_s < 400], until_s) for until_s in (501.0, 900.0))
@@ -583,6 +612,8 @@ def test_segments_end_in_pauses_and_at_cuts() -> None:
     assert bounds(talk, 90, cuts=(15.5, 30, 36.5))[1] == 36.5  # at 30, someone speaks
     assert bounds(talk, 90, cuts=(14, 30))[1] == 35
     assert bounds([cue(0, 20), cue(20, 40), cue(40, 60)], 60)[1] in (20, 40)
+    assert bounds([cue(16, 43), cue(18, 20), cue(44, 90)], 90)[1] == 43  # from 20 on, the first one goes on
+    assert bounds([cue(0, 100, "a long song"), cue(25, 34)], 100)[1] == 34
 
 
 def test_cues_without_a_pause_do_not_make_endless_segments() -> None:

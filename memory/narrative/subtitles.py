@@ -30,7 +30,7 @@ _VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^<>]+)>", re.IGNORECASE)
 # Only what is known to be markup: "<laughs>" and "{door}" are words.
 _BREAK = re.compile(r"<\s*br\s*/?\s*>|\\[Nn]", re.IGNORECASE)
 _TAG = re.compile(
-    r"<\s*/?\s*(?:v|c|i|b|u|s|em|strong|font|span|p|div|lang|ruby|rt)(?:[\s.][^<>]*)?/?>|\{\\[^{}]*\}|\{[A-Za-z]:[^{}]*\}",
+    r"<\s*/?\s*(?:v|c|i|b|u|s|em|strong|font|span|p|div|lang|ruby|rt)(?:[\s.][^<>]*)?/?>|\{\\[^{}]*\}|\{[A-Za-z]:[^{}]*\}|\{/?[bius]\}",
     re.IGNORECASE,
 )
 _ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z]\w*);")
@@ -156,6 +156,10 @@ def _times(found: re.Match[str]) -> tuple[float, float] | None:
 
 def _take_name(words: list[tuple[int, str]], is_vtt: bool) -> int | None:
     """Take the number or name of the next cue off the lines before its times, and return it if it is a number."""
+    if not is_vtt:  # an empty line between a number and its times
+        at = next((i for i in range(len(words) - 1, -1, -1) if words[i][1].strip()), -1)
+        if _NUMBER.fullmatch(words[at][1] if words else "") and (at == 0 or not words[at - 1][1].strip()):
+            del words[at + 1 :]
     if not words:
         return None
     last = words[-1][1]

@@ -255,8 +255,8 @@ def _check_numbers(found: list[tuple[str, str, int]], path: Path, tell: Tell) ->
     odd = next((k for k, name in enumerate(names) if name != str(first + k)), None)
     if odd is not None:
         tell(
-            f"{str(path)!r}, line {found[odd][2]}: section {names[odd]!r} stands at position {odd}; sections are "
-            "counted by their position."
+            f"{str(path)!r}, line {found[odd][2]}: section {names[odd]!r} stands where {str(first + odd)!r} is "
+            "expected; sections are counted by their position."
         )
     for name, words, line in found:
         if not words:
