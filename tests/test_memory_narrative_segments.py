@@ -215,6 +215,13 @@ def test_damaged_webvtt(tmp_path: Path, told: list[str]) -> None:
     assert "line 7" in told[2]
 
 
+def test_webvtt_without_empty_lines(tmp_path: Path, told: list[str]) -> None:
+    text = "WEBVTT\n00:01.000 --> 00:02.000\none\n00:02.000 --> 00:03.000\n2\n00:03.000 --> 00:04.000\n\nname\n"
+    text += "00:05.000 --> 00:06.000\nthree\n"
+    assert [cue.text for cue in read_cues(put(tmp_path, "a.vtt", text), told.append)] == ["one", "2", "three"]
+    assert told == []
+
+
 def test_many_damaged_blocks_are_counted(tmp_path: Path, told: list[str]) -> None:
     bad = "\n\n".join(f"{k}\n00:00:xx,0:0 --> nowhere\nwords {k}" for k in range(2, 50))
     read_cues(put(tmp_path, "a.srt", srt("1 2 good") + "\n" + bad), told.append)

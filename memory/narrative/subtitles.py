@@ -30,7 +30,8 @@ _VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^<>]+)>", re.IGNORECASE)
 # Only what is known to be markup: "<laughs>" and "{door}" are words.
 _BREAK = re.compile(r"<\s*br\s*/?\s*>|\\[Nn]", re.IGNORECASE)
 _TAG = re.compile(
-    r"<\s*/?\s*(?:v|c|i|b|u|s|em|strong|font|span|p|div|lang|ruby|rt)(?:[\s.][^<>]*)?/?>|\{\\[^{}]*\}|\{[A-Za-z]:[^{}]*\}|\{/?[bius]\}",
+    r"<\s*/?\s*(?:v|c|i|b|u|s|em|strong|font|span|p|div|lang|ruby|rt)(?:[\s.][^<>]*)?/?>"
+    r"|\{\\[^{}]*\}|\{[A-Za-z]:[^{}]*\}|\{/?[bius]\}",
     re.IGNORECASE,
 )
 _ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z]\w*);")
@@ -138,7 +139,7 @@ def _blocks(lines: list[str], is_vtt: bool) -> list[_Block]:
             blocks[-1].words.append((number, line))
             continue
         block = _Block(number, _times(found) if found else None, [])
-        block.number = _take_name(blocks[-1].words, is_vtt)
+        block.number = _take_name(blocks[-1], is_vtt)
         if block.times is None:
             block.words.append((number, line))
         blocks.append(block)
@@ -154,16 +155,17 @@ def _times(found: re.Match[str]) -> tuple[float, float] | None:
     return (-start_s if minus else start_s), (-end_s if minus_end else end_s)
 
 
-def _take_name(words: list[tuple[int, str]], is_vtt: bool) -> int | None:
-    """Take the number or name of the next cue off the lines before its times, and return it if it is a number."""
+def _take_name(block: _Block, is_vtt: bool) -> int | None:
+    """Take the number or name of the next cue off the end of a block, and return it if it is a number."""
+    words = block.words
     if not is_vtt:  # an empty line between a number and its times
         at = next((i for i in range(len(words) - 1, -1, -1) if words[i][1].strip()), -1)
         if _NUMBER.fullmatch(words[at][1] if words else "") and (at == 0 or not words[at - 1][1].strip()):
             del words[at + 1 :]
     if not words:
         return None
-    last = words[-1][1]
-    alone = len(words) == 1 or not words[-2][1].strip()
+    number, last = words[-1]
+    alone = not words[-2][1].strip() if len(words) > 1 else block.times is None or number > block.line + 1
     if _NUMBER.fullmatch(last) and (alone or not is_vtt):
         words.pop()
         return int(last) if len(last.strip()) < 10 else None
