@@ -1,6 +1,7 @@
 """Processes that the tests of narrative memory start, and kill: `python -m tests.narrative_processes WHAT FOLDER`.
 
 hold    commits two events, and writes no more until it reads a line
+search  searches for all events, with an index, and says how many it found, and how many are in the index
 serve   commits and indexes events on a server (address as third argument), and says how many
 ask     searches for them meanwhile, and says how often, and how often wrongly
 fork    for each line that it reads, forks a process that changes the memory without end (see `change_at`)
@@ -79,6 +80,11 @@ def hold(folder: Path) -> None:
         sys.stdin.readline()
 
 
+def search(folder: Path) -> None:
+    with NarrativeStore(folder, embed, writer=True) as store:
+        print(len(store.nearest("x", 99)), store._vectors._indexes["event"].count())
+
+
 def serve(folder: Path, server: str) -> None:
     with NarrativeStore(folder, embed, writer=True, server=server) as store:
         for number in range(20):
@@ -116,4 +122,4 @@ def _pending(store: NarrativeStore) -> bool:
 
 if __name__ == "__main__":
     what, at, *rest = sys.argv[1:]
-    {"hold": hold, "serve": serve, "ask": ask, "fork": fork}[what](Path(at), *rest)
+    {"hold": hold, "search": search, "serve": serve, "ask": ask, "fork": fork}[what](Path(at), *rest)

@@ -25,7 +25,7 @@ from memory.narrative.database import FILE_NAME
 from memory.narrative.forget import Forgotten
 from memory.narrative.store import Life, NarrativeStore
 from memory.narrative.types import Chain, Entity, Event, Link, Record
-from memory.narrative.vectors import EventVectors
+from memory.narrative.vectors import EventVectors, _metadata
 from memory.vectors import VectorIndex
 from tests.narrative_helpers import chain, embed, event, link, segment
 from tools.errors import StoreError
@@ -161,7 +161,7 @@ def test_the_same_changes_give_the_same_bytes(tmp_path: Path) -> None:
         dumps.append([database.execute(f"SELECT * FROM {table}").fetchall() for table in tables])
         database.close()
     assert dumps[0] == dumps[1]
-    assert len(dumps[0]) == 11
+    assert len(dumps[0]) == 12
 
 
 def test_a_superseded_record_stays_readable_and_an_old_version_shows_it(store: NarrativeStore) -> None:
@@ -339,7 +339,7 @@ def test_a_large_a_small_and_an_only_source_are_searched_alike(tmp_path: Path, m
             exact = store.nearest("event 7 of other", 5, source, as_of=1)
             assert [id_ for id_, _ in found] == [id_ for id_, _ in exact]
             assert [cosine for _, cosine in found] == pytest.approx([cosine for _, cosine in exact], abs=1e-5)
-    assert [given for given in asked if given[1] is not None] == [(5, {"source": "third"})]
+    assert [given for given in asked if given[1] is not None] == [(5, _metadata("third"))]
 
 
 def test_what_was_retired_hides_nothing_and_leaves_the_index_in_time(
@@ -527,6 +527,9 @@ def test_nothing_of_what_is_forgotten_is_left_in_the_files(tmp_path: Path) -> No
         assert store.record(old.id) is None
         assert store.nearest("tale zebra1", 9, "tale", as_of=2)[0][1] < 0.99
         assert {id_ for id_, _ in store.nearest("x", 9, "tale")} == {one.id for one in store.events("tale")}
+        assert not (tmp_path / "vectors").exists()
+        with pytest.raises(StoreError, match="Let another process do it"):
+            store.reindex()
         after = on_disk(tmp_path)
         assert not any(vector in after for vector in vectors)
         assert all(b"other " + word in after for word in gone[:-1] + stay)
@@ -539,8 +542,16 @@ def test_nothing_of_what_is_forgotten_is_left_in_the_files(tmp_path: Path) -> No
         assert b"tale" not in on_disk(tmp_path)
         assert store.sources() == ["other"]
         assert store.forget("tale") == Forgotten()
+        store.commit(Change((event(1, "new"),)))
+        assert store.nearest("event 1 of new", 1)[0][1] == pytest.approx(1)
+    with NarrativeStore(tmp_path, embed, writer=True) as store:
         assert store.nearest("other zebra1", 1)[0][1] == pytest.approx(1)
+    assert not (tmp_path / "vectors").exists()
+    searched = [sys.executable, "-m", "tests.narrative_processes", "search", str(tmp_path)]
+    assert subprocess.run(searched, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split() == ["4", "4"]
+    assert list((tmp_path / "vectors").rglob("*.bin"))
     assert b"tale" not in on_disk(tmp_path)
+    assert not any(vector in on_disk(tmp_path) for vector in vectors)
 
 
 def test_a_span_takes_what_it_touches_but_not_what_ends_at_its_edge(store: NarrativeStore) -> None:

@@ -24,7 +24,7 @@ HELD = "added <= ? AND (retired IS NULL OR retired > ?)"
 _SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE records (
-    row_id INTEGER PRIMARY KEY,
+    row_id INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL,
     kind TEXT NOT NULL,
     source TEXT NOT NULL,
@@ -69,6 +69,7 @@ CREATE TABLE versions (
 );
 CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 """
+# records: row numbers are not given again, since the index knows records by them.
 # ends:    what a record rests on: the segments of an event, the events of a chain, both of a link.
 # totals:  how many records of a source hold now, and how long the longest ever was.
 # inputs:  hashes of what a source was built from.

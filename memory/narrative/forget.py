@@ -123,6 +123,8 @@ def _remove_chosen(sql: sqlite3.Connection, source: str, whole: bool) -> None:
         "INSERT INTO meta SELECT 'vectors:' || kind, count(*) FROM vectors JOIN records USING (row_id) "
         "WHERE retired IS NULL GROUP BY kind"
     )
+    for kind in ("event", "segment"):  # no index has as many: the next that is opened is made anew
+        sql.execute("INSERT OR REPLACE INTO meta VALUES (?, -1)", (f"indexed:{kind}",))
     if sql.execute("SELECT 1 FROM vectors LIMIT 1").fetchone() is None:
         sql.execute("DELETE FROM meta WHERE name = 'dim'")
     for table in ("gone", "gone_ids"):

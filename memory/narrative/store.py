@@ -254,8 +254,10 @@ class NarrativeStore:
         """Remove the records of a source for good, or those that a span touches, with all versions of them.
 
         With a segment go the events and links that rest on it, with an event its links and chains, and an entity goes
-        when only events that go name it. Their vectors are removed too, the index is made anew at its next use, and a
-        build begins anew, since what the source was built from is no longer known. This makes a version.
+        when only events that go name it. Their vectors are removed too, with the index: the next process that writes
+        makes it anew, this one searches without (a server's is made anew at its next use; what stays on its disk is up
+        to the server). A build begins anew, since what the source was built from is no longer known. This makes a
+        version.
 
         Raises:
             StoreError: if a file cannot be written, or is in use so that something may be left in it. The records are

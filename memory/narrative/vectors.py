@@ -8,6 +8,7 @@ until there is so much of it that the index is made anew. Internal to `memory.na
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 import shutil
@@ -38,6 +39,11 @@ MAX_RETIRED, RETIRED_SHARE = 1_000, 0.5
 it costs one or two more writes for each that was retired."""
 
 
+_FORGOT: set[Path] = set()
+"""Folders of which this process forgot something. Chroma 1.5.9 fills the unused part of a new graph's file with what
+its process had in that memory before, so that one that forgot must not write an index again."""
+
+
 class EventVectors:
     """The vectors of one memory, and the indexes of events and of segments. Threads may share it.
 
@@ -57,7 +63,7 @@ class EventVectors:
         # The name tells memories on one server apart, and this one from one whose file was removed.
         memory = database.meta("memory")
         self._indexes: dict[str, VectorIndex] = {}
-        if writer or server is not None:
+        if server is not None or (writer and self._folder.resolve() not in _FORGOT):
             for kind in get_args(Kind):
                 truth = partial(self._truth, kind) if writer else None
                 self._indexes[kind] = VectorIndex(self._folder / f"{kind}s", f"{kind}s-{memory}", truth, server)
@@ -81,7 +87,7 @@ class EventVectors:
                     sql.executemany(
                         "DELETE FROM pending WHERE row_id = ? AND version = ?", [(row[0], row[4]) for row in rows]
                     )
-            for kind in get_args(Kind):
+            for kind in self._indexes:
                 self._match(kind)
                 held, indexed = (self._database.meta(f"{what}:{kind}") for what in ("vectors", "indexed"))
                 if tidy and indexed - held > max(MAX_RETIRED, RETIRED_SHARE * held):
@@ -97,8 +103,9 @@ class EventVectors:
         if self._writer and version is None:
             with self._lock:
                 self.index(tidy=False)
-                return self._indexed(vector, k, source, kind)
-        if self._indexes and version is None and self._in_step(kind):
+                if self._indexes:
+                    return self._indexed(vector, k, source, kind)
+        elif self._indexes and version is None and self._in_step(kind):
             try:
                 return self._indexed(vector, k, source, kind)
             except StoreError as error:
@@ -108,15 +115,26 @@ class EventVectors:
     def rebuild(self) -> int:
         """Make the indexes anew from SQLite, and return how many vectors they hold."""
         with self._lock:
+            if not self._indexes:
+                raise StoreError(
+                    f"the process that forgot something of {str(self._folder)!r} must not make an index of the rest.",
+                    remedy="Let another process do it: the next that searches does so by itself.",
+                )
             self.index()
             return sum(index.rebuild() for index in self._indexes.values())
 
     def forget(self) -> None:
-        """Remove the indexes, so that nothing forgotten is left in them; their next use makes them anew."""
+        """Remove the indexes, so that nothing forgotten is left in them; the next process makes new ones.
+
+        Until it ends, this process reads every vector instead (see `_FORGOT`). A server is asked to remove its own.
+        """
         with self._lock:
             self._matched.clear()
             for index in self._indexes.values():
                 index.drop()
+            if self._server is None:
+                self._indexes.clear()
+                _FORGOT.add(self._folder.resolve())
             try:
                 if self._folder.exists():
                     shutil.rmtree(self._folder)  # also where the index was in the folder before it was on a server
@@ -157,6 +175,8 @@ class EventVectors:
                     add_to_meta(sql, f"vectors:{kind}", int(holds and new.rowcount > 0))
 
     def _put_in(self, kind: str, row_ids: Sequence[int]) -> None:
+        if not self._indexes:
+            return
         rows = {
             str(row[0]): row[1:]
             for row in self._database.read_any(
@@ -168,7 +188,7 @@ class EventVectors:
         if rows and kind not in self._matched and index.exists():  # a kill may have cut off what cleared `pending`
             for there in index.held(list(rows)):
                 del rows[there]
-        index.add(list(rows), _matrix([row[1] for row in rows.values()]), [{"source": row[0]} for row in rows.values()])
+        index.add(list(rows), _matrix([row[1] for row in rows.values()]), [_metadata(row[0]) for row in rows.values()])
         with self._database.transaction() as sql:
             new = sql.executemany(
                 "INSERT OR IGNORE INTO indexed SELECT row_id, ? FROM vectors WHERE row_id = ?",
@@ -204,7 +224,7 @@ class EventVectors:
         filtered = source is not None and share < MIN_SHARE
         wanted = k if filtered or not share else math.ceil(k / share)
         while True:  # until there are enough that hold: what is near may be retired
-            near = self._indexes[kind].query(vector, wanted, {"source": source} if filtered else None)
+            near = self._indexes[kind].query(vector, wanted, _metadata(source) if filtered else None)
             found = self._holding(near, source)
             if len(found) >= k or len(near) < wanted or wanted >= total:
                 return found[:k]
@@ -273,7 +293,7 @@ class EventVectors:
             (last, kind, BATCH),
         ):
             for last, source, vector in rows:
-                yield str(last), np.frombuffer(vector, np.float32), {"source": source}
+                yield str(last), np.frombuffer(vector, np.float32), _metadata(source)
 
     def _vector(self, query: np.ndarray | str) -> np.ndarray:
         if isinstance(query, str):
@@ -292,6 +312,11 @@ class EventVectors:
                 expected=f"length {held}",
                 remedy="Search with the model of before, or build the memory anew in another folder.",
             )
+
+
+def _metadata(source: str | None) -> dict[str, str | float]:
+    """What Chroma is told of a source: no words, since it may keep them (see `_FORGOT`)."""
+    return {"source": hashlib.sha256(str(source).encode()).hexdigest()[:16]}
 
 
 def _text(kind: str, body: str) -> str:
