@@ -7,11 +7,13 @@ stretches of up to seventy minutes goes, as fast as memory takes it, through cap
 tiers, the frame store on disk and the note taker, as `attend` composes them. Time is compressed, and every key moment
 is noted, which is more than where time plays. The table of notes is full from the start. Every five minutes of the
 stream it measures the process's memory, the bytes on disk, the time to push a frame, and the time to choose frames for
-a question about the past.
+a question about the past. Times are those that the thread has the processor, so that other work of the machine, and the
+note taker's, is not counted.
 
-Once every budget is full (the log of decisions, with 20,000 frames, is the last) the slope of each is taken an hour,
-with its 95% interval from a bootstrap over blocks of samples. What must hold is printed, and whether it does; a frame
-or a note that could not be stored ends the run with an error.
+The slope of each is taken an hour, with its 95% interval from a bootstrap over blocks of samples: of times once the key
+moments are full, of memory once every budget is (the log of decisions, with 20,000 frames, is the last). Before that,
+networks and libraries grow to the largest picture that they have met. What must hold is printed, and whether it does; a
+frame or a note that could not be stored ends the run with an error.
 """
 
 from __future__ import annotations
@@ -134,9 +136,9 @@ def run(frames: int, every: int, notes: int, pictures: Path | None = None, clips
         push = memory.push
 
         def timed(frame: Frame) -> Decision:
-            started = time.perf_counter()
+            started = time.thread_time()
             decision = push(frame)
-            pushed_s.append(time.perf_counter() - started)
+            pushed_s.append(time.thread_time() - started)
             return decision
 
         memory.push = timed  # type: ignore[method-assign]
@@ -169,15 +171,19 @@ def run(frames: int, every: int, notes: int, pictures: Path | None = None, clips
         raise StoreError(f"of {frames} frames {stats.seen} were seen, and {stats.lost} could not be stored.")
     full_hours = min(LOG_LENGTH / 3600, 0.4 * samples[-1].hours if frames < LOG_LENGTH else math.inf)
     settled = [sample for sample in samples if sample.hours >= full_hours]
+    most = max(sample.key_moments for sample in samples)
+    choosing = [sample for sample in samples if sample.key_moments == most]
+    flat = {"rss_mb": settled, "push_ms": choosing, "choose_ms": choosing}
     limit = bounds(config.memory, HEAD_DIM, WIDTH_PX, HEIGHT_PX, config.quota_mb << 20)
     results: dict[str, Any] = {
         "frames": frames,
         "hours": frames / 3600,
         "settled_from_hours": full_hours,
+        "key_moments_full_from_hours": choosing[0].hours,
         "samples": [asdict(sample) for sample in samples],
-        "slopes": {name: slope(settled, name) for name in FLAT},
-        "means": {name: statistics.mean(getattr(sample, name) for sample in settled) for name in FLAT},
-        "rss_mb_growth": max(sample.rss_mb for sample in samples) - samples[0].rss_mb,
+        "slopes": {name: slope(part, name) for name, part in flat.items()},
+        "means": {name: statistics.mean(getattr(sample, name) for sample in part) for name, part in flat.items()},
+        "rss_mb_growth": max(sample.rss_mb for sample in settled) - settled[0].rss_mb,
         "disk_mb_most": max(sample.disk_mb for sample in samples),
         "bound": {"process_mb": limit.process / 2**20, "disk_mb": limit.disk / 2**20},
     }
@@ -193,7 +199,7 @@ def must_hold(results: Mapping[str, Any]) -> list[tuple[bool, str]]:
         lines.append((found["high"] < share * mean, f"{text}{mean:.1f}, to grow by surely less than {share:.0%}"))
     bound = results["bound"]
     for name, value, limit in (
-        ("memory since the first sample", results["rss_mb_growth"], bound["process_mb"]),
+        ("memory since every budget was full", results["rss_mb_growth"], bound["process_mb"]),
         ("disk", results["disk_mb_most"], bound["disk_mb"]),
     ):
         lines.append((value <= limit, f"{name}: {value:.0f} MiB, at most the bound of {limit:.0f} MiB"))
@@ -209,9 +215,9 @@ def _sample(
 ) -> Sample:
     chosen = []
     for question in QUESTIONS:
-        before = time.perf_counter()
+        before = time.thread_time()
         window(memory, remembered.notes, question)
-        chosen.append(time.perf_counter() - before)
+        chosen.append(time.thread_time() - before)
     place = remembered.place.folder
     return Sample(
         hours=seen / 3600,
@@ -251,7 +257,10 @@ def table(results: dict) -> str:
         f"{sample['choose_ms']:>11.1f}{sample['key_moments']:>6}{sample['notes']:>8}"
         for sample in results["samples"][:: max(1, len(results["samples"]) // 16)]
     ]
-    lines.append(f"Must hold, from {results['settled_from_hours']:.1f} hours on, when every budget is full:")
+    lines.append(
+        f"Must hold; of times from {results['key_moments_full_from_hours']:.1f} hours on, when the key moments are full, of "
+        f"memory from {results['settled_from_hours']:.1f} hours on, when every budget is:"
+    )
     lines += [f"{'holds' if line['holds'] else 'FAILS':<7}{line['what']}" for line in results["must_hold"]]
     return "\n".join(lines)
 
@@ -266,7 +275,7 @@ def draw(samples: Sequence[dict], bound: dict[str, float], path: Path) -> None:
     hours = [sample["hours"] for sample in samples]
     panels = (
         ("memory of the process and disk, MiB", (("rss_mb", "memory"), ("disk_mb", "disk"))),
-        ("time, ms", (("push_ms", "to push a frame"), ("choose_ms", "to choose frames for a question"))),
+        ("processor time, ms", (("push_ms", "to push a frame"), ("choose_ms", "to choose frames for a question"))),
     )
     for axes, (title, lines) in zip(figure.subplots(1, 2), panels, strict=True):
         for colour, (name, label) in zip(("#1f6fb2", "#e08a1e"), lines, strict=True):
