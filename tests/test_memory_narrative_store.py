@@ -161,7 +161,7 @@ def test_the_same_changes_give_the_same_bytes(tmp_path: Path) -> None:
         dumps.append([database.execute(f"SELECT * FROM {table}").fetchall() for table in tables])
         database.close()
     assert dumps[0] == dumps[1]
-    assert len(dumps[0]) == 12
+    assert len(dumps[0]) == 22  # with those of the two indexes of words
 
 
 def test_a_superseded_record_stays_readable_and_an_old_version_shows_it(store: NarrativeStore) -> None:
@@ -675,7 +675,7 @@ def test_several_processes_share_a_server(tmp_path: Path, server: str) -> None:
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert told_by[0] == ["20"]
     for asked, wrong, *_ in told_by[1:]:
-        assert int(asked) > 10
+        assert int(asked) >= 20
         assert int(wrong) == 0
     assert not (tmp_path / "vectors").exists()
     with NarrativeStore(tmp_path, embed, server=server) as reader, pytest.MonkeyPatch.context() as patched:

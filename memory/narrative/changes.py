@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from memory.narrative import words
 from memory.narrative.database import add_to_meta, latest_version
 from memory.narrative.types import Chain, Entity, Event, Link, Record, Segment
 from tools.errors import StoreError
@@ -138,9 +139,11 @@ def _add(sql: sqlite3.Connection, version: int, records: Iterable[Record]) -> in
             (record.id, kind, source, start_s, end_s, name, record.model_dump_json(), version),
         ).lastrowid
         sql.executemany("INSERT OR IGNORE INTO ends VALUES (?, ?)", [(id_, row_id) for id_ in ends])
-        if start_s is not None and end_s is not None:
+        if isinstance(record, (Segment, Event)):
+            assert row_id is not None
+            words.add(sql, row_id, record)
             sql.execute("INSERT INTO pending VALUES (?, ?)", (row_id, version))
-            longest[kind, source] = max(longest[kind, source], end_s - start_s)
+            longest[kind, source] = max(longest[kind, source], record.end_s - record.start_s)
         counts[kind, source] += 1
     _count(sql, counts, 1, longest)
     return counts.total()

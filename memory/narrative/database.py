@@ -68,6 +68,8 @@ CREATE TABLE versions (
     retired INTEGER NOT NULL
 );
 CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
+CREATE VIRTUAL TABLE event_words USING fts5(body, content='', tokenize='porter unicode61 remove_diacritics 2');
+CREATE VIRTUAL TABLE segment_words USING fts5(body, content='', tokenize='porter unicode61 remove_diacritics 2');
 """
 # records: row numbers are not given again, since the index knows records by them.
 # ends:    what a record rests on: the segments of an event, the events of a chain, both of a link.

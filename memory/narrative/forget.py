@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from memory.narrative.changes import fold, log_version
+from memory.narrative import words
+from memory.narrative.changes import KINDS, fold, log_version
 from memory.narrative.database import latest_version
 from memory.narrative.types import Event
 from tools.media.types import Span
@@ -108,6 +109,15 @@ def _remove_chosen(sql: sqlite3.Connection, source: str, whole: bool) -> None:
     sql.execute("DELETE FROM aliases WHERE entity_id IN (SELECT id FROM gone_ids)")
     sql.execute(
         "DELETE FROM merges WHERE entity_id IN (SELECT id FROM gone_ids) OR into_id IN (SELECT id FROM gone_ids)"
+    )
+    words.remove(
+        sql,
+        (
+            (row_id, KINDS[kind].model_validate_json(body))
+            for row_id, kind, body in sql.execute(
+                "SELECT row_id, kind, body FROM gone CROSS JOIN records USING (row_id)"
+            ).fetchall()
+        ),
     )
     for table in ("ends", "vectors", "indexed", "pending", "records"):
         sql.execute(f"DELETE FROM {table} WHERE row_id IN (SELECT row_id FROM gone)")

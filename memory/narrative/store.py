@@ -22,7 +22,7 @@ from typing import Self, TypeVar, cast
 import numpy as np
 from filelock import FileLock, Timeout
 
-from memory.narrative import aliases, changes, forget
+from memory.narrative import aliases, changes, forget, words
 from memory.narrative.changes import KINDS, Change, Version
 from memory.narrative.database import HELD, Database
 from memory.narrative.forget import Forgotten
@@ -249,6 +249,32 @@ class NarrativeStore:
             StoreError: if the index cannot be used even anew, or the vectors have another length than those held.
         """
         return self._vectors.nearest(query, k, source, kind, None if as_of is None else self._at(as_of))
+
+    def match(
+        self, question: str, k: int, source: str | None = None, kind: Kind = "event", as_of: int | None = None
+    ) -> list[tuple[str, float]]:
+        """Return at most `k` of (id, BM25) that share a word with a question, best first, equals by id.
+
+        Args:
+            question: a text; words that say nothing are left out.
+            k: the most that are returned.
+            source: of one source; None of all.
+            kind: events, or segments by all that is known of them in words.
+            as_of: those of a version; None of the newest.
+        """
+        return words.match(self._database, question, k, kind, source, self._at(as_of))
+
+    def event_ids_in(self, segment_ids: Sequence[str], as_of: int | None = None) -> dict[str, list[str]]:
+        """The ids of the events that rest on each of some segments, by segment; those without events are left out."""
+        version = self._at(as_of)
+        statement = (
+            "SELECT ends.id, records.id FROM ends CROSS JOIN records USING (row_id) "
+            f"WHERE ends.id IN ({{ids}}) AND +kind = 'event' AND {HELD} ORDER BY records.id"
+        )
+        found: dict[str, list[str]] = {}
+        for segment_id, event_id in self._database.read_any(statement, segment_ids, version, version):
+            found.setdefault(segment_id, []).append(event_id)
+        return found
 
     def forget(self, source: str, span: Span | None = None) -> Forgotten:
         """Remove the records of a source for good, or those that a span touches, with all versions of them.
