@@ -258,7 +258,7 @@ def table(results: dict) -> str:
         for sample in results["samples"][:: max(1, len(results["samples"]) // 16)]
     ]
     lines.append(
-        f"Must hold; of times from {results['key_moments_full_from_hours']:.1f} hours on, when the key moments are full, "
+        f"Must hold, of times from {results['key_moments_full_from_hours']:.1f} hours on, when key moments are full, "
         f"of memory from {results['settled_from_hours']:.1f} hours on, when every budget is:"
     )
     lines += [f"{'holds' if line['holds'] else 'FAILS':<7}{line['what']}" for line in results["must_hold"]]

@@ -60,6 +60,10 @@ class RetrieveOptions(BaseModel):
     chains: int = Field(default=3, ge=0)
 
 
+Ranks = Mapping[str, Mapping[str, int]]
+"""Of each event, its rank in each ranking that it is in, by channel and number of the query."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scored:
     """An event, its score, and why: its rank by channel and number of the query, and the link that led to it."""
@@ -107,9 +111,8 @@ def retrieve(
         StoreError: if the memory cannot be read.
     """
     chosen = options or RetrieveOptions()
-    ranks = _ranks(store, source, queries, chosen, as_of)
-    fused = {id_: sum(1 / (chosen.rrf_k + rank) for rank in found.values()) for id_, found in ranks.items()}
-    scores, via = _spread(store, fused, chosen, as_of)
+    ranks = rank(store, source, queries, chosen, as_of)
+    scores, via = score(store, ranks, chosen, as_of)
     order = sorted(scores, key=lambda id_: (-scores[id_], id_))[: chosen.depth]
     events = {event.id: event for event in store.events(source, ids=order, as_of=as_of)}
     ranked = tuple(Scored(events[id_], scores[id_], ranks.get(id_, {}), via.get(id_)) for id_ in order if id_ in events)
@@ -118,30 +121,43 @@ def retrieve(
     return Retrieved(ranked, told, chains, sum(_tokens(scored.event) for scored in told))
 
 
-def _ranks(
-    store: NarrativeStore, source: str, queries: Sequence[str], options: RetrieveOptions, as_of: int | None
-) -> dict[str, dict[str, int]]:
+def rank(
+    store: NarrativeStore, source: str, queries: Sequence[str], options: RetrieveOptions, as_of: int | None = None
+) -> Ranks:
     """The rank, from 1, of each event in each ranking that it is in; a segment gives its rank to its events."""
     ranks: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for number, query in enumerate(queries):
+        vector = store.vector_of(query) if any(name.endswith("meaning") for name in options.channels) else None
         for channel in options.channels:
             kind: Kind = "segment" if channel.startswith("segment") else "event"
-            search = store.match if channel.endswith("words") else store.nearest
-            found = [id_ for id_, _ in search(query, options.depth, source, kind, as_of)]
+            if channel.endswith("words"):
+                matched = store.match(query, options.depth, source, kind, as_of)
+            else:
+                assert vector is not None
+                matched = store.nearest(vector, options.depth, source, kind, as_of)
+            found = [id_ for id_, _ in matched]
             events_in = store.event_ids_in(found, as_of) if kind == "segment" else {}
-            for rank, id_ in enumerate(found, start=1):
+            for place, id_ in enumerate(found, start=1):
                 for event_id in events_in.get(id_, ()) if kind == "segment" else (id_,):
-                    ranks[event_id].setdefault(f"{channel} {number}", rank)
+                    ranks[event_id].setdefault(f"{channel} {number}", place)
     return ranks
 
 
-def _spread(
-    store: NarrativeStore, fused: Mapping[str, float], options: RetrieveOptions, as_of: int | None
+def score(
+    store: NarrativeStore, ranks: Ranks, options: RetrieveOptions, as_of: int | None = None
 ) -> tuple[dict[str, float], dict[str, Link]]:
-    """Scores after each event has given of its own to those that it is linked to, and the link that gave the most.
+    """Fuse ranks, and let each event give of its score to those that it is linked to.
 
     From a seed, the best path counts: the product of weight, confidence and decay of its links, either way.
+
+    Returns:
+        The score of each event that has any, and of those that gained by a link, the one that gave the most.
     """
+    fused: defaultdict[str, float] = defaultdict(float)
+    for id_, places in ranks.items():
+        for name, place in places.items():
+            if name.rsplit(" ", 1)[0] in options.channels:
+                fused[id_] += 1 / (options.rrf_k + place)
     seeds = sorted(fused, key=lambda id_: (-fused[id_], id_))[: options.seeds]
     gained: dict[str, float] = {}
     beside: dict[str, float] = {}

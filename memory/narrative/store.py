@@ -250,6 +250,10 @@ class NarrativeStore:
         """
         return self._vectors.nearest(query, k, source, kind, None if as_of is None else self._at(as_of))
 
+    def vector_of(self, text: str) -> np.ndarray:
+        """The unit vector (D,) of a text, for several searches. Raises StoreError where there is no model for it."""
+        return self._vectors.vector(text)
+
     def match(
         self, question: str, k: int, source: str | None = None, kind: Kind = "event", as_of: int | None = None
     ) -> list[tuple[str, float]]:

@@ -97,7 +97,7 @@ class EventVectors:
         self, query: np.ndarray | str, k: int, source: str | None, kind: Kind, version: int | None
     ) -> list[tuple[str, float]]:
         """Return at most `k` of (id, cosine), best first, equals by id. See `NarrativeStore.nearest`."""
-        vector = self._vector(query)
+        vector = self.vector(query)
         if k < 1 or not np.any(vector):
             return []
         if self._writer and version is None:
@@ -295,7 +295,8 @@ class EventVectors:
             for last, source, vector in rows:
                 yield str(last), np.frombuffer(vector, np.float32), _metadata(source)
 
-    def _vector(self, query: np.ndarray | str) -> np.ndarray:
+    def vector(self, query: np.ndarray | str) -> np.ndarray:
+        """A text, or a vector, as a unit vector (D,), float32."""
         if isinstance(query, str):
             if self._embed is None:
                 raise StoreError("nothing near in meaning to a text can be found without a model that embeds it.")

@@ -1,0 +1,120 @@
+"""Events, names and links by rules: through their public functions, on small texts."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memory.narrative.rules import (
+    MOST_RESUMED,
+    Named,
+    count_heads,
+    entities_of,
+    extract,
+    kind_of,
+    link,
+    mentions,
+    sentences,
+)
+from memory.narrative.types import MAX_SUMMARY_WORDS, Segment
+
+
+def scene(number: int, caption: str, dialogue: str = "") -> Segment:
+    return Segment(source="tale", number=number, start_s=number, end_s=number + 1, caption=caption, dialogue=dialogue)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("A man came in. He hid the letter well.", ["A man came in.", "He hid the letter well."]),
+        ("Mr. Hill met Dr. Reed at noon. They went home together.",
+         ["Mr. Hill met Dr. Reed at noon.", "They went home together."]),
+        ('"Where are you?" cried his wife. Nobody answered her at all.',
+         ['"Where are you?" cried his wife.', "Nobody answered her at all."]),
+        ("No! The house burns down. Help!", ["No! The house burns down. Help!"]),
+        ("the words have no end", ["the words have no end"]),
+        ("", []),
+    ],
+)  # fmt: skip
+def test_a_sentence_is_an_event_and_scraps_join_it(text: str, expected: list[str]) -> None:
+    assert [sentence.text for sentence in sentences(scene(0, text))] == expected
+
+
+words = st.lists(
+    st.sampled_from(["the", "king", "ran", "and", "fell.", "so,", "he", "“Oh!”", "A", "fire", "\n"]), max_size=120
+)
+
+
+@given(words, words)
+def test_no_word_is_lost_or_told_twice(caption: list[str], dialogue: list[str]) -> None:
+    segment = scene(3, " ".join(caption), " ".join(dialogue))
+    told = list(sentences(segment))
+    assert " ".join(sentence.text for sentence in told).split() == [*segment.caption.split(), *segment.dialogue.split()]
+    assert all(len(sentence.text.split()) <= MAX_SUMMARY_WORDS for sentence in told)
+    events = extract([segment])
+    assert [event.summary for event in events] == [sentence.text for sentence in told]
+    for event in events:
+        (span,) = event.spans
+        assert " ".join(getattr(segment, span.field)[span.start : span.end].split()) == event.summary
+        assert segment.start_s <= event.start_s <= event.end_s <= segment.end_s
+        assert event.segment_ids == (segment.id,)
+
+
+def test_the_same_act_at_two_times_is_two_events() -> None:
+    events = extract([scene(3, "The man knocks at the door."), scene(9, "The man knocks at the door.")])
+    assert len({event.id for event in events}) == 2
+
+
+def test_names_and_nouns_are_told() -> None:
+    text = "The old king gave his silver ring to Anna Reed, and the king slept."
+    told = [scene(0, text), scene(1, "The ring shone.")]
+    heads = count_heads(told)
+    assert mentions(text, heads) == ("king", "ring", "Anna Reed")
+    assert mentions("Then She slept. However, it rained.", heads) == ()
+    assert mentions("Snow fell on Anna's roof.", heads) == ("Anna",)
+    assert [kind_of(name) for name in ("king", "ring", "Anna Reed")] == ["person", "object", "person"]
+    event, _ = extract(told)
+    assert event.actors == ("king", "Anna Reed")
+    assert event.objects == ("ring",)
+    assert [entity.name for entity in entities_of([event, event])] == ["king", "Anna Reed", "ring"]
+
+
+def test_what_comes_up_again_is_linked_to_where_it_was_last() -> None:
+    events = extract(
+        [
+            scene(0, "A man hides the letter in a desk."),
+            scene(1, "The sun shines over a field."),
+            scene(2, "The rain falls on the field."),
+            scene(5, "A boy finds the letter in the sand."),
+        ]
+    )
+    links = link(events)
+    assert [(one.src, one.dst) for one in links if one.type == "next"] == [(a.id, b.id) for a, b in pairwise(events)]
+    (again,) = [one for one in links if one.type == "resumes"]
+    assert (again.src, again.dst, again.why) == (events[0].id, events[3].id, "both name 'letter'")
+    assert again.segment_ids == (*events[0].segment_ids, *events[3].segment_ids)
+
+
+def test_a_cause_that_is_named_is_a_link() -> None:
+    events = extract([scene(0, "The fire burns down the desk. Therefore nothing is left of it.")])
+    assert [(one.type, one.src == events[0].id) for one in link(events)] == [("next", True), ("causes", True)]
+
+
+def test_links_cost_the_same_however_much_came_before() -> None:
+    named = Named()
+    many = extract(
+        [scene(n, f"The fox {n % 7} meets a crow, a hen, an ox and the pig of Farm{n % 50} there.") for n in range(400)]
+    )
+    links = link(many, named)
+    of = [sum(one.dst == event.id and one.type == "resumes" for one in links) for event in many]
+    assert max(of) <= MOST_RESUMED
+
+
+def test_links_in_parts_are_those_of_the_whole() -> None:
+    events = extract([scene(n, f"The fox {n} meets Mole{n % 4} at the river bank.") for n in range(12)])
+    named = Named()
+    parts = [*link(events[:5], named), *link(events[5:], named, events[4])]
+    assert parts == link(events)
