@@ -220,7 +220,8 @@ def memory_forget(
     config: ConfigFile = None,
 ) -> None:
     """Remove pictures, notes and their vectors for good; a process that watches the source forgets too."""
-    from agent.memories import ALL, forget_memories, raise_failures
+    from agent.memories import ALL, forget_memories, parse_when, raise_failures
+    from agent.narrative import forget_narratives, is_built
     from tools.media import Span, parse_clock
 
     span = None
@@ -230,13 +231,52 @@ def memory_forget(
     if not yes:
         typer.confirm("Forget for good?", abort=True)
     console = make_console()
-    told, failures = forget_memories(settings, source, before, span, everything)
+    told, failures = forget_memories(settings, source, before, span, everything, missing_ok=is_built(settings, source))
+    for name, removed in forget_narratives(settings, source, parse_when(before) if before else None, span):
+        console.print(f"{safe(name)}: {removed.events} events and {removed.vectors} vectors removed")
     for name, gone in told:
         console.print(
             f"{safe(name)}: {gone.frames} pictures, {gone.moments} moments, {gone.notes} notes and "
             f"{gone.vectors} vectors removed"
         )
     raise_failures(failures)
+
+
+@memory_app.command("build")
+def memory_build(
+    file: Annotated[Path, typer.Argument(help="A film with subtitles beside it, subtitles, a transcript, a story.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Build the narrative memory of what is told: events, and what links them."""
+    from agent.narrative import build_narrative
+
+    settings = _settings(config, None, folder, {})
+    build_narrative(file, settings, make_console(), dry_run=dry_run, as_json=as_json)
+
+
+@memory_app.command("recall")
+def memory_recall(
+    file: Annotated[Path, typer.Argument(help="What was built.")],
+    question: Annotated[str, typer.Argument(help="What is asked.")],
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Print the events that a question rests on, also where they lie far apart."""
+    from agent.narrative import recall_narrative
+
+    recall_narrative(file, question, _settings(config, None, folder, {}), make_console(), as_json=as_json)
+
+
+@memory_app.command("reindex")
+def memory_reindex(folder: Folder = None, config: ConfigFile = None) -> None:
+    """Make the index of the narrative memory anew; it can always be."""
+    from agent.narrative import reindex_narrative
+
+    reindex_narrative(_settings(config, None, folder, {}), make_console())
 
 
 @app.command()

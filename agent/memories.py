@@ -114,11 +114,18 @@ def search_memories(
 
 
 def forget_memories(
-    config: Config, source: str | None, before: str | None, span: Span | None, everything: bool
+    config: Config,
+    source: str | None,
+    before: str | None,
+    span: Span | None,
+    everything: bool,
+    *,
+    missing_ok: bool = False,
 ) -> tuple[list[tuple[str, Forgotten]], list[StoreError]]:
     """Remove what is remembered, of one source or of all: before a moment, in a span of media time, or everything.
 
-    A recording has no time of the day: `before` removes its memory if it was watched before.
+    A recording has no time of the day: `before` removes its memory if it was watched before. With `missing_ok` it is no
+    error if nothing is remembered of the source.
 
     Returns:
         What was removed, by source, and why something could not be (see `raise_failures`).
@@ -139,7 +146,7 @@ def forget_memories(
         finish_removing(config.folder)
     except StoreError as error:
         failures.append(error)
-    for path in _chosen(config, source):
+    for path in _chosen(config, source, missing_ok):
         try:
             name = source_of(path)
             gone = _forget(path, config, before_wall_s, span)
@@ -207,12 +214,12 @@ def parse_when(text: str, now_wall_s: float | None = None) -> float:
         ) from error
 
 
-def _chosen(config: Config, source: str | None) -> Sequence[Path]:
+def _chosen(config: Config, source: str | None, missing_ok: bool = False) -> Sequence[Path]:
     found = list(places(config.folder))
     if source is None:
         return found
     chosen = [path for path in found if source in (source_of(path), path.name)]
-    if not chosen:
+    if not chosen and not missing_ok:
         known = ", ".join(sorted({source_of(path) for path in found})) or "none"
         raise ConfigError(f"nothing is remembered of {source!r}.", expected=f"one of: {known}")
     return chosen

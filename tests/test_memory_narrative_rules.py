@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from memory.narrative.cues import Cue
 from memory.narrative.rules import (
     MOST_RESUMED,
     Named,
@@ -19,6 +20,7 @@ from memory.narrative.rules import (
     mentions,
     sentences,
 )
+from memory.narrative.segments import tile
 from memory.narrative.types import MAX_SUMMARY_WORDS, Segment
 
 
@@ -61,6 +63,22 @@ def test_no_word_is_lost_or_told_twice(caption: list[str], dialogue: list[str]) 
         assert " ".join(getattr(segment, span.field)[span.start : span.end].split()) == event.summary
         assert segment.start_s <= event.start_s <= event.end_s <= segment.end_s
         assert event.segment_ids == (segment.id,)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 90), st.integers(1, 40), st.sampled_from(["Go.", "The king ran away.", "so it\nis"]))
+    )
+)
+def test_what_is_said_has_the_times_of_its_cues(timed: list[tuple[int, int, str]]) -> None:
+    cues = [Cue(start, start + lasts, text) for start, lasts, text in timed]
+    segments = tile(cues, source="tale", duration_s=140.0)
+    for one in extract(segments, {}, cues):
+        (segment,) = [segment for segment in segments if (segment.id,) == one.segment_ids]
+        assert segment.start_s <= one.start_s <= one.end_s <= segment.end_s
+        said = [cue for cue in cues if segment.start_s <= cue.start_s < segment.end_s]
+        assert one.start_s in {cue.start_s for cue in said}
+        assert one.end_s in {min(cue.end_s, segment.end_s) for cue in said}
 
 
 def test_the_same_act_at_two_times_is_two_events() -> None:

@@ -30,6 +30,7 @@ class RetrieveOptions(BaseModel):
     Attributes:
         channels: the rankings that are fused.
         rrf_k: the constant of reciprocal rank fusion: what is at rank r gains 1 / (rrf_k + r).
+        least_cosine: what is less near in meaning is not counted as found, so that nothing may be.
         depth: ranks read of each channel, and events that are scored, at most.
         seeds: events, the best ranked, from which links are followed.
         steps: links followed from a seed, one after the other.
@@ -47,6 +48,7 @@ class RetrieveOptions(BaseModel):
 
     channels: tuple[str, ...] = CHANNELS
     rrf_k: float = Field(default=5.0, gt=0)
+    least_cosine: float = Field(default=0.25, ge=-1, le=1)
     depth: int = Field(default=200, ge=1)
     seeds: int = Field(default=50, ge=1)
     steps: int = Field(default=2, ge=0, le=4)
@@ -134,7 +136,8 @@ def rank(
                 matched = store.match(query, options.depth, source, kind, as_of)
             else:
                 assert vector is not None
-                matched = store.nearest(vector, options.depth, source, kind, as_of)
+                near = store.nearest(vector, options.depth, source, kind, as_of)
+                matched = [(id_, cosine) for id_, cosine in near if cosine >= options.least_cosine]
             found = [id_ for id_, _ in matched]
             events_in = store.event_ids_in(found, as_of) if kind == "segment" else {}
             for place, id_ in enumerate(found, start=1):

@@ -8,12 +8,13 @@ that is named as such; and something that comes up again after it was out of sig
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from memory.narrative.cues import Cue
 from memory.narrative.types import MAX_SUMMARY_WORDS, Entity, Event, Link, Segment, SourceSpan
 
 MIN_WORDS = 4
@@ -88,28 +89,32 @@ def sentences(segment: Segment) -> Iterator[Sentence]:
                 yield Sentence(field, low, high, " ".join(whole[low:high].split()))
 
 
-def extract(segments: Sequence[Segment], heads: Mapping[str, int] | None = None) -> list[Event]:
+def extract(
+    segments: Sequence[Segment], heads: Mapping[str, int] | None = None, cues: Sequence[Cue] = ()
+) -> list[Event]:
     """The events of some segments, in order.
 
-    An event lasts as long as its share of the characters of its field.
+    An event lasts as long as the cues that say it; without these, as its share of the characters of its field.
 
     Args:
-        segments: of one source.
+        segments: of one source, by time.
         heads: how often each noun was named with an article (see `count_heads`); None counts in these segments.
+        cues: those that the segments were made of (see `memory.narrative.segments.tile`), where their times are known.
     """
     known = count_heads(segments) if heads is None else heads
     events = []
+    waiting = deque(sorted((cue for cue in cues if cue.text), key=lambda cue: (cue.start_s, cue.end_s)))
     for segment in segments:
+        said = _said(segment, waiting)
         for sentence in sentences(segment):
-            length = max(1, len(getattr(segment, sentence.field)))
-            lasts_s = segment.end_s - segment.start_s
+            start_s, end_s = _times(segment, sentence, said)
             named = mentions(sentence.text, known)
             events.append(
                 Event(
                     source=segment.source,
                     segment_ids=(segment.id,),
-                    start_s=round(segment.start_s + lasts_s * sentence.start / length, 3),
-                    end_s=round(segment.start_s + lasts_s * sentence.end / length, 3),
+                    start_s=start_s,
+                    end_s=end_s,
                     summary=sentence.text,
                     actors=tuple(name for name in named if kind_of(name) == "person"),
                     objects=tuple(name for name in named if kind_of(name) != "person"),
@@ -228,6 +233,28 @@ def link(events: Sequence[Event], named: Named | None = None, before: Event | No
 def _link(src: Event, dst: Event, type_: Literal["causes", "resumes"], confidence: float, why: str) -> Link:
     segments = tuple(dict.fromkeys((*src.segment_ids, *dst.segment_ids)))
     return Link(src=src.id, dst=dst.id, type=type_, confidence=confidence, segment_ids=segments, why=why)
+
+
+def _said(segment: Segment, waiting: deque[Cue]) -> list[tuple[int, Cue]]:
+    """The cues that the dialogue of a segment is made of, taken out of those that wait, and where each ends in it."""
+    said: list[tuple[int, Cue]] = []
+    length = 0
+    while waiting and segment.dialogue.startswith(waiting[0].text, length):
+        length += len(waiting[0].text) + 1  # and the end of its line
+        said.append((length, waiting.popleft()))
+    return said
+
+
+def _times(segment: Segment, sentence: Sentence, said: Sequence[tuple[int, Cue]]) -> tuple[float, float]:
+    """When a sentence is told, in seconds, within its segment."""
+    if sentence.field == "dialogue" and said and said[-1][0] > len(segment.dialogue):
+        first = next(cue for end, cue in said if sentence.start < end)
+        last = next(cue for end, cue in said if sentence.end <= end)
+        start_s = min(max(first.start_s, segment.start_s), segment.end_s)
+        return start_s, min(max(last.end_s, start_s), segment.end_s)
+    length, lasts_s = max(1, len(getattr(segment, sentence.field))), segment.end_s - segment.start_s
+    shares = (sentence.start / length, sentence.end / length)
+    return round(segment.start_s + lasts_s * shares[0], 3), round(segment.start_s + lasts_s * shares[1], 3)
 
 
 def _cut(text: str) -> Iterator[tuple[int, int]]:
