@@ -35,7 +35,7 @@ from agent.mllm import load_mllm
 from agent.mllm.cassette import record
 from agent.mllm.protocol import MLLM, Finding
 from agent.state import State, final_answer, split_turns
-from agent.threads import failure, open_threads, prune
+from agent.threads import FILE_NAME, failure, holding, open_threads, prune
 from tools.ask_user import NEEDS_NEW_FRAME, Intervention, Reply
 from tools.errors import AttendError
 from tools.toolset import make_tools
@@ -218,7 +218,7 @@ async def open_assistant(
         MediaError, ModelError, StoreError: if the source, the model or the folder cannot be opened.
     """
     thread = thread or uuid.uuid4().hex[:8]
-    async with open_threads(config.folder / "threads.sqlite") as saver:
+    async with holding(config.folder, thread), open_threads(config.folder / FILE_NAME) as saver:
         opened = functools.partial(open_eyes, source, config, realtime=realtime, loop=loop, view_fps=view_fps)
         eyes = await asyncio.to_thread(opened)
         try:

@@ -19,6 +19,7 @@ from agent.assistant import Assistant, open_assistant
 from agent.config import Config
 from agent.events import Answered, Event, Needs, Perceived, Revising, Token, ToolCalled, ToolReturned
 from agent.terminal import plain, safe
+from agent.threads import QUESTIONS
 from tools.ask_user import NEEDS_NEW_FRAME
 from tools.errors import AttendError
 from tools.media import format_clock
@@ -91,7 +92,7 @@ async def chat(source: str, config: Config, options: ChatOptions, console: Conso
         await _watch(assistant, options, screen)
         if options.ask:
             return await _answer_all(assistant, options.ask, screen)
-        await _dialogue(assistant, screen, config.folder / "questions.txt")
+        await _dialogue(assistant, screen, config.folder / QUESTIONS)
     return EXIT_OK
 
 

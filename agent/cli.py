@@ -9,6 +9,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import asyncio
 import contextlib
+import functools
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -214,32 +215,26 @@ def memory_forget(
         str | None, typer.Option("--from", help="Forget from this time of the source on, as m:ss.")
     ] = None,
     end: Annotated[str | None, typer.Option("--to", help="Forget up to this time of the source, as m:ss.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Forget everything.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Forget everything; without --source, the conversations too.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     folder: Folder = None,
     config: ConfigFile = None,
 ) -> None:
-    """Remove pictures, notes and their vectors for good; a process that watches the source forgets too."""
-    from agent.memories import ALL, forget_memories, parse_when, raise_failures
-    from agent.narrative import forget_narratives, is_built
+    """Remove pictures, notes and their vectors for good; a process that watches the source forgets too.
+
+    Conversations are kept, unless all of everything is forgotten: --all without --source.
+    """
+    from agent.forgetting import forget
+    from agent.memories import ALL
     from tools.media import Span, parse_clock
 
     span = None
     if start is not None or end is not None:
         span = Span(parse_clock(start) if start else 0.0, parse_clock(end) if end else ALL.end_s)
-    settings = _settings(config, None, folder, {})
-    if not yes:
-        typer.confirm("Forget for good?", abort=True)
-    console = make_console()
-    told, failures = forget_memories(settings, source, before, span, everything, missing_ok=is_built(settings, source))
-    for name, removed in forget_narratives(settings, source, parse_when(before) if before else None, span):
-        console.print(f"{safe(name)}: {removed.events} events and {removed.vectors} vectors removed")
-    for name, gone in told:
-        console.print(
-            f"{safe(name)}: {gone.frames} pictures, {gone.moments} moments, {gone.notes} notes and "
-            f"{gone.vectors} vectors removed"
-        )
-    raise_failures(failures)
+    confirm = None if yes else functools.partial(typer.confirm, abort=True)
+    forget(_settings(config, None, folder, {}), source, before, span, everything, confirm, make_console())
 
 
 @memory_app.command("build")

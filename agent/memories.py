@@ -131,14 +131,9 @@ def forget_memories(
         What was removed, by source, and why something could not be (see `raise_failures`).
 
     Raises:
-        ConfigError: if nothing, or more than one of the three is chosen, or `before` cannot be read.
+        ConfigError: see `check_forgetting`.
     """
-    if sum((before is not None, span is not None, everything)) != 1:
-        raise ConfigError(
-            "say what to forget.", expected="one of --before WHEN, --from and --to, or --all", remedy="See --help."
-        )
-    if span is not None and source is None:
-        raise ConfigError("--from and --to are times of one source.", remedy="Name it with --source.")
+    check_forgetting(config, source, before, span, everything, missing_ok=missing_ok)
     before_wall_s = parse_when(before) if before is not None else None
     told: list[tuple[str, Forgotten]] = []
     failures: list[StoreError] = []
@@ -155,6 +150,32 @@ def forget_memories(
         else:
             told += [(name, gone)] if gone else []
     return told, failures
+
+
+def check_forgetting(
+    config: Config,
+    source: str | None,
+    before: str | None,
+    span: Span | None,
+    everything: bool,
+    *,
+    missing_ok: bool = False,
+) -> list[str]:
+    """Check what is to be forgotten (see `forget_memories`) without a change; the names of the sources it is of.
+
+    Raises:
+        ConfigError: if nothing, or more than one of the three is chosen, `before` cannot be read, or nothing is
+            remembered of the source.
+    """
+    if sum((before is not None, span is not None, everything)) != 1:
+        raise ConfigError(
+            "say what to forget.", expected="one of --before WHEN, --from and --to, or --all", remedy="See --help."
+        )
+    if span is not None and source is None:
+        raise ConfigError("--from and --to are times of one source.", remedy="Name it with --source.")
+    if before is not None:
+        parse_when(before)
+    return sorted({source_of(path) for path in _chosen(config, source, missing_ok)})
 
 
 def raise_failures(failures: Sequence[StoreError]) -> None:

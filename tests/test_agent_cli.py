@@ -212,6 +212,53 @@ def test_a_killed_answer_goes_on_in_the_next_process(clip: Path, tmp_path: Path)
     child.expect(pexpect.EOF)
 
 
+def test_forgetting_everything_removes_the_conversations_but_those_that_go_on(clip: Path, tmp_path: Path) -> None:
+    model = script(tmp_path, {"say": "It says GATE CLOSED [0:01]."}, {"say": "Still GATE CLOSED [0:01]."})
+    asked = ["--model", model, "--folder", tmp_path / "kept", *POLICY, "--ask", "What?", "--ask", "And now?"]
+    assert attend("chat", clip, *asked, cwd=tmp_path).returncode == 0
+    child = terminal(clip, tmp_path / "kept", script(tmp_path, {"say": "A river."}), "--thread", "mine")
+    child.expect("you>")
+    child.sendline("What is it?")
+    child.expect("A river")
+    child.expect("you>")
+    forget = ["memory", "forget", "--all", "--yes", "--folder", tmp_path / "kept"]
+    run = attend(*forget, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert "1 conversation removed" in run.stdout
+    assert "1 conversation kept that a running process is in: mine" in run.stdout
+    stored = (tmp_path / "kept").glob("threads.sqlite*")
+    raw = b"".join(path.read_bytes() for path in stored)
+    assert b"GATE CLOSED" not in raw
+    assert b"A river" in raw
+    child.sendline("/quit")
+    child.expect(pexpect.EOF)
+    assert "What is it?" not in (tmp_path / "kept" / "questions.txt").read_text()
+    assert "1 conversation removed" in attend(*forget, cwd=tmp_path).stdout
+    assert b"A river" not in b"".join(path.read_bytes() for path in (tmp_path / "kept").glob("threads.sqlite*"))
+    assert attend(*forget, cwd=tmp_path).stdout.strip() == "There was nothing to forget."
+
+
+def test_what_to_forget_is_checked_before_anybody_is_asked(clip: Path, tmp_path: Path) -> None:
+    assert attend("memory", "show", clip, "--folder", tmp_path, cwd=tmp_path).returncode == 0
+    for wrong, words in (
+        [[], "say what to forget"],
+        [["--before", "foo"], "'foo' is not a moment"],
+        [["--all", "--source", "nosuch"], "nothing is remembered of 'nosuch'"],
+    ):
+        run = attend("memory", "forget", *wrong, "--folder", tmp_path, cwd=tmp_path)
+        assert run.returncode == 1
+        assert words in run.stderr
+        assert "for good" not in run.stdout
+    refused = subprocess.run(
+        [*ATTEND, "memory", "forget", "--all", "--folder", str(tmp_path)],
+        input="n\n", capture_output=True, text=True, cwd=tmp_path, timeout=120,
+    )  # fmt: skip
+    assert refused.returncode == 1
+    assert "Forget for good all that is remembered of all sources" in refused.stdout
+    none = attend("memory", "forget", "--before", "1h", "--yes", "--folder", tmp_path, cwd=tmp_path)
+    assert none.stdout.strip() == "There was nothing to forget."
+
+
 def test_memory_show_prints_and_draws_what_is_kept(clip: Path, tmp_path: Path) -> None:
     run = attend("memory", "show", clip, "--folder", tmp_path, "--png", tmp_path / "m.png", "--json", cwd=tmp_path)
     assert run.returncode == 0, run.stderr
