@@ -366,7 +366,7 @@ def open_eyes(
         spec: see `tools.media.open_source`.
         config: the settings; frames and notes go to its folder.
         realtime: play a recording at its own speed; live sources always do.
-        loop: begin a recording again at its end.
+        loop: begin a recording again at its end; a live source has none.
         view_fps: pictures a second for `Eyes.live_frame`; None shows those that memory is given.
 
     Raises:
@@ -392,7 +392,7 @@ def open_eyes(
         capture = Capture(
             source,
             realtime=realtime,
-            loop=loop,
+            loop=loop and not info.live,
             fps=fps if wide else None,
             glance=glance.look,
             offset_s=remembered.offset_s,

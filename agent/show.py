@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 from agent.config import Config
-from agent.eyes import open_eyes
+from agent.eyes import Eyes, open_eyes
 from agent.terminal import safe
 from memory.stream.draw import draw_scores
 from tools.errors import ConfigError
@@ -22,12 +24,13 @@ def show_memory(
 ) -> None:
     """Watch a source, print the decision on every kept frame, and draw the scores to a PNG.
 
+    It is watched into a folder of its own that is removed again: what is remembered of it stays as it was.
+
     Raises:
         ConfigError: if a live source is given no end.
         MediaError, StoreError: if the source cannot be read or the picture not written.
     """
-    eyes = open_eyes(spec, config.model_copy(update={"take_notes": False}))
-    try:
+    with TemporaryDirectory(prefix="attend-show-") as folder, closing(_open(spec, config, Path(folder))) as eyes:
         if eyes.info.live and until_s is None:
             raise ConfigError(
                 f"{eyes.info.name!r} has no end.", remedy="Say how long to watch it, for example --until 1:00."
@@ -68,5 +71,7 @@ def show_memory(
             for gap in memory.gaps:
                 console.print(safe(f"no picture from {gap.text}"))
             console.print(safe(f"drawn to {png}"))
-    finally:
-        eyes.close()
+
+
+def _open(spec: str, config: Config, folder: Path) -> Eyes:
+    return open_eyes(spec, config.model_copy(update={"folder": folder, "take_notes": False}))

@@ -238,8 +238,7 @@ def test_forgetting_everything_removes_the_conversations_but_those_that_go_on(cl
     assert attend(*forget, cwd=tmp_path).stdout.strip() == "There was nothing to forget."
 
 
-def test_what_to_forget_is_checked_before_anybody_is_asked(clip: Path, tmp_path: Path) -> None:
-    assert attend("memory", "show", clip, "--folder", tmp_path, cwd=tmp_path).returncode == 0
+def test_what_to_forget_is_checked_before_anybody_is_asked(tmp_path: Path) -> None:
     for wrong, words in (
         [[], "say what to forget"],
         [["--before", "foo"], "'foo' is not a moment"],

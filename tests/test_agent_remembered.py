@@ -223,6 +223,16 @@ def test_the_command_line_lists_searches_and_forgets_while_another_process_watch
     assert eyes.search("river", 3, Span(2.0, 2.0)) == []
 
 
+def test_showing_what_is_kept_changes_nothing_of_it(eyes: Eyes, config: Config, signs: Path, tmp_path: Path) -> None:
+    eyes.close()
+    before = {path: path.stat().st_mtime_ns for path in config.folder.rglob("*")}
+    shown = attend("memory", "show", str(signs), "--folder", str(config.folder), "--png", str(tmp_path / "m.png"))
+    assert shown.returncode == 0, shown.stderr
+    assert "4 frames seen" in shown.stdout
+    assert {path: path.stat().st_mtime_ns for path in config.folder.rglob("*")} == before
+    assert "0:02" in attend("memory", "search", "river", "--folder", str(config.folder)).stdout
+
+
 @pytest.mark.parametrize("closing", [False, True])
 def test_what_others_forget_after_the_source_has_ended_leaves_the_disk(
     eyes: Eyes, config: Config, closing: bool, monkeypatch: pytest.MonkeyPatch

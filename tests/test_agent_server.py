@@ -24,6 +24,7 @@ from agent.server.options import ServerOptions
 from agent.server.serve import listen
 from agent.server.shapes import Turn
 from agent.threads import open_threads
+from tests.fixtures.faults import Camera, jpeg
 from tests.fixtures.scenes import write_scenes
 from tests.fixtures.serving import events_of, read_until, seen_until, serving, settings, sign_in, wait_for
 from tools.errors import ConfigError
@@ -45,6 +46,19 @@ async def test_a_source_that_failed_can_be_tried_again(clip: Path, tmp_path: Pat
         assert served.post("/rooms/1/retry").status_code == 204
         wait_for(lambda: served.house.rooms[0].info.state == "open")
         assert served.post("/rooms/1/ask", text="Hi?").status_code == 202
+
+
+def test_only_recordings_begin_again_at_their_end(clip: Path, tmp_path: Path) -> None:
+    camera = Camera(lambda number: jpeg(1, number % 50))
+    try:
+        with serving([clip, camera.address], settings(tmp_path), loop=True) as served:
+            assert [(room.info.state, room.info.live) for room in served.house.rooms] == [
+                ("open", False),
+                ("open", True),
+            ]
+            seen_until(served, 6.0)
+    finally:
+        camera.close()
 
 
 async def test_conversations_of_several_sources_are_begun_at_once(tmp_path: Path) -> None:
