@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from agent.mllm import load_mllm
 from agent.mllm.blocks import image_block, text_of
+from agent.mllm.embedded.phrases import find_phrase, holds
 from agent.mllm.options import ModelOptions
 from agent.mllm.protocol import MLLM
 from evals.bench.vision import clip, picture, screen
@@ -166,6 +167,85 @@ def test_a_forced_call_meets_the_schema(model: MLLM, tools: tuple[BaseTool, ...]
     called = model.bind_tools(tools, tool_choice=name).invoke([message(THREE[:1], "What is on the left?")])
     assert [call["name"] for call in called.tool_calls] == [name]
     schema.model_validate(called.tool_calls[0]["args"])
+
+
+SIGNS: tuple[Frame, ...] = (
+    (0.0, picture("cat")),
+    (15.0, screen("GATE OPEN", 1)),
+    (30.0, picture("coffee")),
+    (45.0, screen("GATE CLOSED", 1)),
+    (60.0, picture("cat")),
+    (75.0, screen("ROOM 42", 1)),
+    (90.0, picture("cameraman")),
+    (105.0, screen("GATE OPEN", 1)),
+    (120.0, picture("coffee")),
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "told", "times_s"),
+    [
+        ("How many times was GATE OPEN shown?", "twice", [15.0, 105.0]),
+        ("How many times was the word GATE CLOSED shown?", "once", [45.0]),
+        ("How many times was ROOM 43 shown?", "I don't read", []),
+        ("Was GATE CLOSED shown?", "Yes", [45.0]),
+        ("Was 'gate closed' written on the sign?", "Yes", [45.0]),
+        ("Was GATE SHUT shown?", "I don't read", []),
+        ("How long was GATE CLOSED shown?", "at most 15 seconds", [45.0, 60.0]),
+        ("When was ROOM 42 shown?", "ROOM 42", [75.0]),
+        ("When did the sign say GATE OPEN last?", "GATE OPEN", [105.0]),
+        ("Which word was shown after GATE CLOSED?", '"ROOM 42"', [75.0]),
+    ],
+)
+def test_words_in_capitals_are_one_phrase(model: MLLM, question: str, told: str, times_s: list[float]) -> None:
+    text = answer(model, SIGNS, question)
+    assert told in text
+    assert cited_times(text) == times_s
+
+
+def test_words_that_no_frame_shows_are_searched_for_and_no_others_taken(
+    model: MLLM, tools: tuple[BaseTool, ...]
+) -> None:
+    bound = model.bind_tools(tools)
+    asked = message(SIGNS, "When was GATE 7 shown?")
+    called = bound.invoke([asked])
+    assert [(call["name"], call["args"]) for call in called.tool_calls] == [("recall", {"query": "GATE 7"})]
+    for noted, told in (("[0:15] text: GATE OPEN", "I don't read"), ("[0:40] text: GATE 7", "My notes say: GATE 7")):
+        result = ToolMessage(noted, tool_call_id=called.tool_calls[0]["id"], name="recall")
+        assert told in text_of(bound.invoke([asked, called, result]))
+
+
+@pytest.mark.parametrize(
+    ("lines", "phrase", "held"),
+    [
+        (("GATE OPEN",), "GATE OPEN", True),
+        (("GATE", "OPEN"), "GATE OPEN", True),
+        (("Mind: GATEOPEN now",), "GATE OPEN", True),
+        (("GATE CLOSED", "OPEN"), "GATE OPEN", False),
+        (("OPEN GATE",), "GATE OPEN", False),
+        (("GATE OPENED",), "GATE OPEN", False),
+        (("ROOM 423",), "ROOM 42", False),
+        (("LAMPS",), "LAMP", False),
+    ],
+)
+def test_a_phrase_is_found_as_a_whole(lines: tuple[str, ...], phrase: str, held: bool) -> None:
+    assert holds(lines, phrase) is held
+
+
+@pytest.mark.parametrize(
+    ("question", "phrase"),
+    [
+        ("When did I see GATE OPEN?", "GATE OPEN"),
+        ("Was PLATFORM A shown?", "PLATFORM A"),
+        ("Was the sign “no entry” there?", "NO ENTRY"),
+        ("Is there a USB stick?", ""),
+        ("WAS THE GATE OPEN?", ""),
+        ("Is the TV on?", ""),
+        ("Do you see a dog? I don't.", ""),
+    ],
+)
+def test_a_phrase_is_what_a_question_gives_as_it_is_written(question: str, phrase: str) -> None:
+    assert find_phrase(question) == phrase
 
 
 async def test_streaming_stops_when_cancelled(model: MLLM) -> None:

@@ -43,7 +43,7 @@ def reply(
     times_s = [frame.t_s for frame in request.frames if frame.t_s is not None]
     question = take_apart(request.question, max(times_s, default=None))
     facts = _at_times(gather(mind.perception, request.frames), question)
-    wanted = wanted_call(question, request, facts, tools, tool_choice)
+    wanted = wanted_call(mind, question, request, facts, tools, tool_choice)
     if wanted:
         yield call(mind, request, *wanted)
         return

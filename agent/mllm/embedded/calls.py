@@ -9,6 +9,7 @@ from typing import Any
 
 from langchain_core.messages import ToolCallChunk
 
+from agent.mllm.embedded import past
 from agent.mllm.embedded.evidence import SHOWS, Fact
 from agent.mllm.embedded.language import turn
 from agent.mllm.embedded.mind import Mind
@@ -31,7 +32,12 @@ _HELP = {
 
 
 def wanted_call(
-    question: Question, request: Request, facts: Sequence[Fact], tools: Sequence[dict[str, Any]], choice: str
+    mind: Mind,
+    question: Question,
+    request: Request,
+    facts: Sequence[Fact],
+    tools: Sequence[dict[str, Any]],
+    choice: str,
 ) -> tuple[dict[str, Any], Known] | None:
     """Return the tool to call with the arguments that are known, or None to answer.
 
@@ -41,7 +47,7 @@ def wanted_call(
     named = {tool["function"]["name"]: tool["function"] for tool in tools}
     if not named or choice == "none":
         return None
-    proposed = _proposal(question, request, facts)
+    proposed = _proposal(mind, question, request, facts)
     if choice == "auto":
         if request.results or proposed is None or not _fits(named.get(proposed[0]), proposed[1]):
             return None
@@ -75,7 +81,7 @@ def call(mind: Mind, request: Request, tool: dict[str, Any], known: Known) -> To
     return ToolCallChunk(name=tool["name"], args=args, id=f"call_{uuid.uuid4().hex[:12]}", index=0)
 
 
-def _proposal(question: Question, request: Request, facts: Sequence[Fact]) -> tuple[str, Known] | None:
+def _proposal(mind: Mind, question: Question, request: Request, facts: Sequence[Fact]) -> tuple[str, Known] | None:
     newest = facts[-1] if facts else None
     if newest is None:
         named = (question.span.start_s, question.span.end_s) if question.span else question.times_s
@@ -90,6 +96,14 @@ def _proposal(question: Question, request: Request, facts: Sequence[Fact]) -> tu
     if problem and not answered and not question.shapes and not sees_elsewhere:
         kind, words = _HELP[problem]
         return "ask_user", {"kind": kind, "request": words}
+    if (
+        question.phrase
+        and question.past
+        and question.kind in ("when", "exists", "times")
+        and not (question.side or question.span)
+    ):
+        # A moment that is not among the frames, or not clear enough there, may have been noted.
+        return None if past.written(mind, question.phrase, facts) else ("recall", {"query": question.phrase[:300]})
     if question.kind == "words" and (question.span or question.side):
         return None  # these it reads by itself, in as many frames as it takes
     if question.kind == "words":

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 
+from agent.mllm.embedded import past
 from agent.mllm.embedded import words as reading
 from agent.mllm.embedded.concepts import concepts, with_article
 from agent.mllm.embedded.evidence import FIRM, MAYBE, SHOWS, SHOWS_NOT, SURE, Fact, Scene
@@ -20,6 +21,8 @@ PEOPLE = frozenset({"person", "man", "woman", "child", "human", "people", "boy",
 
 def exists(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene]) -> str | None:
     """Answer `Is there a taxi?` from what is recognised, else from what is written in the frames."""
+    if question.phrase:
+        return past.said(mind, question, facts)
     usable = [fact for fact in facts if fact.usable]
     if not usable:
         return None

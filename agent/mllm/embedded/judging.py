@@ -16,6 +16,7 @@ from agent.mllm.embedded.checks import PEOPLE
 from agent.mllm.embedded.concepts import concepts, with_article
 from agent.mllm.embedded.evidence import MAYBE, SAME_SCENE_COSINE, SHOWS, Fact, scenes
 from agent.mllm.embedded.mind import Mind
+from agent.mllm.embedded.phrases import QUOTED, compact
 from agent.mllm.embedded.telling import account
 from tools.media.clock import format_clock
 
@@ -96,7 +97,6 @@ _DEFECTS = (
     ("noisy", r"\b(noisy|noise|grainy)\b"),
 )
 _LIGHT_AGAIN = r"\b(light|bright) again\b|\blights? (go|goes|come|comes|is|are)( back)? on( again)?\b"
-_QUOTED = re.compile(r"[\"“”«»]([^\"“”«»]+)[\"“”«»]|(?<!\w)['‘]([^'‘’]+)['’](?!\w)")
 _CAPITALS = re.compile(r"\b[A-Z][A-Z0-9]{2,}(?:[\s-]+[A-Z0-9]{2,})*\b")
 _SAYS = re.compile(r"\b(?:says?|reads?|displays?)\s+(?!anything\b|something\b)(?:the (?:words?|texts?)\s+)?(.+)$")
 _NAMED = re.compile(
@@ -112,7 +112,7 @@ def take_condition(text: str) -> Condition | str:
     wanted, without = _wanted_words(text, lower)
     if wanted is not None:
         left = _left(_GONE.sub(" ", without)) - _READ - _APPEARS
-        return _unknown(left) if left else Condition("words", (_compact(wanted),), gone)
+        return _unknown(left) if left else Condition("words", (compact(wanted),), gone)
     if _NEGATED.search(rest):
         return "it can see a thing disappear, but not that something is not so"
     if _COUNTED.search(rest):
@@ -186,8 +186,8 @@ def _judge_words(mind: Mind, condition: Condition, old: list[Fact], new: list[Fa
 
     def quoted(fact: Fact) -> str | None:
         lines = [word.text for word in reading.lines(mind, fact)]
-        fits = wanted in _compact(" ".join(lines)) if wanted else bool(lines)
-        near = [line for line in lines if _compact(line) and (_compact(line) in wanted or wanted in _compact(line))]
+        fits = wanted in compact(" ".join(lines)) if wanted else bool(lines)
+        near = [line for line in lines if compact(line) and (compact(line) in wanted or wanted in compact(line))]
         return ", ".join(f'"{line}"' for line in (near or lines)[: reading.MAX_LINES]) if fits else None
 
     newest = new[-1]
@@ -245,10 +245,10 @@ def _nothing(why: str) -> str:
 
 def _wanted_words(text: str, lower: str) -> tuple[str | None, str]:
     """The words to be read, and the condition without them; None where it names none."""
-    for pattern, where in ((_QUOTED, text), (_SAYS, lower), (_NAMED, lower), (_CAPITALS, text)):
+    for pattern, where in ((QUOTED, text), (_SAYS, lower), (_NAMED, lower), (_CAPITALS, text)):
         match = pattern.search(where)
         group = match and next((group for group in match.groups() if group), match[0])
-        if match and group and _compact(group):
+        if match and group and compact(group):
             without = where.replace(group, " ", 1).lower()
             return group, _ASKING.sub("", without.strip(" .!?") + " ")
     return None, lower
@@ -276,8 +276,3 @@ def _unknown(left: set[str]) -> str:
 
 def _left(text: str) -> set[str]:
     return set(re.findall(r"[a-z][a-z'-]*", _PLACE.sub(" ", text))) - _FILLER
-
-
-def _compact(text: str) -> str:
-    """Letters and digits only, lower case: spaces between words are often not read."""
-    return "".join(character for character in text.lower() if character.isalnum())

@@ -79,10 +79,12 @@ def words_with(mind: Mind, question: Question, seen: Sequence[Scene]) -> str | N
 
 def times(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene]) -> str | None:
     """Answer `How many times was the word LAMP shown?`, and the same of things, from what the frames show."""
-    word = re.search(r"\bword\W+(\w+)", question.text) or re.search(r"\b([A-Z]{3,})\b", question.text)
-    if word and word[1].lower() not in ("was", "did", "is", "been", "appear"):
-        found = [fact for fact in list(facts)[-MAX_SOUGHT:] if reading.has_word(mind, fact, word[1])]
-        showings = list(_apart(found))
+    word = re.search(r"\bword\W+(\w+)", question.text)
+    named = word[1] if word and word[1].lower() not in ("was", "did", "is", "been", "appear") else ""
+    if wanted := question.phrase or named:
+        showings = list(_apart(written(mind, wanted, facts)))
+        if not showings and question.phrase:
+            return _unread(question)
     else:
         target = next(iter(question.targets), None)
         showings = [scene.first for scene in seen if target and scene.shows(target) >= SHOWS]
@@ -90,6 +92,53 @@ def times(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene]) 
         return None
     often = _COUNTS.get(len(showings), f"{len(showings)} times")
     return f"I see it {often}:{','.join(fact.cite for fact in showings)}."
+
+
+def said(mind: Mind, question: Question, facts: Sequence[Fact]) -> str:
+    """Answer `Was GATE OPEN shown?`: yes with the times, where the phrase was read as a whole."""
+    now = question.present and not question.past
+    found = list(_apart(written(mind, question.phrase, facts[-1:] if now else facts)))
+    if not found:
+        return f"No. {_unread(question)}" if now else _unread(question)
+    return f'Yes, in writing: "{question.phrase}"{",".join(fact.cite for fact in found)}.'
+
+
+def when_said(mind: Mind, question: Question, facts: Sequence[Fact]) -> str:
+    """Answer `When was GATE OPEN shown?` and `How long was GATE OPEN shown?`."""
+    found = written(mind, question.phrase, facts)
+    if not found:
+        return _unread(question)
+    lower = question.text.lower()
+    if lower.startswith("how long"):
+        return f'I read "{question.phrase}" {"; ".join(_lengths(found, facts))}.'
+    showings = list(_apart(found))
+    if re.search(r"\b(last|disappear|leave|gone|end)\b", lower):
+        showings = found[-1:]
+    elif re.search(r"\bfirst\b", lower):
+        showings = showings[:1]
+    return f'I read "{question.phrase}" at{",".join(fact.cite for fact in showings)}.'
+
+
+def written(mind: Mind, phrase: str, facts: Sequence[Fact]) -> list[Fact]:
+    """The frames, of those that may be read for one question, in which a phrase is written."""
+    return [fact for fact in facts[-MAX_SOUGHT:] if reading.has_word(mind, fact, phrase)]
+
+
+def _unread(question: Question) -> str:
+    return f'I don\'t read "{question.phrase}" {"then" if question.span else "in what I remember"}.'
+
+
+def _lengths(found: Sequence[Fact], facts: Sequence[Fact]) -> Iterator[str]:
+    """Say of each showing of a word when it began and when it was there no more: the next frame tells that."""
+    for first in _apart(found):
+        begin = facts.index(first)
+        after = next((fact for fact in facts[begin:] if fact not in found), None)
+        last = facts[-1] if after is None else after
+        seconds = f"{(last.frame.t_s or 0.0) - (first.frame.t_s or 0.0):.0f} seconds"
+        if after is None:
+            yield f"from{first.cite} on, and still{last.cite}: {seconds} so far"
+        else:
+            yield f"from{first.cite} on, and no more{after.cite}: at most {seconds}"
 
 
 def _anchor(mind: Mind, question: Question, facts: Sequence[Fact], seen: Sequence[Scene]) -> tuple[int, int] | None:

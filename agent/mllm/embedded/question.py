@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent.mllm.embedded.concepts import concepts
+from agent.mllm.embedded.phrases import find_phrase
 from memory.stream.hints import read_hint
 from tools.media.clock import CLOCK, parse_clock
 from tools.media.types import Span
@@ -79,6 +80,9 @@ _AT_LARGE = re.compile(
     r"\d\s*([-+*/x×]|plus|minus|times)\s*\d|^how (do|can|should|would) (i|you|we|one)\b|^how to\b|"
     r"^what (is|are|does|do) (an? )?[a-z]+( mean)?\?*$"
 )
+_SIDE = re.compile(r"\b(?:before|after|following|preceding|prior to|until|since)\b", re.IGNORECASE)
+_WHEN = re.compile(r"when\b|how long\b|(at )?what time\b")
+_YES_NO = re.compile(r"(was|were|did|has|have|had)\b")
 _EARLIER = re.compile(r"\b(earlier|before that|previous(ly)?|ago|so far|already|in the past|recall|remember)\b")
 
 
@@ -103,6 +107,8 @@ class Question:
         span: the stretch of time that it names, also in words such as `20 seconds ago`; None where it names none.
         side: whether it asks for what came `before` or `after` something, else None.
         edge: what that something is; empty without a side.
+        phrase: words that it gives as they are written, such as GATE OPEN or anything in quotes; empty without any.
+        past: whether it is about what was rather than what is.
     """
 
     kind: Kind
@@ -121,6 +127,8 @@ class Question:
     span: Span | None = None
     side: Literal["before", "after"] | None = None
     edge: str = ""
+    phrase: str = ""
+    past: bool = False
 
 
 _IDLE_TARGETS = frozenset(
@@ -141,6 +149,11 @@ def take_apart(text: str, now_s: float | None = None) -> Question:
     options = _options(text) if kind == "choice" else ()
     if kind == "choice" and len(options) < 2:
         kind = "exists"
+    side = hint.kind if hint and (hint.kind == "before" or hint.kind == "after") else None
+    past = hint is not None and hint.kind != "present" and kind != "where"
+    phrase = find_phrase(CLOCK.sub(" ", text))
+    if phrase and kind == "words" and not side:
+        kind = "when" if _WHEN.match(lower) else "exists" if past and _YES_NO.match(lower) else kind
     plain = CLOCK.sub(" ", lower)
     targets = [target for target in concepts().find(plain) if kind == "exists" or target not in _IDLE_TARGETS]
     return Question(
@@ -158,8 +171,10 @@ def take_apart(text: str, now_s: float | None = None) -> Question:
         unseen=kind != "choice" and bool(_UNSEEN.search(lower)),
         asked=_asked(lower),
         span=hint.span if hint else None,
-        side=hint.kind if hint and (hint.kind == "before" or hint.kind == "after") else None,
-        edge=hint.edge if hint else "",
+        side=side,
+        edge=(find_phrase(re.split(_SIDE, text, maxsplit=1)[-1]) or hint.edge) if hint and side else "",
+        phrase=phrase,
+        past=past,
     )
 
 

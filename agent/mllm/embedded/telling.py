@@ -127,6 +127,8 @@ def when(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene]) -
     """Say when a thing appears or disappears, a defect begins, or the picture changes."""
     if facts[-1].frame.t_s is None:
         return None
+    if question.phrase and not question.side:
+        return past.when_said(mind, question, facts)
     for target in question.targets:
         there = [fact for fact in facts if fact.shows(target) >= SHOWS]
         if there:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from agent.mllm.embedded.evidence import Fact, scenes
 from agent.mllm.embedded.mind import Mind
+from agent.mllm.embedded.phrases import holds
 from agent.mllm.embedded.question import Question
 from tools.media.clock import CITATION, CLOCK
 from tools.ocr import Word
@@ -61,15 +62,18 @@ def first_words(mind: Mind, facts: Sequence[Fact], but: str = "") -> str | None:
     """Quote the first of these frames, whatever its detail, in which something else is written than `but`; or None."""
     for fact in facts:
         found = [word.text for word in lines(mind, fact)]
-        if found and not (but and content_words(but) <= content_words(" ".join(found))):
+        if found and not (but and has_word(mind, fact, but)):
             return f"{_quote(found)}{fact.cite}."
     return None
 
 
 def has_word(mind: Mind, fact: Fact, phrase: str) -> bool:
-    """Whether all words of a phrase are written in a frame."""
+    """Whether all words of a phrase are written in a frame; in capitals, they must stand next to one another."""
+    found = [word.text for word in lines(mind, fact)]
     wanted = content_words(phrase)
-    return bool(wanted) and wanted <= content_words(" ".join(word.text for word in lines(mind, fact)))
+    if (phrase.isupper() and " " in phrase) or not wanted:
+        return holds(found, phrase)
+    return wanted <= content_words(" ".join(found))
 
 
 def saying(mind: Mind, question: Question, facts: Sequence[Fact]) -> str | None:
@@ -103,7 +107,11 @@ def from_results(question: Question, results: Sequence[tuple[str, str]]) -> str 
             return f"{_quote(hits or told_lines)} {moment[0]}."
         if name == "recall":
             wanted = content_words(question.text)
-            hits = [line for line in text.splitlines() if CITATION.match(line) and wanted & content_words(line)]
+            told_of = [line for line in text.splitlines() if CITATION.match(line)]
+            if question.phrase:
+                hits = [line for line in told_of if holds([CITATION.sub("", line)], question.phrase)]
+            else:
+                hits = [line for line in told_of if wanted & content_words(line)]
             if hits:
                 found = re.sub(r"</?untrusted>", "", hits[0])
                 stamp = CITATION.search(found)
