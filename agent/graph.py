@@ -3,7 +3,8 @@
 perceive  drains new frames into memory and puts references to the kept ones into the state
 think     asks the model, which answers or calls a tool
 act       runs one tool; `ask_user` stops here at an interrupt until the person has replied
-answer    checks every cited time against what was shown; once, the model is asked to mend what is wrong
+answer    checks every cited time against what was shown; once, the model is asked to mend what is wrong; says so where
+          the newest picture is not of now
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from pydantic import ValidationError
 
 from agent.citations import check_citations, repair_hint
 from agent.config import Limits
-from agent.events import Perceived, Revising, ToolCalled, ToolReturned
+from agent.events import Perceived, Revising, Token, ToolCalled, ToolReturned
 from agent.mllm.blocks import text_of
 from agent.mllm.protocol import MLLM
 from agent.prompt import build_prompt
@@ -95,8 +96,10 @@ def build_graph(
         newest_s = frames[-1].t_s if frames else None
         get_stream_writer()(Perceived(frames=len(frames), newest_s=newest_s, dropped=eyes.dropped))
         window = [frame.model_dump() for frame in frames]
-        gaps = [(gap.start_s, f"(no picture from {gap.text})") for gap in eyes.gaps()[-GAPS_TOLD:]]
-        update = State(window=window, gaps=gaps, source=eyes.source, session=eyes.session)
+        found = eyes.gaps()[-GAPS_TOLD:]
+        gaps = [(gap.start_s, f"(no picture from {gap.text})") for gap in found]
+        stale = found[-1].reason if found and found[-1].end_s is None else ""
+        update = State(window=window, gaps=gaps, stale=stale, source=eyes.source, session=eyes.session)
         if begins_turn(state.get("messages", [])):
             update.update(State(turn=new_turn(), evidence=[], answer=None))
         elif state["session"] != eyes.session:
@@ -149,6 +152,11 @@ def build_graph(
             get_stream_writer()(Revising(reason=wrong))
             mended: list[Any] = [RemoveMessage(id=reply.id or ""), hint(wrong)]
             return State(messages=mended, turn={**turn, "repaired": True})
+        if stale := state.get("stale"):
+            # Said by code: not every model heeds what it is told of gaps, and an old picture looks like a new one.
+            note = f"\n\n(What is there now cannot be seen: {stale}.)"
+            get_stream_writer()(Token(text=note))
+            checked = checked.model_copy(update={"text": checked.text + note})
         final = reply.model_copy(update={"content": checked.text, "tool_calls": []})
         return State(messages=[final], answer=checked.model_dump())
 

@@ -74,7 +74,9 @@ def frame_blocks(
     """
     if not abilities.images:
         notes = noted(frames)
-        lines = [f"[{format_clock(entry.t_s or 0.0)}] {untrusted(entry.text)}" for entry in notes]
+        told_of = [(entry.t_s or 0.0, f"[{format_clock(entry.t_s or 0.0)}] {untrusted(entry.text)}") for entry in notes]
+        told_of += [gap for gap in gaps if frames and gap[0] >= frames[0].t_s]
+        lines = [line for _, line in sorted(told_of, key=lambda entry: entry[0])]
         told = {entry.frame_id for entry in notes}
         text = "What was noted about the frames:\n" + "\n".join(lines) + "\n"
         return ([{"type": "text", "text": text}] if lines else []), [f for f in frames if f.frame_id in told]

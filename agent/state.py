@@ -34,6 +34,7 @@ class State(TypedDict, total=False):
         session: when that watching began; times and evidence of another one mean nothing now.
         window: the frames to show with the present question, oldest first (`SeenFrame` as plain data).
         gaps: stretches without a picture among these frames, in words, each with the time it began in seconds.
+        stale: why a live source shows nothing new now, in words; empty where it does.
         shown: the frames that were in the last prompt: of the window, or brought up by tools.
         evidence: what tools brought up for the present question (`Evidence` as plain data).
         turn: what the present question has used.
@@ -45,6 +46,7 @@ class State(TypedDict, total=False):
     session: str
     window: list[dict[str, Any]]
     gaps: list[tuple[float, str]]
+    stale: str
     shown: list[dict[str, Any]]
     evidence: list[dict[str, Any]]
     turn: Turn

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,15 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agent.assistant import open_assistant
+from agent.events import Answered, Token
 from agent.eyes import Eyes
 from agent.memories import ALL, forget_memories, list_memories
+from agent.mllm.scripted import Scripted
 from agent.notes import embed_texts
 from agent.terminal import make_console
 from agent.timeline import Moment
 from memory.place import places
 from memory.stream.notes import Notes
 from memory.stream.wall import WallTimes
-from tests.fixtures.faults import Camera, jpeg, settings, wait_for, watching
+from tests.fixtures.faults import Camera, jpeg, settings, wait_for, wait_problem, watching
 
 
 @pytest.fixture
@@ -146,3 +151,28 @@ def test_a_memory_that_is_no_database_is_kept_aside_and_watching_goes_on(camera:
         eyes.forget(ALL)
         assert b"LANTERN" not in on_disk(place)
         assert not list(place.glob("*.damaged*"))
+
+
+async def test_an_answer_about_now_says_that_the_camera_shows_nothing_new(camera: Camera, tmp_path: Path) -> None:
+    model = Scripted.model_validate({"turns": [{"say": "A wall."}] * 3})
+    async with open_assistant(camera.address, settings(tmp_path), model=model) as assistant:
+
+        async def ask() -> tuple[str, str]:
+            events = [event async for event in assistant.ask("What is shown now?")]
+            assert isinstance(events[-1], Answered)
+            return "".join(event.text for event in events if isinstance(event, Token)), events[-1].answer.text
+
+        await assistant.watch()
+        assert await ask() == ("A wall.", "A wall.")
+        camera.silent.set()
+        await asyncio.to_thread(wait_problem, assistant.eyes, "no new picture for ")
+        streamed, answered = await ask()
+        assert streamed == answered
+        assert re.fullmatch(
+            r"A wall\.\n\n\(What is there now cannot be seen: no new picture for \d+\.\d s; "
+            r"last good picture at \d\d:\d\d:\d\d\.\)",
+            answered,
+        )
+        camera.silent.clear()
+        await asyncio.to_thread(wait_problem, assistant.eyes, "")
+        assert await ask() == ("A wall.", "A wall.")

@@ -318,8 +318,10 @@ async def test_a_model_without_images_is_shown_notes(clip: Path, tmp_path: Path)
         newest = assistant.eyes.newest()
         assert newest is not None
         assistant.eyes.notes.add(newest.t_s, newest.frame_id, "label", "a blue wall")
+        assistant.eyes.memory.push_gap(Gap("scenes.mp4", 8.1, 8.9, "the camera was unplugged"))
         await run(assistant.ask("What is there?"))
     assert count_images(model.heard[0]) == 0
+    assert "(no picture from 0:08.1 to 0:08.9: the camera was unplugged)\n" in text_of(model.heard[0][-1])
     assert "[0:08] <untrusted>a blue wall</untrusted>\n" in text_of(model.heard[0][-1])
 
 
