@@ -169,6 +169,12 @@ def test_a_forced_call_meets_the_schema(model: MLLM, tools: tuple[BaseTool, ...]
     schema.model_validate(called.tool_calls[0]["args"])
 
 
+@pytest.mark.parametrize("question", ["What was there 5 minutes ago?", "Was there a cat 5 minutes ago?"])
+def test_what_was_before_the_beginning_was_not_watched(model: MLLM, tools: tuple[BaseTool, ...], question: str) -> None:
+    told = model.bind_tools(tools).invoke([message(THREE, question)])
+    assert text_of(told) == "I was not watching 5 minutes ago; I began at 0:00."
+
+
 SIGNS: tuple[Frame, ...] = (
     (0.0, picture("cat")),
     (15.0, screen("GATE OPEN", 1)),

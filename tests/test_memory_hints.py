@@ -73,6 +73,23 @@ def test_other_questions_are_about_the_past(question: str, kind: str, edge: str)
     assert (hint.kind, hint.edge) == (kind, edge)
 
 
+@pytest.mark.parametrize(
+    ("question", "unwatched"),
+    [
+        ("What was there 5 minutes ago?", "5 minutes ago"),
+        ("What was there three hours back?", "three hours back"),
+        ("Who came by two days ago?", "two days ago"),
+        ("What was there a minute ago?", ""),
+        ("What was there 110 seconds ago?", ""),  # people round
+        ("What was shown in the last hour?", ""),
+        ("What did you see at 0:30?", ""),
+    ],
+)
+def test_a_moment_before_the_beginning_was_not_watched(question: str, unwatched: str) -> None:
+    hint = read_hint(question, 100.0)
+    assert (hint.kind, hint.unwatched) == ("span", unwatched)
+
+
 def test_how_many_times_counts() -> None:
     hint = read_hint("How many times was the word LAMP shown?", NOW_S)
     assert (hint.kind, hint.words, hint.counts) == ("past", "LAMP", True)

@@ -38,12 +38,13 @@ _NUMBERS = {word: float(number) for number, words in enumerate(_COUNTED.split("|
     **VAGUE,
 }
 _UNITS = {"second": 1.0, "sec": 1.0, "s": 1.0, "minute": 60.0, "min": 60.0, "hour": 3600.0, "hr": 3600.0, "h": 3600.0}
+_UNITS["day"] = 86_400.0
 _ONES = "one|two|three|four|five|six|seven|eight|nine"
 _NUMBER = r"(?:\d+(?:\.\d+)?|" + "|".join(sorted(_NUMBERS, key=len, reverse=True)) + ")"
 _LENGTH = (
     rf"(?:(?P<quarter>(?:a )?quarter of an hour)|(?P<number>{_NUMBER})(?:[ -](?P<ones>{_ONES}))?"
     r"(?P<more> and a half)?(?: of)?"
-    r"(?: an?)? ?(?P<unit>seconds?|secs?|minutes?|mins?|hours?|hrs?|s|h)(?P<half> and a half)?)"
+    r"(?: an?)? ?(?P<unit>seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|s|h)(?P<half> and a half)?)"
 )
 _AGO = re.compile(rf"\b{_LENGTH}\b (?:ago|earlier|back|before now)\b")
 _LATELY = re.compile(
@@ -90,6 +91,7 @@ class Hint:
         words: what the question is about, idle words left out.
         edge: what is named after "before" or "after", idle words left out.
         counts: whether it asks how often.
+        unwatched: the moment in the question's words, such as `5 minutes ago`, where that was before media time 0.
     """
 
     kind: HintKind
@@ -98,6 +100,7 @@ class Hint:
     edge: str = ""
     counts: bool = False
     middle_s: float = 0.0
+    unwatched: str = ""
 
 
 def read_hint(question: str, now_s: float, epoch_wall_s: float | None = None) -> Hint:
@@ -113,7 +116,7 @@ def read_hint(question: str, now_s: float, epoch_wall_s: float | None = None) ->
     words, counts = content_words(question), bool(_COUNT.search(text))
     if found := _span(text, now_s, epoch_wall_s):
         span, middle_s = found
-        return Hint("span", words, span, counts=counts, middle_s=middle_s)
+        return Hint("span", words, span, counts=counts, middle_s=middle_s, unwatched=_unwatched(text, now_s))
     edge = _EDGE.search(question)
     if edge and not _PRONOUN.match(edge["what"].lower()) and (what := content_words(edge["what"])):
         side: HintKind = "before" if edge["side"].lower() in ("before", "preceding", "prior to", "until") else "after"
@@ -137,7 +140,7 @@ def content_words(text: str) -> str:
 def _span(text: str, now_s: float, epoch_wall_s: float | None) -> tuple[Span, float] | None:
     """The stretch that a text names, and its middle."""
     if match := _AGO.search(text):
-        return _around(now_s - _seconds(match), max(LEAST_SLACK_S, SLACK * _seconds(match)), now_s)
+        return _around(now_s - _seconds(match), _slack(match), now_s)
     if match := _LATELY.search(text):
         return _stretch(max(0.0, now_s - _seconds(match)), now_s)
     if match := _FROM_TO.search(text):
@@ -152,6 +155,18 @@ def _span(text: str, now_s: float, epoch_wall_s: float | None) -> tuple[Span, fl
     if _START.search(text):
         return Span(0.0, max(LEAST_SLACK_S, SLACK * now_s)), 0.0
     return None
+
+
+def _unwatched(text: str, now_s: float) -> str:
+    """The `ago` of a text that is further back than the beginning, even where people round; else ""."""
+    match = _AGO.search(text)
+    if match is None or now_s - _seconds(match) + _slack(match) >= 0:
+        return ""
+    return match[0]
+
+
+def _slack(match: re.Match[str]) -> float:
+    return max(LEAST_SLACK_S, SLACK * _seconds(match))
 
 
 def _stretch(start_s: float, end_s: float) -> tuple[Span, float]:

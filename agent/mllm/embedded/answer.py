@@ -65,6 +65,8 @@ def _answer(mind: Mind, request: Request, question: Question, facts: list[Fact])
     """Answer from evidence; None leaves the talk to the base model."""
     if question.kind == "talk" or question.at_large:
         return ABOUT if question.about_model else None
+    if question.unwatched:
+        return f"I was not watching {question.unwatched}; I began at {format_clock(0.0)}."
     from_results = reading.from_results(question, request.results)
     if from_results:
         return from_results

@@ -82,6 +82,8 @@ def call(mind: Mind, request: Request, tool: dict[str, Any], known: Known) -> To
 
 
 def _proposal(mind: Mind, question: Question, request: Request, facts: Sequence[Fact]) -> tuple[str, Known] | None:
+    if question.unwatched:
+        return None
     newest = facts[-1] if facts else None
     if newest is None:
         named = (question.span.start_s, question.span.end_s) if question.span else question.times_s

@@ -109,6 +109,7 @@ class Question:
         edge: what that something is; empty without a side.
         phrase: words that it gives as they are written, such as GATE OPEN or anything in quotes; empty without any.
         past: whether it is about what was rather than what is.
+        unwatched: the moment it names, in its own words, where that was before the watching began; else empty.
     """
 
     kind: Kind
@@ -129,6 +130,7 @@ class Question:
     edge: str = ""
     phrase: str = ""
     past: bool = False
+    unwatched: str = ""
 
 
 _IDLE_TARGETS = frozenset(
@@ -175,6 +177,7 @@ def take_apart(text: str, now_s: float | None = None) -> Question:
         edge=(find_phrase(re.split(_SIDE, text, maxsplit=1)[-1]) or hint.edge) if hint and side else "",
         phrase=phrase,
         past=past,
+        unwatched=hint.unwatched if hint else "",
     )
 
 
