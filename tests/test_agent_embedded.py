@@ -209,6 +209,22 @@ def test_words_in_capitals_are_one_phrase(model: MLLM, question: str, told: str,
     assert cited_times(text) == times_s
 
 
+def test_past_words_are_read_in_all_frames(model: MLLM, tools: tuple[BaseTool, ...]) -> None:
+    for question in ("What did the sign say earlier?", "What words were shown?"):
+        told = model.bind_tools(tools).invoke([message(SIGNS, question)])
+        assert text_of(told) == (
+            'I read "GATE OPEN" [0:15], then "GATE CLOSED" [0:45], then "ROOM 42" [1:15], then "GATE OPEN" [1:45].'
+        )
+
+
+def test_what_came_beside_words_is_a_scene_or_words(model: MLLM) -> None:
+    after = answer(model, SIGNS, "What came after GATE CLOSED?")
+    assert "cat" in after
+    assert 'After that, it says "ROOM 42"' in after
+    assert cited_times(after) == [60.0, 75.0]
+    assert cited_times(answer(model, SIGNS[3:6:2], "What came before ROOM 42?")) == [45.0]
+
+
 def test_words_that_no_frame_shows_are_searched_for_and_no_others_taken(
     model: MLLM, tools: tuple[BaseTool, ...]
 ) -> None:

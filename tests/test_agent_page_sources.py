@@ -200,6 +200,19 @@ def test_a_click_on_the_timeline_plays_on_over_gaps_to_the_end(watched: Served, 
     expect(dialog.get_by_role("button", name="Play from here")).to_be_visible()
 
 
+def test_the_score_line_does_not_cross_a_gap(watched: Served, visit: Open) -> None:
+    found = watched.client.get("/rooms/1/timeline").json()
+    scored = {"score": 0.2, "keep_from": 0.1, "clear_from": 0.3, "state": "clear"}
+    curve = [{"t_s": float(t_s), **scored} for t_s in (0, 1, 20, 21, 40)]
+    gaps = [(1.0, 20.0, "paused"), (22.0, 39.0, "paused")]
+    page = visit(watched)
+    told = {**found, "curve": curve, "gaps": gaps, "now_s": 40.0}
+    page.route("**/timeline?*", lambda route: route.fulfill(json=told))
+    for name in ("curve", "keep", "clear"):
+        line = re.compile(r"^M0\.0 [\d.]+h0L25\.0 [\d.]+M500\.0 [\d.]+h0L525\.0 [\d.]+M1000\.0 [\d.]+h0$")
+        expect(page.locator(f".plot path.{name}:not(.tick)")).to_have_attribute("d", line, timeout=10_000)
+
+
 def test_nothing_moves_by_itself_where_less_motion_is_asked_for(watched: Served, visit: Open) -> None:
     page = visit(watched, reduced_motion="reduce")
     page.locator("#timeline .thumb").first.click()

@@ -106,7 +106,7 @@ def _proposal(mind: Mind, question: Question, request: Request, facts: Sequence[
     ):
         # A moment that is not among the frames, or not clear enough there, may have been noted.
         return None if past.written(mind, question.phrase, facts) else ("recall", {"query": question.phrase[:300]})
-    if question.kind == "words" and (question.span or question.side):
+    if question.kind == "words" and (question.span or question.side or past.asks_for_all_words(question)):
         return None  # these it reads by itself, in as many frames as it takes
     if question.kind == "words":
         return "read_text", {} if newest.frame.t_s is None else {"at": format_clock(newest.frame.t_s)}

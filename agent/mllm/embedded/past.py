@@ -69,6 +69,32 @@ def words_beside(mind: Mind, question: Question, facts: Sequence[Fact], seen: Se
     return reading.first_words(mind, list(order)[:MAX_SOUGHT], but=question.edge)
 
 
+def next_to(mind: Mind, question: Question, facts: Sequence[Fact], seen: Sequence[Scene]) -> Fact | None:
+    """The frame right before or after those that show the words that are named; None where there is none."""
+    anchor = _anchor(mind, question, facts, seen)
+    if anchor is None:
+        return None
+    order = reversed(facts[: anchor[0]]) if question.side == "before" else iter(facts[anchor[1] + 1 :])
+    return next((fact for fact in order if not reading.has_word(mind, fact, question.edge)), None)
+
+
+def asks_for_all_words(question: Question) -> bool:
+    """Whether it asks what was written in the past, with no moment named, as in `What words were shown?`."""
+    return question.kind == "words" and question.past and (question.earlier or not question.present)
+
+
+def all_words(mind: Mind, facts: Sequence[Fact]) -> str | None:
+    """Quote what was written, in order, each showing with its first time; the newest ones where there are many."""
+    told: list[str] = []
+    last: list[str] = []
+    for fact in facts[-MAX_SOUGHT:]:
+        found = [f'"{word.text}"' for word in reading.lines(mind, fact)]
+        if found and found != last:
+            told.append(f"{', '.join(found[: reading.MAX_LINES])}{fact.cite}")
+        last = found
+    return f"I read {', then '.join(told[-reading.MAX_LINES :])}." if told else None
+
+
 def words_with(mind: Mind, question: Question, seen: Sequence[Scene]) -> str | None:
     """Quote what was written where a thing was seen that the question names, the newest first, or None."""
     for target in question.targets:

@@ -75,6 +75,7 @@ def _words_beside(mind: Mind, question: Question, scene: Scene) -> str:
 
 def words(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene]) -> str | None:
     """Quote the words that fit the question, else all of the newest frame that has some."""
+    every = past.asks_for_all_words(question) and not question.targets
     written = (
         past.words_then(mind, question, facts)
         if past.is_moment(question)
@@ -82,7 +83,7 @@ def words(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene]) 
         if question.side
         else (past.words_with(mind, question, seen) if question.earlier or not question.present else None)
         or reading.matching(mind, question, facts)
-        or reading.any_words(mind, facts)
+        or (past.all_words(mind, facts) if every else reading.any_words(mind, facts))
     )
     return written or f"I can't read any words in these frames. {account(seen)}"
 
@@ -150,7 +151,7 @@ def when(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene]) -
 def order(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene]) -> str | None:
     """Say what came before or after something, first or last."""
     if question.side and question.edge.isupper():
-        return words(mind, question, facts, seen)
+        return _beside_words(mind, question, facts, seen)
     lower = question.text.lower()
     relation = re.search(r"\b(after|before|next|then)\b", lower)
     at = [
@@ -175,6 +176,18 @@ def order(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene]) 
         text = scene.text() or defect(scene)
         return f"{capital(text)}{scene.first.cite}." if text else None
     return account(seen)
+
+
+def _beside_words(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene]) -> str | None:
+    """Say what came right before or after words, and the next words where that has none."""
+    written = past.words_beside(mind, question, facts, seen)
+    beside = past.next_to(mind, question, facts, seen)
+    scene = Scene((beside,)) if beside and not reading.lines(mind, beside) else None
+    text = scene and (scene.text() or defect(scene))
+    if not beside or not text:
+        return written or words(mind, question, facts, seen)
+    then = f" {capital(question.side or '')} that, i{written[1:]}" if written else ""
+    return f"{capital(text)}{beside.cite}.{then}"
 
 
 def change(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene]) -> str | None:

@@ -96,12 +96,18 @@ export function showTimeline(room, hooks, signal) {
     const scores = data.curve.filter((point) => point.t_s >= from);
     const top = Math.max(0.05, ...scores.flatMap((point) => [point.score ?? 0, point.clear_from ?? 0])) * 1.1;
     const y = (value) => MARKS_TOP - 6 - (MARKS_TOP - 12) * (value / top);
+    const gaps = data.gaps.filter(([, end]) => end === null || end >= from);
+    // Nothing was scored in a gap: a line across it would say that something was.
+    const apart = (before, after) => gaps.some(([start, end]) => start < after.t_s && (end ?? Infinity) > before.t_s);
+    const begins = new Set(scores.filter((point, n) => n > 0 && apart(scores[n - 1], point)));
     const path = (name, name_class) => {
       let [line, pen] = ["", "M"];
       for (const point of scores) {
+        if (begins.has(point)) pen = "M";
         if (point[name] === null) pen = "M";
         else {
-          line += `${pen}${x(point.t_s).toFixed(1)} ${y(point[name]).toFixed(1)}`;
+          const [at_x, at_y] = [x(point.t_s).toFixed(1), y(point[name]).toFixed(1)];
+          line += pen === "M" ? `M${at_x} ${at_y}h0` : `L${at_x} ${at_y}`; // h0: one alone is a dot
           pen = "L";
         }
       }
@@ -110,7 +116,6 @@ export function showTimeline(room, hooks, signal) {
     const ticks = (moments, name_class, from_y, to_y) =>
       s("path", { d: moments.map((m) => `M${x(m.t_s).toFixed(1)} ${from_y}V${to_y}`).join(""), class: `tick ${name_class}` });
     const seen = data.moments.filter(inside);
-    const gaps = data.gaps.filter(([, end]) => end === null || end >= from);
     plot.replaceChildren(
       s("defs", {}, s("pattern", { id: "hatch", width: 8, height: 8, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" }, s("line", { x1: 0, y1: 0, x2: 0, y2: 8, class: "hatch-line" }))),
       ...gaps.slice(-100).map(([start, end]) => s("rect", { x: x(Math.max(start, from)), y: 0, width: Math.max(3, x(end ?? to) - x(Math.max(start, from))), height: HEIGHT, fill: "url(#hatch)" })),
