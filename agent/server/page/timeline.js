@@ -103,9 +103,8 @@ export function showTimeline(room, hooks, signal) {
     const path = (name, name_class) => {
       let [line, pen] = ["", "M"];
       for (const point of scores) {
-        if (begins.has(point)) pen = "M";
-        if (point[name] === null) pen = "M";
-        else {
+        if (begins.has(point) || point[name] === null) pen = "M";
+        if (point[name] !== null) {
           const [at_x, at_y] = [x(point.t_s).toFixed(1), y(point[name]).toFixed(1)];
           line += pen === "M" ? `M${at_x} ${at_y}h0` : `L${at_x} ${at_y}`; // h0: one alone is a dot
           pen = "L";
