@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,12 @@ def model() -> MLLM:
 
 @pytest.fixture(scope="module")
 def tools() -> tuple[BaseTool, ...]:
-    return make_tools(None)  # type: ignore[arg-type]  # described, never run
+    return described(plays=True)
+
+
+def described(plays: bool) -> tuple[BaseTool, ...]:
+    """The tools of a source that is never asked for anything."""
+    return make_tools(SimpleNamespace(plays=plays))  # type: ignore[arg-type]  # described, never run
 
 
 def message(frames: Sequence[Frame], question: str) -> HumanMessage:
@@ -153,6 +159,18 @@ def test_a_covered_newest_frame_is_asked_about_once(model: MLLM, tools: tuple[Ba
     assert isinstance(still, AIMessage)
     assert not still.tool_calls
     assert "covered" in text_of(still)
+
+
+@pytest.mark.parametrize(
+    ("plays", "question"), [(True, "What was there 20 seconds ago?"), (False, "What is there now?")]
+)
+def test_no_help_is_asked_for_what_is_over_or_recorded(model: MLLM, plays: bool, question: str) -> None:
+    red = np.full((240, 320, 3), (250, 10, 10), dtype=np.uint8)
+    frames = [(2.0, red)] if not plays else [(0.0, picture("cat")), (10.0, red), (30.0, picture("coffee"))]
+    told = model.bind_tools(described(plays)).invoke([message(frames, question)])
+    assert isinstance(told, AIMessage)
+    assert not told.tool_calls
+    assert text_of(told).startswith("A plain red picture")
 
 
 def test_no_help_is_asked_for_a_good_picture(model: MLLM, tools: tuple[BaseTool, ...]) -> None:

@@ -21,6 +21,9 @@ NEEDS_NEW_FRAME: frozenset[Kind] = frozenset({"move_occluder", "better_light", "
 """Kinds that ask for something to be shown again: the newest frame answers them."""
 
 
+STAYS = "This is a recording: the frames stay the same."
+
+
 class Intervention(BaseModel):
     """What the person is asked for."""
 
@@ -49,7 +52,7 @@ def make_ask_user(seen: Seen) -> BaseTool:
         """Ask the person for help and wait for the answer. Raises ToolRetry if `choose` comes without choices."""
         text = _ask(kind, request, choices or [])
         if kind in NEEDS_NEW_FRAME:
-            after = "What is seen now follows." if seen.plays else "This is a recording: the frames stay the same."
+            after = "What is seen now follows." if seen.plays else STAYS
             return f"The person answered: {text or 'done'}. {after}", Shown()
         return f"The person answered: {text}", Shown()
 
@@ -58,7 +61,7 @@ def make_ask_user(seen: Seen) -> BaseTool:
             ask_user,
             name="ask_user",
             description="Ask the person for help when the frames cannot answer: something is hidden, dark, blurred or "
-            "out of view, or a decision is theirs. The run waits for the answer.",
+            "out of view, or a decision is theirs. The run waits for the answer." + ("" if seen.plays else f" {STAYS}"),
             args_schema=Intervention,
             response_format="content_and_artifact",
         )

@@ -15,6 +15,7 @@ from agent.mllm.embedded.language import turn
 from agent.mllm.embedded.mind import Mind
 from agent.mllm.embedded.question import Question
 from agent.mllm.embedded.request import Request
+from tools.ask_user import STAYS
 from tools.media.clock import format_clock
 
 MAX_ARGUMENT_TOKENS = 160
@@ -47,7 +48,9 @@ def wanted_call(
     named = {tool["function"]["name"]: tool["function"] for tool in tools}
     if not named or choice == "none":
         return None
-    proposed = _proposal(mind, question, request, facts)
+    # What is over, and what is recorded, nobody can show better.
+    helps = not question.past and STAYS not in named.get("ask_user", {}).get("description", "")
+    proposed = _proposal(mind, question, request, facts, helps)
     if choice == "auto":
         if request.results or proposed is None or not _fits(named.get(proposed[0]), proposed[1]):
             return None
@@ -81,7 +84,9 @@ def call(mind: Mind, request: Request, tool: dict[str, Any], known: Known) -> To
     return ToolCallChunk(name=tool["name"], args=args, id=f"call_{uuid.uuid4().hex[:12]}", index=0)
 
 
-def _proposal(mind: Mind, question: Question, request: Request, facts: Sequence[Fact]) -> tuple[str, Known] | None:
+def _proposal(
+    mind: Mind, question: Question, request: Request, facts: Sequence[Fact], helps: bool
+) -> tuple[str, Known] | None:
     if question.unwatched:
         return None
     newest = facts[-1] if facts else None
@@ -95,7 +100,7 @@ def _proposal(mind: Mind, question: Question, request: Request, facts: Sequence[
     problem = newest.problem
     answered = question.kind in ("quality", "change") or (question.kind in ("when", "order") and len(facts) > 1)
     sees_elsewhere = not question.present and any(fact.usable for fact in facts)
-    if problem and not answered and not question.shapes and not sees_elsewhere:
+    if helps and problem and not answered and not question.shapes and not sees_elsewhere:
         kind, words = _HELP[problem]
         return "ask_user", {"kind": kind, "request": words}
     if (

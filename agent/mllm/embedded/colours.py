@@ -29,6 +29,21 @@ def main_colour(rgb: np.ndarray, share: np.ndarray) -> str:
     return str(kinds[np.argmax(counts)])
 
 
+PLAIN_SHARE, PLAIN_OFF = 0.98, 24
+"""A picture is plain where this share of it is at most so far from its middle colour, of 255; our choice."""
+
+
+def plain_colour(rgb: np.ndarray) -> str | None:
+    """Return the colour of an RGB picture that shows nothing else, or None."""
+    import cv2
+
+    small = cv2.resize(rgb, (48, 48), interpolation=cv2.INTER_AREA).reshape(-1, 3)
+    middle = np.median(small, axis=0)
+    if (np.abs(small - middle).max(axis=1) <= PLAIN_OFF).mean() < PLAIN_SHARE:
+        return None
+    return _name(*cv2.cvtColor(middle.astype(np.uint8).reshape(1, 1, 3), cv2.COLOR_RGB2HSV)[0, 0].astype(float))
+
+
 def _name(hue: float, saturation: float, value: float) -> str:
     if value < 50:
         return "black"

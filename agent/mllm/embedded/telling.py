@@ -8,6 +8,7 @@ from typing import Any
 
 from agent.mllm.embedded import past
 from agent.mllm.embedded import words as reading
+from agent.mllm.embedded.colours import plain_colour
 from agent.mllm.embedded.concepts import concepts
 from agent.mllm.embedded.evidence import MAYBE, SHOWS, Fact, Scene
 from agent.mllm.embedded.mind import Mind
@@ -32,13 +33,26 @@ def defect(scene: Scene) -> str | None:
     if scene.usable:
         return None
     problem = scene.first.problem
-    return "a picture that is covered by something" if problem == "covered" else f"a picture that is {problem}"
+    return _plain(scene) or (
+        "a picture that is covered by something" if problem == "covered" else f"a picture that is {problem}"
+    )
+
+
+def _plain(scene: Scene) -> str | None:
+    """Name the colour of a scene that shows nothing else; whether something covers it, the picture does not tell."""
+    problem = scene.first.problem
+    if problem not in ("covered", "overexposed"):
+        return None
+    colour = plain_colour(scene.first.frame.rgb)
+    if colour is None or (problem == "overexposed" and colour == "white"):
+        return None
+    return f"a plain {colour} picture{', perhaps covered by something' if problem == 'covered' else ''}"
 
 
 def describe_all(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene]) -> str | None:
     """Answer an open question: what is seen now, at one moment, or all of it in order."""
     if question.present or len(seen) == 1:
-        text = seen[-1].text()
+        text = seen[-1].text() or _plain(seen[-1])
         if text:
             return f"{capital(text)}{seen[-1].facts[-1].cite}.{_words_beside(mind, question, seen[-1])}"
         written = reading.any_words(mind, seen[-1].facts[-1:]) if seen[-1].usable else None
