@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from agent.mllm import load_mllm
 from agent.mllm.blocks import image_block, text_of
+from agent.mllm.embedded.colours import other_ground
 from agent.mllm.embedded.phrases import find_phrase, holds
 from agent.mllm.options import ModelOptions
 from agent.mllm.protocol import MLLM
@@ -112,6 +113,13 @@ def test_what_is_nowhere_is_not_affirmed(model: MLLM) -> None:
 def test_change_times_are_those_of_the_clip(model: MLLM, seed: int) -> None:
     frames, times = clip(seed)
     assert cited_times(answer(model, frames, "When does the picture change?")) == times
+
+
+def test_a_sign_of_another_colour_is_a_change(model: MLLM) -> None:
+    white = screen("SALE TODAY", 1)
+    frames = [(0.0, white), (2.0, white), (4.0, np.minimum(white, (0, 0, 140)).astype(np.uint8))]
+    assert cited_times(answer(model, frames, "When does the picture change?")) == [4.0]
+    assert not other_ground(picture("cat"), picture("coffee"))
 
 
 def test_reads_a_drawn_word(model: MLLM) -> None:

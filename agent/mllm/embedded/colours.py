@@ -31,17 +31,34 @@ def main_colour(rgb: np.ndarray, share: np.ndarray) -> str:
 
 PLAIN_SHARE, PLAIN_OFF = 0.98, 24
 """A picture is plain where this share of it is at most so far from its middle colour, of 255; our choice."""
+GROUND_SHARE, GROUND_OFF = 0.6, 48
+"""A picture stands on a plain ground where that is this share of it, and two grounds this far apart are not the same;
+our choice: slides and signs do, photographs hardly ever."""
 
 
 def plain_colour(rgb: np.ndarray) -> str | None:
     """Return the colour of an RGB picture that shows nothing else, or None."""
     import cv2
 
-    small = cv2.resize(rgb, (48, 48), interpolation=cv2.INTER_AREA).reshape(-1, 3)
-    middle = np.median(small, axis=0)
-    if (np.abs(small - middle).max(axis=1) <= PLAIN_OFF).mean() < PLAIN_SHARE:
+    middle, share = _ground(rgb)
+    if share < PLAIN_SHARE:
         return None
     return _name(*cv2.cvtColor(middle.astype(np.uint8).reshape(1, 1, 3), cv2.COLOR_RGB2HSV)[0, 0].astype(float))
+
+
+def other_ground(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two RGB pictures stand on plain grounds of different colours."""
+    (ground, share), (other_ground, other_share) = _ground(one), _ground(other)
+    return min(share, other_share) >= GROUND_SHARE and float(np.abs(ground - other_ground).max()) > GROUND_OFF
+
+
+def _ground(rgb: np.ndarray) -> tuple[np.ndarray, float]:
+    """The middle colour of a picture, and the share of it that is about this colour."""
+    import cv2
+
+    small = cv2.resize(rgb, (48, 48), interpolation=cv2.INTER_AREA).reshape(-1, 3)
+    middle = np.median(small, axis=0)
+    return middle, float((np.abs(small - middle).max(axis=1) <= PLAIN_OFF).mean())
 
 
 def _name(hue: float, saturation: float, value: float) -> str:

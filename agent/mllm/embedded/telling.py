@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from agent.mllm.embedded import past
 from agent.mllm.embedded import words as reading
-from agent.mllm.embedded.colours import plain_colour
+from agent.mllm.embedded.colours import other_ground, plain_colour
 from agent.mllm.embedded.concepts import concepts
 from agent.mllm.embedded.evidence import MAYBE, SHOWS, Fact, Scene
 from agent.mllm.embedded.mind import Mind
@@ -209,6 +210,7 @@ def change(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene])
     if len(facts) == 1:
         return None
     yes_no = is_yes_no(question)
+    seen = [part for scene in seen for part in _by_ground(scene)]
     if len(seen) == 1:
         shown = seen[0].text() or defect(seen[0])
         span = f" from{facts[0].cite} to{facts[-1].cite}" if facts[0].cite else ""
@@ -217,6 +219,16 @@ def change(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene])
     start = "Yes, it changes" if yes_no else "The picture changes"
     when = f"{start} at {_listed(times)}." if times else f"{start}."
     return when if times and question.kind == "when" else f"{when} {account(seen)}"
+
+
+def _by_ground(scene: Scene) -> list[Scene]:
+    """Part a scene where its plain ground changes: one sign or slide looks much like another to the vision network."""
+    parts = [[scene.first]]
+    for before, fact in pairwise(scene.facts):
+        if other_ground(before.frame.rgb, fact.frame.rgb):
+            parts.append([])
+        parts[-1].append(fact)
+    return [Scene(tuple(part)) for part in parts]
 
 
 def _listed(texts: Sequence[str]) -> str:
