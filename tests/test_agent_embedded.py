@@ -116,8 +116,8 @@ def test_change_times_are_those_of_the_clip(model: MLLM, seed: int) -> None:
 
 
 def test_a_sign_of_another_colour_is_a_change(model: MLLM) -> None:
-    white = screen("SALE TODAY", 1)
-    frames = [(0.0, white), (2.0, white), (4.0, np.minimum(white, (0, 0, 140)).astype(np.uint8))]
+    navy = screen("SALE TODAY", 1)
+    frames = [(0.0, navy), (2.0, navy), (4.0, np.maximum(navy, (130, 0, 0)).astype(np.uint8))]
     assert cited_times(answer(model, frames, "When does the picture change?")) == [4.0]
     assert not other_ground(picture("cat"), picture("coffee"))
 
@@ -241,6 +241,11 @@ def test_past_words_are_read_in_all_frames(model: MLLM, tools: tuple[BaseTool, .
         assert text_of(told) == (
             'I read "GATE OPEN" [0:15], then "GATE CLOSED" [0:45], then "ROOM 42" [1:15], then "GATE OPEN" [1:45].'
         )
+
+
+def test_a_word_from_a_time_ago_is_one_word(model: MLLM) -> None:
+    told = answer(model, SIGNS, "Do you remember the words from 75 seconds ago?")
+    assert told == 'It says "GATE CLOSED" [0:45].'
 
 
 def test_what_came_beside_words_is_a_scene_or_words(model: MLLM) -> None:

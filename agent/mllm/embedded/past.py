@@ -22,12 +22,15 @@ SAME_SHOWING_S = 10.0
 HELD_S = 10.0
 """How long before a moment a word may have been read to be taken for what stood there then; our choice."""
 _RANGE = re.compile(r"\b(last|past|previous|between|from|since|during|within)\b")
+_FROM_AGO = re.compile(r"\bfrom (?:(?!ago\b)[\w-]+ )+ago\b(?! (?:to|until|till|on)\b)")
+_ONE = re.compile(r"\blast (?!minute|hour|time)\w|\b(?:before|after) \w")
 _COUNTS = {1: "once", 2: "twice"}
 
 
 def is_moment(question: Question) -> bool:
     """Whether the question names one moment, such as `20 seconds ago` or `at 12:30`, and not a stretch."""
-    return question.span is not None and not _RANGE.search(question.text.lower())
+    # `The word from 7 minutes ago` means a moment too.
+    return question.span is not None and not _RANGE.search(_FROM_AGO.sub(" ", question.text.lower()))
 
 
 def facts_then(question: Question, facts: Sequence[Fact]) -> list[Fact]:
@@ -80,7 +83,8 @@ def next_to(mind: Mind, question: Question, facts: Sequence[Fact], seen: Sequenc
 
 def asks_for_all_words(question: Question) -> bool:
     """Whether it asks what was written in the past, with no moment named, as in `What words were shown?`."""
-    return question.kind == "words" and question.past and (question.earlier or not question.present)
+    every = question.kind == "words" and question.past and (question.earlier or not question.present)
+    return every and not _ONE.search(question.text.lower())
 
 
 def all_words(mind: Mind, facts: Sequence[Fact]) -> str | None:
