@@ -275,8 +275,8 @@ def table(results: dict) -> str:
         for sample in results["samples"][:: max(1, len(results["samples"]) // 16)]
     ]
     lines.append(
-        f"Must hold; of times from {results['chosen_from_full_from_hours']:.1f} hours on, when key moments and pictures "
-        f"are full, of memory from {results['settled_from_hours']:.1f} hours on, when every budget is:"
+        f"Must hold; times from {results['chosen_from_full_from_hours']:.1f} hours on, when key moments and pictures "
+        f"are full, memory from {results['settled_from_hours']:.1f} hours on, when every budget is:"
     )
     lines += [f"{'holds' if line['holds'] else 'FAILS':<7}{line['what']}" for line in results["must_hold"]]
     return "\n".join(lines)
