@@ -40,6 +40,7 @@ from memory.narrative.rules import count_heads, entities_of, extract, link
 from memory.narrative.segments import tile
 from memory.narrative.store import NarrativeStore
 
+Options = dict[str, object]
 FOLDS = 5
 FIRST = 5
 """Sections among which all evidence has to be."""
@@ -48,13 +49,12 @@ EXPECTED: dict[Range, float] = {"Short": 0.864, "Medium": 0.475, "Far": 0.456}
 NEAR = 0.005
 WANTED: dict[Range, float] = {"Short": 0.0, "Medium": 0.10, "Far": 0.10}
 """The least that ours is to be above plain BM25."""
-GRID: list[dict[str, object]] = [
-    {"rrf_k": k, "decay": decay, "beside": beside, "steps": steps}
-    for k, decay, beside, steps in product((2.0, 5.0, 20.0), (0.0, 0.4, 0.8), (0.0, 0.3, 0.6), (1, 2))
-    if decay or steps == 1
+GRID: list[Options] = [
+    {"rrf_k": k, "decay": decay, "beside": beside}
+    for k, decay, beside in product((1.0, 2.0, 3.0), (0.0, 0.3, 0.6), (0.0, 0.4, 0.8))
 ]
 """What is chosen from."""
-WITHOUT: dict[str, dict[str, object]] = {
+WITHOUT: dict[str, Options] = {
     "without words of events": {"channels": tuple(name for name in CHANNELS if name != "words")},
     "without meaning of events": {"channels": tuple(name for name in CHANNELS if name != "meaning")},
     "without words of segments": {"channels": tuple(name for name in CHANNELS if name != "segment words")},
@@ -144,7 +144,6 @@ class _Links:
         return sorted({one.id: one for id_ in event_ids for one in self._of[id_]}.values(), key=lambda one: one.id)
 
 
-Options = dict[str, object]
 Ask = Callable[[int, Options], bool]
 
 

@@ -47,13 +47,13 @@ class RetrieveOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     channels: tuple[str, ...] = CHANNELS
-    rrf_k: float = Field(default=5.0, gt=0)
+    rrf_k: float = Field(default=2.0, gt=0)
     least_cosine: float = Field(default=0.25, ge=-1, le=1)
     depth: int = Field(default=200, ge=1)
     seeds: int = Field(default=50, ge=1)
     steps: int = Field(default=2, ge=0, le=4)
-    decay: float = Field(default=0.5, ge=0, le=1)
-    beside: float = Field(default=0.4, ge=0, le=1)
+    decay: float = Field(default=0.6, ge=0, le=1)
+    beside: float = Field(default=0.8, ge=0, le=1)
     bins: int = Field(default=6, ge=1)
     bin_share: float = Field(default=0.3, ge=0, le=1)
     most_a_bin: int = Field(default=5, ge=1)
