@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import sqlite3
@@ -9,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from os import kill
 from pathlib import Path
 
 import pytest
@@ -44,6 +44,7 @@ def forker(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
         [sys.executable, "-m", "tests.narrative_processes", "fork", str(tmp_path)],
         cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},  # it may have one thread only
     ) as running:  # fmt: skip
         yield running
         running.kill()
@@ -52,19 +53,25 @@ def forker(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 def told_until_killed(forker: subprocess.Popen[str], seed: int) -> tuple[int, bool]:
     """Kill a writer after some time, and return the last version that it told, and whether it was open by then."""
     assert forker.stdin is not None
-    assert forker.stdout is not None
     dice = random.Random(seed)
     forker.stdin.write(f"{seed}\n")
     lines: list[str] = []
+
+    def read() -> None:
+        assert forker.stdout is not None
+        line = forker.stdout.readline()
+        assert line, "the process that forks writers has ended"
+        lines.append(line.strip())
+
     while not (lines and lines[-1].startswith("pid")):
-        lines.append(forker.stdout.readline().strip())
+        read()
     if dice.random() < 0.8:  # else while it opens the memory
         while "open" not in lines:
-            lines.append(forker.stdout.readline().strip())
+            read()
     time.sleep(dice.uniform(0, LONGEST_S[seed % 2]))
-    kill(int(next(line for line in lines if line.startswith("pid")).split()[1]), signal.SIGKILL)
+    os.kill(int(next(line for line in lines if line.startswith("pid")).split()[1]), signal.SIGKILL)
     while lines[-1] != "dead":
-        lines.append(forker.stdout.readline().strip())
+        read()
     return max((int(line) for line in lines if line.isdigit()), default=0), "open" in lines
 
 
