@@ -21,8 +21,6 @@ LINK_WEIGHTS: dict[LinkType, float] = {
     "next": 0.2,
 }  # fmt: skip
 """How well evidence carries over a link of a type; our choice."""
-CAUSAL: frozenset[LinkType] = frozenset({"causes", "motivates", "enables", "blocks"})
-"""Types whose source must come before their target in the story."""
 MAX_SUMMARY_WORDS = 30
 """Of an event; our choice."""
 ID_LENGTH = 24
@@ -149,16 +147,6 @@ class Event(Record):
         if len(self.summary.split()) > MAX_SUMMARY_WORDS:
             raise ValueError(f"a summary has {len(self.summary.split())} words, of at most {MAX_SUMMARY_WORDS}")
         return self
-
-    @property
-    def is_flashback(self) -> bool:
-        """Whether it happens in the story before it is shown."""
-        return self.story_s is not None and self.story_s < self.start_s
-
-    @property
-    def order(self) -> float:
-        """Its place in the story, seconds on the scale of media time."""
-        return self.start_s if self.story_s is None else self.story_s
 
 
 class Entity(Record):
