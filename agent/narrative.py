@@ -25,7 +25,7 @@ from memory.narrative.store import NarrativeStore
 from memory.narrative.subtitles import SUFFIXES, find_subtitles, read_cues
 from memory.narrative.transcripts import read_transcript
 from memory.narrative.types import Record
-from tools.errors import MediaError
+from tools.errors import MediaError, StoreError
 from tools.media import Span, format_clock, open_source
 
 FOLDER = "narrative"
@@ -185,11 +185,14 @@ def forget_narratives(
 
 
 def is_built(config: Config, name: str | None) -> bool:
-    """Whether a file of this name was built."""
+    """Whether a file of this name was built; False where that cannot be read, which `forget_narratives` tells."""
     if name is None or not (config.folder / FOLDER / FILE_NAME).exists():
         return False
-    with NarrativeStore(config.folder / FOLDER) as store:
-        return any(held.rpartition(" ")[0] == name for held in store.sources())
+    try:
+        with NarrativeStore(config.folder / FOLDER) as store:
+            return any(held.rpartition(" ")[0] == name for held in store.sources())
+    except StoreError:
+        return False
 
 
 def _held(store: NarrativeStore, source: str) -> set[str]:

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from evals.cli import app
+from memory.place import claim_place
 from tests.fixtures.scenes import write_scenes
 from tools.errors import AttendError
 
@@ -137,3 +138,14 @@ def test_reindexing_makes_the_index_anew(film: Path) -> None:
     before = told(film.parent, "recall", film, "the letter")
     assert "8 vectors indexed" in attend(film.parent, "reindex").output
     assert told(film.parent, "recall", film, "the letter") == before
+
+
+def test_a_damaged_file_keeps_nothing_else_from_being_forgotten(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    with claim_place(kept, "porch", "porch") as place:
+        (place.folder / "trace").touch()
+    (kept / "narrative").mkdir()
+    (kept / "narrative" / "narrative.sqlite").write_bytes(b"no database" * 500)
+    with pytest.raises(AttendError, match=r"narrative\.sqlite"):
+        raise attend(tmp_path, "forget", "--source", "porch", "--all", "--yes").exception or AssertionError
+    assert not place.folder.exists()
