@@ -246,7 +246,7 @@ def memory_build(
     as_json: Json = False,
 ) -> None:
     """Build the narrative memory of what is told: events, and what links them."""
-    from agent.narrative import build_narrative
+    from agent.narrative.commands import build_narrative
 
     settings = _settings(config, None, folder, {})
     build_narrative(file, settings, make_console(), dry_run=dry_run, as_json=as_json)
@@ -261,7 +261,7 @@ def memory_recall(
     as_json: Json = False,
 ) -> None:
     """Print the events that a question rests on, also where they lie far apart."""
-    from agent.narrative import recall_narrative
+    from agent.narrative.commands import recall_narrative
 
     recall_narrative(file, question, _settings(config, None, folder, {}), make_console(), as_json=as_json)
 
@@ -269,7 +269,7 @@ def memory_recall(
 @memory_app.command("reindex")
 def memory_reindex(folder: Folder = None, config: ConfigFile = None) -> None:
     """Make the index of the narrative memory anew; it can always be."""
-    from agent.narrative import reindex_narrative
+    from agent.narrative.commands import reindex_narrative
 
     reindex_narrative(_settings(config, None, folder, {}), make_console())
 

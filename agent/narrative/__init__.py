@@ -1,0 +1,1 @@
+"""Narrative memory at work: built from films and texts, asked, and drawn."""
