@@ -1,0 +1,200 @@
+"""The plain record of a scored run: a manifest, and one result for each attempt at each sample; kept as JSON lines.
+
+The engine writes it, and statistics, comparison and report read nothing else. The first line of a file holds the
+manifest, every other line one `SampleResult`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tools.errors import StoreError
+
+FORMAT = 1
+"""The version of the file format; it stands in the first line."""
+
+Failure = Literal["", "model", "parse", "tool", "limit", "judge", "data"]
+"""Why there is no score: the model or a tool failed, the reply or the judge's verdict could not be read, a limit on
+steps, tokens or time was met, or the sample itself is broken. Empty where there is a score."""
+
+Key = tuple[str, str, int]
+"""What tells results apart: task, sample id, epoch."""
+
+
+class SampleResult(BaseModel):
+    """One attempt at one sample. It has either a value or a failure, never both, so that nothing is averaged in silently.
+
+    Attributes:
+        suite: the suite's name.
+        task: the part of the suite; comparisons correct for the number of tasks.
+        id: the sample, unique within its task.
+        epoch: the attempt, from 1.
+        cluster: what the sample shares with others, such as its video, picture or patient; samples of one cluster are
+            not independent. A sample that shares nothing is a cluster of its own.
+        value: the score, 0 (wrong) to 1 (right); None where the attempt failed.
+        failure: see `Failure`.
+        slices: named groups that the sample belongs to, such as {"age": "1-10 min"}.
+        prediction: what was answered, shortened.
+        reference: what would have been right, shortened.
+        question: what was asked, shortened.
+        frame_ids: the frames that were shown, by content hash; pixels stay in the frame store.
+        seconds: wall clock of the attempt.
+        tokens_in, tokens_out: of all calls to the model, cached ones too.
+        model_calls: calls to the model.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    suite: str = Field(min_length=1)
+    task: str = Field(min_length=1)
+    id: str = Field(min_length=1)
+    epoch: int = Field(default=1, ge=1)
+    cluster: str = Field(min_length=1)
+    value: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
+    failure: Failure = ""
+    slices: dict[str, str] = {}
+    prediction: str = ""
+    reference: str = ""
+    question: str = ""
+    frame_ids: tuple[str, ...] = ()
+    seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    tokens_in: int = Field(default=0, ge=0)
+    tokens_out: int = Field(default=0, ge=0)
+    model_calls: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _scored_or_failed(self) -> Self:
+        if (self.value is None) != bool(self.failure):
+            raise ValueError("an attempt has either a value or a failure, and never both")
+        return self
+
+    @property
+    def key(self) -> Key:
+        """Task, sample id and epoch."""
+        return self.task, self.id, self.epoch
+
+
+class RunResults(BaseModel):
+    """A scored run.
+
+    Attributes:
+        manifest: what the run was, as plain data. Comparisons read `suite`, `version` (of the suite), `prompts` (their
+            hash or hashes) and `files` (hashes of the data); reports show `model` in the title, count cost where
+            `prices` is {"in": ..., "out": ..., "currency": ...} per million tokens, and list all the rest.
+        samples: one for each attempt; (task, id, epoch) is unique.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    manifest: dict[str, Any]
+    samples: tuple[SampleResult, ...]
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        seen: set[Key] = set()
+        for sample in self.samples:
+            if sample.key in seen:
+                raise ValueError(f"task {sample.task!r}, sample {sample.id!r}, epoch {sample.epoch} stands there twice")
+            seen.add(sample.key)
+        return self
+
+
+def save_results(results: RunResults, path: Path) -> None:
+    """Write a run as JSON lines; a file of that name is replaced at once or not at all.
+
+    Raises:
+        StoreError: if the file cannot be written, or the manifest is not plain data.
+    """
+    try:
+        head = json.dumps({"results": FORMAT, "manifest": results.manifest}, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise StoreError(
+            f"the manifest of {str(path)!r} cannot be written: {error}.",
+            expected="texts, whole numbers, finite numbers, true, false, null, lists and objects of these",
+        ) from error
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(head + "\n")
+                for sample in results.samples:
+                    file.write(sample.model_dump_json(exclude_defaults=True) + "\n")
+            Path(name).replace(path)
+        finally:
+            Path(name).unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"the results {str(path)!r} cannot be written: {error}.", remedy="Name another file, or make room."
+        ) from error
+
+
+def load_results(path: Path) -> RunResults:
+    """Read a run that `save_results` wrote, line by line.
+
+    Raises:
+        StoreError: if the file cannot be read, or a line is malformed, cut short or a repetition; names the line and
+            the field.
+    """
+    samples: list[SampleResult] = []
+    lines: dict[Key, int] = {}
+    try:
+        with path.open(encoding="utf-8", newline="\n") as file:
+            manifest = _manifest(path, file.readline())
+            for number, line in enumerate(file, start=2):
+                sample = _sample(path, number, line)
+                if (before := lines.setdefault(sample.key, number)) != number:
+                    raise StoreError(
+                        f"{str(path)!r}, line {number}: task {sample.task!r}, sample {sample.id!r}, epoch "
+                        f"{sample.epoch} stands in line {before} too.",
+                        remedy="Remove one of the two lines.",
+                    )
+                samples.append(sample)
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(
+            f"the results {str(path)!r} cannot be read: {error}.", remedy="Name a file that a run has written."
+        ) from error
+    return RunResults(manifest=manifest, samples=tuple(samples))
+
+
+def _manifest(path: Path, line: str) -> dict[str, Any]:
+    try:
+        head = json.loads(line)
+    except json.JSONDecodeError:
+        head = None
+    if not isinstance(head, dict) or "results" not in head or not isinstance(head.get("manifest"), dict):
+        raise StoreError(
+            f"{str(path)!r}, line 1 is not the head of a scored run: {line[:80]!r}.",
+            expected=f'{{"results": {FORMAT}, "manifest": {{...}}}}',
+            remedy="Name a file that a run has written.",
+        )
+    if head["results"] != FORMAT:
+        raise StoreError(
+            f"{str(path)!r}, line 1, field 'results' is {head['results']!r}.",
+            expected=f"the format {FORMAT}",
+            remedy="Score the run again with this version.",
+        )
+    return head["manifest"]
+
+
+def _sample(path: Path, number: int, line: str) -> SampleResult:
+    try:
+        return SampleResult.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        place = f"{str(path)!r}, line {number}" + (f", field {field!r}" if field else "")
+        given = "" if first["type"] == "missing" else f" {_short(first['input'])}"
+        remedy = "Score the run again; a last line that was cut short may be removed."
+        raise StoreError(f"{place}:{given}: {first['msg']}.", remedy=remedy) from error
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}..."
