@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from agent.mllm.blocks import text_of
 from agent.mllm.protocol import MLLM
+from agent.well_formed import well_formed
 from tools.errors import ModelError
 
 MOST_SHOWN = 400
@@ -77,13 +78,14 @@ def ask_json(
     problem = ""
     for _ in range(2):
         message = model.invoke(messages, max_tokens=max_tokens)
-        text = text_of(message)
+        text = well_formed(text_of(message))
         said.append(text)
         if message.usage_metadata:
             tokens_in += message.usage_metadata["input_tokens"]
             tokens_out += message.usage_metadata["output_tokens"]
         try:
-            return Structured(schema.model_validate(read_json(text)), text, len(said), tokens_in, tokens_out)
+            value = schema.model_validate(well_formed(read_json(text)))
+            return Structured(value, text, len(said), tokens_in, tokens_out)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
@@ -103,22 +105,23 @@ def read_json(text: str) -> dict[str, Any]:
     """The one JSON object in a text, which may stand among other words or in a fenced block.
 
     Raises:
-        ValueError: if there is none, or more than one.
+        ValueError: if there is none, or more than one, or it says two things under one name.
     """
-    decoder = json.JSONDecoder(parse_constant=_no_constant)
+    decoder = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_each_once)
     found: list[dict[str, Any]] = []
+    problem = ""
     at = text.find("{")
     while at >= 0:
         try:
             value, end = decoder.raw_decode(text, at)
             found.append(value)
-        except ValueError as error:
-            end = _closed(text, at)
+        except (ValueError, RecursionError) as error:  # the latter where it is nested thousands of times
+            end, problem = _closed(text, at), f": {error}"
             if end < 0:  # what it holds is a part of it, and must not stand for it
-                raise ValueError(f"the JSON object does not end, or is none: {error}") from error
+                raise ValueError(f"the JSON object does not end, or is none{problem}") from error
         at = text.find("{", end)
     if len(found) != 1:
-        raise ValueError(f"there are {len(found)} JSON objects in the answer, not one")
+        raise ValueError(f"there are {len(found)} JSON objects in the answer, not one{'' if found else problem}")
     return found[0]
 
 
@@ -135,6 +138,13 @@ def _closed(text: str, at: int) -> int:
         if depth == 0:
             return place + 1
     return -1
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    held = dict(pairs)
+    if len(held) < len(pairs):
+        raise ValueError(f"a name stands twice among {', '.join(name for name, _ in pairs)}")
+    return held
 
 
 def _no_constant(name: str) -> float:
