@@ -36,10 +36,12 @@ Out = Annotated[Path | None, typer.Option(help="The log, JSON lines; an unfinish
 @eval_app.command("list")
 def list_suites() -> None:
     """List the suites."""
-    from evals.suites import NAMES, load_suite
+    from evals.suites import NAMES, STREAMING, load_streaming_suite, load_suite
 
     for name in NAMES:
-        suite = load_suite(name)
+        make_console().print(f"[bold]{name}[/]  {safe(load_suite(name).title)}", soft_wrap=True)
+    for name in STREAMING:
+        suite = load_streaming_suite(name)
         make_console().print(f"[bold]{name}[/]  {safe(suite.title)}  ({', '.join(suite.groups)})", soft_wrap=True)
 
 
@@ -165,7 +167,7 @@ def _run(
 
     from agent.config import load_config
     from evals.run import RunOptions, run
-    from evals.suites import load_suite
+    from evals.suites import load_streaming_suite
     from evals.summary import show_summary, summarise
     from tools.errors import ConfigError
 
@@ -181,7 +183,7 @@ def _run(
         line = bar.add_task(name, total=None)
         try:
             finished = run(
-                load_suite(name),
+                load_streaming_suite(name),
                 data,
                 load_config(settings, file=config),
                 chosen,

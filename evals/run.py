@@ -141,7 +141,7 @@ def run(
     """Run a suite on the data of a folder.
 
     Args:
-        suite: see `evals.suites.load_suite`.
+        suite: see `evals.suites.load_streaming_suite`.
         folder: the data, as the suite's README describes.
         config: model, memory, sampling; the temperature and the rest as set there, the seed from `options`.
         options: see `RunOptions`.

@@ -10,7 +10,7 @@ import pytest
 from agent.config import load_config
 from agent.mllm.scripted import Scripted, Turn
 from evals.run import RunOptions, run
-from evals.suites import load_suite
+from evals.suites import load_streaming_suite
 from evals.suites.ovobench.scorer import official_count, official_yes_no
 from evals.suites.sample import LoadOptions, Sample
 from evals.summary import summarise
@@ -18,7 +18,7 @@ from tests.fixtures.scenes import write_scenes
 from tools.errors import ConfigError, MediaError
 
 SAMPLE = Path(__file__).parent.parent / "evals" / "suites" / "ovobench" / "sample"
-SUITE = load_suite("ovobench")
+SUITE = load_streaming_suite("ovobench")
 
 
 @pytest.fixture
@@ -165,4 +165,4 @@ def test_missing_and_malformed_files_are_named(data: Path, tmp_path: Path) -> No
 
 def test_an_unknown_suite_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match="Did you mean 'ovobench'"):
-        load_suite("ovo-bench")
+        load_streaming_suite("ovo-bench")

@@ -21,7 +21,7 @@ from agent.mllm.blocks import decode_image
 from agent.mllm.scripted import Scripted, Turn
 from evals.run import Run, RunOptions, draw, read_prompts, run
 from evals.stats import Outcome, rate
-from evals.suites import load_suite
+from evals.suites import load_streaming_suite
 from evals.suites.answers import first_letter, only_number, says
 from evals.suites.sample import LoadOptions
 from evals.suites.streamingbench.dataset import seconds
@@ -32,7 +32,7 @@ from tools.errors import ConfigError, MediaError, ModelError
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "evals" / "suites" / "streamingbench" / "sample"
-SUITE = load_suite("streamingbench")
+SUITE = load_streaming_suite("streamingbench")
 ANSWERS = {
     "fills the picture": "A",
     "sums up": "The answer is C.",

@@ -1,28 +1,79 @@
-"""Suites: published sets of questions, each a loader, prompts and a scorer. `load_suite` finds one by its name."""
+"""Suites: published sets of questions and our own, each a loader, prompts and a scorer, found by name.
+
+`NAMES` are the suites that fill the seam of `evals.engine.suite`; `attend eval run` runs them. `STREAMING` are those
+that play whole videos to the memory and have runners and verbs of their own (`evals.run`).
+"""
 
 from __future__ import annotations
 
 import difflib
+import importlib.util
+import sys
 from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
-from evals.suites.sample import Suite
+from evals.engine.suite import Suite
+from evals.suites.sample import Suite as StreamingSuite
 from tools.errors import ConfigError
 
-NAMES = ("ovobench", "streamingbench")
+NAMES: tuple[str, ...] = ()
+STREAMING = ("ovobench", "streamingbench")
 
 
 def load_suite(name: str) -> Suite:
-    """Return the suite of that name.
+    """Return the suite of a name, or of a file `FILE.py` that holds a constant `SUITE`.
 
     Raises:
         ConfigError: if there is none; the nearest known name is given.
     """
-    if name not in NAMES:
-        near = difflib.get_close_matches(name, NAMES, n=1)
+    if name.endswith(".py"):
+        return _suite_of_file(Path(name))
+    if name in STREAMING:
+        raise ConfigError(
+            f"{name} plays whole videos and has a verb of its own.", remedy=f"Run `attend eval {name} --data DIR`."
+        )
+    suite: Suite = _task_of(name, NAMES).SUITE
+    return suite
+
+
+def load_streaming_suite(name: str) -> StreamingSuite:
+    """Return the streaming suite of a name.
+
+    Raises:
+        ConfigError: if there is none; the nearest known name is given.
+    """
+    suite: StreamingSuite = _task_of(name, STREAMING).SUITE
+    return suite
+
+
+def _task_of(name: str, names: tuple[str, ...]) -> Any:
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
         raise ConfigError(
             f"there is no suite {name!r}.",
-            expected=f"one of {', '.join(NAMES)}",
+            expected=f"one of {', '.join(names)}" if names else "a file FILE.py that holds a SUITE",
             remedy=f"Did you mean {near[0]!r}?" if near else "",
         )
-    suite: Suite = import_module(f"evals.suites.{name}.task").SUITE
+    return import_module(f"evals.suites.{name.replace('-', '_')}.task")
+
+
+def _suite_of_file(path: Path) -> Suite:
+    module = _module_of_file(path)
+    suite = getattr(module, "SUITE", None)
+    if not isinstance(suite, Suite):
+        raise ConfigError(f"{str(path)!r} holds no suite.", expected="a constant SUITE, an `evals.engine.suite.Suite`")
     return suite
+
+
+def _module_of_file(path: Path) -> ModuleType:
+    # The name is made from the whole path: two files of one name may both be loaded, and pydantic looks modules up.
+    name = f"attend_suite_{path.resolve().as_posix().replace('/', '_').removesuffix('.py')}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise ConfigError(f"the suite file {str(path)!r} does not exist.", expected="a Python file with a SUITE")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,129 @@
+"""Reading a suite's data, with errors that name the file, the line, the field and the remedy."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from tools.errors import AttendError
+
+REMEDY = "Mend it, get the file again as the suite's README says, or pass over what is broken with --skip-bad."
+
+Record = TypeVar("Record", bound=BaseModel)
+
+
+class DataError(AttendError):
+    """A record of a suite's data cannot be used.
+
+    Args:
+        problem: what is wrong with it.
+        file: the file that holds it.
+        line: its line, from 1; None where the whole file is meant.
+        field: the field, by dotted path, or "".
+        remedy: what to do now.
+    """
+
+    def __init__(
+        self, problem: str, *, file: Path | None, line: int | None = None, field: str = "", remedy: str = REMEDY
+    ) -> None:
+        self.file, self.line, self.field = file, line, field
+        place = [repr(str(file))] if file else []
+        place += [f"line {line}"] if line is not None else []
+        place += [f"field {field!r}"] if field else []
+        super().__init__(f"{', '.join(place)}: {problem}" if place else problem, remedy=remedy)
+
+
+def need_folder(data: Path | None, remedy: str = "") -> Path:
+    """Return the data folder of a suite that cannot do without.
+
+    Raises:
+        DataError: if none was given, or it does not exist.
+    """
+    if data is None or not data.is_dir():
+        problem = "the suite needs a data folder." if data is None else f"the data folder {str(data)!r} does not exist."
+        raise DataError(
+            problem, file=None, remedy=remedy or "Name it with --data; the suite's README says what it holds."
+        )
+    return data
+
+
+def read_json_lines(path: Path, form: type[Record]) -> tuple[list[tuple[int, Record]], tuple[DataError, ...]]:
+    """Read a file of one JSON object a line.
+
+    Returns:
+        The records with their line numbers, from 1, and an error for each line that holds none. Empty lines are passed
+        over.
+
+    Raises:
+        DataError: if the file cannot be read at all.
+    """
+    records: list[tuple[int, Record]] = []
+    bad: list[DataError] = []
+    try:
+        lines = path.read_text("utf-8-sig").split("\n")  # not at U+2028, which may stand in a text
+    except (OSError, UnicodeDecodeError) as error:
+        remedy = "Name the folder that holds it with --data, or get it again as the suite's README says."
+        raise DataError(f"it cannot be read: {error}.", file=path, remedy=remedy) from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            records.append((number, form.model_validate_json(line)))
+        except ValidationError as error:
+            bad.append(record_error(error, path, number))
+    return records, tuple(bad)
+
+
+def read_json_list(path: Path, form: type[Record]) -> tuple[list[tuple[int, Record]], tuple[DataError, ...]]:
+    """Read a file that is one JSON list of objects; `line` is where each object begins.
+
+    Raises:
+        DataError: if the file cannot be read, or is no JSON list.
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+        held = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"it is no JSON: {error.msg}.", file=path, line=error.lineno, remedy=REMEDY) from error
+    except (OSError, UnicodeDecodeError) as error:
+        remedy = "Name the folder that holds it with --data, or get it again as the suite's README says."
+        raise DataError(f"it cannot be read: {error}.", file=path, remedy=remedy) from error
+    if not isinstance(held, list):
+        raise DataError(f"it holds a {type(held).__name__}, not a list of records.", file=path)
+    records: list[tuple[int, Record]] = []
+    bad: list[DataError] = []
+    for line, value in zip(_lines_of(text), held, strict=True):
+        try:
+            records.append((line, form.model_validate(value)))
+        except ValidationError as error:
+            bad.append(record_error(error, path, line))
+    return records, tuple(bad)
+
+
+def record_error(error: ValidationError, path: Path, line: int) -> DataError:
+    """Tell where a record is broken: the first problem that its form finds."""
+    problem = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in problem["loc"])
+    found = "" if problem["type"] in ("json_invalid", "missing") else f", found {str(problem['input'])[:80]!r}"
+    return DataError(f"{problem['msg']}{found}.", file=path, line=line, field=field)
+
+
+def _lines_of(text: str) -> list[int]:
+    """The line, from 1, on which each element of a JSON list begins; the text is known to be one."""
+    decoder, blank = json.JSONDecoder(), " \t\n\r,"
+    place = text.index("[") + 1
+    line, lines = 1 + text.count("\n", 0, place), list[int]()
+    while True:
+        start = place
+        while text[place] in blank:
+            place += 1
+        line += text.count("\n", start, place)
+        if text[place] == "]":
+            return lines
+        lines.append(line)
+        _, end = decoder.raw_decode(text, place)
+        line += text.count("\n", place, end)
+        place = end

@@ -1,0 +1,266 @@
+"""The seam that a suite fills: its samples, how each is put to a model, and how what was answered is scored.
+
+A suite imports this module and no framework. It is a module `evals/suites/NAME/task.py` with a constant `SUITE`, and
+its name stands in `evals.suites.NAMES` (dashes of a name are underscores in its folder); `attend eval run NAME` does
+the rest. A file of your own with such a constant runs as `attend eval run FILE.py`. A whole suite:
+
+    from evals.engine.data import need_folder, read_json_lines
+    from evals.engine.suite import Loaded, Picture, Sample, Scored, Suite, Transcript
+
+    class Row(BaseModel):                       # one line of questions.jsonl
+        id: str
+        image: str
+        question: str
+        answer: str
+
+    def load(data: Path | None, options: BaseModel) -> Loaded:
+        file = need_folder(data) / "questions.jsonl"
+        rows, bad = read_json_lines(file, Row)
+        return Loaded(
+            samples=tuple(
+                Sample(
+                    id=row.id,
+                    cluster=row.image,          # questions about one picture are not independent
+                    prompt=(Picture(file.parent / row.image), row.question),
+                    reference=row.answer,
+                    slices={"length": "short" if len(row.question) < 40 else "long"},
+                    file=file,
+                    line=line,
+                )
+                for line, row in rows
+            ),
+            bad=bad,
+            files=(file,),
+        )
+
+    def score(sample: Sample, transcript: Transcript) -> Scored:
+        letter = first_letter(transcript.answer)
+        return Scored(failure="parse") if letter is None else Scored(value=float(letter == sample.reference))
+
+    SUITE = Suite(name="mine", title="Letters about pictures", version=1, load=load, score=score)
+
+`solve` says how a sample is put:
+
+- `"model"`: one prompt of texts and pictures, one reply.
+- `"agent"`: Attend's whole loop watches `Sample.source`, with its memory and tools, and is asked `Sample.questions`;
+  when it asks the person, `Sample.replies` answer in order.
+- a function of the suite's own, for dialogues whose next prompt depends on the reply (see `Dialogue`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from evals.engine.data import DataError
+from evals.results import Failure
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a prompt: a file, or the bytes of one; logs name it by the hash of what the model is shown.
+
+    Attributes:
+        path: the file; None where `encoded` is given.
+        encoded: a whole PNG, JPEG or WebP file, for pictures that a suite draws.
+        crop_px: the part that is shown (left, top, right, bottom), cut to the picture's bounds; None is all of it.
+        t_s: media time in seconds, where it is a frame of a video.
+    """
+
+    path: Path | None = None
+    encoded: bytes | None = None
+    crop_px: tuple[float, float, float, float] | None = None
+    t_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.path is None) == (self.encoded is None):
+            raise ValueError("a picture is either a path or encoded bytes")
+
+
+Part = str | Picture
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of a dialogue: texts and pictures in order."""
+
+    role: Literal["system", "user", "assistant"]
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One thing to be asked and scored.
+
+    Attributes:
+        id: unique within its task, and the same in every run.
+        task: the part of the suite that it belongs to; "" where a suite has one part. Comparisons correct for the
+            number of tasks.
+        cluster: what it shares with other samples, such as a picture, video or patient; "" for nothing.
+        prompt: for `"model"`: texts and pictures of the one user message, in order.
+        system: for `"model"`: a system message, or "".
+        source: for `"agent"`: what is watched, as `attend chat` takes it: a video file, a picture, a folder of them.
+        questions: for `"agent"`: what is asked, one after the other, when all of the source was watched.
+        replies: for `"agent"`: what the person answers when the agent asks; once used up, that they cannot help.
+        settings: for `"agent"`: settings that belong to the sample, by dotted path, such as {"media.end_s": 20.0}.
+        max_tokens: the most tokens of a reply; None leaves it to the model's settings.
+        reference: the right answer, for people and for the scorer.
+        slices: named groups that it belongs to, such as {"age": "1-10 min"}.
+        fields: whatever else the scorer or the dialogue needs; it is not logged.
+        file, line: where it stands in the data, for errors.
+    """
+
+    id: str
+    task: str = ""
+    cluster: str = ""
+    prompt: tuple[Part, ...] = ()
+    system: str = ""
+    source: str = ""
+    questions: tuple[str, ...] = ()
+    replies: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    max_tokens: int | None = None
+    reference: str = ""
+    slices: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    file: Path | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a suite read.
+
+    Attributes:
+        samples: in a fixed order.
+        bad: records that could not be made a sample; a run stops at them, or counts them with `--skip-bad`.
+        files: the annotation files that were read; their hashes stand in the manifest.
+        notices: what a person should know, such as a part that is not there.
+    """
+
+    samples: tuple[Sample, ...]
+    bad: tuple[DataError, ...] = ()
+    files: tuple[Path, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+class _Plain(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ToolUse(_Plain):
+    """One tool call of the agent. A request to the person is one of `ask_user`, with `kind` and `request` in `args`."""
+
+    name: str
+    args: dict[str, JsonValue]
+    ok: bool
+    text: str
+
+
+class Transcript(_Plain):
+    """What happened in one attempt at one sample; all that a scorer may look at beside the sample.
+
+    Attributes:
+        task, id, epoch: which sample, and the attempt from 1.
+        answers: every reply in order: one for `"model"`, one a question for `"agent"`, all of a dialogue.
+        tools: the tool calls of the agent, in order.
+        outcome: what the suite's own dialogue returned; for `"agent"`, lists, an entry for each answer: `citations`,
+            the media times in seconds that it cites, and `unverified`, those at which nothing was shown.
+        failure: why there is no whole transcript, or "".
+        problem: the failure in words.
+        frame_ids: the pictures shown, by content hash, in order and each once.
+        seconds: wall clock of the attempt.
+        tokens_in, tokens_out: of all calls to the model.
+        model_calls: how often the model was called.
+    """
+
+    task: str
+    id: str
+    epoch: int = 1
+    answers: tuple[str, ...] = ()
+    tools: tuple[ToolUse, ...] = ()
+    outcome: dict[str, JsonValue] = {}
+    failure: Failure = ""
+    problem: str = ""
+    frame_ids: tuple[str, ...] = ()
+    seconds: float = 0.0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    model_calls: int = 0
+
+    @property
+    def answer(self) -> str:
+        """The last reply, or ""."""
+        return self.answers[-1] if self.answers else ""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A score, 0 (wrong) to 1 (right), or a failure such as `"parse"`; one of both. `slices` add to the sample's."""
+
+    value: float | None = None
+    failure: Failure = ""
+    slices: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if (self.value is None) != bool(self.failure):
+            raise ValueError("a score is either a value or a failure")
+
+
+class Respond(Protocol):
+    """The model under test, to a dialogue."""
+
+    async def __call__(self, messages: Sequence[Message], *, max_tokens: int | None = None) -> str:
+        """Return the reply to some messages. Failures of the model end the attempt and need not be caught."""
+
+
+Dialogue = Callable[[Sample, Respond, Random], Awaitable[Mapping[str, JsonValue]]]
+"""A suite's own way to put a sample: it calls `respond` as often as it likes and returns what the scorer needs, which
+becomes `Transcript.outcome`. The generator is seeded by run, sample and attempt, so that no order of samples matters.
+"""
+
+Baseline = Callable[[Sample, Random], str]
+"""An answer without a model, such as a random letter or the reference; scored as if a model had given it."""
+
+Judged = tuple[Sample, Transcript, Scored]
+
+
+class NoOptions(BaseModel):
+    """The options of a suite that has none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A benchmark.
+
+    Attributes:
+        name: as on the command line.
+        title: one line for people.
+        version: raised whenever the same reply could be asked for or scored otherwise.
+        load: reads the data folder (None where none was given) under the suite's options. Raises DataError where a
+            whole file is missing or of another form; single broken records go into `Loaded.bad`.
+        score: rates a transcript that did not fail; needs no model, file or clock. It is called again by `score`.
+        solve: `"model"`, `"agent"` or a dialogue; see the top of this module.
+        prompts: the templates by name; their hashes stand in the manifest.
+        options: the suite's own settings, given as `--set NAME=VALUE`; frozen, and extra fields forbidden.
+        baselines: answers without a model by name, for `--model baseline:NAME`.
+        figures: measures of the whole run beyond the mean, such as an F1, by name.
+    """
+
+    name: str
+    title: str
+    version: int
+    load: Callable[[Path | None, Any], Loaded]
+    score: Callable[[Sample, Transcript], Scored]
+    solve: Literal["model", "agent"] | Dialogue = "model"
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    options: type[BaseModel] = NoOptions
+    baselines: Mapping[str, Baseline] = field(default_factory=dict)
+    figures: Callable[[Sequence[Judged]], Mapping[str, float]] | None = None
