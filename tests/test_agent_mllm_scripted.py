@@ -56,6 +56,23 @@ def test_turns_are_used_in_order_where_they_fit(tmp_path: Path) -> None:
         model.invoke("More?")
 
 
+def test_a_script_may_hold_turns_for_single_samples(tmp_path: Path) -> None:
+    script = write(tmp_path / "script.yaml", "turns: [{say: other}]\nsamples: {7: [{say: seven}, {say: again}]}")
+    model = load_mllm(f"scripted:{script}")
+    assert isinstance(model, Scripted)
+    seven, another = model.for_sample("7"), model.for_sample("8")
+    assert [another.invoke("?").text, seven.invoke("?").text, seven.invoke("?").text] == ["other", "seven", "again"]
+    assert model.for_sample("7").invoke("?").text == "seven"
+
+
+def test_another_seed_shares_the_model(tmp_path: Path) -> None:
+    model = load_mllm("openai:m@http://127.0.0.1:1/v1")
+    other = model.reseeded(7)
+    assert (other.options.seed, model.options.seed) == (7, None)  # type: ignore[attr-defined]
+    assert other._chat.seed == 7  # type: ignore[attr-defined]
+    assert load_mllm(f"scripted:{write(tmp_path / 's.yaml', '- say: a')}").reseeded(7).invoke("?").text == "a"
+
+
 def test_a_script_in_json_may_state_abilities(tmp_path: Path) -> None:
     held = {"turns": [{"say": "Hello."}], "abilities": {"images": False, "context_tokens": 100}}
     model = load_mllm("scripted:" + write(tmp_path / "script.json", json.dumps(held)))

@@ -59,6 +59,10 @@ class HF(MLLM):
     def abilities(self) -> Abilities:
         return self._abilities
 
+    def reseeded(self, seed: int) -> HF:
+        """Return this model with another seed; the weights are shared."""
+        return self.model_copy(update={"options": self.options.model_copy(update={"seed": seed})})
+
     @property
     def _llm_type(self) -> str:
         return "attend-hf"

@@ -91,6 +91,12 @@ class OpenAI(MLLM):
         """What the server is taken to be able to do: everything, until `preflight` has asked it."""
         return self._abilities
 
+    def reseeded(self, seed: int) -> OpenAI:
+        """Return this model with another seed; the client and what `preflight` found are shared."""
+        copy = self.model_copy(update={"options": self.options.model_copy(update={"seed": seed})})
+        copy._chat = self._chat.model_copy(update={"seed": seed})
+        return copy
+
     def preflight(self) -> list[Finding]:
         """Ask the server what it can do; see `agent.mllm.openai_preflight.probe_server` for what is raised."""
         from agent.mllm.openai_preflight import probe_server

@@ -106,6 +106,10 @@ class MLLM(BaseChatModel):
         """
         return []
 
+    def reseeded(self, seed: int) -> MLLM:
+        """Return this model with another seed for sampling; itself where nothing is drawn. Weights are shared."""
+        return self
+
     def embed_image(self, rgb: np.ndarray) -> np.ndarray:
         """Return a unit vector, float32 of shape (D,), of a picture (height, width, 3), uint8; like pictures lie near.
 

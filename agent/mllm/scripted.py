@@ -1,6 +1,7 @@
 """The backend `scripted:FILE`: answers that a person wrote, for demonstrations and tests.
 
-The file is YAML or JSON: a list of turns, or a mapping with `turns` and, if wanted, `abilities` (those of `Abilities`).
+The file is YAML or JSON: a list of turns, or a mapping with `turns` and, if wanted, `abilities` (those of `Abilities`)
+and `samples`: turns by the id of an evaluation's sample, which take the place of `turns` there.
 
     turns:
       - say: A cyclist crosses the bridge [0:05].
@@ -74,11 +75,13 @@ class Scripted(MLLM):
     Args:
         turns: the answers.
         declared: the abilities it claims; by default all that the agent's loop uses.
+        samples: the answers for single samples of an evaluation, by id; see `for_sample`.
     """
 
     spec: str = "scripted"
     turns: list[Turn]
     declared: Abilities = Abilities(images=True, tool_calls=True, details=frozenset({"clear", "fuzzy", "glance"}))
+    samples: dict[str, list[Turn]] = Field(default_factory=dict)
     _used: set[int] = PrivateAttr(default_factory=set)
     _produced: int = PrivateAttr(default=0)
     _lock: Any = PrivateAttr(default_factory=threading.Lock)
@@ -86,6 +89,10 @@ class Scripted(MLLM):
     @property
     def abilities(self) -> Abilities:
         return self.declared
+
+    def for_sample(self, id_: str) -> Scripted:
+        """Return a model that has used no turn yet, for one sample: the order of samples then does not matter."""
+        return Scripted(spec=self.spec, turns=self.samples.get(id_, self.turns), declared=self.declared)
 
     @property
     def produced_tokens(self) -> int:
@@ -154,14 +161,20 @@ def load_scripted(path: Path) -> Scripted:
         ) from error
     if isinstance(held, list):
         held = {"turns": held}
-    if not isinstance(held, dict) or not held.get("turns") or not held.keys() <= {"turns", "abilities"}:
+    known = {"turns", "abilities", "samples"}
+    if not isinstance(held, dict) or not (held.get("turns") or held.get("samples")) or not held.keys() <= known:
         raise ModelError(
             f"the script {str(path)!r} holds no turns.",
-            expected="a list of turns, or `turns` with `abilities` beside it",
+            expected="a list of turns, or `turns` with `abilities` or `samples` beside it",
         )
     settings = {"declared": held["abilities"]} if "abilities" in held else {}
     try:
-        return Scripted(spec=f"scripted:{path}", turns=held["turns"], **settings)
+        return Scripted(
+            spec=f"scripted:{path}",
+            turns=held.get("turns", []),
+            samples={str(id_): turns for id_, turns in (held.get("samples") or {}).items()},
+            **settings,
+        )
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -60,6 +60,10 @@ class Embedded(MLLM):
         """Return the pooled features of EfficientNet-Lite2, D = 1280."""
         return embed_image(rgb)
 
+    def reseeded(self, seed: int) -> Embedded:
+        """Return this model with another seed; the weights are shared."""
+        return self.model_copy(update={"options": self.options.model_copy(update={"seed": seed})})
+
     @property
     def _llm_type(self) -> str:
         return "attend-embedded"
