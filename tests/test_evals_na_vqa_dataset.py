@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evals.engine.data import DataError
 from evals.suites.na_vqa.dataset import REASONING_TYPES, Labels, load
 from evals.suites.na_vqa.ranges import RANGES, spread_of
-from tools.errors import MediaError
 
 SAMPLE = Path(__file__).parent.parent / "evals" / "suites" / "na_vqa" / "sample"
 FILM = {"video_id": "film", "title": "A film", "duration_s": 100, "license": "CC0-1.0"}
@@ -67,7 +68,10 @@ def test_questions_are_read_and_their_evidence_measured(tmp_path: Path, as_list:
     assert (second.range, second.spread) == ("Far", first.spread)
     assert loaded.films["film"].duration_s == 100
     assert loaded.films["film"].path is None
-    assert loaded.skipped == ()
+    assert loaded.bad == ()
+    assert [file.name for file in loaded.files] == (
+        ["videos.json", "qa.json"] if as_list else ["videos.jsonl", "qa.jsonl"]
+    )
 
 
 def test_a_line_may_hold_any_character(tmp_path: Path) -> None:
@@ -86,7 +90,7 @@ def test_a_film_is_found_beside_its_questions(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"video_id": "other"}, "field 'video_id': 'other' is no film of this folder. Expected film"),
+        ({"video_id": "other"}, "field 'video_id': 'other' is no film of this folder"),
         ({"reasoning_type": "Funny"}, "field 'reasoning_type': Input should be 'Causal', .*found 'Funny'"),
         ({"range": "far"}, "field 'range': Input should be 'Short', 'Medium' or 'Far', found 'far'"),
         ({"evidence": []}, "field 'evidence': .*at least 1 item"),
@@ -96,21 +100,21 @@ def test_a_film_is_found_beside_its_questions(tmp_path: Path) -> None:
         ({"evidence": [{"text": "x", "t0": 5, "t1": 102}]}, "field 'evidence.0.t1': 102.0 s is past the end of 'film'"),
         ({"evidence": [{"text": "x", "t0": float("nan"), "t1": 9}]}, "field 'evidence.0.t0': .*finite"),
         ({"reference": ""}, "field 'reference'"),
-        ({"qa_id": "q1"}, "field 'qa_id': 'q1' stands in an earlier line too"),
+        ({"qa_id": "q1"}, "field 'qa_id': 'q1' stands in an earlier record too"),
     ],
 )
 @pytest.mark.parametrize("as_list", [True, False])
-def test_a_bad_record_is_refused_with_its_place_or_passed_over(
+def test_a_bad_record_is_told_of_with_its_place(
     tmp_path: Path, change: dict[str, Any], told: str, as_list: bool
 ) -> None:
-    folder = write(tmp_path, ASKED, {**ASKED, "qa_id": "q2", **change}, {**ASKED, "qa_id": "q3"}, as_list=as_list)
-    line = r"qa.json', line (?!2,)\d+" if as_list else "qa.jsonl', line 2"
-    with pytest.raises(MediaError, match=rf"{line}, {told}.*See the README"):
-        load(folder)
-    loaded = load(folder, skip_bad=True)
+    records = ASKED, {**ASKED, "qa_id": "q2", **change}, {**ASKED, "qa_id": "q3"}
+    loaded = load(write(tmp_path, *records, as_list=as_list))
     assert [question.id for question in loaded.questions] == ["q1", "q3"]
-    (skipped,) = loaded.skipped
-    assert "qa.json" in skipped
+    (problem,) = loaded.bad
+    assert problem.file == tmp_path / ("qa.json" if as_list else "qa.jsonl")
+    assert problem.line == (21 if as_list else 2)
+    assert re.search(told, str(problem))
+    assert problem.remedy
 
 
 def test_evidence_may_end_with_a_film_whose_length_is_rounded(tmp_path: Path) -> None:
@@ -118,30 +122,29 @@ def test_evidence_may_end_with_a_film_whose_length_is_rounded(tmp_path: Path) ->
     assert load(write(tmp_path, late)).questions[0].spans == ((95, 100.6),)
 
 
-def test_bad_films_and_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match="does not exist"):
-        load(tmp_path / "none")
-    with pytest.raises(MediaError, match=r"holds no file 'videos\.jsonl'"):
-        load(tmp_path)
+def test_bad_films_are_told_of_and_so_are_their_questions(tmp_path: Path) -> None:
     for film in ({**FILM, "duration_s": 0}, {**FILM, "video_id": "../../film"}, {"video_id": "film"}, 5):
-        with pytest.raises(MediaError, match=r"videos.jsonl', line 2"):
-            load(write(tmp_path, films=({**FILM, "video_id": "first"}, film)))
-    with pytest.raises(MediaError, match="line 2, field 'video_id': 'film' stands in an earlier line too"):
-        load(write(tmp_path, films=(FILM, FILM)))
+        loaded = load(write(tmp_path, films=({**FILM, "video_id": "first"}, film)))
+        assert [problem.line for problem in loaded.bad] == [2, 1]
+        assert list(loaded.films) == ["first"]
+        assert loaded.questions == ()
+    (problem,) = load(write(tmp_path, films=(FILM, FILM))).bad
+    assert "line 2, field 'video_id': 'film' stands in an earlier record too" in str(problem)
+
+
+def test_files_that_are_missing_or_no_json_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not exist"):
+        load(tmp_path / "none")
+    with pytest.raises(DataError, match=r"holds neither videos\.jsonl nor videos\.json"):
+        load(tmp_path)
     write(tmp_path)
     (tmp_path / "qa.jsonl").write_text(json.dumps(ASKED) + '\n\n{"qa_id": "q2", ')
-    with pytest.raises(MediaError, match=r"qa\.jsonl', line 3 is no JSON"):
-        load(tmp_path)
+    assert [problem.line for problem in load(tmp_path).bad] == [3]
     (tmp_path / "qa.jsonl").unlink()
-    (tmp_path / "qa.json").write_text('[\n{"qa_id": "q2"\n')
-    with pytest.raises(MediaError, match=r"qa.json', line \d is no JSON"):
-        load(tmp_path)
-    (tmp_path / "qa.json").write_text('{"qa": []}')
-    with pytest.raises(MediaError, match="holds no list"):
-        load(tmp_path)
-    (tmp_path / "qa.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(MediaError, match="cannot be read"):
-        load(tmp_path)
+    for text, told in (('[\n{"qa_id": "q2"\n', "no JSON"), ('{"qa": []}', "not a list"), ("\xff", "no JSON")):
+        (tmp_path / "qa.json").write_text(text)
+        with pytest.raises(DataError, match=told):
+            load(tmp_path)
 
 
 spans = st.lists(

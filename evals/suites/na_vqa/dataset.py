@@ -14,17 +14,15 @@ Times are seconds. A file may be a JSON list instead, with the suffix `.json`. T
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar, get_args
+from typing import Literal, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from evals.suites.files import check_folder, find_file
+from evals.engine.data import DataError, need_folder, read_json_lines, read_json_list
+from evals.suites.files import find_file
 from evals.suites.na_vqa.ranges import Range, Spread, spread_of
-from tools.errors import MediaError
 
 ReasoningType = Literal["Causal", "Narrative", "Character", "Thematic", "Goal-based", "Social", "Hypothetical"]
 REASONING_TYPES: tuple[ReasoningType, ...] = get_args(ReasoningType)
@@ -128,61 +126,57 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The films by their `video_id`, their questions, and what was passed over, with file, line and reason."""
+    """The films by their `video_id`, their questions, the files they stand in, and why records could not be used."""
 
     films: dict[str, Film]
     questions: tuple[Question, ...]
-    skipped: tuple[str, ...] = ()
+    files: tuple[Path, ...]
+    bad: tuple[DataError, ...]
 
 
-def load(folder: Path, *, skip_bad: bool = False) -> Loaded:
+def load(folder: Path) -> Loaded:
     """Read films and questions, in the order of their files.
 
     Args:
         folder: see the top of this module.
-        skip_bad: whether a record that cannot be used is passed over, and told of, rather than refused.
 
     Raises:
-        MediaError: if a file is missing, or cannot be read; or for a record that cannot be used, with its line and
-            field.
+        DataError: if a file is missing, or cannot be read at all. A record that cannot be used is told of in `bad`,
+            with its line and field.
     """
-    check_folder(folder, REMEDY)
-    skipped: list[str] = []
-
-    def bad(error: MediaError) -> None:
-        if not skip_bad:
-            raise error
-        skipped.append(str(error))
-
+    need_folder(folder, REMEDY)
+    bad: list[DataError] = []
     films: dict[str, Film] = {}
-    for path, line, held in _records(folder, "videos"):
-        try:
-            video = _checked(path, line, held, _Video)
-            _once(path, line, "video_id", video.video_id, films)
-        except MediaError as error:
-            bad(error)
+    films_file, videos = _records(folder, "videos", _Video, bad)
+    for line, video in videos:
+        if video.video_id in films:
+            bad.append(_twice(films_file, line, "video_id", video.video_id))
             continue
         shown = find_file([folder / "films"], [video.video_id + suffix for suffix in FILM_SUFFIXES])
         films[video.video_id] = Film(**video.model_dump(), path=shown)
     questions: dict[str, Question] = {}
-    for path, line, held in _records(folder, "qa"):
-        try:
-            entry = _checked(path, line, held, _Entry)
-            _once(path, line, "qa_id", entry.qa_id, questions)
-            questions[entry.qa_id] = _question(path, line, entry, films)
-        except MediaError as error:
-            bad(error)
-    return Loaded(films, tuple(questions.values()), tuple(skipped))
+    file, entries = _records(folder, "qa", _Entry, bad)
+    for line, entry in entries:
+        found = _question(file, line, entry, films)
+        if entry.qa_id in questions:
+            bad.append(_twice(file, line, "qa_id", entry.qa_id))
+        elif isinstance(found, DataError):
+            bad.append(found)
+        else:
+            questions[entry.qa_id] = found
+    return Loaded(films, tuple(questions.values()), (films_file, file), tuple(bad))
 
 
-def _question(path: Path, line: int, entry: _Entry, films: dict[str, Film]) -> Question:
+def _question(file: Path, line: int, entry: _Entry, films: dict[str, Film]) -> Question | DataError:
     film = films.get(entry.video_id)
     if film is None:
-        raise _error(path, line, "video_id", f"{entry.video_id!r} is no film of this folder", ", ".join(films))
+        return DataError(
+            f"{entry.video_id!r} is no film of this folder.", file=file, line=line, field="video_id", remedy=REMEDY
+        )
     for number, piece in enumerate(entry.evidence):
         if piece.end_s > film.duration_s + SLACK_S:
-            problem = f"{piece.end_s} s is past the end of {film.video_id!r}"
-            raise _error(path, line, f"evidence.{number}.t1", problem, f"at most {film.duration_s} s")
+            problem = f"{piece.end_s} s is past the end of {film.video_id!r}, at {film.duration_s} s."
+            return DataError(problem, file=file, line=line, field=f"evidence.{number}.t1", remedy=REMEDY)
     return Question(
         entry.qa_id,
         entry.video_id,
@@ -195,63 +189,16 @@ def _question(path: Path, line: int, entry: _Entry, films: dict[str, Film]) -> Q
     )
 
 
-def _records(folder: Path, name: str) -> Iterator[tuple[Path, int, Any]]:
-    """The records of a file, each with the line that it begins in."""
-    path = find_file([folder], [f"{name}.jsonl", f"{name}.json"])
-    if path is None:
-        raise MediaError(
-            f"{str(folder)!r} holds no file '{name}.jsonl'.", expected=f"'{name}.jsonl' or '{name}.json'", remedy=REMEDY
-        )
-    try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise MediaError(f"{str(path)!r} cannot be read: {error}.", remedy=REMEDY) from error
-    lines = [(1, text)] if path.suffix == ".json" else list(enumerate(text.split("\n"), start=1))
-    for line, part in lines:
-        if not part.strip():
-            continue
-        try:
-            held = json.loads(part)
-        except (ValueError, RecursionError) as error:
-            line += getattr(error, "lineno", 1) - 1
-            raise MediaError(f"{str(path)!r}, line {line} is no JSON: {error}.", remedy=REMEDY) from error
-        if path.suffix == ".jsonl":
-            yield path, line, held
-        elif isinstance(held, list):
-            yield from ((path, begins, record) for begins, record in _placed(text))
-        else:
-            raise MediaError(f"{str(path)!r} holds no list.", expected="a JSON list of records", remedy=REMEDY)
+def _records(folder: Path, name: str, form: type[_Form], bad: list[DataError]) -> tuple[Path, list[tuple[int, _Form]]]:
+    """A file and its records, each with the line that it begins in; what is wrong with others is added to `bad`."""
+    file = find_file([folder], [f"{name}.jsonl", f"{name}.json"])
+    if file is None:
+        raise DataError(f"{str(folder)!r} holds neither {name}.jsonl nor {name}.json.", file=None, remedy=REMEDY)
+    read = read_json_lines if file.suffix == ".jsonl" else read_json_list
+    records, broken = read(file, form)
+    bad += broken
+    return file, records
 
 
-def _placed(text: str) -> Iterator[tuple[int, Any]]:
-    """The entries of a JSON list, known to be sound, each with the line that it begins in."""
-    decoder = json.JSONDecoder()
-    place = text.index("[") + 1
-    while True:
-        while text[place] in ", \t\r\n":
-            place += 1
-        if text[place] == "]":
-            return
-        line = text.count("\n", 0, place) + 1
-        held, place = decoder.raw_decode(text, place)
-        yield line, held
-
-
-def _checked(path: Path, line: int, held: Any, form: type[_Form]) -> _Form:
-    try:
-        return form.model_validate(held)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        found = "" if first["type"] == "missing" else f", found {str(first['input'])[:80]!r}"
-        raise _error(path, line, field, f"{first['msg']}{found}") from error
-
-
-def _once(path: Path, line: int, field: str, id_: str, held: dict[str, Any]) -> None:
-    if id_ in held:
-        raise _error(path, line, field, f"{id_!r} stands in an earlier line too", "each once")
-
-
-def _error(path: Path, line: int, field: str, problem: str, expected: str = "") -> MediaError:
-    place = f"{str(path)!r}, line {line}" + (f", field {field!r}" if field else "")
-    return MediaError(f"{place}: {problem}.", expected=expected, remedy=REMEDY)
+def _twice(file: Path, line: int, field: str, id_: str) -> DataError:
+    return DataError(f"{id_!r} stands in an earlier record too.", file=file, line=line, field=field, remedy=REMEDY)
