@@ -6,11 +6,14 @@ can be undone.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 
 from memory.narrative.changes import fold, live_row, log_version
 from memory.narrative.database import HELD, Database, latest_version
 from tools.errors import StoreError
+
+_WORD = re.compile(r"\w+")
 
 
 def merge(sql: sqlite3.Connection, entity_id: str, into_id: str, reason: str) -> int:
@@ -69,6 +72,37 @@ def resolve(database: Database, name: str, source: str, version: int) -> str | N
     while rows := database.read(f"SELECT into_id FROM merges WHERE entity_id = ? AND {HELD}", (at, version, version)):
         at = rows[0][0]
     return at
+
+
+def other_names(database: Database, text: str, source: str, version: int) -> list[str]:
+    """What else those are called that a text names, by the merges and given names of a source at a version; sorted."""
+    held = (source, version, version)
+    pairs = database.read(
+        "SELECT merges.entity_id, merges.into_id FROM merges JOIN records ON records.id = merges.entity_id "
+        "WHERE records.source = ? AND merges.added <= ? AND (merges.retired IS NULL OR merges.retired > ?)",
+        held,
+    )
+    given = database.read(f"SELECT entity_id, name FROM aliases WHERE source = ? AND {HELD}", held)
+    into = dict(pairs)
+
+    def last(id_: str) -> str:
+        while id_ in into:
+            id_ = into[id_]
+        return id_
+
+    names: dict[str, set[str]] = {}
+    for id_ in {id_ for pair in pairs for id_ in pair} | {id_ for id_, _ in given}:
+        for (name,) in database.read("SELECT name FROM records WHERE id = ? LIMIT 1", (id_,)):
+            names.setdefault(last(id_), set()).add(name)
+    for id_, name in given:
+        names.setdefault(last(id_), set()).add(name)
+    folded = f" {' '.join(_WORD.findall(text.casefold()))} "
+    found: set[str] = set()
+    for group in names.values():
+        named = {name for name in group if f" {' '.join(_WORD.findall(name))} " in folded}
+        if named:
+            found |= group - named
+    return sorted(found)
 
 
 def _target(sql: sqlite3.Connection, entity_id: str) -> str | None:

@@ -90,7 +90,8 @@ class NarrativeStore:
 
         Raises:
             StoreError: if the memory is at another version, something retired is not held, a link or chain rests on an
-                event that is not, this process does not write, or the file cannot be written. Then nothing is written.
+                event that is not, a link leads from an effect to its cause (see `memory.narrative.order`), this process
+                does not write, or the file cannot be written. Then nothing is written.
         """
         self._must_write()
         with self._database.transaction() as sql:
@@ -124,6 +125,10 @@ class NarrativeStore:
         of one name, that of the smallest id. Case and blanks do not count.
         """
         return aliases.resolve(self._database, name, source, self._at(as_of))
+
+    def other_names(self, text: str, source: str, as_of: int | None = None) -> list[str]:
+        """What else those are called that a text names, where entities of a source were merged or given more names."""
+        return aliases.other_names(self._database, text, source, self._at(as_of))
 
     def segments(self, source: str, as_of: int | None = None) -> list[Segment]:
         """The segments of a source, by time."""
