@@ -266,6 +266,25 @@ def memory_recall(
     recall_narrative(file, question, _settings(config, None, folder, {}), make_console(), as_json=as_json)
 
 
+@memory_app.command("story")
+def memory_story(
+    file: Annotated[Path, typer.Argument(help="What was built.")],
+    html: Annotated[
+        Path | None, typer.Option(help="Where the page is written (default NAME.story.html, in this folder).")
+    ] = None,
+    png: Annotated[Path | None, typer.Option(help="Draw a PNG here, too.")] = None,
+    as_of: Annotated[int | None, typer.Option(help="The version of the memory (default: the newest).", min=1)] = None,
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Draw events, chains and links on a time line: one page that needs nothing else, and a PNG."""
+    from agent.narrative.story import write_story
+
+    settings = _settings(config, None, folder, {})
+    write_story(file, settings, make_console(), html=html, png=png, as_of=as_of, as_json=as_json)
+
+
 @memory_app.command("reindex")
 def memory_reindex(folder: Folder = None, config: ConfigFile = None) -> None:
     """Make the index of the narrative memory anew; it can always be."""

@@ -1,0 +1,139 @@
+// What the page knows: the story, and which of it is shown. Nothing here touches what is drawn.
+
+const MAX_DRAWN = 400; // events drawn one by one; of more in the stretch shown, those that matter most. Our choice.
+const MAX_ARCS = 300; // links drawn, those that weigh most. Our choice.
+const SPANS = ["caption", "dialogue", "text"];
+
+const records = ({ columns, rows }) => rows.map((row) => Object.fromEntries(columns.map((name, place) => [name, row[place]])));
+
+/** Characters `start` to `end` as the memory counts them: whole characters, of which some are two of a string here. */
+const cut = (text, start, end) => (/[\ud800-\udfff]/.test(text) ? [...text].slice(start, end).join("") : text.slice(start, end));
+const spaced = (text) => text.split(/\s+/).filter(Boolean).join(" ");
+
+function read(given) {
+  const segments = records(given.segments);
+  const chains = records(given.chains).map((chain, number) => ({ ...chain, number }));
+  const types = given.types.map(([name]) => name);
+  const events = records(given.events).map((event, number) => {
+    const quotes = event.spans.map(([segment, field, start, end]) => {
+      const whole = segments[segment][SPANS[field]];
+      return { segment, field: SPANS[field], before: cut(whole, 0, start), told: cut(whole, start, end), after: cut(whole, end) };
+    });
+    const summary = event.summary || spaced(quotes[0].told);
+    const [actors, objects] = [event.actors, event.objects].map((some) => some.map((name) => given.names[name]));
+    const sought = [summary, event.place, event.goal, ...actors, ...objects].join("\n").toLowerCase();
+    const more = { quotes, summary, actors, objects, sought, number, rank: given.ranks[number], links: [], chains: [] };
+    return { ...event, ...more, writer: given.writers[event.writer] };
+  });
+  const links = records(given.links).map((link, number) => {
+    const weight = given.types[link.type][1] * link.confidence;
+    return { ...link, number, weight, type: types[link.type], why: given.whys[link.why] };
+  });
+  for (const link of links) for (const end of [link.src, link.dst]) events[end].links.push(link);
+  for (const event of events) event.links.sort((a, b) => b.weight - a.weight || a.number - b.number);
+  for (const chain of chains) for (const number of chain.events) events[number].chains.push(chain);
+  const [start, end] = [segments[0].start_s, segments.at(-1).end_s];
+  return { ...given, segments, events, links, chains, types, start, end };
+}
+
+const story = read(JSON.parse(document.getElementById("story").textContent));
+const bySections = story.clock === "sections";
+
+/** Write a time as people read it: h:mm:ss, with a decimal where it is not a whole second, or the number of a section. */
+function moment(t) {
+  if (bySections) return `section ${Math.floor(t) + 1}`;
+  const tenths = Math.round(t * 10);
+  const whole = Math.floor(tenths / 10);
+  const two = (number) => String(number).padStart(2, "0");
+  const [hours, minutes, seconds] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60];
+  return (hours ? `${hours}:${two(minutes)}` : `${minutes}`) + `:${two(seconds)}` + (tenths % 10 ? `.${tenths % 10}` : "");
+}
+
+const stretch = (start, end) => (moment(start) === moment(end) || bySections ? moment(start) : `${moment(start)} to ${moment(end)}`);
+const lasting = (span) => (bySections ? `${Math.max(1, Math.round(span))} sections` : moment(span));
+const count = (number, one, many = `${one}s`) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
+const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+
+/** What a person has chosen. */
+const chosen = {
+  from: story.start, to: story.end, // the stretch shown
+  words: "", who: "", lanes: "who",
+  types: new Set(story.types.filter((type) => type !== "next")),
+  chain: null, event: null, // kept
+  at: null, // the event pointed at, or gone to by key
+};
+
+const least = Math.min(bySections ? 1 : 4, story.end - story.start); // the shortest stretch that is shown
+
+function show(from, to) {
+  const width = clamp(to - from, least, story.end - story.start);
+  const start = clamp(from + (to - from - width) / 2, story.start, story.end - width);
+  [chosen.from, chosen.to] = [start, start + width];
+}
+
+/** Where zooming leads: to the event that is pointed at or kept, where it is in view, else to the middle. */
+function middle() {
+  const event = story.events[chosen.at ?? chosen.event];
+  return event && event.start_s >= chosen.from && event.start_s <= chosen.to ? event.start_s : (chosen.from + chosen.to) / 2;
+}
+
+/** Zoom by a factor, below 1 nearer, about a time that stays where it is. */
+function zoom(factor, about = middle()) {
+  show(about - (about - chosen.from) * factor, about + (chosen.to - about) * factor);
+}
+
+const move = (share) => show(chosen.from + share * (chosen.to - chosen.from), chosen.to + share * (chosen.to - chosen.from));
+
+/** Bring a stretch into view, if it is not there: as near as now, or as far as it takes. */
+function reveal(start, end) {
+  if (start >= chosen.from && end <= chosen.to) return;
+  const width = Math.max(chosen.to - chosen.from, (end - start) * 1.2);
+  show((start + end - width) / 2, (start + end + width) / 2);
+}
+
+/** The events that what is sought leaves, and the lanes that these lie in. */
+function filtered() {
+  const words = chosen.words.toLowerCase().split(/\s+/).filter(Boolean);
+  const events = story.events.filter(
+    (event) =>
+      words.every((word) => event.sought.includes(word)) &&
+      (!chosen.who || event.actors.includes(chosen.who) || event.objects.includes(chosen.who)),
+  );
+  const lane = chosen.lanes === "who" ? (event) => event.lane : (event) => event.chains[0]?.number ?? Infinity;
+  const used = [...new Set(events.map(lane))].sort((a, b) => a - b);
+  const most = chosen.lanes === "who" ? used.length : 10; // of many chains, the best have a lane
+  const shown = used.length > most + 1 ? [...used.slice(0, most), Infinity] : used;
+  const place = new Map(shown.map((value, number) => [value, number]));
+  const laneOf = new Map(events.map((event) => [event, place.get(lane(event)) ?? shown.length - 1]));
+  const name = (value) => {
+    if (chosen.lanes === "who") return story.lanes[value] || "others";
+    return value === Infinity ? "no chain shown here" : `chain ${value + 1}`;
+  };
+  return { events, laneOf, lanes: shown.map(name) };
+}
+
+/** What is drawn of the stretch shown: its events by what matters, and how many there are. */
+function inView({ events }) {
+  const here = events.filter((event) => event.end_s >= chosen.from && event.start_s <= chosen.to);
+  const kept = new Set([chosen.event, ...(chosen.chain ? chosen.chain.events : [])]);
+  const order = here.toSorted((a, b) => kept.has(b.number) - kept.has(a.number) || a.rank - b.rank);
+  return { here, drawn: order.slice(0, MAX_DRAWN) };
+}
+
+/**
+ * The links drawn between events that are not filtered out, of which one end at least is drawn. Those over less than
+ * `short` of the time line are left for when it is nearer, but for those of the event that is kept or pointed at.
+ */
+function linksOf(events, drawn, short) {
+  const [known, seen] = [new Set(events.map(({ number }) => number)), new Set(drawn.map(({ number }) => number))];
+  const focus = chosen.at ?? chosen.event;
+  const near = (link) => link.src === focus || link.dst === focus;
+  const wanted = story.links.filter(
+    (link) =>
+      chosen.types.has(link.type) && known.has(link.src) && known.has(link.dst) && (seen.has(link.src) || seen.has(link.dst)),
+  );
+  const long = (link) => Math.abs(story.events[link.dst].start_s - story.events[link.src].start_s) >= short;
+  const shown = wanted.filter((link) => near(link) || long(link));
+  const order = shown.toSorted((a, b) => near(b) - near(a) || b.weight - a.weight);
+  return { drawn: order.slice(0, MAX_ARCS), heavy: shown.length > MAX_ARCS, all: wanted.length };
+}
