@@ -114,13 +114,19 @@ def retrieve(
         StoreError: if the memory cannot be read.
     """
     chosen = options or RetrieveOptions()
-    ranks = rank(store, source, queries, chosen, as_of)
-    scores, via = score(store, ranks, chosen, as_of)
-    order = sorted(scores, key=lambda id_: (-scores[id_], id_))[: chosen.depth]
+    return gather(store, source, rank(store, source, queries, chosen, as_of), chosen, as_of)
+
+
+def gather(
+    store: NarrativeStore, source: str, ranks: Ranks, options: RetrieveOptions, as_of: int | None = None
+) -> Retrieved:
+    """Score what is ranked, and choose what is told of it; see `retrieve`."""
+    scores, via = score(store, ranks, options, as_of)
+    order = sorted(scores, key=lambda id_: (-scores[id_], id_))[: options.depth]
     events = {event.id: event for event in store.events(source, ids=order, as_of=as_of)}
     ranked = tuple(Scored(events[id_], scores[id_], ranks.get(id_, {}), via.get(id_)) for id_ in order if id_ in events)
-    told = _quota(ranked, chosen)
-    chains = _chains(store, {scored.event.id for scored in told}, chosen.chains, as_of)
+    told = _quota(ranked, options)
+    chains = _chains(store, {scored.event.id for scored in told}, options.chains, as_of)
     return Retrieved(ranked, told, chains, sum(_tokens(scored.event) for scored in told))
 
 
