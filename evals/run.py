@@ -17,7 +17,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -34,6 +34,8 @@ from tools.media import mask_credentials
 MODEL_FAILURES = 3
 """The model has failed for good when it fails this often in a row; our choice."""
 
+Drawn = TypeVar("Drawn")
+
 Progress = Callable[[int, int], None]
 """Told how many questions are finished, of how many."""
 
@@ -44,7 +46,7 @@ class RunOptions(BaseModel):
     Attributes:
         groups: the parts or tracks to run; empty is all that are there.
         limit: at most so many questions, drawn by `seed`; a larger limit adds to the same ones. None is all.
-        seed: of the draw, of the intervals, of the model and of the policy `random`.
+        seed: of the draw, of the model and of the policy `random`.
         context_s: seconds before a question that are seen; None is everything (StreamingBench's main setting: 60).
         official_clip: OVO-Bench's clips end at the next whole second, as its authors cut them.
         max_tokens: the most tokens of a letter, a number, yes or no.
@@ -266,7 +268,7 @@ def _record(suite: Suite, sample: Sample, reply: Reply | AttendError) -> Record:
     return Record.model_validate({**base, **taken, **scores, "response": reply.text})
 
 
-def draw(samples: Sequence[Sample], limit: int | None, seed: int) -> list[Sample]:
+def draw(samples: Sequence[Drawn], limit: int | None, seed: int) -> list[Drawn]:
     """At most `limit` samples, in their order; the draw is a prefix of one shuffling, so a larger one holds it."""
     order = list(range(len(samples)))
     random.Random(seed).shuffle(order)

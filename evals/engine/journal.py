@@ -1,0 +1,114 @@
+"""The transcripts of a run as JSON lines: each is on disk before its attempt counts as done, so a kill loses none.
+
+The last line of an attempt counts. A line that a kill cut short is passed over, and removed before the next is added.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pydantic import ValidationError
+
+from evals.engine.suite import Transcript
+from tools.errors import StoreError
+
+SYNC_S = 1.0
+"""How much of a run a power cut may take, in seconds; a killed process loses nothing. Our choice."""
+
+AttemptKey = tuple[str, str, int]
+"""Task, sample id, attempt."""
+
+
+class Journal:
+    """Appends transcripts to a file; a context manager.
+
+    Raises:
+        StoreError: if the file cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._synced_s = time.monotonic()
+
+    def __enter__(self) -> Self:
+        try:
+            _drop_torn_line(self._path)
+            self._file = self._path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise self._failure(error) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._file:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def add(self, transcript: Transcript) -> None:
+        """Write one transcript; it is with the operating system when this returns."""
+        try:
+            self._file.write(transcript.model_dump_json(exclude_defaults=True) + "\n")
+            self._file.flush()
+            if time.monotonic() - self._synced_s >= SYNC_S:
+                os.fsync(self._file.fileno())
+                self._synced_s = time.monotonic()
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: OSError) -> StoreError:
+        return StoreError(
+            f"the transcripts {str(self._path)!r} cannot be written: {error}.",
+            remedy="Make room, then go on with `attend eval resume`.",
+        )
+
+
+def read_transcripts(path: Path) -> Iterator[Transcript]:
+    """Yield what was written, line by line, repeated attempts included; a file that is not there yet holds none.
+
+    Raises:
+        StoreError: if the file cannot be read, or a whole line is no transcript.
+    """
+    if not path.exists():
+        return
+    try:
+        with path.open(encoding="utf-8", newline="\n") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.endswith("\n"):
+                    return
+                yield _transcript(path, number, line)
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"the transcripts {str(path)!r} cannot be read: {error}.") from error
+
+
+def _transcript(path: Path, number: int, line: str) -> Transcript:
+    try:
+        return Transcript.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise StoreError(
+            f"{str(path)!r}, line {number}, field {field!r}: {first['msg']}.",
+            remedy="Remove that line and go on with `attend eval resume`: its attempt is made again.",
+        ) from error
+
+
+def _drop_torn_line(path: Path) -> None:
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end:
+            start = max(0, end - 65_536)
+            file.seek(start)
+            newline = file.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                file.truncate(start + newline + 1)
+                return
+            end = start
+        file.truncate(0)

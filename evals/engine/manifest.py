@@ -1,0 +1,184 @@
+"""What shapes the answers of a run, written beside them: two runs may be told apart, and one be gone on with."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import platform
+import re
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from agent.config import Config
+from evals.engine.suite import Suite
+from tools.errors import StoreError
+from tools.media import mask_credentials
+
+FORMAT = 1
+CONFIG_PARTS = ("mllm", "media", "memory", "limits", "quota_mb", "take_notes")
+"""What of the settings shapes an answer; the rest, such as web addresses for alerts, is kept out of manifests."""
+
+_BLOB = re.compile(r"[0-9a-f]{64}")
+_WEIGHTS = ("*.safetensors", "*.gguf", "*.bin", "*.pt", "*.onnx")
+GIT_S = 10.0
+
+
+class Manifest(BaseModel):
+    """A run.
+
+    Attributes:
+        suite: its name, or the file that holds it.
+        version: of the suite.
+        attend: the project's version.
+        git: the commit of the checkout, with "+changes" where the tree had any; "" without one.
+        packages: sha256 over names and versions of all installed packages.
+        python, machine: what it ran on.
+        device: where local weights run, as set.
+        model: the model string, credentials masked.
+        weights: sha256 of local weights or of a script, by file name.
+        prompts: sha256 of the suite's templates, by name.
+        files: sha256 of the annotation, by file name.
+        options: the suite's own options.
+        data: the data folder, or "".
+        seed, attempts, limit, skip_bad, limit_s, blind: of the run; see `evals.engine.run.RunOptions`.
+        settings: those of the agent and the model that shape answers.
+        samples: how many samples were drawn, broken ones included.
+        bad: the broken ones that were passed over, in words.
+        started: when it began, UTC.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: int = FORMAT
+    suite: str
+    version: int
+    attend: str
+    git: str
+    packages: str
+    python: str
+    machine: str
+    device: str
+    model: str
+    weights: dict[str, str]
+    prompts: dict[str, str]
+    files: dict[str, str]
+    options: dict[str, Any]
+    data: str
+    seed: int
+    attempts: int
+    limit: int | None
+    skip_bad: bool
+    limit_s: float | None
+    blind: bool
+    settings: dict[str, Any]
+    samples: int
+    bad: tuple[str, ...]
+    started: str
+
+
+def environment() -> dict[str, Any]:
+    """The parts of a manifest that say where a run took place."""
+    return {
+        "attend": importlib.metadata.version("attend-agent"),
+        "git": git_revision(Path(__file__).parent),
+        "packages": package_hash(),
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def shaping(suite: Suite, spec: str, config: Config, files: Iterable[Path]) -> dict[str, Any]:
+    """The parts of a manifest that say what was asked and who answered."""
+    return {
+        "version": suite.version,
+        "device": config.mllm.device,
+        "model": mask_credentials(spec),
+        "weights": weight_hashes(spec),
+        "prompts": {name: _sha256(text.encode()) for name, text in sorted(suite.prompts.items())},
+        "files": {path.name: file_hash(path) for path in files},
+        "settings": config.model_dump(mode="json", include=set(CONFIG_PARTS)),
+    }
+
+
+def git_revision(folder: Path) -> str:
+    """The commit that a folder is checked out at, "+changes" added where tracked files differ; "" without one."""
+    try:
+        commit = _git(folder, "rev-parse", "HEAD")
+        return commit + ("+changes" if _git(folder, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def package_hash() -> str:
+    """A sha256 over the names and versions of all installed packages."""
+    installed = {f"{found.name.lower()}=={found.version}" for found in importlib.metadata.distributions()}
+    return _sha256("\n".join(sorted(installed)).encode())
+
+
+def weight_hashes(spec: str) -> dict[str, str]:
+    """The sha256 of the files that a local model is read from, by name; empty for servers."""
+    kind, _, rest = spec.partition(":")
+    if kind in ("openai", "baseline"):
+        return {}
+    if kind in ("scripted", "replay"):
+        return {Path(rest).name: file_hash(Path(rest))}
+    if kind == "embedded":
+        from agent.mllm.embedded import weights
+
+        package = Path(weights.__file__).parent
+        return {path.name: file_hash(path) for path in (*sorted(package.glob("*.safetensors")), weights.gguf_path())}
+    folder = Path(rest if kind == "hf" else spec).expanduser()
+    if kind == "hf" and not folder.is_dir():
+        folder = _cached_snapshot(rest) or folder
+    return {path.name: _weight_hash(path) for pattern in _WEIGHTS for path in sorted(folder.glob(pattern))}
+
+
+def differing(old: Manifest, new: Mapping[str, Any]) -> list[str]:
+    """What of some parts is not as a manifest has it, in words."""
+    held = old.model_dump(mode="json")
+    return [
+        f"{name} was {_short(held[name])}, is {_short(value)}" for name, value in new.items() if held[name] != value
+    ]
+
+
+def file_hash(path: Path) -> str:
+    """The sha256 of a file. Raises StoreError if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise StoreError(f"{str(path)!r} cannot be read: {error}.") from error
+
+
+def _weight_hash(path: Path) -> str:
+    # The cache of Hugging Face names large files by their sha256: they need not be read again.
+    target = path.resolve().name
+    return target if _BLOB.fullmatch(target) else file_hash(path)
+
+
+def _cached_snapshot(name: str) -> Path | None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=GIT_S, check=True)
+    return done.stdout.strip()
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."

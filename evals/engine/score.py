@@ -1,0 +1,73 @@
+"""Scoring what was kept of a run: the suite's pure function over every transcript, and the results as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from evals.engine.journal import AttemptKey
+from evals.engine.prepare import Prepared
+from evals.engine.suite import Judged, Picture, Sample, Scored, Suite, Transcript
+from evals.results import RunResults, SampleResult
+from tools.errors import ConfigError
+
+SHOWN = 500
+"""Characters of a text that the results keep; our choice."""
+
+
+def score_one(suite: Suite, sample: Sample, transcript: Transcript) -> Scored:
+    """The suite's score of an attempt; one that failed is not put to it."""
+    return Scored(failure=transcript.failure) if transcript.failure else suite.score(sample, transcript)
+
+
+def score_all(
+    prepared: Prepared, transcripts: Mapping[AttemptKey, Transcript], attempts: int, manifest: Mapping[str, Any]
+) -> RunResults:
+    """Score every attempt of a run; samples that could not be put count as failures of the data.
+
+    Raises:
+        ConfigError: if an attempt has not been made.
+    """
+    suite = prepared.suite
+    results: list[SampleResult] = []
+    judged: list[Judged] = []
+    for epoch in range(1, attempts + 1):
+        for sample in prepared.samples:
+            transcript = transcripts.get((sample.task or suite.name, sample.id, epoch))
+            if transcript is None:
+                missing = len(prepared.samples) * attempts - len(transcripts)
+                raise ConfigError(
+                    f"{missing} of {len(prepared.samples) * attempts} attempts are not made yet.",
+                    remedy="Go on with `attend eval resume`.",
+                )
+            scored = score_one(suite, sample, transcript)
+            judged.append((sample, transcript, scored))
+            results.append(_result(suite, sample, transcript, scored))
+        results += [
+            SampleResult(suite=suite.name, task=bad.task, id=bad.id, epoch=epoch, cluster=bad.cluster, failure="data")
+            for bad in prepared.bad
+        ]
+    figures = dict(suite.figures(judged)) if suite.figures else {}
+    return RunResults(manifest={**manifest, **({"figures": figures} if figures else {})}, samples=tuple(results))
+
+
+def _result(suite: Suite, sample: Sample, transcript: Transcript, scored: Scored) -> SampleResult:
+    asked = [part for part in sample.prompt if not isinstance(part, Picture)] or list(sample.questions)
+    return SampleResult(
+        suite=suite.name,
+        task=transcript.task,
+        id=sample.id,
+        epoch=transcript.epoch,
+        cluster=sample.cluster or sample.id,
+        value=scored.value,
+        failure=scored.failure,
+        slices={**sample.slices, **scored.slices},
+        prediction=transcript.answer[:SHOWN],
+        reference=sample.reference[:SHOWN],
+        question="\n".join(asked)[:SHOWN],
+        frame_ids=transcript.frame_ids,
+        seconds=transcript.seconds,
+        tokens_in=transcript.tokens_in,
+        tokens_out=transcript.tokens_out,
+        model_calls=transcript.model_calls,
+    )

@@ -1,0 +1,259 @@
+"""Putting one sample to a model, as a plain prompt, to the agent's whole loop, or through a suite's own dialogue.
+
+Nothing here knows inspect-ai: how a model is called (`Generate`) and how a tool call is traced (`Trace`) is handed in,
+so that a bench can run the same attempts without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any, Protocol
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langgraph.errors import GraphRecursionError
+from pydantic import ValidationError
+
+from agent.assistant import Assistant, open_assistant
+from agent.config import Config, known_settings
+from agent.events import Answered, Needs, ToolCalled, ToolReturned
+from agent.mllm.blocks import text_of
+from agent.mllm.protocol import MLLM
+from agent.mllm.scripted import Scripted
+from evals.engine.data import DataError
+from evals.engine.media import picture_block
+from evals.engine.observed import Account, Generate, Observed
+from evals.engine.suite import Dialogue, Message, Part, Sample, Suite, ToolUse, Transcript
+from evals.results import Failure
+from tools.ask_user import NEEDS_NEW_FRAME
+from tools.errors import AttendError, MediaError, ModelError
+
+NO_LIMIT_S = 86_400.0
+"""The agent's own limit on the seconds of a question would count waiting for other samples; see `Settings.limit_s`."""
+
+CANNOT_HELP = "I cannot help with that."
+CANNOT_SHOW = "I cannot show anything else."
+
+
+class Trace(Protocol):
+    """Where the tool calls of an attempt are told of."""
+
+    def span(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Open a span for one tool call."""
+
+    def note(self, data: Mapping[str, Any]) -> None:
+        """Write down arguments or a result within the open span."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all attempts of a run share.
+
+    Attributes:
+        config: settings of the agent and of the model.
+        seed: of the run.
+        limit_s: the longest an attempt may take, in seconds; None is no limit.
+        blind: whether pictures and sources are kept from the model, to measure what the words alone give away.
+    """
+
+    config: Config
+    seed: int = 0
+    limit_s: float | None = None
+    blind: bool = False
+
+
+@dataclass
+class _Course:
+    """What has happened so far in an attempt; it outlives a failure."""
+
+    answers: list[str] = field(default_factory=list)
+    tools: list[ToolUse] = field(default_factory=list)
+    outcome: dict[str, Any] = field(default_factory=dict)
+
+
+async def attempt(
+    suite: Suite, sample: Sample, epoch: int, model: MLLM, generate: Generate, trace: Trace, settings: Settings
+) -> Transcript:
+    """Put a sample once. What goes wrong with the model, the data or a limit is told in the transcript.
+
+    Raises:
+        AttendError: if the machine fails, such as a full disk; the run cannot go on.
+    """
+    started, account, course = time.monotonic(), Account(), _Course()
+    seed = attempt_seed(settings.seed, sample, epoch)
+    fresh = model.for_sample(sample.id) if isinstance(model, Scripted) else model.reseeded(seed)
+    observed = Observed.over(fresh, generate, account)
+    failure: Failure = ""
+    problem = ""
+    try:
+        async with asyncio.timeout(settings.limit_s):
+            await _put(suite, sample, observed, trace, settings, Random(seed), course)
+    except ModelError as error:
+        failure, problem = "model", str(error)
+    except (DataError, MediaError) as error:
+        failure, problem = "data", str(error)
+    except (TimeoutError, GraphRecursionError) as error:
+        failure = "limit"
+        problem = f"it took longer than {settings.limit_s} s." if isinstance(error, TimeoutError) else str(error)
+    except _Unhelped as error:
+        failure, problem = "tool", str(error)
+    return Transcript(
+        task=sample.task or suite.name,
+        id=sample.id,
+        epoch=epoch,
+        answers=tuple(course.answers),
+        tools=tuple(course.tools),
+        outcome=course.outcome,
+        failure=failure,
+        problem=problem,
+        frame_ids=tuple(account.frame_ids),
+        seconds=round(time.monotonic() - started, 3),
+        tokens_in=account.tokens_in,
+        tokens_out=account.tokens_out,
+        model_calls=account.calls,
+    )
+
+
+def attempt_seed(seed: int, sample: Sample, epoch: int) -> int:
+    """A seed for one attempt, below 2^32, that depends on nothing but the run's seed and which attempt it is."""
+    named = "\0".join((str(seed), sample.task, sample.id, str(epoch)))
+    return int.from_bytes(hashlib.sha256(named.encode()).digest()[:4], "big")
+
+
+async def _put(
+    suite: Suite, sample: Sample, model: Observed, trace: Trace, settings: Settings, rng: Random, course: _Course
+) -> None:
+    if suite.solve == "agent" and not settings.blind:
+        await _put_to_agent(sample, model, trace, settings.config, course)
+    elif suite.solve == "model" or suite.solve == "agent":
+        parts = sample.prompt or ("\n".join(sample.questions),)
+        if settings.blind:
+            parts = tuple(part for part in parts if isinstance(part, str))
+        messages = [Message("system", (sample.system,))] if sample.system else []
+        await _respond(sample, model, course, [*messages, Message("user", parts)], sample.max_tokens)
+    else:
+        course.outcome = dict(await _talk(suite.solve, sample, model, rng, course))
+
+
+def _talk(
+    dialogue: Dialogue, sample: Sample, model: Observed, rng: Random, course: _Course
+) -> Awaitable[Mapping[str, Any]]:
+    async def respond(messages: Sequence[Message], *, max_tokens: int | None = None) -> str:
+        return await _respond(sample, model, course, messages, max_tokens or sample.max_tokens)
+
+    return dialogue(sample, respond, rng)
+
+
+async def _respond(
+    sample: Sample, model: Observed, course: _Course, messages: Sequence[Message], max_tokens: int | None
+) -> str:
+    prompt = (
+        await asyncio.to_thread(_as_prompt, messages, sample)
+        if _has_pictures(messages)
+        else _as_prompt(messages, sample)
+    )
+    reply = await model.ask(prompt, {} if max_tokens is None else {"max_tokens": max_tokens})
+    course.answers.append(text_of(reply))
+    return course.answers[-1]
+
+
+def _has_pictures(messages: Sequence[Message]) -> bool:
+    return any(not isinstance(part, str) for message in messages for part in message.parts)
+
+
+def _as_prompt(messages: Sequence[Message], sample: Sample) -> list[BaseMessage]:
+    forms = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
+    return [forms[message.role](content=_content(message.parts, sample)) for message in messages]
+
+
+def _content(parts: Sequence[Part], sample: Sample) -> Any:
+    if len(parts) == 1 and isinstance(parts[0], str):
+        return parts[0]
+    return [{"type": "text", "text": part} if isinstance(part, str) else picture_block(part, sample) for part in parts]
+
+
+async def _put_to_agent(sample: Sample, model: Observed, trace: Trace, config: Config, course: _Course) -> None:
+    replies = iter(sample.replies)
+    course.outcome = {"citations": [], "unverified": []}
+    with tempfile.TemporaryDirectory(prefix="attend-eval-", ignore_cleanup_errors=True) as folder:
+        own = _with_settings(config, {**sample.settings, "folder": Path(folder), "limits.seconds": NO_LIMIT_S}, sample)
+        async with open_assistant(sample.source, own, thread="evaluation", model=model) as assistant:
+            await assistant.watch()
+            for question in sample.questions:
+                answered = await _ask(assistant, question, replies, trace, course)
+                course.answers.append(answered.answer.text)
+                course.outcome["citations"].append([citation.t_s for citation in answered.answer.citations])
+                course.outcome["unverified"].append(list(answered.answer.unverified))
+
+
+async def _ask(assistant: Assistant, question: str, replies: Any, trace: Trace, course: _Course) -> Answered:
+    events: AsyncIterator[Any] = assistant.ask(question)
+    async with AsyncExitStack() as stack:
+        called: ToolCalled | None = None
+        while True:
+            async for event in events:
+                if isinstance(event, ToolCalled) and called is None:
+                    called = event
+                    await stack.enter_async_context(trace.span(event.name))
+                    trace.note({"args": event.args})
+                elif isinstance(event, ToolReturned) and called is not None:
+                    use = ToolUse(name=event.name, args=called.args, ok=event.ok, text=event.text)
+                    course.tools.append(use)
+                    trace.note({"ok": event.ok, "text": event.text, "frames": [f.frame_id for f in event.frames]})
+                    await stack.aclose()
+                    called = None
+            if isinstance(event, Answered):
+                return event
+            assert isinstance(event, Needs)
+            reply = _reply(event, replies)
+            if reply is None:
+                if called is not None:
+                    course.tools.append(ToolUse(name=called.name, args=called.args, ok=False, text="(no reply)"))
+                await assistant.give_up()
+                raise _Unhelped(f"the agent asked {event.request.request!r}, and the sample has no reply that fits.")
+            trace.note({"reply": reply})
+            events = assistant.reply(reply)
+
+
+def _reply(needs: Needs, replies: Any) -> str | None:
+    """What the person says, or None where the agent's choices leave nothing to say."""
+    if needs.problem:
+        return None
+    given = next(replies, None)
+    if given is not None:
+        return str(given)
+    if needs.request.kind == "choose":
+        return None
+    return CANNOT_SHOW if needs.request.kind in NEEDS_NEW_FRAME else CANNOT_HELP
+
+
+def _with_settings(config: Config, settings: Mapping[str, Any], sample: Sample) -> Config:
+    held, known = config.model_dump(), known_settings()
+    try:
+        for dotted, value in settings.items():
+            if dotted not in known:
+                raise DataError(
+                    f"sample {sample.id!r} sets {dotted!r}, which is no setting.", file=sample.file, line=sample.line
+                )
+            *path, name = dotted.split(".")
+            place = held
+            for part in path:
+                place = place[part]
+            place[name] = value
+        return Config.model_validate(held)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        problem = f"sample {sample.id!r} sets {where} to {first['input']!r}: {first['msg']}."
+        raise DataError(problem, file=sample.file, line=sample.line) from error
+
+
+class _Unhelped(AttendError):
+    """The agent asked the person for something that the sample has no answer to."""
