@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -28,7 +27,7 @@ Key = tuple[str, str, int]
 
 
 class SampleResult(BaseModel):
-    """One attempt at one sample. It has either a value or a failure, never both, so that nothing is averaged in silently.
+    """One attempt at one sample: it has either a value or a failure, so that no failure is averaged in unseen.
 
     Attributes:
         suite: the suite's name.
@@ -120,15 +119,15 @@ def save_results(results: RunResults, path: Path) -> None:
         ) from error
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
+            with unfinished.open("w", encoding="utf-8", newline="\n") as file:
                 file.write(head + "\n")
                 for sample in results.samples:
                     file.write(sample.model_dump_json(exclude_defaults=True) + "\n")
-            Path(name).replace(path)
+            unfinished.replace(path)
         finally:
-            Path(name).unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(
             f"the results {str(path)!r} cannot be written: {error}.", remedy="Name another file, or make room."

@@ -1,19 +1,28 @@
-"""Shares with intervals: micro and macro averages, bootstrapped over clusters."""
+"""Means of scores with intervals that know of clusters, and what several attempts at a sample tell.
+
+Samples about one video, picture or patient are not independent, so clusters are what an interval has to count. The
+standard error of a mean over clusters is that of a ratio (Cochran, Sampling Techniques, 6.3; Miller 2024, Adding Error
+Bars to Evals, 2.2), with the correction CR2 and its degrees of freedom (Bell and McCaffrey 2002, Survey Methodology
+28:169), which do not assume many clusters or equal ones. The interval is Wilson's (1927) at the sample size that the
+standard error is worth: it stays within 0 and 1 and holds near both ends (Franco et al. 2019, J. Survey Statistics and
+Methodology 7:334). Of the methods compared by `evals.bench.coverage`, this one keeps closest to 95%.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-RESAMPLES = 2_000
-"""Bootstrap resamples behind an interval; our choice."""
-
-TAIL = 0.025
-"""What an interval of 95% leaves out on each side."""
+CONFIDENCE = 0.95
+"""Of every interval."""
+_NONE = 1e-20
+"""Variances below this are rounding errors."""
 
 Average = Literal["micro", "macro", "groups"]
 
@@ -29,7 +38,10 @@ class Outcome:
 
 
 class Rate(BaseModel):
-    """A share, and its 95% interval; no interval where there are fewer than two clusters, no value where n is 0."""
+    """A mean of scores from 0 to 1 and its 95% interval.
+
+    There is no interval where there are fewer than two clusters, and no value where n is 0.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -39,54 +51,164 @@ class Rate(BaseModel):
     high: float | None = None
 
 
-def rate(outcomes: Sequence[Outcome], average: Average = "micro", *, seed: int = 0) -> Rate:
-    """Return the share of right outcomes with a percentile interval from resampling whole clusters.
+@dataclass(frozen=True)
+class ClusterMean:
+    """A mean over clustered samples with its standard error.
 
-    Where all outcomes are alike the interval is Clopper and Pearson's, one trial a cluster.
+    Attributes:
+        n: samples.
+        clusters: clusters that they lie in.
+        mean: the weighted mean.
+        se: the standard error CR2; not a number where there is one cluster.
+        df: Bell and McCaffrey's degrees of freedom of `se`.
+    """
+
+    n: int
+    clusters: int
+    mean: float
+    se: float
+    df: float
+
+
+def rate(outcomes: Sequence[Outcome], average: Average = "micro") -> Rate:
+    """Return the share of right outcomes with its interval.
 
     Args:
         outcomes: one for each sample.
         average: `micro` weighs samples alike, `macro` tasks, and `groups` takes macro in each group, then weighs
             groups alike.
-        seed: of the resampling; the same outcomes in the same order give the same interval.
     """
-    if not outcomes:
-        return Rate(n=0)
-    clusters = {name: row for row, name in enumerate(dict.fromkeys(o.cluster for o in outcomes))}
-    columns = {key: column for column, key in enumerate(dict.fromkeys((o.group, o.task) for o in outcomes))}
-    count = np.zeros((len(clusters), len(columns)))
-    right = np.zeros_like(count)
-    for o in outcomes:
-        place = clusters[o.cluster], columns[o.group, o.task]
-        count[place] += 1
-        right[place] += o.right
-    groups = [group for group, _ in columns]
-    value = float(_average(right.sum(0)[None], count.sum(0)[None], groups, average)[0])
-    if len(clusters) < 2:
-        return Rate(n=len(outcomes), value=value)
-    if right.sum() in (0, len(outcomes)):
-        # Resampling what is all alike shows no spread: the exact binomial bound, with clusters as the trials.
-        slack = 1 - TAIL ** (1 / len(clusters))
-        return Rate(n=len(outcomes), value=value, low=max(0.0, value - slack), high=min(1.0, value + slack))
-    drawn = np.random.default_rng(seed).multinomial(
-        len(clusters), np.full(len(clusters), 1 / len(clusters)), size=RESAMPLES
-    )
-    values = _average(drawn @ right, drawn @ count, groups, average)
-    low, high = np.quantile(values, [TAIL, 1 - TAIL])
-    return Rate(n=len(outcomes), value=value, low=float(low), high=float(high))
-
-
-def _average(right: np.ndarray, count: np.ndarray, groups: Sequence[str], average: Average) -> np.ndarray:
-    """Averages of shape (B,) of right and count, both (B, tasks); a task that was not drawn takes no part."""
+    values, clusters = [float(o.right) for o in outcomes], [o.cluster for o in outcomes]
     if average == "micro":
-        return right.sum(1) / count.sum(1)
-    share = np.divide(right, count, out=np.full(right.shape, np.nan), where=count > 0)
-    if average == "macro":
-        return np.nanmean(share, axis=1)
-    names = list(dict.fromkeys(groups))
-    means = np.full((len(right), len(names)), np.nan)
-    for column, name in enumerate(names):
-        part = share[:, [group == name for group in groups]]
-        drawn = ~np.isnan(part).all(axis=1)
-        means[drawn, column] = np.nanmean(part[drawn], axis=1)
-    return np.nanmean(means, axis=1)
+        return score_interval(values, clusters)
+    strata = [(o.group, o.task) for o in outcomes]
+    size = Counter(strata)
+    tasks = Counter(group for group, _ in size)
+    share = {
+        (group, task): 1 / n / (len(size) if average == "macro" else len(tasks) * tasks[group])
+        for (group, task), n in size.items()
+    }
+    return score_interval(values, clusters, weights=[share[stratum] for stratum in strata], strata=strata)
+
+
+def score_interval(
+    values: Sequence[float],
+    clusters: Sequence[Hashable],
+    *,
+    weights: Sequence[float] | None = None,
+    strata: Sequence[Hashable] | None = None,
+) -> Rate:
+    """Return the mean of scores from 0 to 1 with its 95% interval.
+
+    Args:
+        values: of shape (n,), each from 0 to 1.
+        clusters: the cluster of each value. Where each is a cluster of its own, all are 0 or 1 and weigh alike, the
+            interval is Wilson's own.
+        weights: of shape (n,); None weighs all alike.
+        strata: parts whose shares of the weight are given, such as tasks in a macro average.
+    """
+    if not values:
+        return Rate(n=0)
+    found = cluster_mean(values, clusters, weights=weights, strata=strata)
+    if found.clusters < 2:
+        return Rate(n=found.n, value=found.mean)
+    if weights is None and found.clusters == found.n and all(value in (0, 1) for value in values):
+        low, high = wilson(sum(values), found.n)
+    else:
+        low, high = _score_ends(found, float(np.var(values)) / found.n)
+    return Rate(n=found.n, value=found.mean, low=low, high=high)
+
+
+def cluster_mean(
+    values: Sequence[float],
+    clusters: Sequence[Hashable],
+    *,
+    weights: Sequence[float] | None = None,
+    strata: Sequence[Hashable] | None = None,
+) -> ClusterMean:
+    """Return a mean with its standard error over clusters; any finite values, n at least 1, else as `score_interval`.
+
+    With the weights w of a cluster g adding up to W_g of 1 in all, and e the distance of each value from the mean of
+    its stratum, the variance is sum_g (sum_g w e)^2 / (1 - W_g). For equal clusters the degrees of freedom are their
+    number less one.
+    """
+    x = np.asarray(values, float)
+    w = np.full(len(x), 1 / len(x)) if weights is None else np.asarray(weights, float) / math.fsum(weights)
+    place = _places(clusters)
+    mean = math.fsum(x) / len(x) if weights is None else math.fsum(w * x)
+    centre = mean
+    if strata is not None:
+        layer = _places(strata)
+        centre = (np.bincount(layer, w * x) / np.bincount(layer, w))[layer]
+    share = np.bincount(place, w)
+    if len(share) < 2:
+        return ClusterMean(len(x), len(share), mean, math.nan, math.nan)
+    residual = np.bincount(place, w * (x - centre))
+    variance = float((residual**2 / (1 - share)).sum())
+    se = math.sqrt(variance) if variance > _NONE else 0.0
+    return ClusterMean(len(x), len(share), mean, se, _degrees(share))
+
+
+def wilson(right: float, n: float, quantile: float | None = None) -> tuple[float, float]:
+    """Return Wilson's score interval of a share (Wilson 1927, J. American Statistical Association 22:209).
+
+    Args:
+        right: how many are right.
+        n: of how many; both may be fractions where they stand for a sample size in effect.
+        quantile: of the reference distribution; None is the normal one's at 95%.
+    """
+    from scipy.special import ndtri
+
+    z = float(ndtri(0.5 + CONFIDENCE / 2)) if quantile is None else quantile
+    share, spread = right / n, z * z / n
+    middle = (share + spread / 2) / (1 + spread)
+    half = z / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))
+    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
+
+
+def pass_at_k(right: int, n: int, k: int) -> float:
+    """Return the chance that one of k attempts is right, unbiased, of n attempts with `right` right ones.
+
+    Chen et al. 2021, Evaluating Large Language Models Trained on Code, equation 1: 1 - C(n - right, k) / C(n, k).
+    """
+    return 1 - math.comb(n - right, k) / math.comb(n, k)
+
+
+def pass_hat_k(right: int, n: int, k: int) -> float:
+    """Return the chance that k attempts are all right, unbiased: C(right, k) / C(n, k) (Yao et al. 2024, tau-bench)."""
+    return math.comb(right, k) / math.comb(n, k)
+
+
+def flip_rate(right: int, n: int) -> float:
+    """Return the chance that two of n attempts, drawn without putting back, disagree; n is 2 or more."""
+    return 2 * right * (n - right) / (n * (n - 1))
+
+
+def _score_ends(found: ClusterMean, unclustered: float) -> tuple[float, float]:
+    """Wilson's interval at the sample size that has the same variance.
+
+    Where clusters do not differ at all, the variance is that of samples without clusters; where samples do not differ
+    either, the size is the geometric mean of clusters and samples: our choice, which covers as well as the number of
+    clusters, with intervals half as wide.
+    """
+    from scipy.special import stdtrit
+
+    variance = found.se**2 or unclustered
+    mean = min(1.0, max(0.0, found.mean))
+    n = mean * (1 - mean) / variance if variance > _NONE else math.sqrt(found.clusters * found.n)
+    return wilson(mean * n, n, float(stdtrit(found.df, 0.5 + CONFIDENCE / 2)))
+
+
+def _degrees(share: np.ndarray) -> float:
+    """Bell and McCaffrey's degrees of freedom for a mean, from the share of the weight in each cluster, (G,).
+
+    With p_g the vector that yields the g-th term of the variance, they are (sum_g p_g'p_g)^2 / sum_gh (p_g'p_h)^2; for
+    weights alike p_g'p_g = share_g, and p_g'p_h = -share_g share_h / sqrt((1 - share_g)(1 - share_h)).
+    """
+    b = share**2 / (1 - share)
+    return float(1 / ((share**2).sum() + b.sum() ** 2 - (b**2).sum()))
+
+
+def _places(labels: Sequence[Hashable]) -> np.ndarray:
+    number: dict[Hashable, int] = {}
+    return np.array([number.setdefault(label, len(number)) for label in labels])

@@ -50,7 +50,7 @@ class Scoring(BaseModel):
 
 
 class Summary(BaseModel):
-    """The outcome of a run; intervals are 95%, bootstrapped over videos."""
+    """The outcome of a run; intervals are 95%, and count videos."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -76,9 +76,9 @@ def summarise(run: Run) -> Summary:
     records = run.records
     seen = [record for record in records if record.error is None]
     timed = [record for record in records if record.in_time is not None]
-    scorings = {name: _scoring(records, name, run.manifest.seed) for name in ("official", "strict")}
+    scorings = {name: _scoring(records, name) for name in ("official", "strict")}
     if timed:
-        scorings["in_time"] = _scoring(timed, "in_time", run.manifest.seed)
+        scorings["in_time"] = _scoring(timed, "in_time")
     failures = Counter(f"{record.video}: {record.error}" for record in records if record.error is not None)
     tokens = [record.tokens for record in seen if record.tokens is not None]
     return Summary(
@@ -142,19 +142,19 @@ def show_summary(summary: Summary, console: Console) -> None:
     console.print(f"log: {safe(summary.log)}", soft_wrap=True)
 
 
-def _scoring(records: Sequence[Record], name: ScoringName, seed: int) -> Scoring:
+def _scoring(records: Sequence[Record], name: ScoringName) -> Scoring:
     outcomes = [_outcome(record, name) for record in records]
     answered = [_outcome(record, name) for record in records if record.answered]
     groups = list(dict.fromkeys(record.group for record in records))
     tasks = list(dict.fromkeys(record.task for record in records))
     parts = {group: [outcome for outcome in outcomes if outcome.group == group] for group in groups}
     return Scoring(
-        micro=rate(outcomes, seed=seed),
-        macro=rate(outcomes, "macro", seed=seed),
-        mean_of_parts=rate(outcomes, "groups", seed=seed),
-        answered_only=rate(answered, seed=seed),
-        parts={g: Part(micro=rate(part, seed=seed), macro=rate(part, "macro", seed=seed)) for g, part in parts.items()},
-        tasks={task: rate([o for o in outcomes if o.task == task], seed=seed) for task in tasks},
+        micro=rate(outcomes),
+        macro=rate(outcomes, "macro"),
+        mean_of_parts=rate(outcomes, "groups"),
+        answered_only=rate(answered),
+        parts={g: Part(micro=rate(part), macro=rate(part, "macro")) for g, part in parts.items()},
+        tasks={task: rate([o for o in outcomes if o.task == task]) for task in tasks},
     )
 
 

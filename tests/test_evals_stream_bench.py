@@ -1,7 +1,6 @@
 """The benchmark of streams: its truth is exact, nothing later is seen, and it can say that ours fails."""
 
 import json
-import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -21,7 +20,7 @@ from evals.bench.streams.questions import AGES, Question, ask_about
 from evals.bench.streams.replay import EVEN, OURS, TOKENS, Asked, Known, make_rows, replay
 from evals.bench.streams.report import Point, must_hold, where_last_wins
 from evals.bench.streams.scenes import gather_scenes
-from evals.bench.streams.scoring import held, is_right, paired_difference
+from evals.bench.streams.scoring import held, is_right
 from evals.bench.streams.stream import WORDS, Stream
 from memory.stream.encoders import load_encoder
 from memory.stream.notes import Notes
@@ -182,28 +181,6 @@ def test_evidence_is_held_in_the_detail_in_which_it_is_shown() -> None:
     assert held(both, [(11.0, "fuzzy"), (20.0, "clear")]) == "fuzzy"
     assert held(both, [(20.0, "clear")]) == "no"
     assert held(one, [(12.0, "clear"), (9.9, "clear")]) == "no"
-
-
-def test_a_difference_by_hand_and_no_interval_for_few_streams() -> None:
-    ours, rival = {1: True, 2: True, 3: False, 4: True}, {1: False, 2: True, 3: False, 4: True}
-    found = paired_difference(ours, rival, {1: 0, 2: 0, 3: 1, 4: 1})
-    assert (found.mean, found.n) == (0.25, 4)
-    assert math.isnan(found.low)
-
-
-def test_intervals_of_differences_cover_the_truth() -> None:
-    random = np.random.default_rng(5)
-    covered = 0
-    for _ in range(400):
-        lean = random.normal(0.2, 0.15, 10)
-        ours, rival, cluster = {}, {}, {}
-        for key in range(120):
-            stream = key % 10
-            cluster[key], ours[key] = stream, True
-            rival[key] = bool(random.random() > min(max(lean[stream], 0.0), 1.0))
-        found = paired_difference(ours, rival, cluster)
-        covered += found.low <= 0.2 <= found.high
-    assert 0.92 <= covered / 400 <= 0.98
 
 
 def points(ours_old: float, rival_old: float, ours_now: float = 1.0) -> dict[str, list[Point]]:

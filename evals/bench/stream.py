@@ -4,7 +4,7 @@
 
 Synthetic streams at one frame a second (see `evals.bench.streams.stream`) go through every policy; every fourth has a
 still stretch of an hour. Questions are asked at exact times; nothing later has been seen then. By the age of the
-evidence, with 95% intervals from resampling whole streams, it measures
+evidence, with 95% intervals that count streams, it measures
 
 - recall: a frame in which the evidence is in view is among those shown, in a detail in which the words are legible;
 - answers: the model, shown these frames through the prompt that the agent builds, answers right. Code decides: the
@@ -14,8 +14,8 @@ Budgets are of what is shown for a question. Ours also holds 256 key moments and
 `ours, question unknown` does not read it, and `ours, moments at even times` holds as many frames at even times instead
 of those at turns. CurveStream's rows score with the encoder that is named, since the paper's is not in a package.
 
-Differences to ours are paired, with Student's t over streams. Also: the time to push a frame through ours, written to
-disk as it is live, and through CurveStream, in turns, once ours is full. Notes are taken by `agent.notes.note_frame` on
+Differences to ours are paired, with such intervals. Also: the time to push a frame through ours, written to disk as it
+is live, and through CurveStream, in turns, once ours is full. Notes are taken by `agent.notes.note_frame` on
 the frames that the agent would note, as often as it would where time plays, though not in the background; their time is
 reported apart.
 
@@ -51,8 +51,9 @@ from evals.bench.streams.questions import AGES, ask_about
 from evals.bench.streams.replay import EVEN, OURS, PUBLISHED, UNASKED, Asked, Known, make_rows, replay
 from evals.bench.streams.report import Point
 from evals.bench.streams.scenes import Part, Scene, gather_scenes
-from evals.bench.streams.scoring import Difference, held
+from evals.bench.streams.scoring import held
 from evals.bench.streams.stream import Stream
+from evals.paired import Difference
 from memory.frames import FrameStore
 from memory.stream.archive import Archive
 from memory.stream.encoders import Encoder, load_encoder

@@ -35,6 +35,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from agent.mllm import load_mllm
 from agent.mllm.blocks import image_block, text_of
 from agent.mllm.protocol import MLLM
+from evals.stats import wilson
 from tools.ask_user import Intervention
 from tools.errors import MediaError
 from tools.media import format_clock
@@ -68,14 +69,6 @@ class Score:
     low: float
     high: float
     chance: float
-
-
-def wilson(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Return Wilson's score interval of a share (Wilson 1927)."""
-    share, spread = right / n, z * z / n
-    middle = (share + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def scored(hits: Sequence[bool], chance: float) -> Score:
