@@ -3,12 +3,38 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 
+from memory.narrative.changes import Change
+from memory.narrative.retrieve import RetrieveOptions, Scored
+from memory.narrative.store import NarrativeStore
 from memory.narrative.types import Chain, Event, Link, LinkType, Segment, SourceSpan
 
 DIM = 16
+Bond = tuple[int, int, LinkType]
+"""A link between two scenes, by their numbers."""
+WORDS = RetrieveOptions(channels=("words", "segment words"))
+LETTER = (
+    "a garden in the morning sun",
+    "a man in a grey coat hides a letter under the floor",
+    "two women talk about the harvest",
+    "a train leaves the station",
+    "a fire burns down the desk of the house",
+    "children play by the river",
+    "a dog sleeps in the yard",
+    "the heir is refused by the lawyer",
+    "it rains on the market",
+    "a horse is led to the stable",
+    "the neighbour shows a copy of the letter",
+    "the village dances at night",
+)
+"""A story of twelve scenes: why the neighbour's copy matters rests on the second, fifth, eighth and eleventh, of which
+the fifth and the eighth share no word with the question."""
+GOLD = [1, 4, 7, 10]
+BONDS: list[Bond] = [(1, 7, "enables"), (4, 7, "causes"), (1, 10, "enables")]
+WHY = "Why does the neighbour's copy of the letter matter?"
 
 
 def embed(texts: list[str]) -> np.ndarray:
@@ -55,3 +81,17 @@ def link(src: Event, dst: Event, type_: LinkType = "causes", why: str = "") -> L
 def chain(*events: Event, summary: str = "") -> Chain:
     span_s = events[-1].end_s - events[0].start_s
     return Chain(event_ids=tuple(event.id for event in events), score=-0.5, span_s=span_s, summary=summary)
+
+
+def tell(store: NarrativeStore, scenes: Sequence[str], bonds: Sequence[Bond] = ()) -> list[Event]:
+    """Put a story into the memory, an event a scene, and return the events."""
+    segments = [segment(number, words=words) for number, words in enumerate(scenes)]
+    events = [event(number, summary=words, within=segments[number]) for number, words in enumerate(scenes)]
+    store.commit(Change((*segments, *events, *(link(events[src], events[dst], type_) for src, dst, type_ in bonds))))
+    return events
+
+
+def places(events: Sequence[Event], found: Sequence[Scored]) -> list[int]:
+    """The numbers of the scenes that were found."""
+    number = {one.id: place for place, one in enumerate(events)}
+    return [number[scored.event.id] for scored in found]

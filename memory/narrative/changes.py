@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from memory.narrative import words
 from memory.narrative.database import add_to_meta, latest_version
+from memory.narrative.order import CAUSAL, illegal
 from memory.narrative.types import Chain, Entity, Event, Link, Record, Segment
 from tools.errors import StoreError
 
@@ -56,8 +57,9 @@ def write(sql: sqlite3.Connection, change: Change) -> int:
     """Write a change within a transaction, and return the version that it makes, or the present one if nothing changes.
 
     Raises:
-        StoreError: if something retired is not held, something added rests on an event that is not, a successor is not
-            held afterwards, or an alias names no entity.
+        StoreError: if something retired is not held, something added rests on an event that is not, a link leads from
+            an event to itself or from an effect to its cause (see `memory.narrative.order`), a successor is not held
+            afterwards, or an alias names no entity.
     """
     version = latest_version(sql) + 1
     if both := {record.id for record in change.add} & change.retire.keys():
@@ -116,7 +118,8 @@ def _retire(sql: sqlite3.Connection, version: int, retire: Mapping[str, str | No
     return len(rows)
 
 
-def _add(sql: sqlite3.Connection, version: int, records: Iterable[Record]) -> int:
+def _add(sql: sqlite3.Connection, version: int, records: Sequence[Record]) -> int:
+    events = {record.id: record for record in records if isinstance(record, Event)}
     counts: Counter[tuple[str, str]] = Counter()
     longest: defaultdict[tuple[str, str], float] = defaultdict(float)
     for record in sorted(records, key=lambda record: _ORDER[_KIND_OF[type(record)]]):
@@ -130,6 +133,7 @@ def _add(sql: sqlite3.Connection, version: int, records: Iterable[Record]) -> in
             source, name, ends = record.source, fold(record.name), ()
         elif isinstance(record, Link):
             source, ends = _source_of(sql, record, (record.src, record.dst)), (record.src, record.dst)
+            _check_order(sql, record, events)
             ends += record.segment_ids
         else:
             assert isinstance(record, Chain)
@@ -161,6 +165,24 @@ def _source_of(sql: sqlite3.Connection, record: Link | Chain, event_ids: tuple[s
             )
         sources.append(found[2])
     return sources[0]
+
+
+def _check_order(sql: sqlite3.Connection, link: Link, events: dict[str, Event]) -> None:
+    """Refuse a link that must not be; `events` are some that are held, to which those that are read are added."""
+    if link.type not in CAUSAL and link.src != link.dst:
+        return
+    for id_ in (link.src, link.dst):
+        if id_ not in events:
+            (body,) = sql.execute("SELECT body FROM records WHERE id = ? AND retired IS NULL", (id_,)).fetchone()
+            events[id_] = Event.model_validate_json(body)
+            events[id_].__dict__["id"] = id_  # as it is held, whatever fields events have by now
+    why = illegal(events[link.src], events[link.dst], link.type)
+    if why is not None:
+        raise StoreError(
+            f"the link {link.type!r} from {link.src!r} to {link.dst!r} {why}.",
+            expected="an event that comes before another in the story, by `story_s` or else `start_s`",
+            remedy="Set `story_s` of the earlier one if it is a flashback; else turn the link round, or leave it out.",
+        )
 
 
 def _count(

@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import Literal
 
 from memory.narrative.cues import Cue
+from memory.narrative.order import illegal, order
 from memory.narrative.types import MAX_SUMMARY_WORDS, Entity, Event, Link, Segment, SourceSpan
 
 MIN_WORDS = 4
@@ -92,7 +93,7 @@ def sentences(segment: Segment) -> Iterator[Sentence]:
 def extract(
     segments: Sequence[Segment], heads: Mapping[str, int] | None = None, cues: Sequence[Cue] = ()
 ) -> list[Event]:
-    """The events of some segments, in order.
+    """The events of some segments, by time; of those that begin at once, in the order of their words.
 
     An event lasts as long as the cues that say it; without these, as its share of the characters of its field.
 
@@ -106,10 +107,11 @@ def extract(
     waiting = deque(sorted((cue for cue in cues if cue.text), key=lambda cue: (cue.start_s, cue.end_s)))
     for segment in segments:
         said = _said(segment, waiting)
+        found = []
         for sentence in sentences(segment):
             start_s, end_s = _times(segment, sentence, said)
             named = mentions(sentence.text, known)
-            events.append(
+            found.append(
                 Event(
                     source=segment.source,
                     segment_ids=(segment.id,),
@@ -123,6 +125,7 @@ def extract(
                     ),
                 )
             )
+        events += sorted(found, key=order)  # what is seen and what is said go on side by side
     return events
 
 
@@ -182,10 +185,12 @@ def mentions(sentence: str, heads: Mapping[str, int]) -> tuple[str, ...]:
 
 
 class Named:
-    """Where each name was named before, so that links across time cost the same at any length of the source."""
+    """Where each name was named before, so that links across time cost the same at any length of the source; and what
+    was told last of what is seen, said and read."""
 
     def __init__(self) -> None:
         self._last: dict[str, Event] = {}
+        self._told: dict[Field, Event] = {}
         self._times: Counter[str] = Counter()
 
     def resumed_by(self, event: Event) -> list[tuple[Event, str]]:
@@ -200,8 +205,13 @@ class Named:
                 found.setdefault(before.id, (before, name))
         return list(found.values())[:MOST_RESUMED]
 
+    def told_before(self, event: Event) -> Event | None:
+        """The event that was told right before another in the same field: an answer is to what was said."""
+        return self._told.get(event.spans[0].field)
+
     def add(self, event: Event) -> None:
-        """Note what an event names."""
+        """Note what an event names, and that it was told."""
+        self._told[event.spans[0].field] = event
         for name in (*event.actors, *event.objects):
             self._last[name] = event
             self._times[name] += 1
@@ -211,8 +221,8 @@ def link(events: Sequence[Event], named: Named | None = None, before: Event | No
     """Links between events of one source, in order of time.
 
     Args:
-        events: by time.
-        named: what was named before them; it is told of these.
+        events: as `extract` gives them.
+        named: what was named and told before them; it is told of these.
         before: the event right before them.
     """
     named = named or Named()
@@ -220,9 +230,10 @@ def link(events: Sequence[Event], named: Named | None = None, before: Event | No
     for event in events:
         if before is not None:
             links.append(Link(src=before.id, dst=event.id, type="next", segment_ids=event.segment_ids))
-            if _EFFECT.match(event.summary):
-                why = f"it begins with {' '.join(event.summary.split()[:2])!r}"
-                links.append(_link(before, event, "causes", CAUSE_CONFIDENCE, why))
+        cause = named.told_before(event)
+        if cause is not None and _EFFECT.match(event.summary) and not illegal(cause, event, "causes"):
+            why = f"it begins with {' '.join(event.summary.split()[:2])!r}"
+            links.append(_link(cause, event, "causes", CAUSE_CONFIDENCE, why))
         for earlier, name in named.resumed_by(event):
             links.append(_link(earlier, event, "resumes", RESUME_CONFIDENCE, f"both name {name!r}"))
         named.add(event)
