@@ -11,7 +11,7 @@ import hashlib
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -50,6 +50,18 @@ class Trace(Protocol):
 
     def note(self, data: Mapping[str, Any]) -> None:
         """Write down arguments or a result within the open span."""
+
+
+class Untraced:
+    """Tells nobody; for attempts outside a run."""
+
+    @asynccontextmanager
+    async def span(self, name: str) -> AsyncIterator[None]:
+        """Open nothing."""
+        yield
+
+    def note(self, data: Mapping[str, Any]) -> None:
+        """Write nothing down."""
 
 
 @dataclass(frozen=True)
