@@ -53,21 +53,26 @@ def story_html(story: Story) -> str:
     return _page(story.title, data)
 
 
-def _page(title: str, data: str) -> str:
-    page, style, script, policy = _parts()
-    return page.substitute(title=escape(title), policy=policy, style=style, script=script, data=data)
-
-
-@cache
-def _parts() -> tuple[Template, str, str, str]:
-    folder = files("memory.narrative") / "story_page"
-    style = (folder / "style.css").read_text("utf-8")
-    script = "\n".join((folder / name).read_text("utf-8") for name in _SCRIPTS)
-    policy = (
+def policy() -> str:
+    """The Content-Security-Policy of the page: its own script and style by their hashes, its pictures; no more."""
+    _, style, script = _parts()
+    return (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
     )
-    return Template((folder / "page.html").read_text("utf-8")), style, script, policy
+
+
+def _page(title: str, data: str) -> str:
+    page, style, script = _parts()
+    return page.substitute(title=escape(title), policy=policy(), style=style, script=script, data=data)
+
+
+@cache
+def _parts() -> tuple[Template, str, str]:
+    folder = files("memory.narrative") / "story_page"
+    style = (folder / "style.css").read_text("utf-8")
+    script = "\n".join((folder / name).read_text("utf-8") for name in _SCRIPTS)
+    return Template((folder / "page.html").read_text("utf-8")), style, script
 
 
 def _hash(text: str) -> str:

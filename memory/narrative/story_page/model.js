@@ -99,7 +99,8 @@ function filtered() {
       words.every((word) => event.sought.includes(word)) &&
       (!chosen.who || event.actors.includes(chosen.who) || event.objects.includes(chosen.who)),
   );
-  const lane = chosen.lanes === "who" ? (event) => event.lane : (event) => event.chains[0]?.number ?? Infinity;
+  const chainOf = (event) => (event.chains.includes(chosen.chain) ? chosen.chain : event.chains[0]);
+  const lane = (event) => (chosen.lanes === "who" ? event.lane : (chainOf(event)?.number ?? Infinity));
   const used = [...new Set(events.map(lane))].sort((a, b) => a - b);
   const most = chosen.lanes === "who" ? used.length : 10; // of many chains, the best have a lane
   const shown = used.length > most + 1 ? [...used.slice(0, most), Infinity] : used;
@@ -107,7 +108,8 @@ function filtered() {
   const laneOf = new Map(events.map((event) => [event, place.get(lane(event)) ?? shown.length - 1]));
   const name = (value) => {
     if (chosen.lanes === "who") return story.lanes[value] || "others";
-    return value === Infinity ? "no chain shown here" : `chain ${value + 1}`;
+    if (value !== Infinity) return `chain ${value + 1}`;
+    return shown.length < used.length ? "other chains, or none" : "in no chain";
   };
   return { events, laneOf, lanes: shown.map(name) };
 }

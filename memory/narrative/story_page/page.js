@@ -59,7 +59,8 @@ function keep(number) {
   chosen.event = number;
   chosen.at = null;
   if (number !== null) reveal(story.events[number].start_s, story.events[number].end_s);
-  draw();
+  drawNow();
+  byId(`event-${number}`)?.scrollIntoView({ block: "nearest" });
 }
 
 function chooseChain(chain) {
@@ -246,8 +247,11 @@ const eventAt = (target) => {
 };
 const timeAt = (x) => chosen.from + ((x - chart.getBoundingClientRect().left - EDGE) / (chart.clientWidth - 2 * EDGE)) * (chosen.to - chosen.from);
 
-chart.addEventListener("pointerover", (event) => {
-  if (event.pointerType === "mouse" && !event.buttons) pointAt(eventAt(event.target));
+let mouse = ""; // where it is: what is drawn anew under a mouse that rests is not pointed at
+chart.addEventListener("pointermove", (event) => {
+  const before = mouse;
+  mouse = `${event.clientX} ${event.clientY}`;
+  if (event.pointerType === "mouse" && !event.buttons && mouse !== before) pointAt(eventAt(event.target));
 });
 chart.addEventListener("pointerleave", () => pointAt(null));
 chart.addEventListener("wheel", (event) => {
