@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,6 +31,15 @@ Seed = Annotated[int, typer.Option(min=0, help="Of the draw, the model, the poli
 MaxTokens = Annotated[int, typer.Option(min=1, max=4096, help="The most tokens of a letter, a number, yes or no.")]
 Prompts = Annotated[Path | None, typer.Option("--prompt", help="A TOML file of prompts in place of ours.")]
 Out = Annotated[Path | None, typer.Option(help="The log, JSON lines; an unfinished run of it goes on.")]
+RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.")]
+FailUnder = Annotated[
+    float | None,
+    typer.Option("--fail-under", min=0, max=1, help="Exit code 3 if the mean, failures as wrong, is below this."),
+]
+InFlight = Annotated[
+    int | None,
+    typer.Option("--max-in-flight", min=1, help="Attempts at once (default 2 for a model on this machine, else 16)."),
+]
 
 
 @eval_app.command("list")
@@ -43,6 +52,87 @@ def list_suites() -> None:
     for name in STREAMING:
         suite = load_streaming_suite(name)
         make_console().print(f"[bold]{name}[/]  {safe(suite.title)}  ({', '.join(suite.groups)})", soft_wrap=True)
+
+
+@eval_app.command("run")
+def run_suite(
+    suite: Annotated[str, typer.Argument(help="A name of `attend eval list`, or a file FILE.py that holds a SUITE.")],
+    model: Model = None,
+    data: Annotated[Path | None, typer.Option("--data", help="The suite's data folder; see its README.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many samples, drawn by --seed.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draw, the model and every attempt.")] = 0,
+    attempts: Annotated[int, typer.Option(min=1, help="How often each sample is put.")] = 1,
+    in_flight: InFlight = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="An option of the suite, NAME=VALUE; may be repeated.")
+    ] = None,
+    blind: Annotated[
+        bool, typer.Option("--blind", help="Keep pictures and videos from the model: what the words alone give away.")
+    ] = False,
+    limit_s: Annotated[float | None, typer.Option("--time-limit", help="The longest attempt, in seconds.")] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Pass over broken records; they are listed, and count as failed.")
+    ] = False,
+    least: FailUnder = None,
+    out: Annotated[Path | None, typer.Option(help="The folder of the run; must not hold one yet.")] = None,
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Run a suite; a run that was stopped goes on with `attend eval resume`."""
+    from agent.config import load_config
+    from evals.engine import commands, run
+
+    options = commands.run_options(
+        {
+            "limit": limit,
+            "seed": seed,
+            "attempts": attempts,
+            "in_flight": in_flight,
+            "blind": blind,
+            "limit_s": limit_s,
+            "skip_bad": skip_bad,
+        },
+        setting or (),
+    )
+    baseline = model if model and model.startswith(run.BASELINE) else None
+    flags = {"model": None if baseline else model, "folder": folder}
+    settings = commands.seeded(load_config(flags, file=config), seed)
+    place = out or commands.default_folder(suite, settings)
+
+    def make(progress: run.Progress) -> run.Run:
+        return run.run_suite(suite, baseline or settings.model, data, settings, options, place, progress)
+
+    _finish(make, place, as_json, least)
+
+
+@eval_app.command()
+def resume(
+    run_folder: RunFolder,
+    model: Annotated[str | None, typer.Option(help="The model string, where the manifest masks a password.")] = None,
+    in_flight: InFlight = None,
+    least: FailUnder = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Go on with a run that was stopped or killed; what is finished is kept."""
+    from agent.config import load_config
+    from evals.engine import run
+
+    settings = load_config(file=config)
+
+    def make(progress: run.Progress) -> run.Run:
+        return run.resume_run(run_folder, settings, progress, spec=model or "", in_flight=in_flight)
+
+    _finish(make, run_folder, as_json, least)
+
+
+@eval_app.command()
+def score(run_folder: RunFolder, least: FailUnder = None, as_json: Json = False) -> None:
+    """Score a finished run again, without calling the model."""
+    from evals.engine import run
+
+    _finish(lambda progress: run.score_run(run_folder), run_folder, as_json, least)
 
 
 @eval_app.command()
@@ -152,6 +242,18 @@ def verify(
     total = len(verdict.checks)
     typer.echo(f"{verdict.matched}/{total}")
     raise typer.Exit(0 if total and verdict.matched == total else 1)
+
+
+def _finish(make: Callable[[Any], Any], folder: Path, as_json: bool, least: float | None) -> None:
+    from evals.engine.commands import finish
+
+    errors = make_console(stderr=True)
+    try:
+        code = finish(make, make_console(), errors, as_json=as_json, least=least)
+    except KeyboardInterrupt:
+        errors.print(f"Stopped. What is finished is kept: go on with `attend eval resume {safe(str(folder))}`.")
+        code = INTERRUPTED
+    raise typer.Exit(code)
 
 
 def _run(

@@ -187,8 +187,14 @@ def _go_on(
     options: RunOptions,
     progress: Progress,
 ) -> Run:
-    from evals.engine.harness import InspectTrace, Work, evaluate
-    from evals.engine.provider import generate
+    try:
+        from evals.engine.harness import InspectTrace, Work, evaluate
+        from evals.engine.provider import generate
+    except ModuleNotFoundError as error:
+        if error.name != "inspect_ai":
+            raise
+        remedy = "Run: pip install 'attend-agent[evals]', then go on with `attend eval resume`."
+        raise ConfigError("running a suite needs the package inspect-ai.", remedy=remedy) from error
 
     suite, total = prepared.suite, len(prepared.samples) * options.attempts
     settings = Settings(config, options.seed, options.limit_s, options.blind)
