@@ -17,8 +17,8 @@ from tools.errors import ConfigError
 ALPHA = 0.05
 """The chance of a false alarm that is accepted, in the total and over all tasks together; by convention.
 
-Tests are two-sided, so that half of it goes to each direction: the chance that runs alike are called a regression, in the
-total or in any task, is at most this.
+Tests are two-sided, so that half of it goes to each direction: the chance that runs alike are called a regression, in
+the total or in any task, is at most this.
 """
 Verdict = Literal["better", "worse", "no difference shown"]
 
@@ -276,7 +276,7 @@ def _warnings(
     counts = [Counter(len(run[key]) for key in both) for run in (attempts_a, attempts_b)]
     if counts[0] != counts[1]:
         found.append(
-            f"the attempts at a sample differ, A has {_spread(counts[0])}, B has {_spread(counts[1])}: they are averaged."
+            f"attempts at a sample differ, A has {_spread(counts[0])}, B has {_spread(counts[1])}: they are averaged."
         )
     return found
 

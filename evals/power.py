@@ -1,0 +1,223 @@
+"""How many samples a comparison needs to show an effect, before anything is run.
+
+The variance of a difference between two runs has parts (Miller 2024, Adding Error Bars to Evals, section 5): how samples
+differ in what the runs make of them, which only more samples reduce, and how attempts at one sample differ, which more
+attempts reduce too. Both are told by two shares that anyone can read off runs. With D the share of samples on which one
+attempt of A and one of B disagree, F that on which two attempts of one run disagree, k attempts and the effect d, the
+variance of a sample's difference is D - d^2 - F (1 - 1 / k). Clusters multiply it by 1 + (m - 1) icc.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from evals.headlines import headline, values_of
+from evals.results import RunResults
+from tools.errors import ConfigError
+
+ALPHA, POWER = 0.05, 0.8
+"""By convention (Cohen 1988)."""
+MOST = 10_000_000
+"""More samples than this are not sought; our choice."""
+
+
+class Assumptions(BaseModel):
+    """What is known of runs before they are compared. Scores are taken to be 0 or 1.
+
+    Attributes:
+        baseline: the mean score of A.
+        disagreement: the share of samples on which single attempts of A and B disagree; None takes A and B to be
+            independent, where pairing gains nothing.
+        flip_rate: the share of samples on which two attempts of one run disagree; 0 where answers are deterministic.
+        cluster_size: the size of the cluster that a sample is in, on average over samples.
+        icc: the correlation of scores (or of differences) within a cluster.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    baseline: float = Field(gt=0, lt=1)
+    disagreement: float | None = Field(default=None, gt=0, le=1)
+    flip_rate: float = Field(default=0.0, ge=0, le=0.5)
+    cluster_size: float = Field(default=1.0, ge=1, allow_inf_nan=False)
+    icc: float = Field(default=0.0, ge=0, le=1)
+
+
+class SampleSize(BaseModel):
+    """Samples that each run needs, and the clusters that they lie in. `paired`: both runs have the same samples."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    effect: float
+    attempts: int
+    alpha: float
+    power: float
+    assumptions: Assumptions
+    paired: int
+    paired_clusters: int
+    unpaired: int
+    unpaired_clusters: int
+
+
+def power(
+    effect: float, assumptions: Assumptions, *, attempts: int = 1, alpha: float = ALPHA, power: float = POWER
+) -> SampleSize:
+    """Return how many samples show an effect with the wanted power, by a two-sided t-test over clusters.
+
+    Args:
+        effect: the difference of mean scores that is to be shown, B less A.
+        assumptions: see there.
+        attempts: at each sample, in both runs.
+        alpha: the chance of a false alarm.
+        power: the chance that the effect is shown if it is there.
+
+    Raises:
+        ConfigError: if a value is out of range, or the assumptions contradict one another.
+    """
+    _check(effect, assumptions, attempts, alpha, power)
+    a = assumptions
+    other = a.baseline + effect
+    spread_a, spread_b = a.baseline * (1 - a.baseline), other * (1 - other)
+    repeated = a.flip_rate * (1 - 1 / attempts)
+    disagreement = a.baseline + other - 2 * a.baseline * other if a.disagreement is None else a.disagreement
+    within = disagreement - effect**2 - repeated
+    apart = spread_a + spread_b - repeated
+    inflation = 1 + (a.cluster_size - 1) * a.icc
+    paired = _samples(within * inflation, effect, a.cluster_size, alpha, power, groups=1)
+    unpaired = _samples(apart * inflation, effect, a.cluster_size, alpha, power, groups=2)
+    return SampleSize(
+        effect=effect,
+        attempts=attempts,
+        alpha=alpha,
+        power=power,
+        assumptions=a,
+        paired=paired,
+        paired_clusters=_clusters(paired, a.cluster_size),
+        unpaired=unpaired,
+        unpaired_clusters=_clusters(unpaired, a.cluster_size),
+    )
+
+
+def assume(pilot: RunResults, rival: RunResults | None = None) -> Assumptions:
+    """Read assumptions off a pilot run, and off a second one of the same samples; failures count as wrong.
+
+    Without a second run, A and B are taken to be independent; without a second attempt, answers to be deterministic.
+
+    Raises:
+        ConfigError: if all of the pilot is right or all wrong, or the two runs have no sample in common.
+    """
+    found = headline(pilot.samples).as_wrong
+    if found.mean.value is None or not 0 < found.mean.value < 1:
+        raise ConfigError(
+            f"the pilot's mean score is {found.mean.value}.", expected="a mean above 0 and below 1", remedy="Run more."
+        )
+    values, cluster = _by_sample(pilot)
+    target = {key: float(np.mean(one)) for key, one in values.items()}
+    disagreement = None
+    if rival is not None:
+        others, _ = _by_sample(rival)
+        both = [key for key in values if key in others]
+        if not both:
+            raise ConfigError("the pilot runs have no sample in common.", remedy="Name two runs of the same samples.")
+        # A pass is a value of 1, and attempts are independent given the sample.
+        rate_a, rate_b = (np.array([float(np.mean(run[key])) for key in both]) for run in (values, others))
+        disagreement = float(np.mean(rate_a * (1 - rate_b) + rate_b * (1 - rate_a))) or None
+        target = {key: float(a - b) for key, a, b in zip(both, rate_a, rate_b, strict=True)}
+    sizes = Counter(cluster[key] for key in target)
+    return Assumptions(
+        baseline=found.mean.value,
+        disagreement=disagreement,
+        flip_rate=min(0.5, found.flip_rate.value or 0.0),
+        cluster_size=sum(n * n for n in sizes.values()) / len(target),
+        icc=intraclass_correlation(list(target.values()), [cluster[key] for key in target]),
+    )
+
+
+def intraclass_correlation(values: Sequence[float], clusters: Sequence[str]) -> float:
+    """Return the correlation of values within clusters, by analysis of variance, at least 0 (Donner 1986, section 2).
+
+    Args:
+        values: of shape (n,).
+        clusters: the cluster of each; where each is one of its own, or all are in one, 0 is returned.
+    """
+    names = list(dict.fromkeys(clusters))
+    n, groups = len(values), len(names)
+    if groups in (1, n):
+        return 0.0
+    number = {name: place for place, name in enumerate(names)}
+    place = np.array([number[name] for name in clusters])
+    x = np.asarray(values, float)
+    size = np.bincount(place)
+    means = np.bincount(place, x) / size
+    between = float((size * (means - x.mean()) ** 2).sum()) / (groups - 1)
+    within = float(((x - means[place]) ** 2).sum()) / (n - groups)
+    typical = (n - float((size**2).sum()) / n) / (groups - 1)
+    total = between + (typical - 1) * within
+    return min(1.0, max(0.0, (between - within) / total)) if total > 0 else 0.0
+
+
+def _check(effect: float, a: Assumptions, attempts: int, alpha: float, power: float) -> None:
+    if effect == 0 or not 0 < a.baseline + effect < 1:
+        raise ConfigError(
+            f"the effect is {effect!r} on a baseline of {a.baseline:.3g}.",
+            expected="an effect that is not 0 and leaves a mean between 0 and 1",
+        )
+    for name, value in (("alpha", alpha), ("power", power)):
+        if not 0 < value < 1:
+            raise ConfigError(f"{name} is {value!r}.", expected="a number between 0 and 1")
+    if power <= alpha:
+        raise ConfigError(f"power is {power!r} and alpha is {alpha!r}.", expected="a power above alpha")
+    if attempts < 1:
+        raise ConfigError(f"attempts is {attempts!r}.", expected="1 or more")
+    if a.disagreement is not None and a.disagreement < max(abs(effect), a.flip_rate):
+        raise ConfigError(
+            f"the disagreement is {a.disagreement:.3g}, with an effect of {effect:.3g} and a flip rate of "
+            f"{a.flip_rate:.3g}.",
+            expected="a disagreement of at least both: runs that differ by an effect disagree that often",
+        )
+
+
+def _samples(variance: float, effect: float, size: float, alpha: float, power: float, groups: int) -> int:
+    """The fewest samples a run at which a t-test over clusters has the power; at least two clusters."""
+    low, high = 0, 1
+    while _power(_spread_out(high, size), variance, effect, size, alpha, groups) < power:
+        low, high = high, 2 * high
+        if high > MOST:
+            raise ConfigError(
+                f"to show an effect of {effect!r} takes over {MOST:,} samples.", remedy="Seek a larger one."
+            )
+    while high - low > 1:
+        middle = (low + high) // 2
+        enough = _power(_spread_out(middle, size), variance, effect, size, alpha, groups) >= power
+        low, high = (low, middle) if enough else (middle, high)
+    return int(np.ceil(_spread_out(high, size)))
+
+
+def _spread_out(n: float, size: float) -> float:
+    """At least two whole clusters."""
+    return max(float(n), 2 * size)
+
+
+def _power(n: float, variance: float, effect: float, size: float, alpha: float, groups: int) -> float:
+    from scipy.special import stdtrit
+    from scipy.stats import nct
+
+    df = groups * (n / size - 1)
+    shift = abs(effect) / np.sqrt(max(variance, 1e-12) / n)
+    return float(nct.sf(stdtrit(df, 1 - alpha / 2), df, shift))
+
+
+def _clusters(n: int, size: float) -> int:
+    return int(np.ceil(n / size))
+
+
+def _by_sample(results: RunResults) -> tuple[Mapping[tuple[str, str], list[float]], Mapping[tuple[str, str], str]]:
+    values: dict[tuple[str, str], list[float]] = {}
+    cluster: dict[tuple[str, str], str] = {}
+    for sample in results.samples:
+        values.setdefault((sample.task, sample.id), []).extend(values_of([sample], "as_wrong"))
+        cluster.setdefault((sample.task, sample.id), sample.cluster)
+    return values, cluster
