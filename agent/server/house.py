@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from agent.config import Config
 from agent.server.room import Room
 from agent.server.security import Access
 from agent.server.shapes import Egress
@@ -27,11 +28,13 @@ class House:
         rooms: one for each source.
         access: who may come in.
         egress: what leaves the machine.
+        config: the settings, by which what was built is found.
     """
 
     rooms: Sequence[Room]
     access: Access
     egress: Egress
+    config: Config
 
     def room(self, room_id: str) -> Room:
         """Find a room. Raises NotFound."""

@@ -147,7 +147,7 @@ class Guard:
                 begun = True
                 headers = MutableHeaders(raw=message["headers"])
                 for name, value in _HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)  # a story, which stands in a frame, has a policy of its own
                 message["headers"] = headers.raw
             await send(message)
 

@@ -106,7 +106,7 @@ def make_house(sources: Sequence[str], config: Config, options: ServeOptions, mo
         )
         for number, source in enumerate(sources, 1)
     ]
-    return House(rooms, Access(config.server, port), describe_egress(model))
+    return House(rooms, Access(config.server, port), describe_egress(model), config)
 
 
 def make_server(house: House) -> uvicorn.Server:

@@ -42,6 +42,12 @@ export const timeOfDay = (wall) => new Date(wall * 1000).toLocaleTimeString([], 
 
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
+/** Whether the page is dark: what the person chose here, else what the system says. */
+export function isDark() {
+  const chosen = document.documentElement.dataset.theme;
+  return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
 const SPOKEN_HELD = 6;
 
 /** Have a screen reader say something when it has time. */

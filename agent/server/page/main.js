@@ -2,12 +2,13 @@
 
 import { begin } from "/page/api.js";
 import { showChat } from "/page/chat.js";
-import { announce, byId, h, pause } from "/page/dom.js";
+import { announce, byId, h, isDark, pause } from "/page/dom.js";
 import { openForget } from "/page/forget.js";
 import { showLive } from "/page/live.js";
 import { openMoment } from "/page/moment.js";
 import { showNumbers } from "/page/numbers.js";
 import { Room } from "/page/room.js";
+import { showStories } from "/page/stories.js";
 import { showTimeline } from "/page/timeline.js";
 import { showWatches } from "/page/watches.js";
 
@@ -109,14 +110,10 @@ async function findServer(rooms) {
 }
 
 function showTheme() {
-  const dark = () => {
-    const chosen = document.documentElement.dataset.theme;
-    return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  };
   const button = byId("theme");
-  const label = () => (button.textContent = dark() ? "Light" : "Dark");
+  const label = () => (button.textContent = isDark() ? "Light" : "Dark");
   button.addEventListener("click", () => {
-    const theme = dark() ? "light" : "dark";
+    const theme = isDark() ? "light" : "dark";
     document.documentElement.dataset.theme = theme;
     localStorage.setItem("theme", theme);
     label();
@@ -179,5 +176,6 @@ async function start() {
 }
 
 showTheme();
+showStories();
 fitWindow();
 start();
