@@ -21,8 +21,10 @@ BATCH = 500
 """Parameters, or rows with vectors, at once; our choice, below the 999 that the oldest builds of SQLite take."""
 HELD = "added <= ? AND (retired IS NULL OR retired > ?)"
 """Which rows held at a version, which is to be given twice."""
+TOKENIZER = "porter unicode61 remove_diacritics 2"
+"""How texts are cut into words, and words stemmed, for the full-text indexes."""
 _SCHEMA_VERSION = 1
-_SCHEMA = """
+_SCHEMA = f"""
 CREATE TABLE records (
     row_id INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL,
@@ -68,8 +70,8 @@ CREATE TABLE versions (
     retired INTEGER NOT NULL
 );
 CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
-CREATE VIRTUAL TABLE event_words USING fts5(body, content='', tokenize='porter unicode61 remove_diacritics 2');
-CREATE VIRTUAL TABLE segment_words USING fts5(body, content='', tokenize='porter unicode61 remove_diacritics 2');
+CREATE VIRTUAL TABLE event_words USING fts5(body, content='', tokenize='{TOKENIZER}');
+CREATE VIRTUAL TABLE segment_words USING fts5(body, content='', tokenize='{TOKENIZER}');
 """
 # records: row numbers are not given again, since the index knows records by them.
 # ends:    what a record rests on: the segments of an event, the events of a chain, both of a link.
@@ -79,7 +81,7 @@ CREATE VIRTUAL TABLE segment_words USING fts5(body, content='', tokenize='porter
 # pending: rows whose vector is to be made, or to be put into the index.
 # meta:    `memory`, a random name; `vectors:KIND`, how many records that hold now have a vector; `indexed:KIND`, how
 #          many rows are in the index; `dim`, of the vectors; `forgetting`, whether the log and the index may still have
-#          what was forgotten.
+#          what was forgotten; `forgotten`, how often something was.
 
 
 class Database:
@@ -168,21 +170,30 @@ class Database:
                 f"{str(self.path)!r} has format {version}, which is newer than {_SCHEMA_VERSION}.",
                 remedy="Update attend-agent, or choose another folder.",
             )
+        self._connection.execute("PRAGMA temp_store=MEMORY")
         if not writer:
             if version == 0:
                 raise self._nothing()
+            self._list_words()
             self._connection.execute("PRAGMA query_only=ON")
             return
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")  # what was committed outlives a loss of power
         self._connection.execute("PRAGMA secure_delete=ON")
-        self._connection.execute("PRAGMA temp_store=MEMORY")
         if version == 0:
             with self.transaction() as sql:
                 for statement in _SCHEMA.split(";"):
                     sql.execute(statement)
                 sql.execute("INSERT INTO meta VALUES ('memory', ?)", (secrets.token_hex(8),))
                 sql.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
+        self._list_words()
+
+    def _list_words(self) -> None:
+        """Make tables, of this connection only, that say which rows have a word: a row each time that one has it."""
+        for table in ("event_words", "segment_words"):
+            self._connection.execute(
+                f"CREATE VIRTUAL TABLE temp.{table}_at USING fts5vocab (main, {table}, 'instance')"
+            )
 
     def _nothing(self) -> StoreError:
         return StoreError(

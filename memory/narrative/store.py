@@ -22,12 +22,14 @@ from typing import Self, TypeVar, cast
 import numpy as np
 from filelock import FileLock, Timeout
 
-from memory.narrative import aliases, changes, forget, words
+from memory.narrative import aliases, changes, forget
 from memory.narrative.changes import KINDS, Change, Version
-from memory.narrative.database import HELD, Database
+from memory.narrative.database import HELD, Database, add_to_meta
 from memory.narrative.forget import Forgotten
+from memory.narrative.rows import Rows
 from memory.narrative.types import Chain, Entity, Event, Link, Record, Segment
 from memory.narrative.vectors import Embed, EventVectors, Kind
+from memory.narrative.words import EventWords
 from tools.errors import StoreError
 from tools.media.types import Span
 
@@ -70,7 +72,9 @@ class NarrativeStore:
                 stack.callback(_claim(folder).release)
             self._database = Database(folder, writer)
             stack.callback(self._database.close)
-            self._vectors = EventVectors(folder, self._database, embed, writer, server)
+            rows = Rows(self._database)
+            self._words = EventWords(self._database, rows)
+            self._vectors = EventVectors(folder, self._database, rows, embed, writer, server)
             stack.callback(self._vectors.close)
             if writer and self._database.meta("forgetting"):
                 self._finish_forgetting()  # which a kill cut off
@@ -271,7 +275,7 @@ class NarrativeStore:
             kind: events, or segments by all that is known of them in words.
             as_of: those of a version; None of the newest.
         """
-        return words.match(self._database, question, k, kind, source, self._at(as_of))
+        return self._words.match(question, k, source, kind, self._at(as_of))
 
     def event_ids_in(self, segment_ids: Sequence[str], as_of: int | None = None) -> dict[str, list[str]]:
         """The ids of the events that rest on each of some segments, by segment; those without events are left out."""
@@ -301,6 +305,7 @@ class NarrativeStore:
         self._must_write()
         with self._database.transaction() as sql:
             forgotten = forget.remove(sql, source, span)
+            add_to_meta(sql, "forgotten", 1)
         self._finish_forgetting()
         return forgotten
 

@@ -20,7 +20,9 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from memory.narrative.database import BATCH, HELD, Database, add_to_meta
+from memory.narrative.database import BATCH, Database, add_to_meta
+from memory.narrative.exact import ExactVectors
+from memory.narrative.rows import Rows
 from memory.narrative.types import Event, Segment
 from memory.vectors import VectorIndex
 from tools.errors import StoreError
@@ -50,15 +52,18 @@ class EventVectors:
     Args:
         folder: the folder of the memory; `vectors` in it is made by its writer.
         database: the truth.
+        rows: of the database.
         embed: what makes vectors of texts; None finds only what is near to a vector.
-        writer: whether this process writes the memory. Only it may open the folder of Chroma; others read every vector
-            of a source from SQLite, or ask the server.
+        writer: whether this process writes the memory. Only it may open the folder of Chroma; others compare every
+            vector of a source, or ask the server.
         server: the address of a Chroma server, used instead of the folder.
     """
 
-    def __init__(self, folder: Path, database: Database, embed: Embed | None, writer: bool, server: str | None) -> None:
+    def __init__(
+        self, folder: Path, database: Database, rows: Rows, embed: Embed | None, writer: bool, server: str | None
+    ) -> None:
         self._folder, self._database, self._embed, self._writer = folder / VECTORS, database, embed, writer
-        self._server, self._lock = server, RLock()
+        self._server, self._lock, self._all = server, RLock(), ExactVectors(database, rows)
         self._matched: set[str] = set()  # indexes that were compared with the file
         # The name tells memories on one server apart, and this one from one whose file was removed.
         memory = database.meta("memory")
@@ -130,6 +135,7 @@ class EventVectors:
         """
         with self._lock:
             self._matched.clear()
+            self._all.clear()
             for index in self._indexes.values():
                 index.drop()
             if self._server is None:
@@ -246,35 +252,7 @@ class EventVectors:
     def _exact(
         self, vector: np.ndarray, k: int, source: str | None, kind: str, version: int
     ) -> list[tuple[str, float]]:
-        """Compare with every vector that was held at a version, a few at a time."""
-        best: list[tuple[str, float]] = []
-        for rows in self._batches(kind, source, version):
-            cosines = _matrix([row[2] for row in rows]) @ vector
-            best = sorted([*best, *zip((row[1] for row in rows), map(float, cosines), strict=True)], key=_rank)[:k]
-        return best
-
-    def _batches(self, kind: str, source: str | None, version: int) -> Iterator[list[tuple[Any, ...]]]:
-        """Rows of number, id, vector, and beginning."""
-        last = (-1.0, -1)
-        while True:
-            # Both orders are those of an index, so that each batch is read from where the last one ended.
-            if source is None:
-                tables, start, order = "vectors CROSS JOIN records", "vectors.row_id > ?", "vectors.row_id"
-                after: tuple[object, ...] = (last[1],)
-            else:
-                tables, start, order = "records CROSS JOIN vectors", "(start_s, row_id) > (?, ?)", "start_s, row_id"
-                after = (*last, source)
-                start += " AND source = ?"
-            rows = self._database.read(
-                f"SELECT row_id, records.id, vector, start_s FROM {tables} USING (row_id) "
-                f"WHERE {start} AND kind = ? AND {HELD} ORDER BY {order} LIMIT ?",
-                (*after, kind, version, version, BATCH),
-            )
-            if rows:
-                yield rows
-                last = (rows[-1][3], rows[-1][0])
-            if len(rows) < BATCH:
-                return
+        return self._all.nearest(vector, k, source, kind, version)
 
     def _truth(self, kind: str) -> Iterator[tuple[str, np.ndarray, dict[str, str | float]]]:
         """What holds now, noted as what is in the index before it is: one that is cut off is then out of step."""

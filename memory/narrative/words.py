@@ -1,16 +1,24 @@
 """Events and segments by their words, ranked by BM25: SQLite's full-text index, in the transactions of the records.
 
 Words are stemmed (Porter), and words that say nothing, such as "the" and "did", are left out of questions; "no" and
-"not" stay. The index holds no text of its own. Internal to `memory.narrative`.
+"not" stay. The index holds no text of its own. The scores are those of FTS5's `bm25()`, but taken of all rows at once:
+FTS5 looks up the length of each, which takes 70 ms where a question's words stand in 70,000. Internal to
+`memory.narrative`.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
 
-from memory.narrative.database import HELD, Database
+import numpy as np
+
+from memory.narrative.database import TOKENIZER, Database
+from memory.narrative.rows import Rows, put
 from memory.narrative.types import Event, Record, Segment
 from memory.narrative.vectors import Kind
 
@@ -18,6 +26,8 @@ TABLES: dict[Kind, str] = {"event": "event_words", "segment": "segment_words"}
 """An index for each kind, since BM25 weighs lengths against their mean."""
 MOST_TERMS = 32
 """Of a question; our choice: a paragraph has no more that tell it apart."""
+K1, B, LEAST_IDF = 1.2, 0.75, 1e-6
+"""Of BM25, as FTS5 has them: how soon more of a word adds little, how much lengths count, and the least weight."""
 _WORD = re.compile(r"[^\W_]+")
 _EMPTY = frozenset(
     # Articles, pronouns, prepositions, auxiliaries and question words of English; our choice.
@@ -67,20 +77,79 @@ def terms(question: str) -> list[str]:
     return ([word for word in found if word not in _EMPTY] or found)[:MOST_TERMS]
 
 
-def match(
-    database: Database, question: str, k: int, kind: Kind, source: str | None, version: int
-) -> list[tuple[str, float]]:
-    """At most `k` of (id, BM25) of the records that held at a version and share a word, best first, equals by id.
+class EventWords:
+    """The indexes of words of one memory. Threads may share it."""
 
-    How rare a word is, is counted over everything that was ever put in.
-    """
-    wanted = " OR ".join(f'"{term}"' for term in terms(question))
-    if not wanted:
-        return []
-    table = TABLES[kind]
-    rows = database.read(
-        f"SELECT id, -rank AS score FROM {table} CROSS JOIN records ON records.row_id = {table}.rowid "
-        f"WHERE {table} MATCH ? AND (? IS NULL OR source = ?) AND {HELD} ORDER BY score DESC, id LIMIT ?",
-        (wanted, source, source, version, version, k),
-    )
-    return [(id_, float(score)) for id_, score in rows]
+    def __init__(self, database: Database, rows: Rows) -> None:
+        self._database, self._rows = database, rows
+        self._forgotten = -1
+        self._lengths = {kind: _Lengths() for kind in TABLES}
+
+    def match(self, question: str, k: int, source: str | None, kind: Kind, version: int) -> list[tuple[str, float]]:
+        """At most `k` of (id, BM25) of the records that held at a version and share a word, best first, equals by id.
+
+        How rare a word is, is counted over everything that was ever put in.
+        """
+        table = TABLES[kind]
+        found = [np.unique(self._rows_with(table, stem), return_counts=True) for stem in _stems(terms(question))]
+        found = [(rows, times) for rows, times in found if len(rows)]
+        if not found:
+            return []
+        with self._rows.lock:
+            lengths = self._refreshed(kind)
+            by_row, count, mean = lengths.by_row, lengths.count, lengths.total / lengths.count
+        scores = np.zeros(max(len(by_row), *(int(rows[-1]) + 1 for rows, _ in found)))
+        for rows, times in found:
+            known = rows < len(by_row)  # what is committed meanwhile is not
+            rows, times = rows[known], times[known]
+            weight = max(math.log((count - len(rows) + 0.5) / (len(rows) + 0.5)), LEAST_IDF)
+            scores[rows] += weight * (times * (K1 + 1) / (times + K1 * (1 - B + B * by_row[rows] / mean)))
+        rows = np.flatnonzero(scores)
+        return self._rows.best(rows, scores[rows], k, source, version)
+
+    def _rows_with(self, table: str, stem: str) -> np.ndarray:
+        """The numbers of the rows that have a word, as often as they have it."""
+        # One text that lists them all is read in a quarter of the time of as many rows.
+        listed = self._database.read(f"SELECT group_concat(doc) FROM temp.{table}_at WHERE term = ?", (stem,))[0][0]
+        return np.fromstring(listed or "", np.int64, sep=",")
+
+    def _refreshed(self, kind: Kind) -> _Lengths:
+        if (forgotten := self._rows.refresh()) != self._forgotten:
+            self._lengths = {kind: _Lengths() for kind in TABLES}
+            self._forgotten = forgotten
+        lengths = self._lengths[kind]
+        new = self._database.read(
+            f"SELECT id, sz FROM {TABLES[kind]}_docsize WHERE id > ? ORDER BY id", (len(lengths.by_row) - 1,)
+        )
+        if new:
+            sizes = [_varint(size) for _, size in new]
+            lengths.by_row = put(lengths.by_row, [row_id for row_id, _ in new], sizes)
+            lengths.count += len(sizes)
+            lengths.total += sum(sizes)
+        return lengths
+
+
+@dataclass
+class _Lengths:
+    """In words: of each row, and of all `count` of them together."""
+
+    by_row: np.ndarray = field(default_factory=lambda: np.zeros(1, np.int32))
+    count: int = 0
+    total: int = 0
+
+
+def _varint(code: bytes) -> int:
+    """The number that FTS5 notes as a row's length: seven bits a byte, the highest first."""
+    number = 0
+    for byte in code:
+        number = number << 7 | byte & 0x7F
+    return number
+
+
+def _stems(words: list[str]) -> list[str]:
+    """Words as they stand in the index."""
+    with closing(sqlite3.connect(":memory:")) as sql:
+        sql.execute(f"CREATE VIRTUAL TABLE words USING fts5 (body, content='', tokenize='{TOKENIZER}')")
+        sql.execute("CREATE VIRTUAL TABLE stems USING fts5vocab (words, 'instance')")
+        sql.executemany("INSERT INTO words (body) VALUES (?)", [(word,) for word in words])
+        return [stem for (stem,) in sql.execute("SELECT term FROM stems ORDER BY doc, offset")]
