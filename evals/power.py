@@ -1,10 +1,10 @@
 """How many samples a comparison needs to show an effect, before anything is run.
 
-The variance of a difference between two runs has parts (Miller 2024, Adding Error Bars to Evals, section 5): how samples
-differ in what the runs make of them, which only more samples reduce, and how attempts at one sample differ, which more
-attempts reduce too. Both are told by two shares that anyone can read off runs. With D the share of samples on which one
-attempt of A and one of B disagree, F that on which two attempts of one run disagree, k attempts and the effect d, the
-variance of a sample's difference is D - d^2 - F (1 - 1 / k). Clusters multiply it by 1 + (m - 1) icc.
+The variance of a difference between two runs has two parts (Miller 2024, Adding Error Bars to Evals, section 5): how
+samples differ in what the runs make of them, which only more samples reduce, and how attempts at one sample differ,
+which more attempts reduce too. Both are told by shares that anyone can read off runs. With D the share of samples on
+which one attempt of A and one of B disagree, F that on which two attempts of one run disagree, k attempts and the
+effect d, a sample's difference has the variance D - d^2 - F (1 - 1 / k); clusters of m add (m - 1) icc (D - d^2).
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class Assumptions(BaseModel):
             independent, where pairing gains nothing.
         flip_rate: the share of samples on which two attempts of one run disagree; 0 where answers are deterministic.
         cluster_size: the size of the cluster that a sample is in, on average over samples.
-        icc: the correlation of scores (or of differences) within a cluster.
+        icc: the correlation of two samples' scores within a cluster, single attempts.
+        icc_of_differences: the same of differences between A and B; None takes it to be `icc`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +45,7 @@ class Assumptions(BaseModel):
     flip_rate: float = Field(default=0.0, ge=0, le=0.5)
     cluster_size: float = Field(default=1.0, ge=1, allow_inf_nan=False)
     icc: float = Field(default=0.0, ge=0, le=1)
+    icc_of_differences: float | None = Field(default=None, ge=0, le=1)
 
 
 class SampleSize(BaseModel):
@@ -83,11 +85,11 @@ def power(
     spread_a, spread_b = a.baseline * (1 - a.baseline), other * (1 - other)
     repeated = a.flip_rate * (1 - 1 / attempts)
     disagreement = a.baseline + other - 2 * a.baseline * other if a.disagreement is None else a.disagreement
-    within = disagreement - effect**2 - repeated
-    apart = spread_a + spread_b - repeated
-    inflation = 1 + (a.cluster_size - 1) * a.icc
-    paired = _samples(within * inflation, effect, a.cluster_size, alpha, power, groups=1)
-    unpaired = _samples(apart * inflation, effect, a.cluster_size, alpha, power, groups=2)
+    shared = (a.icc if a.icc_of_differences is None else a.icc_of_differences) * (a.cluster_size - 1)
+    within = (disagreement - effect**2) * (1 + shared) - repeated
+    apart = (spread_a + spread_b) * (1 + a.icc * (a.cluster_size - 1)) - repeated
+    paired = _samples(within, effect, a.cluster_size, alpha, power, groups=1)
+    unpaired = _samples(apart, effect, a.cluster_size, alpha, power, groups=2)
     return SampleSize(
         effect=effect,
         attempts=attempts,
@@ -115,29 +117,41 @@ def assume(pilot: RunResults, rival: RunResults | None = None) -> Assumptions:
             f"the pilot's mean score is {found.mean.value}.", expected="a mean above 0 and below 1", remedy="Run more."
         )
     values, cluster = _by_sample(pilot)
-    target = {key: float(np.mean(one)) for key, one in values.items()}
-    disagreement = None
+    rate = {key: float(np.mean(one)) for key, one in values.items()}
+    flips, disagreement, icc_of_differences = found.flip_rate.value or 0.0, None, None
     if rival is not None:
         others, _ = _by_sample(rival)
-        both = [key for key in values if key in others]
+        both = [key for key in rate if key in others]
         if not both:
             raise ConfigError("the pilot runs have no sample in common.", remedy="Name two runs of the same samples.")
-        # A pass is a value of 1, and attempts are independent given the sample.
-        rate_a, rate_b = (np.array([float(np.mean(run[key])) for key in both]) for run in (values, others))
-        disagreement = float(np.mean(rate_a * (1 - rate_b) + rate_b * (1 - rate_a))) or None
-        target = {key: float(a - b) for key, a, b in zip(both, rate_a, rate_b, strict=True)}
-    sizes = Counter(cluster[key] for key in target)
+        a, b = np.array([rate[key] for key in both]), np.array([float(np.mean(others[key])) for key in both])
+        flips = (flips + (headline(rival.samples).as_wrong.flip_rate.value or flips)) / 2
+        # Attempts are independent, given the sample.
+        disagreement = max(float(np.mean(a * (1 - b) + b * (1 - a))), flips) or None
+        if disagreement is not None:
+            single = disagreement - float(np.mean(a - b)) ** 2
+            icc_of_differences = _single_icc(a - b, [cluster[key] for key in both], single)
+    mean = found.mean.value
+    sizes = Counter(cluster.values())
     return Assumptions(
-        baseline=found.mean.value,
+        baseline=mean,
         disagreement=disagreement,
-        flip_rate=min(0.5, found.flip_rate.value or 0.0),
-        cluster_size=sum(n * n for n in sizes.values()) / len(target),
-        icc=intraclass_correlation(list(target.values()), [cluster[key] for key in target]),
+        flip_rate=min(0.5, flips),
+        cluster_size=sum(n * n for n in sizes.values()) / len(rate),
+        icc=_single_icc(np.array(list(rate.values())), list(cluster.values()), mean * (1 - mean)),
+        icc_of_differences=icc_of_differences,
     )
 
 
+def _single_icc(means: np.ndarray, clusters: Sequence[str], single: float) -> float:
+    """The correlation of single attempts within clusters, from means over attempts and a single attempt's variance."""
+    if single <= 0:
+        return 0.0
+    return min(1.0, intraclass_correlation(means.tolist(), clusters) * float(means.var()) / single)
+
+
 def intraclass_correlation(values: Sequence[float], clusters: Sequence[str]) -> float:
-    """Return the correlation of values within clusters, by analysis of variance, at least 0 (Donner 1986, section 2).
+    """Return the correlation of values within clusters, by analysis of variance, at least 0 (Donner 1986).
 
     Args:
         values: of shape (n,).
@@ -177,6 +191,12 @@ def _check(effect: float, a: Assumptions, attempts: int, alpha: float, power: fl
             f"the disagreement is {a.disagreement:.3g}, with an effect of {effect:.3g} and a flip rate of "
             f"{a.flip_rate:.3g}.",
             expected="a disagreement of at least both: runs that differ by an effect disagree that often",
+        )
+    other = a.baseline + effect
+    if a.flip_rate > (most := a.baseline * (1 - a.baseline) + other * (1 - other)):
+        raise ConfigError(
+            f"the flip rate is {a.flip_rate:.3g}, with means of {a.baseline:.3g} and {other:.3g}.",
+            expected=f"at most {most:.3g}: scores that are mostly alike cannot flip more often",
         )
 
 
