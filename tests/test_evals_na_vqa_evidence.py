@@ -27,12 +27,9 @@ from memory.narrative.rules import count_heads, entities_of, extract, link
 from memory.narrative.segments import tile
 from memory.narrative.store import NarrativeStore
 from memory.narrative.transcripts import read_transcript
-from tests.narrative_helpers import chain, event, segment
-from tests.narrative_helpers import link as bond
+from tests.narrative_helpers import GOLD, LETTER, WHY, WORDS, chain, tell
 
 SAMPLE = Path(__file__).parent.parent / "evals" / "suites" / "na_vqa" / "sample"
-PLANTED = {1: "a man hides a letter", 4: "a fire burns the desk", 7: "the heir is refused", 10: "a copy of the letter"}
-TWELVE = tuple(PLANTED.get(number, f"people walk by in scene {number}") for number in range(12))
 
 
 @pytest.fixture(scope="module")
@@ -95,19 +92,16 @@ def test_the_oracle_is_above_and_nothing_told_is_below(sample: Loaded) -> None:
 def planted(tmp_path: Path) -> tuple[NarrativeStore, list[Question]]:
     """A story of twelve scenes whose question rests on four, two of which share no word with it."""
     store = NarrativeStore(tmp_path, writer=True)
-    segments = [segment(number, words=words) for number, words in enumerate(TWELVE)]
-    events = [event(number, summary=words, within=segments[number]) for number, words in enumerate(TWELVE)]
-    hidden, fire, refused, copy = (events[number] for number in (1, 4, 7, 10))
-    links = [bond(hidden, refused, "enables"), bond(fire, refused), bond(hidden, copy, "enables")]
-    store.commit(Change((*segments, *events, *links, chain(hidden, fire, refused, copy))))
-    gold = tuple(Evidence(text=one.summary, t0=one.start_s, t1=one.end_s) for one in (hidden, fire, refused, copy))
-    spread = spread_of([(piece.start_s, piece.end_s) for piece in gold], 120)
-    asked = "Why does it matter that there is a copy of the letter?"
-    return store, [Question("q", "tale", asked, "It replaces the letter.", "Causal", gold, spread, Labels())]
+    events = tell(store, LETTER, ((1, 7, "enables"), (4, 7, "causes"), (1, 10, "enables")))
+    rests_on = [events[place] for place in GOLD]
+    store.commit(Change((chain(*rests_on),)))
+    gold = tuple(Evidence(text=one.summary, t0=one.start_s, t1=one.end_s) for one in rests_on)
+    spread = spread_of([(piece.start_s, piece.end_s) for piece in gold], 10 * len(LETTER))
+    return store, [Question("q", "tale", WHY, "It replaces the letter.", "Causal", gold, spread, Labels())]
 
 
 def test_each_part_of_retrieval_can_be_left_out(tmp_path: Path) -> None:
-    words = RetrieveOptions(channels=("words", "segment words"), events=4, chains=0)
+    words = WORDS.model_copy(update={"events": 4, "chains": 0})
     store, questions = planted(tmp_path)
     with store:
         (linked,) = evidence_run(store, "tale", questions, ablated("+ links across time", words))
@@ -121,12 +115,12 @@ def test_each_part_of_retrieval_can_be_left_out(tmp_path: Path) -> None:
 def test_what_only_a_chain_tells_counts_after_what_is_told(tmp_path: Path) -> None:
     store, questions = planted(tmp_path)
     with store:
-        few = RetrieveOptions(channels=("words", "segment words"), events=1, decay=0, beside=0, bins=1)
+        few = WORDS.model_copy(update={"events": 1, "decay": 0.0, "beside": 0.0, "bins": 1})
         (with_chain,) = evidence_run(store, "tale", questions, few)
         (without,) = evidence_run(store, "tale", questions, few.model_copy(update={"chains": 0}))
         assert (without.values["recall"], with_chain.values["recall"]) == (0.25, 1)
         assert with_chain.values["recall@1"] == without.values["recall@1"]
-        spans = told_spans(store, "tale", retrieve(store, "tale", [questions[0].text], few))
+        spans = told_spans(store, "tale", retrieve(store, "tale", [WHY], few))
         assert len(spans) == len(set(spans)) == 4
 
 
