@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from evals.bench.narrative import plain_bm25
+from evals.suites.na_vqa.evidence import ABLATIONS
 from evals.suites.na_vqa.fairytale import load
 from evals.suites.na_vqa.ranges import range_of
 from tools.errors import MediaError
@@ -100,4 +101,13 @@ def test_the_bench_runs_from_end_to_end(tmp_path: Path) -> None:
     assert report["table"]["ours"]["Far"]["value"] == 1.0
     assert set(report["options"]) == {"0", "1", "2", "3", "4"}
     assert report["counts"]["segment"] == 30
+    assert report["table"]["oracle"]["Far"]["value"] == 1.0
+    assert report["table"]["shuffled memory"]["Far"]["value"] < 1.0
+    assert list(report["told"]) == [*ABLATIONS, "shuffled memory"]
+    assert list(report["told_adds"]) == list(ABLATIONS)[1:]
+    for row, cells in report["told_adds"].items():
+        above = list(ABLATIONS)[list(ABLATIONS).index(row) - 1]
+        gain = report["told"][row]["Far"]["value"] - report["told"][above]["Far"]["value"]
+        assert cells["Far"]["mean"] == pytest.approx(gain)
+    assert [line["what"].startswith("plain BM25") for line in report["must_hold"]] == [True] * 3 + [False] * 3
     assert "Must hold:" in run.stdout
