@@ -18,7 +18,7 @@ from memory.narrative.order import illegal, order
 from memory.narrative.rules import extract
 from memory.narrative.rules import link as links_of
 from memory.narrative.store import NarrativeStore
-from memory.narrative.types import LINK_WEIGHTS, Chain, Event, Link, LinkType, Record
+from memory.narrative.types import LINK_WEIGHTS, Chain, Event, Link, LinkType
 from tests.narrative_helpers import BONDS, LETTER, Bond, event, link, segment, tell
 
 
@@ -224,9 +224,9 @@ def test_chains_are_those_that_a_plain_enumeration_finds(
                 reached[id_] = max(reached.get(id_, 0.0), math.prod(strengths[place:]))
         if sum(reached.values()) < 0.6 - 1e-9:
             continue
-        scored = sorted((-round(sum(map(math.log, s)) / len(s), 6), ids) for ids, s in found)
+        scored = sorted((-round(sum(map(math.log, s)) / len(s), 6), -len(s), ids) for ids, s in found)
         kept: list[list[str]] = []
-        for _, ids in scored:
+        for *_, ids in scored:
             if len(kept) < per_sink and all(len({*ids} & {*k}) / len({*ids} | {*k}) < 0.8 for k in kept):
                 kept.append(ids)
         expected += kept
@@ -274,19 +274,21 @@ def test_changes_leave_the_chains_that_all_of_the_memory_has(
     everything = scenes(9)
     with tempfile.TemporaryDirectory() as folder, NarrativeStore(Path(folder), writer=True) as store:
         for graph, gone, cut in steps:
-            before = {one.id for one in store.events()}
-            links = store.links(sorted(before))
-            retire = [everything[place].id for place in gone if everything[place].id in before]
-            retire += [one.id for place, one in enumerate(links) if place in cut]
-            new: list[Record] = [*made_links(everything, graph[:6])]
-            ends = {id_ for one in new if isinstance(one, Link) for id_ in (one.src, one.dst)}
-            new = [one for one in new if one.id not in retire and not {one.src, one.dst} & {*retire}]  # type: ignore[attr-defined]
-            new += [one for one in everything if one.id in ends and one.id not in retire]
-            store.commit(with_chains(store, Change(tuple(new), dict.fromkeys(retire)), options))
+            before, summed_up = store.events(), {chain.event_ids for chain in store.chains()}
+            links = store.links([one.id for one in before])
+            retire = {one.id for place, one in enumerate(everything) if place in gone and one in before}
+            retire |= {one.id for place, one in enumerate(links) if place in cut}
+            new = [one for one in made_links(everything, graph[:6]) if not {one.id, one.src, one.dst} & retire]
+            ends = [one for one in everything if any(one.id in (link.src, link.dst) for link in new)]
+            store.commit(with_chains(store, Change((*new, *ends), dict.fromkeys(retire)), options))
             events = store.events()
             whole = build_chains(events, store.links([one.id for one in events]), options)
             assert held(store) == sorted((chain.event_ids, chain.score, chain.kind) for chain in whole)
+            assert {bool(chain.summary) for chain in store.chains() if chain.event_ids in summed_up} <= {True}
             assert with_chains(store, Change(), options) == Change()
+            plain = [chain for chain in store.chains() if not chain.summary]
+            told = [chain.model_copy(update={"summary": f"a chain of {len(chain.event_ids)}"}) for chain in plain]
+            store.commit(Change(tuple(told), {old.id: new.id for old, new in zip(plain, told, strict=True)}))
 
 
 def test_a_chain_that_goes_on_is_superseded_and_another_is_left_alone(store: NarrativeStore) -> None:
@@ -333,3 +335,17 @@ def test_a_chain_ends_with_the_links_and_events_that_it_rests_on(store: Narrativ
     assert numbers(events, store.chains()) == [[1, 2]]
     store.commit(with_chains(store, Change(retire={events[1].id: None})))
     assert store.chains() == []
+
+
+def test_no_more_chains_than_a_bound_are_made_anew_beyond_what_a_change_touches(
+    store: NarrativeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = tell(store, [f"scene {number}" for number in range(12)])
+    store.commit(with_chains(store, Change(tuple(joined(events, *((1, number, "causes") for number in range(2, 12)))))))
+    assert store.count()["chain"] == 10
+    change = Change(tuple(joined(events, (0, 1, "causes"))))
+    monkeypatch.setattr("memory.narrative.chains.MOST_AFTER", 4)
+    assert len(with_chains(store, change).retire) == 4
+    monkeypatch.undo()
+    store.commit(with_chains(store, change))
+    assert sorted(numbers(events, store.chains())) == [[0, 1, number] for number in range(2, 12)]

@@ -29,7 +29,7 @@ MOST_INTO = 12
 """Links into an event that are followed, the strongest; our choice: as many as there are candidates for one."""
 MOST_AFTER = 1_000
 """Events after those that a change touches whose chains are made anew with them; our choice."""
-_DIGITS = 6  # of scores, so that rounding differs on no machine and in no order of a sum
+_DIGITS = 6  # of numbers in chains, so that rounding differs on no machine and in no order of a sum
 
 _Made = TypeVar("_Made", bound=Record)
 _Walk = tuple[float, tuple[str, ...]]
@@ -55,13 +55,13 @@ class ChainOptions(BaseModel):
 
 
 def build_chains(events: Iterable[Event], links: Iterable[Link], options: ChainOptions | None = None) -> list[Chain]:
-    """The chains of some events, by the order of the story of their last events, and then best first.
+    """The chains of some events, in the order of the story of their last events; of one such event the best first.
 
     Walked are links of types in `WALKED` that join two events of one source and lead forward in the order of the story;
     the strength of one is its weight times its confidence, and of several between two events the strongest counts. The
     walk back from a sink is a beam search: at most `BEAM` walks are followed at once, over at most `MOST_INTO` links
     into an event. It ends where nothing leads on, or after `hops` links. The score of a chain is the mean of the
-    logarithms of the strengths.
+    logarithms of the strengths; of equal chains the longer is the better.
 
     The salience of a sink is `Event.salience`, or what leads to it if that is more: the sum, at most 1, over the events
     that the walk reaches, of the product of the strengths on the best way from there. (That is Katz's index (1953) with
@@ -101,19 +101,19 @@ def with_chains(store: NarrativeStore, change: Change, options: ChainOptions | N
     ends = _after(graph, [*new, *gone], chosen.hops)
     made = {chain.event_ids: chain for sink in graph.sinks(ends) for chain in _chains_to(graph, sink, chosen)}
     last = {*ends, *change.retire}
-    retire = dict(change.retire)
-    for old in store.chains(event_ids=sorted(last)):
-        if old.id in retire or not (old.event_ids[-1] in last or {*old.event_ids} & change.retire.keys()):
-            continue
-        same = made.get(old.event_ids)
-        if same is not None:
-            made[old.event_ids] = same = same.model_copy(update={"summary": old.summary})
-        if same == old:
-            del made[old.event_ids]
-        else:
-            heir = same or max(made.values(), key=lambda new: (_jaccard(old, new), new.score, new.id), default=None)
-            retire[old.id] = heir.id if heir is not None and _jaccard(old, heir) else None
-    return replace(change, add=(*change.add, *made.values()), retire=retire)
+    held = [
+        chain
+        for chain in store.chains(event_ids=sorted(last))
+        if chain.id not in change.retire and (chain.event_ids[-1] in last or {*chain.event_ids} & change.retire.keys())
+    ]
+    for old in held:
+        if old.summary and old.event_ids in made:
+            made[old.event_ids] = made[old.event_ids].model_copy(update={"summary": old.summary})
+    wanted = {chain.id: chain for chain in made.values()}
+    retire = {old.id: _heir(old, wanted.values()) for old in held if old.id not in wanted}
+    kept = {old.id for old in held}
+    add = (chain for id_, chain in wanted.items() if id_ not in kept)
+    return replace(change, add=(*change.add, *add), retire={**change.retire, **retire})
 
 
 class _Graph:
@@ -209,7 +209,7 @@ def _chains_to(graph: _Graph, sink: str, options: ChainOptions) -> list[Chain]:
         return []
     kept: list[Chain] = []
     chains = [_chain(graph, walk) for walk in (*whole, *front)]
-    for chain in sorted(chains, key=lambda chain: (-chain.score, chain.event_ids)):
+    for chain in sorted(chains, key=lambda chain: (-chain.score, -len(chain.event_ids), chain.event_ids)):
         if len(kept) < options.per_sink and all(_jaccard(chain, other) < options.overlap for other in kept):
             kept.append(chain)
     return kept
@@ -222,7 +222,7 @@ def _chain(graph: _Graph, walk: _Walk) -> Chain:
         event_ids=ids,
         kind=_kind(graph, events),
         score=round(logs / (len(ids) - 1), _DIGITS),
-        span_s=max(event.end_s for event in events) - min(event.start_s for event in events),
+        span_s=round(max(event.end_s for event in events) - min(event.start_s for event in events), _DIGITS),
     )
 
 
@@ -243,16 +243,20 @@ def _gone_links(store: NarrativeStore, change: Change) -> list[Link]:
 
 
 def _after(graph: _Graph, touched: Iterable[Link], hops: int) -> list[str]:
-    """The events whose being a sink, or whose chains, some links bear on, by id; at most `MOST_AFTER` by far ends."""
+    """The events whose being a sink, or whose chains, some links bear on, by id: their ends, and what comes after."""
     walked = [link for link in touched if link.type in WALKED]
-    found = {link.dst for link in walked}
-    front = set(found)
+    front = ends = {link.dst for link in walked}
+    after: set[str] = set()
     for _ in range(hops - 1):
-        front = set(sorted(graph.after(front) - found)[: max(0, MOST_AFTER - len(found))])
-        found |= front
-        if not front:
-            break
-    return sorted(found | {link.src for link in walked})
+        front = set(sorted(graph.after(front) - ends - after)[: MOST_AFTER - len(after)])
+        after |= front
+    return sorted(after | ends | {link.src for link in walked})
+
+
+def _heir(old: Chain, chains: Iterable[Chain]) -> str | None:
+    """The id of the chain that shares most of its events with another; None where none shares any."""
+    shared, _, id_ = max(((_jaccard(old, new), new.score, new.id) for new in chains), default=(0.0, 0.0, ""))
+    return id_ if shared else None
 
 
 def _strength(link: Link) -> float:
