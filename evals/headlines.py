@@ -114,5 +114,5 @@ def _counted(statistic: Callable[[int, int], float]) -> Callable[[list[float]], 
 
 
 def _steps(attempts: int) -> list[int]:
-    """The k to report: powers of two from 2, and the number of attempts itself; none for single attempts."""
-    return sorted({k for k in (2, 4, 8, 16, 32, 64) if k <= attempts} | ({attempts} if attempts > 1 else set()))
+    """The k to report: powers of two, and the number of attempts itself; none for single attempts."""
+    return sorted({k for k in (1, 2, 4, 8, 16, 32, 64, attempts) if k <= attempts}) if attempts > 1 else []
