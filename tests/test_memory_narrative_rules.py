@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory.narrative.cues import Cue
+from memory.narrative.order import illegal
 from memory.narrative.rules import (
     MOST_RESUMED,
     Named,
@@ -66,6 +67,9 @@ def test_no_word_is_lost_or_told_twice(caption: list[str], dialogue: list[str]) 
         assert " ".join(getattr(segment, span.field)[span.start : span.end].split()) == event.summary
         assert segment.start_s <= event.start_s <= event.end_s <= segment.end_s
         assert event.segment_ids == (segment.id,)
+    by_id = {event.id: event for event in events}
+    for one in link(events):
+        assert illegal(by_id[one.src], by_id[one.dst], one.type) is None
 
 
 @given(
@@ -117,6 +121,24 @@ def test_what_comes_up_again_is_linked_to_where_it_was_last() -> None:
 def test_a_cause_that_is_named_is_a_link() -> None:
     events = extract([scene(0, "The fire burns down the desk. Therefore nothing is left of it.")])
     assert [(one.type, one.src == events[0].id) for one in link(events)] == [("next", True), ("causes", True)]
+
+
+def test_a_cause_is_what_was_told_before_in_the_same_field() -> None:
+    cues = [Cue(0, 5, "The fire burns down the desk."), Cue(20, 25, "So nothing is left of it.")]
+    seen = [(8.0, "", "a man runs to the river"), (9.0, "", "rain falls on the field")]
+    segments = tile(cues, seen, source="tale", duration_s=30.0)
+    events = extract(segments, {}, cues)
+    assert [event.spans[0].field for event in events] == ["caption", "dialogue", "caption", "dialogue"]
+    (cause,) = [one for one in link(events) if one.type == "causes"]
+    assert (cause.src, cause.dst) == (events[1].id, events[3].id)
+    named = Named()
+    assert [*link(events[:3], named), *link(events[3:], named, events[2])] == link(events)
+
+
+def test_no_cause_is_named_that_comes_later_in_the_story() -> None:
+    burns, left = extract([scene(0, "The fire burns down the desk. So nothing is left of it.")])
+    flashback = left.model_copy(update={"story_s": -1.0})
+    assert [one.type for one in link([burns, flashback])] == ["next"]
 
 
 def test_links_cost_the_same_however_much_came_before() -> None:
