@@ -193,7 +193,7 @@ def _go_on(
     except ModuleNotFoundError as error:
         if error.name != "inspect_ai":
             raise
-        remedy = "Run: pip install 'attend-agent[evals]', then go on with `attend eval resume`."
+        remedy = "Run `pip install -e '.[evals]'`, then go on with `attend eval resume`."
         raise ConfigError("running a suite needs the package inspect-ai.", remedy=remedy) from error
 
     suite, total = prepared.suite, len(prepared.samples) * options.attempts
