@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Page, expect
 
@@ -127,6 +127,7 @@ def test_a_version_of_before_is_drawn_and_one_that_holds_nothing_is_told(tmp_pat
             read_story(store, "tale", "tale", as_of=9)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=12), st.randoms(use_true_random=False)
 )
@@ -208,6 +209,7 @@ def test_what_the_page_is_given_can_be_read_back_whole(story: Story) -> None:
     assert rows(given_["chains"])[0]["events"] == [0, 3, 9]
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60).filter(str.strip))
 def test_no_words_leave_their_place_in_the_page(words: str) -> None:
     told_by = segment(0, words=words)
@@ -432,3 +434,26 @@ def test_the_png_shows_bars_links_and_chains_and_says_why_it_cannot_be_written(s
     assert share((138, 90, 0)) > 1e-5  # the chain's number
     with pytest.raises(StoreError, match=r"cannot be written: No such file"):
         draw_story(story, tmp_path / "nowhere" / "story.png")
+
+
+def test_a_source_without_events_is_drawn_empty(tmp_path: Path, visit: Open) -> None:
+    with commit(tmp_path / "memory", segment(0), segment(1)) as store:
+        found = read_story(store, "tale", "silent.mp4")
+    page = browse(visit, tmp_path / "story.html", found)
+    expect(page.locator("#counts")).to_contain_text("2 segments, 0:20; 0 events, 0 links, 0 chains")
+    expect(page.locator("#chains")).to_contain_text("No chains are held.")
+    page.locator("#chart").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.locator("#shown")).to_contain_text("0 events")
+    draw_story(found, tmp_path / "story.png")
+
+
+def test_two_links_of_the_same_events_are_drawn_apart(tmp_path: Path, visit: Open) -> None:
+    one, other = event(0), event(3)
+    links = link(one, other, "causes"), link(one, other, "reveals")
+    with commit(tmp_path / "memory", *(segment(number) for number in range(4)), one, other, *links) as store:
+        page = browse(visit, tmp_path / "story.html", read_story(store, "tale", "tale"))
+    paths = page.locator("#chart path.link")
+    expect(paths).to_have_count(2)
+    assert paths.nth(0).get_attribute("d") != paths.nth(1).get_attribute("d")

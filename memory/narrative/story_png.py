@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -134,7 +135,7 @@ def _dress(axes: Axes, story: Story) -> None:
     if len(story.segments) <= 300:
         for number, segment in enumerate(story.segments):
             shade = "#d5dbd6" if number % 2 else "#eef1ec"
-            axes.axvspan(segment.start_s, segment.end_s, 1, 1 + 8 / (len(story.lanes) * _LANE_PX), facecolor=shade,
+            axes.axvspan(segment.start_s, segment.end_s, 1, 1 + 8 / axes.get_ylim()[0], facecolor=shade,
                          linewidth=0, clip_on=False)  # fmt: skip
     sections = story.clock == "sections"
     axes.set_yticks([])
@@ -154,12 +155,13 @@ def _draw_links(axes: Axes, story: Story, links: Sequence[Link]) -> None:
     from matplotlib.patches import FancyArrowPatch
 
     number_of = {event.id: number for number, event in enumerate(story.events)}
+    between: Counter[tuple[str, str]] = Counter()  # how many links of two events were drawn
     for link in links:
         start, end = _point(story, number_of[link.src]), _point(story, number_of[link.dst])
         colour, dashes = _LINK_LOOKS[link.type]
         axes.add_patch(
             FancyArrowPatch(
-                path=_way(start, end),
+                path=_way(start, end, between[link.src, link.dst]),
                 arrowstyle="-|>",
                 mutation_scale=7,
                 color=colour,
@@ -169,6 +171,7 @@ def _draw_links(axes: Axes, story: Story, links: Sequence[Link]) -> None:
                 zorder=2,
             )
         )
+        between[link.src, link.dst] += 1
     used = [type_ for type_ in _LINK_LOOKS if any(link.type == type_ for link in links)]
     looks = [
         Line2D([], [], color=_LINK_LOOKS[type_][0], linewidth=1.6, linestyle=(0, _LINK_LOOKS[type_][1]))
@@ -181,14 +184,14 @@ def _draw_links(axes: Axes, story: Story, links: Sequence[Link]) -> None:
                     labelcolor=_INK, borderaxespad=0.3, handlelength=2.6)  # fmt: skip
 
 
-def _way(start: tuple[float, float], end: tuple[float, float]):  # type: ignore[no-untyped-def]  # of matplotlib
-    """An arc above a lane, or a wave from lane to lane."""
+def _way(start: tuple[float, float], end: tuple[float, float], beside: int = 0):  # type: ignore[no-untyped-def]
+    """An arc above a lane, or a wave from lane to lane, beside some others between the same; a path of matplotlib."""
     from matplotlib.path import Path as Way
 
     (x1, y1), (x2, y2) = start, end
     if y1 == y2:
-        return Way([start, ((x1 + x2) / 2, y1 - 34), end], [Way.MOVETO, Way.CURVE3, Way.CURVE3])
-    middle, bend = (y1 + y2) / 2, (x2 - x1) / 5
+        return Way([start, ((x1 + x2) / 2, y1 - max(6, 34 - 12 * beside)), end], [Way.MOVETO, Way.CURVE3, Way.CURVE3])
+    middle, bend = (y1 + y2) / 2 - 14 * beside, (x2 - x1) / 5
     return Way([start, (x1 + bend, middle), (x2 - bend, middle), end], [Way.MOVETO, Way.CURVE4, Way.CURVE4, Way.CURVE4])
 
 
@@ -272,12 +275,10 @@ def _write_about(figure: Figure, story: Story, events: int, links: int, height_p
     figure.text(_MARGIN_PX / _WIDTH_PX, 1 - 26 / height_px, _plain(story.title), fontsize=15, fontweight="bold",
                 color=_INK, va="center")  # fmt: skip
     shown = [f"{events:,} of {len(story.events):,} events" if events < len(story.events) else f"{events:,} events"]
-    shown.append(
-        f"the {links:,} links that weigh most of {len(story.links):,}, the short ones and the type next left out"
-    )
-    shown.append(f"{len(story.chains):,} chains")
+    shown.append(f"{links:,} of {len(story.links):,} links (left out are short ones, and those of the type next)")
+    shown.append(f"chains: {len(story.chains):,}")
     if story.gone:
-        shown.append(f"the pictures of {len(story.gone):,} segments are gone")
+        shown.append(f"segments whose pictures are gone: {len(story.gone):,}")
     about = f"version {story.version} of the memory; {'; '.join(shown)}"
     figure.text(_MARGIN_PX / _WIDTH_PX, 1 - 50 / height_px, about, fontsize=9.5, color=_MUTED, va="center")
 

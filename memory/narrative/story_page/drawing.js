@@ -129,10 +129,11 @@ function drawAxis(axis, x, width) {
   axis.replaceChildren(...nodes);
 }
 
-/** The way of a link between two points: an arc above a lane, or a wave from lane to lane. */
-function way(x1, y1, x2, y2) {
-  if (y1 === y2) return `M${x1} ${y1} Q${(x1 + x2) / 2} ${y1 - Math.min(2 * GUTTER - 8, 12 + Math.abs(x2 - x1) / 5)} ${x2} ${y2}`;
-  const middle = (y1 + y2) / 2;
+/** The way of a link between two points: an arc above a lane, or a wave from lane to lane; `beside` others of the same. */
+function way(x1, y1, x2, y2, beside = 0) {
+  const high = Math.min(2 * GUTTER - 8, 12 + Math.abs(x2 - x1) / 5) - 12 * beside;
+  if (y1 === y2) return `M${x1} ${y1} Q${(x1 + x2) / 2} ${y1 - Math.max(6, high)} ${x2} ${y2}`;
+  const middle = (y1 + y2) / 2 - 14 * beside;
   return `M${x1} ${y1} C${x1 + (x2 - x1) / 5} ${middle} ${x2 - (x2 - x1) / 5} ${middle} ${x2} ${y2}`;
 }
 
@@ -149,9 +150,13 @@ function drawLinks(view) {
   const point = (event) => [clamp(at.x(event.start_s), -width, 2 * width), at.bar(laneOf.get(event))];
   const drawing = svg("svg", { width, height: at.tops.at(-1), class: "links", "aria-hidden": "true" }, arrows());
   const focus = chosen.at ?? chosen.event;
+  const between = new Map(); // how many links of two events were drawn
   for (const link of view.links.drawn) {
+    const pair = `${link.src} ${link.dst}`;
+    const beside = between.get(pair) ?? 0;
+    between.set(pair, beside + 1);
     const path = svg("path", {
-      d: way(...point(story.events[link.src]), ...point(story.events[link.dst])),
+      d: way(...point(story.events[link.src]), ...point(story.events[link.dst]), beside),
       class: `link ${link.type}${focus !== null && (link.src === focus || link.dst === focus) ? " near" : ""}`,
       "marker-end": `url(#arrow-${link.type})`,
       "data-link": link.number,
