@@ -36,6 +36,7 @@ FailUnder = Annotated[
     float | None,
     typer.Option("--fail-under", min=0, max=1, help="Exit code 3 if the mean, failures as wrong, is below this."),
 ]
+Alpha = Annotated[float, typer.Option(help="The chance of a false alarm that is accepted.")]
 InFlight = Annotated[
     int | None,
     typer.Option("--max-in-flight", min=1, help="Attempts at once (default 2 for a model on this machine, else 16)."),
@@ -133,6 +134,73 @@ def score(run_folder: RunFolder, least: FailUnder = None, as_json: Json = False)
     from evals.engine import run
 
     _finish(lambda progress: run.score_run(run_folder), run_folder, as_json, least)
+
+
+@eval_app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="The baseline: the folder of a run, or its results.jsonl.")],
+    b: Annotated[Path, typer.Argument(help="The run that may be better.")],
+    alpha: Alpha = 0.05,
+    html: Annotated[Path | None, typer.Option("--html", help="Write the report of the comparison here, too.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Tell whether run B is better than run A; exit code 3 if it is significantly worse, in all or in any task."""
+    from evals.engine.commands import compare_runs
+
+    raise typer.Exit(compare_runs(a, b, make_console(), alpha=alpha, html=html, as_json=as_json))
+
+
+@eval_app.command()
+def report(
+    a: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, or its results.jsonl.")],
+    b: Annotated[Path | None, typer.Argument(metavar="[B]", help="A run to compare with it.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The page; by default report.html beside the results.")] = None,
+) -> None:
+    """Write one HTML file about a run, or about run B against run RUN."""
+    from evals.compare import compare as compare_results
+    from evals.engine.commands import results_of, write_page
+    from evals.report import report as report_run
+    from evals.report import report_compare
+
+    last = b or a
+    place = out or (last if last.is_dir() else last.parent) / ("comparison.html" if b else "report.html")
+    page = report_compare(compare_results(results_of(a), results_of(b))) if b else report_run(results_of(a))
+    write_page(page, place)
+    typer.echo(place)
+
+
+@eval_app.command()
+def power(
+    effect: Annotated[float, typer.Option("--effect", help="The difference of means to be shown, such as 0.03.")],
+    pilot: Annotated[
+        Path | None, typer.Option("--pilot", help="A run to read the assumptions from, in place of those below.")
+    ] = None,
+    rival: Annotated[Path | None, typer.Option("--rival", help="A second run of the pilot's samples.")] = None,
+    baseline: Annotated[float, typer.Option(help="The mean score now.")] = 0.5,
+    disagreement: Annotated[
+        float | None, typer.Option(help="Share of samples on which A and B disagree; else as if independent.")
+    ] = None,
+    flip_rate: Annotated[float, typer.Option(help="Share on which two attempts of one run disagree.")] = 0.0,
+    cluster_size: Annotated[float, typer.Option(help="Samples in the cluster of a sample, on average.")] = 1.0,
+    icc: Annotated[float, typer.Option(help="Correlation of scores within a cluster.")] = 0.0,
+    attempts: Annotated[int, typer.Option(min=1, help="At each sample, in both runs.")] = 1,
+    alpha: Alpha = 0.05,
+    wanted: Annotated[float, typer.Option("--power", help="The chance that the effect is shown if it is there.")] = 0.8,
+    as_json: Json = False,
+) -> None:
+    """Tell how many samples a comparison needs to show an effect, before anything is run."""
+    from evals.engine.commands import assumptions, results_of, show_power
+    from evals.power import assume
+    from evals.power import power as samples_for
+
+    if pilot is None:
+        given = {"baseline": baseline, "disagreement": disagreement, "flip_rate": flip_rate}
+        known = assumptions({**given, "cluster_size": cluster_size, "icc": icc})
+    else:
+        known = assume(results_of(pilot), results_of(rival) if rival else None)
+    show_power(
+        samples_for(effect, known, attempts=attempts, alpha=alpha, power=wanted), make_console(), as_json=as_json
+    )
 
 
 @eval_app.command()

@@ -482,3 +482,30 @@ def test_a_part_of_a_picture_is_cut_to_its_bounds(tmp_path: Path) -> None:
     assert shown.shape == (20, 20, 3)
     with pytest.raises(DataError, match=r"line 3, field 'image'.*lies outside its 40 x 30 pixels"):
         picture_block(Picture(tmp_path / "a.png", crop_px=(50, 0, 60, 10)), sample)
+
+
+def test_verbs_compare_report_and_ask_for_power(tmp_path: Path) -> None:
+    data = write_sums(tmp_path / "data", 60)
+    a, b = (
+        run(tmp_path, "baseline:oracle", data, out="a").folder,
+        run(tmp_path, "baseline:random", data, out="b").folder,
+    )
+    cli, page = CliRunner(), tmp_path / "page.html"
+    worse = cli.invoke(app, ["eval", "compare", str(a), str(b), "--html", str(page)])
+    assert worse.exit_code == 3
+    assert "worse" in worse.stdout
+    assert "regression sums s0: 1 to 0; 0 -> " in worse.stdout
+    assert "more regressions" in worse.stdout
+    assert page.read_text("utf-8").startswith("<!doctype html>")
+    better = cli.invoke(app, ["eval", "compare", str(b), str(a / "results.jsonl"), "--json"])
+    assert better.exit_code == 0
+    assert json.loads(better.stdout)["overall"]["verdict"] == "better"
+    for arguments, name in (([str(a)], a / "report.html"), ([str(a), str(b)], b / "comparison.html")):
+        done = cli.invoke(app, ["eval", "report", *arguments])
+        assert done.stdout.strip() == str(name)
+        assert name.stat().st_size < 1_000_000
+    needed = cli.invoke(app, ["eval", "power", "--effect", "0.1", "--baseline", "0.6", "--json"])
+    assert 300 < json.loads(needed.stdout)["paired"] < 500
+    assert "clusters" in cli.invoke(app, ["eval", "power", "--effect", "0.1", "--pilot", str(b)]).stdout
+    assert "less than 1" in str(cli.invoke(app, ["eval", "power", "--effect", "0.1", "--baseline", "2"]).exception)
+    assert isinstance(cli.invoke(app, ["eval", "compare", str(a), str(tmp_path)]).exception, StoreError)

@@ -1,4 +1,4 @@
-"""`attend eval run`, `resume` and `score`: progress, the two headlines as a table or as JSON, and the exit code."""
+"""What the verbs of `attend eval` print, as tables for people or as JSON, and their exit codes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
@@ -17,14 +18,21 @@ from rich.table import Table
 
 from agent.config import Config
 from agent.terminal import safe
+from evals.compare import Comparison, Delta, compare
 from evals.engine.prepare import RunOptions
 from evals.engine.run import RESULTS, Progress, Run
 from evals.headlines import Headline, Headlines, headlines
+from evals.power import Assumptions, SampleSize
+from evals.report import report_compare
+from evals.results import RunResults, load_results
 from evals.stats import Rate
-from tools.errors import ConfigError
+from tools.errors import ConfigError, StoreError
 
 BELOW = 3
-"""The exit code of a run whose mean, failures as wrong, is below the threshold; our choice, as 1 is an error."""
+"""The exit code where a mean is below the threshold, or a run significantly worse; our choice, as 1 is an error."""
+
+CHANGES_SHOWN = 10
+"""Regressions, and fixes, that are listed for people; our choice."""
 
 BAD_SHOWN = 20
 """Broken records that are listed for people; the manifest and `--json` list all. Our choice."""
@@ -143,3 +151,117 @@ def _cell(rate: Rate) -> str:
     if rate.low is None or rate.high is None:
         return f"{rate.value:.3f}"
     return f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f})"
+
+
+def results_of(place: Path) -> RunResults:
+    """Load the results of a run's folder, or of a results file.
+
+    Raises:
+        StoreError: if there are none, or they are damaged.
+    """
+    return load_results(place / RESULTS if place.is_dir() else place)
+
+
+def compare_runs(a: Path, b: Path, console: Console, *, alpha: float, html: Path | None, as_json: bool) -> int:
+    """Print whether run B is better than run A; the exit code is `BELOW` where B is significantly worse.
+
+    Raises:
+        ConfigError: if the runs cannot be compared.
+        StoreError: if a file cannot be read or written.
+    """
+    found = compare(results_of(a), results_of(b), alpha=alpha)
+    if html is not None:
+        write_page(report_compare(found), html)
+    if as_json:
+        console.print(found.model_dump_json(), soft_wrap=True, markup=False)
+    else:
+        _show_comparison(found, console)
+    return BELOW if found.regressed else 0
+
+
+def write_page(page: str, path: Path) -> None:
+    """Write a report. Raises StoreError if it cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(page, "utf-8")
+    except OSError as error:
+        raise StoreError(
+            f"the report {str(path)!r} cannot be written: {error}.", remedy="Name another file."
+        ) from error
+
+
+def assumptions(given: Mapping[str, Any]) -> Assumptions:
+    """Check what was given of runs that are not made yet. Raises ConfigError if a value is out of range."""
+    try:
+        return Assumptions.model_validate(given)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        raise ConfigError(f"{problem['loc'][0]} is set to {problem['input']!r}: {problem['msg']}.") from error
+
+
+def show_power(found: SampleSize, console: Console, *, as_json: bool) -> None:
+    """Print how many samples a comparison needs, and what that rests on."""
+    if as_json:
+        console.print(found.model_dump_json(), soft_wrap=True, markup=False)
+        return
+    assumed = found.assumptions.model_dump(exclude_none=True).items()
+    console.print(
+        f"To show a difference of {found.effect:+.3g} with power {found.power:g} at alpha {found.alpha:g}, "
+        f"{_counted(found.attempts, 'attempt')} a sample:"
+    )
+    for how, samples, clusters in (
+        ("both runs on the same samples", found.paired, found.paired_clusters),
+        ("each run on its own samples", found.unpaired, found.unpaired_clusters),
+    ):
+        console.print(f"  {how}: {_counted(samples, 'sample')} in {_counted(clusters, 'cluster')}")
+    console.print("assumed: " + ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in assumed))
+
+
+def _show_comparison(found: Comparison, console: Console) -> None:
+    for warning in found.warnings:
+        console.print(f"[yellow]{safe(warning)}[/]", soft_wrap=True)
+    table = Table("", "n", "A", "B", "B less A", "p", "fixes", "worse", "verdict", box=box.SIMPLE_HEAD, padding=(0, 1))
+    table.add_row(*_delta_cells("all", found.overall), style="bold")
+    table.add_row(*_delta_cells("scored", found.scored))
+    if len(found.tasks) > 1:
+        table.add_section()
+        for task, delta in found.tasks.items():
+            table.add_row(*_delta_cells(task, delta))
+    console.print(table)
+    console.print("Failures count as wrong, but for `scored`: what both runs scored. p of tasks is Holm's.")
+    if found.overall.rerun_se is not None:
+        console.print(f"running both again would move the difference by about {found.overall.rerun_se:.3f} by itself")
+    for one, many, style, changes in (
+        ("regression", "regressions", "red", found.regressions),
+        ("fix", "fixes", "green", found.fixes),
+    ):
+        for change in changes[:CHANGES_SHOWN]:
+            was, now = change.a.prediction or change.a.failure, change.b.prediction or change.b.failure
+            values = f"{change.value_a:.2g} to {change.value_b:.2g}"
+            texts = f"{safe(was[:80])} -> {safe(now[:80])}"
+            console.print(f"[{style}]{one}[/] {safe(change.task)} {safe(change.id)}: {values}; {texts}", soft_wrap=True)
+        if (more := len(changes) - CHANGES_SHOWN) > 0:
+            console.print(f"and {more} more {many}; --json and --html list them")
+
+
+def _delta_cells(label: str, delta: Delta) -> tuple[str, ...]:
+    p = delta.p if delta.p_holm is None else delta.p_holm
+    return (
+        safe(label),
+        str(delta.n),
+        _number(delta.mean_a),
+        _number(delta.mean_b),
+        f"{_number(delta.difference, '+')}\n{_number(delta.low, '+')} to {_number(delta.high, '+')}",
+        "<0.001" if p is not None and p < 0.001 else _number(p),
+        str(delta.fixes),
+        str(delta.regressions),
+        delta.verdict,
+    )
+
+
+def _number(value: float | None, sign: str = "") -> str:
+    return "-" if value is None else f"{value:{sign}.3f}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
