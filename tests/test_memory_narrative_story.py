@@ -463,3 +463,58 @@ def test_two_links_of_the_same_events_are_drawn_apart(tmp_path: Path, visit: Ope
     paths = page.locator("#chart path.link")
     expect(paths).to_have_count(2)
     assert paths.nth(0).get_attribute("d") != paths.nth(1).get_attribute("d")
+
+
+def test_the_stretch_shown_is_moved_and_zoomed_by_pointer_and_keys(story: Story, tmp_path: Path, visit: Open) -> None:
+    page = browse(visit, tmp_path / "story.html", story)
+    shown = page.locator("#shown")
+    box = page.locator("#chart").bounding_box()
+    assert box
+    middle = (box["x"] + box["width"] / 2, box["y"] + 8)
+    page.mouse.move(*middle)
+    page.mouse.wheel(0, 300)
+    expect(shown).to_contain_text("0:00 to 2:00")  # a wheel alone scrolls the page
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -60)
+    page.keyboard.up("Control")
+    expect(shown).not_to_contain_text("0:00 to 2:00")
+
+    def stretch() -> tuple[float, float]:
+        found = re.match(r"(\d+):([\d.]+) to (\d+):([\d.]+)", shown.inner_text())
+        assert found
+        minutes, seconds, last_minutes, last_seconds = map(float, found.groups())
+        return 60 * minutes + seconds, 60 * last_minutes + last_seconds
+
+    start_s, end_s = stretch()
+    assert 0 < start_s < 60 < end_s < 120  # about the middle, where the pointer is
+    page.mouse.down()
+    page.mouse.move(middle[0] + 100, middle[1], steps=4)
+    page.mouse.up()
+    dragged_s = stretch()
+    assert dragged_s[0] < start_s
+    assert dragged_s[1] - dragged_s[0] == pytest.approx(end_s - start_s, abs=0.3)
+    page.locator("#overview").click(position={"x": box["width"] - 4, "y": 10})
+    expect(shown).to_contain_text("to 2:00")
+    page.locator("#chart").focus()
+    page.keyboard.press("Shift+ArrowLeft")
+    expect(shown).not_to_contain_text("to 2:00")
+    page.get_by_role("button", name="All").click()
+    expect(shown).to_contain_text("0:00 to 2:00")
+
+
+def test_two_fingers_zoom(story: Story, tmp_path: Path, visit: Open) -> None:
+    page = browse(visit, tmp_path / "story.html", story, has_touch=True)
+    box = page.locator("#chart").bounding_box()
+    assert box
+    y, middle = box["y"] + 8, box["x"] + box["width"] / 2
+    touch = page.context.new_cdp_session(page)
+
+    def fingers(kind: str, *xs: float) -> None:
+        points = [{"x": x, "y": y, "id": number} for number, x in enumerate(xs)]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    fingers("touchStart", middle - 50, middle + 50)
+    for apart in (70, 90, 110, 130, 150):
+        fingers("touchMove", middle - apart, middle + apart)
+    fingers("touchEnd")
+    expect(page.locator("#shown")).to_have_text(re.compile(r"^0:(39|4[01])(\.\d)? to 1:(19|2[01])"))  # a third
