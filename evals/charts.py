@@ -59,7 +59,7 @@ def difference_row(
 def reach_of(values: Sequence[float | None]) -> float:
     """The end of a scale around 0 that takes all values: 1, 2, 3 or 5 times a power of ten."""
     largest = max((abs(value) for value in values if value is not None), default=0.0)
-    steps = [step * power for power in (0.001, 0.01, 0.1) for step in (1, 2, 3, 5)] + [1.0]
+    steps = [step / power for power in (1000, 100, 10) for step in (1, 2, 3, 5)] + [1.0]
     return next((step for step in steps if step >= largest), 1.0)
 
 

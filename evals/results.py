@@ -189,9 +189,9 @@ def _sample(path: Path, number: int, line: str) -> SampleResult:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         place = f"{str(path)!r}, line {number}" + (f", field {field!r}" if field else "")
-        given = "" if first["type"] == "missing" else f" {_short(first['input'])}"
+        given = "" if first["type"] == "missing" else f" {_short(first['input'])}:"
         remedy = "Score the run again; a last line that was cut short may be removed."
-        raise StoreError(f"{place}:{given}: {first['msg']}.", remedy=remedy) from error
+        raise StoreError(f"{place}:{given} {first['msg']}.", remedy=remedy) from error
 
 
 def _short(value: object) -> str:
