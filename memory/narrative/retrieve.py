@@ -137,6 +137,7 @@ def rank(
     ranks: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for number, query in enumerate(queries):
         vector = store.vector_of(query) if any(name.endswith("meaning") for name in options.channels) else None
+        found: dict[str, list[str]] = {}
         for channel in options.channels:
             kind: Kind = "segment" if channel.startswith("segment") else "event"
             if channel.endswith("words"):
@@ -145,11 +146,14 @@ def rank(
                 assert vector is not None
                 near = store.nearest(vector, options.depth, source, kind, as_of)
                 matched = [(id_, cosine) for id_, cosine in near if cosine >= options.least_cosine]
-            found = [id_ for id_, _ in matched]
-            events_in = store.event_ids_in(found, as_of) if kind == "segment" else {}
-            for place, id_ in enumerate(found, start=1):
-                for event_id in events_in.get(id_, ()) if kind == "segment" else (id_,):
-                    ranks[event_id].setdefault(f"{channel} {number}", place)
+            found[channel] = [id_ for id_, _ in matched]
+        of_segments = [id_ for channel, ids in found.items() if channel.startswith("segment") for id_ in ids]
+        events_in = store.event_ids_in(list(dict.fromkeys(of_segments)), as_of)
+        for channel, ids in found.items():
+            name = f"{channel} {number}"
+            for place, id_ in enumerate(ids, start=1):
+                for event_id in events_in.get(id_, ()) if channel.startswith("segment") else (id_,):
+                    ranks[event_id].setdefault(name, place)
     return ranks
 
 

@@ -1,0 +1,452 @@
+"""Narrative memory of 100,000 events: what an answer's evidence takes, what a segment costs, and how much is held.
+
+    python -m evals.bench.narrative_scale [--events 100000] [--cache DIR] [--json FILE]
+
+A made-up narrative (`evals.bench.narrative_tale`) is told twice: as one source, and spread evenly over a hundred. It
+goes through the path of a live source: rules find the events of a segment, what they name and how they are linked, one
+commit writes them, and `index` embeds them and puts them into Chroma. Segments are committed one by one, and measured,
+in a stretch that begins at each of 50, 500, 5,000, 50,000 events and one that ends with the last; between these
+stretches they are committed `FILL` at a time, to save hours.
+
+Vectors of events are sums of random word vectors, since the bundled sentence encoder takes half an hour of one core for
+as many; what it takes a segment is measured apart, and does not depend on how many there are. Questions are embedded by
+it for real, within the time that is stated, and its vector is then replaced.
+
+Recall is all of `retrieve`: vectors and words of events and segments, links, chains, and the choice of what is told.
+It is measured in the process that writes, and in one that only reads, over questions of four kinds, each asked
+`PASSES` times; the median of the passes' percentiles is stated. It is then measured once more, with a segment committed
+before each question, so that nothing is known from the question before. The rival has no index: NumPy compares all
+vectors, held in memory, and SQL's LIKE looks for the words. Where one event is known to answer, it is counted how often
+it is among those that are told.
+
+Times are wall time, and that of the processor, of all threads of the process; the second is not lengthened by waiting
+for other work of the machine, though that still takes its caches and its memory's speed. The load is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import psutil
+
+from agent.notes import embed_texts
+from evals.bench import narrative_tale as tale
+from memory.narrative import words
+from memory.narrative.changes import Change
+from memory.narrative.database import FILE_NAME
+from memory.narrative.retrieve import RetrieveOptions, retrieve
+from memory.narrative.rules import Named, count_heads, entities_of, extract, link
+from memory.narrative.store import NarrativeStore
+from memory.narrative.types import Event, Record
+
+_Result = TypeVar("_Result")
+LAYOUTS = {"one source": 1, "100 sources": 100}
+CHECKPOINTS = (50, 500, 5_000, 50_000)
+STRETCH, FILL = 200, 100
+"""Segments that are measured from a checkpoint on; and that are committed at once between these. Our choice: Chroma
+writes its graph every thousand vectors, as many as a stretch has events."""
+BLOCK = 20
+"""Segments that are resampled together, since Chroma's work comes in bursts; our choice."""
+DRAWS = 2_000
+A_KIND, PASSES, WARM = 25, 3, 4
+"""Questions of each kind, how often each is asked, and questions before that are not measured; our choice."""
+RIVAL_A_KIND = 3
+RECALL_MS = 50.0
+CONSTANT = 1.25
+"""Ingest is called constant if the 95% interval of the ratio, of the last stretch to the first, ends below; our
+choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of one segment or question: milliseconds of the processor, all threads, and of the wall."""
+
+    cpu_ms: float
+    wall_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a question took, and whether the event that answers it was told (None: none is known)."""
+
+    kind: str
+    cost: Cost
+    found: bool | None
+
+
+class Encoder:
+    """Vectors by `tale.embed`; when `real`, the bundled encoder embeds the texts too, for the time that it takes."""
+
+    real = False
+
+    def __call__(self, texts: list[str]) -> np.ndarray:
+        if self.real:
+            embed_texts(texts)
+        return tale.embed(texts)
+
+
+class Telling:
+    """Some sources that are told in turns, a segment at a time, and what rules have to remember of each."""
+
+    def __init__(self, sources: int) -> None:
+        self._tales = [tale.segments(f"tale {number}", number) for number in range(sources)]
+        self._heads: list[Counter[str]] = [Counter() for _ in self._tales]
+        self._named = [Named() for _ in self._tales]
+        self._before: list[Event | None] = [None for _ in self._tales]
+        self.told = 0
+
+    def next(self) -> list[Record]:
+        """The records of the next segment: itself, its events, what they name, and links."""
+        which = self.told % len(self._tales)
+        segment = next(self._tales[which])
+        self._heads[which].update(count_heads([segment]))
+        events = extract([segment], self._heads[which])
+        links = link(events, self._named[which], self._before[which])
+        self._before[which] = events[-1]
+        self.told += 1
+        return [segment, *events, *entities_of(events), *links]
+
+
+def main() -> None:
+    """Run the benchmark and print its tables; exits with 0 whatever the results are."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=100_000)
+    parser.add_argument("--cache", type=Path, help="a folder for the memories, built once")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        results = run(arguments.events, arguments.cache or Path(folder))
+    print(table(results))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def run(events: int, folder: Path, *, stretch: int = STRETCH, a_kind: int = A_KIND) -> dict[str, Any]:
+    """Build both memories where they are not in the folder yet, ask, and return the results as plain data.
+
+    Args:
+        events: of each memory; those of the last segment are told to the end.
+        folder: where the memories lie, with what it took to build them.
+        stretch: segments measured from each checkpoint on.
+        a_kind: questions of each kind.
+    """
+    _warm_up()
+    results: dict[str, Any] = {"events": events, "load": os.getloadavg()[0], "encoder_a_segment": _encoder_cost()}
+    for name, sources in LAYOUTS.items():
+        place = folder / f"{events} events of {name}"
+        noted = place / "built.json"
+        if not noted.exists():
+            shutil.rmtree(place, ignore_errors=True)
+            built = build(place, events, sources, stretch)
+            noted.write_text(json.dumps(built))
+        _say(f"{name}: built")
+        results[name] = {"ingest": json.loads(noted.read_text()), "recall": recall(place, sources, a_kind)}
+    return results
+
+
+def build(folder: Path, events: int, sources: int, stretch: int) -> list[dict[str, Any]]:
+    """Tell a narrative, and return for each stretch at which event it begins, the costs of its segments, and what the
+    process's memory and the disk hold at its end, in MB."""
+    telling, found = Telling(sources), []
+    segments = -(-events // tale.SENTENCES)
+    last = max(0, segments - stretch)
+    begins = [-(-event // tale.SENTENCES) for event in CHECKPOINTS if -(-event // tale.SENTENCES) < last] + [last]
+    with NarrativeStore(folder, tale.embed, writer=True) as store:
+        for place, begin in enumerate(begins):
+            while telling.told < begin:
+                _put(store, telling, min(FILL, begin - telling.told))
+            first = telling.told
+            ends = min(first + stretch, begins[place + 1] if place + 1 < len(begins) else segments)
+            costs = [_timed(lambda: _put(store, telling, 1))[1] for _ in range(ends - first)]
+            found.append(
+                {
+                    "events": first * tale.SENTENCES,
+                    "costs": [asdict(cost) for cost in costs],
+                    "rss_mb": psutil.Process().memory_info().rss / 1e6,
+                    "sqlite_mb": _size(folder.glob(f"{FILE_NAME}*")),
+                    "vectors_mb": _size((folder / "vectors").rglob("*")),
+                }
+            )
+            _say(f"{telling.told * tale.SENTENCES} events")
+    return found
+
+
+def _put(store: NarrativeStore, telling: Telling, segments: int) -> None:
+    store.commit(Change(tuple(record for _ in range(segments) for record in telling.next())))
+    store.index()
+
+
+def recall(folder: Path, sources: int, a_kind: int) -> dict[str, Any]:
+    """Ask a memory in this process, which writes it, in one that reads, and in both with a segment before each
+    question; and ask the rival. Of each: its answers' costs, and how much of what is known is found."""
+    with NarrativeStore(folder) as store:
+        told = [(event.source, event.summary) for event in store.events()]
+        newest = {source: len(store.segments(source)) for source in store.sources()}
+    asked = tale.questions(told, a_kind, seed=1)
+    warm = tale.questions(told, WARM, seed=2)
+    del told
+    # What is committed between the questions goes into a copy, so that the memory stays as it was built.
+    with tempfile.TemporaryDirectory() as temporary:
+        copy = Path(temporary) / "memory"
+        shutil.copytree(folder, copy)
+        encoder = Encoder()
+        context = multiprocessing.get_context("spawn")
+        with (
+            NarrativeStore(copy, encoder, writer=True) as store,
+            ProcessPoolExecutor(1, context, _open_reader, (copy,)) as reader,
+        ):
+            encoder.real = True
+            first = reader.submit(_ask_reader, warm[0]).result()
+            for question in warm:
+                ask(store, question), reader.submit(_ask_reader, question).result()
+            results = {"writer": _passes(lambda question: ask(store, question), asked)}
+            results["reader"] = _passes(lambda question: reader.submit(_ask_reader, question).result(), asked)
+            results["reader"]["first_wall_ms"] = first.cost.wall_ms
+            results["reader"]["rss_mb"] = reader.submit(_reader_growth).result()
+            pairs = []
+            for number, question in enumerate(asked):
+                encoder.real = False
+                _tell_more(store, question.source, newest[question.source] + number)
+                encoder.real = True
+                pairs.append((ask(store, question), reader.submit(_ask_reader, question).result()))
+            for place, name in enumerate(("writer, fresh", "reader, fresh")):
+                results[name] = _summary([[pair[place] for pair in pairs]])
+            few = [question for kind in dict.fromkeys(q.kind for q in asked)
+                   for question in [q for q in asked if q.kind == kind][:RIVAL_A_KIND]]  # fmt: skip
+            rival = reader.submit(_ask_rival, few).result() if sources == 1 else []
+            if rival:
+                results["rival"] = _summary([rival])
+    return results
+
+
+def _tell_more(store: NarrativeStore, source: str, number: int) -> None:
+    """Commit a segment of another narrative behind the end of a source."""
+    segment = next(tale.segments(source, 1_000 + number))
+    start_s = number * tale.SEGMENT_S
+    segment = segment.model_copy(
+        update={"number": number, "start_s": start_s, "end_s": start_s + tale.SEGMENT_S, "dialogue": f"Part {number}."}
+    )
+    events = extract([segment], count_heads([segment]))
+    store.commit(Change((segment, *events, *link(events))))
+    store.index()
+
+
+def ask(store: NarrativeStore, question: tale.Question) -> Answer:
+    """Retrieve the evidence of a question, with the default options, and take the time."""
+    found, cost = _timed(lambda: retrieve(store, question.source, [question.text]))
+    told = {scored.event.summary for scored in found.told}
+    return Answer(question.kind, cost, None if question.answer is None else question.answer in told)
+
+
+_readers: list[tuple[NarrativeStore, float]] = []  # of the process that reads, and its memory when it was opened, MB
+
+
+def _open_reader(folder: Path) -> None:
+    encoder = Encoder()
+    encoder.real = True
+    encoder(["a question"])
+    _readers.append((NarrativeStore(folder, encoder), psutil.Process().memory_info().rss / 1e6))
+
+
+def _ask_reader(question: tale.Question) -> Answer:
+    return ask(_readers[0][0], question)
+
+
+def _reader_growth() -> float:
+    return psutil.Process().memory_info().rss / 1e6 - _readers[0][1]
+
+
+def _ask_rival(asked: Sequence[tale.Question]) -> list[Answer]:
+    """Answer without an index: of all events of the source, those with the most of the words, then the nearest."""
+    database = _readers[0][0]._database
+    rows = database.read(
+        "SELECT row_id, vector FROM records JOIN vectors USING (row_id) WHERE kind = 'event' AND source = ?",
+        (asked[0].source,),
+    )
+    places = {row_id: place for place, (row_id, _) in enumerate(rows)}
+    vectors = np.frombuffer(b"".join(row[1] for row in rows), np.float32).reshape(len(rows), -1).copy()
+    most = RetrieveOptions().events
+
+    def find(question: tale.Question) -> set[str]:
+        encoder = Encoder()
+        encoder.real = True
+        cosines = vectors @ encoder([question.text])[0]
+        held = np.zeros(len(rows))
+        for term in words.terms(question.text):
+            for (row_id,) in database.read(
+                "SELECT row_id FROM records WHERE kind = 'event' AND source = ? "
+                "AND json_extract(body, '$.summary') LIKE ?",
+                (question.source, f"%{term}%"),
+            ):
+                held[places[row_id]] += 1
+        best = np.lexsort((-cosines, -held))[:most]
+        ids = [rows[place][0] for place in best]
+        return {row[0] for row in database.read_any(
+            "SELECT json_extract(body, '$.summary') FROM records WHERE row_id IN ({ids})", ids)}  # fmt: skip
+
+    answers = []
+    for question in asked:
+        told, cost = _timed(partial(find, question))
+        answers.append(Answer(question.kind, cost, None if question.answer is None else question.answer in told))
+    return answers
+
+
+def _passes(work: Callable[[tale.Question], Answer], asked: Sequence[tale.Question]) -> dict[str, Any]:
+    return _summary([[work(question) for question in asked] for _ in range(PASSES)])
+
+
+def _summary(passes: Sequence[Sequence[Answer]]) -> dict[str, Any]:
+    """Percentiles over the questions, the median of the passes; of all kinds, and of each."""
+    found: dict[str, Any] = {}
+    for kind in ("all", *dict.fromkeys(answer.kind for answer in passes[0])):
+        answers = [[answer for answer in one if kind in ("all", answer.kind)] for one in passes]
+        found[kind] = {
+            clock: {
+                str(share): statistics.median(
+                    float(np.percentile([getattr(answer.cost, clock) for answer in one], share)) for one in answers
+                )
+                for share in (50, 95, 99)
+            }
+            for clock in ("cpu_ms", "wall_ms")
+        }
+        known = [answer.found for answer in answers[0] if answer.found is not None]
+        found[kind] |= {"n": len(answers[0]), "known": len(known), "found": sum(known)}
+    return found
+
+
+def growth(stretches: Sequence[dict[str, Any]], clock: str = "cpu_ms", seed: int = 0) -> dict[str, Any]:
+    """How the cost of a segment grows: means of stretches to that of the first, and the slope over 100,000 events.
+
+    Intervals (95%) are from resampling blocks of `BLOCK` segments within each stretch. The slope is that of the least
+    squares through the means, in shares of the first one's.
+    """
+    random = np.random.default_rng(seed)
+    at = np.array([stretch["events"] for stretch in stretches]) / 100_000
+    drawn = []
+    for stretch in stretches:
+        costs = np.array([cost[clock] for cost in stretch["costs"]])
+        blocks = [costs[start : start + BLOCK] for start in range(0, len(costs), BLOCK)]
+        sums, sizes = np.array([block.sum() for block in blocks]), np.array([len(block) for block in blocks])
+        which = random.integers(len(blocks), size=(DRAWS, len(blocks)))
+        drawn.append(np.append(sums[which].sum(1) / sizes[which].sum(1), costs.mean()))
+    means = np.array(drawn)  # (stretches, draws and the whole)
+    ratios = means / means[0]
+    result: dict[str, Any] = {"ratios": [_interval(row) for row in ratios], "slope": None}
+    if len(at) > 1:
+        away = at - at.mean()
+        result["slope"] = _interval(away @ means / (away @ away) / means[0])
+    return result
+
+
+def _interval(drawn: np.ndarray) -> dict[str, float]:
+    low, high = np.percentile(drawn[:-1], [2.5, 97.5])
+    return {"value": float(drawn[-1]), "low": float(low), "high": float(high)}
+
+
+_INGEST_HEAD = f"{'events':>9}{'cpu median':>12}{'p95':>8}{'mean':>8}{'wall median':>13}{'p95':>8}  to the first"
+_RECALL_HEAD = f"{'n':>34}{'cpu p50':>10}{'p95':>10}{'p99':>10}{'wall p50':>10}{'p95':>10}{'p99':>10}  found"
+
+
+def table(results: dict[str, Any]) -> str:
+    """The results as text, with what must hold."""
+    lines = [f"load {results['load']:.1f}; the encoder takes {results['encoder_a_segment']['cpu_ms']:.0f} ms of the "
+             f"processor a segment, which is not in what follows"]  # fmt: skip
+    holds: list[tuple[bool, str]] = []
+    for name in LAYOUTS:
+        stretches, recalled = results[name]["ingest"], results[name]["recall"]
+        grown = growth(stretches)
+        lines += ["", f"{name}: ingest of a segment, ms", _INGEST_HEAD]
+        for stretch, ratio in zip(stretches, grown["ratios"], strict=True):
+            cpu, wall = ([cost[clock] for cost in stretch["costs"]] for clock in ("cpu_ms", "wall_ms"))
+            lines.append(
+                f"{stretch['events']:>9,}{np.median(cpu):>12.1f}{np.percentile(cpu, 95):>8.1f}{np.mean(cpu):>8.1f}"
+                f"{np.median(wall):>13.1f}{np.percentile(wall, 95):>8.1f}  {_shown(ratio)}"
+            )
+        if grown["slope"]:
+            lines.append(f"growth in 100,000 events, of the first: {_shown(grown['slope'])}")
+            holds.append((grown["ratios"][-1]["high"] <= CONSTANT, f"{name}: ingest of a segment is constant, the "
+                          f"ratio of the last to the first at most {CONSTANT}"))  # fmt: skip
+            told = (stretches[-1]["events"] - stretches[0]["events"]) / 1_000
+            each = {
+                what: (stretches[-1][key] - stretches[0][key]) / told
+                for what, key in (("writer", "rss_mb"), ("SQLite", "sqlite_mb"), ("Chroma", "vectors_mb"))
+            }
+            lines.append(
+                f"a thousand events take {each['writer']:.2f} MB of the writer's memory, and on disk "
+                f"{each['SQLite']:.2f} MB (SQLite) and {each['Chroma']:.2f} MB (Chroma)"
+            )
+        lines.append(f"memory of the reader: {recalled['reader']['rss_mb']:.0f} MB more than when it was opened; "
+                     f"its first question takes {recalled['reader']['first_wall_ms']:.0f} ms of wall time")  # fmt: skip
+        lines += ["", f"{name}: recall, ms", _RECALL_HEAD]
+        for who, kinds in recalled.items():
+            for kind, cell in kinds.items():
+                if isinstance(cell, dict):
+                    numbers = [cell[clock][share] for clock in ("cpu_ms", "wall_ms") for share in ("50", "95", "99")]
+                    found = f"{cell['found']} of {cell['known']}" if cell["known"] else "-"
+                    shown = "".join(f"{number:>10.1f}" for number in numbers)
+                    lines.append(f"{f'{who}: {kind}':<30}{cell['n']:>4}{shown}  {found}")
+            for clock in ("cpu_ms", "wall_ms"):
+                if who != "rival":
+                    holds.append((kinds["all"][clock]["95"] < RECALL_MS,
+                                  f"{name}, {who}: p95 of recall below {RECALL_MS:.0f} ms ({clock[:-3]})"))  # fmt: skip
+        if "rival" in recalled:
+            rival, reader = (recalled[who]["all"]["cpu_ms"]["50"] for who in ("rival", "reader"))
+            lines.append(f"rival, NumPy and LIKE: {rival / reader:.1f} times the reader's median of the processor")
+    lines += ["", "Must hold:", *(f"{'holds' if good else 'FAILS':<7}{text}" for good, text in holds)]
+    return "\n".join(lines)
+
+
+def _shown(interval: dict[str, float]) -> str:
+    return f"{interval['value']:.2f} ({interval['low']:.2f} to {interval['high']:.2f})"
+
+
+def _timed(work: Callable[[], _Result]) -> tuple[_Result, Cost]:
+    cpu_s, wall_s = time.process_time(), time.perf_counter()
+    result = work()
+    return result, Cost(1_000 * (time.process_time() - cpu_s), 1_000 * (time.perf_counter() - wall_s))
+
+
+def _warm_up() -> None:
+    """Load what is loaded once, so that the first segment and question do not pay for it."""
+    embed_texts(["a question"])
+    with tempfile.TemporaryDirectory() as folder, NarrativeStore(Path(folder), tale.embed, writer=True) as store:
+        telling = Telling(1)
+        for _ in range(BLOCK):
+            _put(store, telling, 1)
+        retrieve(store, "tale 0", ["Why?"])
+
+
+def _encoder_cost() -> dict[str, float]:
+    """Of the bundled sentence encoder, on the texts of a segment: the median of ten."""
+    segments = tale.segments("tale", 0)
+    texts = [[*(part + "." for part in next(segments).caption.split(".")[:-1])] for _ in range(10)]
+    costs = [_timed(partial(embed_texts, [*part, " ".join(part)]))[1] for part in texts]
+    return {clock: statistics.median(getattr(cost, clock) for cost in costs) for clock in ("cpu_ms", "wall_ms")}
+
+
+def _size(paths: Iterator[Path]) -> float:
+    return sum(path.stat().st_size for path in paths if path.is_file()) / 1e6
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
