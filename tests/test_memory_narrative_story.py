@@ -20,7 +20,7 @@ from memory.narrative.changes import Change
 from memory.narrative.rules import entities_of
 from memory.narrative.store import NarrativeStore
 from memory.narrative.story import MAX_PICTURES, OTHERS, PICTURE_PX, Story, importance, read_story
-from memory.narrative.story_html import MAX_BYTES, story_html
+from memory.narrative.story_html import MAX_BYTES, MAX_SEGMENTS, story_html
 from memory.narrative.story_png import draw_story
 from memory.narrative.types import Chain, Entity, Event, Link, Segment, SourceSpan
 from tests.fixtures.browsing import Open, check
@@ -388,7 +388,7 @@ def test_sections_are_no_times(tmp_path: Path, visit: Open) -> None:
         found = read_story(store, "tale", "tale.txt")
     page = browse(visit, tmp_path / "story.html", found)
     expect(page.locator("#counts")).to_contain_text("40 sections; 40 events")
-    expect(page.locator("#shown")).to_contain_text("section 1 to 40; 40 events")
+    expect(page.locator("#shown")).to_contain_text("sections 1 to 40; 40 events")
     expect(page.locator("#chains button")).to_contain_text("over 30 sections from section 2")
     page.locator("#chart").focus()
     page.keyboard.press("ArrowRight")
@@ -518,3 +518,13 @@ def test_two_fingers_zoom(story: Story, tmp_path: Path, visit: Open) -> None:
         fingers("touchMove", middle - apart, middle + apart)
     fingers("touchEnd")
     expect(page.locator("#shown")).to_have_text(re.compile(r"^0:(39|4[01])(\.\d)? to 1:(19|2[01])"))  # a third
+
+
+def test_of_more_segments_those_are_on_the_page_that_events_rest_on(tmp_path: Path) -> None:
+    segments = [segment(number) for number in range(MAX_SEGMENTS + 1)]
+    events = [event(number, within=segments[number]) for number in (0, 7, MAX_SEGMENTS)]
+    with commit(tmp_path, *segments, *events) as store:
+        page = told(read_story(store, "tale", "tale"))
+    assert [row["number"] for row in rows(page["segments"])] == [0, 7, MAX_SEGMENTS]
+    assert [row["segments"] for row in rows(page["events"])] == [[0], [1], [2]]
+    assert (page["totals"]["segments"], page["end"]) == (MAX_SEGMENTS + 1, 10.0 * (MAX_SEGMENTS + 1))

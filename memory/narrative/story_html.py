@@ -26,6 +26,12 @@ MAX_BYTES = 2_000_000
 """The size of a page, at most; what matters least is left out of a longer story, which the page says. Our choice."""
 MAX_PICTURE_BYTES = 700_000
 """Of these, for pictures, at most; our choice."""
+MAX_EVENTS = 10_000
+"""Events on a page, at most, those that matter most; our choice."""
+MAX_SEGMENTS = 2_000
+"""Of a source with more segments, those alone are on the page that its events rest on; our choice."""
+MAX_CHAINS = 200
+"""Chains on a page, at most, the best; our choice."""
 PICTURE_QUALITY = 60
 """Of WebP, 1 to 100; our choice."""
 _SCRIPTS = ("model.js", "drawing.js", "page.js")
@@ -36,7 +42,7 @@ _EVENT = (
 )  # fmt: skip
 _LINK = ("src", "dst", "type", "confidence", "method", "why")
 _CHAIN = ("events", "kind", "score", "span_s", "summary")
-_SEGMENT = ("start_s", "end_s", "caption", "dialogue", "text", "picture")
+_SEGMENT = ("number", "start_s", "end_s", "caption", "dialogue", "text", "picture")
 
 
 def story_html(story: Story) -> str:
@@ -44,7 +50,7 @@ def story_html(story: Story) -> str:
     pictures = _within(story.pictures, MAX_PICTURE_BYTES)
     frame = _page(story.title, "")
     room = MAX_BYTES - len(frame.encode()) - sum(map(len, pictures.values()))
-    count = len(story.events)
+    count = min(len(story.events), MAX_EVENTS)
     data = _json(_data(story, count, pictures))
     while count and len(data.encode()) - sum(map(len, pictures.values())) > room:
         taken = len(data.encode()) - sum(map(len, pictures.values()))
@@ -98,11 +104,15 @@ def _data(story: Story, count: int, pictures: Mapping[int, str]) -> dict[str, An
     kept = sorted(story.ranked[:count])
     rank_of = {number: rank for rank, number in enumerate(story.ranked[:count])}
     event_of = {story.events[number].id: place for place, number in enumerate(kept)}
-    segment_of = {segment.id: number for number, segment in enumerate(story.segments)}
+    used = {id_ for number in kept for id_ in story.events[number].segment_ids}
+    used |= {span.segment_id for number in kept for span in story.events[number].spans}
+    few = len(story.segments) <= MAX_SEGMENTS
+    shown = [number for number, segment in enumerate(story.segments) if few or segment.id in used]
+    segment_of = {story.segments[number].id: place for place, number in enumerate(shown)}
     names = _Table()
     writers = _Table()
     whys = _Table()
-    read: set[int] = set()  # segments whose words are needed
+    read: set[str] = set()  # segments whose words are needed
     events = []
     for number in kept:
         event = story.events[number]
@@ -111,19 +121,20 @@ def _data(story: Story, count: int, pictures: Mapping[int, str]) -> dict[str, An
             for span in event.spans
             if span.segment_id in segment_of
         ]
-        read.update(span[0] for span in spans)
+        read.update(span.segment_id for span in event.spans)
         events.append([
             round(event.start_s, 3), round(event.end_s, 3), event.summary,
             [segment_of[id_] for id_ in event.segment_ids if id_ in segment_of],
             [names.number(name) for name in story.actors[number]],
             [names.number(name) for name in story.objects[number]], story.lane_of[number],
             event.place, event.goal, event.state_before, event.state_after,
-            event.story_s, is_elsewhen(event), round(event.salience, 3), round(event.confidence, 3), spans,
+            None if event.story_s is None else round(event.story_s, 3), is_elsewhen(event),
+            round(event.salience, 3), round(event.confidence, 3), spans,
             writers.number(event.writer.model),
         ])  # fmt: skip
-        quoted = spans[0] if len(spans) == 1 else None
-        if quoted:
-            words = getattr(story.segments[quoted[0]], _FIELDS[quoted[1]])[quoted[2] : quoted[3]]
+        if len(spans) == 1:
+            place, field, start, end = spans[0]
+            words = getattr(story.segments[shown[place]], _FIELDS[field])[start:end]
             if " ".join(words.split()) == event.summary:
                 events[-1][2] = 0  # it is told by its span
     types = list(LINK_WEIGHTS)
@@ -132,20 +143,25 @@ def _data(story: Story, count: int, pictures: Mapping[int, str]) -> dict[str, An
          whys.number(link.why)]
         for link in story.links if link.src in event_of and link.dst in event_of
     ]  # fmt: skip
+    complete = [chain for chain in story.chains if all(id_ in event_of for id_ in chain.event_ids)]
     chains = [
         [[event_of[id_] for id_ in chain.event_ids], chain.kind, round(chain.score, 3), round(chain.span_s, 3),
          chain.summary]
-        for chain in story.chains if all(id_ in event_of for id_ in chain.event_ids)
+        for chain in complete[:MAX_CHAINS]
     ]  # fmt: skip
-    segments = [
-        [round(segment.start_s, 3), round(segment.end_s, 3)]
-        + ([segment.caption, segment.dialogue, segment.text] if number in read else ["", "", ""])
-        + [pictures.get(number) or ("gone" if number in story.gone else "")]
-        for number, segment in enumerate(story.segments)
-    ]
+    segments = []
+    for number in shown:
+        segment = story.segments[number]
+        words = (segment.caption, segment.dialogue, segment.text) if segment.id in read else ("", "", "")
+        picture = pictures.get(number) or ("gone" if number in story.gone else "")
+        segments.append([number, round(segment.start_s, 3), round(segment.end_s, 3), *words, picture])
     return {
         "title": story.title, "clock": story.clock, "version": story.version, "lanes": story.lanes,
-        "totals": {"events": len(story.events), "links": len(story.links), "chains": len(story.chains)},
+        "start": story.start_s, "end": story.end_s,
+        "totals": {
+            "segments": len(story.segments), "events": len(story.events), "links": len(story.links),
+            "chains": len(story.chains),
+        },
         "pictures": {"named": story.pictured, "gone": len(story.gone)},
         "types": [[type_, weight] for type_, weight in LINK_WEIGHTS.items()],
         "names": names.values, "writers": writers.values, "whys": whys.values,

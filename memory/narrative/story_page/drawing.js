@@ -99,11 +99,10 @@ function drawAxis(axis, x, width) {
   const nodes = [];
   const shown = story.segments.filter((segment) => segment.end_s >= chosen.from && segment.start_s <= chosen.to);
   const bands = width / Math.max(1, shown.length) > 5;
-  const number = new Map(story.segments.map((segment, place_) => [segment, place_]));
   if (bands) {
     for (const segment of shown) {
       const [left, right] = [Math.max(0, x(segment.start_s)), Math.min(width, x(segment.end_s))];
-      const band = make("i", number.get(segment) % 2 ? "band odd" : "band");
+      const band = make("i", segment.number % 2 ? "band odd" : "band");
       nodes.push(place(band, left, 0, Math.max(1, right - left), 24));
     }
   }
@@ -203,7 +202,7 @@ function drawEvents(view, at) {
     (event.elsewhen ? " elsewhen" : "") + (dim(event) ? " dim" : "") + (event.number === chosen.event ? " kept" : "") +
     (event.number === chosen.at ? " at" : "") + (chosen.chain && !dim(event) ? " chained" : ""); // prettier-ignore
   const nodes = [];
-  for (const event of view.drawn.toSorted((a, b) => a.start_s - b.start_s || a.number - b.number)) {
+  for (const event of view.drawn.toSorted(byTime)) {
     const lane = view.laneOf.get(event);
     const [left, right] = [at.x(event.start_s), at.x(event.end_s)];
     const bar = make("i", `bar${marks(event)}`, { "data-event": event.number });

@@ -17,7 +17,7 @@ function read(given) {
   const events = records(given.events).map((event, number) => {
     const quotes = event.spans.map(([segment, field, start, end]) => {
       const whole = segments[segment][SPANS[field]];
-      return { segment, field: SPANS[field], before: cut(whole, 0, start), told: cut(whole, start, end), after: cut(whole, end) };
+      return { segment: segments[segment], field: SPANS[field], before: cut(whole, 0, start), told: cut(whole, start, end), after: cut(whole, end) };
     });
     const summary = event.summary || spaced(quotes[0].told);
     const [actors, objects] = [event.actors, event.objects].map((some) => some.map((name) => given.names[name]));
@@ -32,8 +32,7 @@ function read(given) {
   for (const link of links) for (const end of [link.src, link.dst]) events[end].links.push(link);
   for (const event of events) event.links.sort((a, b) => b.weight - a.weight || a.number - b.number);
   for (const chain of chains) for (const number of chain.events) events[number].chains.push(chain);
-  const [start, end] = [segments[0].start_s, segments.at(-1).end_s];
-  return { ...given, segments, events, links, chains, types, start, end };
+  return { ...given, segments, events, links, chains, types };
 }
 
 const story = read(JSON.parse(document.getElementById("story").textContent));
@@ -49,9 +48,16 @@ function moment(t) {
   return (hours ? `${hours}:${two(minutes)}` : `${minutes}`) + `:${two(seconds)}` + (tenths % 10 ? `.${tenths % 10}` : "");
 }
 
-const stretch = (start, end) => (moment(start) === moment(end) || bySections ? moment(start) : `${moment(start)} to ${moment(end)}`);
+/** Write a stretch of time, or the sections that it touches. */
+function stretch(start, end) {
+  if (!bySections) return moment(start) === moment(end) ? moment(start) : `${moment(start)} to ${moment(end)}`;
+  const [first, last] = [Math.floor(start) + 1, Math.ceil(end)];
+  return last > first ? `sections ${first} to ${last}` : moment(start);
+}
+
 const lasting = (span) => (bySections ? `${Math.max(1, Math.round(span))} sections` : moment(span));
 const count = (number, one, many = `${one}s`) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
+const byTime = (a, b) => a.start_s - b.start_s || a.number - b.number;
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 /** What a person has chosen. */

@@ -24,8 +24,7 @@ function drawNow() {
 }
 
 function tell() {
-  const parts = [`${stretch(chosen.from, Math.max(chosen.from, chosen.to - (bySections ? 1e-9 : 0)))}`];
-  if (bySections && chosen.to - chosen.from > 1) parts[0] += ` to ${moment(chosen.to - 1e-9).replace("section ", "")}`;
+  const parts = [stretch(chosen.from, chosen.to)];
   const { here, drawn, events, links } = view;
   parts.push(drawn.length < here.length
     ? `the ${count(drawn.length, "event")} that matter most of ${here.length.toLocaleString("en")} here, the others as columns`
@@ -75,6 +74,17 @@ function chooseChain(chain) {
   draw();
 }
 
+/** A button that leads to an event. */
+function leadTo(event, why = "") {
+  const button = make("button", "", { type: "button", title: why }, make("b", "", {}, moment(event.start_s)), " ", make("bdi", "", {}, event.summary));
+  button.addEventListener("click", () => keep(event.number));
+  return button;
+}
+
+/** How links of a type are drawn. */
+const swatch = (type) =>
+  svg("svg", { class: "swatch", viewBox: "0 0 26 6", "aria-hidden": "true" }, svg("path", { d: "M0 3H26", class: `link near ${type}` }));
+
 let detailed; // the event told of
 
 function showDetails(event) {
@@ -102,18 +112,16 @@ function showDetails(event) {
   fact("confidence", `${event.confidence.toFixed(2)}, salience ${event.salience.toFixed(2)}`);
   fact("written by", event.writer);
   const quotes = event.quotes.map((quote) =>
-    make("blockquote", "", { title: `${quote.field} of segment ${quote.segment + 1}` },
+    make("blockquote", "", { title: `${quote.field} of segment ${quote.segment.number + 1}` },
       make("bdi", "", {}, shortened(quote.before, -80), make("mark", "", {}, spaced(quote.told)), shortened(quote.after, 80)),
-      make("footer", "muted", {}, `${quote.field}, ${bySections ? "" : `segment ${quote.segment + 1}, `}${moment(story.segments[quote.segment].start_s)}`))); // prettier-ignore
+      make("footer", "muted", {}, `${quote.field}, ${bySections ? "" : `segment ${quote.segment.number + 1}, `}${moment(quote.segment.start_s)}`))); // prettier-ignore
   const links = make("ul", "plain");
   for (const link of event.links) {
     const from = link.src === event.number;
     const other = story.events[from ? link.dst : link.src];
-    const button = make("button", "", { type: "button", title: link.why }, make("b", "", {}, moment(other.start_s)), " ", make("bdi", "", {}, other.summary));
-    button.addEventListener("click", () => keep(other.number));
     const sure = `${link.confidence.toFixed(2)}, ${link.method}`;
-    const swatch = svg("svg", { class: "swatch", viewBox: "0 0 26 6", "aria-hidden": "true" }, svg("path", { d: "M0 3H26", class: `link near ${link.type}` }));
-    links.append(make("li", "", {}, swatch, make("span", "type", {}, from ? link.type : `← ${link.type}`), make("span", "muted", {}, sure), button));
+    const type = make("span", "type", {}, from ? link.type : `← ${link.type}`);
+    links.append(make("li", "", {}, swatch(link.type), type, make("span", "muted", {}, sure), leadTo(other, link.why)));
   }
   const chains = event.chains.map((chain) => {
     const button = make("button", "", { type: "button" }, `chain ${chain.number + 1}, ${chain.kind}`);
@@ -143,11 +151,7 @@ function shortened(text, length) {
 }
 
 function drawList() {
-  const nodes = view.drawn.toSorted((a, b) => a.start_s - b.start_s || a.number - b.number).map((event) => {
-    const button = make("button", "", { type: "button" }, make("b", "", {}, moment(event.start_s)), " ", make("bdi", "", {}, event.summary));
-    button.addEventListener("click", () => keep(event.number));
-    return make("li", "", {}, button);
-  });
+  const nodes = view.drawn.toSorted(byTime).map((event) => make("li", "", {}, leadTo(event)));
   byId("list").querySelector("ol").replaceChildren(...nodes);
 }
 
@@ -176,8 +180,7 @@ function drawTypes() {
       else chosen.types.delete(type);
       draw();
     });
-    const line = svg("svg", { class: "swatch", viewBox: "0 0 26 6", "aria-hidden": "true" }, svg("path", { d: "M0 3H26", class: `link near ${type}` }));
-    byId("types").append(make("label", "", {}, box, line, `${type} (${held.get(type).toLocaleString("en")})`));
+    byId("types").append(make("label", "", {}, box, swatch(type), `${type} (${held.get(type).toLocaleString("en")})`));
   }
   byId("types").hidden = !held.size;
 }
@@ -193,13 +196,14 @@ function drawWho() {
 function drawTotals() {
   const { totals, pictures, version } = story;
   const chains = count(totals.chains, "chain");
-  const what = bySections ? count(story.segments.length, "section") : `${count(story.segments.length, "segment")}, ${lasting(story.end - story.start)}`;
+  const what = bySections ? count(totals.segments, "section") : `${count(totals.segments, "segment")}, ${lasting(story.end - story.start)}`;
   byId("counts").textContent = `${what}; ${count(totals.events, "event")}, ${count(totals.links, "link")}, ${chains}; version ${version} of the memory`;
   const left = [];
   if (story.events.length < totals.events) {
     left.push(`Only the ${count(story.events.length, "event")} that matter most are on this page, with the links and chains between them.`);
   }
   const shown = story.segments.filter((segment) => segment.picture.startsWith("data:")).length;
+  if (story.chains.length < totals.chains) left.push(`Of the chains, ${story.chains.length} are on this page.`);
   if (pictures.gone) left.push(`The pictures of ${count(pictures.gone, "segment")} have given way to newer ones: empty boxes stand for them.`);
   if (shown + pictures.gone < pictures.named) left.push(`Pictures of ${shown} of ${count(pictures.named, "segment")} are on this page.`);
   byId("left-out").textContent = left.join(" ");
@@ -208,14 +212,15 @@ function drawTotals() {
 
 /** The next event in time, or the nearest of another lane, among those drawn. */
 function neighbour(key) {
-  const order = view.drawn.toSorted((a, b) => a.start_s - b.start_s || a.number - b.number);
+  const order = view.drawn.toSorted(byTime);
   const now = story.events[chosen.at ?? chosen.event];
   if (!now || !view.drawn.includes(now)) return order[0];
   if (key === "ArrowLeft" || key === "ArrowRight") return order[order.indexOf(now) + (key === "ArrowRight" ? 1 : -1)];
-  const lane = view.laneOf.get(now);
-  for (let other = lane + (key === "ArrowDown" ? 1 : -1); other >= 0 && other < view.lanes.length; other += key === "ArrowDown" ? 1 : -1) {
-    const there = order.filter((event) => view.laneOf.get(event) === other);
-    if (there.length) return there.reduce((a, b) => (Math.abs(b.start_s - now.start_s) < Math.abs(a.start_s - now.start_s) ? b : a));
+  const far = (event) => Math.abs(event.start_s - now.start_s);
+  const step = key === "ArrowDown" ? 1 : -1;
+  for (let lane = view.laneOf.get(now) + step; lane >= 0 && lane < view.lanes.length; lane += step) {
+    const there = order.filter((event) => view.laneOf.get(event) === lane);
+    if (there.length) return there.reduce((a, b) => (far(b) < far(a) ? b : a));
   }
   return undefined;
 }
