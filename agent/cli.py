@@ -39,6 +39,12 @@ Budget = Annotated[int | None, typer.Option(help="Frames that the memory keeps (
 Policy = Annotated[
     str | None, typer.Option(help="Memory policy: curvestream, last, uniform, alternate, motion, curvature, random.")
 ]
+Told = Annotated[
+    str,
+    typer.Argument(
+        help="A film (subtitles beside it are read), subtitles, a transcript, a story, or a watched source."
+    ),
+]
 SourceName = Annotated[str | None, typer.Option("--source", help="Only this source, by its name in the list.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 
@@ -239,22 +245,41 @@ def memory_forget(
 
 @memory_app.command("build")
 def memory_build(
-    file: Annotated[Path, typer.Argument(help="A film with subtitles beside it, subtitles, a transcript, a story.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
+    source: Told,
+    model: Model = None,
+    rules: Annotated[
+        bool, typer.Option("--rules", help="Find events and links by rules, whatever the model is.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be asked and written.")] = False,
     folder: Folder = None,
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Build the narrative memory of what is told: events, and what links them."""
-    from agent.narrative.commands import build_narrative
+    """Build the narrative memory of what is told and shown: events, what links them, and chains."""
+    from agent.narrative.commands import BuildOptions, build_narrative
 
-    settings = _settings(config, None, folder, {})
-    build_narrative(file, settings, make_console(), dry_run=dry_run, as_json=as_json)
+    options = BuildOptions(dry_run=dry_run, rules=rules, as_json=as_json)
+    build_narrative(source, _settings(config, model, folder, {}), make_console(), options)
+
+
+@memory_app.command("ask")
+def memory_ask(
+    source: Told,
+    question: Annotated[str, typer.Argument(help="What is asked.")],
+    model: Model = None,
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Answer a question from what was built, with the moments that the answer rests on."""
+    from agent.narrative.commands import ask_narrative
+
+    ask_narrative(source, question, _settings(config, model, folder, {}), make_console(), as_json=as_json)
 
 
 @memory_app.command("recall")
 def memory_recall(
-    file: Annotated[Path, typer.Argument(help="What was built.")],
+    source: Told,
     question: Annotated[str, typer.Argument(help="What is asked.")],
     folder: Folder = None,
     config: ConfigFile = None,
@@ -263,12 +288,27 @@ def memory_recall(
     """Print the events that a question rests on, also where they lie far apart."""
     from agent.narrative.commands import recall_narrative
 
-    recall_narrative(file, question, _settings(config, None, folder, {}), make_console(), as_json=as_json)
+    recall_narrative(source, question, _settings(config, None, folder, {}), make_console(), as_json=as_json)
+
+
+@memory_app.command("same")
+def memory_same(
+    source: Told,
+    name: Annotated[str, typer.Argument(help="A name or description.")],
+    other: Annotated[str, typer.Argument(help="Another one of the same.")],
+    undo: Annotated[bool, typer.Option("--undo", help="They are two, after all.")] = False,
+    folder: Folder = None,
+    config: ConfigFile = None,
+) -> None:
+    """Say that two names of a source stand for the same, such as "the man in grey" and "the doctor"."""
+    from agent.narrative.commands import same_narrative
+
+    same_narrative(source, name, other, _settings(config, None, folder, {}), make_console(), undo=undo)
 
 
 @memory_app.command("story")
 def memory_story(
-    file: Annotated[Path, typer.Argument(help="What was built.")],
+    source: Annotated[str, typer.Argument(help="What was built.")],
     html: Annotated[
         Path | None, typer.Option(help="Where the page is written (default NAME.story.html, in this folder).")
     ] = None,
@@ -282,7 +322,7 @@ def memory_story(
     from agent.narrative.story import write_story
 
     settings = _settings(config, None, folder, {})
-    write_story(file, settings, make_console(), html=html, png=png, as_of=as_of, as_json=as_json)
+    write_story(source, settings, make_console(), html=html, png=png, as_of=as_of, as_json=as_json)
 
 
 @memory_app.command("reindex")

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from agent.mllm.options import ModelOptions
 from agent.server.options import ServerOptions
 from agent.watch_options import WatchOptions
+from memory.narrative.options import NarrativeOptions
 from memory.stream.options import StreamOptions
 from tools.errors import ConfigError
 from tools.media.options import MediaOptions
@@ -61,6 +62,7 @@ class Config(BaseModel):
         limits: caps on one question.
         server: how the web page is served.
         watch: how conditions are watched for, and within which budget.
+        narrative: how narrative memory is built and asked.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,6 +78,7 @@ class Config(BaseModel):
     limits: Limits = Limits()
     server: ServerOptions = ServerOptions()
     watch: WatchOptions = WatchOptions()
+    narrative: NarrativeOptions = NarrativeOptions()
 
 
 def load_config(

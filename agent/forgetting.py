@@ -9,7 +9,7 @@ from rich.console import Console
 
 from agent.config import Config
 from agent.memories import ALL, check_forgetting, forget_memories, parse_when, raise_failures
-from agent.narrative.commands import forget_narratives, is_built
+from agent.narrative.forgetting import forget_narratives, is_built
 from agent.terminal import plain, safe
 from agent.threads import count_threads, forget_threads
 from tools.errors import StoreError

@@ -40,6 +40,7 @@ class Abilities(BaseModel):
         tool_calls: whether `bind_tools` works.
         grounding: whether positions can be asked for and come back as boxes.
         embeddings: whether `embed_image` works.
+        structured: whether it can be asked for JSON of a given form.
         details: the levels of detail that differ for this backend; others fall back to the nearest higher one.
         context_tokens: the context window in tokens; None where unknown.
         max_side_px: pictures are scaled down to this longer side before they are handed over; None keeps their size.
@@ -53,6 +54,7 @@ class Abilities(BaseModel):
     tool_calls: bool = False
     grounding: bool = False
     embeddings: bool = False
+    structured: bool = True
     details: frozenset[Detail] = frozenset({"clear"})
     context_tokens: int | None = None
     max_side_px: int | None = None

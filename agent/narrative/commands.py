@@ -1,198 +1,281 @@
-"""`attend memory build`, `recall`, `reindex`: the narrative memory of transcripts, stories and films with subtitles."""
+"""`attend memory build`, `ask`, `recall`, `reindex`: the narrative memory of films, texts and streams."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bars
 
 from agent.config import Config
+from agent.mllm import load_mllm
+from agent.narrative import roles
+from agent.narrative.answering import answer_question, search
+from agent.narrative.asking import Asker
+from agent.narrative.building import Built, Material, build
+from agent.narrative.by_model import Progress
+from agent.narrative.films import FOLDER, Watched, caption, pictures_of, watch
+from agent.narrative.forgetting import drop_pictures
+from agent.narrative.planning import Plan, model_for, plan, refuse_above
+from agent.narrative.sources import Origin, origin_of, plain_name, read_stream, read_words
 from agent.notes import embed_texts
 from agent.terminal import safe
+from memory.frames import FrameStore
+from memory.narrative.answers import Answers
 from memory.narrative.changes import Change
-from memory.narrative.cues import Clock, Cue, clock_of
+from memory.narrative.cues import Clock
 from memory.narrative.database import FILE_NAME
-from memory.narrative.forget import Forgotten
-from memory.narrative.retrieve import Retrieved, retrieve
-from memory.narrative.rules import count_heads, entities_of, extract, link
-from memory.narrative.segments import tile
+from memory.narrative.retrieve import Retrieved
 from memory.narrative.store import NarrativeStore
-from memory.narrative.subtitles import SUFFIXES, find_subtitles, read_cues
-from memory.narrative.transcripts import read_transcript
 from memory.narrative.types import Record
-from tools.errors import MediaError, StoreError
-from tools.media import Span, format_clock, open_source
-
-FOLDER = "narrative"
-TEXTS = (*SUFFIXES, ".txt", ".md", ".json", ".jsonl", ".ndjson", ".csv", ".tsv")
-"""Suffixes of files that are words themselves; others are films, whose subtitles lie beside them."""
+from tools.errors import ConfigError, MediaError
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
-    """What a file says: its cues, how long it lasts in seconds (None: of sections), and what they count."""
+@dataclass(frozen=True)
+class BuildOptions:
+    """How a memory is built.
 
-    cues: list[Cue]
-    duration_s: float | None
-    clock: Clock
+    Attributes:
+        dry_run: only say what would be done.
+        rules: ask no language model for events and links, whatever the model is.
+        as_json: print one JSON object.
+    """
+
+    dry_run: bool = False
+    rules: bool = False
+    as_json: bool = False
 
 
-def source_name(path: Path) -> str:
-    """What a file is called in the memory: its name, and what tells it from another of the same name."""
-    return f"{path.name} {hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
-
-
-def read_source(path: Path, tell: Callable[[str], None]) -> Read:
-    """Read the words of a transcript, a story, or the subtitles beside a film.
+@contextmanager
+def open_store(config: Config, *, writer: bool = False) -> Iterator[NarrativeStore]:
+    """The narrative memory of a folder.
 
     Raises:
-        MediaError: if the file cannot be read, or a film has no subtitles.
+        StoreError: if it cannot be opened, or another process writes.
     """
-    if not path.is_file():
-        raise MediaError(f"{str(path)!r} is no file.", expected="a film, a subtitle file, a transcript or a story")
-    if path.suffix.lower() in TEXTS:
-        cues = read_transcript(path, tell)
-        clock = clock_of(cues)
-        return Read(cues, max(cue.end_s for cue in cues) if clock == "seconds" else None, clock)
-    with open_source(str(path)) as source:  # so that a broken film is told from one without subtitles
-        lasts_s = source.info.duration_s
-    subtitles = find_subtitles(path, tell)
-    if subtitles is None:
-        raise MediaError(
-            f"there are no subtitles beside {path.name!r}.",
-            expected=f"a file such as {path.with_suffix('.srt').name!r}",
-            remedy="Put its subtitles there, or name a transcript.",
-        )
-    cues = read_cues(subtitles, tell)
-    return Read(cues, max(lasts_s or 0.0, *(cue.end_s for cue in cues)), "seconds")
+    server = config.narrative.server or None
+    with NarrativeStore(config.folder / FOLDER, embed_texts, writer=writer, server=server) as store:
+        yield store
 
 
-def build_narrative(path: Path, config: Config, console: Console, *, dry_run: bool, as_json: bool) -> None:
-    """Build the narrative memory of a file by rules, or bring it up to date; what has not changed is left alone.
+def build_narrative(spec: str, config: Config, console: Console, options: BuildOptions) -> None:
+    """Build the narrative memory of a source, or bring it up to date; what has not changed is left alone.
+
+    Subtitles, transcripts and stories are read; a film is watched, too, and the model says what its pictures show;
+    of a source that was watched, what the stream memory holds is taken. A model that can be asked for JSON then finds
+    events and links, and sums up chains; else rules do. Answers of models are kept: a build that was killed, or refused
+    by a cap, goes on from them.
 
     Args:
-        path: see `read_source`.
-        config: where the memory lies.
+        spec: see `agent.narrative.sources.origin_of`.
+        config: the model, and where the memory lies.
         console: for people.
-        dry_run: only say what would be written.
-        as_json: print one JSON object instead.
+        options: see `BuildOptions`.
 
     Raises:
-        MediaError, StoreError: if the file or the memory cannot be read, or the memory not be written.
+        MediaError, StoreError: if the source or the memory cannot be read, or the memory not be written.
+        ModelError: if the model fails, or a cap would be passed.
     """
-    read = read_source(path, lambda told: Console(stderr=True).print(f"[yellow]note:[/] {safe(told)}", soft_wrap=True))
-    source = source_name(path)
-    segments = tile(read.cues, source=source, duration_s=read.duration_s)
-    events = extract(segments, count_heads(segments), read.cues)
-    wanted: dict[str, Record] = {
-        record.id: record for record in (*segments, *events, *entities_of(events), *link(events))
-    }
-    folder = config.folder / FOLDER
-    if dry_run and not (folder / FILE_NAME).exists():
-        held, version = set[str](), 0
-    else:
-        with NarrativeStore(folder, embed_texts, writer=not dry_run) as store:
-            held = _held(store, source)
-            added = tuple(record for id_, record in wanted.items() if id_ not in held)
-            retired = dict.fromkeys(held - wanted.keys())
-            if not dry_run:
-                changed = {(source, "built_wall_s"): str(time.time())} if added or retired else {}
-                store.commit(Change(added, retired, "built", {(source, "clock"): read.clock, **changed}))
-                with console.status("indexing"):
-                    store.index()
-            version = store.version
-    result = {
-        "source": source, "version": version, "segments": len(segments), "events": len(events),
-        "added": len(wanted.keys() - held), "retired": len(held - wanted.keys()), "written": not dry_run,
-    }  # fmt: skip
-    if as_json:
-        print(json.dumps(result))
+    origin = origin_of(spec, config)
+    aloud = Console(stderr=True)
+
+    def tell(told: str) -> None:
+        aloud.print(f"[yellow]note:[/] {safe(told)}", soft_wrap=True)
+
+    planned = plan(origin, config, tell, rules=options.rules)
+    if options.dry_run:
+        _show_plan(planned, origin, config, console, options.as_json)
         return
-    verb = "would be added" if dry_run else "added"
-    console.print(
-        safe(
-            f"{path.name}: {len(segments)} segments, {len(events)} events; "
-            f"{result['added']} records {verb}, {result['retired']} retired"
-        ),
-        highlight=False,
-    )
+    refuse_above(planned, config)
+    started = time.monotonic()
+    folder = config.folder / FOLDER
+    with open_store(config, writer=True) as store, Answers(folder) as answers, _progress(aloud, options) as progress:
+        model = model_for(origin, config, rules=options.rules)
+        if model is not None and not model.abilities.local:
+            aloud.print("[bold red]frames and words go to the model's server[/]")
+        most_calls, most_tokens = config.narrative.most_calls, config.narrative.most_tokens
+        asker = Asker(model, origin.name, answers, most_calls, most_tokens) if model else None
+        pictures = pictures_of(config)
+        material, inputs = _material(origin, config, answers, pictures, asker, tell, progress)
+        structured = asker is not None and asker.model.abilities.structured and not options.rules
+        built = build(material, asker if structured else None, embed_texts, progress)
+        result = _write(store, origin, material.clock, built, inputs)
+        progress("indexing", 0, 1)
+        store.index()
+        drop_pictures(store, pictures)
+    if asker is not None:
+        spent = asker.spent
+        result |= {"calls": spent.calls, "kept_answers": spent.kept, "tokens": spent.tokens}
+        result |= {"model_seconds": round(spent.seconds, 1), "malformed": len(spent.malformed)}
+    result |= vars(built.lacks) | {"seconds": round(time.monotonic() - started, 1)}
+    _show_built(result, built, origin, console, options.as_json)
 
 
-def recall_narrative(path: Path, question: str, config: Config, console: Console, *, as_json: bool) -> None:
+def ask_narrative(spec: str, question: str, config: Config, console: Console, *, as_json: bool) -> None:
+    """Answer a question from what was built, with the moments that the answer rests on; exit code and text say when
+    nothing supports one.
+
+    Raises:
+        MediaError: if nothing was built of the source.
+        StoreError, ModelError: if the memory cannot be read, or the model fails.
+    """
+    if not question.strip():
+        raise ConfigError("there is no question to answer.", expected="some text")
+    with open_store(config) as store:
+        source, clock = built_source(store, spec, config)
+        model = None if config.model == "embedded" else load_mllm(config.model, config.mllm)
+        if model is not None:
+            model.preflight()
+        structured = model is not None and model.abilities.structured
+        asker = Asker(model, source) if model is not None and structured else None
+        answer = answer_question(store, source, question, clock, asker)
+    if as_json:
+        print(answer.model_dump_json())
+        return
+    console.print(safe(answer.text), soft_wrap=True, highlight=False)
+    for told in answer.cited:
+        when = roles.when(told.start_s, clock)
+        console.print(f"  [dim]{when}  {safe(told.text)}[/]", soft_wrap=True, highlight=False)
+    if answer.unverified:
+        console.print(f"[yellow]note:[/] {len(answer.unverified)} citations of what was never shown were left out")
+
+
+def recall_narrative(spec: str, question: str, config: Config, console: Console, *, as_json: bool) -> None:
     """Print what a question rests on, in order of time; says so where nothing does.
 
     Raises:
-        StoreError: if the memory cannot be read, or holds nothing of the file.
+        MediaError: if nothing was built of the source.
+        StoreError: if the memory cannot be read.
     """
-    source = source_name(path)
-    with NarrativeStore(config.folder / FOLDER, embed_texts) as store:
-        clock: str = store.built(source).get("clock", "")
-        if not clock:
-            raise MediaError(
-                f"nothing is remembered of {path.name!r}.", remedy=f"Build it first: attend memory build {path.name}"
-            )
-        found = retrieve(store, source, [question])
+    with open_store(config) as store:
+        source, clock = built_source(store, spec, config)
+        found = search(store, source, [question])
     if as_json:
         print(json.dumps(_plain(found, clock)))
         return
     if not found.told:
         console.print("Nothing that is remembered bears on this.")
     for scored in found.told:
-        when = _when(scored.event.start_s, clock)
+        when = roles.when(scored.event.start_s, clock)
         console.print(f"[bold]{when}[/]  {safe(scored.event.summary)}", soft_wrap=True, highlight=False)
 
 
 def reindex_narrative(config: Config, console: Console) -> None:
     """Make the index of the narrative memory anew from SQLite. Raises StoreError if it cannot be written."""
-    with NarrativeStore(config.folder / FOLDER, embed_texts, writer=True) as store, console.status("indexing"):
+    with open_store(config, writer=True) as store, console.status("indexing"):
         vectors = store.reindex()
     console.print(f"{vectors} vectors indexed")
 
 
-def forget_narratives(
-    config: Config, source: str | None, before_wall_s: float | None = None, span: Span | None = None
-) -> list[tuple[str, Forgotten]]:
-    """Remove what was built, for good: of one file or of all, all of it, a span, or what was built before a moment.
-
-    Args:
-        config: where the memory lies.
-        source: the name of the file; None: all.
-        before_wall_s: Unix time; only what was built before it.
-        span: only this stretch of time.
-
-    Returns:
-        What was removed, by name.
+def same_narrative(spec: str, name: str, other: str, config: Config, console: Console, *, undo: bool) -> None:
+    """Let a name of a source stand for the same as another, or undo that.
 
     Raises:
-        StoreError: if another process writes the memory, or a file of it cannot be written.
+        MediaError: if nothing was built of the source.
+        StoreError: if a name is not known, or they are the same already, or (to undo) are not.
     """
-    folder = config.folder / FOLDER
-    if not (folder / FILE_NAME).exists():
-        return []
-    removed = []
-    with NarrativeStore(folder, writer=True) as store:
-        for held in store.sources():
-            name = held.rpartition(" ")[0]
-            built_wall_s = float(store.built(held).get("built_wall_s", 0.0))
-            if source in (None, name) and (before_wall_s is None or built_wall_s < before_wall_s):
-                removed.append((name, store.forget(held, span)))
-    return removed
+    with open_store(config, writer=True) as store:
+        source, _ = built_source(store, spec, config)
+        known = {entity.name.casefold(): entity for entity in store.entities(source)}
+        for one in (name, other):
+            if one.casefold() not in known:
+                names = ", ".join(sorted(entity.name for entity in known.values())[:20])
+                raise ConfigError(f"nobody is called {one!r} there.", expected=f"one of the names, such as: {names}")
+        entity, into = known[name.casefold()], known[other.casefold()]
+        if undo:
+            store.unmerge(entity.id, f"{name!r} is not {other!r}")
+        else:
+            store.merge(entity.id, into.id, f"{name!r} is {other!r}")
+    console.print(safe(f"{name!r} is {'not ' if undo else ''}{other!r}"), highlight=False)
 
 
-def is_built(config: Config, name: str | None) -> bool:
-    """Whether a file of this name was built; False where that cannot be read, which `forget_narratives` tells."""
-    if name is None or not (config.folder / FOLDER / FILE_NAME).exists():
-        return False
+def built_source(store: NarrativeStore, spec: str, config: Config) -> tuple[str, Clock]:
+    """The name in the memory of what was built of a source, and what its times count.
+
+    A file that was moved or removed since is found by its name, if there is one of that name.
+
+    Raises:
+        MediaError: if nothing was built of it.
+    """
+    held = store.sources()
     try:
-        with NarrativeStore(config.folder / FOLDER) as store:
-            return any(held.rpartition(" ")[0] == name for held in store.sources())
-    except StoreError:
-        return False
+        name = origin_of(spec, config).name
+    except MediaError:
+        name = spec
+    if name not in held:
+        named = [one for one in held if plain_name(one) == Path(spec).name]
+        name = named[0] if len(named) == 1 else name
+    clock = store.built(name).get("clock")
+    if clock is None:
+        short = Path(spec).name or spec
+        raise MediaError(
+            f"nothing is remembered of {short!r}.",
+            expected=f"one of: {', '.join(plain_name(one) for one in held)}" if held else "",
+            remedy=f"Build it first: attend memory build {short}",
+        )
+    return name, "sections" if clock == "sections" else "seconds"
+
+
+def _material(
+    origin: Origin,
+    config: Config,
+    answers: Answers,
+    pictures: FrameStore,
+    asker: Asker | None,
+    tell: Any,
+    progress: Progress,
+) -> tuple[Material, dict[str, str]]:
+    """What is known of a source in words, and what is noted of how it was come by."""
+    if origin.kind == "stream":
+        noted = read_stream(origin, pictures)
+        material = Material(origin.name, "seconds", texts=noted.texts, duration_s=noted.duration_s)
+        begun = {} if noted.begun_wall_s is None else {"begun_wall_s": str(noted.begun_wall_s)}
+        shown, labels, inputs = noted.pictures, noted.labels, {"kind": "stream", **begun}
+    else:
+        cues, clock = read_words(origin, tell)
+        watched = (
+            watch(origin.path, origin.name, config, answers, pictures, progress) if origin.kind == "film" else None
+        )
+        lasts_s = max([cue.end_s for cue in cues] + ([watched.duration_s] if watched else []), default=0.0)
+        material = Material(origin.name, clock, cues, duration_s=lasts_s)
+        shown, labels, inputs = (), (), {"kind": origin.kind}
+        if watched:
+            material = replace(material, texts=watched.texts, cuts=watched.cuts)
+            shown = watched.pictures
+            _tell_gaps(watched, tell)
+    captions = labels
+    if asker is not None and asker.model.abilities.images and shown:
+        captions = tuple(caption(material.segments(), shown, asker, pictures, progress))
+    # Pictures of which nothing is said show their segment all the same.
+    return replace(material, captions=[*captions, *((t_s, id_, "") for t_s, id_ in shown)]), inputs
+
+
+def _tell_gaps(watched: Watched, tell: Any) -> None:
+    for start_s, end_s, reason in watched.gaps:
+        tell(f"nothing can be seen from {roles.when(start_s, 'seconds')} to {roles.when(end_s, 'seconds')}: {reason}")
+
+
+def _write(store: NarrativeStore, origin: Origin, clock: Clock, built: Built, inputs: dict[str, str]) -> dict[str, Any]:
+    """Commit what differs from what is held, in one version."""
+    wanted: dict[str, Record] = {record.id: record for record in built.records}
+    held = _held(store, origin.name)
+    added = tuple(record for id_, record in wanted.items() if id_ not in held)
+    retired = dict.fromkeys(held - wanted.keys())
+    if added or retired or store.built(origin.name).get("clock") != clock:
+        noted = {**inputs, "clock": clock, "built_wall_s": str(time.time())}
+        store.commit(Change(added, retired, "built", {(origin.name, key): value for key, value in noted.items()}))
+    return {
+        "source": origin.name, "version": store.version, "segments": len(built.segments), "events": len(built.events),
+        "links": len(built.links), "chains": len(built.chains), "added": len(added), "retired": len(retired),
+        "written": True,
+    }  # fmt: skip
 
 
 def _held(store: NarrativeStore, source: str) -> set[str]:
@@ -203,17 +286,89 @@ def _held(store: NarrativeStore, source: str) -> set[str]:
         *(segment.id for segment in store.segments(source)),
         *(entity.id for entity in store.entities(source)),
         *(one.id for one in store.links(events)),
+        *(chain.id for chain in store.chains(source)),
     }
 
 
-def _when(start_s: float, clock: str) -> str:
-    return f"section {int(start_s) + 1}" if clock == "sections" else format_clock(start_s)
+@contextmanager
+def _progress(console: Console, options: BuildOptions) -> Iterator[Progress]:
+    """Shows what is being done, where somebody looks."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f} of {task.total:.0f}"))
+    with Bars(*columns, console=console, transient=True, disable=options.as_json or not console.is_terminal) as bars:
+        task = bars.add_task("reading", total=1)
+
+        def show(what: str, done: int, of: int) -> None:
+            bars.update(task, description=what, completed=done, total=max(1, of))
+
+        yield show
+
+
+def _show_plan(planned: Plan, origin: Origin, config: Config, console: Console, as_json: bool) -> None:
+    result = planned.as_json()
+    if not planned.calls and origin.kind == "text":  # which takes no time, so that the plan can be exact
+        cues, clock = read_words(origin, lambda told: None)
+        material = Material(origin.name, clock, cues, duration_s=max(cue.end_s for cue in cues))
+        built = build(material)
+        held: set[str] = set()
+        if (config.folder / FOLDER / FILE_NAME).exists():
+            with open_store(config) as store:
+                held = _held(store, origin.name)
+        wanted = {record.id for record in built.records}
+        result |= {"segments": len(built.segments), "events": len(built.events)}
+        result |= {"added": len(wanted - held), "retired": len(held - wanted)}
+    if as_json:
+        print(json.dumps(result))
+        return
+    name = safe(plain_name(origin.name))
+    console.print(f"{name}: {result['segments']} segments, {planned.words} words", highlight=False)
+    if "added" in result:
+        console.print(
+            f"{result['events']} events; {result['added']} records would be added, {result['retired']} retired",
+            highlight=False,
+        )
+    if not planned.calls:
+        console.print("no model would be asked")
+        return
+    seconds = "an unknown time, since it was never asked" if planned.seconds is None else f"{planned.seconds:.0f} s"
+    number = sum(planned.calls.values())
+    by_role = ", ".join(f"{calls} to {role}" for role, calls in planned.calls.items())
+    console.print(
+        f"at most {number} calls of {safe(planned.model)} ({by_role}), about {planned.tokens:,} tokens, {seconds}; "
+        "answers that are kept cost nothing",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _show_built(result: dict[str, Any], built: Built, origin: Origin, console: Console, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(result))
+        return
+    counts = ", ".join(f"{result[name]} {name}" for name in ("segments", "events", "links", "chains"))
+    records = f"{result['added']} records added, {result['retired']} retired"
+    told = f"{plain_name(origin.name)}: {counts}; {records}"
+    console.print(safe(told), highlight=False, soft_wrap=True)
+    if "calls" in result:
+        console.print(
+            f"{result['calls']} calls, {result['tokens']:,} tokens, {result['model_seconds']:.0f} s of the model; "
+            f"{result['kept_answers']} answers were there already",
+            highlight=False,
+        )
+    lacks = built.lacks
+    if lacks.by_rules or lacks.unsupported or lacks.refused:
+        console.print(
+            f"[yellow]note:[/] {lacks.by_rules} times an answer could not be used, and rules stood in (build again to "
+            f"ask again); {lacks.unsupported} events that no text supports and {lacks.refused} links that cannot be "
+            "were left out",
+            soft_wrap=True,
+        )
 
 
 def _plain(found: Retrieved, clock: str) -> dict[str, object]:
     return {
         "clock": clock,
         "tokens": found.tokens,
+        "chains": [chain.summary for chain in found.chains if chain.summary],
         "events": [
             {
                 "id": scored.event.id, "start_s": scored.event.start_s, "end_s": scored.event.end_s,

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
 from pathlib import Path
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 
 from agent.config import Config
-from agent.narrative.commands import FOLDER, source_name
+from agent.narrative.commands import built_source, open_store
+from agent.narrative.films import FOLDER, pictures_of
+from agent.narrative.sources import plain_name
 from agent.terminal import safe
-from memory.frames import FrameStore
 from memory.narrative.cues import Clock
 from memory.narrative.database import FILE_NAME
 from memory.narrative.store import NarrativeStore
-from memory.narrative.story import Story, read_story
+from memory.narrative.story import read_story
 from memory.narrative.story_html import story_html
 from memory.narrative.story_png import draw_story
-from memory.place import places
 from tools.errors import MediaError, StoreError
+from tools.media import mask_credentials
+
+_UNSAFE = re.compile(r"[^\w.-]+")
+_NAME_CHARS = 100
 
 
 class BuiltSource(BaseModel):
@@ -39,7 +42,7 @@ class BuiltSource(BaseModel):
 
 
 def write_story(
-    path: Path,
+    spec: str,
     config: Config,
     console: Console,
     *,
@@ -48,10 +51,10 @@ def write_story(
     as_of: int | None = None,
     as_json: bool = False,
 ) -> None:
-    """Draw what is held of a file as one HTML page, and as a PNG where that is asked for.
+    """Draw what is held of a source as one HTML page, and as a PNG where that is asked for.
 
     Args:
-        path: the file that was built.
+        spec: what was built, as `agent.narrative.sources.origin_of` takes it.
         config: where the memory lies.
         console: for people.
         html: where the page goes; None: to the folder that the command runs in, as `NAME.story.html`.
@@ -60,21 +63,21 @@ def write_story(
         as_json: print one JSON object instead.
 
     Raises:
-        MediaError: if nothing of the file was built, or it would be written over.
+        MediaError: if nothing of the source was built, or it would be written over.
         StoreError: if the memory cannot be read, has no such version, or a file cannot be written.
     """
-    page = html or Path(f"{path.name}.story.html")
+    if not (config.folder / FOLDER / FILE_NAME).exists():
+        name = mask_credentials(spec)
+        raise MediaError(f"nothing is remembered of {name!r}.", remedy=f"Build it first: attend memory build {name}")
+    with open_store(config) as store:
+        source, _ = built_source(store, spec, config)
+        story = read_story(store, source, _title(source), pictures_of(config).get, as_of)
+    page = html or Path(f"{_UNSAFE.sub('_', story.title)[:_NAME_CHARS]}.story.html")
     for written in (page, png):
-        if written is not None and written.resolve() == path.resolve():
-            raise MediaError(f"the drawing would be written over {str(path)!r}.", remedy="Choose another file for it.")
+        if written is not None and written.resolve() == Path(spec).resolve():
+            raise MediaError(f"the drawing would be written over {spec!r}.", remedy="Choose another file for it.")
     if png is not None and png.resolve() == page.resolve():
         raise MediaError(f"the page and the PNG would both be written to {str(png)!r}.", remedy="Choose two files.")
-    source = source_name(path)
-    if source not in {built.source for built in built_sources(config)}:
-        raise MediaError(
-            f"nothing is remembered of {path.name!r}.", remedy=f"Build it first: attend memory build {path.name}"
-        )
-    story = _read(config, source, as_of)
     try:
         page.write_text(story_html(story), encoding="utf-8")
     except OSError as error:
@@ -95,7 +98,7 @@ def write_story(
         return
     gone = f"; the pictures of {len(story.gone)} segments are gone" if story.gone else ""
     console.print(
-        safe(f"{path.name}: {len(story.events)} events, {len(story.links)} links, {len(story.chains)} chains{gone}"),
+        safe(f"{story.title}: {len(story.events)} events, {len(story.links)} links, {len(story.chains)} chains{gone}"),
         soft_wrap=True,
     )
     for written in (page, png):
@@ -107,53 +110,36 @@ def built_sources(config: Config) -> list[BuiltSource]:
     """What was built, by name. Raises StoreError if the memory cannot be read."""
     if not (config.folder / FOLDER / FILE_NAME).exists():
         return []
-    with NarrativeStore(config.folder / FOLDER) as store:
-        found = []
-        for source in store.sources():
-            count = store.count(source)
-            if count["segment"]:
-                found.append(
-                    BuiltSource(
-                        source=source,
-                        title=_title(source),
-                        clock="sections" if store.built(source).get("clock") == "sections" else "seconds",
-                        segments=count["segment"],
-                        events=count["event"],
-                        links=count["link"],
-                        chains=count["chain"],
-                    )
-                )
-        return found
+    with open_store(config) as store:
+        return [_described(store, source) for source in store.sources() if store.count(source)["segment"]]
 
 
 def story_page(config: Config, source: str) -> str | None:
-    """The page of a source, as HTML; None where nothing of it was built. Raises StoreError as `read_story` does."""
-    if source not in {built.source for built in built_sources(config)}:
+    """The page of a source, by its name in the memory; None where nothing of it was built.
+
+    Raises:
+        StoreError: if the memory cannot be read.
+    """
+    if not (config.folder / FOLDER / FILE_NAME).exists():
         return None
-    return story_html(_read(config, source, None))
-
-
-def _read(config: Config, source: str, as_of: int | None) -> Story:
-    with NarrativeStore(config.folder / FOLDER) as store:
-        return read_story(store, source, _title(source), _pictures(config), as_of)
+    with open_store(config) as store:
+        if not store.count(source)["segment"]:
+            return None
+        return story_html(read_story(store, source, _title(source), pictures_of(config).get))
 
 
 def _title(source: str) -> str:
-    """The name of a file without what tells it from another of the same name (see `source_name`)."""
-    return source.rpartition(" ")[0] or source
+    return plain_name(source) or source
 
 
-def _pictures(config: Config) -> Callable[[str], np.ndarray]:
-    """Pictures by frame id: those that builds have kept, and those of what was watched."""
-    folders = [config.folder / FOLDER, *places(config.folder)]
-    stores = [
-        FrameStore(folder / "frames", config.quota_mb << 20) for folder in folders if (folder / "frames").is_dir()
-    ]
-
-    def picture(frame_id: str) -> np.ndarray:
-        for store in stores:
-            if store.has(frame_id):
-                return store.get(frame_id)
-        raise StoreError(f"the frame {frame_id!r} is not here any more.", remedy="It gave way to newer ones.")
-
-    return picture
+def _described(store: NarrativeStore, source: str) -> BuiltSource:
+    count = store.count(source)
+    return BuiltSource(
+        source=source,
+        title=_title(source),
+        clock="sections" if store.built(source).get("clock") == "sections" else "seconds",
+        segments=count["segment"],
+        events=count["event"],
+        links=count["link"],
+        chains=count["chain"],
+    )

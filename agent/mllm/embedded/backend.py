@@ -46,6 +46,7 @@ class Embedded(MLLM):
             images=True,
             tool_calls=True,
             embeddings=True,
+            structured=False,
             details=frozenset({"clear", "fuzzy", "glance"}),
             context_tokens=CONTEXT_TOKENS,
             max_side_px=self.options.max_side_px,

@@ -1,0 +1,68 @@
+"""Forgetting what was built: records, vectors, pictures and the model's answers, for good."""
+
+from __future__ import annotations
+
+from agent.config import Config
+from agent.narrative.films import FOLDER, pictures_of
+from agent.narrative.sources import plain_name
+from memory.frames import FrameStore
+from memory.narrative.answers import Answers
+from memory.narrative.database import FILE_NAME
+from memory.narrative.forget import Forgotten
+from memory.narrative.store import NarrativeStore
+from tools.errors import StoreError
+from tools.media import Span
+
+
+def forget_narratives(
+    config: Config, source: str | None, before_wall_s: float | None = None, span: Span | None = None
+) -> list[tuple[str, Forgotten]]:
+    """Remove what was built, for good: of one source or of all, all of it, a span, or what was built before a moment.
+
+    What was built of a stream goes as a whole if any of it was seen before that moment: build it again from what is
+    left.
+
+    Args:
+        config: where the memory lies.
+        source: the name of the source; None: all.
+        before_wall_s: Unix time.
+        span: only this stretch of time.
+
+    Returns:
+        What was removed, by name.
+
+    Raises:
+        StoreError: if another process writes the memory, or a file of it cannot be written.
+    """
+    folder = config.folder / FOLDER
+    if not (folder / FILE_NAME).exists():
+        return []
+    removed = []
+    server = config.narrative.server or None
+    with NarrativeStore(folder, writer=True, server=server) as store, Answers(folder) as answers:
+        for held in store.sources():
+            name, built = plain_name(held), store.built(held)
+            begun_wall_s = float(built.get("begun_wall_s", built.get("built_wall_s", 0.0)))
+            if source in (None, name) and (before_wall_s is None or begun_wall_s < before_wall_s):
+                answers.forget(held)
+                removed.append((name, store.forget(held, span)))
+        if removed:
+            drop_pictures(store, pictures_of(config))
+    return removed
+
+
+def is_built(config: Config, name: str | None) -> bool:
+    """Whether a source of this name was built; False where that cannot be read, which `forget_narratives` tells."""
+    if name is None or not (config.folder / FOLDER / FILE_NAME).exists():
+        return False
+    try:
+        with NarrativeStore(config.folder / FOLDER) as store:
+            return any(plain_name(held) == name for held in store.sources())
+    except StoreError:
+        return False
+
+
+def drop_pictures(store: NarrativeStore, pictures: FrameStore) -> None:
+    """Remove the pictures that no segment names. Raises StoreError if one cannot be removed."""
+    used = {id_ for source in store.sources() for segment in store.segments(source) for id_ in segment.frame_ids}
+    pictures.remove([id_ for id_ in pictures.ids() if id_ not in used])

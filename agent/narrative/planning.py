@@ -1,0 +1,139 @@
+"""What a build would ask of a model, before it is begun: `plan`; and the caps that it must not pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agent.config import Config
+from agent.mllm import load_mllm
+from agent.mllm.protocol import MLLM
+from agent.narrative import roles
+from agent.narrative.by_model import CANDIDATES, NEW_AT_ONCE, most_calls
+from agent.narrative.films import FOLDER
+from agent.narrative.sources import Origin, Tell, read_words
+from memory.narrative.answers import FILE_NAME, Answers
+from memory.narrative.segments import LENGTH_S
+from tools.errors import ModelError
+from tools.media import open_source
+
+PICTURE_TOKENS = 600
+"""About what a picture costs a model; our choice, for an estimate."""
+ANSWER_TOKENS: Mapping[roles.Role, int] = {"caption": 80, "extract": 800, "link": 200, "chain": 60}
+"""About what an answer takes; our choice, for an estimate."""
+EVENT_TOKENS = 30
+TOKENS_PER_WORD = 1.4
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a build would take, at most.
+
+    Attributes:
+        source: the name in the memory.
+        kind: see `agent.narrative.sources.Origin`.
+        segments: about how many pieces the source has.
+        words: that are said or told.
+        model: its model string; "" where none would be asked.
+        calls: how often it would be asked, by role.
+        tokens: about how many it would read and write.
+        seconds: that the calls would take, after the pace of earlier builds; None where the model was never asked.
+    """
+
+    source: str
+    kind: str
+    segments: int
+    words: int
+    model: str
+    calls: Mapping[roles.Role, int]
+    tokens: int
+    seconds: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """As one JSON object."""
+        return {
+            "source": self.source, "kind": self.kind, "segments": self.segments, "words": self.words,
+            "model": self.model, "calls": sum(self.calls.values()), "calls_by_role": dict(self.calls),
+            "tokens": self.tokens, "seconds": self.seconds, "written": False,
+        }  # fmt: skip
+
+
+def plan(origin: Origin, config: Config, tell: Tell, *, rules: bool) -> Plan:
+    """Find out what a build would take; nothing is asked of the model.
+
+    Raises:
+        MediaError: if the source cannot be read.
+        ModelError: if the model cannot be loaded or reached.
+    """
+    model = model_for(origin, config, rules=rules)
+    cues, clock = ([], "seconds") if origin.kind == "stream" else read_words(origin, tell)
+    lasts_s = max((cue.end_s for cue in cues), default=0.0)
+    if origin.kind == "film":
+        with open_source(str(origin.path)) as source:
+            lasts_s = max(lasts_s, source.info.duration_s or 0.0)
+    segments = len(cues) if clock == "sections" else max(1, round(lasts_s / LENGTH_S))
+    words = sum(len(cue.text.split()) for cue in cues)
+    calls: dict[roles.Role, int] = {}
+    if model is not None:
+        if origin.kind != "text" and model.abilities.images and config.narrative.pictures:
+            calls["caption"] = segments
+        if model.abilities.structured and not rules:
+            calls |= most_calls(segments)
+    read = {
+        "caption": config.narrative.pictures * PICTURE_TOKENS,
+        "extract": roles.WINDOW * words / segments * TOKENS_PER_WORD,
+        "link": (CANDIDATES + NEW_AT_ONCE) * EVENT_TOKENS,
+        "chain": 7 * EVENT_TOKENS,
+    }
+    tokens = sum(
+        number * (roles.prompt_tokens(role) + read[role] + ANSWER_TOKENS[role]) for role, number in calls.items()
+    )
+    spec = model.spec if calls and model is not None else ""
+    return Plan(origin.name, origin.kind, segments, words, spec, calls, round(tokens), _seconds(config, spec, calls))
+
+
+def model_for(origin: Origin, config: Config, *, rules: bool) -> MLLM | None:
+    """The model that a build asks, loaded; None where it would be asked nothing.
+
+    The small model says what pictures show, and is asked nothing about texts.
+
+    Raises:
+        ModelError: if it cannot be loaded or reached.
+    """
+    looks = origin.kind != "text" and config.narrative.pictures > 0
+    if config.model == "embedded" and (origin.kind != "film" or not looks):
+        return None
+    if rules and not looks:
+        return None
+    model = load_mllm(config.model, config.mllm)
+    model.preflight()
+    return model
+
+
+def refuse_above(planned: Plan, config: Config) -> None:
+    """Refuse a build that would pass a cap. Raises ModelError."""
+    calls, caps = sum(planned.calls.values()), config.narrative
+    over = {
+        "most_calls": (calls, caps.most_calls, "calls"),
+        "most_tokens": (planned.tokens, caps.most_tokens, "tokens"),
+    }
+    for name, (number, most, what) in over.items():
+        if number > most:
+            raise ModelError(
+                f"the build would take up to {number:,} {what} of {planned.model!r}.",
+                expected=f"at most {most:,}",
+                remedy=f"Raise {name} under [narrative] in attend.toml, or build by rules: --rules.",
+            )
+
+
+def _seconds(config: Config, model: str, calls: Mapping[roles.Role, int]) -> float | None:
+    if not calls:
+        return 0.0
+    if not (config.folder / FOLDER / FILE_NAME).exists():
+        return None
+    with Answers(config.folder / FOLDER) as answers:
+        paces = {role: answers.pace(model, role) for role in calls}
+    if None in paces.values():
+        return None
+    return round(sum(pace.seconds * calls[role] for role, pace in paces.items() if pace), 1)
