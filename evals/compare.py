@@ -261,9 +261,10 @@ def _warnings(
     only_b: Sequence[SampleKey],
 ) -> list[str]:
     found = []
-    for name, what in (("prompts", "the prompts differ"), ("files", "the data files differ")):
+    parts = {"prompts": "the prompts", "files": "the data files", "options": "the suite's options"}
+    for name, what in parts.items():
         if a.manifest.get(name) != b.manifest.get(name):
-            found.append(f"{what}: what is shown may come from them, and not from the model.")
+            found.append(f"{what} differ: what is shown may come from them, and not from the model.")
     for run, keys in (("A", only_a), ("B", only_b)):
         if keys:
             found.append(f"{len(keys)} samples are in {run} only and take no part, such as {_named(keys)}.")

@@ -10,7 +10,7 @@ effect d, a sample's difference has the variance D - d^2 - F (1 - 1 / k); cluste
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -150,7 +150,7 @@ def _single_icc(means: np.ndarray, clusters: Sequence[str], single: float) -> fl
     return min(1.0, intraclass_correlation(means.tolist(), clusters) * float(means.var()) / single)
 
 
-def intraclass_correlation(values: Sequence[float], clusters: Sequence[str]) -> float:
+def intraclass_correlation(values: Sequence[float], clusters: Sequence[Hashable]) -> float:
     """Return the correlation of values within clusters, by analysis of variance, at least 0 (Donner 1986).
 
     Args:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -41,7 +42,7 @@ def report(results: RunResults) -> str:
     found = headlines(results)
     return _render(
         "run.html",
-        title=f"{_model(results.manifest)} on {results.manifest.get('suite', 'a suite')}",
+        title=f"{_model(results.manifest)} on {_suite(results.manifest)}",
         overall=found.overall,
         samples=found.overall.as_wrong.mean.n,
         clusters=len({sample.cluster for sample in results.samples}),
@@ -53,7 +54,8 @@ def report(results: RunResults) -> str:
         wrong=_spread([sample for sample in results.samples if sample.value is not None and sample.value < 1]),
         flips=_flips(results.samples),
         cost=_cost(results),
-        manifest=_plain(results.manifest),
+        figures=_figures(results.manifest),
+        manifest=_plain({name: value for name, value in results.manifest.items() if name != "figures"}),
     )
 
 
@@ -67,7 +69,7 @@ def report_compare(comparison: Comparison) -> str:
     names = [*a, *(name for name in b if name not in a)]
     return _render(
         "compare.html",
-        title=f"B {_model(c.manifest_b)} against A {_model(c.manifest_a)} on {c.manifest_a.get('suite', 'a suite')}",
+        title=f"B {_model(c.manifest_b)} against A {_model(c.manifest_a)} on {_suite(c.manifest_a)}",
         c=c,
         model_a=_model(c.manifest_a),
         model_b=_model(c.manifest_b),
@@ -173,6 +175,12 @@ def _cost(results: RunResults) -> list[Spending]:
     ]
 
 
+def _figures(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Measures of the whole run that a suite adds, such as an F1."""
+    figures = manifest.get("figures")
+    return {name: f"{value:.4g}" for name, value in figures.items()} if isinstance(figures, dict) else {}
+
+
 def _percentile(values: Sequence[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
@@ -187,11 +195,20 @@ def _model(manifest: Mapping[str, Any]) -> str:
     return str(manifest.get("model", "a model"))
 
 
-def _plain(manifest: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
-        for name, value in manifest.items()
-    }
+def _suite(manifest: Mapping[str, Any]) -> str:
+    """The suite's name; one that is a file goes by the file's."""
+    return Path(str(manifest.get("suite", "a suite"))).stem
+
+
+def _plain(manifest: Mapping[str, Any], above: str = "") -> dict[str, str]:
+    """All values as text, those of objects within under names with dots."""
+    found: dict[str, str] = {}
+    for name, value in manifest.items():
+        if isinstance(value, Mapping) and value:
+            found |= _plain(value, f"{above}{name}.")
+        else:
+            found[f"{above}{name}"] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return found
 
 
 def _short(text: object) -> str:

@@ -84,8 +84,9 @@ class RunResults(BaseModel):
 
     Attributes:
         manifest: what the run was, as plain data. Comparisons read `suite`, `version` (of the suite), `prompts` (their
-            hash or hashes) and `files` (hashes of the data); reports show `model` in the title, count cost where
-            `prices` is {"in": ..., "out": ..., "currency": ...} per million tokens, and list all the rest.
+            hash or hashes), `files` (hashes of the data) and `options` (of the suite); reports show `model` in the
+            title, `figures` (measures of the whole run, by name) as results, count cost where `prices` is
+            {"in": ..., "out": ..., "currency": ...} per million tokens, and list all the rest.
         samples: one for each attempt; (task, id, epoch) is unique.
     """
 

@@ -109,12 +109,16 @@ def test_a_run_shows_both_headlines_tasks_slices_attempts_cases_and_cost() -> No
             sample("b", 1.0, **bright, task="time", epoch=2),
         ],
         prices={"in": 2, "out": 4, "currency": "EUR"},
+        figures={"F1 of the rare": 0.123456},
+        settings={"memory": {"policy": "curvestream"}},
+        suite="some/where/s.py",
     )
     text = Reader(report(run)).text
     for part in (
         "m on s", "0.500", "failures count as wrong", "Scored only: 0.750", "3 of 4 attempts", "judge 1", "pass@2",
         "pass^2", "flip rate", "read", "time", "light", "dark", "bright", "What is it?", "✗ wrong a gate",
-        "failed: judge", "Samples on which attempts disagree", "EUR 4", "tokens in 1,000,000", "version 1",
+        "failed: judge", "Samples on which attempts disagree", "EUR 4", "F1 of the rare 0.1235",
+        "settings.memory.policy curvestream", "tokens in 1,000,000", "version 1",
     ):  # fmt: skip
         assert part in text, part
 

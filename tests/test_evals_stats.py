@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
+from evals.bench.coverage import Case, draw, run
 from evals.headlines import headline, headlines
+from evals.power import intraclass_correlation
 from evals.results import SampleResult
 from evals.stats import Rate, cluster_mean, flip_rate, pass_at_k, pass_hat_k, score_interval, wilson
 from tests.eval_runs import TASKS, made_up, run_of, sample
@@ -126,6 +128,20 @@ def test_intervals_cover_the_truth(clusters: int, per_cluster: int, mean: float,
 
 def _beta(mean: float, icc: float) -> tuple[float, float]:
     return mean * (1 - icc) / icc, (1 - mean) * (1 - icc) / icc
+
+
+def test_the_bench_of_coverage_draws_what_it_says_and_tells_methods_apart() -> None:
+    random = np.random.default_rng(1)
+    values, clusters = draw(Case(4_000, 3, "uneven", 0.3, 0.1, 0.2), random)
+    assert set(values) == {-1.0, 0.0, 1.0}
+    assert (values.mean(), np.mean(values < 0)) == (pytest.approx(0.2, abs=0.02), pytest.approx(0.1, abs=0.02))
+    assert len(set(clusters)) == 4_000
+    right, alike = draw(Case(3_000, 4, "equal", 0.5, None, 0.4), random)
+    assert intraclass_correlation(right.tolist(), alike.tolist()) == pytest.approx(0.4, abs=0.04)
+    rare = run(Case(20, 1, "equal", 0.05, None, 0.0), trials=100, seed=3)
+    # Where nothing is right, the mean plus or minus its standard error is 0 and nothing else.
+    assert (rare["ours"].share or 0) > 0.9 > 0.8 > (rare["t"].share or 0)
+    assert (rare["BCa"].share or 0) < 0.8
 
 
 def test_both_headlines_by_hand() -> None:
