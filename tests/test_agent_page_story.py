@@ -73,7 +73,9 @@ def test_a_story_reaches_nothing_of_the_page_that_shows_it(served: Served, brows
     page = browser.new_page()
     page.goto(served.url)
     page.get_by_role("button", name="Stories").click()
-    body = page.frame_locator("#story").locator("body")
+    frame = page.frame_locator("#story")
+    expect(frame.locator("#shown")).to_contain_text("4 events")  # it is there, and no empty frame
+    body = frame.locator("body")
 
     def attempt(what: str) -> str:
         return body.evaluate(
