@@ -17,6 +17,7 @@ import numpy as np
 
 from agent.config import Config
 from agent.glance import Glance
+from agent.narrative.told import Told
 from agent.notes import NoteTaker
 from agent.remembered import Remembered, open_remembered
 from agent.reread import read_again
@@ -74,6 +75,7 @@ class Eyes:
     _can_reread: bool
     _glance: Glance
     _listeners: list[Listener]
+    _told: Told
     _stop_waiting: threading.Event = field(default_factory=threading.Event)
     _troubles: deque[AttendError] = field(default_factory=lambda: deque(maxlen=TROUBLES_HELD))
 
@@ -235,6 +237,15 @@ class Eyes:
         self._finish_notes()
         return [as_evidence(note, self.info.name) for note in self.notes.search(query, limit, span)]
 
+    @property
+    def tells(self) -> bool:
+        """Whether narrative memory was built of this source."""
+        return self._told.exists
+
+    def told(self, query: str, limit: int, span: Span | None) -> list[Evidence]:
+        """The events that are told and bear on a query, best first, as far as the source was watched."""
+        return self._told.search(query, limit, span, self.memory.stats.newest_s or 0.0)
+
     def stretches(self, words: str, span: Span | None = None) -> list[Span]:
         """The separate stretches of time in which something was noted, oldest first: how often it was there."""
         self._finish_notes()
@@ -246,8 +257,10 @@ class Eyes:
         return self.remembered.timeline(points)
 
     def forget(self, span: Span) -> Forgotten:
-        """Remove pictures, vectors and rows of a span. Raises StoreError if a file cannot be removed."""
-        return self.remembered.forget(span)
+        """Remove pictures, vectors and rows of a span, and what is told in it; StoreError if something is left."""
+        forgotten = self.remembered.forget(span)
+        self._told.forget(span)
+        return forgotten
 
     def pin(self, t_s: float) -> Moment:
         """Keep the moment nearest to a time for good. Raises StoreError if nothing is remembered near it."""
@@ -327,6 +340,7 @@ class Eyes:
     def close(self) -> None:
         """Stop capture and memory; the frames and notes stay on disk. All is closed, whatever fails on the way."""
         with ExitStack() as stack:
+            stack.callback(self._told.close)
             stack.callback(self.remembered.close)
             stack.callback(self._end_problem)
             stack.callback(self._source.close)
@@ -416,5 +430,5 @@ def open_eyes(
     can_reread = info.kind == "video" and not info.live and not loop
     return Eyes(
         memory, remembered.notes, remembered, source, capture, recorder, taker, spec, config.media, can_reread, glance,
-        listeners,
+        listeners, Told(config, spec, info.name),
     )  # fmt: skip

@@ -47,7 +47,8 @@ class Evidence(BaseModel):
 
     Attributes:
         id: unique within a run.
-        kind: `frame`, `text` (words read in a picture), `note` (what was noted about a moment) or `document`.
+        kind: `frame`, `text` (words read in a picture), `note` (what was noted about a moment), `event` (what is told
+            in a film) or `document`.
         text: the words, for kinds that have any.
         frame_id: the frame it was seen in, if any.
         t_s: media time in seconds, if any.
@@ -59,7 +60,7 @@ class Evidence(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
-    kind: Literal["frame", "text", "note", "document"]
+    kind: Literal["frame", "text", "note", "event", "document"]
     text: str = ""
     frame_id: str | None = None
     t_s: float | None = None
@@ -106,6 +107,13 @@ class Seen(Protocol):
 
     def search(self, query: str, limit: int, span: Span | None) -> list[Evidence]:
         """The best matching notes and frames, best first."""
+
+    @property
+    def tells(self) -> bool:
+        """Whether something is known of what is told in the source, as by its subtitles."""
+
+    def told(self, query: str, limit: int, span: Span | None) -> list[Evidence]:
+        """The events that are told and bear on a query, best first; none where too little does."""
 
     def stretches(self, words: str, span: Span | None) -> list[Span]:
         """The separate stretches of time in which all of some words were noted, oldest first."""

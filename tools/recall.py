@@ -16,6 +16,12 @@ STRETCHES_TOLD = 12
 """Stretches of time told of, when something was noted several times; our choice."""
 
 
+TELLS = "It knows what is told in the video, too: who does what, and why."
+"""Said to the model where that is so; the embedded model looks for it."""
+TOLD = "told"
+"""What a line of a result begins with that says what is told."""
+
+
 class RecallArgs(BaseModel):
     """What to search for."""
 
@@ -35,16 +41,21 @@ def make_recall(seen: Seen) -> BaseTool:
         newest = seen.newest()
         span = parse_span(start, end, default_end_s=newest.t_s if newest else 0.0)
         found = seen.search(query, limit, span)
-        if not found:
+        told = seen.told(query, limit, span)
+        if not found and not told:
             return f"Nothing about {query!r} is remembered.", Shown()
-        in_order = sorted(found, key=lambda evidence: evidence.t_s or 0.0)
-        lines = [f"[{format_clock(entry.t_s or 0.0)}] {entry.kind}: {untrusted(entry.text)}" for entry in in_order]
+        in_order = sorted([*found, *told], key=lambda evidence: evidence.t_s or 0.0)
+        names = {"event": TOLD}
+        lines = [
+            f"[{format_clock(entry.t_s or 0.0)}] {names.get(entry.kind, entry.kind)}: {untrusted(entry.text)}"
+            for entry in in_order
+        ]
         stretches = seen.stretches(query, span)
         if stretches:
-            told = "; ".join(_told(stretch) for stretch in stretches[:STRETCHES_TOLD])
+            times = "; ".join(_told(stretch) for stretch in stretches[:STRETCHES_TOLD])
             more = len(stretches) - STRETCHES_TOLD
             lines.append(
-                f"Noted in {len(stretches)} separate stretch{'es' * (len(stretches) > 1)} of time: {told}"
+                f"Noted in {len(stretches)} separate stretch{'es' * (len(stretches) > 1)} of time: {times}"
                 + (f"; and {more} more" if more > 0 else "")
             )
         shown: dict[str, SeenFrame] = {}
@@ -60,7 +71,8 @@ def make_recall(seen: Seen) -> BaseTool:
         StructuredTool.from_function(
             recall,
             name="recall",
-            description="Search earlier moments of the video by what was seen, read or noted, and how often it was.",
+            description="Search earlier moments of the video by what was seen, read or noted, and how often it was."
+            + (f" {TELLS}" if seen.tells else ""),
             args_schema=RecallArgs,
             response_format="content_and_artifact",
         )

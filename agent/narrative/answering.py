@@ -154,6 +154,22 @@ def support(store: NarrativeStore, source: str, question: str, found: Retrieved,
     return (nearest[0][1] if nearest else 0.0) + COVER_WEIGHT * cover
 
 
+def quotes(store: NarrativeStore, source: str, question: str) -> list[Event]:
+    """The events that answer a question without a model, best first; none where too little bears on it.
+
+    Raises:
+        StoreError: if the memory cannot be read.
+    """
+    return _chosen(store, source, question, search(store, source, [question], QUOTE_OPTIONS), None)
+
+
+def _chosen(store: NarrativeStore, source: str, question: str, found: Retrieved, as_of: int | None) -> list[Event]:
+    if not found.told or support(store, source, question, found, as_of) < LEAST_SUPPORT:
+        return []
+    best = sorted(found.told, key=lambda scored: (-scored.score, scored.event.id))[:QUOTED]
+    return [scored.event for scored in best if scored.score >= QUOTED_SHARE * best[0].score]
+
+
 def _quoted(
     store: NarrativeStore,
     source: str,
@@ -165,10 +181,9 @@ def _quoted(
     """The evidence itself, in order of time."""
     found = search(store, source, [question], options or QUOTE_OPTIONS, as_of)
     shown = _told(store, found.told)
-    if not found.told or support(store, source, question, found, as_of) < LEAST_SUPPORT:
+    chosen = {event.id for event in _chosen(store, source, question, found, as_of)}
+    if not chosen:
         return NarrativeAnswer(text=NOT_TOLD, shown=shown, abstained=True)
-    best = sorted(found.told, key=lambda scored: (-scored.score, scored.event.id))[:QUOTED]
-    chosen = {scored.event.id for scored in best if scored.score >= QUOTED_SHARE * best[0].score}
     cited = tuple(told for told in shown if told.event_id in chosen)
     text = " ".join(f"{told.text.rstrip()} [{roles.when(told.start_s, clock)}]" for told in cited)
     return NarrativeAnswer(text=text, cited=cited, shown=shown)

@@ -1,6 +1,6 @@
 """How often 95% intervals hold the truth, by simulation, and those of other methods on the same samples.
 
-    python -m evals.bench.coverage [--trials 2000] [--json FILE]
+    python -m evals.bench.coverage [--trials 1000] [--json FILE]
 
 Clusters have their own share of right answers (beta-distributed; for differences, Dirichlet-distributed shares of fixes
 and regressions), with a given correlation within clusters; sizes are equal, or uneven (log-normal). Ours is
@@ -103,7 +103,7 @@ class Covered:
 def main() -> None:
     """Run all cases, print the table; exits with 1 where ours misses what must hold."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=2000)
+    parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     results: dict[str, dict[str, Covered]] = {}
