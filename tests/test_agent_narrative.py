@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from agent.config import Config
+from agent.narrative.told import Told
 from evals.cli import app
 from memory.place import claim_place
 from tests.fixtures.scenes import write_scenes
 from tools.errors import AttendError
+from tools.media import Span
 
 FILM = """1
 00:00:01,000 --> 00:00:04,000
@@ -202,3 +205,39 @@ def test_a_damaged_file_keeps_nothing_else_from_being_forgotten(tmp_path: Path) 
     with pytest.raises(AttendError, match=r"narrative\.sqlite"):
         raise attend(tmp_path, "forget", "--source", "porch", "--all", "--yes").exception or AssertionError
     assert not place.folder.exists()
+
+
+def test_the_chat_answers_from_what_is_told_and_cites_it(tmp_path: Path) -> None:
+    clip = write_scenes(tmp_path / "clip.mp4", [("red", 6), ("blue", 6)])
+    (tmp_path / "clip.srt").write_text(FILM.split("\n\n")[0])
+
+    def answer() -> dict:
+        words = ("chat", clip, "--ask", "Who hides a letter?", "--model", "embedded", "--json")
+        result = CliRunner().invoke(app, [*map(str, words), "--folder", str(tmp_path / "kept")])
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout.splitlines()[-1])["answer"]
+
+    assert "letter" not in answer()["text"]
+    assert attend(tmp_path, "build", clip).exit_code == 0
+    told_of = answer()
+    assert "A man in a grey coat hides a letter under the floor. [0:01]" in told_of["text"]
+    assert (told_of["citations"][0]["t_s"], told_of["unverified"]) == (1.0, [])
+
+
+def test_while_watching_nothing_is_told_of_what_comes_later(film: Path) -> None:
+    config = Config(folder=film.parent / "kept")
+    query = "Who shows a copy of the letter?"
+    unbuilt = Told(config, str(film), film.name)
+    assert (unbuilt.exists, unbuilt.search(query, 5, None, 600.0)) == (False, [])
+    told(film.parent, "build", film)
+    memory = Told(config, str(film), film.name)
+    assert memory.exists
+    whole = memory.search(query, 5, None, 600.0)
+    assert 540.0 in [event.t_s for event in whole]
+    assert whole[:1] == memory.search(query, 1, None, 600.0)
+    assert 540.0 not in [event.t_s for event in memory.search(query, 5, None, 539.0)]
+    assert [event.t_s for event in memory.search(query, 5, Span(530.0, 600.0), 600.0)] == [540.0]
+    assert memory.search("How many moons has Jupiter?", 5, None, 600.0) == []
+    memory.forget(Span(500.0, 600.0))
+    assert 540.0 not in [event.t_s for event in memory.search(query, 5, None, 600.0)]
+    memory.close()

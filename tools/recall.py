@@ -45,11 +45,7 @@ def make_recall(seen: Seen) -> BaseTool:
         if not found and not told:
             return f"Nothing about {query!r} is remembered.", Shown()
         in_order = sorted([*found, *told], key=lambda evidence: evidence.t_s or 0.0)
-        names = {"event": TOLD}
-        lines = [
-            f"[{format_clock(entry.t_s or 0.0)}] {names.get(entry.kind, entry.kind)}: {untrusted(entry.text)}"
-            for entry in in_order
-        ]
+        lines = [_line(entry) for entry in in_order]
         stretches = seen.stretches(query, span)
         if stretches:
             times = "; ".join(_told(stretch) for stretch in stretches[:STRETCHES_TOLD])
@@ -77,6 +73,11 @@ def make_recall(seen: Seen) -> BaseTool:
             response_format="content_and_artifact",
         )
     )
+
+
+def _line(entry: Evidence) -> str:
+    kind = TOLD if entry.kind == "event" else entry.kind
+    return f"[{format_clock(entry.t_s or 0.0)}] {kind}: {untrusted(' '.join(entry.text.split()))}"
 
 
 def _told(stretch: Span) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from agent.mllm.embedded import checks, past, telling
 from agent.mllm.embedded import words as reading
-from agent.mllm.embedded.calls import call, wanted_call
+from agent.mllm.embedded.calls import call, rarely_seen, told_call, wanted_call
 from agent.mllm.embedded.evidence import Fact, gather, scenes
 from agent.mllm.embedded.judging import verdict
 from agent.mllm.embedded.language import turn
@@ -43,11 +43,15 @@ def reply(
     times_s = [frame.t_s for frame in request.frames if frame.t_s is not None]
     question = take_apart(request.question, max(times_s, default=None))
     facts = _at_times(gather(mind.perception, request.frames), question)
-    wanted = wanted_call(mind, question, request, facts, tools, tool_choice)
+    telling_call = told_call(question, request, tools, tool_choice)
+    wanted = telling_call if rarely_seen(question) else None
+    wanted = wanted or wanted_call(mind, question, request, facts, tools, tool_choice)
+    text = None if wanted else _answer(mind, request, question, facts)
+    if text is None or text.startswith(CANNOT_TELL):
+        wanted = wanted or telling_call
     if wanted:
         yield call(mind, request, *wanted)
         return
-    text = _answer(mind, request, question, facts)
     yield from _chat(mind, request, options) if text is None else _pieces(mind, text, options)
 
 
@@ -63,6 +67,9 @@ def _pieces(mind: Mind, text: str, options: ModelOptions) -> Iterator[str]:
 
 def _answer(mind: Mind, request: Request, question: Question, facts: list[Fact]) -> str | None:
     """Answer from evidence; None leaves the talk to the base model."""
+    told = reading.told(request.results)
+    if told:
+        return told
     if question.kind == "talk" or question.at_large:
         return ABOUT if question.about_model else None
     if question.unwatched:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -17,11 +18,13 @@ from agent.mllm.embedded.question import Question
 from agent.mllm.embedded.request import Request
 from tools.ask_user import STAYS
 from tools.media.clock import format_clock
+from tools.recall import TELLS
 
 MAX_ARGUMENT_TOKENS = 160
 Known = dict[str, Any]
 _ASKED = frozenset({"query", "question", "request", "message", "text", "prompt"})
 """Arguments that take the user's own words."""
+_WHO_OR_WHY = re.compile(r"\b(who|whom|whose|why)\b", re.IGNORECASE)
 # What is asked of a person for each defect: a kind of `ask_user`, and the words.
 _HELP = {
     "covered": ("move_occluder", "Something covers the view. Could you take it away?"),
@@ -61,6 +64,24 @@ def wanted_call(
     properties = named[name].get("parameters", {}).get("properties", {})
     asked = {key: request.question for key in properties if key in _ASKED and _takes(properties[key], request.question)}
     return named[name], asked
+
+
+def told_call(
+    question: Question, request: Request, tools: Sequence[dict[str, Any]], choice: str
+) -> tuple[dict[str, Any], Known] | None:
+    """Return a call of `recall` with the whole question, where what is told in the video may answer it; else None."""
+    recall: dict[str, Any] = next((tool["function"] for tool in tools if tool["function"]["name"] == "recall"), {})
+    known = {"query": request.question[:300]}
+    if choice != "auto" or request.results or TELLS not in recall.get("description", "") or not _fits(recall, known):
+        return None
+    if question.kind == "talk" or question.about_model or question.present or question.unwatched:
+        return None
+    return recall, known
+
+
+def rarely_seen(question: Question) -> bool:
+    """Whether it is asked who does something, or why: what is told is asked before what is seen."""
+    return _WHO_OR_WHY.search(question.text) is not None
 
 
 def call(mind: Mind, request: Request, tool: dict[str, Any], known: Known) -> ToolCallChunk:

@@ -11,6 +11,7 @@ from agent.mllm.embedded.phrases import holds
 from agent.mllm.embedded.question import Question
 from tools.media.clock import CITATION, CLOCK
 from tools.ocr import Word
+from tools.recall import TOLD
 
 MAX_READ = 4
 """Frames that are read for one question; our choice: about a second each."""
@@ -18,6 +19,7 @@ MAX_LINES = 8
 """Lines that are quoted; our choice."""
 QUOTED, QUOTED_SINGLE = 0.7, 0.97
 """How surely a line, and a single sign, must be read to be quoted; our choice."""
+_TOLD = re.compile(rf"(?P<stamp>{CITATION.pattern}) {TOLD}: <untrusted>(?P<text>.*)</untrusted>")
 _STOP = frozenset(
     re.findall(
         r"\w+",
@@ -118,6 +120,13 @@ def from_results(question: Question, results: Sequence[tuple[str, str]]) -> str 
                 body = CITATION.sub("", found).split(": ", 1)[-1].strip()
                 return f"My notes say: {body}{' ' + stamp[0] if stamp else ''}."
     return None
+
+
+def told(results: Sequence[tuple[str, str]]) -> str | None:
+    """Quote what `recall` says is told in the video, each with its time; None where it says nothing of that."""
+    lines_ = [line for name, text in results if name == "recall" for line in text.splitlines()]
+    found = [match for line in lines_ if (match := _TOLD.fullmatch(line))]
+    return "It is told: " + " ".join(f"{match['text'].strip()} {match['stamp']}" for match in found) if found else None
 
 
 def content_words(text: str) -> frozenset[str]:
