@@ -196,7 +196,8 @@ async def _put_to_agent(sample: Sample, model: Observed, trace: Trace, config: C
     course.outcome = {"citations": [], "unverified": []}
     with tempfile.TemporaryDirectory(prefix="attend-eval-", ignore_cleanup_errors=True) as folder:
         own = _with_settings(config, {**sample.settings, "folder": Path(folder), "limits.seconds": NO_LIMIT_S}, sample)
-        async with open_assistant(sample.source, own, thread="evaluation", model=model) as assistant:
+        opened = open_assistant(sample.source, own, thread="evaluation", realtime=sample.live, model=model)
+        async with opened as assistant:
             await assistant.watch()
             for question in sample.questions:
                 answered = await _ask(assistant, question, replies, trace, course)
@@ -240,7 +241,8 @@ def _reply(needs: Needs, replies: Any) -> str | None:
         return None
     given = next(replies, None)
     if given is not None:
-        return str(given)
+        holding = [choice for choice in needs.request.choices if str(given).casefold() in choice.casefold()]
+        return holding[0] if len(holding) == 1 else str(given)
     if needs.request.kind == "choose":
         return None
     return CANNOT_SHOW if needs.request.kind in NEEDS_NEW_FRAME else CANNOT_HELP

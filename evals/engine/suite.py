@@ -105,8 +105,11 @@ class Sample:
         prompt: for `"model"`: texts and pictures of the one user message, in order.
         system: for `"model"`: a system message, or "".
         source: for `"agent"`: what is watched, as `attend chat` takes it: a video file, a picture, a folder of them.
+        live: for `"agent"`: whether the source plays at its own speed, as if it were live: the agent may then hope that
+            the person shows something else. A picture is over at once, and what is answered stays repeatable.
         questions: for `"agent"`: what is asked, one after the other, when all of the source was watched.
-        replies: for `"agent"`: what the person answers when the agent asks; once used up, that they cannot help.
+        replies: for `"agent"`: what the person answers when the agent asks; once used up, that they cannot help. Where
+            the agent offers choices, the one that holds the reply is taken.
         settings: for `"agent"`: settings that belong to the sample, by dotted path, such as {"media.end_s": 20.0}.
         max_tokens: the most tokens of a reply; None leaves it to the model's settings.
         reference: the right answer, for people and for the scorer.
@@ -121,6 +124,7 @@ class Sample:
     prompt: tuple[Part, ...] = ()
     system: str = ""
     source: str = ""
+    live: bool = False
     questions: tuple[str, ...] = ()
     replies: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
