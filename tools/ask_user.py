@@ -21,6 +21,12 @@ NEEDS_NEW_FRAME: frozenset[Kind] = frozenset({"move_occluder", "better_light", "
 """Kinds that ask for something to be shown again: the newest frame answers them."""
 
 
+PURPOSE = (
+    "Ask the person for help when the frames cannot answer: something is hidden, dark, blurred or out of view, or a "
+    "decision is theirs. The run waits for the answer."
+)
+"""What a model is told of the tool."""
+
 STAYS = "This is a recording: the frames stay the same."
 
 
@@ -60,8 +66,7 @@ def make_ask_user(seen: Seen) -> BaseTool:
         StructuredTool.from_function(
             ask_user,
             name="ask_user",
-            description="Ask the person for help when the frames cannot answer: something is hidden, dark, blurred or "
-            "out of view, or a decision is theirs. The run waits for the answer." + ("" if seen.plays else f" {STAYS}"),
+            description=PURPOSE + ("" if seen.plays else f" {STAYS}"),
             args_schema=Intervention,
             response_format="content_and_artifact",
         )

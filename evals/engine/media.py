@@ -52,7 +52,7 @@ def picture_block(picture: Picture, sample: Sample) -> Block:
         assert encoded is not None
         with Image.open(io.BytesIO(encoded)) as image:
             mime_type = _MIME_TYPES.get(image.format or "")
-            if picture.crop_px is not None or mime_type is None:
+            if (picture.crop_px, picture.short_edge_px) != (None, None) or mime_type is None:
                 encoded, mime_type = _as_png(image, picture), "image/png"
             else:
                 image.verify()
@@ -80,6 +80,7 @@ def missing_files(samples: Iterable[Sample]) -> list[tuple[Sample, DataError]]:
     bad = []
     for sample in samples:
         pictures = [part.path for part in sample.prompt if isinstance(part, Picture) and part.path is not None]
+        pictures += sample.pictures
         source = [Path(sample.source)] if sample.source and "://" not in sample.source else []
         for field, paths in (("image", pictures), ("source", source)):
             gone = next((path for path in paths if not exists(path)), None)
@@ -91,6 +92,8 @@ def missing_files(samples: Iterable[Sample]) -> list[tuple[Sample, DataError]]:
 
 
 def _as_png(image: Any, picture: Picture) -> bytes:
+    from PIL import Image
+
     if picture.crop_px is not None:
         left, top, right, bottom = picture.crop_px
         box = (
@@ -102,6 +105,10 @@ def _as_png(image: Any, picture: Picture) -> bytes:
         if box[0] >= box[2] or box[1] >= box[3]:
             raise ValueError(f"the part {picture.crop_px} lies outside its {image.width} x {image.height} pixels")
         image = image.crop(box)
+    if picture.short_edge_px is not None:
+        scale = picture.short_edge_px / min(image.size)
+        sides = (max(1, int(image.width * scale)), max(1, int(image.height * scale)))
+        image = image.convert("RGB").resize(sides, Image.Resampling.BICUBIC)
     buffer = io.BytesIO()
     image.convert("RGB").save(buffer, "PNG")
     return buffer.getvalue()

@@ -24,7 +24,7 @@ from evals.engine.journal import AttemptKey, Journal, read_transcripts
 from evals.engine.manifest import Manifest, differing, environment, shaping
 from evals.engine.prepare import Prepared, RunOptions, prepare
 from evals.engine.score import score_all, score_one
-from evals.engine.solver import Settings, attempt, attempt_seed
+from evals.engine.solver import Settings, attempt, attempt_seed, play
 from evals.engine.suite import Picture, Sample, Transcript
 from evals.results import RunResults, save_results
 from tools.errors import ConfigError, ModelError, StoreError
@@ -212,7 +212,7 @@ def _go_on(
             async def put(work: Work) -> Transcript:
                 nonlocal count, outage
                 if model is None:
-                    transcript = _baseline(prepared, manifest.model, work.sample, work.epoch, options.seed)
+                    transcript = await _baseline(prepared, manifest.model, work.sample, work.epoch, options.seed)
                 else:
                     transcript = await attempt(
                         suite, work.sample, work.epoch, model, generate, InspectTrace(), settings
@@ -254,11 +254,13 @@ def _transcripts(folder: Path) -> dict[AttemptKey, Transcript]:
     return {(one.task, one.id, one.epoch): one for one in read_transcripts(folder / TRANSCRIPTS)}
 
 
-def _baseline(prepared: Prepared, spec: str, sample: Sample, epoch: int, seed: int) -> Transcript:
+async def _baseline(prepared: Prepared, spec: str, sample: Sample, epoch: int, seed: int) -> Transcript:
     from random import Random
 
     answer = prepared.suite.baselines[spec.removeprefix(BASELINE)]
     text = answer(sample, Random(attempt_seed(seed, sample, epoch)))
+    if not isinstance(text, str):
+        return await play(prepared.suite, sample, epoch, text, seed)
     return Transcript(task=sample.task or prepared.suite.name, id=sample.id, epoch=epoch, answers=(text,))
 
 
@@ -272,8 +274,10 @@ def _load_model(spec: str, prepared: Prepared, config: Config, options: RunOptio
         return None
     model = load_mllm(spec, config.mllm)
     model.preflight()
-    shows = any(isinstance(part, Picture) for sample in prepared.samples for part in sample.prompt)
-    if suite.solve == "model" and shows and not options.blind and not model.abilities.images:
+    shows = any(
+        sample.pictures or any(isinstance(part, Picture) for part in sample.prompt) for sample in prepared.samples
+    )
+    if suite.solve != "agent" and shows and not options.blind and not model.abilities.images:
         raise ModelError(f"the model {spec!r} takes no images.", remedy="Choose one that does, or ask with --blind.")
     return model
 

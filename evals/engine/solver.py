@@ -18,6 +18,8 @@ from random import Random
 from typing import Any, Protocol
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages.tool import ToolCall
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.errors import GraphRecursionError
 from pydantic import ValidationError
 
@@ -30,7 +32,19 @@ from agent.mllm.scripted import Scripted
 from evals.engine.data import DataError
 from evals.engine.media import picture_block
 from evals.engine.observed import Account, Generate, Observed
-from evals.engine.suite import Dialogue, Message, Part, Sample, Suite, ToolUse, Transcript
+from evals.engine.suite import (
+    Call,
+    Dialogue,
+    Message,
+    Part,
+    Player,
+    Reply,
+    Sample,
+    Suite,
+    Tool,
+    ToolUse,
+    Transcript,
+)
 from evals.results import Failure
 from tools.ask_user import NEEDS_NEW_FRAME
 from tools.errors import AttendError, MediaError, ModelError
@@ -133,6 +147,32 @@ async def attempt(
     )
 
 
+async def play(suite: Suite, sample: Sample, epoch: int, player: Player, seed: int) -> Transcript:
+    """Put a sample of a suite with a dialogue to a baseline in the model's place; no picture is read."""
+    assert not isinstance(suite.solve, str)
+    course, problem = _Course(), ""
+
+    async def respond(
+        messages: Sequence[Message], *, max_tokens: int | None = None, tools: Sequence[Tool] = ()
+    ) -> Reply:
+        course.answers.append(player(messages))
+        return Reply(course.answers[-1])
+
+    try:
+        course.outcome = dict(await suite.solve(sample, respond, Random(attempt_seed(seed, sample, epoch))))
+    except (DataError, MediaError) as error:
+        problem = str(error)
+    return Transcript(
+        task=sample.task or suite.name,
+        id=sample.id,
+        epoch=epoch,
+        answers=tuple(course.answers),
+        outcome=course.outcome,
+        failure="data" if problem else "",
+        problem=problem,
+    )
+
+
 def attempt_seed(seed: int, sample: Sample, epoch: int) -> int:
     """A seed for one attempt, below 2^32, that depends on nothing but the run's seed and which attempt it is."""
     named = "\0".join((str(seed), sample.task, sample.id, str(epoch)))
@@ -151,29 +191,64 @@ async def _put(
         messages = [Message("system", (sample.system,))] if sample.system else []
         await _respond(sample, model, course, [*messages, Message("user", parts)], sample.max_tokens)
     else:
-        course.outcome = dict(await _talk(suite.solve, sample, model, rng, course))
+        dialogue = suite.blind if settings.blind and suite.blind is not None else suite.solve
+        course.outcome = dict(await _talk(dialogue, sample, model, rng, course))
 
 
 def _talk(
     dialogue: Dialogue, sample: Sample, model: Observed, rng: Random, course: _Course
 ) -> Awaitable[Mapping[str, Any]]:
-    async def respond(messages: Sequence[Message], *, max_tokens: int | None = None) -> str:
-        return await _respond(sample, model, course, messages, max_tokens or sample.max_tokens)
+    async def respond(
+        messages: Sequence[Message], *, max_tokens: int | None = None, tools: Sequence[Tool] = ()
+    ) -> Reply:
+        return await _respond(sample, model, course, messages, max_tokens or sample.max_tokens, tools)
 
     return dialogue(sample, respond, rng)
 
 
 async def _respond(
-    sample: Sample, model: Observed, course: _Course, messages: Sequence[Message], max_tokens: int | None
-) -> str:
+    sample: Sample,
+    model: Observed,
+    course: _Course,
+    messages: Sequence[Message],
+    max_tokens: int | None,
+    tools: Sequence[Tool] = (),
+) -> Reply:
     prompt = (
         await asyncio.to_thread(_as_prompt, messages, sample)
         if _has_pictures(messages)
         else _as_prompt(messages, sample)
     )
-    reply = await model.ask(prompt, {} if max_tokens is None else {"max_tokens": max_tokens})
+    settings: dict[str, Any] = {} if max_tokens is None else {"max_tokens": max_tokens}
+    if tools:
+        if not model.abilities.tool_calls:
+            raise ModelError(f"the model {model.spec!r} cannot call tools.", remedy="Choose a model that can.")
+        settings |= {"tools": [_definition(tool) for tool in tools], "tool_choice": "auto"}
+    reply = await model.ask(prompt, settings)
     course.answers.append(text_of(reply))
-    return course.answers[-1]
+    return Reply(
+        course.answers[-1], [call for call in (_call(made, tools, course) for made in reply.tool_calls) if call]
+    )
+
+
+def _definition(tool: Tool) -> dict[str, Any]:
+    form = convert_to_openai_tool(tool.args)["function"]["parameters"]
+    return {"type": "function", "function": {"name": tool.name, "description": tool.description, "parameters": form}}
+
+
+def _call(made: ToolCall, tools: Sequence[Tool], course: _Course) -> Call | None:
+    """Check a call of an offered tool and write it down; None where it does not fit."""
+    tool = next((tool for tool in tools if tool.name == made["name"]), None)
+    problem, args = "", None
+    if tool is None:
+        problem = f"There is no tool {made['name']!r}."
+    else:
+        try:
+            args = tool.args.model_validate(made["args"])
+        except ValidationError as error:
+            problem = f"The arguments do not fit: {error.errors()[0]['msg']}."
+    course.tools.append(ToolUse(name=made["name"], args=made["args"], ok=args is not None, text=problem))
+    return Call(made["name"], args) if args is not None else None
 
 
 def _has_pictures(messages: Sequence[Message]) -> bool:

@@ -69,12 +69,14 @@ class Picture:
         path: the file; None where `encoded` is given.
         encoded: a whole PNG, JPEG or WebP file, for pictures that a suite draws.
         crop_px: the part that is shown (left, top, right, bottom), cut to the picture's bounds; None is all of it.
+        short_edge_px: what its shorter side is scaled to, after cropping; None leaves its size.
         t_s: media time in seconds, where it is a frame of a video.
     """
 
     path: Path | None = None
     encoded: bytes | None = None
     crop_px: tuple[float, float, float, float] | None = None
+    short_edge_px: int | None = None
     t_s: float | None = None
 
     def __post_init__(self) -> None:
@@ -104,6 +106,7 @@ class Sample:
         cluster: what it shares with other samples, such as a picture, video or patient; "" for nothing.
         prompt: for `"model"`: texts and pictures of the one user message, in order.
         system: for `"model"`: a system message, or "".
+        pictures: for a dialogue: the files it may show; a run does not begin where one is missing.
         source: for `"agent"`: what is watched, as `attend chat` takes it: a video file, a picture, a folder of them.
         live: for `"agent"`: whether the source plays at its own speed, as if it were live: the agent may then hope that
             the person shows something else. A picture is over at once, and what is answered stays repeatable.
@@ -123,6 +126,7 @@ class Sample:
     cluster: str = ""
     prompt: tuple[Part, ...] = ()
     system: str = ""
+    pictures: tuple[Path, ...] = ()
     source: str = ""
     live: bool = False
     questions: tuple[str, ...] = ()
@@ -216,10 +220,40 @@ class Scored:
             raise ValueError("a score is either a value or a failure")
 
 
+@dataclass(frozen=True)
+class Tool:
+    """A tool that a dialogue offers to the model: a name, what it is for, and the form of its arguments."""
+
+    name: str
+    description: str
+    args: type[BaseModel]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of an offered tool, with arguments that fit its form."""
+
+    name: str
+    args: BaseModel
+
+
+class Reply(str):
+    """A reply's text, and the calls of offered tools beside it, in order; those that do not fit are no calls."""
+
+    calls: tuple[Call, ...]
+
+    def __new__(cls, text: str, calls: Sequence[Call] = ()) -> Reply:
+        reply = super().__new__(cls, text)
+        reply.calls = tuple(calls)
+        return reply
+
+
 class Respond(Protocol):
     """The model under test, to a dialogue."""
 
-    async def __call__(self, messages: Sequence[Message], *, max_tokens: int | None = None) -> str:
+    async def __call__(
+        self, messages: Sequence[Message], *, max_tokens: int | None = None, tools: Sequence[Tool] = ()
+    ) -> Reply:
         """Return the reply to some messages. Failures of the model end the attempt and need not be caught."""
 
 
@@ -228,8 +262,12 @@ Dialogue = Callable[[Sample, Respond, Random], Awaitable[Mapping[str, JsonValue]
 becomes `Transcript.outcome`. The generator is seeded by run, sample and attempt, so that no order of samples matters.
 """
 
-Baseline = Callable[[Sample, Random], str]
-"""An answer without a model, such as a random letter or the reference; scored as if a model had given it."""
+Player = Callable[[Sequence[Message]], str]
+"""What a baseline says to the messages of a dialogue."""
+
+Baseline = Callable[[Sample, Random], str | Player]
+"""An answer without a model, such as a random letter or the reference; scored as if a model had given it. For a
+dialogue it may be a player, who is asked in the model's place."""
 
 Judged = tuple[Sample, Transcript, Scored]
 
@@ -256,6 +294,8 @@ class Suite:
         options: the suite's own settings, given as `--set NAME=VALUE`; frozen, and extra fields forbidden.
         baselines: answers without a model by name, for `--model baseline:NAME`.
         figures: measures of the whole run beyond the mean, such as an F1, by name.
+        blind: the dialogue that takes the place of `solve`, where that is one, in a run that keeps pictures and sources
+            from the model; None refuses such runs.
     """
 
     name: str
@@ -268,3 +308,4 @@ class Suite:
     options: type[BaseModel] = NoOptions
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
     figures: Callable[[Sequence[Judged]], Mapping[str, float]] | None = None
+    blind: Dialogue | None = None
