@@ -70,7 +70,7 @@ def prepare(name: str, data: Path | None, options: RunOptions) -> Prepared:
         DataError: if anything is broken and `skip_bad` is off; of several, the first is named and the rest counted.
     """
     suite = load_suite(name)
-    if options.blind and not isinstance(suite.solve, str):
+    if options.blind and not isinstance(suite.solve, str) and suite.blind is None:
         raise ConfigError(f"{suite.name} has a dialogue of its own, from which no picture can be kept.")
     loaded = suite.load(data, _suite_options(suite, options.suite_options))
     population = [*_checked(suite, loaded), *_unread(suite, loaded)]

@@ -102,6 +102,7 @@ class Question:
         evidence: what it rests on, in the order of the file, which is that of the chain of events.
         spread: how the evidence lies, as we compute it.
         given: the same, as far as the file says it.
+        line: where it stands in its file, from 1.
     """
 
     id: str
@@ -112,6 +113,7 @@ class Question:
     evidence: tuple[Evidence, ...]
     spread: Spread
     given: Labels
+    line: int | None = None
 
     @property
     def range(self) -> Range:
@@ -186,6 +188,7 @@ def _question(file: Path, line: int, entry: _Entry, films: dict[str, Film]) -> Q
         entry.evidence,
         spread_of([(piece.start_s, piece.end_s) for piece in entry.evidence], film.duration_s),
         Labels.model_validate(entry.model_dump(include=set(Labels.model_fields))),
+        line,
     )
 
 

@@ -28,11 +28,15 @@ class Story:
         name: that of its files.
         split: `train`, `val` or `test`, as the authors divide them.
         sections: what each tells, in order; blanks are single.
+        path: its file.
+        asked: the file of its questions.
     """
 
     name: str
     split: str
     sections: tuple[str, ...]
+    path: Path
+    asked: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Question:
             prediction.
         evidence: the positions, from 0, of the sections that it rests on, in order.
         range: how far apart these lie.
+        line: the line of its file at which it ends.
     """
 
     story: str
@@ -57,6 +62,7 @@ class Question:
     kind: str
     evidence: tuple[int, ...]
     range: Range
+    line: int
 
 
 def load(folder: Path) -> tuple[list[Story], list[Question]]:
@@ -81,9 +87,9 @@ def load(folder: Path) -> tuple[list[Story], list[Question]]:
         for path in sorted((root / "section-stories" / split).glob("*-story.csv")):
             name = path.name.removesuffix("-story.csv")
             rows = list(_rows(path, ("section", "text")))
-            stories.append(Story(name, split, tuple(" ".join(row["text"].split()) for _, row in rows)))
-            place = {row["section"].strip(): position for position, (_, row) in reversed(list(enumerate(rows)))}
             asked = root / "questions" / split / f"{name}-questions.csv"
+            stories.append(Story(name, split, tuple(" ".join(row["text"].split()) for _, row in rows), path, asked))
+            place = {row["section"].strip(): position for position, (_, row) in reversed(list(enumerate(rows)))}
             questions += [_question(asked, line, row, name, place, len(rows)) for line, row in _rows(asked, _ASKED)]
     if not stories:
         raise MediaError(f"{str(root)!r} holds no file '*-story.csv' of any split.", remedy=REMEDY)
@@ -113,6 +119,7 @@ def _question(path: Path, line: int, row: dict[str, str], story: str, place: dic
         row["attribute1"].strip(),
         evidence,
         range_of(evidence[-1] - evidence[0], sections - 1),
+        line,
     )
 
 

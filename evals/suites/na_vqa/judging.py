@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from agent.mllm.protocol import MLLM
 from evals.judge import Prompt, Verdict, VerdictCache, judge, read_prompt
-from evals.suites.na_vqa.dataset import Question
 
 FEWEST_POINTS, MOST_POINTS = 3, 6
 """Key points of a reference; our choice."""
@@ -18,6 +17,18 @@ TIMES = 20
 """From 0 to 5 to a percentage."""
 PROMPTS = ("correctness", "key_points", "coverage")
 Covered = Literal["covered", "absent", "contradicted"]
+
+
+class Asked(Protocol):
+    """A question with the answer that others are compared with."""
+
+    @property
+    def text(self) -> str:
+        """What is asked."""
+
+    @property
+    def reference(self) -> str:
+        """The answer."""
 
 
 class Correctness(BaseModel):
@@ -51,7 +62,7 @@ class Judgement:
     verdicts: tuple[Verdict[Any], ...]
 
 
-def judge_answer(cache: VerdictCache, model: MLLM, question: Question, answer: str) -> Judgement:
+def judge_answer(cache: VerdictCache, model: MLLM, question: Asked, answer: str, *, points: bool = True) -> Judgement:
     """Have a judge rate an answer against the reference, and check the key points of the reference in it.
 
     The reference is split into key points once; the cache has them for every other answer. No answer, or one without
@@ -62,12 +73,14 @@ def judge_answer(cache: VerdictCache, model: MLLM, question: Question, answer: s
         model: the judge.
         question: what was asked, with its reference.
         answer: what was answered.
+        points: whether key points are asked for; a reference of a few words has none.
 
     Raises:
         StoreError: if the cache cannot be read or written.
     """
     if not answer.strip():
-        return Judgement({"correctness": 0.0, "covered": 0.0, "contradicted": 0.0}, ())
+        share = 0.0 if points else None
+        return Judgement({"correctness": 0.0, "covered": share, "contradicted": share}, ())
     rated = judge(
         cache, model, prompt("correctness"), Correctness,
         question=question.text, reference=question.reference, answer=answer,
@@ -77,13 +90,15 @@ def judge_answer(cache: VerdictCache, model: MLLM, question: Question, answer: s
         "covered": None,
         "contradicted": None,
     }
+    if not points:
+        return Judgement(values, (rated,))
     split = judge(cache, model, prompt("key_points"), KeyPoints, question=question.text, reference=question.reference)
     if split.value is None:
         return Judgement(values, (rated, split))
-    points = split.value.points
-    numbered = "\n".join(f"{number}. {point}" for number, point in enumerate(points, start=1))
+    found = split.value.points
+    numbered = "\n".join(f"{number}. {point}" for number, point in enumerate(found, start=1))
     checked = judge(
-        cache, model, prompt("coverage"), _coverage(len(points)), question=question.text, points=numbered, answer=answer
+        cache, model, prompt("coverage"), _coverage(len(found)), question=question.text, points=numbered, answer=answer
     )
     if checked.value is not None:
         said = list(checked.value.model_dump().values())

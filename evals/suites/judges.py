@@ -1,0 +1,77 @@
+"""The judge that a suite's options name: loaded at its first verdict, and asked beside the model under test."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock
+from typing import Any, TypeVar
+
+from pydantic import JsonValue
+
+from agent.mllm import load_mllm
+from agent.mllm.protocol import MLLM
+from evals.judge import Verdict, VerdictCache, count
+
+AT_ONCE = 8
+"""Verdicts that are waited for at once; our choice."""
+FILE_NAME = "verdicts.sqlite"
+_Said = TypeVar("_Said")
+
+
+class SuiteJudge:
+    """A judge for the dialogues of a run.
+
+    Args:
+        spec: its model string.
+        folder: where verdicts are kept, for other runs too; None keeps them as long as this object lives. What a run
+            needs to be scored again stands in its transcripts.
+    """
+
+    def __init__(self, spec: str, folder: Path | None) -> None:
+        self.spec = spec
+        # The judge has threads of its own: those of the event loop drive the model under test.
+        self._threads = ThreadPoolExecutor(AT_ONCE, "judge")
+        self._lock = Lock()
+        self._own = (
+            None if folder else tempfile.TemporaryDirectory(prefix="attend-verdicts-", ignore_cleanup_errors=True)
+        )
+        self._folder = Path(self._own.name) if self._own else folder
+        self._opened: tuple[VerdictCache, MLLM] | None = None
+
+    async def rate(self, ask: Callable[[VerdictCache, MLLM], _Said]) -> _Said:
+        """Return what `ask` gets from the judge, which it is given with the cache of its verdicts.
+
+        Raises:
+            ModelError: if the judge cannot be loaded or reached for the first time.
+            StoreError: if the verdicts cannot be read or written.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: ask(*self._open()))
+
+    def _open(self) -> tuple[VerdictCache, MLLM]:
+        with self._lock:
+            if self._opened is None:
+                model = load_mllm(self.spec)
+                model.preflight()
+                assert self._folder is not None
+                self._opened = VerdictCache(self._folder / FILE_NAME), model
+        return self._opened
+
+
+def tally(verdicts: Iterable[Verdict[Any]]) -> dict[str, JsonValue]:
+    """How some verdicts came about, as a dialogue's outcome keeps it."""
+    counts = count(verdicts)
+    return {
+        "asked": counts.asked, "judged": counts.judged, "malformed": counts.malformed, "outages": counts.outages,
+        "cached": counts.cached, "calls": counts.calls,
+    }  # fmt: skip
+
+
+def added(tallies: Iterable[JsonValue]) -> dict[str, float]:
+    """The figures of a run's verdicts, from the tallies of its attempts; none where no judge was asked."""
+    held = [one for one in tallies if isinstance(one, dict)]
+    names = {"asked": "judge: asked", "malformed": "judge: unreadable", "outages": "judge: not answered"}
+    return {shown: float(sum(int(str(one[name])) for one in held)) for name, shown in names.items()} if held else {}
