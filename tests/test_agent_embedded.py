@@ -40,7 +40,7 @@ def tools() -> tuple[BaseTool, ...]:
 
 def described(plays: bool) -> tuple[BaseTool, ...]:
     """The tools of a source that is never asked for anything."""
-    return make_tools(SimpleNamespace(plays=plays))  # type: ignore[arg-type]  # described, never run
+    return make_tools(SimpleNamespace(plays=plays, tells=False))  # type: ignore[arg-type]  # described, never run
 
 
 def message(frames: Sequence[Frame], question: str) -> HumanMessage:

@@ -40,3 +40,7 @@ class ToolRetry(AttendError):
 
 class ToolFailed(AttendError):
     """A tool call failed for good; the model is told, and the run goes on without its result."""
+
+
+class Stopped(AttendError):
+    """A person stopped the work on a screen; every key and button is released, and nothing more is done."""
