@@ -190,10 +190,13 @@ def memory_show(
 
 @memory_app.command("list")
 def memory_list(folder: Folder = None, config: ConfigFile = None, as_json: Json = False) -> None:
-    """List the sources of which something is remembered."""
+    """List the sources of which something is remembered, and those of which something is told."""
     from agent.memories import list_memories
+    from agent.narrative.commands import list_narratives
 
-    list_memories(_settings(config, None, folder, {}), make_console(), as_json)
+    settings = _settings(config, None, folder, {})
+    list_narratives(settings, make_console(), as_json)
+    list_memories(settings, make_console(), as_json)
 
 
 @memory_app.command("search")

@@ -79,7 +79,7 @@ def list_memories(config: Config, console: Console, as_json: bool) -> None:
             numbers = [str(row.moments), str(row.notes), f"{row.disk_mb:.1f}"]
             table.add_row(safe(row.source), watched, *numbers, f"process {row.process}" if row.process else "")
     if not as_json:
-        console.print(table if table.row_count else f"Nothing is remembered in {safe(str(config.folder))}.")
+        console.print(table if table.row_count else f"Nothing that was watched is in {safe(str(config.folder))}.")
     raise_failures(failures)
 
 

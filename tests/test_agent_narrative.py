@@ -68,6 +68,8 @@ def test_a_film_is_built_and_asked(film: Path) -> None:
     assert times["A man in a grey coat hides a letter under the floor."] == (1.0, 4.0)
     assert times["The neighbour shows a copy of the letter."] == (540.0, 545.0)
     assert [event["start_s"] for event in found["events"]] == sorted(event["start_s"] for event in found["events"])
+    listed = told(folder, "list")
+    assert (listed["told"], listed["events"], listed["segments"]) == ("film.srt", 4, built["segments"])
     assert "9:00  The neighbour shows" in attend(folder, "recall", film, "Who shows the letter?").output
 
 

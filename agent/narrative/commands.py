@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bars
+from rich.table import Table
 
 from agent.config import Config
 from agent.mllm import load_mllm
@@ -29,7 +31,7 @@ from agent.notes import embed_texts
 from agent.terminal import safe
 from memory.frames import FrameStore
 from memory.narrative.answers import Answers
-from memory.narrative.changes import Change
+from memory.narrative.changes import KINDS, Change
 from memory.narrative.cues import Clock
 from memory.narrative.database import FILE_NAME
 from memory.narrative.retrieve import Retrieved
@@ -165,6 +167,29 @@ def recall_narrative(spec: str, question: str, config: Config, console: Console,
     for scored in found.told:
         when = roles.when(scored.event.start_s, clock)
         console.print(f"[bold]{when}[/]  {safe(scored.event.summary)}", soft_wrap=True, highlight=False)
+
+
+def list_narratives(config: Config, console: Console, as_json: bool) -> None:
+    """Print of which sources something was built, and how much; nothing where there is none.
+
+    Raises:
+        StoreError: if the memory cannot be read.
+    """
+    if not (config.folder / FOLDER / FILE_NAME).exists():
+        return
+    names = {kind: "entities" if kind == "entity" else f"{kind}s" for kind in KINDS}
+    with open_store(config) as store:
+        counts = {source: store.count(source) for source in store.sources()}
+    rows = [
+        {"told": plain_name(source), **{names[kind]: count[kind] for kind in KINDS}} for source, count in counts.items()
+    ]
+    table = Table("what is told", *names.values(), box=SIMPLE)
+    for row in rows:
+        if as_json:
+            print(json.dumps(row))
+        table.add_row(*(safe(str(cell)) for cell in row.values()))
+    if rows and not as_json:
+        console.print(table)
 
 
 def reindex_narrative(config: Config, console: Console) -> None:

@@ -13,7 +13,6 @@ class NarrativeOptions(BaseModel):
             for several processes; "" keeps them in a folder.
         pictures: frames of a segment that the model is shown, so that it says what happens; 0 shows none.
         side_px: the longer side of the pictures that are kept, at most.
-        texts: frames of a segment whose words are read, at most.
         quota_mb: the most that pictures of films may take, in MiB; the oldest make room.
         most_calls: a build that would ask the model more often is not begun.
         most_tokens: a build that would take more tokens, as estimated, is not begun.
@@ -24,7 +23,6 @@ class NarrativeOptions(BaseModel):
     server: str = ""
     pictures: int = Field(default=3, ge=0, le=16)
     side_px: int = Field(default=640, ge=64, le=4_096)
-    texts: int = Field(default=2, ge=0, le=16)
     quota_mb: int = Field(default=512, ge=16, le=1 << 20)
     most_calls: int = Field(default=5_000, ge=1)
     most_tokens: int = Field(default=5_000_000, ge=1)
