@@ -170,7 +170,7 @@ def observe(environment: Environment, state: State, *, hint: bool = False) -> Ob
     else:
         options = [*valid_options(environment, state), *record.categories]
     return Observation(
-        image=_image_path(environment, state),
+        image=_image_path(environment, state.image, len(state.turns), state.action),
         preface=VIDEO_PREFACE if dataset in (VSOD, CIT) else "",
         question=ROD_REFERENCE_QUESTION if environment.reference and dataset == ROD else record.prompt,
         hint=(ZOOM_HINT if zoom else HINTS[dataset]) if hint else "",
@@ -347,17 +347,43 @@ def _crop(record: Record, state: State) -> tuple[float, float, float, float]:
     return left, top, right, bottom
 
 
-def _image_path(environment: Environment, state: State) -> str:
+def image_paths(environment: Environment) -> list[str]:
+    """Every image that an episode may show, relative to the data, each once and the first one first.
+
+    Raises:
+        EntryError: if the template does not fit the data set.
+    """
     record, dataset = environment.record, environment.dataset
-    image = record.reference_image if environment.reference else state.image
+    first, count = record.first_image, record.num_images
+    turns: list[tuple[int, int]] = [(first, 0)]
+    if environment.reference or dataset == COCO:
+        pass
+    elif dataset == MVPN:
+        turns += [(record.valid_images[turn], turn) for turn in range(1, count)]
+    elif dataset == INC:
+        turns += [(level, 1) for level in range(first - 1, max(0, first - count), -1)]
+    elif dataset == QD:
+        turns += [(image, 1) for image in range(first + 1, count)]
+    elif dataset == CIT:
+        step = record.step_size or 0
+        reach = range(1, min(environment.max_steps, count))
+        turns += [(image, 1) for n in reach for image in (first - n * step, first + n * step) if 0 <= image < count]
+    else:
+        turns += [(image % count, 1) for image in range(first + 1, first + count)]
+    return list(dict.fromkeys(_image_path(environment, image, turn, None) for image, turn in turns))
+
+
+def _image_path(environment: Environment, image: int, turn: int, action: Action | None) -> str:
+    record, dataset = environment.record, environment.dataset
+    image = record.reference_image if environment.reference else image
     if dataset == COCO:
         return record.image_template
-    informative = int(environment.reference or len(state.turns) + 1 == record.num_images)
+    informative = int(environment.reference or turn + 1 == record.num_images)
     number = str(image).zfill(4) if dataset in (VSOD, MVPN, QD) else str(image)
     try:
         path = record.image_template.format(image=number, level=image, informative=informative)
     except (KeyError, IndexError, ValueError, AttributeError) as error:
         raise EntryError(f"{record.image_template!r} is no template of {dataset}: {error}.") from error
     if dataset == ROD and not environment.reference and CORRUPT_FRAME in path:
-        path = path.replace("s6", "s5" if state.action is Action.LEFT else "s7")
+        path = path.replace("s6", "s5" if action is Action.LEFT else "s7")
     return path
