@@ -1,0 +1,1 @@
+"""attend-core: Attend's own suite, drawn by code, that needs no download."""

@@ -1,0 +1,82 @@
+"""attend-core as a suite: what the agent is for, in pictures and films that code draws; see README.md."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from evals.engine.suite import Loaded, Suite
+from evals.suites.attend_core import clips, pictures, tooling, trust
+from evals.suites.attend_core.items import Item
+from evals.suites.attend_core.media import draw_all
+from evals.suites.attend_core.scorer import at_random, figures, score
+
+VERSION = 1
+
+PARTS: tuple[Callable[[Random], Iterator[Item]], ...] = (
+    pictures.seeing,
+    pictures.reading,
+    clips.times,
+    clips.memories,
+    trust.help_,
+    tooling.tools,
+    trust.absent,
+    clips.absent_films,
+    trust.injection,
+    trust.dialogues,
+)
+
+
+class Options(BaseModel):
+    """The suite's own options.
+
+    Attributes:
+        draw: which of the equally good sets of questions is asked; results are told of set 0.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    draw: int = Field(default=0, ge=0, lt=2**32)
+
+
+def items(draw: int = 0) -> Iterator[Item]:
+    """All that is asked, in a fixed order; every part has a generator of its own."""
+    for part in PARTS:
+        yield from part(Random(f"attend-core {VERSION} {draw} {part.__module__} {part.__name__}"))
+
+
+def load(data: Path | None, options: Options) -> Loaded:
+    """Draw what is not drawn yet, below the data folder or the user's cache folder.
+
+    Raises:
+        StoreError: if the folder cannot be written.
+    """
+    from platformdirs import user_cache_path
+
+    folder = (data or user_cache_path("attend") / "evals") / f"attend-core-{VERSION}-{options.draw}"
+    asked = list(items(options.draw))
+    media = {item.media.name: item.media for item in asked}
+    listed = draw_all(list(media.values()), folder)
+    numbers: Counter[str] = Counter()
+    samples = []
+    for item in asked:
+        numbers[item.task] += 1
+        samples.append(item.sample(str(folder / item.media.file), numbers[item.task]))
+    return Loaded(tuple(samples), files=(listed,))
+
+
+SUITE = Suite(
+    name="attend-core",
+    title="Attend's own: seeing, reading, time, memory, help, tools, honesty, orders in pictures, dialogues",
+    version=VERSION,
+    load=load,
+    score=score,
+    solve="agent",
+    options=Options,
+    baselines={"random": at_random, "oracle": lambda sample, rng: sample.reference},
+    figures=figures,
+)
