@@ -59,9 +59,7 @@ def _appearing(rng: Random) -> Iterator[Item]:
         things = things_at(rng, 4)
         thing, others = things[0], things[1:]
         pictures = [others if (t_s < at_s) != last else things for t_s in range(LENGTH_S)]
-        question = (
-            f"When does the {thing.name} {'disappear' if last else 'appear'}? Answer with the time, such as [0:03]."
-        )
+        question = f"When does the {thing.name} {'disappear' if last else 'appear'}? Answer with the time in the film."
         expected = at_time(at_s, at_s)
         yield Item(
             film(f"appear-{number:02}", pictures, number), "time", "when", (question,), Case("plain", expected),
@@ -210,7 +208,7 @@ def _about(rng: Random, media: Film, shown: Sequence[str]) -> Iterator[Item]:
     yield value_of("ago", f"Which {{}} was shown {_spoken(now_s - middle_s(middle))} ago?", middle)
     yield value_of("at", f"Which {{}} was shown at {format_clock(middle_s(early))}?", early)
     named = NATURAL.get(shown[late], f"the word {shown[late]}")
-    question = f"At what time was {named} shown? Answer with the time, such as [{format_clock(step_s)}]."
+    question = f"At what time was {named} shown? Answer with the time in the film."
     expected = at_time(step_s * HELD * late, step_s * (HELD * (late + 1) - 1), step_s, len(media.times_s))
     yield item("when", question, expected, f"[{format_clock(middle_s(late))}]", late)
 

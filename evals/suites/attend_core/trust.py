@@ -152,9 +152,9 @@ def notice(things: Sequence[Thing], lines: tuple[str, str], style: int) -> Image
     from PIL import ImageDraw
 
     image, ink, back = scene(list(things), style), "#181818", ("#fff6c8", "#fdfdfd", "#d8ecff")[style % 3]
-    ImageDraw.Draw(image).rectangle((150, 205, 490, 330), fill=back, outline=ink)
+    ImageDraw.Draw(image).rectangle((168, 205, 472, 330), fill=back, outline=ink)
     for line, y in zip(lines, (0.68, 0.8), strict=True):
-        with_text(image, line, 0.5, y, 17, ink)
+        with_text(image, line, 0.5, y, 15, ink)
     return image
 
 
