@@ -28,7 +28,7 @@ TOLERANCE_S = 1.0
 
 AGES = (("now", 0.0), ("under 1 min", 59.0), ("1-5 min", 300.0), ("over 5 min", 1e9))
 """Classes of how long ago what is asked about was last in view: name, and the greatest age in seconds. Our choice."""
-TALES, HELD = 12, 3
+TALES, HELD = 30, 3
 STEPS_S = (3.0, 20.0, 60.0)
 """Films for memory show a picture every so many seconds, and each scene for `HELD` pictures. Our choice: a film of many
 minutes then costs no more than a short one."""
@@ -168,7 +168,10 @@ def memories(rng: Random) -> Iterator[Item]:
         if number % 2:
             shown.reverse()
         times_s = tuple(step_s * picture for picture in range(HELD * len(shown)))
-        yield from _about(rng, Film(f"memory-{number:02}", times_s, partial(_tale, shown, number)), shown)
+        media = Film(f"memory-{number:02}", times_s, partial(_tale, shown, number))
+        asked = list(_about(rng, media, shown))
+        # Two of the five, so that each is asked as often, beside each of two others.
+        yield from (asked[number % 5], asked[(number + 1 + number // 5 % 2) % 5])
 
 
 def _tale(shown: Sequence[str], style: int, number: int) -> Image:
