@@ -155,8 +155,9 @@ async def play(suite: Suite, sample: Sample, epoch: int, player: Player, seed: i
     async def respond(
         messages: Sequence[Message], *, max_tokens: int | None = None, tools: Sequence[Tool] = ()
     ) -> Reply:
-        course.answers.append(player(messages))
-        return Reply(course.answers[-1])
+        said = player(messages)
+        course.answers.append(str(said))
+        return said if isinstance(said, Reply) else Reply(said)
 
     try:
         course.outcome = dict(await suite.solve(sample, respond, Random(attempt_seed(seed, sample, epoch))))

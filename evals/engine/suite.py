@@ -263,7 +263,7 @@ becomes `Transcript.outcome`. The generator is seeded by run, sample and attempt
 """
 
 Player = Callable[[Sequence[Message]], str]
-"""What a baseline says to the messages of a dialogue."""
+"""What a baseline says to the messages of a dialogue; a `Reply` where it calls a tool."""
 
 Baseline = Callable[[Sample, Random], str | Player]
 """An answer without a model, such as a random letter or the reference; scored as if a model had given it. For a

@@ -201,13 +201,15 @@ async def _ask_freely(episode: Episode) -> dict[str, JsonValue]:
         return {**outcome, "given": [0] * len(judge_answers(expected)), "swapped": None, "judge": tally([])}
     statements = judge_answers(expected)
     verdicts = [await _marks(options, seen.prompt, statements, said)]
-    marks = [verdicts[0].value]
-    if options.judge_swap:
+    given, swapped = _listed(verdicts[0]), None
+    if options.judge_swap and given is not None:
         verdicts.append(await _marks(options, seen.prompt, statements[::-1], said))
-        marks.append(verdicts[1].value)
-    found: list[Any] = [None if value is None else list(getattr(value, "marks")) for value in marks]  # noqa: B009
-    swapped = found[1][::-1] if options.judge_swap and found[1] is not None else None
-    return {**outcome, "given": found[0], "swapped": swapped, "judge": tally(verdicts)}
+        swapped = _listed(verdicts[1])
+    return {**outcome, "given": given, "swapped": swapped and swapped[::-1], "judge": tally(verdicts)}
+
+
+def _listed(verdict: Verdict[BaseModel]) -> list[JsonValue] | None:
+    return None if verdict.value is None else list(verdict.value.model_dump()["marks"])
 
 
 async def _marks(options: Options, question: str, statements: Sequence[str], said: str) -> Verdict[BaseModel]:

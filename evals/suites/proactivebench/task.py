@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from random import Random
 from statistics import fmean
 from typing import Any
 
-from evals.engine.suite import Judged, Message, Player, Sample, Scored, Suite, Transcript
+from evals.engine.suite import Call, Judged, Message, Player, Reply, Sample, Scored, Suite, Transcript
 from evals.suites.judges import added
 from evals.suites.proactivebench.dataset import load
-from evals.suites.proactivebench.dialogue import put, replay
+from evals.suites.proactivebench.dialogue import ASK_USER, put, replay
 from evals.suites.proactivebench.environments import HINTS, VIDEO_PREFACE, ZOOM_HINT, Environment, State
 from evals.suites.proactivebench.options import READINGS, Options, Reading
 from evals.suites.proactivebench.prompts import TEXTS
 from evals.suites.proactivebench.records import DATASETS, ROD
 from evals.suites.proactivebench.scorer import Judgement, parse_judgement, rates
+from tools.ask_user import Intervention
 
 _LISTED = re.compile(r"^([A-Z])\. ", re.MULTILINE)
 
@@ -177,11 +178,15 @@ def random_player(sample: Sample, rng: Random) -> Player:
 def oracle(sample: Sample, rng: Random) -> Player:
     """Name the right category as soon as it counts: on ROD after one suggestion. To a free question, all expected."""
     environment: Environment = sample.fields["environment"]
-    first = environment.dataset == ROD and not environment.reference
-    answers = iter([environment.suggestions[0]] if first else [])
+    options: Options = sample.fields["options"]
+    answers: Iterator[str] = iter(())
+    if environment.dataset == ROD and not environment.reference:
+        suggestion = environment.suggestions[0]
+        call = Call(ASK_USER.name, Intervention(kind="move_occluder", request=suggestion))
+        answers = iter([Reply("", [call]) if options.act == "tool" else suggestion])
 
     def say(messages: Sequence[Message]) -> str:
-        if sample.fields["options"].mode == "open":
+        if options.mode == "open":
             return " ".join([*environment.suggestions, environment.record.answer])
         return next(answers, environment.record.answer)
 
