@@ -17,6 +17,7 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
+from memory.narrative import vectors
 from memory.narrative.changes import Change
 from memory.narrative.store import NarrativeStore
 from memory.narrative.types import Record
@@ -121,5 +122,6 @@ def _pending(store: NarrativeStore) -> bool:
 
 
 if __name__ == "__main__":
+    vectors.EXACT = 0  # so that Chroma is asked
     what, at, *rest = sys.argv[1:]
     {"hold": hold, "search": search, "serve": serve, "ask": ask, "fork": fork}[what](Path(at), *rest)

@@ -40,6 +40,12 @@ def store(tmp_path: Path) -> Iterator[NarrativeStore]:
         yield opened
 
 
+@pytest.fixture(autouse=True)
+def chroma_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few vectors there are."""
+    monkeypatch.setattr("memory.narrative.vectors.EXACT", 0)
+
+
 def everything(store: NarrativeStore, as_of: int | None = None) -> dict[str, Record]:
     """All that is held at a version."""
     events = store.events(as_of=as_of)
@@ -329,6 +335,10 @@ def test_a_large_a_small_and_an_only_source_are_searched_alike(tmp_path: Path, m
     monkeypatch.setattr(VectorIndex, "query", lambda self, *given: asked.append(given[1:]) or query(self, *given))
     with NarrativeStore(tmp_path, embed, writer=True) as store:
         store.commit(Change(tuple(events)))
+        monkeypatch.setattr("memory.narrative.vectors.EXACT", 200)
+        assert store.nearest("event 7 of other", 1, "other")[0][1] == pytest.approx(1)
+        assert asked == []
+        monkeypatch.setattr("memory.narrative.vectors.EXACT", 0)
         for source in ("tale", "other", "third", None):
             found = store.nearest("event 7 of other", 5, source)
             exact = store.nearest("event 7 of other", 5, source, as_of=1)
@@ -617,10 +627,12 @@ def test_writing_and_reading_cost_the_same_with_many_events(store: NarrativeStor
     for number in range(10, 15):
         store.commit(change(number))
     store.index()
+    store.nearest("x", 3, "other")
     few = costs(15)
     for number in range(100, 205):
         store.commit(change(number))
     store.index()
+    store.nearest("x", 3, "other")
     many = costs(205)
     assert min(few) > 0
     assert many == pytest.approx(few, rel=0.2, abs=5)

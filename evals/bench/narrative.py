@@ -7,6 +7,9 @@ question names those that it rests on. Events and links are found by rules, vect
 encoder; no language model takes part. Sections are ranked by their best event. Measured is whether all evidence of a
 question is among the first five, by range, with 95% intervals that count stories.
 
+Counted is, too, how many questions an answer without a model refuses: those of the story that it is asked of, which it
+should not, and those of another, which it should.
+
 A second table asks whether all evidence is in what is told, within the budget of events and tokens. Its rows build up,
 from flat clips to the quota for stretches of time, and the part of each is what it adds to the row above it. What lies
 above is an oracle, which finds the evidence and nothing else (it is told all of it), and what lies below is a shuffled
@@ -36,6 +39,7 @@ from typing import Protocol
 
 import numpy as np
 
+from agent.narrative.answering import answer_question
 from agent.notes import embed_texts
 from evals.paired import Difference, paired_difference
 from evals.stats import Outcome, Rate, rate
@@ -66,6 +70,8 @@ GRID: list[Options] = [
     for k, decay, beside in product((1.0, 2.0, 3.0), (0.0, 0.3, 0.6), (0.0, 0.4, 0.8))
 ]
 """What is chosen from."""
+ASKED = 1_000
+"""Questions that are drawn to count refusals."""
 WITHOUT: dict[str, Options] = {
     "without words of events": {"channels": tuple(name for name in CHANNELS if name != "words")},
     "without meaning of events": {"channels": tuple(name for name in CHANNELS if name != "meaning")},
@@ -117,6 +123,7 @@ def run(stories: Sequence[Story], questions: Sequence[Question], folder: Path) -
             ranks.append(rank(store, question.story, [question.text], options))
             if number % 500 == 499:
                 _say(f"{number + 1} questions, {time.monotonic() - started:.0f} s")
+        refused = _refused(store, stories, questions)
         held = _Held(store)
     ask = _asker(held, questions, ranks, sections)
     folds = _folds(stories)
@@ -136,6 +143,7 @@ def run(stories: Sequence[Story], questions: Sequence[Question], folder: Path) -
         for asked in zip(questions, ranks, options_of, strict=True)
     ]
     return _report(first, told, questions) | {
+        "refused": refused,
         "options": {str(fold): dict(options) for fold, options in chosen.items()},
         "counts": dict(counts) | {"chain": held.chain_count},
     }
@@ -154,6 +162,23 @@ def sections_of(store: NarrativeStore, story: Story) -> dict[str, int]:
     """The position of the section that each event of a story lies in."""
     number = {segment.id: segment.number for segment in store.segments(story.name)}
     return {event.id: number[event.segment_ids[0]] for event in store.events(story.name)}
+
+
+def _refused(store: NarrativeStore, stories: Sequence[Story], questions: Sequence[Question]) -> dict[str, object]:
+    """How many questions the memory refuses without a model: on their own story, and on another, drawn for each."""
+    draw = np.random.default_rng(0)
+    asked = [questions[n] for n in draw.choice(len(questions), min(ASKED, len(questions)), replace=False)]
+    found: dict[str, Rate] = {}
+    for where in ("its own story", "another story"):
+        outcomes = []
+        for question in asked:
+            others = [story.name for story in stories if story.name != question.story]
+            source = question.story if where == "its own story" else str(draw.choice(others))
+            answer = answer_question(store, source, question.text, "sections")
+            outcomes.append(Outcome(question.story, where, where, answer.abstained))
+        found[where] = rate(outcomes)
+        print(f"refused, of {len(asked)} questions, asked of {where}: {_share(found[where])}", flush=True)
+    return {where: share.model_dump() for where, share in found.items()}
 
 
 class _Held:

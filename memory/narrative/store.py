@@ -219,7 +219,9 @@ class NarrativeStore:
         return [Version(*row) for row in rows]
 
     def index(self) -> None:
-        """Embed what is new, and bring the index in step with what holds now; `nearest` does so itself.
+        """Embed what is new, and bring the index in step with what holds now.
+
+        A search finds what is not indexed yet, too: it embeds that, and asks the index only where there is very much.
 
         Raises:
             StoreError: if this process does not write, the index cannot be written, or the vectors of the model have
@@ -243,9 +245,9 @@ class NarrativeStore:
     ) -> list[tuple[str, float]]:
         """Return at most `k` of (id, cosine) nearest in meaning, best first, equals by id.
 
-        A version of before, and the memory that another process writes to a folder, are searched exactly, by reading
-        every vector; else Chroma is asked, whose search can miss a neighbour. What another process has committed is
-        found once that process has indexed it.
+        Up to 200,000 vectors of a source, a version of before, and the memory that another process writes to a folder
+        are searched exactly, in memory; else, and where the vectors lie on a server, Chroma is asked, whose search can
+        miss a neighbour. What another process has committed is found once that process has embedded it.
 
         Args:
             query: a text, or a vector (D,).

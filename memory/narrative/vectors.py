@@ -33,6 +33,9 @@ Embed = Callable[[list[str]], np.ndarray]
 """Texts to unit vectors (N, D), float32."""
 Kind = Literal["event", "segment"]
 VECTORS = "vectors"
+EXACT = 200_000
+"""Vectors of a source that are compared one by one, in memory; Chroma is asked where there are more. Our choice: with
+100,000 that takes about as long as Chroma's graph, which missed neighbours that stood among many alike."""
 MIN_SHARE = 0.05
 """Of the vectors in the index: a source with more is searched among all, one with less by Chroma's filter. Our choice:
 with 100,000 vectors, the filter took 28 ms for a source that had 0.5% of them, and 120 ms for one that had half."""
@@ -105,6 +108,10 @@ class EventVectors:
         vector = self.vector(query)
         if k < 1 or not np.any(vector):
             return []
+        if version is None and self._server is None and self._held(source, kind) <= EXACT:
+            if self._writer:
+                self._embed_all()
+            return self._exact(vector, k, source, kind, self._database.version())
         if self._writer and version is None:
             with self._lock:
                 self.index(tidy=False)
@@ -164,6 +171,21 @@ class EventVectors:
             "WHERE vector IS NOT NULL OR ? ORDER BY row_id LIMIT ?",
             (self._embed is not None, BATCH),
         )
+
+    def _embed_all(self) -> None:
+        """Embed what has no vector yet; the index may wait."""
+        last = -1
+        with self._lock:
+            while self._embed is not None and (
+                rows := self._database.read(
+                    "SELECT row_id, kind, body, retired IS NULL, pending.version, 0 FROM pending "
+                    "JOIN records USING (row_id) LEFT JOIN vectors USING (row_id) "
+                    "WHERE vector IS NULL AND row_id > ? ORDER BY row_id LIMIT ?",
+                    (last, BATCH),
+                )
+            ):
+                self._embed_new(rows)
+                last = rows[-1][0]
 
     def _embed_new(self, rows: Sequence[tuple[Any, ...]]) -> None:
         texts = {row[0]: text for row in rows if not row[5] and (text := _text(row[1], row[2]))}
@@ -225,8 +247,7 @@ class EventVectors:
 
     def _indexed(self, vector: np.ndarray, k: int, source: str | None, kind: str) -> list[tuple[str, float]]:
         total = max(self._database.meta(f"indexed:{kind}"), 1)
-        held = self._database.meta(f"vectors:{kind}") if source is None else self._live(source, kind)
-        share = min(held / total, 1.0)
+        share = min(self._held(source, kind) / total, 1.0)
         filtered = source is not None and share < MIN_SHARE
         wanted = k if filtered or not share else math.ceil(k / share)
         while True:  # until there are enough that hold: what is near may be retired
@@ -245,7 +266,10 @@ class EventVectors:
         held = {str(row_id): id_ for row_id, id_, of in rows if source in (None, of)}
         return sorted(((held[row_id], cosine) for row_id, cosine in near if row_id in held), key=_rank)
 
-    def _live(self, source: str, kind: str) -> int:
+    def _held(self, source: str | None, kind: str) -> int:
+        """How many of a source, or of all, hold now; what has no vector yet counts in a source only."""
+        if source is None:
+            return self._database.meta(f"vectors:{kind}")
         rows = self._database.read("SELECT live FROM totals WHERE source = ? AND kind = ?", (source, kind))
         return int(rows[0][0]) if rows else 0
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 import re
 import sqlite3
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -29,6 +30,8 @@ MOST_TERMS = 32
 MOST_FOUND = 1_000_000
 """Rows held in memory with the words that were asked for; our choice: 12 MB, in which 20 words of a question find room
 that stand in half of 100,000 events."""
+MOST_NEW = 500
+"""Records whose words are added to what was read of the index; where there are more, it is read anew. Our choice."""
 _Found = tuple[np.ndarray, np.ndarray]
 """Row numbers that have a word (N,), ascending, and how often each has it (N,)."""
 K1, B, LEAST_IDF = 1.2, 0.75, 1e-6
@@ -89,7 +92,8 @@ class EventWords:
         self._database, self._rows = database, rows
         self._forgotten = -1
         self._lengths = {kind: _Lengths() for kind in TABLES}
-        self._version = 0
+        self._last = 0  # the newest row whose words are in what was read
+        self._forgotten_before = -1
         self._found_before: dict[tuple[str, str], _Found] = {}  # by table and word, asked for longest ago first
 
     def match(self, question: str, k: int, source: str | None, kind: Kind, version: int) -> list[tuple[str, float]]:
@@ -113,11 +117,9 @@ class EventWords:
         return self._rows.best(rows, scores[rows], k, source, version)
 
     def _found(self, table: str, stems: list[str]) -> list[_Found]:
-        """Where each word stands; what was read for the same version of the memory is not read again."""
+        """Where each word stands; of a word that was asked for before, only new records are read."""
         with self._rows.lock:
-            if (newest := self._database.version()) != self._version:
-                self._found_before.clear()
-                self._version = newest
+            self._catch_up()
             found = []
             for stem in stems:
                 held = self._found_before.pop((table, stem), None)
@@ -130,6 +132,32 @@ class EventWords:
                 if room < 0:
                     del self._found_before[key]
             return found
+
+    def _catch_up(self) -> None:
+        """Add the words of new records to what was read; where they are many, or some were forgotten, read it again.
+
+        A word that was read later than the others has the newest records already.
+        """
+        forgotten = self._database.meta("forgotten")
+        new = self._database.read(
+            "SELECT row_id, kind, body FROM records WHERE row_id > ? AND +kind IN ('segment', 'event') "
+            "ORDER BY row_id LIMIT ?",
+            (self._last, MOST_NEW + 1),
+        )
+        if forgotten != self._forgotten_before or len(new) > MOST_NEW:
+            self._found_before.clear()
+            self._forgotten_before = forgotten
+            self._last = self._database.read("SELECT coalesce(max(row_id), 0) FROM records")[0][0]
+        elif new:
+            self._last = new[-1][0]
+            if self._found_before:
+                for (table, stem), (at, times) in _words_of(new).items():
+                    if (held := self._found_before.get((table, stem))) is not None:
+                        later = at > (held[0][-1] if len(held[0]) else 0)
+                        joined = (
+                            np.concatenate([old, more[later]]) for old, more in zip(held, (at, times), strict=True)
+                        )
+                        self._found_before[table, stem] = (next(joined), next(joined))
 
     def _read(self, table: str, stem: str) -> _Found:
         # One text that lists them all is read in a quarter of the time of as many rows.
@@ -172,8 +200,30 @@ def _varint(code: bytes) -> int:
 
 def _stems(words: list[str]) -> list[str]:
     """Words as they stand in the index."""
+    return [stem for _, stem in _tokens(list(enumerate(words)))]
+
+
+def _words_of(rows: list[tuple[int, str, str]]) -> dict[tuple[str, str], _Found]:
+    """Of some records, given as (row number, kind, body as JSON), where each word stands, by table and word."""
+    found: dict[tuple[str, str], _Found] = {}
+    forms: dict[Kind, type[Segment] | type[Event]] = {"segment": Segment, "event": Event}
+    for kind, form in forms.items():
+        texts = [(row_id, body(form.model_validate_json(text))) for row_id, of, text in rows if of == kind]
+        counts: dict[str, Counter[int]] = {}
+        for row_id, stem in _tokens(texts):
+            counts.setdefault(stem, Counter())[row_id] += 1
+        for stem, times in counts.items():
+            at = sorted(times)
+            found[TABLES[kind], stem] = (
+                np.array(at, np.int64), np.array([times[row_id] for row_id in at], np.int32)
+            )  # fmt: skip
+    return found
+
+
+def _tokens(texts: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """The words of numbered texts as they stand in the index, each with the number of its text, in order."""
     with closing(sqlite3.connect(":memory:")) as sql:
         sql.execute(f"CREATE VIRTUAL TABLE words USING fts5 (body, content='', tokenize='{TOKENIZER}')")
         sql.execute("CREATE VIRTUAL TABLE stems USING fts5vocab (words, 'instance')")
-        sql.executemany("INSERT INTO words (body) VALUES (?)", [(word,) for word in words])
-        return [stem for (stem,) in sql.execute("SELECT term FROM stems ORDER BY doc, offset")]
+        sql.executemany("INSERT INTO words (rowid, body) VALUES (?, ?)", texts)
+        yield from sql.execute("SELECT doc, term FROM stems ORDER BY doc, offset")
