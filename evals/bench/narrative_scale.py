@@ -9,7 +9,8 @@ in a stretch that begins at each of 50, 500, 5,000, 50,000 events and one that e
 stretches they are committed `FILL` at a time, to save hours.
 
 Vectors of events are sums of random word vectors, since the bundled sentence encoder takes half an hour of one core for
-as many; what it takes a segment is measured apart, and does not depend on how many there are. Questions are embedded by
+as many; what it takes a segment is measured apart, and does not depend on how many there are. It is most of the cost of
+a segment, so the growth of that is stated with it and without. Questions are embedded by
 it for real, within the time that is stated, and its vector is then replaced.
 
 Recall is all of `retrieve`: vectors and words of events and segments, links, chains, and the choice of what is told.
