@@ -1,0 +1,307 @@
+"""A person's word for one action, bound to the pixels that were shown.
+
+The desk keeps everything that counts in memory: a random key, and for each request a random nonce that is handed to the
+person's interface only. An approval carries a seal (HMAC-SHA256) over the request, the exact action, the hash of the
+region and the names, so nothing that stands on a screen, in a checkpoint or in a model's answer can stand in for it.
+Names are taken as the person's interface gives them; who may use that interface is for the program around us to check.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import io
+import json
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from tools.errors import ToolFailed
+from tools.gui.guard.decide import Decision, focused
+from tools.gui.guard.words import fold
+from tools.gui.types import Action, PressKey, Rect, Screen, Target, points_of, region_hash
+
+SURROUNDINGS_PX = 48.0
+"""How far around a target pixels must stay as they were; our choice: a button and what stands beside it."""
+APPROVAL_S = 60.0
+"""Seconds that an approval lives; our choice."""
+MAX_PENDING = 64
+"""Requests that wait at once; the oldest are dropped. Our choice."""
+
+
+@dataclass(frozen=True)
+class ApprovalRequest:
+    """What a person is shown and asked.
+
+    Attributes:
+        id: names the request; no secret.
+        action: exactly what would be done.
+        target: what it is meant for, if it was found by its label.
+        decision: why a person is asked, and how many have to agree.
+        crop_png: the target with its surroundings, the point marked.
+        banner_png: where the patient is named; empty where the policy names no such region.
+        patient: whom the work is for, masked.
+        region_sha256: names the pixels that the approval will be bound to.
+        nonce: for the person's interface only; it has to be given back to approve, and is never shown to a model.
+    """
+
+    id: str
+    action: Action
+    target: Target | None
+    decision: Decision
+    crop_png: bytes = field(repr=False)
+    banner_png: bytes = field(repr=False)
+    patient: str
+    region_sha256: str
+    nonce: str = field(repr=False)
+
+    def told(self) -> dict[str, object]:
+        """What may be shown, stored or sent: everything except the nonce and the pictures."""
+        return {
+            "id": self.id,
+            "action": self.action.model_dump(mode="json"),
+            "target": self.target.model_dump(mode="json") if self.target else None,
+            "reason": self.decision.reason,
+            "approvers": self.decision.approvers,
+            "patient": self.patient,
+            "region_sha256": self.region_sha256,
+        }
+
+
+@dataclass(frozen=True)
+class Approval:
+    """An approval as the desk hands it out; worth nothing without its seal."""
+
+    request_id: str
+    people: tuple[str, ...]
+    seal: bytes = field(repr=False)
+
+
+class ApprovalDesk:
+    """Takes requests, hears people, and redeems each approval once.
+
+    Args:
+        approval_s: seconds that a person's word lives.
+        approvers: who may approve; empty is everybody.
+        clock: seconds that only go forward.
+    """
+
+    def __init__(
+        self,
+        approval_s: float = APPROVAL_S,
+        approvers: Sequence[str] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._approval_s, self._approvers, self._clock = approval_s, tuple(approvers), clock
+        self._key = secrets.token_bytes(32)
+        self._pending: dict[str, _Pending] = {}
+        self._lock = threading.Lock()
+
+    def ask(
+        self,
+        screen: Screen,
+        action: Action,
+        target: Target | None,
+        decision: Decision,
+        *,
+        banner: Rect | None = None,
+        patient: str = "",
+    ) -> ApprovalRequest:
+        """Make a request for an action on a screen.
+
+        Args:
+            screen: as it was when the decision was made.
+            action: what would be done.
+            target: what it is meant for.
+            decision: with the number of people who have to agree.
+            banner: where the patient is named.
+            patient: whom the work is for, masked.
+        """
+        request = ApprovalRequest(
+            id=secrets.token_hex(8),
+            action=action,
+            target=target,
+            decision=decision,
+            crop_png=_png(screen, region_of(screen, action, target), action),
+            banner_png=_png(screen, banner, None) if banner else b"",
+            patient=patient,
+            region_sha256=bound_hash(screen, action, target, banner),
+            nonce=secrets.token_hex(16),
+        )
+        with self._lock:
+            self._pending[request.id] = _Pending(request)
+            while len(self._pending) > MAX_PENDING:
+                del self._pending[next(iter(self._pending))]
+        return request
+
+    def waiting(self) -> list[ApprovalRequest]:
+        """The requests that nobody has redeemed or rejected, oldest first; for the person's interface."""
+        with self._lock:
+            return [pending.request for pending in self._pending.values()]
+
+    def approve(self, request_id: str, nonce: str, person: str) -> Approval | None:
+        """Take a person's word; None while another, different person has to agree too.
+
+        Raises:
+            ToolFailed: if there is no such request, the nonce is wrong, or this person may not approve (again).
+        """
+        name = " ".join(person.split())
+        with self._lock:
+            pending = self._pending.get(request_id)
+            if pending is None or not hmac.compare_digest(pending.request.nonce.encode(), nonce.encode()):
+                raise ToolFailed(f"there is no open request {request_id!r} with that nonce.", remedy="Ask again.")
+            if not fold(name):
+                raise ToolFailed("an approval names the person who gives it.", remedy="Give a name.")
+            if self._approvers and name not in self._approvers:
+                raise ToolFailed(f"{name!r} may not approve.", expected=f"one of {', '.join(self._approvers)}")
+            now = self._clock()
+            alive = {who: at for who, at in pending.people.items() if now - at <= self._approval_s}
+            if any(fold(who) == fold(name) for who in alive) and pending.request.decision.approvers > 1:
+                raise ToolFailed(f"{name!r} has approved this already.", expected="a second, different person")
+            pending.people = {**alive, name: now}
+            if len(pending.people) < pending.request.decision.approvers:
+                return None
+            people = tuple(pending.people)
+            return Approval(request_id, people, self._seal(pending.request, people))
+
+    def reject(self, request_id: str) -> None:
+        """Drop a request; what was approved of it dies."""
+        with self._lock:
+            self._pending.pop(request_id, None)
+
+    def redeem(
+        self,
+        approval: Approval,
+        decision: Decision,
+        screen: Screen,
+        action: Action,
+        target: Target | None,
+        banner: Rect | None = None,
+    ) -> str:
+        """Use an approval for an action on the screen as it is now; return "" or why it does not hold.
+
+        It is used up by this, whatever the answer, unless its seal is forged.
+        """
+        with self._lock:
+            pending = self._pending.get(approval.request_id)
+            if pending is None:
+                return "the approval is unknown or was used already"
+            if not hmac.compare_digest(self._seal(pending.request, approval.people), approval.seal):
+                return "the approval was not given here"
+            del self._pending[approval.request_id]
+            use = Use(pending.request, pending.people, decision, screen, action, target, banner)
+            oldest = self._clock() - self._approval_s
+            for name, test in HOLDS.items():
+                if problem := test(use, oldest):
+                    return f"the approval does not hold ({name}): {problem}"
+        return ""
+
+    def _seal(self, request: ApprovalRequest, people: tuple[str, ...]) -> bytes:
+        told = json.dumps([request.told(), request.nonce, people], sort_keys=True, ensure_ascii=False)
+        return hmac.digest(self._key, told.encode(), "sha256")
+
+
+@dataclass
+class _Pending:
+    request: ApprovalRequest
+    people: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Use:
+    """What was approved by whom and when, and what it is about to be used for."""
+
+    request: ApprovalRequest
+    people: dict[str, float]
+    decision: Decision
+    screen: Screen
+    action: Action
+    target: Target | None
+    banner: Rect | None
+
+
+def _same_action(use: Use, oldest: float) -> str:
+    same = use.request.action == use.action and use.request.target == use.target
+    return "" if same else "another action was approved"
+
+
+def _young(use: Use, oldest: float) -> str:
+    return "" if all(at >= oldest for at in use.people.values()) else "it is too old"
+
+
+def _same_pixels(use: Use, oldest: float) -> str:
+    same = use.request.region_sha256 == bound_hash(use.screen, use.action, use.target, use.banner)
+    return "" if same else "the screen has changed there"
+
+
+def _enough_people(use: Use, oldest: float) -> str:
+    different = {fold(name) for name in use.people}
+    return "" if len(different) >= use.decision.approvers else f"{use.decision.approvers} people have to approve"
+
+
+HOLDS: dict[str, Callable[[Use, float], str]] = {
+    "action": _same_action,
+    "time": _young,
+    "pixels": _same_pixels,
+    "people": _enough_people,
+}
+"""What must hold for an approval to be redeemed, each by name."""
+
+
+def region_of(screen: Screen, action: Action, target: Target | None) -> Rect:
+    """The part of a screen that an action depends on: its target, its points and their surroundings.
+
+    Keys go to the control that has the focus; where none is known, they depend on the whole screen.
+    """
+    points = list(points_of(action))
+    rects = [Rect(left=point.x_px, top=point.y_px, right=point.x_px + 1, bottom=point.y_px + 1) for point in points]
+    if target:
+        rects.append(target.rect)
+    if isinstance(action, PressKey):
+        control = focused(screen)
+        if control is None:
+            return screen.rect
+        rects.append(control.rect)
+    if not rects:
+        return screen.rect
+    return Rect(
+        left=min(rect.left for rect in rects) - SURROUNDINGS_PX,
+        top=min(rect.top for rect in rects) - SURROUNDINGS_PX,
+        right=max(rect.right for rect in rects) + SURROUNDINGS_PX,
+        bottom=max(rect.bottom for rect in rects) + SURROUNDINGS_PX,
+    ).overlap(screen.rect)
+
+
+def bound_hash(screen: Screen, action: Action, target: Target | None, banner: Rect | None) -> str:
+    """sha256 over what an action depends on: the pixels of its region and of the banner, the window, page and view."""
+    rect = region_of(screen, action, target)
+    parts = [
+        region_hash(screen.crop(rect)),
+        rect.model_dump_json(),
+        region_hash(screen.crop(banner)) if banner else "",
+        screen.window,
+        screen.url,
+        repr(screen.view),
+        repr(screen.rgb.shape),
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _png(screen: Screen, rect: Rect, action: Action | None) -> bytes:
+    """A part of the screen as PNG, with a ring at each point of the action."""
+    from PIL import Image, ImageDraw
+
+    inside = rect.overlap(screen.rect)
+    pixels = screen.crop(rect)
+    if pixels.size == 0:
+        return b""
+    picture = Image.fromarray(pixels)
+    draw = ImageDraw.Draw(picture)
+    for point in points_of(action) if action else ():
+        x, y = point.x_px - int(inside.left), point.y_px - int(inside.top)
+        draw.ellipse((x - 9, y - 9, x + 9, y + 9), outline=(220, 0, 0), width=2)
+    stream = io.BytesIO()
+    picture.save(stream, "PNG")
+    return stream.getvalue()

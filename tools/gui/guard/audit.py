@@ -1,0 +1,267 @@
+"""An append-only record of what was asked, decided and done: one JSON object a line, each bound to the one before.
+
+Every line holds the sha256 of the line before it (`prev`) and of itself (`hash`), so an edit, a removal or a change of
+order within the file is found. Two things a chain alone cannot show: that lines were cut off at the end, and that
+somebody who holds the file wrote all of it anew. For these, note the number of lines and the last hash elsewhere and
+give them to `verify`. Texts are redacted before they are written; screenshots are named by their hash and not kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from tools.errors import StoreError
+from tools.gui.guard.phi import Redactor
+
+GENESIS = "0" * 64
+"""What the first line names as the hash before it."""
+_READ_BYTES = 1 << 16
+_KEPT = frozenset({"prev", "hash", "n", "at", "kind"})
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What verification found.
+
+    Attributes:
+        entries: lines that hold, from the first on.
+        head: the hash of the last of these; `GENESIS` if there is none.
+        problem: what is wrong with the next line, "" if nothing is.
+        line: its number, counted from 1; 0 if nothing is wrong.
+    """
+
+    entries: int
+    head: str
+    problem: str = ""
+    line: int = 0
+
+    @property
+    def holds(self) -> bool:
+        """Whether the whole file does."""
+        return not self.problem
+
+
+class AuditLog:
+    """Appends to one file; every line is on the disk (fsync) when `append` returns.
+
+    A last line that was torn by a crash is cut off and the cut recorded. Only one log at a time writes to a file.
+
+    Args:
+        path: the file; made with its folder if there is none.
+        redactor: takes personal details out of every text; None takes one with our own detectors.
+        clock: the time of an entry.
+
+    Raises:
+        StoreError: if the file cannot be opened, is written by another process, or its end does not hold.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        redactor: Redactor | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.path, self._redactor, self._clock = path, redactor or Redactor(), clock
+        self._thread_lock = threading.Lock()
+        self._entries, self.head = 0, GENESIS
+        self._lock = FileLock(f"{path}.lock", timeout=0)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+        except Timeout as error:
+            raise StoreError(
+                f"another process writes the audit file {str(path)!r}.",
+                remedy="Name another file, or end that process.",
+            ) from error
+        except OSError as error:
+            raise StoreError(f"the audit file {str(path)!r} cannot be opened: {error}.") from error
+        try:
+            self._open()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def append(self, kind: str, told: Mapping[str, Any]) -> str:
+        """Write an entry and return its hash. Raises StoreError, and then nothing may be done that it speaks of."""
+        with self._thread_lock:
+            if self._file.closed:
+                raise StoreError(f"the audit file {str(self.path)!r} is closed.", remedy="Open it anew.")
+            entry: dict[str, Any] = {
+                **{key: self._clean(value) for key, value in told.items() if key not in _KEPT},
+                "n": self._entries + 1,
+                "at": self._clock().isoformat(timespec="milliseconds"),
+                "kind": kind,
+                "prev": self.head,
+            }
+            entry["hash"] = entry_hash(entry)
+            try:
+                self._file.write(_canonical(entry) + b"\n")
+                self._file.flush()
+                os.fsync(self._file.fileno())
+            except OSError as error:
+                # What is in the file now is unknown; opening it anew heals it.
+                self._file.close()
+                raise StoreError(f"the audit file {str(self.path)!r} cannot be written: {error}.") from error
+            self._entries, self.head = self._entries + 1, entry["hash"]
+            return self.head
+
+    def close(self) -> None:
+        """Close the file and let others write it."""
+        with self._thread_lock:
+            self._file.close()
+            self._lock.release()
+
+    def _clean(self, value: Any) -> Any:
+        """A value with every text in it redacted; names of hashes are kept, since they say nothing of anybody."""
+        if isinstance(value, str):
+            return value if _is_hash(value) else self._redactor.text(value)
+        if isinstance(value, Mapping):
+            return {str(key): self._clean(entry) for key, entry in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self._clean(entry) for entry in value]
+        return value
+
+    def _open(self) -> None:
+        new = not self.path.exists()
+        try:
+            self._file = self.path.open("ab")
+            if new:
+                folder = os.open(self.path.parent, os.O_RDONLY)
+                try:
+                    os.fsync(folder)
+                finally:
+                    os.close(folder)
+            torn = _torn_end(self.path)
+            if torn:
+                self._file.truncate(self.path.stat().st_size - len(torn))
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            raise StoreError(f"the audit file {str(self.path)!r} cannot be opened: {error}.") from error
+        last = _last_line(self.path)
+        if last:
+            entry = _parse(last)
+            if isinstance(entry, str):
+                self._file.close()
+                raise StoreError(
+                    f"the last line of the audit file {str(self.path)!r} does not hold: {entry}.",
+                    remedy=f"Look at it with: attend audit verify {self.path}. Write to another file meanwhile.",
+                )
+            self._entries, self.head = entry["n"], entry["hash"]
+        if torn:
+            digest = hashlib.sha256(torn).hexdigest()
+            self.append(
+                "healed", {"reason": "the last line was torn and is cut off", "bytes": len(torn), "sha256": digest}
+            )
+
+
+def verify(path: Path, *, entries: int | None = None, head: str | None = None) -> Checked:
+    """Check a file from its first line to its last.
+
+    Args:
+        path: the file; it may be in use.
+        entries: the number of lines that were noted elsewhere; fewer are a problem.
+        head: the hash that was noted elsewhere; it has to be that of the line `entries`, else of the last line.
+
+    Raises:
+        StoreError: if the file cannot be read.
+    """
+    number, before = 0, GENESIS
+    noted = ""
+    for line in _lines(path):
+        entry = _parse(line)
+        problem = entry if isinstance(entry, str) else ""
+        if not isinstance(entry, str):
+            if entry["prev"] != before:
+                problem = "it does not follow the line before it: one was changed, removed or moved"
+            elif entry["n"] != number + 1:
+                problem = f"it is numbered {entry['n']}"
+        if problem:
+            return Checked(number, before, problem, number + 1)
+        number, before = number + 1, entry["hash"]  # type: ignore[index]
+        noted = before if number == (entries or number) else noted
+    if entries is not None and number < entries:
+        return Checked(number, before, f"{entries - number} lines are missing at the end", number + 1)
+    if head is not None and noted != head:
+        return Checked(number, before, "the hash is not the one that was noted: the file was written anew", number)
+    return Checked(number, before)
+
+
+def read_entries(path: Path) -> Iterator[dict[str, Any]]:
+    """The entries of a file, oldest first; ends before the first line that is no entry. Raises StoreError."""
+    for line in _lines(path):
+        entry = _parse(line)
+        if isinstance(entry, str):
+            return
+        yield entry
+
+
+def entry_hash(entry: Mapping[str, Any]) -> str:
+    """sha256 of an entry without its own hash, written in one way: sorted keys, no spaces, UTF-8."""
+    return hashlib.sha256(_canonical({key: value for key, value in entry.items() if key != "hash"})).hexdigest()
+
+
+def _canonical(entry: Mapping[str, Any]) -> bytes:
+    return json.dumps(entry, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(
+        "utf-8", "backslashreplace"
+    )
+
+
+def _parse(line: bytes) -> dict[str, Any] | str:
+    """An entry whose own hash holds, else what is wrong with the line."""
+    if not line.endswith(b"\n"):
+        return "it is torn"
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return "it is no JSON"
+    if not isinstance(entry, dict) or not isinstance(entry.get("n"), int) or not isinstance(entry.get("prev"), str):
+        return "it is no entry"
+    if entry.get("hash") != entry_hash(entry) or _canonical(entry) + b"\n" != line:
+        return "its text is not the one that its hash names"
+    return entry
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            yield from file
+    except OSError as error:
+        raise StoreError(f"the audit file {str(path)!r} cannot be read: {error}.") from error
+
+
+def _torn_end(path: Path) -> bytes:
+    """What stands after the last line break."""
+    tail = b""
+    with path.open("rb") as file:
+        at = file.seek(0, os.SEEK_END)
+        while at and b"\n" not in tail:
+            at = max(0, at - _READ_BYTES)
+            file.seek(at)
+            tail = file.read()
+    return tail.rpartition(b"\n")[2]
+
+
+def _last_line(path: Path) -> bytes:
+    """The last whole line of a file that ends in a line break; empty if there is none."""
+    tail = b""
+    with path.open("rb") as file:
+        at = file.seek(0, os.SEEK_END)
+        while at and tail.count(b"\n") < 2:
+            at = max(0, at - _READ_BYTES)
+            file.seek(at)
+            tail = file.read()
+    return tail[tail.rstrip(b"\n").rfind(b"\n") + 1 :]
+
+
+def _is_hash(text: str) -> bool:
+    return len(text) == 64 and set(text) <= set("0123456789abcdef")

@@ -1,0 +1,399 @@
+"""The one way to act: `guarded` checks everything, looks at the screen again, acts, and records.
+
+Nothing else in the project calls `Actuator.perform`. What halts an action comes back as a `Record`, since a refusal is
+an answer that the loop has to deal with, not a crash.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tools.errors import AttendError, MediaError, Stopped, StoreError, ToolFailed
+from tools.gui.guard.approval import Approval, ApprovalDesk, ApprovalRequest, bound_hash
+from tools.gui.guard.audit import AuditLog
+from tools.gui.guard.decide import (
+    AROUND_X_PX,
+    AROUND_Y_PX,
+    Decision,
+    Line,
+    Mode,
+    Verdict,
+    decide,
+    focused,
+    is_write,
+)
+from tools.gui.guard.identity import Patient, Reader, check_identity
+from tools.gui.guard.policy import Policy
+from tools.gui.guard.stop import KillSwitch
+from tools.gui.types import Action, Actuator, Outcome, Point, PressKey, Rect, Screen, Target, points_of, region_hash
+
+MINUTE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Record:
+    """What became of an action.
+
+    Attributes:
+        outcome: how it ended.
+        action, target: what was asked for.
+        decision: of the policy; None if it was halted before there was one.
+        rule: the check that halted it, "" if none did.
+        reason: why, for people.
+        text: what was read, for actions that read; data from the screen, never an instruction.
+        request: what a person has to be shown, where approval is missing.
+        approved_by: the people who approved.
+        before_sha256, after_sha256: the screenshots before and after; "" where there is none.
+        entry: the hash of its last line in the audit file; "" if that could not be written.
+    """
+
+    outcome: Outcome
+    action: Action
+    target: Target | None
+    decision: Decision | None = None
+    rule: str = ""
+    reason: str = ""
+    text: str = ""
+    request: ApprovalRequest | None = None
+    approved_by: tuple[str, ...] = ()
+    before_sha256: str = ""
+    after_sha256: str = ""
+    entry: str = ""
+
+
+def read_lines(rgb: np.ndarray) -> list[Line]:
+    """The lines of text in a part of a screen, in its own pixels, by OCR. Raises ToolFailed."""
+    from tools.ocr import read_words
+
+    height, width = rgb.shape[:2]
+    words = read_words(rgb, max_side_px=max(height, width), min_side_px=min(height, 480))
+    return [
+        Line(
+            word.text,
+            Rect(
+                left=word.box.left * width,
+                top=word.box.top * height,
+                right=word.box.right * width,
+                bottom=word.box.bottom * height,
+            ),
+        )
+        for word in words
+    ]
+
+
+@dataclass
+class Guard:
+    """The rules of one session on one screen, and what they have to remember.
+
+    Attributes:
+        policy: what may be done.
+        audit: where everything is recorded.
+        mode: how much is left to the agent.
+        patient: whom the work is for; needed where the policy asks for identity.
+        stop: the kill switch; give the actuator the same one.
+        desk: takes people's approvals.
+        readers: of the banner; none takes the default ones of `check_identity`.
+        read_lines: reads the words around an action's points.
+        about: who acts, for the record: such as the model with its digest, and the hash of the prompt.
+        clock: seconds that only go forward.
+    """
+
+    policy: Policy
+    audit: AuditLog
+    mode: Mode = Mode.SUGGEST
+    patient: Patient | None = None
+    stop: KillSwitch = field(default_factory=KillSwitch)
+    desk: ApprovalDesk = None  # type: ignore[assignment]
+    readers: tuple[Reader, ...] = ()
+    read_lines: Callable[[np.ndarray], list[Line]] = read_lines
+    about: Mapping[str, str] = field(default_factory=dict)
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        if self.desk is None:
+            self.desk = ApprovalDesk(self.policy.approval_s, self.policy.approvers, self.clock)
+        self.lock = threading.Lock()
+        self.acted_at: deque[float] = deque()
+        self._read: tuple[str, list[Line]] = ("", [])
+
+    def banner(self, screen: Screen) -> Rect | None:
+        """Where the patient is named on a screen, in pixels."""
+        return self.policy.banner.on(screen) if self.policy.banner else None
+
+    def lines_around(self, screen: Screen, action: Action) -> list[Line]:
+        """The words around an action's points, in pixels of the screen. Raises ToolFailed."""
+        lines: list[Line] = []
+        for point in _points(screen, action):
+            rect = Rect(
+                left=point.x_px - AROUND_X_PX,
+                top=point.y_px - AROUND_Y_PX,
+                right=point.x_px + AROUND_X_PX,
+                bottom=point.y_px + AROUND_Y_PX,
+            ).overlap(screen.rect)
+            part = screen.crop(rect)
+            if part.size == 0:
+                continue
+            name = region_hash(part)
+            if self._read[0] != name:
+                self._read = (name, self.read_lines(part))
+            left, top = int(rect.left), int(rect.top)
+            lines += [Line(line.text, _moved(line.rect, left, top)) for line in self._read[1]]
+        return lines
+
+
+@dataclass
+class _Step:
+    """One action on its way through the checks."""
+
+    actuator: Actuator
+    guard: Guard
+    action: Action
+    seen: Screen
+    now: Screen
+    target: Target | None
+    approval: Approval | None
+    decision: Decision = field(default_factory=lambda: Decision(verdict=Verdict.ALLOWED))
+    request: ApprovalRequest | None = None
+    approved_by: tuple[str, ...] = ()
+
+    @property
+    def injects(self) -> bool:
+        return self.action.kind not in ("wait", "read")
+
+    def bound(self, screen: Screen) -> str:
+        return bound_hash(screen, self.action, self.target, self.guard.banner(screen))
+
+
+def guarded(
+    actuator: Actuator,
+    guard: Guard,
+    action: Action,
+    *,
+    seen: Screen,
+    target: Target | None = None,
+    approval: Approval | None = None,
+    verify: Callable[[Screen], bool | None] | None = None,
+) -> Record:
+    """Do one action if every check passes, and record it either way.
+
+    Args:
+        actuator: hands and eyes.
+        guard: the rules of the session.
+        action: in pixels of `seen`.
+        seen: the screen on which the action was planned; if its surroundings changed since, nothing is done.
+        target: what the action is meant for.
+        approval: a person's word for exactly this, where one was asked for before.
+        verify: looks at the screen afterwards: whether the effect is there; None where it cannot tell.
+
+    Returns:
+        The record. `decision.verdict` is `needs_approval` and `request` is set where a person has to be asked; show it,
+        let the desk of the guard `approve` it, and call again with the approval.
+    """
+    with guard.lock:
+        step = _Step(actuator, guard, action, seen, seen, target, approval)
+        try:
+            guard.stop.check()
+            step.now = actuator.screen()
+            # The kill switch is asked first and, since reading takes time, once more at the end.
+            for name in (*CHECKS, "stop"):
+                if name in CHECKS and (problem := CHECKS[name](step)):
+                    return _halted(step, name, problem)
+            guard.audit.append("act", _told(step))
+        except Stopped as error:
+            return _halted(step, "stop", str(error), Outcome.CANCELLED)
+        except StoreError as error:
+            return Record(Outcome.HALTED_BEFORE_EFFECT, action, target, step.decision, "audit", str(error))
+        except (ToolFailed, MediaError) as error:
+            return _halted(step, "eyes", str(error))
+        if step.injects:
+            guard.acted_at.append(guard.clock())
+        return _perform(step, verify)
+
+
+def _stop(step: _Step) -> str:
+    step.guard.stop.check()
+    return ""
+
+
+def _decision(step: _Step) -> str:
+    guard = step.guard
+    step.decision = decide(guard.mode, guard.policy, step.action, step.target, step.now)
+    # Reading the pixels takes long, and can only make a decision stricter.
+    if step.decision.verdict != Verdict.REFUSED and is_write(step.action, step.now):
+        lines = guard.lines_around(step.now, step.action)
+        step.decision = decide(guard.mode, guard.policy, step.action, step.target, step.now, lines)
+    return step.decision.reason if step.decision.verdict == Verdict.REFUSED else ""
+
+
+def _unchanged(step: _Step) -> str:
+    if not step.injects or step.bound(step.seen) == step.bound(step.now):
+        return ""
+    return "the screen changed since the action was planned"
+
+
+def _rate(step: _Step) -> str:
+    guard, limit = step.guard, step.guard.policy.actions_per_minute
+    while guard.acted_at and guard.clock() - guard.acted_at[0] >= MINUTE_S:
+        guard.acted_at.popleft()
+    if not step.injects or len(guard.acted_at) < limit:
+        return ""
+    return f"{limit} actions were done within a minute, which is the policy's limit"
+
+
+def _identity(step: _Step) -> str:
+    guard = step.guard
+    if guard.policy.identity == "none" or not is_write(step.action, step.now):
+        return ""
+    banner = guard.banner(step.now)
+    if guard.patient is None or banner is None:
+        return "the policy asks for the right patient, and none is set"
+    return check_identity(step.now, banner, guard.patient, guard.readers).reason
+
+
+def _approval(step: _Step) -> str:
+    guard = step.guard
+    if step.decision.verdict != Verdict.NEEDS_APPROVAL:
+        return ""
+    banner = guard.banner(step.now)
+    if step.approval is None:
+        step.request = guard.desk.ask(
+            step.now,
+            step.action,
+            step.target,
+            step.decision,
+            banner=banner,
+            patient=guard.patient.masked if guard.patient else "",
+        )
+        return f"needs approval: {step.decision.reason}"
+    problem = guard.desk.redeem(step.approval, step.decision, step.now, step.action, step.target, banner)
+    step.approved_by = () if problem else step.approval.people
+    return problem
+
+
+def _rescreen(step: _Step) -> str:
+    if not step.injects:
+        return ""
+    again = step.actuator.screen()
+    if step.bound(again) != step.bound(step.now):
+        return "the screen changed while the action was checked"
+    return ""
+
+
+CHECKS: dict[str, Callable[[_Step], str]] = {
+    "stop": _stop,
+    "decision": _decision,
+    "unchanged": _unchanged,
+    "rate": _rate,
+    "identity": _identity,
+    "approval": _approval,
+    "rescreen": _rescreen,
+}
+"""What an action passes on its way, in order; each says why it halts, or ""."""
+
+
+def _perform(step: _Step, verify: Callable[[Screen], bool | None] | None) -> Record:
+    """Act, look at the effect, and record the end; whatever breaks off midway is left for a person to look at."""
+    text, reason = "", ""
+    outcome = Outcome.COMPLETED_UNVERIFIED
+    after: Screen | None = None
+    try:
+        text = step.actuator.perform(step.action)
+        after = step.actuator.screen(tree=verify is not None)
+        if verify is not None and (agrees := verify(after)) is not None:
+            outcome = Outcome.VERIFIED if agrees else Outcome.RECONCILE
+            reason = "" if agrees else "the effect that was meant is not there"
+    except Stopped as error:
+        outcome, reason = Outcome.CANCELLED, str(error)
+    except ToolFailed as error:
+        outcome, reason = Outcome.HALTED_BEFORE_EFFECT, str(error)
+    except AttendError as error:
+        outcome, reason = Outcome.RECONCILE, str(error)
+    except BaseException as error:
+        step.actuator.release()
+        _record(step, Outcome.RECONCILE, "", f"it broke off: {type(error).__name__}", None)
+        raise
+    if outcome in (Outcome.CANCELLED, Outcome.RECONCILE):
+        step.actuator.release()
+    return _record(step, outcome, text, reason, after)
+
+
+def _record(step: _Step, outcome: Outcome, text: str, reason: str, after: Screen | None) -> Record:
+    after_sha256 = after.sha256 if after else ""
+    try:
+        entry = step.guard.audit.append(
+            "outcome", {"outcome": outcome.value, "reason": reason, "after_sha256": after_sha256}
+        )
+    except StoreError as error:
+        # It was done, and nobody would know: no more is done until a person has looked.
+        step.guard.stop.set("a record that could not be written")
+        outcome, reason, entry = Outcome.RECONCILE, f"it was done, but not recorded: {error}", ""
+    return Record(
+        outcome,
+        step.action,
+        step.target,
+        step.decision,
+        reason=reason,
+        text=text,
+        approved_by=step.approved_by,
+        before_sha256=step.now.sha256,
+        after_sha256=after_sha256,
+        entry=entry,
+    )
+
+
+def _halted(step: _Step, rule: str, reason: str, outcome: Outcome = Outcome.HALTED_BEFORE_EFFECT) -> Record:
+    kind = "asked" if step.request else "halted"
+    told = {**_told(step), "outcome": outcome.value, "check": rule, "halted_for": reason}
+    try:
+        entry = step.guard.audit.append(kind, told)
+    except StoreError as error:
+        entry, reason = "", f"{reason} (and this could not be recorded: {error})"
+    return Record(
+        outcome,
+        step.action,
+        step.target,
+        step.decision,
+        rule,
+        reason,
+        request=step.request,
+        before_sha256=step.now.sha256,
+        entry=entry,
+    )
+
+
+def _told(step: _Step) -> dict[str, Any]:
+    guard = step.guard
+    return {
+        "about": dict(guard.about),
+        "actuator": step.actuator.name,
+        "policy": guard.policy.name,
+        "mode": guard.mode.value,
+        "action": step.action.model_dump(mode="json"),
+        "target": step.target.model_dump(mode="json") if step.target else None,
+        "verdict": step.decision.verdict.value,
+        "rule": step.decision.rule,
+        "reason": step.decision.reason,
+        "request": step.request.id if step.request else (step.approval.request_id if step.approval else ""),
+        "approved_by": list(step.approved_by),
+        "patient": guard.patient.masked if guard.patient else "",
+        "window": step.now.window,
+        "url": step.now.url,
+        "screen_sha256": step.now.sha256,
+        "region_sha256": step.bound(step.now),
+    }
+
+
+def _points(screen: Screen, action: Action) -> list[Point]:
+    control = focused(screen) if isinstance(action, PressKey) else None
+    return [control.rect.center] if control else list(points_of(action))
+
+
+def _moved(rect: Rect, left: float, top: float) -> Rect:
+    return Rect(left=rect.left + left, top=rect.top + top, right=rect.right + left, bottom=rect.bottom + top)

@@ -1,0 +1,196 @@
+"""The right patient: before every write, the banner must read as expected, in two readings that do not share an error.
+
+Nothing is guessed. Texts are compared after Unicode form (NFKC), case and whitespace are made equal, and digits and
+letters have to be the same ones: an O in place of a 0, or an l in place of a 1, halts like any other difference, though
+the reason says that it may be the reader's fault.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from tools.gui.types import Rect, Screen
+
+Reader = Callable[[Screen, Rect], str]
+"""Reads the text within a rectangle of a screen; "" if there is none."""
+READINGS = 2
+"""Readings that have to agree."""
+_LABELS = {
+    "id": (
+        "mrn",
+        "patient id",
+        "pat id",
+        "patientid",
+        "pid",
+        "id",
+        "nhs",
+        "nhc",
+        "ipp",
+        "fallnummer",
+        "patientennummer",
+    ),
+    "birth date": ("dob", "date of birth", "birth date", "born", "geb", "geburtsdatum", "fecha de nacimiento", "né le"),
+}
+_CONFUSED = str.maketrans("0o1li|5s8b2z", "oolllissbbzz".replace("i", "l"))
+_VALUE = r"[^\w]{0,4}([\w][\w./-]*)"
+
+
+class Patient(BaseModel):
+    """Whom the work is for, written as the banner writes it.
+
+    Attributes:
+        name: such as "Doe, John" or "Doe^John".
+        birth_date: such as "1980-01-02".
+        id: the medical record number.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    name: str = Field(min_length=1, repr=False)
+    birth_date: str = Field(min_length=1, repr=False)
+    id: str = Field(min_length=1, repr=False)
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The three fields by what people call them."""
+        return {"name": self.name, "birth date": self.birth_date, "id": self.id}
+
+    @property
+    def masked(self) -> str:
+        """All three, in a form that may be shown in a record."""
+        return ", ".join(f"{name} {mask(value)}" for name, value in self.fields.items())
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whether the banner names the expected patient.
+
+    Attributes:
+        holds: whether it does.
+        reason: why not, with what was expected and seen, masked; "" if it does.
+    """
+
+    holds: bool
+    reason: str = ""
+
+
+def check_identity(screen: Screen, banner: Rect, expected: Patient, readers: Sequence[Reader] = ()) -> Identity:
+    """Compare the banner of a screen with the expected patient.
+
+    Args:
+        screen: as it is now.
+        banner: where the patient is named.
+        expected: the patient, as the banner writes it.
+        readers: two or more; none takes the accessibility tree and OCR, or OCR at two scales where there is no tree.
+
+    Raises:
+        ToolFailed: if the words in the picture cannot be read, since RapidOCR is missing.
+    """
+    chosen = list(readers) or default_readers(screen)
+    if len(chosen) < READINGS:
+        return Identity(False, f"the banner was read {len(chosen)} time(s); {READINGS} readings have to agree")
+    for number, reader in enumerate(chosen, 1):
+        seen = plain(reader(screen, banner))
+        if not seen:
+            return Identity(False, f"reading {number} of the banner found no text; expected {expected.masked}")
+        for name, value in expected.fields.items():
+            if problem := _differs(name, plain(value), seen):
+                return Identity(False, f"reading {number} of the banner: {problem}")
+    return Identity(True)
+
+
+def default_readers(screen: Screen) -> list[Reader]:
+    """The accessibility tree and OCR; OCR at two scales where there is no tree."""
+    if screen.nodes is not None:
+        return [read_tree, read_pixels]
+    return [read_pixels, read_pixels_enlarged]
+
+
+def read_tree(screen: Screen, rect: Rect) -> str:
+    """The names and values of the nodes that lie within a rectangle, in the tree's order."""
+    texts: list[str] = []
+    for node in screen.nodes or ():
+        inside = node.rect.overlap(rect).area
+        if inside and inside >= 0.5 * node.rect.area:
+            texts += [text for text in (node.name, node.value) if text and text not in texts[-2:]]
+    return " ".join(texts)
+
+
+def read_pixels(screen: Screen, rect: Rect) -> str:
+    """The words in the pixels, by OCR."""
+    return _read(screen.crop(rect), 1)
+
+
+def read_pixels_enlarged(screen: Screen, rect: Rect) -> str:
+    """The words in the pixels, by OCR of the part made twice as large."""
+    return _read(screen.crop(rect), 2)
+
+
+def plain(text: str) -> str:
+    """A text in normal form NFKC and lower case, with single spaces, and none beside commas and carets."""
+    even = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return re.sub(r"\s*([,^])\s*", r"\1", even)
+
+
+def mask(text: str) -> str:
+    """A value with its letters and digits hidden, except the first letter of a word and the last digit of a number."""
+
+    def hide(found: re.Match[str]) -> str:
+        word = found[0]
+        if word.isdigit():
+            return "•" * (len(word) - 1) + word[-1] if len(word) > 2 else "•" * len(word)
+        return word[0] + "•" * (len(word) - 1)
+
+    return re.sub(r"[^\W_]+", hide, text)
+
+
+def _differs(name: str, expected: str, seen: str) -> str:
+    """What is wrong with one field of a reading; "" if nothing is."""
+    if others := [value for value in _labelled(name, seen) if not (expected + " ").startswith(value + " ")]:
+        close = _confused(others[0]) == _confused(expected)
+        return f"{name} expected {mask(expected)}, seen {mask(others[0])}{_HINT if close else ''}"
+    if not _holds(expected, seen):
+        close = _holds(_confused(expected), _confused(seen))
+        return f"{name} expected {mask(expected)}, seen {mask(seen[:120])}{_HINT if close else ''}"
+    return ""
+
+
+def _holds(expected: str, seen: str) -> bool:
+    """Whether a value stands in a text as a whole, not as part of a longer word, name or number."""
+    return re.search(rf"(?<![\w^.\-]){re.escape(expected)}(?![\w^\-]|\.\w)", seen) is not None
+
+
+def _labelled(name: str, seen: str) -> list[str]:
+    """The values that follow a label of this field, each of which has to be the expected one."""
+    labels = "|".join(re.escape(plain(label)) for label in sorted(_LABELS.get(name, ()), key=len, reverse=True))
+    if not labels:
+        return []
+    return [
+        value.rstrip("./-") for value in re.findall(rf"(?<!\w)(?:{labels}){_VALUE}", seen) if re.search(r"\d", value)
+    ]
+
+
+def _confused(text: str) -> str:
+    return text.translate(_CONFUSED)
+
+
+_HINT = "; they differ only in characters that are easily confused, so a person has to look"
+
+
+def _read(rgb: np.ndarray, factor: int) -> str:
+    if rgb.size == 0:
+        return ""
+    import cv2
+
+    from tools.ocr import read_words
+
+    if factor != 1:
+        rgb = cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    height, width = rgb.shape[:2]
+    return " ".join(word.text for word in read_words(rgb, max_side_px=max(height, width), min_side_px=min(height, 480)))

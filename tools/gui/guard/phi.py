@@ -1,0 +1,238 @@
+"""Personal details in texts and pictures: found and taken out before a remote model or the disk sees them.
+
+Our own detectors know what has a shape or a label: record numbers, dates, DICOM names, names after a title or a label,
+telephone numbers, e-mail addresses, social security and insurance numbers, DICOM UIDs, and whatever a caller names as
+known (the patient of the session). Presidio finds more, such as names in prose, where it is installed with a language
+model. Both miss things. This lowers a risk; it does not make a text anonymous, nor a program compliant with any law.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from tools.errors import AttendError
+from tools.ocr import Word
+
+Strictness = Literal["on", "strict"]
+"""`on` uses Presidio where it is there; `strict` refuses to go on without it."""
+MIN_SCORE = 0.4
+"""Findings of Presidio that are less sure are left; our choice, on the side of finding too much."""
+PAD_PX = 2
+"""Pixels that are blackened around a box of words, which the recogniser cuts close; our choice."""
+
+
+class PhiError(AttendError):
+    """Personal details cannot be looked for as strictly as was asked; nothing may leave or be stored."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A personal detail: where it stands in a text, and its kind, such as `MRN`."""
+
+    start: int
+    end: int
+    kind: str
+
+
+_MONTH = (
+    r"(?:jan|feb|mar|mär|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez|ene|abr|ago|dic"
+    r"|janv|févr|avr|juin|juil|août|déc)"
+)
+_NAME = r"[^\W\d_][\w'’.-]*"
+_DETECTORS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("EMAIL", re.compile(r"[\w.+-]+\s?@\s?[\w-]+(?:\.[\w-]+)+")),
+    ("DICOM_NAME", re.compile(rf"\b{_NAME}(?: {_NAME})?\s?\^\s?{_NAME}(?:[ ^]\s?{_NAME}){{0,3}}")),
+    ("UID", re.compile(r"\b[0-2](?:\.(?:0|[1-9]\d*)){5,}\b")),
+    (
+        "MRN",
+        re.compile(
+            r"(?i)(?<!\w)(?:mrn|m\.r\.n\.?|medical record(?: number| no\.?| #)?|"
+            r"patient[ _-]?(?:id|number|no\.?|nr\.?)|"
+            r"pat[. ]?id|pid|nhs(?: number| no\.?)?|nhc|ipp|accession(?: number| no\.?| #)?|"
+            r"fall(?:nummer|nr\.?)|patientennummer|"
+            r"historia cl[ií]nica|case (?:number|no\.?)|id)"
+            r"\s{0,3}[:#=№.-]{0,2}\s{0,3}(?P<v>(?=[\w/-]*\d)[A-Za-z0-9][\w/-]{2,})"
+        ),
+    ),
+    (
+        "NAME",
+        re.compile(
+            r"(?:(?i:patient(?:in)?(?: name)?|name|nom|nombre|nachname|vorname|surname|first name|last name|paciente)"
+            rf"\s{{0,2}}[:=]\s{{0,3}})(?P<v>{_NAME}(?:,? {_NAME}){{0,3}})"
+        ),
+    ),
+    (
+        "NAME",
+        re.compile(
+            r"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof|Herrn?|Frau|Sr|Sra|Mme|Mlle|Monsieur|Madame)\b\.? "
+            r"(?P<v>[A-ZÀ-ÖØ-Þ][\w'’-]+(?: [A-ZÀ-ÖØ-Þ][\w'’-]+){0,2})"
+        ),
+    ),
+    ("NAME", re.compile(r"\b[A-ZÀ-ÖØ-Þ]{2}[A-ZÀ-ÖØ-Þ'’-]+, ?[A-ZÀ-ÖØ-Þ][\w'’-]+(?: [A-ZÀ-ÖØ-Þ]\b\.?)?")),
+    ("SSN", re.compile(r"(?<![\w-])\d{3}[- ]\d{2}[- ]\d{4}(?![\w-])")),
+    ("SSN", re.compile(r"(?<!\w)[12] ?\d{2} ?(?:0[1-9]|1[0-2]) ?\d[\dAB] ?\d{3} ?\d{3}(?: ?\d{2})?(?!\w)")),
+    ("INSURANCE", re.compile(r"(?<!\w)[A-Z]\d{9}(?!\w)")),
+    ("DATE", re.compile(r"(?<!\d)(?:18|19|20)\d\d[-/.](?:0?[1-9]|1[0-2])[-/.](?:0?[1-9]|[12]\d|3[01])(?!\d)")),
+    (
+        "DATE",
+        re.compile(r"(?<!\d)(?:0?[1-9]|[12]\d|3[01])[-/.](?:0?[1-9]|[12]\d|3[01])[-/.](?:(?:18|19|20)\d\d|\d\d)(?!\d)"),
+    ),
+    ("DATE", re.compile(r"(?<!\d)(?:18|19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\d)")),
+    (
+        "DATE",
+        re.compile(
+            rf"(?i)(?<!\w)(?:\d{{1,2}}(?:st|nd|rd|th|\.)?[ -]{_MONTH}[^\W\d]*\.?,?[ -]?\d{{2,4}}"
+            rf"|{_MONTH}[^\W\d]*\.? \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}})(?!\w)"
+        ),
+    ),
+    ("PHONE", re.compile(r"(?<![\w.])(?:\+|00)\d{1,3}[ ./()-]{0,2}(?:\d[ ./()-]{0,2}){6,12}\d(?![\w])")),
+    ("PHONE", re.compile(r"(?<![\w.])\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}(?!\w)")),
+    ("PHONE", re.compile(r"(?<![\w.])0\d{2,5}[ /-]\d{3,9}(?:[ -]\d{1,5}){0,3}(?!\w)")),
+    (
+        "PHONE",
+        re.compile(
+            r"(?i)(?<!\w)(?:tel|phone|mobile|fax|telefon|téléphone|teléfono|cell)[^\w\n]{0,4}"
+            r"(?P<v>[+(]?\d[\d ()./-]{4,}\d)"
+        ),
+    ),
+    ("NUMBER", re.compile(r"(?<![\w.,])\d{7,}(?![\w]|[.,]\d)")),
+)
+
+
+class Redactor:
+    """Takes personal details out of texts and pictures.
+
+    Args:
+        strictness: `on`, or `strict`, which refuses where Presidio or the reader of words is missing.
+        known: details of this session, such as the patient's name, birth date and number; they, and each name in them,
+            are always found, in any case.
+
+    Raises:
+        PhiError: with `strict`, if Presidio or its language model is missing.
+    """
+
+    def __init__(self, strictness: Strictness = "on", known: Sequence[str] = ()) -> None:
+        self.strictness = strictness
+        parts = {
+            part for text in known for part in (text.strip(), *re.split(r"[\s,^]+", text)) if len(part.strip()) > 2
+        }
+        longest_first = sorted(map(re.escape, parts), key=len, reverse=True)
+        self._known = re.compile(rf"(?i)(?<!\w)(?:{'|'.join(longest_first)})(?!\w)") if parts else None
+        self._analyzer = _analyzer()
+        if strictness == "strict" and isinstance(self._analyzer, str):
+            raise PhiError(
+                f"personal details cannot be looked for strictly: {self._analyzer}.",
+                remedy="Run: pip install presidio-analyzer, and install a spaCy model; or use 'on' and know its limits.",
+            )
+
+    def find(self, text: str) -> list[Finding]:
+        """The personal details of a text, in order, none overlapping another. Raises PhiError with `strict`."""
+        found = [*self._own(text), *self._presidio(text)]
+        merged: list[Finding] = []
+        for finding in sorted(found, key=lambda one: (one.start, -one.end)):
+            if merged and finding.start < merged[-1].end:
+                last = merged[-1]
+                merged[-1] = Finding(last.start, max(last.end, finding.end), last.kind)
+            else:
+                merged.append(finding)
+        return merged
+
+    def text(self, text: str) -> str:
+        """A text with each detail replaced by its kind in brackets. Raises PhiError with `strict`."""
+        pieces, at = [], 0
+        for finding in self.find(text):
+            pieces += [text[at : finding.start], f"[{finding.kind}]"]
+            at = finding.end
+        return "".join([*pieces, text[at:]])
+
+    def image(self, rgb: np.ndarray, words: Sequence[Word] | None = None) -> np.ndarray:
+        """A copy of a picture with the lines that hold details blackened.
+
+        A label and its value often are lines of their own; so all of them are searched as one text.
+
+        Args:
+            rgb: (height, width, 3), uint8.
+            words: the lines read in it; None reads them by OCR.
+
+        Raises:
+            PhiError: with `strict`, or if the words cannot be read.
+        """
+        lines = self._read(rgb) if words is None else list(words)
+        starts, told = [], ""
+        for line in lines:
+            starts.append(len(told))
+            told += line.text + "\n"
+        findings = self.find(told)
+        height, width = rgb.shape[:2]
+        clean = rgb.copy()
+        for line, start in zip(lines, starts, strict=True):
+            if any(one.start < start + len(line.text) and one.end > start for one in findings):
+                left, right = int(line.box.left * width) - PAD_PX, int(np.ceil(line.box.right * width)) + PAD_PX
+                top, bottom = int(line.box.top * height) - PAD_PX, int(np.ceil(line.box.bottom * height)) + PAD_PX
+                clean[max(0, top) : max(0, bottom), max(0, left) : max(0, right)] = 0
+        return clean
+
+    def _own(self, text: str) -> Iterator[Finding]:
+        for kind, pattern in _DETECTORS:
+            for found in pattern.finditer(text):
+                group = "v" if "v" in pattern.groupindex else 0
+                yield Finding(*found.span(group), kind)
+        for found in self._known.finditer(text) if self._known else ():
+            yield Finding(*found.span(), "KNOWN")
+
+    def _presidio(self, text: str) -> Iterator[Finding]:
+        if isinstance(self._analyzer, str) or not text.strip():
+            return
+        # A failure of it is not caught: a text of which nobody knows what it holds goes nowhere.
+        results = self._analyzer.analyze(text=text, language="en", score_threshold=MIN_SCORE)
+        for result in results:
+            yield Finding(result.start, result.end, result.entity_type)
+
+    @staticmethod
+    def _read(rgb: np.ndarray) -> list[Word]:
+        from tools.ocr import read_words
+
+        try:
+            return read_words(rgb, max_side_px=max(rgb.shape[:2]))
+        except AttendError as error:
+            raise PhiError(
+                f"the words of the picture cannot be read: {error}", remedy="Nothing was let out."
+            ) from error
+
+
+def redact_text(text: str, strictness: Strictness = "on", known: Sequence[str] = ()) -> str:
+    """A text with personal details replaced by their kind in brackets. Raises PhiError with `strict`."""
+    return Redactor(strictness, known).text(text)
+
+
+def redact_image(
+    rgb: np.ndarray, words: Sequence[Word] | None = None, strictness: Strictness = "on", known: Sequence[str] = ()
+) -> np.ndarray:
+    """A copy of a picture with personal details blackened; see `Redactor.image`. Raises PhiError with `strict`."""
+    return Redactor(strictness, known).image(rgb, words)
+
+
+@functools.cache
+def _analyzer() -> Any:
+    """Presidio's analyser, or why there is none. Its language model has to be installed; it is never downloaded."""
+    try:
+        import spacy
+        from presidio_analyzer import AnalyzerEngine
+        from presidio_analyzer.nlp_engine import NlpEngineProvider
+    except ImportError as error:
+        return f"Presidio is not installed ({error})"
+    model = next(
+        (name for name in ("en_core_web_lg", "en_core_web_md", "en_core_web_sm") if spacy.util.is_package(name)), ""
+    )
+    if not model:
+        return "no spaCy model such as en_core_web_lg is installed"
+    setup = {"nlp_engine_name": "spacy", "models": [{"lang_code": "en", "model_name": model}]}
+    return AnalyzerEngine(
+        nlp_engine=NlpEngineProvider(nlp_configuration=setup).create_engine(), supported_languages=["en"]
+    )

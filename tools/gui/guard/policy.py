@@ -1,0 +1,268 @@
+"""What may be done on a screen: a YAML file, read into a frozen `Policy`; mistakes are named with their line.
+
+    name: look up results
+    urls:
+      - host: ehr.example.org
+        path: /app/*
+    banner: {left: 0.0, top: 0.05, right: 1.0, bottom: 0.12}
+    verbs: {sign: two_person, submit: approve}    # all others that are known are forbidden
+    auto_labels: [Next, Search]                   # the only ones that mode `auto` does without asking
+
+What is not named is not allowed. Regions are fractions of the screenshot, so that they hold at every resolution.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import posixpath
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from tools.errors import ConfigError
+from tools.gui.guard.words import VERBS, fold
+from tools.gui.types import Point, Rect, Screen
+
+VerbRule = Literal["forbid", "two_person", "approve"]
+FORBIDDEN_KEYS = (
+    *("alt+f4", "alt+tab", "alt+f2", "ctrl+alt+t", "ctrl+alt+delete", "super", "win", "meta", "cmd", "command"),
+    *("ctrl+l", "ctrl+t", "ctrl+n", "ctrl+o", "ctrl+w", "ctrl+shift+i", "ctrl+shift+j", "ctrl+shift+n", "f6", "f12"),
+)
+"""Keys that leave the program, open an address or show a console; our choice."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Region(_Part):
+    """A part of every screenshot, in fractions of its width and height."""
+
+    left: float = Field(default=0.0, ge=0, le=1)
+    top: float = Field(default=0.0, ge=0, le=1)
+    right: float = Field(default=1.0, ge=0, le=1)
+    bottom: float = Field(default=1.0, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _has_an_area(self) -> Region:
+        if self.left >= self.right or self.top >= self.bottom:
+            raise ValueError("left must be less than right, and top less than bottom")
+        return self
+
+    def on(self, screen: Screen) -> Rect:
+        """The region in pixels of a screenshot."""
+        height, width = screen.rgb.shape[:2]
+        return Rect(
+            left=self.left * width, top=self.top * height, right=self.right * width, bottom=self.bottom * height
+        )
+
+
+class Address(_Part):
+    """Addresses of one host.
+
+    Attributes:
+        host: a name or number; `*.example.org` is every host below it.
+        path: a pattern for the path, in which `*` stands for anything; `..` is resolved first.
+        schemes: of http and https, those allowed.
+        port: None is the scheme's own.
+    """
+
+    host: str = Field(min_length=1)
+    path: str = "/*"
+    schemes: tuple[Literal["http", "https"], ...] = ("https",)
+    port: int | None = Field(default=None, ge=1, le=65_535)
+
+    @field_validator("host")
+    @classmethod
+    def _is_a_host(cls, host: str) -> str:
+        if "*" in host.removeprefix("*.") or "/" in host or "@" in host:
+            raise ValueError(f"{host!r} is no host name; a star may only begin it, as in '*.example.org'")
+        return _ascii_host(host)
+
+    def allows(self, url: SplitResult) -> bool:
+        """Whether a parsed address is one of these."""
+        host = _ascii_host(url.hostname or "")
+        matches = host.endswith(self.host[1:]) if self.host.startswith("*.") else host == self.host
+        usual = {"http": 80, "https": 443}.get(url.scheme)
+        return (
+            matches
+            and url.scheme in self.schemes
+            and (url.port or usual) == (self.port or usual)
+            and fnmatch.fnmatchcase(_plain_path(url.path), self.path)
+        )
+
+
+class Policy(_Part):
+    """What may be done.
+
+    Attributes:
+        name: for records.
+        windows: titles, in which `*` stands for anything; a title that matches none is refused, unless it is empty here
+            and `urls` decides.
+        urls: addresses; a page of another one is refused.
+        regions: where actions may land.
+        forbidden_regions: where they may not, even within `regions`.
+        verbs: what happens to actions whose label or text names an effect: `forbid` in every mode, `two_person` (two
+            people have to approve), or `approve` (one has to, in mode `auto` too). Known ones that are left out are
+            forbidden.
+        words: more words for a verb, or verbs of your own; a word that ends in `*` stands for all that begin so.
+        auto_labels: labels that mode `auto` clicks, and fields it types into, without asking.
+        auto_keys: keys that it presses without asking, such as "tab" or "ctrl+f".
+        forbidden_keys: keys that are never pressed.
+        actions_per_minute: the most actions that reach the screen within 60 s.
+        approval_s: seconds that an approval lives.
+        approvers: the names of those who may approve; empty is everybody.
+        identity: `required` compares the banner with the expected patient before every write; `none` is for programs
+            that show no patient.
+        banner: where the patient is named.
+    """
+
+    name: str = Field(min_length=1)
+    windows: tuple[str, ...] = ()
+    urls: tuple[Address, ...] = ()
+    regions: tuple[Region, ...] = (Region(),)
+    forbidden_regions: tuple[Region, ...] = ()
+    verbs: dict[str, VerbRule] = {}
+    words: dict[str, tuple[str, ...]] = {}
+    auto_labels: tuple[str, ...] = ()
+    auto_keys: tuple[str, ...] = ()
+    forbidden_keys: tuple[str, ...] = FORBIDDEN_KEYS
+    actions_per_minute: int = Field(default=20, ge=1, le=600, description="our choice")
+    approval_s: float = Field(default=60.0, gt=0, le=600, description="our choice")
+    approvers: tuple[str, ...] = ()
+    identity: Literal["required", "none"] = "required"
+    banner: Region | None = None
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Policy:
+        if not self.windows and not self.urls:
+            raise ValueError("name at least one of 'windows' and 'urls'; nothing is allowed without")
+        if self.identity == "required" and self.banner is None:
+            raise ValueError("'banner' says where the patient is named; without one, set 'identity: none' knowingly")
+        unknown = [verb for verb in self.verbs if verb not in VERBS and verb not in self.words]
+        if unknown:
+            nearest = difflib.get_close_matches(unknown[0], [*VERBS, *self.words], n=1)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else f"the known ones are {', '.join(VERBS)}"
+            raise ValueError(f"the verb {unknown[0]!r} has no words; add some under 'words', or {hint}")
+        for verb, entries in self.words.items():
+            short = [entry for entry in entries if len(fold(entry.rstrip("*"))) < 2]
+            if short:
+                raise ValueError(f"the word {short[0]!r} of {verb!r} is too short to be looked for")
+        if "two_person" in self.verbs.values() and len({fold(name) for name in self.approvers}) == 1:
+            raise ValueError("'two_person' needs two different names in 'approvers', or none for everybody")
+        return self
+
+    @property
+    def all_words(self) -> dict[str, tuple[str, ...]]:
+        """Every verb with its words, the known ones and those of this policy."""
+        return {verb: (*VERBS.get(verb, ()), *self.words.get(verb, ())) for verb in {**VERBS, **self.words}}
+
+    def rule_for(self, verb: str) -> VerbRule:
+        """What happens to actions that name a verb."""
+        return self.verbs.get(verb, "forbid")
+
+    def may_touch(self, screen: Screen, point: Point) -> bool:
+        """Whether an action may land on a point of a screen."""
+        within = any(region.on(screen).holds(point) for region in self.regions)
+        return within and not any(region.on(screen).holds(point) for region in self.forbidden_regions)
+
+
+def load_policy(path: Path) -> Policy:
+    """Read a policy file.
+
+    Raises:
+        ConfigError: if it cannot be read, or names something unknown or out of range; file, line and field are named.
+    """
+    try:
+        text = path.read_text("utf-8")
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+            raise ConfigError(f"the policy {str(path)!r} uses an alias (*name).", remedy="Write its value out.")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"the policy {str(path)!r} cannot be read: {error}.", expected="YAML in UTF-8") from error
+    lines = dict(_lines(node, (), path)) if node else {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"the policy {str(path)!r} holds {type(values).__name__}.", expected="fields with values")
+    try:
+        return Policy.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_told(error.errors()[0], lines, path)) from error
+
+
+def parse_url(url: str) -> SplitResult | str:
+    """Parse an address strictly; a text says why it is refused.
+
+    Only http and https are let through, never `data:`, `blob:`, `file:` or `javascript:`; names and passwords, back
+    slashes and control characters are refused, since programs disagree on what they mean.
+    """
+    if any(ord(mark) <= 32 or ord(mark) == 127 or mark == "\\" for mark in url):
+        return "it holds a space, a control character or a back slash"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        return str(error)
+    if parts.scheme not in {"http", "https"}:
+        return f"its scheme {parts.scheme!r} is not http or https"
+    if parts.username is not None or parts.password is not None or not parts.hostname or port == 0:
+        return "it holds a user name or lacks a host"
+    return parts
+
+
+def _ascii_host(host: str) -> str:
+    """A host in lower case and, where its letters are not Latin, in the form that is looked up."""
+    lowered = host.rstrip(".").lower()
+    if lowered.isascii():
+        return lowered
+    try:
+        return lowered.encode("idna").decode()
+    except UnicodeError:
+        return lowered
+
+
+def _plain_path(path: str) -> str:
+    decoded = unquote(path or "/")
+    plain = posixpath.normpath("/" + decoded.lstrip("/"))
+    return plain + "/" if decoded.endswith("/") and plain != "/" else plain
+
+
+def _lines(node: yaml.Node, place: tuple[Any, ...], path: Path) -> Iterator[tuple[tuple[Any, ...], int]]:
+    """Where each field stands, counted from 1; a field that is given twice is an error."""
+    yield place, node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if key.value in seen:
+                raise ConfigError(
+                    f"{path}, line {line}: {key.value!r} is set again; it is in line {seen[key.value]} already.",
+                    remedy="Keep one of them.",
+                )
+            seen[key.value] = line
+            yield (*place, key.value), line
+            yield from _lines(value, (*place, key.value), path)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            yield from _lines(value, (*place, index), path)
+
+
+def _told(problem: Any, lines: dict[tuple[Any, ...], int], path: Path) -> str:
+    place = tuple(problem["loc"])
+    known = place
+    while known and known not in lines:
+        known = known[:-1]
+    field = ".".join(str(part) for part in place) or "the policy"
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        names = list((Address if "urls" in place else Region if len(place) > 1 else Policy).model_fields)
+        nearest = difflib.get_close_matches(str(place[-1]), names, n=1)
+        message = "there is no such field" + (f"; did you mean {nearest[0]!r}?" if nearest else "")
+    elif place and problem["type"] != "missing":
+        message = f"{problem['input']!r}: {message}"
+    return f"{path}, line {lines.get(known, 1)}: {field}: {message}."

@@ -1,0 +1,250 @@
+"""The kill switch: a person stops the work on a screen, by a key, the mouse, a command, or a button.
+
+Actuators poll a `KillSwitch` between the smallest steps they take, and wait with `pause`, so that nothing goes on for
+longer than one of those steps. `watching` runs a thread beside them that looks at the outside (the file that
+`attend stop` writes, the keyboard, the mouse) every `POLL_S` and releases what is held. Once set, a switch stays set.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tools.errors import AttendError, ConfigError, Stopped, StoreError
+
+POLL_S = 0.02
+"""Seconds between two looks at the outside; our choice: a fifth of the 0.1 s within which work has to stop."""
+HOTKEY = "ctrl+alt+escape"
+"""Keys that stop the work; our choice: an agent has no use for them."""
+CORNER_PX = 1
+"""How near to a corner of the screen the pointer has to be; our choice."""
+STOP_FILE = "gui.stop"
+
+Source = Callable[[], str]
+"""Looked at again and again; returns who or what asks to stop, or ""."""
+
+
+class KillSwitch:
+    """Set once, by anybody and from any thread; then every actuator that polls it stops.
+
+    Args:
+        folder: the state folder in which `attend stop` leaves its file; None is for switches of one process.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+        self._event = threading.Event()
+        self._by = ""
+
+    def set(self, by: str) -> None:
+        """Stop the work; `by` says who or what asked, the first one being kept."""
+        self._by = self._by or by
+        self._event.set()
+
+    @property
+    def by(self) -> str:
+        """Who or what stopped the work; "" while nobody did."""
+        return self._by if self._event.is_set() else ""
+
+    def check(self) -> None:
+        """Return at once if work may go on. Raises Stopped if not."""
+        if not self._event.is_set() and self.folder and (who := read_stop(self.folder)):
+            self.set(who)
+        if self._event.is_set():
+            raise Stopped(f"the work was stopped by {self._by}.", remedy="Look at the screen; then begin anew.")
+
+    def pause(self, seconds: float) -> None:
+        """Wait, as between two keys. Raises Stopped as soon as the switch is set."""
+        if self._event.wait(seconds):
+            self.check()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until the switch is set, at most so long; return whether it is."""
+        return self._event.wait(seconds)
+
+
+def write_stop(folder: Path, by: str) -> Path:
+    """Stop all work of this state folder, in every process, until `clear_stop`. Raises StoreError."""
+    told = json.dumps({"by": by, "at": datetime.now(UTC).isoformat(timespec="seconds")})
+    path = folder / STOP_FILE
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # The file's being there is what counts; its text only says who.
+        path.write_text(told, "utf-8")
+    except OSError as error:
+        raise StoreError(
+            f"the stop file {str(path)!r} cannot be written: {error}.", remedy="Stop it by key."
+        ) from error
+    return path
+
+
+def read_stop(folder: Path) -> str:
+    """Who stopped the work of a folder; "" if nobody did. A file that cannot be read stops the work, too."""
+    path = folder / STOP_FILE
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        return f"the stop file, which cannot be read ({error})"
+    try:
+        told = json.loads(text)
+        return f"{told['by']} at {told['at']}"
+    except (ValueError, KeyError, TypeError):
+        return "the stop file"
+
+
+def clear_stop(folder: Path) -> bool:
+    """Let work begin again; return whether it was stopped. Raises StoreError."""
+    try:
+        (folder / STOP_FILE).unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StoreError(f"the stop file cannot be removed: {error}.") from error
+    return True
+
+
+@contextlib.contextmanager
+def watching(switch: KillSwitch, release: Callable[[], None], sources: Sequence[Source] = ()) -> Iterator[KillSwitch]:
+    """Look at the outside in a thread of its own for as long as the context lasts.
+
+    Args:
+        switch: is set when a source, or the file in its folder, asks for it.
+        release: lets go of every key and button, as `Actuator.release` does; called once, as soon as the switch is set.
+        sources: such as `Hotkey()` and `Corner()`. One that breaks stops the work: it can no longer be trusted.
+
+    Raises:
+        AttendError: if `release` failed, when the context ends.
+    """
+    ended = threading.Event()
+    failed: list[AttendError] = []
+
+    def watch() -> None:
+        while not ended.is_set() and not switch.wait(POLL_S):
+            look(switch, sources)
+        if not ended.is_set():
+            try:
+                release()
+            except AttendError as error:
+                failed.append(error)
+
+    thread = threading.Thread(target=watch, name="kill-switch", daemon=True)
+    thread.start()
+    try:
+        yield switch
+    finally:
+        ended.set()
+        thread.join()
+        for source in sources:
+            getattr(source, "close", lambda: None)()
+        if failed:
+            raise failed[0]
+
+
+def look(switch: KillSwitch, sources: Sequence[Source]) -> None:
+    """Look at the file and at every source once, and set the switch if one asks for it."""
+    if switch.folder and (who := read_stop(switch.folder)):
+        switch.set(who)
+    for source in sources:
+        try:
+            who = source()
+        except Exception as error:  # noqa: BLE001 - whatever breaks a way to stop, the work has to stop
+            who = f"a watcher that broke off ({type(error).__name__}: {error})"
+        if who:
+            switch.set(who)
+
+
+class Hotkey:
+    """A source that looks at the keyboard of an X display.
+
+    Args:
+        keys: such as "ctrl+alt+escape"; all have to be down at once.
+
+    Raises:
+        ConfigError: if there is no X display, or a key is unknown.
+    """
+
+    def __init__(self, keys: str = HOTKEY) -> None:
+        from Xlib import XK
+
+        self._keys, self._display, self._codes = keys, open_display(), []
+        for key in keys.lower().split("+"):
+            names = _KEYSYMS.get(key.strip(), (key.strip(),))
+            codes = [self._display.keysym_to_keycode(XK.string_to_keysym(name)) for name in names]
+            if not any(codes):
+                self._display.close()
+                raise ConfigError(
+                    f"the hot key {keys!r} has the unknown key {key!r}.", expected=f"keys such as {HOTKEY}"
+                )
+            self._codes.append([code for code in codes if code])
+
+    def __call__(self) -> str:
+        down = self._display.query_keymap()
+        pressed = all(any(down[code // 8] >> (code % 8) & 1 for code in codes) for codes in self._codes)
+        return f"the keys {self._keys}" if pressed else ""
+
+    def close(self) -> None:
+        """Give the display back."""
+        self._display.close()
+
+
+class Corner:
+    """A source that looks at the pointer of an X display: in a corner of the screen, it asks to stop.
+
+    Raises:
+        ConfigError: if there is no X display.
+    """
+
+    def __init__(self) -> None:
+        self._display = open_display()
+        screen = self._display.screen()
+        self._root, self._right, self._bottom = screen.root, screen.width_in_pixels - 1, screen.height_in_pixels - 1
+
+    def __call__(self) -> str:
+        pointer = self._root.query_pointer()
+        in_x = min(pointer.root_x, self._right - pointer.root_x) < CORNER_PX
+        in_y = min(pointer.root_y, self._bottom - pointer.root_y) < CORNER_PX
+        return "the mouse in a corner of the screen" if in_x and in_y else ""
+
+    def close(self) -> None:
+        """Give the display back."""
+        self._display.close()
+
+
+def open_display() -> Any:
+    """A connection to the X display of the environment. Raises ConfigError if there is none."""
+    remedy = "Start one and set DISPLAY, or stop with `attend stop`; Wayland shows keys and pointer to nobody."
+    if not os.environ.get("DISPLAY"):
+        raise ConfigError("the keyboard and the mouse cannot be watched: DISPLAY is not set.", remedy=remedy)
+    try:
+        from Xlib import display
+        from Xlib.error import DisplayError, XauthError
+
+        return display.Display()
+    except ImportError as error:
+        raise ConfigError(
+            f"the keyboard cannot be watched: {error}.", remedy="Run: pip install python3-Xlib"
+        ) from error
+    except (DisplayError, XauthError, OSError) as error:
+        raise ConfigError(f"the X display cannot be opened: {error}.", remedy=remedy) from error
+
+
+_KEYSYMS = {
+    "ctrl": ("Control_L", "Control_R"),
+    "alt": ("Alt_L", "Alt_R"),
+    "shift": ("Shift_L", "Shift_R"),
+    "super": ("Super_L", "Super_R"),
+    "escape": ("Escape",),
+    "esc": ("Escape",),
+    "pause": ("Pause",),
+    "space": ("space",),
+    "enter": ("Return",),
+    **{f"f{number}": (f"F{number}",) for number in range(1, 13)},
+}

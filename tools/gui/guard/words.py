@@ -1,0 +1,168 @@
+"""Words that name an effect, in labels and in typed text: how they are normalised, and which verbs are known.
+
+Matching leans towards finding too much: look-alike letters, zero-width characters, accents, spaced letters and digits
+in place of letters are all folded away first. It is a second line of defence. The first is that nothing is done without
+a person's word unless its label is on a list of the policy, so a verb that is missing here is asked about, not done.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+
+VERBS: dict[str, tuple[str, ...]] = {
+    "administer": ("administer*", "administrar", "administrer", "verabreich*"),
+    "approve": ("approv*", "aprob*", "approuv*", "genehmig*", "authoriz*", "authoris*", "autoriz*", "autoris*"),
+    "delete": (
+        *(
+            "delet*",
+            "remove",
+            "removes",
+            "removing",
+            "erase",
+            "erasing",
+            "discard*",
+            "purge",
+            "wipe",
+            "trash",
+            "destroy",
+        ),
+        *("lösch*", "loesch*", "gelöscht", "geloescht", "entfern*", "verwerf*", "vernicht*"),
+        *("eliminar", "elimina", "eliminación", "borrar", "borra", "suprimir", "descartar", "quitar"),
+        *("supprim*", "efface*", "retirer", "détruire"),
+    ),
+    "discharge": ("discharge", "entlassen", "dar de alta", "donner congé", "faire sortir"),
+    "export": (
+        *("export*", "download*", "print", "share", "herunterladen", "drucken", "teilen"),
+        *("descargar", "imprimir", "compartir", "télécharger", "imprimer", "partager"),
+    ),
+    "finalize": ("finaliz*", "finalis*", "freigeb*", "freigabe", "abschließen", "abschliessen"),
+    "merge": ("merge", "merging", "zusammenführ*", "zusammenfuehr*", "fusionar", "fusionner"),
+    "order": ("order", "reorder", "place order", "bestell*", "anordnen", "ordenar", "commander"),
+    "override": ("overrid*", "bypass*", "übersteuer*", "uebersteuer*", "outrepass*", "forzar", "forcer"),
+    "prescribe": ("prescrib*", "verordn*", "verschreib*", "rezeptier*", "recetar", "prescribir", "prescri*"),
+    "sign": (
+        *("sign", "signing", "esign*", "cosign*", "countersign*", "attest", "attests"),
+        *("unterschreib*", "unterzeichn*", "signier*", "firmar", "firma", "signer", "signez", "signature"),
+    ),
+    "submit": (
+        *("submit*", "send", "sending", "transmit", "transmitting", "senden", "absenden", "versenden", "einreich*"),
+        *(
+            "übermitt*",
+            "uebermitt*",
+            "enviar",
+            "envía",
+            "envío",
+            "soumett*",
+            "soumet",
+            "envoyer",
+            "envoyez",
+            "transmettre",
+        ),
+    ),
+}
+"""Effects that a policy speaks of, with words for each in English, German, Spanish and French. A word that ends in `*`
+stands for every word that begins so. Our own list; a policy may add to it."""
+
+AFFIRMING = frozenset(
+    "ok okay yes y confirm confirmed continue proceed apply accept agree done finish go ja bestaetigen bestätigen "
+    "weiter fortfahren anwenden akzeptieren fertig si sí aceptar confirmar continuar aplicar oui confirmer "
+    "continuer accepter appliquer valider".split()
+)
+"""Labels that say nothing of their effect: what they agree to has to be looked for around them."""
+
+MAX_JOINED = 6
+"""Pieces of a label that are tried as one word; our choice."""
+
+_INVISIBLE = re.compile(
+    r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    r"\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_EDGES = re.compile(r"^[\W_]+|[\W_]+$")
+_SPLIT = re.compile(r"[\W_]+")
+_LOOKS_LATIN = str.maketrans(
+    "авеѕіјкмнорстухԁһӏԛԝгпьѵαβγεηικνορτυχωոսօցıɡɑʟᴀʙᴄᴅᴇɢʜɪᴊᴋʟᴍɴᴏᴘʀᴛᴜᴠᴡʏᴢꭰꭼꮮꭲꮪꮯ",
+    "abesijkmhopctyxdhlqwrnbvabyenikvoptuxwnuogigalabcdeghijklmnoprtuvwyzdeltsc",
+)
+_LOOKS_A_LETTER = str.maketrans("0134578@$|i", "oleastbasll")
+
+
+def fold(text: str) -> str:
+    """Return a text in lower case, without accents, invisible characters and letters that only look Latin."""
+    shown = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).casefold()
+    plain = "".join(mark for mark in unicodedata.normalize("NFD", shown) if unicodedata.category(mark) != "Mn")
+    return " ".join(plain.translate(_LOOKS_LATIN).split())
+
+
+def hides(text: str) -> str:
+    """The first character of a text that a person would not see (zero-width, bidirectional, control), else ""."""
+    for mark in text:
+        if _INVISIBLE.match(mark) or (
+            unicodedata.category(mark) in {"Cc", "Cf", "Cn", "Co", "Cs"} and mark not in "\t\n"
+        ):
+            return mark
+    return ""
+
+
+def same_label(label: str, other: str) -> bool:
+    """Whether two labels read the same, but for Unicode form, case, spaces and marks around them."""
+    return plain_label(label) == plain_label(other) != ""
+
+
+def plain_label(label: str) -> str:
+    """A label in normal Unicode form and lower case, its whitespace made single spaces, without marks around it."""
+    return _EDGES.sub("", " ".join(unicodedata.normalize("NFKC", label).casefold().split()))
+
+
+def affirms(label: str) -> bool:
+    """Whether a label only agrees, such as "OK", without saying to what."""
+    return bool(_tokens(label)) and all(token in _FOLDED_AFFIRMING for token in _tokens(label))
+
+
+def find_verbs(text: str, words: Mapping[str, tuple[str, ...]], *, label: bool = True) -> list[str]:
+    """Return the verbs that a text names, in the order of `words`.
+
+    Args:
+        text: a label, or text to be typed.
+        words: verbs with their words, as in `VERBS`.
+        label: also join neighbouring pieces, so that "De le te" is found; off for prose, where it would find too much.
+    """
+    lines = {" ".join(_SPLIT.split(spelt)) for spelt in (fold(text), fold(_CAMEL.sub(" ", text)), _skeleton(text))}
+    pieces = {piece for line in lines for piece in _pieces(line.split(), join=label)}
+    return [verb for verb, entries in words.items() if any(_names(entry, lines, pieces) for entry in entries)]
+
+
+def _names(entry: str, lines: set[str], pieces: set[str]) -> bool:
+    for spell in (fold, _skeleton):
+        stem = spell(entry.rstrip("*"))
+        if " " in stem and any(f" {stem} " in f" {line} " for line in lines):
+            return True
+        if any(piece.startswith(stem) if entry.endswith("*") else piece == stem for piece in pieces):
+            return True
+    return False
+
+
+def _pieces(tokens: list[str], *, join: bool) -> Iterator[str]:
+    yield from tokens
+    for start in range(len(tokens)):
+        single = start
+        while single < len(tokens) and len(tokens[single]) == 1:
+            single += 1
+        if single - start > 2:
+            yield "".join(tokens[start:single])
+        if join:
+            for end in range(start + 2, min(start + MAX_JOINED, len(tokens)) + 1):
+                yield "".join(tokens[start:end])
+
+
+def _skeleton(text: str) -> str:
+    return fold(text).translate(_LOOKS_A_LETTER).replace("rn", "m").replace("vv", "w")
+
+
+def _tokens(text: str) -> list[str]:
+    return [token for token in _SPLIT.split(fold(text)) if token]
+
+
+_FOLDED_AFFIRMING = frozenset(fold(word) for word in AFFIRMING)
