@@ -26,14 +26,15 @@ _SECONDS = re.compile(
     r"(?<![\w.:])(\d+(?:\.\d+)?) ?(?:s|sec|secs|seconds?)\b|\bseconds? (\d+(?:\.\d+)?)\b", re.IGNORECASE
 )
 _RANGE = re.compile(
-    rf"(?:from |between )?\[?({CLOCK.pattern})\]? ?(?:to|until|till|and|-|–|—) ?\[?({CLOCK.pattern})\]?", re.IGNORECASE
+    rf"(?:between \[?({CLOCK.pattern})\]? and|\[?({CLOCK.pattern})\]? ?(?:to|until|till|-|–|—)) ?\[?{CLOCK.pattern}\]?",
+    re.IGNORECASE,
 )
 _THOUGHT = re.compile(r".*</think(?:ing)?>", re.DOTALL)
 _BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
 _ANSWER = re.compile(r"\banswer(?: is|:| =)+:?\s*(.+)", re.IGNORECASE | re.DOTALL)
 _SO = re.compile(r"\b(?:so|therefore|thus|hence|altogether|in total|in all)\b,?\s*(.+)", re.IGNORECASE | re.DOTALL)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
-_CLAUSE = re.compile(r"[,;:]\s|\s[-–—(]")
+_CLAUSE = re.compile(r"[;:]\s|\s[-–—(]|,\s(?!\d+(?:,|\s*$))")
 _CANNOT = re.compile(
     r"\b(?:can ?not|can['’]?t|could ?n['’]?t|could not|unable to|do ?n['’]?t know|do not know|not sure|impossible)\b",
     re.IGNORECASE,
@@ -83,7 +84,7 @@ def is_right(expected: Expected, text: str) -> bool | None:
 def answered(expected: Expected, text: str) -> str | None:
     """Return the final answer of a reply: an option or words as `plain` gives them, a number or seconds in digits."""
     find = _FINDERS[expected.form]
-    for place in _places(text):
+    for place in _places(text, expected.form):
         found = find(expected, place)
         if len(found) == 1:
             return found.pop()
@@ -110,7 +111,7 @@ def unquoted(text: str) -> str:
     return re.sub(r"[\"“«][^\"”»]*[\"”»]|(?<!\w)['‘][^'’]*['’](?!\w)", " ", text)
 
 
-def _places(text: str) -> Iterator[str]:
+def _places(text: str, form: Form) -> Iterator[str]:
     """The places of a reply where its answer may stand, the surest first."""
     text = re.sub(r"[*`]", "", _THOUGHT.sub("", text)).strip()
     if boxed := _BOXED.findall(text):
@@ -128,7 +129,9 @@ def _places(text: str) -> Iterator[str]:
     sentences = [sentence for sentence in _SENTENCE.split(text) if sentence.strip()]
     lines = [line for line in text.splitlines() if line.strip()]
     if sentences:
-        yield from (lines[-1], sentences[-1], sentences[0], _CLAUSE.split(sentences[0])[0])
+        yield from (lines[-1], sentences[-1], sentences[0])
+        if form == "number":  # `There are 3 circles: 2 red and 1 blue.` Elsewhere, what goes on is a list of guesses.
+            yield _CLAUSE.split(sentences[0])[0]
 
 
 def _leading(text: str) -> str:
@@ -178,7 +181,7 @@ def _digits(number: str) -> str:
 
 def _find_time(expected: Expected, text: str) -> set[str]:
     """The times in seconds; of a stretch its start."""
-    text = _RANGE.sub(lambda match: f" {match[1]} ", text)
+    text = _RANGE.sub(lambda match: f" {match[1] or match[6]} ", text)
     clocks = {f"{parse_clock(clock[0]):g}" for clock in CLOCK.finditer(text)}
     return clocks or {f"{float(one or other):g}" for one, other in _SECONDS.findall(text)}
 
