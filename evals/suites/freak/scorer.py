@@ -94,7 +94,16 @@ def without_thinking(text: str, begin: str = "<think>", end: str = "</think>") -
 
 
 def read_letter(text: str, *, published: bool = False) -> str:
-    """Return the letter that a reply chooses; D where none can be read.
+    """Return the letter that a reply chooses; D where none can be read (see `find_letter`).
+
+    Raises:
+        EmptyReply: if `published` and there is nothing to read.
+    """
+    return find_letter(text, published=published) or LETTERS[-1]
+
+
+def find_letter(text: str, *, published: bool = False) -> str:
+    """Return the letter that a reply chooses, or "".
 
     The first answer tag counts, if there is one; then the last character; then the first of A to D that stands in
     `A.`, `is A`, `is: A` or `{A}`.
@@ -110,7 +119,7 @@ def read_letter(text: str, *, published: bool = False) -> str:
         raise EmptyReply("the reply is empty: the released script stops here.")
     if said and said[-1] in LETTERS:
         return said[-1]
-    return next((letter for letter in LETTERS if any(cue.format(letter) in said for cue in _CUES)), LETTERS[-1])
+    return next((letter for letter in LETTERS if any(cue.format(letter) in said for cue in _CUES)), "")
 
 
 def score_choices(replies: Sequence[str], *, published: bool = False) -> Item:
@@ -179,8 +188,8 @@ def by_group(items: Iterable[tuple[Item, Sequence[str]]]) -> dict[str, dict[str,
     return {group: summarise(found) for group, found in held.items()}
 
 
-def controlled(pairs: Sequence[tuple[bool, bool]]) -> Mapping[str, float]:
-    """Accuracy on normal and on edited images of the same questions, and the drop; from (normal, edited) right or not.
+def controlled(pairs: Sequence[tuple[float, float]]) -> Mapping[str, float]:
+    """Accuracy on normal and on edited images of the same questions, and the drop; from (normal, edited) accuracies.
 
     Raises:
         ItemError: if there are no pairs.

@@ -1,0 +1,90 @@
+"""Putting a question of FREAK to a model: six times, with its options in every order, or freely, with a judge."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from agent.mllm.protocol import MLLM
+from evals.engine.suite import Message, Part, Picture, Respond, Sample
+from evals.judge import Prompt, Verdict, VerdictCache, judge
+from evals.suites.freak.dataset import Row, StoredImage
+from evals.suites.freak.options import Options
+from evals.suites.freak.prompts import CHOICE, FREE, JUDGE, SWAPPED, SYSTEM
+from evals.suites.freak.scorer import PERMUTATIONS, shown, without_thinking
+from evals.suites.judges import SuiteJudge, tally
+
+
+class Said(BaseModel):
+    """What a judge says of an answer."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    verdict: Literal["correct", "typical", "wrong"]
+    why: str = ""
+
+
+async def put(sample: Sample, respond: Respond, rng: Random, *, blind: bool = False) -> Mapping[str, JsonValue]:
+    """Put a question; returns the judge's verdicts, in the order given and swapped, None where there are none."""
+    row: Row = sample.fields["row"]
+    options: Options = sample.fields["options"]
+    reasoning = ", reasoning" if options.cot else ""
+    picture: tuple[Part, ...] = () if blind else (await asyncio.to_thread(_picture, sample),)
+    reply = ""
+    if row.type == "mcq":
+        system = Message("system", (SYSTEM[f"choice{reasoning}"],))
+        for order in PERMUTATIONS:
+            lines = shown(row.options or [], order, stray=options.published and not options.cot)
+            text = CHOICE.format(question=row.question, choices="\n".join(lines))
+            reply = await respond([system, Message("user", (*picture, text))])
+        if options.scoring != "released":
+            return {}
+    else:
+        system = Message("system", (SYSTEM[f"free{reasoning}"],))
+        # The released script asks as often as with options, and judges the last reply.
+        for _ in range(len(PERMUTATIONS) if options.published else 1):
+            reply = await respond([system, Message("user", (*picture, FREE.format(question=row.question)))])
+    return await _judged(row, options, reply)
+
+
+def _picture(sample: Sample) -> Picture:
+    image: StoredImage | Path = sample.fields["image"]
+    return Picture(image) if isinstance(image, Path) else Picture(encoded=image.read())
+
+
+async def _judged(row: Row, options: Options, reply: str) -> dict[str, JsonValue]:
+    said = reply if options.published or not options.thinking else read(reply, options)
+    if not said.strip():
+        # There is nothing to judge; the released script asks its judge all the same, who can only call it wrong.
+        return {"given": "wrong", "swapped": None, "judge": tally([])}
+    verdicts = [await _verdict(JUDGE, row, options, said)]
+    if options.judge_swap and not options.published and verdicts[0].value is not None:
+        verdicts.append(await _verdict(SWAPPED, row, options, said))
+    words = [None if verdict.value is None else verdict.value.verdict for verdict in verdicts]
+    return {"given": words[0], "swapped": words[-1] if len(words) > 1 else None, "swap": len(words) > 1,
+            "judge": tally(verdicts)}  # fmt: skip
+
+
+def read(reply: str, options: Options) -> str:
+    """A reply without thinking, where that is to be cut off."""
+    return without_thinking(reply, options.begin, options.end) if options.thinking else reply
+
+
+async def _verdict(prompt: Prompt, row: Row, options: Options, said: str) -> Verdict[Said]:
+    truth, error = row.ground_truth or "(none)", row.hallu_answer or "(none)"
+
+    def ask(cache: VerdictCache, model: MLLM) -> Verdict[Said]:
+        return judge(cache, model, prompt, Said, question=row.question, truth=truth, error=error, answer=said)
+
+    return await _judge(options.judge, options.judge_folder).rate(ask)
+
+
+@cache
+def _judge(spec: str, folder: Path | None) -> SuiteJudge:
+    return SuiteJudge(spec, folder)
