@@ -17,12 +17,13 @@ ASKING = "Could you please show me a better picture?"
 """How the oracle asks the person."""
 
 _SHOW = (
-    "show|hold|move|send|take|turn|bring|give|provide|tell|uncover|step|come|point|clean|remove|wipe|adjust|tilt|try|get|"
-    "zoom|share|upload|read|help|look|check|switch|light|let me know"
+    "show|hold|move|send|take|turn|bring|give|provide|tell|uncover|step|come|point|clean|remove|wipe|adjust|tilt|zoom|"
+    "share|upload|read|help|switch|light"
 )
 _ASKS = re.compile(
     rf"\b(?:could|can|would|will) you (?:please |kindly )?(?:{_SHOW})\b|\bplease (?:{_SHOW})\b|"
-    r"\bi (?:need|would like|want|have) to ask you\b|\bask(?:ing)? you (?:for|to)\b|\bi need your help\b",
+    r"\bask(?:ing)? you (?:for|to)\b|\bi need your help\b|\bi(?:['’]d| would)? (?:need|like|want) (?:a|another|some) "
+    r"(?:clearer|better|sharper|brighter|closer|different|new)\b",
     re.IGNORECASE,
 )
 _BE = "(?:is|was|are|were)"
