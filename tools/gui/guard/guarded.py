@@ -199,7 +199,6 @@ def guarded(
     with guard.lock:
         step = _Step(actuator, guard, action, seen, seen, target, approval)
         try:
-            guard.stop.check()
             step.now = actuator.screen()
             # The kill switch is asked first and, since reading takes time, once more at the end.
             for name in (*CHECKS, "stop"):

@@ -128,7 +128,7 @@ class Redactor:
         if strictness == "strict" and isinstance(self._analyzer, str):
             raise PhiError(
                 f"personal details cannot be looked for strictly: {self._analyzer}.",
-                remedy="Run: pip install presidio-analyzer, and install a spaCy model; or use 'on' and know its limits.",
+                remedy="Run: pip install presidio-analyzer, and a spaCy model; or use 'on' and know its limits.",
             )
 
     def find(self, text: str) -> list[Finding]:
