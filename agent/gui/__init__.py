@@ -1,0 +1,1 @@
+"""Work on graphical screens, from the command line."""

@@ -1,0 +1,178 @@
+"""`attend gui`: look at a screen, and say where things are on it. Nothing here clicks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agent.terminal import make_console, safe
+from tools.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tools.gui.types import Located, Screen
+
+gui_app = typer.Typer(no_args_is_help=True, help="Find and do things on graphical screens.")
+
+NOT_FOUND = 5
+"""The exit code where nothing was found, or a person has to choose."""
+
+
+@gui_app.callback()
+def gui() -> None:
+    """Find and do things on graphical screens."""
+
+
+@gui_app.command()
+def locate(
+    instruction: Annotated[
+        str, typer.Argument(help='What to find, such as: click the "Delete" button next to Doe^Archibald')
+    ],
+    image: Annotated[Path | None, typer.Option(help="A screenshot: PNG or JPEG.")] = None,
+    screen: Annotated[bool, typer.Option("--screen", help="The screen of this machine, as it is now.")] = False,
+    overlay: Annotated[Path | None, typer.Option(help="Draw what was found into a copy of the picture, a PNG.")] = None,
+    pixels: Annotated[
+        bool, typer.Option("--pixels", help="Use no accessibility tree, also where one is known.")
+    ] = False,
+    nodes: Annotated[
+        Path | None, typer.Option("--tree", help="The picture's accessibility tree: a JSON list of nodes.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say where something is on a screen; exit code 5 if it is not there, or several places fit alike."""
+    from tools.gui.grounding import locate as find
+
+    if (image is None) != screen:
+        raise ConfigError(
+            "either --image FILE or --screen is needed, not both.", remedy="Name a screenshot, or use --screen."
+        )
+    if nodes is not None and screen:
+        raise ConfigError("--tree belongs to a picture and does not go with --screen.", remedy="Leave one of them out.")
+    shown = _capture() if image is None else _open(image, nodes)
+    found = find(instruction, shown, pixels=pixels)
+    if overlay is not None:
+        _write(overlay, _draw(shown, found))
+    if as_json:
+        print(json.dumps(_record(instruction, shown, found)))
+    else:
+        _tell(shown, found)
+    raise typer.Exit(NOT_FOUND if found.abstained else 0)
+
+
+def _open(image: Path, nodes: Path | None) -> Screen:
+    import numpy as np
+    from PIL import Image, UnidentifiedImageError
+    from pydantic import TypeAdapter, ValidationError
+
+    from tools.gui.types import Node, Screen
+
+    try:
+        with Image.open(image) as picture:
+            rgb = np.asarray(picture.convert("RGB"))
+    except (OSError, UnidentifiedImageError) as error:
+        raise ConfigError(
+            f"the picture {str(image)!r} cannot be read: {error}.", expected="a PNG or JPEG file"
+        ) from None
+    if nodes is None:
+        return Screen(rgb=rgb)
+    try:
+        tree = TypeAdapter(tuple[Node, ...]).validate_json(nodes.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise ConfigError(
+            f"the tree {str(nodes)!r} cannot be read: {error}.",
+            expected="a JSON list of nodes with role, name and rect, as `tools.gui.types.Node` says",
+        ) from None
+    return Screen(rgb=rgb, nodes=tree)
+
+
+def _capture() -> Screen:
+    """Take the first screen; the mouse's units are told from those of the picture where they differ."""
+    import mss
+    import numpy as np
+
+    from tools.errors import MediaError
+    from tools.gui.types import Screen, View
+
+    try:
+        with mss.MSS() as screens:
+            monitor = screens.monitors[1]
+            shot = screens.grab(monitor)
+    except (mss.ScreenShotError, IndexError) as error:
+        raise MediaError(
+            f"The screen cannot be read: {error}.",
+            remedy="Run in a graphical session. On Linux, DISPLAY must name an X server (such as Xvfb).",
+        ) from error
+    rgb = np.frombuffer(shot.rgb, dtype=np.uint8).reshape(shot.height, shot.width, 3)
+    return Screen(rgb=rgb, view=View(monitor["left"], monitor["top"], shot.width / monitor["width"]))
+
+
+def _record(instruction: str, screen: Screen, found: Located) -> dict[str, Any]:
+    height, width = screen.rgb.shape[:2]
+    targets = []
+    for target in found.targets:
+        x, y = screen.view.to_screen(target.point)
+        shares = {"x": target.point.x_px / width, "y": target.point.y_px / height}
+        targets.append({**target.model_dump(), "share": shares, "screen": {"x": x, "y": y}})
+    size = {"width_px": width, "height_px": height}
+    return {"instruction": instruction, "image": size, "targets": targets, "abstained": found.abstained}
+
+
+def _tell(screen: Screen, found: Located) -> None:
+    console = make_console()
+    for target in found.targets:
+        x, y = screen.view.to_screen(target.point)
+        rect = target.rect
+        console.print(
+            f"[bold]{safe(target.label)}[/]  click at {target.point.x_px:.0f}, {target.point.y_px:.0f} "
+            f"(on the screen {x:.0f}, {y:.0f})  box {rect.left:.0f}, {rect.top:.0f} to {rect.right:.0f}, "
+            f"{rect.bottom:.0f}  {target.confidence:.2f} by {target.layer}",
+            soft_wrap=True,
+        )
+    if found.abstained:
+        console.print(f"[yellow]{safe(found.abstained)}[/]", soft_wrap=True)
+
+
+def _draw(screen: Screen, found: Located) -> np.ndarray:
+    """A copy of the picture with boxes, and the first target's point: raw, as a share of the picture, on the screen."""
+    import cv2
+
+    drawn = screen.rgb.copy()
+    height, width = drawn.shape[:2]
+    for place, target in enumerate(found.targets):
+        colour = (220, 40, 40) if place else (0, 150, 60)
+        rect = target.rect
+        corners = (round(rect.left), round(rect.top)), (round(rect.right), round(rect.bottom))
+        cv2.rectangle(drawn, *corners, colour, 2 - (place > 0))
+        spot = round(target.point.x_px), round(target.point.y_px)
+        cv2.drawMarker(drawn, spot, colour, cv2.MARKER_CROSS, 14, 2)
+    if found.targets:
+        point = found.targets[0].point
+        x, y = screen.view.to_screen(point)
+        lines = (
+            f"raw {point.x_px:.1f}, {point.y_px:.1f} px",
+            f"scaled {point.x_px / width:.4f}, {point.y_px / height:.4f}",
+            f"final {x:.1f}, {y:.1f} on the screen",
+        )
+        left = int(min(point.x_px + 12, max(0, width - 260)))
+        top = int(point.y_px + 24 if point.y_px + 80 < height else point.y_px - 70)
+        cv2.rectangle(drawn, (left, top - 16), (left + 250, top + 44), (255, 255, 255), -1)
+        for row, line in enumerate(lines):
+            cv2.putText(
+                drawn, line, (left + 4, top + 18 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA
+            )
+    return drawn
+
+
+def _write(path: Path, rgb: np.ndarray) -> None:
+    from PIL import Image
+
+    try:
+        Image.fromarray(rgb).save(path, format="PNG")
+    except OSError as error:
+        raise ConfigError(
+            f"the overlay {str(path)!r} cannot be written: {error}.", expected="a file in a folder"
+        ) from None

@@ -1,0 +1,258 @@
+"""Which items an instruction means: names, kinds, relations, parts of the screen and ordinals weighed together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tools.gui.grounding.geometry import contains, region_factor, relation_factor, union
+from tools.gui.grounding.instruction import CONTAINERS, Wanted
+from tools.gui.grounding.items import Item, Name, in_reading_order, number
+from tools.gui.grounding.matching import fit
+from tools.gui.types import Point, Rect
+
+LEAST = 0.62
+"""Below this score nothing is said to be found; our choice, tuned on the tuning half of the sequel to MedSPOT."""
+TIE = 0.975
+"""Two places whose scores differ by less than this share are both named; our choice."""
+SAME = 0.9
+"""Items whose scores reach this share of the best one's are counted for "the second one"; our choice."""
+BEHIND = 0.6
+"""What the score of something is worth that lies behind a dialog; our choice."""
+
+_FILL = {"field": 1.0, "dropdown": 0.9, "slider": 0.6, "button": 0.5, "text": 0.55, "icon": 0.4, "checkbox": 0.4}
+_TICK = {"checkbox": 1.0, "radio": 0.95, "switch": 0.95, "button": 0.6, "text": 0.7, "row": 0.55, "field": 0.3}
+FITS: dict[str, dict[str, float]] = {
+    "": {
+        "button": 1.0,
+        "link": 1.0,
+        "tab": 1.0,
+        "menuitem": 1.0,
+        "icon": 0.95,
+        "checkbox": 0.92,
+        "radio": 0.92,
+        "switch": 0.95,
+        "dropdown": 0.9,
+        "field": 0.9,
+        "row": 0.8,
+        "heading": 0.85,
+        "text": 0.93,
+        "column": 0.95,
+        "image": 0.85,
+        "slider": 0.85,
+        "section": 0.6,
+        "dialog": 0.6,
+        "menu": 0.9,
+    },
+    "button": {
+        "button": 1.0,
+        "link": 0.95,
+        "icon": 0.93,
+        "menuitem": 0.92,
+        "tab": 0.9,
+        "text": 0.86,
+        "switch": 0.9,
+        "checkbox": 0.75,
+        "dropdown": 0.8,
+        "radio": 0.8,
+        "image": 0.75,
+        "row": 0.6,
+        "field": 0.55,
+        "heading": 0.6,
+    },
+    "link": {"link": 1.0, "button": 0.9, "text": 0.92, "menuitem": 0.9, "tab": 0.85, "row": 0.7, "heading": 0.7},
+    "tab": {"tab": 1.0, "button": 0.93, "link": 0.93, "text": 0.9, "menuitem": 0.85, "radio": 0.8},
+    "menuitem": {
+        "menuitem": 1.0,
+        "button": 0.9,
+        "link": 0.95,
+        "text": 0.92,
+        "row": 0.85,
+        "tab": 0.85,
+        "checkbox": 0.8,
+        "radio": 0.8,
+    },
+    "menu": {
+        "menu": 1.0,
+        "button": 0.97,
+        "menuitem": 0.97,
+        "link": 0.92,
+        "text": 0.9,
+        "dropdown": 0.9,
+        "icon": 0.95,
+        "tab": 0.85,
+    },
+    "icon": {"icon": 1.0, "button": 0.97, "image": 0.95, "link": 0.93, "text": 0.8, "tab": 0.8, "menuitem": 0.85},
+    "image": {"image": 1.0, "icon": 0.9, "button": 0.7, "link": 0.8, "section": 0.7, "text": 0.5},
+    "field": _FILL,
+    "dropdown": {**_FILL, "dropdown": 1.0, "field": 0.92, "button": 0.9, "menu": 0.8},
+    "checkbox": _TICK,
+    "radio": {**_TICK, "radio": 1.0, "checkbox": 0.95},
+    "switch": {**_TICK, "switch": 1.0, "slider": 0.97, "checkbox": 0.92, "button": 0.85},
+    "slider": {"slider": 1.0, "field": 0.6, "text": 0.5},
+    "row": {"row": 1.0, "link": 0.8, "text": 0.75, "button": 0.6, "section": 0.6},
+    "column": {"column": 1.0, "text": 0.88, "button": 0.8, "heading": 0.7, "link": 0.8},
+    "heading": {"heading": 1.0, "text": 0.93, "button": 0.7, "link": 0.75, "section": 0.6},
+    "dialog": {"dialog": 1.0, "section": 0.6},
+    "section": {"section": 1.0, "dialog": 0.85, "heading": 0.8, "text": 0.7, "button": 0.75},
+    "bar": {"section": 1.0, "menu": 0.9},
+}
+"""How well a role fits what an instruction calls it; roles that are not named fit by 0.4. Our choice."""
+_NO_FIT = 0.4
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An item with how well it fits, and where to click."""
+
+    item: Item
+    score: float
+    point: Point
+    label: str
+
+
+def choose(wanted: Wanted, items: Sequence[Item], screen: Rect) -> list[Choice]:
+    """Items that may be meant, best first; those that stand for the same place are given once."""
+    scored = _scored(wanted, items, screen)
+    scored.sort(key=lambda choice: -choice.score)
+    if wanted.ordinal and scored:
+        return _numbered(wanted, scored)
+    return _distinct(scored)
+
+
+def _scored(wanted: Wanted, items: Sequence[Item], screen: Rect, *, anchor: bool = False) -> list[Choice]:
+    anchors = _anchors(wanted.anchor, items, screen) if wanted.anchor else []
+    lost = 1.0
+    if wanted.anchor and not anchors:
+        # "In the dialog" where none can be told apart still leaves the words; "next to Doe" without a Doe does not.
+        if wanted.anchor.words or wanted.anchor.kind not in CONTAINERS or wanted.anchor.ordinal or not wanted.words:
+            return []
+        lost = 0.85
+    fits = FITS[wanted.kind]
+    choices = []
+    for item in items:
+        role = fits.get(item.role, _NO_FIT)
+        if not wanted.words and role < 0.85:
+            continue
+        named, name, span = _name_score(wanted, item, anchor)
+        score = lost * named * role * item.sure * (1.0 if item.front else BEHIND)
+        if score < 0.3:
+            continue
+        if wanted.region:
+            score *= 0.5 + 0.5 * region_factor(wanted.region, item.rect, screen)
+            score = score if region_factor(wanted.region, item.rect, screen) > 0.1 else 0.5 * score
+        if anchors:
+            score *= max(_stands(wanted.relation, item, name, span, anchor) for anchor in anchors)
+        if score >= 0.3:
+            choices.append(Choice(item, min(score, 1.0), _point(item, name, span), item.title or item.role))
+    return choices
+
+
+def _name_score(wanted: Wanted, item: Item, anchor: bool) -> tuple[float, Name | None, tuple[int, int]]:
+    """How well the words fit, by which name, and which of its words."""
+    if not wanted.words:
+        return 1.0, None, (0, 0)
+    best: tuple[float, Name | None, tuple[int, int]] = (0.0, None, (0, 0))
+    labelled = anchor or wanted.kind in ("field", "dropdown", "checkbox", "radio", "switch", "slider")
+    for name in item.names:
+        score, start, end = fit(wanted.words, name.words)
+        if name.label and not labelled:
+            score *= 0.85
+        elif labelled and not name.label and item.layer == "words" and item.role == "field":
+            # A field that holds the words already is likelier another one than that which they label.
+            score *= 0.97
+        score *= name.weight
+        if score > best[0]:
+            best = score, name, (start, end)
+    return best
+
+
+def _anchors(anchor: Wanted, items: Sequence[Item], screen: Rect) -> list[Choice]:
+    """What the anchor may be: the best, and others that are nearly as good."""
+    found = choose(anchor, items, screen)
+    if not anchor.ordinal:
+        # For "the button next to X" a cell with X is as good as its row, so nested ones count, too.
+        found = sorted(_scored(anchor, items, screen, anchor=True), key=lambda choice: -choice.score)
+    found = [choice for choice in found if choice.score >= max(LEAST, 0.78 * found[0].score)] if found else []
+    if anchor.kind in CONTAINERS:
+        sizes = [choice for choice in found if choice.item.role in CONTAINERS]
+        return (sizes or found)[:8]
+    return found[:8]
+
+
+def _stands(relation: str, item: Item, name: Name | None, span: tuple[int, int], anchor: Choice) -> float:
+    """How well an item stands to an anchor, weighed with how sure the anchor is."""
+    rect = item.rect
+    if name and not name.label and name.rects and span[1] - span[0] < len(name.words):
+        rect = union(*name.rects[span[0] : span[1]])
+    spot = anchor.item.rect
+    if rect == spot:
+        return 0.0
+    factor = relation_factor(relation, rect, spot)
+    if (
+        relation in ("for", "beside", "in")
+        and item.role in CONTAINERS
+        and contains(rect, spot)
+        and rect.area > spot.area
+    ):
+        factor = max(factor, 0.95)
+    if relation in ("in", "for") and anchor.item.role not in CONTAINERS:
+        # "In the X section", where X is only a heading: what stands below it.
+        factor = max(factor, 0.9 * relation_factor("below", rect, spot))
+    return anchor.score * (0.45 + 0.55 * factor) if factor > 0.04 else 0.0
+
+
+def _point(item: Item, name: Name | None, span: tuple[int, int]) -> Point:
+    """Where to click: on the words that fit, since those surely belong to it; else in its middle."""
+    if item.point:
+        return item.point
+    if name and name.rects and not name.label and span[1] > span[0]:
+        return union(*name.rects[span[0] : span[1]]).center
+    return item.rect.center
+
+
+def _numbered(wanted: Wanted, scored: list[Choice]) -> list[Choice]:
+    """The one that an ordinal names, of those that fit about as well as the best."""
+    least = SAME * scored[0].score
+    same = _distinct([choice for choice in scored if choice.score >= least])
+    if not wanted.words:
+        same = _largest_column(same)
+    by_item = {id(choice.item): choice for choice in same}
+    meant = number([choice.item for choice in same], wanted.ordinal)
+    return [by_item[id(meant)]] if meant else []
+
+
+def _largest_column(choices: list[Choice]) -> list[Choice]:
+    """Those of the list or table that takes up most room, where several are on the screen."""
+    groups: list[list[Choice]] = []
+    for choice in choices:
+        rect = choice.item.rect
+        for group in groups:
+            first = group[0].item.rect
+            if abs(first.left - rect.left) < 8 and abs(first.right - rect.right) < 8:
+                group.append(choice)
+                break
+        else:
+            groups.append([choice])
+    return max(groups, key=lambda group: sum(choice.item.rect.area for choice in group), default=[])
+
+
+def _distinct(scored: list[Choice]) -> list[Choice]:
+    """Without those that mean a place which a better one means: the same control, or words in it."""
+    kept: list[Choice] = []
+    for choice in scored:
+        rect = choice.item.rect
+        if not any(
+            rect.iou(other.item.rect) > 0.5
+            or (contains(other.item.rect, rect) and other.item.role not in CONTAINERS)
+            or (contains(rect, other.item.rect) and other.item.rect.area > 0)
+            for other in kept
+        ):
+            kept.append(choice)
+    return kept
+
+
+def in_order(choices: Sequence[Choice]) -> list[Choice]:
+    """In reading order."""
+    by_item = {id(choice.item): choice for choice in choices}
+    return [by_item[id(item)] for item in in_reading_order([choice.item for choice in choices])]

@@ -1,0 +1,92 @@
+"""Bounds of controls in pixels: frames and fills with four straight sides, found by OpenCV without a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tools.gui.grounding.geometry import contains
+from tools.gui.types import Rect
+
+SIDE_SHARE = 0.8
+"""So much of each side must be an edge; corners may be round. Our choice."""
+SMALLEST_PX, CHECK_PX, TALLEST_PX = 9, 26, 64
+"""The least side of a frame, the most of a check box, and the most height of a field or button; our choice."""
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Rectangles of a screen, by what they may be.
+
+    Attributes:
+        boxes: all, small ones first.
+        checks: of the size of a check box or radio button, square or round.
+    """
+
+    boxes: tuple[Rect, ...]
+    checks: tuple[Rect, ...]
+
+    def around(self, rect: Rect, most_height: float) -> Rect | None:
+        """The smallest box around a place that is no higher than that; None if there is none."""
+        return next(
+            (
+                box
+                for box in self.boxes
+                if box.height <= most_height and contains(box, rect, 3.0) and box.area > 1.05 * rect.area
+            ),
+            None,
+        )
+
+
+def find_frames(rgb: np.ndarray) -> Frames:
+    """Find the frames of an image (height, width, 3), uint8: lines around something, or a fill of another colour."""
+    import cv2
+
+    edges = np.max([cv2.Canny(np.ascontiguousarray(rgb[:, :, channel]), 8, 24) for channel in range(3)], axis=0)
+    # Lines of one pixel give two edges; joined, a rounded corner's pieces hang together.
+    contours, _ = cv2.findContours(cv2.dilate(edges, np.ones((2, 2), np.uint8)), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+    across = cv2.dilate(edges, np.ones((5, 1), np.uint8)) > 0
+    down = cv2.dilate(edges, np.ones((1, 5), np.uint8)) > 0
+    boxes: list[Rect] = []
+    checks: list[Rect] = []
+    for contour in contours:
+        left, top, width, height = cv2.boundingRect(contour)
+        if min(width, height) < SMALLEST_PX:
+            continue
+        rect = Rect(left=left, top=top, right=left + width, bottom=top + height)
+        square = max(width, height) <= CHECK_PX and abs(width - height) <= 2
+        if _framed(across, down, left, top, width, height):
+            boxes.append(rect)
+            if square:
+                checks.append(rect)
+        elif square and 0.68 < cv2.contourArea(contour) / (width * height) < 0.86:
+            checks.append(rect)
+    return Frames(_distinct(boxes), _distinct(checks))
+
+
+def _framed(across: np.ndarray, down: np.ndarray, left: int, top: int, width: int, height: int) -> bool:
+    """Whether all four sides are edges, leaving out the corners."""
+    corner = min(10, width // 4, height // 4)
+    xs, ys = slice(left + corner, left + width - corner), slice(top + corner, top + height - corner)
+    last_x, last_y = left + width - 1, top + height - 1
+    return bool(
+        across[top, xs].mean() >= SIDE_SHARE
+        and across[last_y, xs].mean() >= SIDE_SHARE
+        and down[ys, left].mean() >= SIDE_SHARE
+        and down[ys, last_x].mean() >= SIDE_SHARE
+    )
+
+
+def _distinct(rects: list[Rect]) -> tuple[Rect, ...]:
+    """Without those that are nearly the same, small ones first: of a frame's two edges the inner one stays."""
+    kept: list[Rect] = []
+    places: set[tuple[int, ...]] = set()
+    for rect in sorted(rects, key=lambda rect: rect.area):
+        edges = (rect.left, rect.top, rect.right, rect.bottom)
+        # Two grids, shifted by half a cell, catch neighbours on both sides of a cell's border.
+        cells = {(shift, *(int(edge + shift) // 8 for edge in edges)) for shift in (0, 4)}
+        if not cells & places:
+            kept.append(rect)
+        places |= cells
+    return tuple(kept)

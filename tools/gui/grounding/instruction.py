@@ -1,0 +1,217 @@
+"""What an instruction asks to find: a kind of control, its words, where it stands, and which of several it is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from tools.errors import ToolRetry
+from tools.gui.grounding import lexicon
+
+QUOTES = (
+    r"\"([^\"]+)\"|“([^”]+)”|„([^“”]+)[“”]|«\s*([^»]+?)\s*»|‘([^’]+)’|(?<!\w)'([^']+(?:'\w[^']*)*)'(?!\w)|`([^`]+)`"
+)
+"""Quotation marks of several languages; an apostrophe within a word is none."""
+CONTAINERS = frozenset({"dialog", "section", "row", "bar", "menu", "column", "heading"})
+"""Kinds that other controls stand in."""
+MOST = 500
+"""Characters that an instruction may have; our choice."""
+
+_MARK = "\ue000{}\ue001"
+_MARKED = re.compile("\ue000(\\d+)\ue001")
+_FLAGS = re.IGNORECASE
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is looked for.
+
+    Attributes:
+        words: its label or name; "" if only the kind or place is said.
+        kind: a key of `lexicon.KINDS`, "" if unsaid.
+        quoted: whether the words stood in quotation marks, so that they are a label as it is written.
+        relation: how it stands to `anchor`: `below`, `above`, `left_of`, `right_of`, `beside`, `for` or `in`; else "".
+        anchor: what it stands to.
+        ordinal: which one in reading order, from 1; -1 is the last; 0 if unsaid.
+        region: the part of the screen: of `top`, `bottom`, `left`, `right`, `center`.
+    """
+
+    words: str = ""
+    kind: str = ""
+    quoted: bool = False
+    relation: str = ""
+    anchor: Wanted | None = None
+    ordinal: int = 0
+    region: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        name = {-1: "last ", 0: ""}.get(self.ordinal, f"number {self.ordinal} of ")
+        label = f'"{self.words}"' if self.words else ""
+        where = f" ({' '.join(sorted(self.region))})" if self.region else ""
+        stands = f" {self.relation.replace('_', ' ')} {self.anchor}" if self.anchor else ""
+        return name + " ".join(part for part in (self.kind, label) if part) + where + stands
+
+
+def read_instruction(text: str) -> tuple[Wanted, ...]:
+    """Return the ways to understand an instruction, the most structured first.
+
+    Words such as "of" and "in" may belong to a label ("Date of birth") or say where it stands ("the button in the
+    dialog"); without quotation marks only the screen can tell, so that both ways are returned.
+
+    Raises:
+        ToolRetry: if it names nothing to look for, or is too long.
+    """
+    if not text.strip() or len(text) > MOST:
+        said = f"an instruction of {len(text)} characters" if text.strip() else "an empty instruction"
+        raise ToolRetry(f"{said} cannot be followed.", expected=f"what to find, in 1 to {MOST} characters")
+    kept: list[str] = []
+
+    def keep(match: re.Match[str]) -> str:
+        kept.append(next(group for group in match.groups() if group is not None).strip())
+        return _MARK.format(len(kept) - 1)
+
+    plain = re.sub(QUOTES, keep, " ".join(text.split())).strip(" .!?;,")
+    plain = re.split(rf",?\s+(?:{lexicon.PURPOSES})\b", plain, maxsplit=1, flags=_FLAGS)[0]
+    plain = re.sub(rf"^(?:(?:{lexicon.POLITE})\b,?\s*)+|,?\s*\b(?:{lexicon.POLITE})$", "", plain, flags=_FLAGS)
+    bodies: list[tuple[str, str]] = []
+    shorter = re.sub(r"(?<=\S)\s+(?:to|para|pour|per)\s+\w+\b.*$", "", plain, flags=_FLAGS)
+    for whole in dict.fromkeys((_without_purpose(plain), plain, shorter)):
+        turned = _turned(whole)
+        body, kind = _without_verb(turned)
+        bodies += [(shut, "") for shut in _shutting(turned)] + [(body, kind)]
+        # "Open file" may be told to do, or be what stands on the button.
+        if not re.match(rf"(?:{lexicon.CLICKS}|{lexicon.TYPING})\b", turned, _FLAGS):
+            bodies.append((turned, ""))
+    ways = [(_fill(way, kept), kind) for body, kind in dict.fromkeys(bodies) for way in _ways(body, 0)]
+    found = [replace(way, kind=way.kind or kind) for way, kind in ways if way != Wanted()]
+    if not found:
+        raise ToolRetry(
+            f"the instruction {text!r} names nothing to look for.", remedy='Name it, as in: click on "All patients".'
+        )
+    return tuple(dict.fromkeys(found))
+
+
+def _turned(text: str) -> str:
+    """Put "in the X section," from the beginning to the end."""
+    match = re.match(
+        r"((?:in|on|at|within|under|below|next to|auf|im|unter|en|dans|nel)\s[^,]+?),\s*(.+)$", text, _FLAGS
+    )
+    return f"{match[2]} {match[1]}" if match else text
+
+
+def _shutting(text: str) -> list[str]:
+    """What to press where something shall be closed."""
+    match = re.match(rf"(?:{lexicon.SHUT})\s+(?:(?:{lexicon.ARTICLES})\s+)*(.+)$", text, _FLAGS)
+    kinds = "|".join(lexicon.KINDS[kind] for kind in ("dialog", "section", "tab"))
+    return [f"close icon in {match[1]}"] if match and re.search(rf"\b(?:{kinds}|window)$", match[1], _FLAGS) else []
+
+
+def _without_verb(text: str) -> tuple[str, str]:
+    """The text without its verb, and the kind that the verb implies."""
+    typed = re.match(rf"(?:{lexicon.TYPING})\b\s*(.*?)\s+(?:{lexicon.INTO})\s+(.+)$", text, _FLAGS)
+    if typed:
+        return typed[2], "field"
+    rest = re.sub(rf"^(?:{lexicon.TYPING})\b\s*", "", text, flags=_FLAGS)
+    if rest != text:
+        return rest, "field"
+    rest = re.sub(rf"^(?:{lexicon.VERBS})(?=\s|\ue000|$)\s*", "", text, flags=_FLAGS)
+    verb = text[: len(text) - len(rest)].lower()
+    return rest or text, "checkbox" if re.match("(?:un)?(?:tick|check)|(?:dé)?cochez|spunta", verb) else ""
+
+
+def _without_purpose(text: str) -> str:
+    """Cut "to do something" from the end, where something was named before by a kind or in quotation marks."""
+    kinds = "|".join(lexicon.KINDS.values())
+    named = rf"^(.*(?:\ue001|\b(?:{kinds})))\s+(?:to|um|para|pour|per)\s+\w+.*$"
+    match = re.match(named, text, _FLAGS)
+    # "next to", "close to", "to the left of" are places, not purposes.
+    if match and not re.search(
+        r"\b(?:next|close|adjacent|belonging|near)$|\bto the (?:left|right)",
+        match[1] + text[len(match[1]) :][:14],
+        _FLAGS,
+    ):
+        return match[1]
+    return text
+
+
+def _ways(text: str, depth: int) -> list[Wanted]:
+    """Ways to split a text at a relation; last of all as it stands."""
+    text, region = _take_region(text)
+    ways: list[Wanted] = []
+    for relation, phrase in lexicon.RELATIONS if depth < 3 else ():
+        for match in re.finditer(
+            rf"(?:^|(?<=\s)|(?<=\ue001))(?:that is |which is |which |located |shown |placed )?(?:{phrase})(?=\s)",
+            text,
+            _FLAGS,
+        ):
+            head, tail = text[: match.start()].strip(" ,"), text[match.end() :].strip(" ,")
+            if not tail or (not head and relation in ("for", "in") and not region):
+                continue
+            target = _simple(head)
+            for anchor in _ways(tail, depth + 1):
+                if anchor.words or anchor.kind:
+                    ways.append(replace(target, relation=relation, anchor=anchor, region=region))
+        if ways and relation in lexicon.FIRM_RELATIONS:
+            return ways
+    return [*ways, replace(_simple(text), region=region)]
+
+
+def _take_region(text: str) -> tuple[str, frozenset[str]]:
+    """The text without what it says of the part of the screen, and that part."""
+    for phrase, region in lexicon.REGIONS:
+        found = re.search(
+            rf"(?:^|(?<=\s)|(?<=\ue001))(?:(?:in|at|on|from|an|auf|en|dans|im|along|near)\s+)?(?:(?:the|der|dem|la|le|el|its)\s+)?"
+            rf"(?:{phrase})(?:\s+(?:of|on) the (?:screen|page|window|application|app))?(?=$|[,\s])",
+            text,
+            _FLAGS,
+        )
+        # "left of X" is a relation, "Left" alone may be a label: a part of the screen has more beside it.
+        if (
+            found
+            and found.group().strip() != text
+            and not re.match(r"\s+(?:of|von|de|d[eu]|di|neben)\b", text[found.end() :], _FLAGS)
+        ):
+            rest = (text[: found.start()].rstrip(" ,") + " " + text[found.end() :].lstrip(" ,")).strip()
+            bare = not re.match(r"(?:in|at|on|from|an|auf|en|dans|im|along|near)\s", found.group().strip(), _FLAGS)
+            # Without "at" and the like it counts before the name only: "top right Close", not "Scroll left".
+            if not bare or found.start() == 0 or re.match(r"the\s*$", text[: found.start()], _FLAGS):
+                return rest, region
+    return text, frozenset()
+
+
+def _simple(text: str) -> Wanted:
+    """A text without relations: ordinal, kind and words."""
+    text = _strip(text)
+    ordinal = 0
+    first = re.match(r"([\w-]+)(?:\s+|$)", text)
+    if first and first[1].lower() in lexicon.ORDINALS:
+        ordinal, text = lexicon.ORDINALS[first[1].lower()], _strip(text[first.end() :])
+    for kind, phrase in lexicon.KINDS.items():
+        numbered = re.fullmatch(rf"(?:{phrase})\s+(?:number |no\.? )?(\d{{1,2}})", text, _FLAGS)
+        if numbered and kind in ("row", "tab", "column", "button", "image"):
+            return Wanted(kind=kind, ordinal=int(numbered[1]))
+        match = re.fullmatch(rf"(?:(.*?)\s*\b)?(?:{phrase})", text, _FLAGS)
+        match = match or re.fullmatch(rf"(?:{phrase})(?:(?:\s+|(?=\ue000))(.*))", text, _FLAGS)
+        if match:
+            return _make(_strip(match[1] or ""), kind, ordinal)
+    return _make(text, "", ordinal)
+
+
+def _make(text: str, kind: str, ordinal: int) -> Wanted:
+    marks = _MARKED.findall(text)
+    # What stands beside quotation marks describes it ("the blue \"Save\" one"); the label is what they hold.
+    words = _MARK.format(marks[0]) if marks else text
+    return Wanted(words=words, kind=kind, quoted=bool(marks), ordinal=ordinal)
+
+
+def _strip(text: str) -> str:
+    """Without articles at the beginning and loose punctuation."""
+    return re.sub(rf"^(?:(?:{lexicon.ARTICLES})(?=\s|\ue000|$)\s*)+", "", text.strip(" ,:;"), flags=_FLAGS).strip(
+        " ,:;"
+    )
+
+
+def _fill(way: Wanted, kept: list[str]) -> Wanted:
+    words = _MARKED.sub(lambda match: kept[int(match[1])], way.words)
+    return replace(way, words=words, anchor=_fill(way.anchor, kept) if way.anchor else None)

@@ -1,0 +1,73 @@
+"""What may be meant on a screen: items with their names, from whichever layer found them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tools.gui.types import Layer, Point, Rect
+
+
+@dataclass(frozen=True)
+class Name:
+    """Words that something goes by.
+
+    Attributes:
+        words: one by one.
+        weight: how surely they are its own, 0 to 1.
+        label: whether they stand beside it, as the label of a field does.
+        rects: where each word stands, in image pixels; empty where unknown.
+    """
+
+    words: tuple[str, ...]
+    weight: float = 1.0
+    label: bool = False
+    rects: tuple[Rect, ...] = ()
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something on a screen.
+
+    Attributes:
+        rect: its bounds in image pixels.
+        role: a key of `tools.gui.grounding.choose.FITS`' rows, such as `button`, `field`, `text`, `row`.
+        names: what it goes by.
+        layer: what found it.
+        point: where to click; None is on the words that fit, or in the middle.
+        front: whether it can be reached; False behind a dialog that has to be answered first.
+        sure: how surely it is there and is what `role` says, 0 to 1.
+    """
+
+    rect: Rect
+    role: str
+    names: tuple[Name, ...]
+    layer: Layer
+    point: Point | None = None
+    front: bool = True
+    sure: float = 1.0
+
+    @property
+    def title(self) -> str:
+        """Its best name."""
+        best = max(self.names, key=lambda name: name.weight, default=None)
+        return " ".join(best.words) if best else ""
+
+
+def number(items: Iterable[Item], ordinal: int) -> Item | None:
+    """The one at a place in reading order, from 1; -1 is the last; None if there are fewer."""
+    ordered = in_reading_order(items)
+    index = ordinal - 1 if ordinal > 0 else ordinal
+    return ordered[index] if -len(ordered) <= index < len(ordered) else None
+
+
+def in_reading_order(items: Iterable[Item]) -> list[Item]:
+    """By lines from the top, and from left to right within a line."""
+    lines: list[list[Item]] = []
+    for item in sorted(items, key=lambda item: item.rect.center.y_px):
+        last = lines[-1][-1].rect if lines else None
+        if last and item.rect.center.y_px - last.center.y_px < 0.5 * min(last.height, item.rect.height):
+            lines[-1].append(item)
+        else:
+            lines.append([item])
+    return [item for line in lines for item in sorted(line, key=lambda item: item.rect.left)]

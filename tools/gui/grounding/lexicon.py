@@ -1,0 +1,201 @@
+"""Words of instructions in English, German, Spanish, French and Italian: verbs, controls, relations, places, ordinals.
+
+The lists are our choice. Longer phrases stand before shorter ones that begin them wherever order matters.
+"""
+
+from __future__ import annotations
+
+VERBS = (
+    # English
+    "double[- ]?click(?: on)?|right[- ]?click(?: on)?|left[- ]?click(?: on)?|click(?: on| onto| in| inside"
+    "| into)?|press(?: on)?|push"
+    "|hit|tap(?: on)?|select|choose|pick|open(?: up)?|launch|go(?: back)? to|navigate to|switch to|move to"
+    "|toggle|tick|untick"
+    "|check|uncheck|enable|disable|activate|turn (?:on|off)|expand|collapse|focus(?: on)?|locate|find|show|view"
+    "|use|mark|follow|start|set|change|adjust|drag|hover(?: over)?|put the cursor (?:in|into)"
+    "|place the cursor (?:in|into)"
+    # German
+    "|doppelklicken sie auf|klicken sie (?:auf|in)|klicke?(?: auf| in)?|drücken sie(?: auf)?|drücke?(?: auf)?"
+    "|tippen sie auf|tippe auf"
+    "|wählen sie|wähle?|öffnen sie|öffne|gehen sie zu|gehe zu|aktivieren sie|aktiviere|setzen sie|markieren sie"
+    "|markiere"
+    # Spanish
+    "|haga (?:doble )?clic (?:en|sobre)|haz (?:doble )?clic (?:en|sobre)|pulse|pulsa|presione|presiona"
+    "|seleccione|selecciona|abra|abre"
+    "|elija|elige|marque|marca"
+    # French
+    "|double-?cliquez sur|cliquez (?:sur|dans)|clique(?:r)? sur|appuyez sur|sélectionnez|choisissez|ouvrez"
+    "|cochez|décochez"
+    # Italian
+    "|fai (?:doppio )?clic su|fare clic su|clicca su|premi|seleziona|apri|scegli|spunta"
+)
+CLICKS = r"(?:double[- ]?|right[- ]?|left[- ]?)?click|press|push|hit|tap|(?:doppel)?klick|drück|tippen sie auf"
+r"|haga|haz|puls|presion|(?:double-?)?cliqu|appuy|fai|fare|clicca|premi"
+"""How verbs begin that never stand on a control themselves."""
+SHUT = "close|dismiss|schließen sie|schließe|cierre|cierra|fermez|chiudi"
+TYPING = "type|enter|write|input|fill(?: in| out)?|geben sie|gib|escriba|escribe|saisissez|entrez|digita|inserisci"
+INTO = "in(?:to)?|to|en|in das|in den|in die|ins|im|dans|nel|nella"
+PURPOSES = r"in order to|so that|so as to|um .{3,60} zu \w+$|para que|afin de|per poter"
+
+KINDS: dict[str, str] = {
+    "field": r"(?:text |input |search |entry |date )?(?:fields?|box|textbox|input|entry)|text ?area|(?:eingabe"
+    r"|such|text)?feld(?:e[rs])?|campo"
+    r"|(?:cuadro|caja) de texto|champ|zone de texte|casella",
+    "dropdown": r"drop-?down(?: menu| list| box)?|combo ?box|select(?:or| box)|picker|auswahlliste|auswahl"
+    r"|desplegable|liste déroulante"
+    r"|menu a tendina",
+    "checkbox": r"check ?box|tick ?box|kontrollkästchen|kästchen|casilla(?: de verificación)?|case(?: à cocher)?",
+    "radio": r"radio(?: ?button)?|option(?: button)?|optionsfeld",
+    "switch": r"toggle(?: switch| button)?|switch|schalter|interruptor|interrupteur",
+    "slider": r"slider|schieberegler|regler|deslizador|curseur",
+    "tab": r"tab|reiter|registerkarte|pestaña|onglet|scheda",
+    "row": r"(?:table )?row|(?:table )?line|zeile|fila|ligne|riga|(?:list )?entry|list item|listeneintrag",
+    "column": r"column(?: header)?|spalte(?:nkopf)?|columna|colonne",
+    "link": r"(?:hyper)?link|enlace|lien|collegamento",
+    "menuitem": r"menu (?:item|entry|option)|menüpunkt|menüeintrag|opción(?: del menú)?",
+    "menu": r"menu|menü|menú",
+    "icon": r"icons?|symbol|icono|icône|icona",
+    "button": r"(?:push )?button|schaltfläche|knopf|taste|botón|bouton|pulsante",
+    "image": r"image|picture|thumbnail|preview|bild|imagen|immagine",
+    "heading": r"heading|header|title|überschrift|titel|título|titre",
+    "dialog": r"dialog(?:ue)?(?: box| window)?|pop-?up(?: window)?|modal|message box|confirmation|prompt"
+    r"|dialogfenster|diálogo|dialogue|finestra",
+    "section": r"section|panel|pane|group|area|card|box|block|list|table|form|bereich|abschnitt|gruppe|sección"
+    r"|panneau|sezione",
+    "bar": r"tool ?bar|menu ?bar|title ?bar|status ?bar|navigation bar|side ?bar|bar|leiste",
+}
+"""Kinds of controls, each with the words that name it; the first kind that fits wins."""
+
+REGIONS: tuple[tuple[str, frozenset[str]], ...] = (
+    (
+        r"(?:top|upper)[- ](?:right|right-hand)(?: (?:corner|side|area|part))?|oben rechts|oberen rechten ecke"
+        r"|arriba a la derecha"
+        r"|en haut à droite|in alto a destra|(?:esquina )?superior derecha",
+        frozenset({"top", "right"}),
+    ),
+    (
+        r"(?:top|upper)[- ](?:left|left-hand)(?: (?:corner|side|area|part))?|oben links|oberen linken ecke"
+        r"|arriba a la izquierda"
+        r"|en haut à gauche|in alto a sinistra|(?:esquina )?superior izquierda",
+        frozenset({"top", "left"}),
+    ),
+    (
+        r"(?:bottom|lower)[- ](?:right|right-hand)(?: (?:corner|side|area|part))?|unten rechts"
+        r"|abajo a la derecha|en bas à droite"
+        r"|in basso a destra|(?:esquina )?inferior derecha",
+        frozenset({"bottom", "right"}),
+    ),
+    (
+        r"(?:bottom|lower)[- ](?:left|left-hand)(?: (?:corner|side|area|part))?|unten links"
+        r"|abajo a la izquierda|en bas à gauche"
+        r"|in basso a sinistra|(?:esquina )?inferior izquierda",
+        frozenset({"bottom", "left"}),
+    ),
+    (
+        r"top(?: (?:tool ?bar|menu ?bar|bar|of the (?:screen|page|window)|edge|menu|panel))?|header(?: bar)?"
+        r"|page header|tool ?bar|menu ?bar|title ?bar"
+        r"|navigation bar|kopfzeile|(?:werkzeug|menü|symbol)leiste|barra superior|barre d'outils|oben|arriba|en haut",
+        frozenset({"top"}),
+    ),
+    (
+        r"bottom(?: (?:tool ?bar|bar|of the (?:screen|page|window)|edge|panel))?|footer|status ?bar|fußzeile"
+        r"|statusleiste|unten|abajo|en bas",
+        frozenset({"bottom"}),
+    ),
+    (
+        r"left(?:[- ]hand)?(?: (?:side ?bar|side|panel|pane|menu|column|edge|navigation"
+        r"|part))?(?: of the (?:screen|page|window))?|side ?bar"
+        r"|navigation(?: (?:panel|pane|menu))?|links|linken seite|seitenleiste|a la izquierda|à gauche",
+        frozenset({"left"}),
+    ),
+    (
+        r"right(?:[- ]hand)?(?: (?:side ?bar|side|panel|pane|menu|column|edge|part))?(?: of the (?:screen|page"
+        r"|window))?|rechts|rechten seite"
+        r"|a la derecha|à droite",
+        frozenset({"right"}),
+    ),
+    (r"(?:center|centre|middle)(?: of the (?:screen|page|window))?|mitte|centro|milieu", frozenset({"center"})),
+)
+"""Parts of a screen, longest phrases first."""
+
+RELATIONS: tuple[tuple[str, str], ...] = (
+    (
+        "left_of",
+        r"(?:to|on) the left(?:[- ]hand side)? of|left of|links (?:von|neben)|a la izquierda de(?:l)?"
+        r"|à gauche d[eu]|a sinistra di",
+    ),
+    (
+        "right_of",
+        r"(?:to|on) the right(?:[- ]hand side)? of|right of|rechts (?:von|neben)|a la derecha de(?:l)?"
+        r"|à droite d[eu]|a destra di",
+    ),
+    (
+        "below",
+        r"(?:directly |just |right )?(?:below|under|underneath|beneath)|unterhalb(?: von)?|unter"
+        r"|debajo de(?:l)?|bajo|sous|en dessous d[eu]|sotto",
+    ),
+    (
+        "above",
+        r"(?:directly |just |right )?above|on top of|oberhalb(?: von)?|über|encima de(?:l)?|au-dessus d[eu]|sopra",
+    ),
+    (
+        "beside",
+        r"(?:right )?next to|beside|alongside|adjacent to|close to|near(?:est)?(?: to)?|(?:in"
+        r"|on) the (?:same )?(?:row|line) (?:of|as|with|for|containing|that (?:shows|contains|says))"
+        r"|across from|in line with|belonging to|neben|bei|in der zeile (?:von|mit)|junto a(?:l)?"
+        r"|al lado de(?:l)?|en la fila de(?:l)?"
+        r"|à côté d[eu]|sur la ligne d[eu]|accanto a",
+    ),
+    ("for", r"for|of|für|von|de|del|pour|per|di"),
+    ("in", r"(?:in|inside|within|on|from|at|of)(?= )|im|in der|in dem|auf der|en|dans|nel|nella|sul"),
+)
+"""How a target stands to what is named after it."""
+FIRM_RELATIONS = ("left_of", "right_of", "below", "above", "beside")
+"""Those whose words hardly ever belong to a label."""
+
+ORDINALS: dict[str, int] = {
+    **dict.fromkeys(
+        ("first", "1st", "topmost", "erste", "ersten", "erster", "erstes", "primer", "primera", "primero"), 1
+    ),
+    **dict.fromkeys(("premier", "première", "prima", "primo", "top-most"), 1),
+    **dict.fromkeys(
+        ("second", "2nd", "zweite", "zweiten", "zweiter", "zweites", "segundo", "segunda", "deuxième", "seconde"), 2
+    ),
+    **dict.fromkeys(("secondo", "seconda"), 2),
+    **dict.fromkeys(
+        ("third", "3rd", "dritte", "dritten", "dritter", "drittes", "tercer", "tercera", "tercero", "troisième"), 3
+    ),
+    **dict.fromkeys(("terzo", "terza"), 3),
+    **dict.fromkeys(
+        ("fourth", "4th", "vierte", "vierten", "vierter", "viertes", "cuarto", "cuarta", "quatrième", "quarto"), 4
+    ),
+    **dict.fromkeys(("fifth", "5th", "fünfte", "fünften", "quinto", "quinta", "cinquième"), 5),
+    **dict.fromkeys(("sixth", "6th", "sechste", "sechsten", "sexto", "sexta", "sixième"), 6),
+    **dict.fromkeys(("seventh", "7th"), 7),
+    **dict.fromkeys(("eighth", "8th"), 8),
+    **dict.fromkeys(
+        (
+            "last",
+            "bottommost",
+            "bottom-most",
+            "letzte",
+            "letzten",
+            "letzter",
+            "último",
+            "última",
+            "dernier",
+            "dernière",
+            "ultimo",
+        ),
+        -1,
+    ),
+}
+"""1 is the first; -1 the last."""
+
+ARTICLES = (
+    r"the|a|an|this|that|its|his|her|your|labell?ed|called|named|titled|marked|saying|that says"
+    r"|with the (?:label|text|name|title)|with label"
+    r"|der|die|das|dem|den|des|ein|eine|einen|einem|einer|mit der (?:aufschrift|beschriftung)|namens"
+    r"|el|la|los|las|un|una|le|les|une|l'|il|lo|gli|i|uno"
+)
+POLITE = r"please|now|then|next|finally|bitte|por favor|s'il vous plaît|per favore"

@@ -1,0 +1,265 @@
+"""Items of a screen's pixels: words that were read, the frames around and beside them, rows and dialogs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from tools.gui.grounding.controls import TALLEST_PX, Frames, find_frames
+from tools.gui.grounding.geometry import contains, union
+from tools.gui.grounding.items import Item, Name
+from tools.gui.grounding.reading import Line
+from tools.gui.types import Point, Rect
+
+BUTTON_HEIGHTS = 3.6
+"""A frame of at most so many heights of its only line is taken for that line's button; our choice."""
+LABEL_GAP_PX, ABOVE_GAP_PX = 260.0, 26.0
+"""How far a label may stand left of or above its field; our choice."""
+
+
+def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
+    """Items of an image (height, width, 3), uint8, whose lines were read."""
+    frames = find_frames(rgb)
+    lines = [line for line in lines if line.rect.area > 0]
+    boxes = [box for box in frames.boxes if not _in_word(box, lines)]
+    clean = Frames(tuple(boxes), tuple(check for check in frames.checks if not _in_word(check, lines)))
+    screen = Rect(left=0, top=0, right=rgb.shape[1], bottom=rgb.shape[0])
+    held = {box: [line for line in lines if contains(box, line.rect, 4.0)] for box in boxes}
+    dialogs = _dialogs(rgb, screen, held)
+    modal = next((rect for rect, dims in dialogs if dims), None)
+    texts = _texts(lines, clean, held)
+    buttons = {item.names[0].words for item in texts if item.role == "button"}
+    # What stands on a button labels nothing beside it.
+    labels = [line for line in lines if line.words not in buttons]
+    items = [*texts, *_pairs(lines), *_fields(held, labels), *_checks(clean, labels)]
+    items += [Item(rect, "row", names, "words", point) for rect, names, point in _rows(lines, held)]
+    items += [
+        Item(box, "section", (Name(inside[0].words, 0.95, rects=inside[0].rects),), "words")
+        for box, inside in held.items()
+        if inside and box.height > TALLEST_PX and box.area < 0.9 * screen.area
+    ]
+    items += [Item(rect, "dialog", _named(held[rect]), "words") for rect, _ in dialogs]
+    if modal is None:
+        return items
+    return [
+        item
+        if contains(modal, item.rect, 4.0)
+        else Item(item.rect, item.role, item.names, "words", item.point, front=False)
+        for item in items
+    ]
+
+
+def _in_word(box: Rect, lines: Sequence[Line]) -> bool:
+    """Whether a frame is only a letter or two of a word."""
+    return any(
+        len(word) > 2 and contains(place, box, 4.0) and box.width < 0.8 * place.width
+        for line in lines
+        for word, place in zip(line.words, line.rects, strict=True)
+    )
+
+
+def _texts(lines: Sequence[Line], frames: Frames, held: dict[Rect, list[Line]]) -> list[Item]:
+    items = []
+    for line in lines:
+        box = frames.around(line.rect, BUTTON_HEIGHTS * line.rect.height)
+        alone = box is not None and len(held[box]) == 1
+        name = Name(line.words, rects=line.rects)
+        rect = box if box is not None and alone else line.rect
+        items.append(Item(rect, "button" if alone else "text", (name,), "words", sure=0.9 + 0.1 * line.confidence))
+    return items
+
+
+def _pairs(lines: Sequence[Line]) -> list[Item]:
+    """Labels that run over two lines."""
+    pairs = []
+    for upper in lines:
+        for lower in lines:
+            gap, height = lower.rect.top - upper.rect.bottom, min(upper.rect.height, lower.rect.height)
+            aligned = min(abs(upper.rect.left - lower.rect.left), abs(upper.rect.center.x_px - lower.rect.center.x_px))
+            if -0.4 * height < gap < 0.6 * height and aligned < 8 and abs(upper.rect.height - lower.rect.height) < 5:
+                name = Name(upper.words + lower.words, 0.97, rects=upper.rects + lower.rects)
+                pairs.append(Item(union(upper.rect, lower.rect), "text", (name,), "words"))
+    return pairs
+
+
+def _fields(held: dict[Rect, list[Line]], lines: Sequence[Line]) -> list[Item]:
+    """Frames that may be filled in: empty or with one line, named by that line and by the label beside or above."""
+    items = []
+    for box, inside in held.items():
+        if not (14 <= box.height <= TALLEST_PX and box.width >= max(40, 1.2 * box.height)) or len(inside) > 1:
+            continue
+        names = [Name(inside[0].words, 0.9, rects=inside[0].rects)] if inside else []
+        # A button holds its words in the middle, a field at its left.
+        left = not inside or inside[0].rect.left - box.left < 0.5 * (box.right - inside[0].rect.right)
+        names += _labels(box, [line for line in lines if not contains(box, line.rect, 4.0)])
+        if names:
+            items.append(Item(box, "field" if left else "dropdown", tuple(names), "words", box.center))
+        else:
+            items.append(Item(box, "field" if left else "dropdown", (), "words", box.center, sure=0.9))
+    return items
+
+
+def _labels(box: Rect, lines: Sequence[Line]) -> list[Name]:
+    """The nearest line left of a box with nothing in between, and the nearest one above it."""
+    beside = [
+        line
+        for line in lines
+        if line.rect.right <= box.left + 4
+        and box.left - line.rect.right < LABEL_GAP_PX
+        and box.top - 0.35 * box.height <= line.rect.center.y_px <= box.bottom
+    ]
+    above = [
+        line
+        for line in lines
+        if -6 <= box.top - line.rect.bottom < ABOVE_GAP_PX and -16 <= line.rect.left - box.left < 0.5 * box.width
+    ]
+    names = []
+    if above:
+        line = max(above, key=lambda line: (line.rect.bottom, -abs(line.rect.left - box.left)))
+        names.append(Name(line.words, 0.96, label=True, rects=line.rects))
+    if beside:
+        line = max(beside, key=lambda line: line.rect.right)
+        gap = box.left - line.rect.right
+        names.append(Name(line.words, 0.98 - 0.1 * gap / LABEL_GAP_PX, label=True, rects=line.rects))
+    return names
+
+
+def _checks(frames: Frames, lines: Sequence[Line]) -> list[Item]:
+    """Check boxes and radio buttons, named by the nearest line at their right, or else at their left."""
+    items = []
+    for check in frames.checks:
+        near = [
+            line
+            for line in lines
+            if abs(line.rect.center.y_px - check.center.y_px) < 0.6 * max(line.rect.height, check.height)
+        ]
+        right = [line for line in near if -4 <= line.rect.left - check.right < 60]
+        left = [line for line in near if -4 <= check.left - line.rect.right < 200]
+        names = [Name(line.words, 0.97, label=True) for line in sorted(right, key=lambda line: line.rect.left)[:1]]
+        names += [Name(line.words, 0.8, label=True) for line in sorted(left, key=lambda line: -line.rect.right)[:1]]
+        items.append(Item(check, "checkbox", tuple(names), "words", check.center, sure=0.95))
+    return items
+
+
+def _dialogs(rgb: np.ndarray, screen: Rect, held: dict[Rect, list[Line]]) -> list[tuple[Rect, bool]]:
+    """Boxes that may be dialogs, each with whether all around it is dimmed; the dimming ones first."""
+    grey = rgb.mean(axis=2)
+    found = []
+    for box, inside in held.items():
+        large = 0.012 < box.area / screen.area < 0.6 and box.width < 0.8 * screen.width and box.height > 60
+        if not large or len(inside) < 2 or abs(box.center.x_px - screen.center.x_px) > 0.15 * screen.width:
+            continue
+        cut = grey[int(box.top) : int(box.bottom), int(box.left) : int(box.right)]
+        ring = _ring(grey, box)
+        dims = bool(ring.size and np.percentile(ring, 95) < 0.8 * np.percentile(cut, 95))
+        found.append((box, dims))
+    return sorted(found, key=lambda dialog: (not dialog[1], -dialog[0].area))
+
+
+def _ring(grey: np.ndarray, box: Rect, width: int = 60) -> np.ndarray:
+    """The pixels around a box, a little away from it, since dialogs cast shadows."""
+    top, bottom, left, right = int(box.top), int(box.bottom), int(box.left), int(box.right)
+    outer = np.zeros(grey.shape, bool)
+    outer[max(0, top - width) : bottom + width, max(0, left - width) : right + width] = True
+    outer[max(0, top - 12) : bottom + 12, max(0, left - 12) : right + 12] = False
+    return grey[outer]
+
+
+def _named(inside: Sequence[Line]) -> tuple[Name, ...]:
+    return (Name(inside[0].words, rects=inside[0].rects),) if inside else ()
+
+
+def _rows(lines: Sequence[Line], held: dict[Rect, list[Line]]) -> list[tuple[Rect, tuple[Name, ...], Point]]:
+    """Rows of tables and lists: bands of lines that begin at the same places as those above or below them."""
+    rows = []
+    stacks = _stacks(held)
+    boxed = [rect for stack in stacks for rect, _ in stack]
+    for table in [*stacks, *_tables(lines)]:
+        for rect, inside in table:
+            if table not in stacks and any(box.holds(rect.center) for box in boxed):
+                continue
+            names = [Name(tuple(word for line in inside for word in line.words), 0.9)]
+            names += [Name(line.words, 0.93, rects=line.rects) for line in inside[:1]]
+            rows.append((rect, tuple(names), inside[0].rect.center))
+    return rows
+
+
+def _tables(lines: Sequence[Line]) -> list[list[tuple[Rect, list[Line]]]]:
+    bands: list[list[Line]] = []
+    for line in sorted(lines, key=lambda line: line.rect.center.y_px):
+        if bands and line.rect.center.y_px - bands[-1][0].rect.center.y_px < 0.5 * line.rect.height:
+            bands[-1].append(line)
+        else:
+            bands.append([line])
+    tables: list[list[list[Line]]] = []
+    for band in bands:
+        for table in tables:
+            shared = _aligned(table[-1], band)
+            if len(shared) >= 2 and band[0].rect.top - table[-1][0].rect.bottom < 3.5 * band[0].rect.height:
+                table.append(shared)
+                break
+        else:
+            tables.append([band])
+    found = []
+    for table in tables:
+        if len(table) < 3:
+            continue
+        first = _aligned(table[1], table[0])
+        table = [first, *table[1:]]
+        body = table[1:] if _is_head(table) else table
+        left, right = (
+            min(line.rect.left for row in body for line in row),
+            max(line.rect.right for row in body for line in row),
+        )
+        rows = []
+        middles = [row[0].rect.center.y_px for row in body]
+        pitch = float(np.median([after - before for before, after in pairwise(middles)])) if len(body) > 1 else 24.0
+        for row, middle in zip(body, middles, strict=True):
+            rect = Rect(left=left, top=middle - pitch / 2, right=right, bottom=middle + pitch / 2)
+            rows.append((rect, sorted(row, key=lambda line: line.rect.left)))
+        found.append(rows)
+    return found
+
+
+def _aligned(row: Sequence[Line], band: Sequence[Line]) -> list[Line]:
+    """Lines of a band that begin, end or are centred as one of a row is."""
+    return [
+        line
+        for line in band
+        if any(
+            min(
+                abs(line.rect.left - other.rect.left),
+                abs(line.rect.right - other.rect.right),
+                abs(line.rect.center.x_px - other.rect.center.x_px),
+            )
+            < 6
+            for other in row
+        )
+    ]
+
+
+def _is_head(table: Sequence[Sequence[Line]]) -> bool:
+    """Whether the first row holds the columns' names: no figures, where most rows have some."""
+
+    def figures(row: Sequence[Line]) -> bool:
+        return any(character.isdigit() for line in row for character in line.text)
+
+    return not figures(table[0]) and sum(figures(row) for row in table[1:]) > 0.5 * (len(table) - 1)
+
+
+def _stacks(held: dict[Rect, list[Line]]) -> list[list[tuple[Rect, list[Line]]]]:
+    """Lists of boxes of one width that stand on one another."""
+    stacks: list[list[Rect]] = []
+    for box in sorted(
+        (box for box, inside in held.items() if inside and box.width > 120 and box.height > 18), key=lambda box: box.top
+    ):
+        for stack in stacks:
+            last = stack[-1]
+            if abs(last.left - box.left) < 6 and abs(last.right - box.right) < 6 and -6 < box.top - last.bottom < 6:
+                stack.append(box)
+                break
+        else:
+            stacks.append([box])
+    return [[(box, held[box]) for box in stack] for stack in stacks if len(stack) >= 2]

@@ -1,0 +1,171 @@
+"""Words on a screen with their places, read by RapidOCR line by line; what was read once is not read again."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tools.errors import ToolFailed
+from tools.gui.grounding.geometry import union
+from tools.gui.types import Rect, region_hash
+from tools.ocr import MIN_CONFIDENCE, N_THREADS
+
+DETECT_SCALE = 0.75
+"""Lines are looked for on a screen made so much smaller, which takes half the time and misses none; our choice."""
+KEPT_LINES = 8192
+"""Lines whose words are remembered by their pixels; our choice."""
+SPLIT = 1.3
+"""A gap between words of so many heights of a line parts two labels that were read as one; our choice."""
+_PAD_PX = 2
+
+_lock = threading.Lock()
+_engines: list[Any] = []
+_read: OrderedDict[str, tuple[str, float, tuple[tuple[str, float, float], ...]]] = OrderedDict()
+
+
+@dataclass(frozen=True)
+class Line:
+    """Words that stand together on one line.
+
+    Attributes:
+        words: as they were read.
+        rects: where each stands, in image pixels.
+        confidence: how sure the recogniser is, 0 to 1.
+    """
+
+    words: tuple[str, ...]
+    rects: tuple[Rect, ...]
+    confidence: float
+
+    @property
+    def text(self) -> str:
+        """Its words with spaces between them."""
+        return " ".join(self.words)
+
+    @property
+    def rect(self) -> Rect:
+        """Around all of its words."""
+        return union(*self.rects)
+
+
+def read_lines(rgb: np.ndarray) -> tuple[Line, ...]:
+    """Read the lines of a screenshot (height, width, 3), uint8, from top to bottom.
+
+    Lines whose pixels were read before come from memory, so that a screen that changes little is read quickly.
+
+    Raises:
+        ToolFailed: if RapidOCR is not installed.
+    """
+    import cv2
+
+    bgr = np.ascontiguousarray(rgb[:, :, ::-1])
+    height, width = bgr.shape[:2]
+    with _lock:
+        engine = _load()
+        small = cv2.resize(bgr, None, fx=DETECT_SCALE, fy=DETECT_SCALE, interpolation=cv2.INTER_AREA)
+        found = engine(small, use_det=True, use_rec=False).boxes
+        rects = [] if found is None else [_rect(corners, width, height) for corners in np.asarray(found)]
+        places = {rect: bgr[int(rect.top) : int(rect.bottom), int(rect.left) : int(rect.right)] for rect in rects}
+        named = {rect: region_hash(crop) for rect, crop in places.items() if crop.size}
+        new = {name: places[rect] for rect, name in named.items() if name not in _read}
+        with ThreadPoolExecutor(N_THREADS) as pool:
+            _read.update(zip(new, pool.map(lambda crop: _recognise(engine, crop), new.values()), strict=True))
+        lines = [line for rect, name in named.items() for line in _lines(rect, *_read[name])]
+        for name in named.values():
+            _read.move_to_end(name)
+        while len(_read) > KEPT_LINES:
+            _read.popitem(last=False)
+    return tuple(sorted(lines, key=lambda line: (line.rect.top, line.rect.left)))
+
+
+def _load() -> Any:
+    if not _engines:
+        try:
+            from rapidocr import RapidOCR
+        except ImportError as error:
+            raise ToolFailed(
+                f"words cannot be read, since RapidOCR is missing: {error}.",
+                remedy="Run: pip install --no-deps rapidocr",
+            ) from error
+        _engines.append(
+            RapidOCR(
+                params={
+                    "Global.log_level": "error",
+                    "Global.use_cls": False,
+                    "Global.return_word_box": True,
+                    "Det.limit_side_len": 32,
+                    # One line at a time on each of two threads: batches would be padded to their longest line.
+                    "Rec.rec_batch_num": 1,
+                    "Rec.rec_img_shape": [3, 48, 64],
+                    "EngineConfig.onnxruntime.intra_op_num_threads": 1,
+                    "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+                }
+            )
+        )
+    return _engines[0]
+
+
+def _rect(corners: np.ndarray, width: int, height: int) -> Rect:
+    left, top = np.floor(corners.min(axis=0) / DETECT_SCALE)
+    right, bottom = np.ceil(corners.max(axis=0) / DETECT_SCALE)
+    return Rect(
+        left=max(0, left - _PAD_PX), top=max(0, top), right=min(width, right + _PAD_PX), bottom=min(height, bottom)
+    )
+
+
+def _recognise(engine: Any, crop: np.ndarray) -> tuple[str, float, tuple[tuple[str, float, float], ...]]:
+    """The text of a line, its confidence, and each word with the shares of the width where it begins and ends."""
+    height, width = crop.shape[:2]
+    found = engine.recognize_txt([crop])
+    text, confidence = found.txts[0].strip(), float(found.scores[0])
+    if not text or confidence < MIN_CONFIDENCE:
+        return "", confidence, ()
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    boxes = engine.calc_word_boxes([crop], corners[None], found)
+    words = []
+    for word, _, box in boxes[0] if boxes else ():
+        across = np.asarray(box)[:, 0] / width
+        words.append((word, float(across.min()), float(across.max())))
+    if not words or "".join(word for word, *_ in words) != text.replace(" ", ""):
+        words = _even(text)
+    return text, confidence, tuple(words)
+
+
+def _even(text: str) -> list[tuple[str, float, float]]:
+    """Words with places by counting characters, for lines whose words the recogniser cannot place."""
+    words, at = [], 0
+    for word in text.split(" "):
+        words.append((word, at / len(text), (at + len(word)) / len(text)))
+        at += len(word) + 1
+    return [word for word in words if word[0]]
+
+
+def _lines(rect: Rect, text: str, confidence: float, words: tuple[tuple[str, float, float], ...]) -> list[Line]:
+    """The lines that a detected line holds: more than one where its words stand far apart."""
+    if not text:
+        return []
+    inset = min(rect.height * 0.12, 3.0)
+    placed = [
+        (
+            word,
+            Rect(
+                left=rect.left + start * rect.width,
+                top=rect.top + inset,
+                right=rect.left + max(end, start + 1e-3) * rect.width,
+                bottom=rect.bottom - inset,
+            ),
+        )
+        for word, start, end in words
+    ]
+    parts: list[list[tuple[str, Rect]]] = []
+    for word, place in placed:
+        if parts and place.left - parts[-1][-1][1].right < SPLIT * rect.height:
+            parts[-1].append((word, place))
+        else:
+            parts.append([(word, place)])
+    return [Line(tuple(word for word, _ in part), tuple(place for _, place in part), confidence) for part in parts]

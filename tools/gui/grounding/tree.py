@@ -1,0 +1,130 @@
+"""Items of an accessibility tree: exact bounds, roles and names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tools.gui.grounding.geometry import contains
+from tools.gui.grounding.items import Item, Name
+from tools.gui.types import Node, Rect
+
+ROLES: dict[str, str] = {
+    **dict.fromkeys(
+        ("textbox", "searchbox", "spinbutton", "entry", "textfield", "Date", "InputTime", "password text"), "field"
+    ),
+    **dict.fromkeys(
+        ("combobox", "listbox", "ComboBoxMenuButton", "PopUpButton", "combo box", "MenuListPopup"), "dropdown"
+    ),
+    **dict.fromkeys(
+        ("button", "push button", "DisclosureTriangle", "ToggleButton", "togglebutton", "toggle button"), "button"
+    ),
+    **dict.fromkeys(("checkbox", "check box", "menuitemcheckbox", "check menu item"), "checkbox"),
+    **dict.fromkeys(("radio", "radio button", "menuitemradio", "radio menu item"), "radio"),
+    **dict.fromkeys(("row", "listitem", "option", "treeitem", "table row", "list item", "tree item"), "row"),
+    **dict.fromkeys(("dialog", "alertdialog", "alert"), "dialog"),
+    **dict.fromkeys(("menu", "menubar"), "menu"),
+    **dict.fromkeys(("menuitem", "menu item"), "menuitem"),
+    **dict.fromkeys(("tab", "page tab"), "tab"),
+    **dict.fromkeys(("img", "image", "canvas", "graphics-document"), "image"),
+    **dict.fromkeys(("columnheader", "column header", "table column header"), "column"),
+    **dict.fromkeys(
+        ("region", "group", "form", "list", "table", "grid", "complementary", "navigation", "main"), "section"
+    ),
+    **dict.fromkeys(
+        ("article", "search", "banner", "contentinfo", "panel", "toolbar", "tabpanel", "application"), "section"
+    ),
+    **dict.fromkeys(
+        ("text", "label", "paragraph", "strong", "emphasis", "status", "cell", "gridcell", "mark", "term"), "text"
+    ),
+    "link": "link",
+    "switch": "switch",
+    "slider": "slider",
+    "heading": "heading",
+    "document": "document",
+}
+"""Roles of ARIA, and of AT-SPI where they differ, as the kinds that instructions speak of."""
+_TAKE_NAMES = frozenset({"row", "dialog", "section", "link", "button", "tab", "menuitem"})
+_MOST_WORDS = 60
+
+
+def tree_items(nodes: Sequence[Node]) -> list[Item]:
+    """Items for the nodes of a tree, those behind a dialog marked so."""
+    dialog = next(
+        (node for node in reversed(nodes) if ROLES.get(node.role) == "dialog" and _holds_controls(nodes, node)), None
+    )
+    inside = {id(node) for node in _below(nodes, dialog)} | {id(dialog)} if dialog else set()
+    items = []
+    for index, node in enumerate(nodes):
+        role = ROLES.get(node.role, "text")
+        if role == "document":
+            continue
+        names = _names(nodes, index, role)
+        if role == "row" and any(ROLES.get(below.role) == "column" for below in _below(nodes, node, index)):
+            role = "section"
+        if not names and role == "text":
+            continue
+        front = not dialog or id(node) in inside or not _behind(node, dialog)
+        items.append(Item(node.rect, role, names, "tree", front=front))
+    return items
+
+
+def _names(nodes: Sequence[Node], index: int, role: str) -> tuple[Name, ...]:
+    node, names = nodes[index], []
+    if node.name:
+        names.append(Name(tuple(node.name.split())))
+    if node.value and node.value != node.name:
+        names.append(Name(tuple(node.value.split()), 0.85))
+    if role in _TAKE_NAMES:
+        texts = [below.name for below in _below(nodes, node, index) if below.role in ("text", "heading") and below.name]
+        words = tuple(word for text in dict.fromkeys(texts) for word in text.split())[:_MOST_WORDS]
+        if words and " ".join(words) != node.name:
+            names.append(Name(words, 0.9))
+        # What stands first names a row or a section: a patient's name, a heading.
+        if texts and texts[0] != node.name:
+            names.append(Name(tuple(texts[0].split()), 0.93))
+    return tuple(names)
+
+
+def _below(nodes: Sequence[Node], node: Node, index: int | None = None) -> list[Node]:
+    """The nodes under one."""
+    start = index if index is not None else next(at for at, other in enumerate(nodes) if other is node)
+    end = start + 1
+    while end < len(nodes) and nodes[end].depth > node.depth:
+        end += 1
+    return list(nodes[start + 1 : end])
+
+
+def _holds_controls(nodes: Sequence[Node], dialog: Node) -> bool:
+    """Whether it can be answered: one that only tells something blocks nothing."""
+    below = _below(nodes, dialog)
+    return "modal" in dialog.states or any(ROLES.get(node.role) in ("button", "link") for node in below)
+
+
+def _behind(node: Node, dialog: Node) -> bool:
+    """Whether a node cannot be reached while a dialog is open; all but what is drawn in it."""
+    return not contains(dialog.rect, node.rect) or node.rect.area >= dialog.rect.area
+
+
+def labelled_fields(items: Sequence[Item]) -> list[Item]:
+    """Fields that the tree gives no name, named by the text beside or above them."""
+    texts = [item for item in items if item.role in ("text", "heading") and item.names]
+    named = []
+    for item in items:
+        if item.role in ("field", "dropdown", "checkbox", "radio", "switch", "slider") and not item.names:
+            label = _label_of(item.rect, texts)
+            item = Item(item.rect, item.role, label, item.layer, item.point, item.front, item.sure)
+        named.append(item)
+    return named
+
+
+def _label_of(rect: Rect, texts: Sequence[Item]) -> tuple[Name, ...]:
+    best: float = 160.0
+    name: tuple[Name, ...] = ()
+    for text in texts:
+        beside = abs(text.rect.center.y_px - rect.center.y_px) < 0.6 * max(rect.height, text.rect.height)
+        gap = rect.left - text.rect.right if text.rect.right <= rect.left + 4 else text.rect.left - rect.right
+        above = 0 <= rect.top - text.rect.bottom + 4 < 30 and abs(text.rect.left - rect.left) < 24
+        distance = gap if beside and gap > -8 else rect.top - text.rect.bottom + 10 if above else 1e9
+        if distance < best:
+            best, name = distance, (Name(text.names[0].words, 0.95, label=True),)
+    return name
