@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from agent.gui.audit_commands import audit_app, stop
 from agent.gui.commands import gui_app
 from agent.terminal import make_console, safe
 from tools.errors import AttendError, ConfigError
@@ -22,6 +23,8 @@ from tools.errors import AttendError, ConfigError
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 memory_app = typer.Typer(no_args_is_help=True, help="What the memory keeps.")
 app.add_typer(memory_app, name="memory")
+app.add_typer(audit_app, name="audit")
+app.command()(stop)
 app.add_typer(gui_app, name="gui")
 
 Source = Annotated[

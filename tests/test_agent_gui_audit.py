@@ -1,0 +1,89 @@
+"""The verbs `attend audit` and `attend stop`, run as a person or a script runs them."""
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from evals.bench.redteam_desk import CONTROLS, Page, SimulatedDesk
+from tools.errors import Stopped
+from tools.gui.guard.audit import AuditLog
+from tools.gui.guard.stop import KillSwitch, watching
+from tools.gui.types import TypeText
+
+ATTEND = [sys.executable, "-c", "from agent.cli import main; main()"]
+ROOT = Path(__file__).parent.parent
+
+
+def attend(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*ATTEND, *map(str, arguments)], capture_output=True, text=True, cwd=ROOT, timeout=120, env=None
+    )
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> AuditLog:
+    log = AuditLog(tmp_path / "audit.jsonl")
+    log.append("act", {"action": {"kind": "click"}, "target": {"label": "Jane Doe"}})
+    log.append("outcome", {"outcome": "verified"})
+    return log
+
+
+def test_a_file_that_holds(log: AuditLog) -> None:
+    run = attend("audit", "verify", log.path)
+    assert (run.returncode, f"2 entries, last hash {log.head}" in run.stdout) == (0, True)
+    run = attend("audit", "verify", log.path, "--json", "--entries", 2, "--head", log.head)
+    assert json.loads(run.stdout) == {"holds": True, "entries": 2, "head": log.head, "problem": "", "line": 0}
+
+
+def test_a_file_that_was_changed(log: AuditLog) -> None:
+    log.path.write_bytes(log.path.read_bytes().replace(b"Jane", b"Jone"))
+    run = attend("audit", "verify", log.path)
+    assert run.returncode == 1
+    assert "does not hold  line 1" in run.stdout
+    assert attend("audit", "verify", log.path, "--entries", 5).returncode == 1
+
+
+def test_a_file_that_is_missing(tmp_path: Path) -> None:
+    run = attend("audit", "verify", tmp_path / "none.jsonl")
+    assert (run.returncode, "cannot be read" in run.stderr, "Traceback" in run.stderr) == (1, True, False)
+
+
+def test_the_page_is_written_beside_the_file(log: AuditLog) -> None:
+    run = attend("audit", "report", log.path, "--known", "Jane Doe", "--json")
+    told = json.loads(run.stdout)
+    assert told["entries"] == 2
+    page = Path(told["html"]).read_text("utf-8")
+    assert "Jane" not in page
+    assert "[KNOWN]" in page
+
+
+def test_stop_reaches_another_process_in_the_middle_of_typing(tmp_path: Path) -> None:
+    switch = KillSwitch(tmp_path)
+    desk = SimulatedDesk(Page(CONTROLS), switch, key_s=0.005)
+    begun = threading.Event()
+    desk.on_key = lambda key: begun.set()
+    stopped: list[subprocess.CompletedProcess[str]] = []
+
+    def person() -> None:
+        begun.wait()
+        stopped.append(attend("stop", "--folder", tmp_path))
+
+    thread = threading.Thread(target=person)
+    thread.start()
+    text = "long " * 2000
+    with watching(switch, desk.release), pytest.raises(Stopped, match="attend stop"):
+        desk.perform(TypeText(point=desk.page.control("Note").rect.center, text=text))
+    thread.join()
+    assert stopped[0].returncode == 0
+    assert 0 < len(desk.typed["Note"]) < len(text)
+    assert desk.held == set()
+    # It stays stopped, for new processes too, until a person clears it.
+    with pytest.raises(Stopped):
+        KillSwitch(tmp_path).check()
+    assert json.loads(attend("stop", "--clear", "--folder", tmp_path, "--json").stdout)["stopped"] is False
+    KillSwitch(tmp_path).check()
+    assert "nothing was stopped" in attend("stop", "--clear", "--folder", tmp_path).stdout
