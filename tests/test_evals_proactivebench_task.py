@@ -519,6 +519,7 @@ def test_a_damaged_image_fails_its_sample_alone(tmp_path: Path, data: Path) -> N
         ({"mode": "open", "judge": "embedded", "scoring": "robust", "judge_swap": False}, "judge_swap"),
         ({"turns": "single", "history": True}, "no history"),
         ({"examples": 1}, "--set datasets=ROD,MVP-N"),
+        ({"examples": 1, "datasets": "ROD", "act": "tool"}, "from the whole list"),
         ({"view": "reference", "act": "tool"}, "needs no help"),
         ({"datasets": "ROD,ROAD"}, "no data set 'ROAD'"),
         ({"datasets": ""}, "no data set ''"),

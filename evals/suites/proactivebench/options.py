@@ -83,6 +83,8 @@ class Options(BaseModel):
             raise ValueError("a single turn has no history")
         if self.examples and (self.view != "first" or set(self.datasets) - set(EXAMPLED)):
             raise ValueError("there are examples for the first view of ROD and MVP-N only: --set datasets=ROD,MVP-N")
+        if self.examples and self.act == "tool":
+            raise ValueError("examples are answered from the whole list: they do not go with act 'tool'")
         if self.view == "reference" and self.act != "text":
             raise ValueError("the reference needs no help: view 'reference' goes with act 'text'")
         if mask_credentials(self.judge) != self.judge:
