@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -35,11 +37,7 @@ class SuiteJudge:
         self.spec = spec
         # The judge has threads of its own: those of the event loop drive the model under test.
         self._threads = ThreadPoolExecutor(AT_ONCE, "judge")
-        self._lock = Lock()
-        self._own = (
-            None if folder else tempfile.TemporaryDirectory(prefix="attend-verdicts-", ignore_cleanup_errors=True)
-        )
-        self._folder = Path(self._own.name) if self._own else folder
+        self._lock, self._folder = Lock(), folder
         self._opened: tuple[VerdictCache, MLLM] | None = None
 
     async def rate(self, ask: Callable[[VerdictCache, MLLM], _Said]) -> _Said:
@@ -56,9 +54,16 @@ class SuiteJudge:
             if self._opened is None:
                 model = load_mllm(self.spec)
                 model.preflight()
-                assert self._folder is not None
-                self._opened = VerdictCache(self._folder / FILE_NAME), model
+                folder = self._folder or own_folder(self, "attend-verdicts-")
+                self._opened = VerdictCache(folder / FILE_NAME), model
         return self._opened
+
+
+def own_folder(owner: object, prefix: str) -> Path:
+    """A temporary folder that is removed with its owner, or when the process ends."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def tally(verdicts: Iterable[Verdict[Any]]) -> dict[str, JsonValue]:

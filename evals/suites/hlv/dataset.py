@@ -276,7 +276,7 @@ def _parquet(file: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
     try:
         from pyarrow import ArrowException, parquet
     except ModuleNotFoundError as error:
-        remedy = "Run `pip install pyarrow`, or save the table as annotations.csv beside it."
+        remedy = "Run `pip install -e '.[evals]'`, or save the table as annotations.csv."
         raise ConfigError(f"reading {file.name!r} needs the package pyarrow.", remedy=remedy) from error
     try:
         yield from enumerate(parquet.read_table(file).to_pylist(), start=1)

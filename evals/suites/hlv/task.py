@@ -43,6 +43,8 @@ PROMPT = (
     'Reply with one JSON object and nothing else: {{"answers": [{{"question": {first}, "answer": "yes" or "no", '
     '"comment": the reason in a few words}}, and so on for all questions, by their names]}}'
 )
+MAX_TOKENS = 5_000
+"""Of a reply, as the authors have it."""
 SIDE_PX = 640
 """The longer side of a video's frames; our choice."""
 _THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL | re.IGNORECASE)
@@ -90,6 +92,7 @@ def _sample(item: Item, held: Labelled, options: Options) -> Sample:
         cluster=item.cluster,
         prompt=(*map(Picture, item.pictures), prompt),
         source=str(item.video or ""),
+        max_tokens=MAX_TOKENS,
         reference=", ".join(f"{name} {sum(held)} of {len(held)}" for name, held in item.labels.items()),
         slices={"annotators": annotators, **item.slices},
         fields={"labels": item.labels, "options": options},

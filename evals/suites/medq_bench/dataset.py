@@ -177,8 +177,11 @@ def _row(file: Path, line: int, row: Mapping[str, str], part: Part, images: Mapp
 
 
 def _letter(answer: str, options: Mapping[str, str]) -> str:
-    """The letter of an answer that is a letter, or a number from 0."""
+    """The letter of an answer that is a letter, a number from 0, or the text of an option."""
+    texts = [letter for letter, text in options.items() if text.casefold() == answer.casefold()]
     letter = LETTERS[int(answer)] if re.fullmatch("[0-3]", answer) else answer.upper()
+    if letter not in options and len(texts) == 1:
+        return texts[0]
     if letter not in options:
         raise _Broken("answer", f"{answer!r} is none of the options {', '.join(options)}.")
     return letter

@@ -6,7 +6,6 @@ import asyncio
 import contextvars
 import hashlib
 import io
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from agent.narrative.answering import NarrativeAnswer, answer_question, search
 from agent.narrative.asking import Asker
 from agent.narrative.commands import BuildOptions, build_narrative, built_source, open_store
 from evals.engine.suite import Message, Respond
+from evals.suites.judges import own_folder
 from evals.suites.na_vqa.evidence import told_spans
 from evals.suites.na_vqa.scorer import Span
 from tools.errors import ModelError
@@ -61,9 +61,7 @@ class Films:
     """
 
     def __init__(self, folder: Path | None, builder: str) -> None:
-        self.builder = builder
-        self._own = None if folder else tempfile.TemporaryDirectory(prefix="attend-films-", ignore_cleanup_errors=True)
-        self._folder = Path(self._own.name) if self._own else folder
+        self.builder, self._folder = builder, folder
         self._lock = Lock()
         self._films: dict[Path, Lock] = {}
         self._built: set[Path] = set()
@@ -94,12 +92,12 @@ class Films:
 
     def _built_of(self, path: Path) -> Config:
         """The settings with which the memory of a film is opened, once it is built."""
-        assert self._folder is not None
         whole = path.resolve()
+        with self._lock:
+            self._folder = self._folder or own_folder(self, "attend-films-")
+            film = self._films.setdefault(whole, Lock())
         place = self._folder / f"{path.stem}-{hashlib.sha256(str(whole).encode()).hexdigest()[:8]}"
         config = Config(model=self.builder, folder=place)
-        with self._lock:
-            film = self._films.setdefault(whole, Lock())
         with film:
             if whole not in self._built:
                 place.mkdir(parents=True, exist_ok=True)
