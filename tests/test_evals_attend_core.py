@@ -161,6 +161,8 @@ TIME = Expected("time", span_s=(60.0, 80.0), tolerance_s=1.0, guesses=("1:00",))
         (COUNT, "1, 2, 3, 4", None),
         (COUNT, "There are 3 of them, 2 being red.", True),
         (COUNT, "I cannot count them.", False),
+        (Expected("number", "417"), 'It says "Lot417" [0:02].', True),
+        (Expected("number", "417"), 'It says "Lot417", "Lot 290".', None),
         (WORD, 'It says "Low  fuel" [0:03].', True),
         (WORD, "It says FUEL.", False),
         (WORD, 'It says "LOW FUEL", "OPEN".', False),

@@ -21,7 +21,11 @@ _NUMBER_WORDS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen twenty"
 ).split()
-_NUMBER = re.compile(rf"(?<![\w.,])\d+(?:[.,]\d+)?(?![\w%]|[.,]\d)|\b(?:{'|'.join(_NUMBER_WORDS)})\b", re.IGNORECASE)
+# A number of three digits may stick to a word, as when `Lot 417` is read without its space.
+_NUMBER = re.compile(
+    rf"(?<![\w.,])\d+(?:[.,]\d+)?(?![\w%]|[.,]\d)|(?<=[a-z])\d{{3}}(?!\w)|\b(?:{'|'.join(_NUMBER_WORDS)})\b",
+    re.IGNORECASE,
+)
 _SECONDS = re.compile(
     r"(?<![\w.:])(\d+(?:\.\d+)?) ?(?:s|sec|secs|seconds?)\b|\bseconds? (\d+(?:\.\d+)?)\b", re.IGNORECASE
 )
@@ -34,7 +38,7 @@ _BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
 _ANSWER = re.compile(r"\banswer(?: is|:| =)+:?\s*(.+)", re.IGNORECASE | re.DOTALL)
 _SO = re.compile(r"\b(?:so|therefore|thus|hence|altogether|in total|in all)\b,?\s*(.+)", re.IGNORECASE | re.DOTALL)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
-_CLAUSE = re.compile(r"[;:]\s|\s[-–—(]|,\s(?!\d+(?:,|\s*$))")
+_CLAUSE = re.compile(r"[;:]\s|\s[-–—(]|,\s(?=[a-z]|\d+ [a-z])")
 _CANNOT = re.compile(
     r"\b(?:can ?not|can['’]?t|could ?n['’]?t|could not|unable to|do ?n['’]?t know|do not know|not sure|impossible)\b",
     re.IGNORECASE,

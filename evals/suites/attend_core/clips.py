@@ -9,7 +9,17 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from evals.suites.attend_core.answers import Expected
-from evals.suites.attend_core.drawing import COLOURS, NATURAL, SHAPES, Thing, blank, natural, with_text, with_things
+from evals.suites.attend_core.drawing import (
+    COLOURS,
+    NATURAL,
+    PLATES,
+    SHAPES,
+    Thing,
+    blank,
+    natural,
+    with_text,
+    with_things,
+)
 from evals.suites.attend_core.items import WORDS, Item, balanced, choose, counted, written
 from evals.suites.attend_core.media import Film
 from evals.suites.attend_core.pictures import things_at
@@ -178,7 +188,7 @@ def _tale(shown: Sequence[str], style: int, number: int) -> Image:
     value = shown[number // HELD]
     if value in NATURAL:
         return natural(value, SIZE_PX)
-    ink, back = (("#181818", "#fbfbf7"), ("#f6f6f6", "#1f4f8f"), ("#5a1010", "#f3d77a"))[style % 3]
+    ink, back = PLATES[style % len(PLATES)]
     return with_text(blank(style + number // HELD, SIZE_PX), value, 0.5, 0.5, 44, ink, back)
 
 

@@ -23,13 +23,15 @@ COLOURS = {
 }  # fmt: skip
 SHAPES = ("circle", "square", "triangle", "star", "cross")
 GROUNDS = ("#f3efe6", "#e4ebf0", "#e9e4ee", "#e6eee2", "#f1e6dc")
+PLATES = (("#181818", "#fbfbf7"), ("#f6f6f6", "#1f4f8f"), ("#5a1010", "#f3d77a"))
+"""Colours of writing and of the plate that it stands on."""
 PLACES = ("upper left", "upper middle", "upper right", "lower left", "lower middle", "lower right")
 NATURAL = {
     "cat": "a cat", "coffee": "a cup of coffee", "rocket": "a rocket", "astronaut": "an astronaut",
-    "cameraman": "a man with a camera", "coins": "coins", "moon": "craters of the moon", "clock": "a clock",
+    "cameraman": "a man with a camera", "coins": "coins", "moon": "craters of the moon",
     "palace": "a palace", "flower": "a flower",
 }  # fmt: skip
-"""Pictures of `evals/bench/vision_set`, and what each shows."""
+"""Pictures of `evals/bench/vision_set`, and what each shows; its clock, in motion, is nothing that people could name."""
 
 Fault = Literal["blurred", "dark", "burnt out", "covered", "cut off"]
 FAULTS: tuple[Fault, ...] = ("blurred", "dark", "burnt out", "covered", "cut off")

@@ -11,6 +11,7 @@ from evals.suites.attend_core.drawing import (
     COLOURS,
     NATURAL,
     PLACES,
+    PLATES,
     SHAPES,
     Thing,
     blank,
@@ -26,7 +27,7 @@ from evals.suites.attend_core.scorer import Case
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SCENES, BOARDS, RECEIPTS, SIGNS = 12, 8, 7, 12
+SCENES, BOARDS, RECEIPTS, SIGNS = 12, 8, 7, 10
 
 
 def things_at(rng: Random, count: int) -> list[Thing]:
@@ -112,6 +113,13 @@ def _sizes(rng: Random) -> Iterator[Item]:
 
 def reading(rng: Random) -> Iterator[Item]:
     """Signs, boards of departures, and receipts: one line, the right line of several, and what follows from two."""
+    behind = balanced(rng, list(NATURAL), SIGNS)
+    for number, name in enumerate(behind):
+        value = " ".join(rng.sample(WORDS, 2))
+        media = Still(f"sign-{number:02}", partial(one_sign, value, name, number))
+        guesses = [" ".join(rng.sample(WORDS, 2)) for _ in range(5)]
+        case = Case("plain", written(value, (), [*guesses, value]))
+        yield Item(media, "read", "sign", ("What does the sign say?",), case, value)
     words = rng.sample(WORDS, 2 * SIGNS)
     for number in range(SIGNS):
         upper, lower = words[2 * number : 2 * number + 2]
@@ -119,16 +127,22 @@ def reading(rng: Random) -> Iterator[Item]:
         question = f"Two signs hang one above the other. Which word is on the {'upper' if first else 'lower'} one?"
         value, other = (upper, lower) if first else (lower, upper)
         media = Still(f"signs-{number:02}", partial(two_signs, upper, lower, number))
-        yield Item(media, "read", "sign", (question,), Case("plain", written(value, [other], WORDS)), value)
+        yield Item(media, "read", "one of two", (question,), Case("plain", written(value, [other], WORDS)), value)
     for number in range(BOARDS):
         yield from _board(rng, number)
     for number in range(RECEIPTS):
         yield from _receipt(rng, number)
 
 
+def one_sign(words: str, name: str, style: int) -> Image:
+    """A plate with words before a natural picture."""
+    ink, back = PLATES[style % len(PLATES)]
+    return with_text(natural(name), words, 0.5, 0.3 + 0.1 * (style % 5), 30, ink, back)
+
+
 def two_signs(upper: str, lower: str, ground: int) -> Image:
     """Two plates with a word each."""
-    ink, back = (("#181818", "#fbfbf7"), ("#f6f6f6", "#1f4f8f"), ("#5a1010", "#f3d77a"))[ground % 3]
+    ink, back = PLATES[ground % len(PLATES)]
     x = 0.3 + 0.1 * (ground % 5)
     image = with_text(blank(ground), upper, x, 0.28, 44, ink, back)
     return with_text(image, lower, 1 - x, 0.7, 44, ink, back)
@@ -181,4 +195,5 @@ def _receipt(rng: Random, number: int) -> Iterator[Item]:
 
 def receipt(rows: list[tuple[str, str]], style: int) -> Image:
     """A receipt: goods and prices."""
-    return with_table(blank(style + 1), [("RECEIPT", "EUR"), *rows], (0.2, 0.66), "#202020", "#fdfdf9")
+    paper = ("#fdfdf9", "#f1e8d2", "#dfe1dd")[style % 3]
+    return with_table(blank(style + 1), [("RECEIPT", "EUR"), *rows], (0.2, 0.66), "#202020", paper)
