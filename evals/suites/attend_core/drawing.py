@@ -31,7 +31,7 @@ NATURAL = {
     "cameraman": "a man with a camera", "coins": "coins", "moon": "craters of the moon",
     "palace": "a palace", "flower": "a flower",
 }  # fmt: skip
-"""Pictures of `evals/bench/vision_set`, and what each shows; its clock, in motion, is nothing that people could name."""
+"""Pictures of `evals/bench/vision_set`, and what each shows. Nobody could name its clock, which is in motion."""
 
 Fault = Literal["blurred", "dark", "burnt out", "covered", "cut off"]
 FAULTS: tuple[Fault, ...] = ("blurred", "dark", "burnt out", "covered", "cut off")
