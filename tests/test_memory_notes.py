@@ -128,9 +128,23 @@ def test_no_file_of_an_index_that_was_made_anew_is_left_open(tmp_path: Path) -> 
     for _ in range(2):
         index.rebuild()
         index.query(np.ones(4, np.float32), 2)
+    assert not [name for name in open_files(tmp_path) if name.endswith("(deleted)")]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are listed by Linux only")
+def test_closed_notes_leave_no_file_open(tmp_path: Path) -> None:
+    with Notes(tmp_path, "a", embed=meaning) as made:
+        made.add(1.0, ID, "label", "espresso")
+        assert made.search("a coffee", 1)
+        assert open_files(tmp_path)
+    assert open_files(tmp_path) == []
+
+
+def open_files(folder: Path) -> list[str]:
+    """The files below a folder that this process holds open."""
     links = [entry for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
     opened = [str(link.readlink()) for link in links if link.is_symlink()]
-    assert not [name for name in opened if name.startswith(str(tmp_path)) and name.endswith("(deleted)")]
+    return [name for name in opened if name.startswith(str(folder))]
 
 
 def test_the_oldest_notes_leave_when_there_are_too_many(empty: Notes, monkeypatch: pytest.MonkeyPatch) -> None:

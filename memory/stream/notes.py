@@ -221,7 +221,9 @@ class Notes:
             return int(found.fetchone()[0])
 
     def close(self) -> None:
-        """Close the file. May be called twice."""
+        """Close the file and the index. May be called twice."""
+        if self._index is not None:
+            self._index.close()
         with self._lock:
             self._database.close()
 
