@@ -26,7 +26,7 @@ from agent.mllm.protocol import MLLM
 from agent.structured import MalformedAnswer, ask_json
 from agent.well_formed import well_formed
 from tools.base import untrusted
-from tools.errors import ConfigError, ModelError, StoreError
+from tools.errors import AttendError, ConfigError, ModelError, StoreError
 
 MAX_TOKENS = 2_048
 """Of a judge's answer; our choice, so that one that thinks first has room to."""
@@ -36,6 +36,10 @@ _Schema = TypeVar("_Schema", bound=BaseModel)
 Failure = Literal["", "malformed", "outage"]
 """Why there is no verdict: the judge answered twice, and something else; or it failed or could not be reached."""
 Choice = Literal["first", "second", "tie"]
+
+
+class JudgeOutage(AttendError):
+    """A judge could not be loaded or reached, so that what it was to judge has to wait for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,11 @@ SHARD = 1_000
 choice bounds both."""
 
 OUTAGE = 8
-"""The model has failed for good when it fails this often in a row; our choice."""
+"""The model, or a judge, has failed for good when it fails this often in a row; our choice."""
+
+GONE = ("model", "judge")
+"""Failures of an attempt that a later one need not have: it is made again when a run is gone on with. A verdict that
+cannot be read is no failure of the attempt, and stays."""
 
 LOCAL, REMOTE = 2, 16
 """Attempts at once where the model is on this machine, and where it is not; our choice."""
@@ -119,7 +123,7 @@ def run_suite(
 def resume_run(
     folder: Path, config: Config, progress: Progress, *, spec: str = "", in_flight: int | None = None
 ) -> Run:
-    """Go on with a run that was stopped; what is finished is kept, and where the model failed it is asked again.
+    """Go on with a run that was stopped; what is finished is kept; where the model or a judge failed it is asked again.
 
     Args:
         folder: of the run.
@@ -204,7 +208,7 @@ def _go_on(
             Work(sample, epoch)
             for epoch in range(1, options.attempts + 1)
             for sample in prepared.samples
-            if (found := made.get((sample.task or suite.name, sample.id, epoch))) is None or found.failure == "model"
+            if (found := made.get((sample.task or suite.name, sample.id, epoch))) is None or found.failure in GONE
         ]
         count, outage = total - len(left), 0
         with Journal(folder / TRANSCRIPTS) as journal:
@@ -221,10 +225,10 @@ def _go_on(
                 made[transcript.task, transcript.id, transcript.epoch] = transcript
                 count += 1
                 progress(count, total)
-                outage = outage + 1 if transcript.failure == "model" else 0
+                outage = outage + 1 if transcript.failure in GONE else 0
                 if outage >= OUTAGE:
                     raise ModelError(
-                        f"the model failed {outage} times in a row: {transcript.problem}",
+                        f"the {transcript.failure} failed {outage} times in a row: {transcript.problem}",
                         remedy=f"Mend that and go on with `attend eval resume {folder}`; what is finished is kept.",
                     )
                 return transcript

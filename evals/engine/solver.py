@@ -45,6 +45,7 @@ from evals.engine.suite import (
     ToolUse,
     Transcript,
 )
+from evals.judge import JudgeOutage
 from evals.results import Failure
 from tools.ask_user import NEEDS_NEW_FRAME
 from tools.errors import AttendError, MediaError, ModelError
@@ -123,6 +124,8 @@ async def attempt(
             await _put(suite, sample, observed, trace, settings, Random(seed), course)
     except ModelError as error:
         failure, problem = "model", str(error)
+    except JudgeOutage as error:
+        failure, problem = "judge", str(error)
     except (DataError, MediaError) as error:
         failure, problem = "data", str(error)
     except (TimeoutError, GraphRecursionError) as error:
@@ -151,6 +154,7 @@ async def play(suite: Suite, sample: Sample, epoch: int, player: Player, seed: i
     """Put a sample of a suite with a dialogue to a baseline in the model's place; no picture is read."""
     assert not isinstance(suite.solve, str)
     course, problem = _Course(), ""
+    failure: Failure = ""
 
     async def respond(
         messages: Sequence[Message], *, max_tokens: int | None = None, tools: Sequence[Tool] = ()
@@ -161,15 +165,17 @@ async def play(suite: Suite, sample: Sample, epoch: int, player: Player, seed: i
 
     try:
         course.outcome = dict(await suite.solve(sample, respond, Random(attempt_seed(seed, sample, epoch))))
+    except JudgeOutage as error:
+        failure, problem = "judge", str(error)
     except (DataError, MediaError) as error:
-        problem = str(error)
+        failure, problem = "data", str(error)
     return Transcript(
         task=sample.task or suite.name,
         id=sample.id,
         epoch=epoch,
         answers=tuple(course.answers),
         outcome=course.outcome,
-        failure="data" if problem else "",
+        failure=failure,
         problem=problem,
     )
 

@@ -16,7 +16,8 @@ from pydantic import JsonValue
 
 from agent.mllm import load_mllm
 from agent.mllm.protocol import MLLM
-from evals.judge import Verdict, VerdictCache, count
+from evals.judge import JudgeOutage, Verdict, VerdictCache, count
+from tools.errors import ModelError
 
 AT_ONCE = 8
 """Verdicts that are waited for at once; our choice."""
@@ -44,7 +45,7 @@ class SuiteJudge:
         """Return what `ask` gets from the judge, which it is given with the cache of its verdicts.
 
         Raises:
-            ModelError: if the judge cannot be loaded or reached for the first time.
+            JudgeOutage: if the judge cannot be loaded or reached.
             StoreError: if the verdicts cannot be read or written.
         """
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: ask(*self._open()))
@@ -52,8 +53,11 @@ class SuiteJudge:
     def _open(self) -> tuple[VerdictCache, MLLM]:
         with self._lock:
             if self._opened is None:
-                model = load_mllm(self.spec)
-                model.preflight()
+                try:
+                    model = load_mllm(self.spec)
+                    model.preflight()
+                except ModelError as error:
+                    raise JudgeOutage(f"the judge cannot be used: {error.problem}", remedy=error.remedy) from error
                 folder = self._folder or own_folder(self, "attend-verdicts-")
                 self._opened = VerdictCache(folder / FILE_NAME), model
         return self._opened
@@ -67,16 +71,27 @@ def own_folder(owner: object, prefix: str) -> Path:
 
 
 def tally(verdicts: Iterable[Verdict[Any]]) -> dict[str, JsonValue]:
-    """How some verdicts came about, as a dialogue's outcome keeps it."""
-    counts = count(verdicts)
+    """How some verdicts came about, as a dialogue's outcome keeps it.
+
+    Raises:
+        JudgeOutage: if the judge could not be reached for one of them; what it said of the others is in its cache.
+    """
+    held = list(verdicts)
+    for verdict in held:
+        if verdict.failure == "outage":
+            raise JudgeOutage(f"the judge gave no answer: {verdict.problem}")
+    counts = count(held)
     return {
-        "asked": counts.asked, "judged": counts.judged, "malformed": counts.malformed, "outages": counts.outages,
-        "cached": counts.cached, "calls": counts.calls,
-    }  # fmt: skip
+        "asked": counts.asked,
+        "judged": counts.judged,
+        "malformed": counts.malformed,
+        "cached": counts.cached,
+        "calls": counts.calls,
+    }
 
 
 def added(tallies: Iterable[JsonValue]) -> dict[str, float]:
     """The figures of a run's verdicts, from the tallies of its attempts; none where no judge was asked."""
     held = [one for one in tallies if isinstance(one, dict)]
-    names = {"asked": "judge: asked", "malformed": "judge: unreadable", "outages": "judge: not answered"}
+    names = {"asked": "judge: asked", "malformed": "judge: unreadable"}
     return {shown: float(sum(int(str(one[name])) for one in held)) for name, shown in names.items()} if held else {}

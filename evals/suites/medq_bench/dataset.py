@@ -20,8 +20,9 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -111,10 +112,11 @@ def load(folder: Path | None, split: Split, parts: Sequence[Part]) -> tuple[dict
 def _table(file: Path, part: Part) -> Table:
     held = list(_rows(file, NEEDED[part]))
     images = {row["index"]: row.get("image", "") for _, row in held}
+    decode = cache(_decoded)  # several rows may hold one image
     rows, bad = [], []
     for line, row in held:
         try:
-            rows.append(_row(file, line, row, part, images))
+            rows.append(_row(file, line, row, part, images, decode))
         except _Broken as error:
             bad.append(DataError(error.problem, file=file, line=line, field=error.field, remedy=REMEDY))
     return Table(file, tuple(rows), tuple(bad))
@@ -142,16 +144,19 @@ def _rows(file: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, st
         csv.field_size_limit(limit)
 
 
+_Decode = Callable[[str, str], Picture]
+
+
 class _Broken(Exception):
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(problem)
         self.field, self.problem = field, problem
 
 
-def _row(file: Path, line: int, row: Mapping[str, str], part: Part, images: Mapping[str, str]) -> Row:
+def _row(file: Path, line: int, row: Mapping[str, str], part: Part, images: Mapping[str, str], decode: _Decode) -> Row:
     if not row["index"]:
         raise _Broken("index", "it is empty.")
-    pictures = _pictures(file.parent, row, images)
+    pictures = _pictures(file.parent, row, images, decode)
     wanted = 2 if part == "paired description" else 1
     if len(pictures) != wanted:
         raise _Broken("image", f"there are {len(pictures)} images, not {wanted}.")
@@ -200,17 +205,17 @@ def _asked(row: Mapping[str, str], options: Mapping[str, str]) -> dict[str, str]
     return {"question type": {"how": "how", "what": "what", "which": "what"}.get(first, "other")}
 
 
-def _pictures(folder: Path, row: Mapping[str, str], images: Mapping[str, str]) -> tuple[Picture, ...]:
+def _pictures(folder: Path, row: Mapping[str, str], images: Mapping[str, str], decode: _Decode) -> tuple[Picture, ...]:
     pair = [(name, row[name]) for name in ("image_a", "image_b") if row.get(name)]
     if pair:
-        return tuple(_decoded(name, text) for name, text in pair)
+        return tuple(decode(name, text) for name, text in pair)
     if row.get("image"):
         held = _listed(row["image"])
         if len(held) == 1 and len(held[0]) <= REFERENCE_CHARS:
             if len(other := images.get(held[0], "")) <= REFERENCE_CHARS:
                 raise _Broken("image", f"{held[0]!r} is the index of no row that holds an image.")
             held = _listed(other)
-        return tuple(_decoded("image", text) for text in held)
+        return tuple(decode("image", text) for text in held)
     paths = _listed(row.get("image_path", ""))
     if not paths:
         raise _Broken("image", "there is no image.")
