@@ -65,7 +65,7 @@ def test_stop_reaches_another_process_in_the_middle_of_typing(tmp_path: Path) ->
     switch = KillSwitch(tmp_path)
     desk = SimulatedDesk(Page(CONTROLS), switch, key_s=0.005)
     begun = threading.Event()
-    desk.on_key = lambda key: begun.set()
+    desk.on_key = lambda key: begun.set() if desk.typed["Note"] else None
     stopped: list[subprocess.CompletedProcess[str]] = []
 
     def person() -> None:

@@ -129,7 +129,7 @@ def watching(switch: KillSwitch, release: Callable[[], None], sources: Sequence[
     def watch() -> None:
         while not ended.is_set() and not switch.wait(POLL_S):
             look(switch, sources)
-        if not ended.is_set():
+        if switch.by:
             try:
                 release()
             except AttendError as error:
