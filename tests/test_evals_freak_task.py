@@ -187,7 +187,7 @@ def test_a_verdict_that_cannot_be_read_is_counted_and_in_no_mean(tmp_path: Path)
     assert made["figures"]["accuracy"] == 1.0
     lost = judged(tmp_path, ["correct", "correct"], out="lost")
     assert [one.get("failure", "") for one in lost["results"].values()] == ["", "judge", "judge"]
-    assert lost["figures"]["judge: not answered"] == 2
+    assert lost["figures"]["judge: asked"] == 2
 
 
 def test_an_answer_of_thinking_alone_is_wrong_and_not_judged(tmp_path: Path) -> None:

@@ -405,7 +405,7 @@ def test_verdicts_are_kept_and_an_outage_is_no_verdict(tmp_path: Path) -> None:
     assert again["figures"]["strict agg"] == first["figures"]["strict agg"]
     lost = judged(tmp_path, [[1, 0], [0, 1]], out="lost")
     assert sorted(one.get("failure", "") for one in lost["results"].values()) == ["", "judge"]
-    assert lost["figures"]["judge: not answered"] == 1
+    assert lost["figures"]["judge: asked"] == 2
 
 
 def test_no_answer_is_not_judged(tmp_path: Path) -> None:
@@ -459,6 +459,10 @@ def change(data: Path, dataset: str, line: int, **fields: Any) -> None:
         ("ROD", {"image_template": "{frame}.png"}, "image_template", "no template"),
         ("ROD", {"image_template": "../{image}.png"}, "image_template", "outside the data folder"),
         ("ROD", {"options": ["Hide it.", "I cannot tell."]}, "options", "names 0 actions"),
+        ("ROD", {"options": ["I cannot tell."]}, "options", "none of them asks for anything"),
+        ("ROD", {"num_images": 10**9}, "num_images", "takes 1000000000 answers"),
+        ("QD", {"first_image": 9}, "first_image", "no image 9"),
+        ("COCO", {"direction": "inwards"}, "direction", "no direction of a camera"),
         ("MVP-N", {"valid_images": [1]}, "valid_images", "1 views for 3 images"),
         ("MVP-N", {"valid_images": "gone"}, "valid_images", "lacks valid_images"),
         ("IN-C", {"quality_answer": "Repair it."}, "quality_answer", "none of its options"),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from random import Random
 
 from evals.engine.data import DataError, need_folder, read_json_lines
 from evals.engine.suite import Loaded, Sample
-from evals.suites.proactivebench.environments import Environment, image_paths, observe, start
+from evals.suites.proactivebench.environments import Environment, image_numbers, image_paths, observe, start
 from evals.suites.proactivebench.options import EXAMPLED, Options
 from evals.suites.proactivebench.records import (
+    CIT,
     COCO,
     DATASETS,
     INC,
@@ -27,6 +29,12 @@ from evals.suites.proactivebench.scorer import is_kept
 FILE = "{dataset}_preprocessed.jsonl"
 TEST = "test"
 """The folder of the released data that holds the files and the unpacked archives."""
+
+MOST_STEPS = 100_000
+"""The most answers of an episode that are believed; our choice, since as many images are looked for."""
+
+STEPS = {CIT: "max_steps", COCO: "granularity"}
+"""The field that the answers of an episode depend on, where that is not `num_images`."""
 
 GET_IT = (
     "Get the folder `test` of tdemin16/ProactiveBench and unpack its archives in place, as the suite's README says."
@@ -114,8 +122,8 @@ def _checked(
         raise wrong(error, "quality_answer") from error
     except EntryError as error:
         raise wrong(error, "answer" if record.answer not in record.categories else "valid_images") from error
-    if environment.max_steps < 1:
-        raise DataError(f"an episode takes {environment.max_steps} answers.", file=file, line=line, field="max_steps")
+    for field, problem in _problems(environment, options):
+        raise DataError(problem, file=file, line=line, field=field)
     try:
         names = image_paths(environment)
     except EntryError as error:
@@ -131,6 +139,22 @@ def _checked(
     except (EntryError, OptionError) as error:
         raise wrong(error, "options") from error
     return environment, tuple(folder / name for name in names)
+
+
+def _problems(environment: Environment, options: Options) -> Iterator[tuple[str, str]]:
+    """What an environment cannot be played with: a field, and what is wrong with it."""
+    record = environment.record
+    if not 0 < environment.max_steps <= MOST_STEPS:
+        answers = f"an episode takes {environment.max_steps} answers, and not from 1 to {MOST_STEPS:,}."
+        yield STEPS.get(environment.dataset, "num_images"), answers
+    if not environment.actions:
+        yield "direction", f"{record.direction!r} is no direction of a camera."
+    if options.view == "reference":
+        return
+    if record.first_image not in image_numbers(environment):
+        yield "first_image", f"there is no image {record.first_image}."
+    if not environment.suggestions:
+        yield "options", "none of them asks for anything."
 
 
 def _examples(dataset: str, records: list[Record], options: Options, file: Path) -> list[Record]:

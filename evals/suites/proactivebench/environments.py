@@ -211,8 +211,7 @@ def answer(environment: Environment, state: State, text: str, rng: Random | None
     if after.stopped:
         return after
     moved = _move(environment, after, action)
-    images = IMAGENET_C_LEVELS if environment.dataset == INC else record.valid_images or range(record.num_images)
-    if moved.image not in images:
+    if moved.image not in image_numbers(environment):
         if environment.random and environment.dataset == CIT:
             # A drawn action may lead out of the video: the package then stays and stops.
             return replace(after, action=Action.STOP, stopped=True)
@@ -345,6 +344,12 @@ def _crop(record: Record, state: State) -> tuple[float, float, float, float]:
     left = crop.left - (state.sideways if "left" in direction or zoom else 0)
     top = crop.top - (state.upright if "up" in direction or zoom else 0)
     return left, top, right, bottom
+
+
+def image_numbers(environment: Environment) -> Sequence[int]:
+    """The numbers that an image of an episode may have."""
+    record = environment.record
+    return IMAGENET_C_LEVELS if environment.dataset == INC else record.valid_images or range(record.num_images)
 
 
 def image_paths(environment: Environment) -> list[str]:
