@@ -61,10 +61,11 @@ def test_words_are_ranked_as_fts5_ranks_them(
         held = {one.id for one in put_in} - {first[0].id}
         assert store.match(question, 99) == by_fts5(put_in, question, held)
         tale = {one.id for one in (*first, *late)} & held
-        assert store.match(question, 99, "tale") == by_fts5(put_in, question, tale)
-        assert store.match(question, 2, "tale") == by_fts5(put_in, question, tale)[:2]
+        of_tale = [*first, *late]
+        assert store.match(question, 99, "tale") == by_fts5(of_tale, question, tale)
+        assert store.match(question, 2, "tale") == by_fts5(of_tale, question, tale)[:2]
         old = {one.id for one in first}
-        assert store.match(question, 99, "tale", as_of=1) == by_fts5(put_in, question, old)
+        assert store.match(question, 99, "tale", as_of=1) == by_fts5(first, question, old)
         assert store.match(question, 99, "unknown") == []
 
 

@@ -59,6 +59,17 @@ class Rows:
                 self._key = put(self._key, rows, [int(id_[:_KEY_DIGITS], 16) for id_ in ids])
             return forgotten
 
+    def fits(self, rows: np.ndarray, source: str | None, version: int) -> np.ndarray:
+        """Which of some rows (N,) are of a source (None: of any), and were put in by a version; bool (N,)."""
+        with self.lock:
+            self.refresh()
+            known = rows < len(self._source)
+            rows = np.where(known, rows, 0)
+            fits = known & (self._source[rows] > 0) & (self._added[rows] <= version)
+            if source is not None:
+                fits &= self._source[rows] == self._codes.get(source, -1)
+            return fits
+
     def best(
         self, rows: np.ndarray, scores: np.ndarray, k: int, source: str | None, version: int
     ) -> list[tuple[str, float]]:
@@ -73,12 +84,7 @@ class Rows:
         """
         with self.lock:
             self.refresh()
-            known = rows < len(self._source)
-            if not known.all():
-                rows, scores = rows[known], scores[known]
-            fits = self._added[rows] <= version
-            if source is not None:
-                fits &= self._source[rows] == self._codes.get(source, -1)
+            fits = self.fits(rows, source, version)
             rows, scores = rows[fits], scores[fits]
             keys = self._key[rows]
         wanted = k

@@ -14,7 +14,6 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -91,7 +90,7 @@ class EventWords:
     def __init__(self, database: Database, rows: Rows) -> None:
         self._database, self._rows = database, rows
         self._forgotten = -1
-        self._lengths = {kind: _Lengths() for kind in TABLES}
+        self._lengths = {kind: np.zeros(1, np.int32) for kind in TABLES}
         self._last = 0  # the newest row whose words are in what was read
         self._forgotten_before = -1
         self._found_before: dict[tuple[str, str], _Found] = {}  # by table and word, asked for longest ago first
@@ -99,18 +98,24 @@ class EventWords:
     def match(self, question: str, k: int, source: str | None, kind: Kind, version: int) -> list[tuple[str, float]]:
         """At most `k` of (id, BM25) of the records that held at a version and share a word, best first, equals by id.
 
-        How rare a word is, is counted over everything that was ever put in.
+        How rare a word is, is counted over all that was put in up to that version, of that source: what is told of
+        other films, or later, changes no ranking.
         """
         found = [(rows, times) for rows, times in self._found(TABLES[kind], _stems(terms(question))) if len(rows)]
         if not found:
             return []
         with self._rows.lock:
-            lengths = self._refreshed(kind)
-            by_row, count, mean = lengths.by_row, lengths.count, lengths.total / lengths.count
-        scores = np.zeros(max(len(by_row), *(int(rows[-1]) + 1 for rows, _ in found)))
+            by_row = self._refreshed(kind)
+            counted = (by_row > 0) & self._rows.fits(np.arange(len(by_row)), source, version)
+        if not (count := int(counted.sum())):
+            return []
+        mean = by_row[counted].mean()
+        scores = np.zeros(len(by_row))
         for rows, times in found:
             known = rows < len(by_row)  # what is committed meanwhile is not
             rows, times = rows[known], times[known]
+            fits = counted[rows]
+            rows, times = rows[fits], times[fits]
             weight = max(math.log((count - len(rows) + 0.5) / (len(rows) + 0.5)), LEAST_IDF)
             scores[rows] += weight * (times * (K1 + 1) / (times + K1 * (1 - B + B * by_row[rows] / mean)))
         rows = np.flatnonzero(scores)
@@ -165,29 +170,19 @@ class EventWords:
         rows, times = np.unique(np.fromstring(listed or "", np.int64, sep=","), return_counts=True)
         return rows, times.astype(np.int32)
 
-    def _refreshed(self, kind: Kind) -> _Lengths:
+    def _refreshed(self, kind: Kind) -> np.ndarray:
+        """The length in words of each row (N,), by its number; 0 for those of no text of that kind."""
         if (forgotten := self._rows.refresh()) != self._forgotten:
-            self._lengths = {kind: _Lengths() for kind in TABLES}
+            self._lengths = {kind: np.zeros(1, np.int32) for kind in TABLES}
             self._forgotten = forgotten
         lengths = self._lengths[kind]
         new = self._database.read(
-            f"SELECT id, sz FROM {TABLES[kind]}_docsize WHERE id > ? ORDER BY id", (len(lengths.by_row) - 1,)
+            f"SELECT id, sz FROM {TABLES[kind]}_docsize WHERE id > ? ORDER BY id", (len(lengths) - 1,)
         )
         if new:
-            sizes = [_varint(size) for _, size in new]
-            lengths.by_row = put(lengths.by_row, [row_id for row_id, _ in new], sizes)
-            lengths.count += len(sizes)
-            lengths.total += sum(sizes)
+            lengths = put(lengths, [row_id for row_id, _ in new], [_varint(size) for _, size in new])
+            self._lengths[kind] = lengths
         return lengths
-
-
-@dataclass
-class _Lengths:
-    """In words: of each row, and of all `count` of them together."""
-
-    by_row: np.ndarray = field(default_factory=lambda: np.zeros(1, np.int32))
-    count: int = 0
-    total: int = 0
 
 
 def _varint(code: bytes) -> int:
