@@ -153,13 +153,17 @@ def _open(file: Path) -> Any:
         raise DataError(f"it is no Parquet file: {error}.", file=file, remedy=GET_IT) from error
     if missing := [name for name in COLUMNS if name not in parquet.schema_arrow.names]:
         raise DataError("the column is missing.", file=file, field=missing[0], remedy=GET_IT)
+    kind = parquet.schema_arrow.field("image").type
+    inner = kind.field("bytes").type if pyarrow.types.is_struct(kind) and kind.get_field_index("bytes") >= 0 else None
+    if inner is None or not (pyarrow.types.is_binary(inner) or pyarrow.types.is_large_binary(inner)):
+        raise DataError(f"it holds {kind}, not encoded images as `bytes`.", file=file, field="image", remedy=GET_IT)
     return parquet
 
 
 @lru_cache(maxsize=GROUPS_KEPT)
 def _images(file: Path, group: int) -> list[bytes]:
     column = _open(file).read_row_group(group, columns=["image"]).column("image")
-    return [value["bytes"] for value in column.to_pylist()]
+    return [value["bytes"] if value else b"" for value in column.to_pylist()]
 
 
 def _sample(row: Row, image: StoredImage, sha256: str, options: Options, file: Path, line: int) -> Sample:
