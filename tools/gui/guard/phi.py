@@ -57,7 +57,7 @@ _DETECTORS: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"pat[. ]?id|pid|nhs(?: number| no\.?)?|nhc|ipp|accession(?: number| no\.?| #)?|"
             r"fall(?:nummer|nr\.?)|patientennummer|"
             r"historia cl[ií]nica|case (?:number|no\.?)|id)"
-            r"\s{0,3}[:#=№.-]{0,2}\s{0,3}(?P<v>(?=[\w/-]*\d)[A-Za-z0-9][\w/-]{2,})"
+            r"\s{0,3}[:#=№.-]{0,2}\s{0,3}(?P<v>(?=[\w/-]*\d)\w[\w/-]{2,})"
         ),
     ),
     (
