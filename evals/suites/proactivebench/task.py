@@ -30,11 +30,9 @@ def score(sample: Sample, transcript: Transcript) -> Scored:
     slices = {"asked by": str(by)} if options.act != "text" else {}
     if options.mode == "open":
         found = judgement(sample, transcript, options.scoring)
-        return (
-            Scored(failure="judge", slices=slices)
-            if found is None
-            else Scored(value=float(found.aggregate), slices=slices)
-        )
+        if found is None:
+            return Scored(failure="judge", slices=slices)
+        return Scored(value=float(found.aggregate), slices=slices)
     state = replay(sample, transcript.outcome, options.scoring)
     slices["ended"] = _end(state)
     if options.turns == "single":
@@ -48,9 +46,9 @@ def judgement(sample: Sample, transcript: Transcript, reading: Reading) -> Judge
     given, swapped = (_marks(transcript.outcome[name]) for name in ("given", "swapped"))
     if given is None or (reading == "robust" and transcript.outcome["said"] and swapped is None):
         return None
-    marks = (
-        given if swapped is None or reading == "strict" else [min(pair) for pair in zip(given, swapped, strict=True)]
-    )
+    marks = given
+    if reading == "robust" and swapped is not None:
+        marks = [min(pair) for pair in zip(given, swapped, strict=True)]
     bits = ",".join(map(str, marks))
     return parse_judgement(str(transcript.outcome["expected"]), bits, DATASETS[environment.dataset])
 
@@ -105,19 +103,15 @@ def _replies(held: Sequence[tuple[Sample, Transcript]], options: Options) -> dic
     if options.act == "text":
         return table
     for by in ("text", "ask_user"):
-        made = [
-            sum(
-                turn.option == "correct" and noted["by"] == by
-                for turn, noted in zip(
-                    replay(sample, transcript.outcome, options.scoring).turns,
-                    _turns(transcript.outcome[options.scoring]),
-                    strict=True,
-                )
-            )
-            for sample, transcript in held
-        ]
+        made = [_suggestions(sample, transcript, options.scoring, by) for sample, transcript in held]
         table[f"suggestions by {by}"] = fmean(made)
     return table
+
+
+def _suggestions(sample: Sample, transcript: Transcript, reading: Reading, by: str) -> int:
+    """How many right suggestions an episode has that were made in one way."""
+    turns = zip(replay(sample, transcript.outcome, reading).turns, _turns(transcript.outcome[reading]), strict=True)
+    return sum(turn.option == "correct" and noted["by"] == by for turn, noted in turns)
 
 
 def _judged(held: Sequence[tuple[Sample, Transcript]]) -> dict[str, float]:
