@@ -44,6 +44,7 @@ def locate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say where something is on a screen; exit code 5 if it is not there, or several places fit alike."""
+    from tools.gui.grounding import LAYERS, PIXELS
     from tools.gui.grounding import locate as find
 
     if (image is None) != screen:
@@ -53,7 +54,7 @@ def locate(
     if nodes is not None and screen:
         raise ConfigError("--tree belongs to a picture and does not go with --screen.", remedy="Leave one of them out.")
     shown = _capture() if image is None else _open(image, nodes)
-    found = find(instruction, shown, pixels=pixels)
+    found = find(instruction, shown, layers=PIXELS if pixels else LAYERS)
     if overlay is not None:
         _write(overlay, _draw(shown, found))
     if as_json:

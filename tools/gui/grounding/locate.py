@@ -20,10 +20,13 @@ from tools.gui.grounding.pixels import pixel_items
 from tools.gui.grounding.reading import read_lines
 from tools.gui.grounding.tree import labelled_fields, tree_items
 from tools.gui.grounding.zoom import zoom_in
-from tools.gui.types import Located, Screen, Target
+from tools.gui.types import Layer, Located, Screen, Target
 
 Ask = Callable[[np.ndarray, str], tuple[float, float] | None]
 """Asks a model for a point: an image (height, width, 3), uint8, and a question; pixels of that image or None."""
+LAYERS: frozenset[Layer] = frozenset({"tree", "words", "icon", "model"})
+PIXELS: frozenset[Layer] = LAYERS - {"tree"}
+"""All that need no accessibility tree."""
 KEPT_SCREENS = 16
 """Screens whose pixels need not be read again; our choice."""
 MOST_TARGETS = 8
@@ -33,13 +36,13 @@ _lock = threading.Lock()
 _seen: OrderedDict[str, list[Item]] = OrderedDict()
 
 
-def locate(instruction: str, screen: Screen, *, pixels: bool = False, ask: Ask | None = None) -> Located:
+def locate(instruction: str, screen: Screen, *, layers: frozenset[Layer] = LAYERS, ask: Ask | None = None) -> Located:
     """Find what an instruction means.
 
     Args:
         instruction: such as `click the "Delete" button next to Doe^Archibald`.
         screen: the screenshot, with its accessibility tree where there is one.
-        pixels: leave the tree out.
+        layers: what may answer; `PIXELS` leaves the accessibility tree out.
         ask: a model, asked where the other layers find nothing or cannot decide.
 
     Returns:
@@ -51,11 +54,14 @@ def locate(instruction: str, screen: Screen, *, pixels: bool = False, ask: Ask |
     """
     ways = read_instruction(instruction)
     answer = Located()
-    if screen.nodes and not pixels:
+    if screen.nodes and "tree" in layers:
         answer = _answer(ways, labelled_fields(tree_items(screen.nodes)), screen)
         if answer.targets:
             return answer if not answer.abstained else _asked(instruction, screen, answer, ask)
-    read = _answer(ways, items_of(screen), screen)
+    ask = ask if "model" in layers else None
+    if not layers & {"words", "icon"}:
+        return _asked(instruction, screen, answer, ask)
+    read = _answer(ways, [item for item in items_of(screen) if item.layer in layers], screen)
     if read.targets and not read.abstained:
         return read
     return _asked(instruction, screen, read if read.targets or not answer.abstained else answer, ask)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
 from tools.gui.grounding.controls import TALLEST_PX, Frames, find_frames
 from tools.gui.grounding.geometry import contains, union
+from tools.gui.grounding.icons import icon_items
 from tools.gui.grounding.items import Item, Name
 from tools.gui.grounding.reading import Line
 from tools.gui.types import Point, Rect
@@ -20,7 +22,7 @@ LABEL_GAP_PX, ABOVE_GAP_PX = 260.0, 26.0
 
 
 def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
-    """Items of an image (height, width, 3), uint8, whose lines were read."""
+    """Items of an image (height, width, 3), uint8, whose lines were read: words, controls and icons."""
     frames = find_frames(rgb)
     lines = [line for line in lines if line.rect.area > 0]
     boxes = [box for box in frames.boxes if not _in_word(box, lines)]
@@ -34,6 +36,7 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
     # What stands on a button labels nothing beside it.
     labels = [line for line in lines if line.words not in buttons]
     items = [*texts, *_pairs(lines), *_fields(held, labels), *_checks(clean, labels)]
+    items += icon_items(rgb, lines, clean)
     items += [Item(rect, "row", names, "words", point) for rect, names, point in _rows(lines, held)]
     items += [
         Item(box, "section", (Name(inside[0].words, 0.95, rects=inside[0].rects),), "words")
@@ -43,12 +46,7 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
     items += [Item(rect, "dialog", _named(held[rect]), "words") for rect, _ in dialogs]
     if modal is None:
         return items
-    return [
-        item
-        if contains(modal, item.rect, 4.0)
-        else Item(item.rect, item.role, item.names, "words", item.point, front=False)
-        for item in items
-    ]
+    return [item if contains(modal, item.rect, 4.0) else replace(item, front=False) for item in items]
 
 
 def _in_word(box: Rect, lines: Sequence[Line]) -> bool:

@@ -1,0 +1,183 @@
+"""Common icons of tool bars, told by their shape: drawn here in several hands, compared with what stands on the screen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+
+from tools.gui.grounding.controls import Frames
+from tools.gui.grounding.geometry import contains
+from tools.gui.grounding.icon_shapes import NAMES, SHAPES, Shape
+from tools.gui.grounding.items import Item, Name
+from tools.gui.grounding.reading import Line
+from tools.gui.types import Rect
+
+SIDE = 32
+"""Shapes are compared at this size in pixels; our choice, as are all numbers below."""
+SMALLEST_PX, LARGEST_PX = 8, 44
+STROKES = (0.05, 0.085, 0.13)
+"""Widths of strokes as shares of a shape's size."""
+CONTRAST = 36
+"""Grey levels by which an icon differs from what is around it."""
+JOIN_PX = 5
+"""Parts of an icon are at most so far apart."""
+LEAST, FULL = 0.58, 0.82
+"""Below the first likeness nothing is said; from the second on a shape is sure."""
+
+
+def icon_items(rgb: np.ndarray, lines: Sequence[Line], frames: Frames) -> list[Item]:
+    """Icon-like blobs of an image (height, width, 3), uint8, with the names of the shapes that they are most like.
+
+    Blobs that are like none are given without a name: "the second icon" may mean them.
+    """
+    marks = _marks(rgb)
+    rects = _blobs(marks, lines, frames)
+    if not rects:
+        return []
+    templates, kinds = _templates()
+    seen = np.stack([_features(_square(_cut(marks, rect))) for rect in rects])
+    likeness = seen @ templates.T
+    items = []
+    for rect, row in zip(rects, likeness, strict=True):
+        best: dict[str, float] = {}
+        for kind, alike in zip(kinds, row, strict=True):
+            best[kind] = max(best.get(kind, 0.0), float(alike))
+        ranked = sorted(best.items(), key=lambda found: -found[1])[:2]
+        names = [
+            Name(tuple(word.split()), min(1.0, 0.7 + 0.3 * (alike - LEAST) / (FULL - LEAST)) * (0.8 if place else 1.0))
+            for place, (kind, alike) in enumerate(ranked)
+            if alike >= LEAST
+            for word in NAMES[kind]
+        ]
+        items.append(Item(rect, "icon", tuple(names), "icon", rect.center))
+    return items
+
+
+def _marks(rgb: np.ndarray) -> np.ndarray:
+    """How much each pixel differs from its surroundings, 0 to 1; dark on light and light on dark alike."""
+    import cv2
+
+    ground = cv2.medianBlur(np.ascontiguousarray(rgb), 25)
+    apart = cv2.absdiff(np.ascontiguousarray(rgb), ground).max(axis=2)
+    return np.clip(apart.astype(np.float32) / 255 * 2, 0, 1)
+
+
+def _blobs(marks: np.ndarray, lines: Sequence[Line], frames: Frames) -> list[Rect]:
+    """Places of the size of an icon that hold marks and no words."""
+    import cv2
+
+    mask = (marks > 2 * CONTRAST / 255).astype(np.uint8)
+    for line in lines:
+        # Single letters may be icons that were read: an x that closes, a plus.
+        if len(line.text) > 2:
+            rect = line.rect
+            mask[int(rect.top) : math.ceil(rect.bottom), int(rect.left) : math.ceil(rect.right)] = 0
+    found: list[Rect] = []
+    for frame in frames.boxes:
+        inner = Rect(left=frame.left + 3, top=frame.top + 3, right=frame.right - 3, bottom=frame.bottom - 3)
+        small = SMALLEST_PX + 6 <= min(frame.width, frame.height) and max(frame.width, frame.height) <= LARGEST_PX
+        if small and (tight := _tight(mask, inner)) is not None:
+            found.append(tight)
+    joined = cv2.dilate(mask, np.ones((JOIN_PX, JOIN_PX), np.uint8))
+    _, _, stats, _ = cv2.connectedComponentsWithStats(joined)
+    for left, top, width, height, _ in stats[1:]:
+        rect = Rect(left=left, top=top, right=left + width, bottom=top + height)
+        if max(width, height) <= LARGEST_PX + JOIN_PX and (tight := _tight(mask, rect)) is not None:
+            found.append(tight)
+    kept: list[Rect] = []
+    for rect in sorted(found, key=lambda rect: rect.area):
+        if not any(contains(other, rect) or rect.iou(other) > 0.5 for other in kept):
+            kept.append(rect)
+    return kept
+
+
+def _tight(mask: np.ndarray, rect: Rect) -> Rect | None:
+    """The bounds of the marks within a rectangle; None if they are too small, too large or too flat for an icon."""
+    left, top = max(0, int(rect.left)), max(0, int(rect.top))
+    rows, columns = np.nonzero(mask[top : int(rect.bottom), left : int(rect.right)])
+    if len(rows) < 12:
+        return None
+    tight = Rect(
+        left=left + columns.min(), top=top + rows.min(), right=left + columns.max() + 1, bottom=top + rows.max() + 1
+    )
+    long, short = max(tight.width, tight.height), min(tight.width, tight.height)
+    return tight if SMALLEST_PX <= long <= LARGEST_PX and short >= 0.12 * long and short >= 2 else None
+
+
+def _cut(marks: np.ndarray, rect: Rect) -> np.ndarray:
+    return marks[int(rect.top) : math.ceil(rect.bottom), int(rect.left) : math.ceil(rect.right)]
+
+
+def _square(shape: np.ndarray) -> np.ndarray:
+    """A shape in the middle of a square of `SIDE`, as large as fits with a margin."""
+    import cv2
+
+    height, width = shape.shape
+    scale = (SIDE - 4) / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(shape, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    square = np.zeros((SIDE, SIDE), np.float32)
+    top, left = (SIDE - size[1]) // 2, (SIDE - size[0]) // 2
+    square[top : top + size[1], left : left + size[0]] = small
+    return square / max(1e-6, float(square.max()))
+
+
+def _features(square: np.ndarray) -> np.ndarray:
+    """A unit vector: the blurred shape, and the directions of its edges, each blurred so that small shifts do no harm."""
+    import cv2
+
+    blurred = cv2.GaussianBlur(square, (0, 0), 1.5)
+    across, down = cv2.Sobel(square, cv2.CV_32F, 1, 0), cv2.Sobel(square, cv2.CV_32F, 0, 1)
+    angle, strength = np.arctan2(down, across) % np.pi, np.hypot(across, down)
+    parts = [_unit(blurred - blurred.mean())]
+    for turn in range(4):
+        # A stroke has edges on both sides, and their directions count, not their signs.
+        near = np.clip(1 - np.abs((angle - turn * np.pi / 4 + np.pi / 2) % np.pi - np.pi / 2) / (np.pi / 4), 0, 1)
+        parts.append(cv2.resize(cv2.GaussianBlur(strength * near, (0, 0), 2.0), (16, 16), interpolation=cv2.INTER_AREA))
+    edges = np.concatenate([part.ravel() for part in parts[1:]])
+    return np.concatenate([math.sqrt(0.45) * parts[0].ravel(), math.sqrt(0.55) * _unit(edges)])
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return vector / max(1e-6, float(np.linalg.norm(vector)))
+
+
+@cache
+def _templates() -> tuple[np.ndarray, tuple[str, ...]]:
+    """Feature vectors of all shapes at all strokes, (N, D), and what each is."""
+    vectors, kinds = [], []
+    for kind, hands in SHAPES.items():
+        for hand in hands:
+            for stroke in STROKES:
+                vectors.append(_features(_square(draw(hand, stroke))))
+                kinds.append(kind)
+    return np.stack(vectors), tuple(kinds)
+
+
+def draw(shape: Shape, stroke: float, side: int = 96) -> np.ndarray:
+    """Draw a shape, cut to its bounds: float32 of 0 to 1.
+
+    Args:
+        shape: parts in coordinates of 0 to 1; see `icon_shapes`.
+        stroke: the width of strokes as a share of the size.
+        side: pixels from 0 to 1.
+    """
+    import cv2
+
+    margin = side // 4
+    canvas = np.zeros((side + 2 * margin, side + 2 * margin), np.uint8)
+    width = max(1, round(stroke * side))
+    for part, *points in shape:
+        at = (np.array(points, np.float32) * side + margin).round().astype(np.int32)
+        if part == "fill":
+            cv2.fillPoly(canvas, [at], 255, cv2.LINE_AA)
+        elif part == "clear":
+            cv2.fillPoly(canvas, [at], 0, cv2.LINE_AA)
+        else:
+            cv2.polylines(canvas, [at], part == "ring", 255, width, cv2.LINE_AA)
+    rows, columns = np.nonzero(canvas > 40)
+    cut = canvas[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    return cut.astype(np.float32) / 255
