@@ -340,9 +340,10 @@ def test_a_request_comes_to_an_option(
 
 
 def test_a_request_that_comes_to_nothing_ends_the_episode(tmp_path: Path) -> None:
-    spec = script(tmp_path / "m.json", [request("confirm", "Is it a cup?")])
-    made = run(tmp_path, spec, *setting(datasets="ROD", act="either"))
+    spec = script(tmp_path / "m.json", [request("confirm", "Apple.")])
+    made = run(tmp_path, spec, *setting(datasets="CIT", act="either"))
     assert {one["slices"]["ended"] for one in made["results"].values()} == {"not read"}
+    assert {one["value"] for one in made["results"].values()} == {0.0}
 
 
 def test_a_single_turn_counts_categories_and_suggestions(tmp_path: Path) -> None:

@@ -140,12 +140,13 @@ async def _read(
 
 
 def _turn(reply: Reply, reading: Reading, listed: Sequence[str], environment: Environment, state: State) -> Turn:
-    """Put a reply as the environment reads it: a call as the option that it comes to, else as the request's words."""
+    """Put a reply as the environment reads it: a call as the option that it comes to, or as nothing."""
     if reply.calls:
         request = reply.calls[0].args
         assert isinstance(request, Intervention)
-        return Turn(text=requested(request, environment, state) or request.request, by="ask_user")
-    return Turn(text=robust(reply, listed) if reading == "robust" else str(reply), by="text")
+        return Turn(text=requested(request, environment, state) or "", by="ask_user")
+    text = str(reply)
+    return Turn(text=robust(text, listed) if reading == "robust" else text, by="text")
 
 
 def _as_said(reply: Reply) -> str:
