@@ -21,7 +21,7 @@ from agent.narrative.told import Told
 from agent.notes import NoteTaker
 from agent.remembered import Remembered, open_remembered
 from agent.reread import read_again
-from agent.seen import as_evidence, as_seen, spread
+from agent.seen import as_evidence, as_seen, spread, summary
 from agent.timeline import EyesStatus, Forgotten, Moment, Timeline
 from memory.stream.memory import StreamMemory
 from memory.stream.notes import Notes
@@ -30,18 +30,7 @@ from memory.stream.recall import stretches, window
 from memory.stream.recorder import Recorder
 from tools.base import NEAR_S, Evidence, SeenFrame
 from tools.errors import AttendError, ConfigError, MediaError, StoreError
-from tools.media import (
-    Capture,
-    CaptureStats,
-    Frame,
-    Gap,
-    MediaOptions,
-    Source,
-    SourceInfo,
-    Span,
-    format_clock,
-    open_source,
-)
+from tools.media import Capture, CaptureStats, Frame, Gap, MediaOptions, Source, SourceInfo, Span, open_source
 from tools.media.health import Trouble
 
 WAIT_S = 0.2
@@ -243,7 +232,7 @@ class Eyes:
         return self._told.exists
 
     def told(self, query: str, limit: int, span: Span | None) -> list[Evidence]:
-        """The events that are told and bear on a query, best first, as far as the source was watched."""
+        """The events told that bear on a query, best first, as far as the source was watched."""
         return self._told.search(query, limit, span, self.memory.stats.newest_s or 0.0)
 
     def stretches(self, words: str, span: Span | None = None) -> list[Span]:
@@ -257,10 +246,11 @@ class Eyes:
         return self.remembered.timeline(points)
 
     def forget(self, span: Span) -> Forgotten:
-        """Remove pictures, vectors and rows of a span, and what is told in it; StoreError if something is left."""
-        forgotten = self.remembered.forget(span)
-        self._told.forget(span)
-        return forgotten
+        """Remove pictures, vectors, rows and what is told in a span; StoreError if something is left."""
+        try:
+            return self.remembered.forget(span)
+        finally:
+            self._told.forget(span)
 
     def pin(self, t_s: float) -> Moment:
         """Keep the moment nearest to a time for good. Raises StoreError if nothing is remembered near it."""
@@ -320,22 +310,9 @@ class Eyes:
 
     def summary(self) -> str:
         """One line on what was seen, kept, dropped, missed and went wrong, for people."""
-        stats, capture = self.memory.stats, self._capture.stats
-        parts = [
-            f"{stats.seen} frame{'s' * (stats.seen != 1)} seen",
-            f"{stats.kept_now} kept",
-            f"{capture.dropped} dropped",
-        ]
-        parts += [f"{stats.lost} lost"] if stats.lost else []
-        parts += [f"{self._unnoted} not noted"] if self._unnoted else []
-        if stats.newest_s is not None:
-            parts.append(f"now at {format_clock(stats.newest_s)}")
-        if trouble := self.problem:
-            parts.append(trouble.text)
-        elif remark := self._glance.remark():
-            parts.append(remark)
-        parts += [f"no picture from {gap.text}" for gap in self.memory.gaps[-3:]]
-        return ", ".join(parts + self._counted_troubles())
+        remark = trouble.text if (trouble := self.problem) else self._glance.remark()
+        seen = summary(self.memory.stats, self.dropped, self._unnoted, remark, self.memory.gaps[-3:])
+        return ", ".join([seen, *self._counted_troubles()])
 
     def close(self) -> None:
         """Stop capture and memory; the frames and notes stay on disk. All is closed, whatever fails on the way."""
@@ -427,8 +404,8 @@ def open_eyes(
 
         recorder = Recorder(capture, memory, on_kept, live=plays, on_turn=look_after).start()
         stack.pop_all()
-    can_reread = info.kind == "video" and not info.live and not loop
+    can_reread, told = info.kind == "video" and not info.live and not loop, Told(config, spec, info.name)
     return Eyes(
         memory, remembered.notes, remembered, source, capture, recorder, taker, spec, config.media, can_reread, glance,
-        listeners, Told(config, spec, info.name),
+        listeners, told,
     )  # fmt: skip

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from memory.stream.kept import Kept
+from memory.stream.memory import Stats
 from memory.stream.notes import Note
 from tools.base import Evidence, SeenFrame
-from tools.media import format_clock
+from tools.media import Gap, format_clock
 
 
 def as_evidence(note: Note, source: str) -> Evidence:
@@ -32,3 +35,25 @@ def spread(frames: list[SeenFrame], limit: int) -> list[SeenFrame]:
     if limit == 1:
         return [frames[len(frames) // 2]]
     return [frames[round(step * (len(frames) - 1) / (limit - 1))] for step in range(limit)]
+
+
+def summary(stats: Stats, dropped: int, unnoted: int, remark: str | None, gaps: Sequence[Gap]) -> str:
+    """One line on what was seen, kept, dropped and missed, for people.
+
+    Args:
+        stats: of the memory.
+        dropped: frames that memory could not take in time.
+        unnoted: moments of which no notes were taken in time.
+        remark: what is wrong with the picture, or None.
+        gaps: the newest times without a picture.
+    """
+    parts = [
+        f"{stats.seen} frame{'s' * (stats.seen != 1)} seen",
+        f"{stats.kept_now} kept",
+        f"{dropped} dropped",
+    ]
+    parts += [f"{stats.lost} lost"] if stats.lost else []
+    parts += [f"{unnoted} not noted"] if unnoted else []
+    parts += [f"now at {format_clock(stats.newest_s)}"] if stats.newest_s is not None else []
+    parts += [remark] if remark else []
+    return ", ".join(parts + [f"no picture from {gap.text}" for gap in gaps])

@@ -380,6 +380,51 @@ def test_what_is_missing_is_searched_for_once_more(tmp_path: Path) -> None:
         assert (once.text, once.abstained, once.missing) == (NOT_TOLD, True, "A fire destroys the desk.")
 
 
+def test_times_that_a_model_writes_itself_are_left_out(tmp_path: Path) -> None:
+    def reply(prompt: Prompt) -> object:
+        first, last = numbered(prompt, "hides a letter"), numbered(prompt, "shows a copy")
+        text = f"He hid it [0:59] and showed it [9:59], see [{first}-{last}] and [event 1], as he said [so]."
+        return {"answer": text, "cited": []}
+
+    with kept(tmp_path, build(MATERIAL, asker(author), embed)) as store:
+        found = answer_question(store, MATERIAL.source, "Why does the copy matter?", "seconds", asker(answering(reply)))
+    times = "".join(f" [{time}]" for time in ("0:01", "2:00", "9:00")[: len(found.cited)])
+    assert found.text == f"He hid it and showed it, see{times} and, as he said [so]."
+    assert {1.0, 540.0} <= {told.start_s for told in found.cited}
+
+
+def test_an_answer_outlives_a_second_round_that_cannot_be_read(tmp_path: Path) -> None:
+    replies = iter([True])
+
+    def reply(prompt: Prompt) -> object:
+        copy = numbered(prompt, "shows a copy")
+        good = next(replies, False)
+        return {"answer": f"He shows it [{copy}].", "cited": [copy], "missing": "why"} if good else "no JSON"
+
+    def stubborn(prompt: Prompt) -> object:
+        return "no JSON" if prompt.startswith("That could not be used") else answering(reply)(prompt)
+
+    with kept(tmp_path, build(MATERIAL, asker(author), embed)) as store:
+        found = answer_question(store, MATERIAL.source, "Who shows the copy?", "seconds", asker(stubborn))
+    assert (found.text, found.rounds, found.missing) == ("He shows it [9:00].", 1, "why")
+
+
+def test_a_second_round_stays_within_the_budget_and_keeps_what_was_cited(tmp_path: Path) -> None:
+    options = WORDS_ALONE.model_copy(update={"events": 1})
+
+    def reply(prompt: Prompt) -> object:
+        copy, desk = numbered(prompt, "shows a copy"), numbered(prompt, "destroys the desk")
+        assert bool(copy) + bool(desk) == 1
+        return {"answer": f"He shows it [{copy}].", "cited": [copy], "missing": "A fire destroys the desk."}
+
+    def alone(prompt: Prompt) -> object:
+        return {"queries": ["copy"]} if role_of(prompt) == "decompose" else answering(reply)(prompt)
+
+    with kept(tmp_path, build(MATERIAL, asker(author), embed)) as store:
+        found = answer_question(store, MATERIAL.source, "Who shows the copy?", "seconds", asker(alone), options)
+    assert ([told.start_s for told in found.shown], found.rounds) == ([540.0], 2)
+
+
 def test_an_answer_without_evidence_is_none(tmp_path: Path) -> None:
     claims = answering(lambda prompt: {"answer": "It was the butler.", "cited": [42], "confidence": 1.0})
     with kept(tmp_path, build(MATERIAL, asker(author), embed)) as store:

@@ -15,21 +15,28 @@ from pydantic import BaseModel, ConfigDict
 from agent.narrative import roles
 from agent.narrative.asking import Asker
 from agent.structured import MalformedAnswer
-from memory.narrative.retrieve import Retrieved, RetrieveOptions, Scored, retrieve
+from memory.narrative.order import shown_order
+from memory.narrative.retrieve import Retrieved, RetrieveOptions, Scored, retrieve, tokens_of
 from memory.narrative.store import NarrativeStore
 from memory.narrative.types import Chain, Event, Segment
+from tools.media import Span
 
 NOT_TOLD = "Nothing that is remembered answers this."
 ROUNDS = 2
 """Rounds of search for one question; our choice, as the specification's."""
-QUOTED, QUOTED_SHARE = 5, 0.25
+QUOTED, QUOTED_SHARE = 8, 0.4
 """Events that an answer without a model quotes at most, and the share of the best score that they need; our choice."""
+LONGEST_RANGE = 30
+"""Numbers that "[3-5]" stands for at most; our choice."""
+NEAREST = 50
+"""Events among which the nearest in meaning is looked for that was found; our choice."""
 QUOTE_OPTIONS = RetrieveOptions(beside=0.0)
 """What is quoted bears on the question by itself, and not by what stands next to it; our choice."""
 LEAST_SUPPORT, COVER_WEIGHT = 0.6, 0.3
 """What `support` has to reach for an answer without a model, and the weight of shared words in it. Our choice, after
 what `evals.bench.narrative` prints: how many questions are refused on their own story, and how many on another."""
-_CITED = re.compile(r"\s*\[(\d+(?:\s*,\s*\d+)*)\]")
+_BRACKETS = re.compile(r"\s*\[([^\[\]\n]*\d[^\[\]\n]*)\]")
+_NUMBERS = re.compile(r"(\d{1,4})(?:\s*[-–]\s*(\d{1,4}))?")
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _NO_CONTENT = frozenset(
     """
@@ -115,20 +122,27 @@ def answer_question(
     if asker is None:
         return _quoted(store, source, question, clock, options, as_of)
     queries = [question, *_decomposed(asker, question)]
-    shown: dict[str, Scored] = {}
+    shown: list[Scored] = []
     chains: dict[str, Chain] = {}
+    answer: NarrativeAnswer | None = None
     for number in range(1, rounds + 1):
         found = search(store, source, queries, options, as_of)
-        shown |= {scored.event.id: scored for scored in found.told}
+        cited = {told.event_id for told in answer.cited} if answer else set()
+        shown = _within_budget(shown, found, cited, options or RetrieveOptions())
         chains |= {chain.id: chain for chain in found.chains if chain.summary}
-        in_order = sorted(shown.values(), key=lambda scored: (scored.event.start_s, scored.event.id))
-        told = _told(store, in_order)
+        told = _told(store, shown)
         summaries = tuple(chains[id_].summary for id_ in sorted(chains))
         if not told:
             return NarrativeAnswer(text=NOT_TOLD, abstained=True, rounds=number)
-        reply = roles.answer(asker, question, [scored.event for scored in in_order], summaries, clock)
+        try:
+            reply = roles.answer(asker, question, [scored.event for scored in shown], summaries, clock)
+        except MalformedAnswer:
+            if answer is None:
+                raise
+            return answer  # of the round before
+        answer = _checked(reply, told, summaries, number, clock)
         if not reply.missing or number == rounds:
-            return _checked(reply, told, summaries, number, clock)
+            return answer
         queries = [reply.missing]
     raise AssertionError("a round answers")
 
@@ -139,28 +153,38 @@ def search(
     queries: Sequence[str],
     options: RetrieveOptions | None = None,
     as_of: int | None = None,
+    within: Span | None = None,
 ) -> Retrieved:
     """Find what bears on some queries; a name in one of them is searched for by what else it is called, too."""
-    return retrieve(store, source, [_with_aliases(store, source, query, as_of) for query in queries], options, as_of)
+    known = [_with_aliases(store, source, query, as_of) for query in queries]
+    return retrieve(store, source, known, options, as_of, within)
 
 
 def support(store: NarrativeStore, source: str, question: str, found: Retrieved, as_of: int | None = None) -> float:
     """How surely the source is about what is asked: the best cosine of an event, and the share of the question's words
     that come up in what was found, weighted."""
-    nearest = store.nearest(question, 1, source, as_of=as_of)
+    there = {scored.event.id for scored in found.ranked}
+    nearest = [pair for pair in store.nearest(question, NEAREST, source, as_of=as_of) if pair[0] in there]
     wanted = _stems(question)
     told = {stem for scored in found.ranked for stem in _stems(scored.event.summary)}
     cover = len(wanted & told) / len(wanted) if wanted else 0.0
     return (nearest[0][1] if nearest else 0.0) + COVER_WEIGHT * cover
 
 
-def quotes(store: NarrativeStore, source: str, question: str) -> list[Event]:
+def quotes(store: NarrativeStore, source: str, question: str, within: Span | None = None) -> list[Event]:
     """The events that answer a question without a model, best first; none where too little bears on it.
+
+    Args:
+        store: the memory.
+        source: what is asked about.
+        question: in words.
+        within: only what is shown in some seconds.
 
     Raises:
         StoreError: if the memory cannot be read.
     """
-    return _chosen(store, source, question, search(store, source, [question], QUOTE_OPTIONS), None)
+    found = search(store, source, [question], QUOTE_OPTIONS, within=within)
+    return _chosen(store, source, question, found, None)
 
 
 def _chosen(store: NarrativeStore, source: str, question: str, found: Retrieved, as_of: int | None) -> list[Event]:
@@ -197,20 +221,40 @@ def _decomposed(asker: Asker, question: str) -> tuple[str, ...]:
         return ()
 
 
+def _within_budget(
+    before: Sequence[Scored], found: Retrieved, cited: set[str], options: RetrieveOptions
+) -> list[Scored]:
+    """What was shown and what was found, in the order in which it is shown. Where both are too many, what was cited
+    stays first, then what is new."""
+    rest = sorted(before, key=lambda scored: -scored.score)
+    first = [scored for scored in rest if scored.event.id in cited]
+    taken: dict[str, Scored] = {}
+    tokens = 0
+    for scored in (*first, *found.told, *rest):
+        cost = tokens_of(scored.event)
+        if scored.event.id not in taken and len(taken) < options.events and tokens + cost <= options.tokens:
+            taken[scored.event.id] = scored
+            tokens += cost
+    return sorted(taken.values(), key=lambda scored: shown_order(scored.event))
+
+
 def _checked(
     reply: roles.Reply, told: Sequence[Told], chains: tuple[str, ...], rounds: int, clock: str
 ) -> NarrativeAnswer:
-    """An answer with the numbers of events that were shown as times; others are left out, and told of."""
-    in_text = [int(number) for group in _CITED.findall(reply.answer) for number in re.findall(r"\d+", group)]
+    """An answer with the numbers of events that were shown as times; others are left out, and told of.
+
+    So is whatever else stands in brackets with a digit in it, such as a time that the model wrote itself.
+    """
+    in_text = [number for group in _BRACKETS.findall(reply.answer) for number in _numbers(group)]
     numbers = sorted({*reply.cited, *in_text})
     known = {number for number in numbers if 1 <= number <= len(told)}
 
     def as_times(match: re.Match[str]) -> str:
-        cited = [int(number) for number in re.findall(r"\d+", match[1])]
-        times = dict.fromkeys(roles.when(told[number - 1].start_s, clock) for number in cited if number in known)
+        cited = [number for number in _numbers(match[1]) if number in known]
+        times = dict.fromkeys(roles.when(told[number - 1].start_s, clock) for number in cited)
         return "".join(f" [{time}]" for time in times)
 
-    text = _CITED.sub(as_times, reply.answer).strip()
+    text = _BRACKETS.sub(as_times, reply.answer).strip()
     abstained = not text or not known
     return NarrativeAnswer(
         text=NOT_TOLD if abstained else text,
@@ -222,6 +266,18 @@ def _checked(
         unverified=tuple(number for number in numbers if number not in known),
         rounds=rounds,
     )
+
+
+def _numbers(cited: str) -> list[int]:
+    """The numbers in brackets, such as "1, 3-5"; none where something else stands there."""
+    found: list[int] = []
+    for part in re.split(r"[,;]", cited):
+        match = _NUMBERS.fullmatch(part.strip())
+        if match is None:
+            return []
+        first, last = int(match[1]), int(match[2] or match[1])
+        found += range(first, last + 1) if first <= last < first + LONGEST_RANGE else [first]
+    return found
 
 
 def _told(store: NarrativeStore, found: Sequence[Scored]) -> tuple[Told, ...]:

@@ -9,8 +9,8 @@ from threading import Lock
 from agent.config import Config
 from agent.narrative.answering import quotes
 from agent.narrative.films import FOLDER
-from agent.narrative.forgetting import forget_narratives
-from agent.narrative.sources import origin_of, plain_name
+from agent.narrative.forgetting import forget_narratives, holds
+from agent.narrative.sources import origin_of
 from agent.notes import embed_texts
 from memory.narrative.database import FILE_NAME
 from memory.narrative.store import NarrativeStore
@@ -59,21 +59,25 @@ class Told:
             store = self._open()
             if store is None or self._source is None:
                 return []
-            found = quotes(store, self._source, query)
+            start_s, end_s = (span.start_s, min(span.end_s, until_s)) if span else (0.0, until_s)
+            found = quotes(store, self._source, query, Span(start_s, end_s)) if start_s <= end_s else []
         return [
             Evidence(id=f"told:{event.id}", kind="event", text=event.summary, t_s=event.start_s, source=self.name)
-            for event in found
-            if event.start_s <= until_s
-            and (span is None or (event.start_s <= span.end_s and event.end_s >= span.start_s))
-        ][:limit]
+            for event in found[:limit]
+        ]
 
     def forget(self, span: Span) -> None:
-        """Remove what is told in a span for good. Raises StoreError if it cannot be."""
+        """Remove what is told in a span for good, of this source and no other of its name.
+
+        Raises:
+            StoreError: if it cannot be.
+        """
         with self._lock:
-            source = self._source if self._open() is not None else None
             self._close()
-            if source is not None:
-                forget_narratives(self.config, plain_name(source), span=span)
+            with suppress(MediaError):  # what was moved away was opened before, or nothing is told of it
+                self._source = origin_of(self.spec, self.config).name
+            if self._source and holds(self.config, self._source):
+                forget_narratives(self.config, self._source, span=span)
 
     def close(self) -> None:
         """Close the memory, if it was opened."""

@@ -26,6 +26,12 @@ def order(event: Event) -> Order:
     return story_time(event), event.start_s, _FIELDS.index(span.field), span.start, span.end
 
 
+def shown_order(event: Event) -> tuple[float, int, int, str]:
+    """What events are sorted by to be in the order in which they are shown or told: within a cue, by their place."""
+    span = event.spans[0]
+    return event.start_s, _FIELDS.index(span.field), span.start, event.id
+
+
 def story_time(event: Event) -> float:
     """When an event happens in the story, on the scale of its source's media time (see `Event.story_s`)."""
     return event.start_s if event.story_s is None else event.story_s

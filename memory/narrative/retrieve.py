@@ -14,9 +14,11 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from memory.narrative.order import shown_order
 from memory.narrative.store import NarrativeStore
 from memory.narrative.types import LINK_WEIGHTS, Chain, Event, Link
 from memory.narrative.vectors import Kind
+from tools.media.types import Span
 
 CHANNELS = ("words", "meaning", "segment words", "segment meaning")
 """Rankings that are fused: of events, and of the segments that they lie in."""
@@ -83,7 +85,7 @@ class Retrieved:
 
     Attributes:
         ranked: all that was scored, best first, equals by id.
-        told: what fits the budgets, by time.
+        told: what fits the budgets, in the order in which it is shown.
         chains: those that what is told is most of, best first.
         tokens: of what is told, about.
     """
@@ -100,6 +102,7 @@ def retrieve(
     queries: Sequence[str],
     options: RetrieveOptions | None = None,
     as_of: int | None = None,
+    within: Span | None = None,
 ) -> Retrieved:
     """Find what bears on some queries, such as the parts of a question, in one source.
 
@@ -109,25 +112,36 @@ def retrieve(
         queries: at least one.
         options: see `RetrieveOptions`.
         as_of: the version of the memory that is searched; None: the newest.
+        within: only events that are shown, at least in part, in some seconds. Of what ranks low in the whole source,
+            some may be missed (see `depth`).
 
     Raises:
         StoreError: if the memory cannot be read.
     """
     chosen = options or RetrieveOptions()
-    return gather(store, source, rank(store, source, queries, chosen, as_of), chosen, as_of)
+    return gather(store, source, rank(store, source, queries, chosen, as_of), chosen, as_of, within)
 
 
 def gather(
-    store: NarrativeStore, source: str, ranks: Ranks, options: RetrieveOptions, as_of: int | None = None
+    store: NarrativeStore,
+    source: str,
+    ranks: Ranks,
+    options: RetrieveOptions,
+    as_of: int | None = None,
+    within: Span | None = None,
 ) -> Retrieved:
     """Score what is ranked, and choose what is told of it; see `retrieve`."""
     scores, via = score(store, ranks, options, as_of)
     order = sorted(scores, key=lambda id_: (-scores[id_], id_))[: options.depth]
-    events = {event.id: event for event in store.events(source, ids=order, as_of=as_of)}
+    events = {
+        event.id: event
+        for event in store.events(source, ids=order, as_of=as_of)
+        if within is None or (event.start_s <= within.end_s and event.end_s >= within.start_s)
+    }
     ranked = tuple(Scored(events[id_], scores[id_], ranks.get(id_, {}), via.get(id_)) for id_ in order if id_ in events)
     told = _quota(ranked, options)
     chains = _chains(store, {scored.event.id for scored in told}, options.chains, as_of)
-    return Retrieved(ranked, told, chains, sum(_tokens(scored.event) for scored in told))
+    return Retrieved(ranked, told, chains, sum(tokens_of(scored.event) for scored in told))
 
 
 def rank(
@@ -219,14 +233,14 @@ def _quota(ranked: Sequence[Scored], options: RetrieveOptions) -> tuple[Scored, 
     held: defaultdict[int, int] = defaultdict(int)
     tokens = 0
     for scored in (*first, *ranked):
-        cost, place = _tokens(scored.event), bin_of(scored)
+        cost, place = tokens_of(scored.event), bin_of(scored)
         full = options.bins > 1 and held[place] >= options.most_a_bin
         if scored.event.id in taken or full or len(taken) >= options.events or tokens + cost > options.tokens:
             continue
         taken[scored.event.id] = scored
         held[place] += 1
         tokens += cost
-    return tuple(sorted(taken.values(), key=lambda scored: (scored.event.start_s, scored.event.id)))
+    return tuple(sorted(taken.values(), key=lambda scored: shown_order(scored.event)))
 
 
 def _chains(store: NarrativeStore, told: set[str], most: int, as_of: int | None) -> tuple[Chain, ...]:
@@ -235,5 +249,6 @@ def _chains(store: NarrativeStore, told: set[str], most: int, as_of: int | None)
     return tuple(sorted(chains, key=lambda chain: (-shares[chain.id], -chain.score, chain.id))[:most])
 
 
-def _tokens(event: Event) -> int:
+def tokens_of(event: Event) -> int:
+    """What it takes to tell a model of an event, about."""
     return round(TOKENS_PER_WORD * len(event.summary.split())) + 8  # its time and its number

@@ -245,9 +245,8 @@ class NarrativeStore:
     ) -> list[tuple[str, float]]:
         """Return at most `k` of (id, cosine) nearest in meaning, best first, equals by id.
 
-        Up to 200,000 vectors of a source, a version of before, and the memory that another process writes to a folder
-        are searched exactly, in memory; else, and where the vectors lie on a server, Chroma is asked, whose search can
-        miss a neighbour. What another process has committed is found once that process has embedded it.
+        Up to 200,000 vectors of a source, older versions, and another process's folder are searched exactly; else, and
+        on a server, Chroma is asked, which can miss a neighbour. What another process has embedded is found.
 
         Args:
             query: a text, or a vector (D,).
@@ -297,8 +296,8 @@ class NarrativeStore:
         With a segment go the events and links that rest on it, with an event its links and chains, and an entity goes
         when only events that go name it. Their vectors are removed too, with the index: the next process that writes
         makes it anew, this one searches without (a server's is made anew at its next use; what stays on its disk is up
-        to the server). A build begins anew, since what the source was built from is no longer known. This makes a
-        version.
+        to the server). A build begins anew, since what the source was built from is no longer known; what its times
+        count, and when it began and was built, is kept while something of it is left. This makes a version.
 
         Raises:
             StoreError: if a file cannot be written, or is in use so that something may be left in it. The records are

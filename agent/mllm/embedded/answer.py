@@ -47,8 +47,9 @@ def reply(
     wanted = telling_call if rarely_seen(question) else None
     wanted = wanted or wanted_call(mind, question, request, facts, tools, tool_choice)
     text = None if wanted else _answer(mind, request, question, facts)
-    if text is None or text.startswith(CANNOT_TELL):
+    if text is None or text.startswith(CANNOT_TELL) or (rarely_seen(question) and not question.unwatched):
         wanted = wanted or telling_call
+        text = reading.told(request.results) or text
     if wanted:
         yield call(mind, request, *wanted)
         return
@@ -67,9 +68,6 @@ def _pieces(mind: Mind, text: str, options: ModelOptions) -> Iterator[str]:
 
 def _answer(mind: Mind, request: Request, question: Question, facts: list[Fact]) -> str | None:
     """Answer from evidence; None leaves the talk to the base model."""
-    told = reading.told(request.results)
-    if told:
-        return told
     if question.kind == "talk" or question.at_large:
         return ABOUT if question.about_model else None
     if question.unwatched:

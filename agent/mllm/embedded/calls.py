@@ -72,6 +72,9 @@ def told_call(
     """Return a call of `recall` with the whole question, where what is told in the video may answer it; else None."""
     recall: dict[str, Any] = next((tool["function"] for tool in tools if tool["function"]["name"] == "recall"), {})
     known = {"query": request.question[:300]}
+    times_s = [question.span.start_s, question.span.end_s] if question.span else question.times_s
+    if times_s:
+        known |= {"start": format_clock(min(times_s)), "end": format_clock(max(times_s))}
     if choice != "auto" or request.results or TELLS not in recall.get("description", "") or not _fits(recall, known):
         return None
     if question.kind == "talk" or question.about_model or question.present or question.unwatched:

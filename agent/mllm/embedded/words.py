@@ -109,7 +109,7 @@ def from_results(question: Question, results: Sequence[tuple[str, str]]) -> str 
             return f"{_quote(hits or told_lines)} {moment[0]}."
         if name == "recall":
             wanted = content_words(question.text)
-            told_of = [line for line in text.splitlines() if CITATION.match(line)]
+            told_of = [line for line in text.splitlines() if CITATION.match(line) and not _TOLD.fullmatch(line)]
             if question.phrase:
                 hits = [line for line in told_of if holds([CITATION.sub("", line)], question.phrase)]
             else:
