@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from agent.narrative.by_model import Progress
 from agent.narrative.films import FOLDER, Watched, caption, pictures_of, watch
 from agent.narrative.forgetting import drop_pictures
 from agent.narrative.planning import Plan, model_for, plan, refuse_above
-from agent.narrative.sources import Origin, origin_of, plain_name, read_stream, read_words
+from agent.narrative.sources import Origin, ambiguous, origin_of, plain_name, read_stream, read_words
 from agent.notes import embed_texts
 from agent.terminal import safe
 from memory.frames import FrameStore
@@ -181,13 +182,14 @@ def list_narratives(config: Config, console: Console, as_json: bool) -> None:
     with open_store(config) as store:
         counts = {source: store.count(source) for source in store.sources()}
     rows = [
-        {"told": plain_name(source), **{names[kind]: count[kind] for kind in KINDS}} for source, count in counts.items()
+        {"told": told, **{names[kind]: counts[source][kind] for kind in KINDS}, "source": source}
+        for source, told in zip(counts, _shown(list(counts)), strict=True)
     ]
     table = Table("what is told", *names.values(), box=SIMPLE)
     for row in rows:
         if as_json:
             print(json.dumps(row))
-        table.add_row(*(safe(str(cell)) for cell in row.values()))
+        table.add_row(*(safe(str(row[name])) for name in ("told", *names.values())))
     if rows and not as_json:
         console.print(table)
 
@@ -224,28 +226,37 @@ def same_narrative(spec: str, name: str, other: str, config: Config, console: Co
 def built_source(store: NarrativeStore, spec: str, config: Config) -> tuple[str, Clock]:
     """The name in the memory of what was built of a source, and what its times count.
 
-    A file that was moved or removed since is found by its name, if there is one of that name.
+    A file that was moved or removed since is found by its name; of one that is there, no other of its name is meant.
 
     Raises:
         MediaError: if nothing was built of it.
+        ConfigError: if it is not there, and several things of its name were built.
     """
     held = store.sources()
     try:
         name = origin_of(spec, config).name
     except MediaError:
         name = spec
-    if name not in held:
+    if name not in held and not Path(spec).is_file():
         named = [one for one in held if plain_name(one) == Path(spec).name]
-        name = named[0] if len(named) == 1 else name
+        if len(named) > 1:
+            raise ambiguous(Path(spec).name, named)
+        name = named[0] if named else name
     clock = store.built(name).get("clock")
     if clock is None:
         short = Path(spec).name or spec
         raise MediaError(
             f"nothing is remembered of {short!r}.",
-            expected=f"one of: {', '.join(plain_name(one) for one in held)}" if held else "",
+            expected=f"one of: {', '.join(_shown(held))}" if held else "",
             remedy=f"Build it first: attend memory build {short}",
         )
     return name, "sections" if clock == "sections" else "seconds"
+
+
+def _shown(sources: Sequence[str]) -> list[str]:
+    """Sources as people know them: where several have a name, with what tells them apart."""
+    known = Counter(map(plain_name, sources))
+    return [source if known[plain_name(source)] > 1 else plain_name(source) for source in sources]
 
 
 def _material(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent.config import Config
 from agent.narrative.films import FOLDER, pictures_of
-from agent.narrative.sources import plain_name
+from agent.narrative.sources import ambiguous, plain_name
 from memory.frames import FrameStore
 from memory.narrative.answers import Answers
 from memory.narrative.database import FILE_NAME
@@ -24,7 +24,7 @@ def forget_narratives(
 
     Args:
         config: where the memory lies.
-        source: the name of the source; None: all.
+        source: the name of the source in the memory, or the part of it that people know; None: all.
         before_wall_s: Unix time.
         span: only this stretch of time.
 
@@ -32,6 +32,7 @@ def forget_narratives(
         What was removed, by name.
 
     Raises:
+        ConfigError: if several sources have that name.
         StoreError: if another process writes the memory, or a file of it cannot be written.
     """
     folder = config.folder / FOLDER
@@ -40,26 +41,51 @@ def forget_narratives(
     removed = []
     server = config.narrative.server or None
     with NarrativeStore(folder, writer=True, server=server) as store, Answers(folder) as answers:
-        for held in store.sources():
-            name, built = plain_name(held), store.built(held)
+        for held in store.sources() if source is None else _called(store, source):
+            built = store.built(held)
             begun_wall_s = float(built.get("begun_wall_s", built.get("built_wall_s", 0.0)))
-            if source in (None, name) and (before_wall_s is None or begun_wall_s < before_wall_s):
+            if before_wall_s is None or begun_wall_s < before_wall_s:
                 answers.forget(held)
-                removed.append((name, store.forget(held, span)))
+                removed.append((plain_name(held), store.forget(held, span)))
         if removed:
             drop_pictures(store, pictures_of(config))
     return removed
 
 
 def is_built(config: Config, name: str | None) -> bool:
-    """Whether a source of this name was built; False where that cannot be read, which `forget_narratives` tells."""
-    if name is None or not (config.folder / FOLDER / FILE_NAME).exists():
-        return False
+    """Whether a source of this name was built; False where that cannot be read, which `forget_narratives` tells.
+
+    Raises:
+        ConfigError: if several sources have that name.
+    """
     try:
-        with NarrativeStore(config.folder / FOLDER) as store:
-            return any(plain_name(held) == name for held in store.sources())
+        return name is not None and holds(config, name)
     except StoreError:
         return False
+
+
+def holds(config: Config, name: str) -> bool:
+    """Whether a source of this name was built, in a memory that another process may write.
+
+    Raises:
+        ConfigError: if several sources have that name.
+        StoreError: if the memory cannot be read.
+    """
+    if not (config.folder / FOLDER / FILE_NAME).exists():
+        return False
+    with NarrativeStore(config.folder / FOLDER) as store:
+        return bool(_called(store, name))
+
+
+def _called(store: NarrativeStore, name: str) -> list[str]:
+    """The source of a name in the memory, else the one that people know by it; none where nothing was built of it."""
+    held = store.sources()
+    if name in held:
+        return [name]
+    called = [one for one in held if plain_name(one) == name]
+    if len(called) > 1:
+        raise ambiguous(name, called)
+    return called
 
 
 def drop_pictures(store: NarrativeStore, pictures: FrameStore) -> None:

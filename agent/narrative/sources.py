@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,7 +18,7 @@ from memory.narrative.transcripts import read_transcript
 from memory.place import glance_at_place, places, source_of
 from memory.stream.archive import Archive
 from memory.stream.notes import Notes
-from tools.errors import MediaError, StoreError
+from tools.errors import ConfigError, MediaError, StoreError
 from tools.media import Frame, mask_credentials, open_source
 
 TEXTS = (*SUFFIXES, ".txt", ".md", ".json", ".jsonl", ".ndjson", ".csv", ".tsv")
@@ -75,6 +75,15 @@ def source_name(path: Path) -> str:
 def plain_name(source: str) -> str:
     """The part of a name in the memory that people know."""
     return source.rpartition(" ")[0]
+
+
+def ambiguous(name: str, called: Sequence[str]) -> ConfigError:
+    """That several sources of the memory are known by a name, and how to tell them apart."""
+    return ConfigError(
+        f"{len(called)} things that were built are called {name!r}.",
+        expected=f"one of: {', '.join(map(repr, called))}",
+        remedy="Name one as `attend memory list` shows it, with what tells it from the others.",
+    )
 
 
 def read_words(origin: Origin, tell: Tell) -> tuple[list[Cue], Clock]:

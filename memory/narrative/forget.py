@@ -19,6 +19,10 @@ _TOUCHES = (
 """A record that only ends where the span begins, or begins where it ends, is not in it; a point on its edge is."""
 
 
+_OF_ALL = ("kind", "clock", "begun_wall_s", "built_wall_s")
+"""What is noted of a source as a whole: it says nothing of what is told in it, and holds for what a span leaves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Forgotten:
     """How many records of each kind were removed, with those that had been retired, and how many of their vectors."""
@@ -35,7 +39,8 @@ def remove(sql: sqlite3.Connection, source: str, span: Span | None) -> Forgotten
     """Remove the records of a source, or those that a span touches, within a transaction; this makes a version.
 
     With a segment go the events and links that rest on it, with an event its links and chains, and an entity goes when
-    only events that go name it. What the source was built from is no longer known.
+    only events that go name it. What the source was built from is no longer known; what its times count, and when it
+    began and was built, is kept while something of it is left.
     """
     sql.execute("CREATE TEMP TABLE IF NOT EXISTS gone (row_id INTEGER PRIMARY KEY)")
     sql.execute("DELETE FROM gone")
@@ -121,7 +126,9 @@ def _remove_chosen(sql: sqlite3.Connection, source: str, whole: bool) -> None:
     )
     for table in ("ends", "vectors", "indexed", "pending", "records"):
         sql.execute(f"DELETE FROM {table} WHERE row_id IN (SELECT row_id FROM gone)")
-    sql.execute("DELETE FROM inputs WHERE source = ?", (source,))
+    left = sql.execute("SELECT 1 FROM records WHERE source = ? AND retired IS NULL LIMIT 1", (source,)).fetchone()
+    kept = _OF_ALL if left else ()
+    sql.execute(f"DELETE FROM inputs WHERE source = ? AND key NOT IN ({', '.join('?' * len(kept))})", (source, *kept))
     if whole:
         sql.execute("DELETE FROM totals WHERE source = ?", (source,))
     sql.execute(  # the sources of links and chains that went may be others
