@@ -22,6 +22,7 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from agent.mllm.blocks import Block, image_bytes
 from agent.mllm.protocol import MLLM
 from agent.structured import MalformedAnswer, ask_json
 from agent.well_formed import well_formed
@@ -181,25 +182,34 @@ class VerdictCache:
             ) from error
 
 
-def judge(cache: VerdictCache, model: MLLM, prompt: Prompt, schema: type[_Schema], **inputs: str) -> Verdict[_Schema]:
+def judge(
+    cache: VerdictCache,
+    model: MLLM,
+    prompt: Prompt,
+    schema: type[_Schema],
+    *,
+    images: Sequence[Block] = (),
+    **inputs: str,
+) -> Verdict[_Schema]:
     """Have a judge give a verdict, or read the one that it gave before.
 
-    The cache knows a verdict by the judge's model string, the prompt's hash and the inputs. That a judge answered
-    something else is kept too, as its answer; that it could not be reached is not. A verdict that no longer fits the
-    schema is asked for anew.
+    The cache knows a verdict by the judge's model string, the prompt's hash, the inputs and the images. That a judge
+    answered something else is kept too, as its answer; that it could not be reached is not. A verdict that no longer
+    fits the schema is asked for anew.
 
     Args:
         cache: of verdicts.
         model: the judge, local or remote.
         prompt: what it is asked.
         schema: what its JSON object must be.
+        images: image blocks that are shown with the prompt.
         inputs: texts for the places of the prompt, none of them trusted.
 
     Raises:
         ConfigError: if the inputs are not those that the prompt has places for.
         StoreError: if the cache cannot be read or written.
     """
-    return _judge(cache, model, prompt, schema, inputs, "given")
+    return _judge(cache, model, prompt, schema, inputs, "given", images)
 
 
 class Preference(BaseModel):
@@ -250,17 +260,24 @@ def judge_pair(cache: VerdictCache, model: MLLM, prompt: Prompt, *, first: str, 
 
 
 def _judge(
-    cache: VerdictCache, model: MLLM, prompt: Prompt, schema: type[_Schema], inputs: Mapping[str, str], order: str
+    cache: VerdictCache,
+    model: MLLM,
+    prompt: Prompt,
+    schema: type[_Schema],
+    inputs: Mapping[str, str],
+    order: str,
+    images: Sequence[Block] = (),
 ) -> Verdict[_Schema]:
     inputs = well_formed(dict(inputs))
     request, sha = prompt.filled(inputs), prompt.sha256
-    asked = json.dumps([model.spec, sha, inputs, order], sort_keys=True)
+    shown = [hashlib.sha256(image_bytes(image)).hexdigest() for image in images]
+    asked = json.dumps([model.spec, sha, inputs, order, *shown], sort_keys=True)
     key = hashlib.sha256(asked.encode()).hexdigest()
     held = cache.get(key)
     if held is not None and (verdict := _read(held, schema, model.spec, sha, cached=True)) is not None:
         return verdict
     try:
-        answer = ask_json(model, request, schema, max_tokens=MAX_TOKENS)
+        answer = ask_json(model, request, schema, images=images, max_tokens=MAX_TOKENS)
     except MalformedAnswer as error:
         body: dict[str, Any] = {"failure": "malformed", "problem": error.problem, "calls": len(error.answers)}
     except ModelError as error:

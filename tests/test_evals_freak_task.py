@@ -14,19 +14,23 @@ import pyarrow
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from langchain_core.messages import BaseMessage
 from pyarrow import parquet
 from typer.testing import CliRunner
 
+from agent.mllm.blocks import count_images, text_of
+from agent.mllm.scripted import Scripted
 from evals.cli import app
 from evals.engine.data import DataError
 from evals.engine.prepare import RunOptions, prepare
 from evals.engine.run import score_run
 from evals.engine.suite import Message, Reply, Sample, Transcript
 from evals.suites import load_suite
-from evals.suites.freak.prompts import JUDGE, SWAPPED
+from evals.suites.freak.prompts import JUDGES
 from evals.suites.freak.scorer import PERMUTATIONS, score_choices, score_free, summarise
 
 SUITE = load_suite("freak")
+JUDGE, SWAPPED = JUDGES[False, False], JUDGES[False, True]
 SAMPLE = Path(__file__).parent.parent / "evals" / "suites" / "freak" / "sample"
 FIRST, SECOND = (f"test-0000{number}-of-00002.parquet" for number in range(2))
 RIGHT, USUAL = "AABCBC", "BCAACB"
@@ -157,7 +161,8 @@ def test_free_answers_are_judged_in_both_orders(tmp_path: Path) -> None:
     assert (figures["fib: accuracy"], figures["fib: hallucination"]) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
     assert figures["judge: changed by the order"] == pytest.approx(1 / 3)
     assert figures["judge: asked"] == 6
-    assert {made["manifest"]["prompts"][name] for name in ("judge", "judge swapped")} == {JUDGE.sha256, SWAPPED.sha256}
+    hashes = {made["manifest"]["prompts"][name] for name in ("judge", "judge, swapped")}
+    assert hashes == {JUDGES[False, False].sha256, JUDGES[False, True].sha256}
     items = [score_free(f"<judge>{verdict}</judge>") for verdict in ("correct", "typical", "wrong")]
     assert figures["accuracy"] == summarise(items)["total_accuracy"]
     assert all(one["model_calls"] == 1 for one in made["transcripts"].values())
@@ -175,6 +180,22 @@ def test_the_judge_is_given_both_answers_and_what_was_said(tmp_path: Path) -> No
     assert filled.index("#Below# the candle, at its #foot#.") < filled.index("At the #top#.")
     assert swapped.index("Typical error") < swapped.index("Right answer:")
     assert "{truth}" in swapped
+
+
+def test_the_judge_is_shown_the_image_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[tuple[int, bool]] = []
+    streamed = Scripted._stream
+
+    def listening(self: Scripted, messages: list[BaseMessage], *more: Any, **settings: Any) -> Any:
+        if "/judge-" in self.spec:
+            shown.append((count_images(messages), "You are shown the image" in text_of(messages[0])))
+        return streamed(self, messages, *more, **settings)
+
+    monkeypatch.setattr(Scripted, "_stream", listening)
+    judged(tmp_path, ["correct"] * 6, *setting(judge_image="true"))
+    assert shown == [(1, True)] * 6
+    judged(tmp_path, ["correct"] * 6, out="without")
+    assert shown[6:] == [(0, False)] * 6
 
 
 def test_a_verdict_that_cannot_be_read_is_counted_and_in_no_mean(tmp_path: Path) -> None:

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 from sklearn.metrics import cohen_kappa_score
 
-from agent.mllm.blocks import text_of
+from agent.mllm.blocks import count_images, image_block, text_of
 from agent.mllm.scripted import Scripted, Turn
 from evals.judge import Prompt, VerdictCache, agreement, count, judge, judge_pair
 from tools.errors import ConfigError, StoreError
@@ -34,9 +35,11 @@ class Judge(Scripted):
     """A scripted judge that keeps what it was asked."""
 
     asked: list[str] = Field(default_factory=list)
+    images: list[int] = Field(default_factory=list)
 
     def _stream(self, messages, stop=None, run_manager=None, **kwargs):  # type: ignore[no-untyped-def]
         self.asked.append(text_of(messages[-1]))
+        self.images.append(count_images(messages))
         yield from super()._stream(messages, stop, run_manager, **kwargs)
 
 
@@ -48,6 +51,18 @@ def says(*answers: str, spec: str = "scripted:judge", when: str | None = None) -
 def cache(tmp_path: Path) -> Iterator[VerdictCache]:
     with VerdictCache(tmp_path / "new" / "verdicts.sqlite") as held:
         yield held
+
+
+def test_a_judge_may_be_shown_images_and_other_images_are_another_verdict(cache: VerdictCache) -> None:
+    model = says('{"score": 4}', '{"score": 1}', '{"score": 2}')
+    red, blue = (image_block(np.full((8, 8, 3), shade, np.uint8)) for shade in (200, 20))
+    marks = [
+        judge(cache, model, ASK, Mark, images=images, question="Who?", answer="A fox.")
+        for images in ([red], [blue], [red], [])
+    ]
+    assert [mark.value and mark.value.score for mark in marks] == [4, 1, 4, 2]
+    assert [mark.cached for mark in marks] == [False, False, True, False]
+    assert model.images == [1, 1, 0]
 
 
 def test_a_verdict_is_asked_once_and_then_read(cache: VerdictCache) -> None:

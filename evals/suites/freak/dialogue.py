@@ -12,11 +12,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from agent.mllm.protocol import MLLM
+from evals.engine.media import picture_block
 from evals.engine.suite import Message, Part, Picture, Respond, Sample
-from evals.judge import Prompt, Verdict, VerdictCache, judge
+from evals.judge import Verdict, VerdictCache, judge
 from evals.suites.freak.dataset import Row, StoredImage
 from evals.suites.freak.options import Options
-from evals.suites.freak.prompts import CHOICE, FREE, JUDGE, SWAPPED, SYSTEM
+from evals.suites.freak.prompts import CHOICE, FREE, JUDGES, SYSTEM
 from evals.suites.freak.scorer import PERMUTATIONS, shown, without_thinking
 from evals.suites.judges import SuiteJudge, tally
 
@@ -50,7 +51,7 @@ async def put(sample: Sample, respond: Respond, rng: Random, *, blind: bool = Fa
         # The released script asks as often as with options, and judges the last reply.
         for _ in range(len(PERMUTATIONS) if options.published else 1):
             reply = await respond([system, Message("user", (*picture, FREE.format(question=row.question)))])
-    return await _judged(row, options, reply)
+    return await _judged(sample, options, reply)
 
 
 def _picture(sample: Sample) -> Picture:
@@ -58,14 +59,14 @@ def _picture(sample: Sample) -> Picture:
     return Picture(image) if isinstance(image, Path) else Picture(encoded=image.read())
 
 
-async def _judged(row: Row, options: Options, reply: str) -> dict[str, JsonValue]:
+async def _judged(sample: Sample, options: Options, reply: str) -> dict[str, JsonValue]:
     said = reply if options.published or not options.thinking else read(reply, options)
     if not said.strip():
         # There is nothing to judge; the released script asks its judge all the same, who can only call it wrong.
         return {"given": "wrong", "swapped": None, "judge": tally([])}
-    verdicts = [await _verdict(JUDGE, row, options, said)]
+    verdicts = [await _verdict(sample, options, said, swapped=False)]
     if options.judge_swap and not options.published and verdicts[0].value is not None:
-        verdicts.append(await _verdict(SWAPPED, row, options, said))
+        verdicts.append(await _verdict(sample, options, said, swapped=True))
     words = [None if verdict.value is None else verdict.value.verdict for verdict in verdicts]
     return {"given": words[0], "swapped": words[-1] if len(words) > 1 else None, "swap": len(words) > 1,
             "judge": tally(verdicts)}  # fmt: skip
@@ -76,11 +77,16 @@ def read(reply: str, options: Options) -> str:
     return without_thinking(reply, options.begin, options.end) if options.thinking else reply
 
 
-async def _verdict(prompt: Prompt, row: Row, options: Options, said: str) -> Verdict[Said]:
+async def _verdict(sample: Sample, options: Options, said: str, *, swapped: bool) -> Verdict[Said]:
+    row: Row = sample.fields["row"]
+    prompt = JUDGES[options.judge_image, swapped]
     truth, error = row.ground_truth or "(none)", row.hallu_answer or "(none)"
 
     def ask(cache: VerdictCache, model: MLLM) -> Verdict[Said]:
-        return judge(cache, model, prompt, Said, question=row.question, truth=truth, error=error, answer=said)
+        images = [picture_block(_picture(sample), sample)] if options.judge_image else []
+        return judge(
+            cache, model, prompt, Said, images=images, question=row.question, truth=truth, error=error, answer=said
+        )
 
     return await _judge(options.judge, options.judge_folder).rate(ask)
 

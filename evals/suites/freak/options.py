@@ -24,6 +24,7 @@ class Options(BaseModel):
         max_tokens: the most tokens of a reply; None is the model's own setting. The authors take 6,000.
         judge: the judge's model string.
         judge_folder: where verdicts are kept for other runs, too.
+        judge_image: show the judge the image, as the authors do, who tell it not to judge by it.
         judge_swap: ask the judge a second time with the right answer and the typical error in the other order; where
             its verdicts differ, the answer counts as neither. Not so in `mended` and `released`.
     """
@@ -40,6 +41,7 @@ class Options(BaseModel):
     max_tokens: int | None = Field(default=None, ge=1)
     judge: str = ""
     judge_folder: Path | None = None
+    judge_image: bool = False
     judge_swap: bool = True
 
     @model_validator(mode="after")
