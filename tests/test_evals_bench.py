@@ -35,3 +35,19 @@ def test_the_policy_bench_covers_every_policy() -> None:
     assert all(
         name in text for name in ("curvestream", "last", "uniform", "alternate", "motion", "curvature", "random")
     )
+
+
+def test_far_questions_about_a_film_of_ten_minutes_cite_the_right_moments(tmp_path: Path) -> None:
+    """End to end with the embedded model: joined, watched, captioned, built and asked."""
+    (tmp_path / "clips").mkdir()
+    write_scenes(tmp_path / "clips" / "clip.mp4", [("red", 2), ("blue", 2)])
+    figures = tmp_path / "film.json"
+    command = [sys.executable, "-m", "evals.bench.narrative_film", "--clips", tmp_path / "clips", "--json", figures]
+    run = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=ROOT, timeout=500)
+    assert run.returncode == 0, run.stderr
+    report = json.loads(figures.read_text())
+    assert report["film_s"] >= 600
+    assert report["table"]["cited"]["Far"]["n"] >= 9
+    assert report["table"]["cited"]["Far"]["share"] == 1.0
+    assert report["table"]["cited"]["all"]["share"] >= 0.9
+    assert report["refused"] == {"n": 4, "right": 4}
