@@ -99,6 +99,7 @@ FITS: dict[str, dict[str, float]] = {
 }
 """How well a role fits what an instruction calls it; roles that are not named fit by 0.4. Our choice."""
 _NO_FIT = 0.4
+_HOLDERS = CONTAINERS | {"link", "button"}
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,9 @@ def _scored(wanted: Wanted, items: Sequence[Item], screen: Rect, *, anchor: bool
             return []
         lost = 0.85
     fits = FITS[wanted.kind]
+    # "In the top right corner of the dialog" is a part of the dialog, not of the screen.
+    inside = wanted.relation in ("in", "for") and anchors and anchors[0].item.role in CONTAINERS
+    whole = anchors[0].item.rect if inside else screen
     choices = []
     for item in items:
         role = fits.get(item.role, _NO_FIT)
@@ -138,9 +142,9 @@ def _scored(wanted: Wanted, items: Sequence[Item], screen: Rect, *, anchor: bool
         score = lost * named * role * item.sure * (1.0 if item.front else BEHIND)
         if score < 0.3:
             continue
-        if wanted.region:
-            score *= 0.5 + 0.5 * region_factor(wanted.region, item.rect, screen)
-            score = score if region_factor(wanted.region, item.rect, screen) > 0.1 else 0.5 * score
+        if wanted.region and (anchors or not wanted.anchor):
+            share = region_factor(wanted.region, item.rect, whole)
+            score *= 0.5 + 0.5 * share if share > 0.1 else 0.25
         if anchors:
             score *= max(_stands(wanted.relation, item, name, span, anchor) for anchor in anchors)
         if score >= 0.3:
@@ -189,17 +193,12 @@ def _stands(relation: str, item: Item, name: Name | None, span: tuple[int, int],
     if rect == spot:
         return 0.0
     factor = relation_factor(relation, rect, spot)
-    if (
-        relation in ("for", "beside", "in")
-        and item.role in CONTAINERS
-        and contains(rect, spot)
-        and rect.area > spot.area
-    ):
+    if relation in ("for", "beside", "in") and item.role in _HOLDERS and contains(rect, spot) and rect.area > spot.area:
         factor = max(factor, 0.95)
     if relation in ("in", "for") and anchor.item.role not in CONTAINERS:
         # "In the X section", where X is only a heading: what stands below it.
         factor = max(factor, 0.9 * relation_factor("below", rect, spot))
-    return anchor.score * (0.45 + 0.55 * factor) if factor > 0.04 else 0.0
+    return anchor.score * (0.55 + 0.45 * factor) if factor > 0.04 else 0.0
 
 
 def _point(item: Item, name: Name | None, span: tuple[int, int]) -> Point:
@@ -216,10 +215,22 @@ def _numbered(wanted: Wanted, scored: list[Choice]) -> list[Choice]:
     least = SAME * scored[0].score
     same = _distinct([choice for choice in scored if choice.score >= least])
     if not wanted.words:
-        same = _largest_column(same)
+        same = _in_line(same[0], _distinct(scored)) if wanted.anchor else _largest_column(same)
     by_item = {id(choice.item): choice for choice in same}
     meant = number([choice.item for choice in same], wanted.ordinal)
     return [by_item[id(meant)]] if meant else []
+
+
+def _in_line(first: Choice, choices: list[Choice]) -> list[Choice]:
+    """Those on one line with the first, or where it is alone there, all: "the third icon below View"."""
+    rect = first.item.rect
+    line = [
+        choice
+        for choice in choices
+        if choice.item.role == first.item.role
+        and abs(choice.item.rect.center.y_px - rect.center.y_px) < 0.5 * max(rect.height, choice.item.rect.height)
+    ]
+    return line if len(line) > 1 else choices
 
 
 def _largest_column(choices: list[Choice]) -> list[Choice]:

@@ -40,7 +40,7 @@ def relation_factor(relation: str, rect: Rect, anchor: Rect) -> float:
     if not across and relation in ("below", "above"):
         # A field may begin a little to the side of what stands above it.
         aside = max(anchor.left - rect.right, rect.left - anchor.right)
-        across = 0.4 * math.exp(-aside / 120)
+        across = 0.5 * math.exp(-aside / 120)
     return _along(gap, anchor.height) * across
 
 

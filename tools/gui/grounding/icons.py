@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 import numpy as np
@@ -70,28 +70,39 @@ def _blobs(marks: np.ndarray, lines: Sequence[Line], frames: Frames) -> list[Rec
     import cv2
 
     mask = (marks > 2 * CONTRAST / 255).astype(np.uint8)
-    for line in lines:
-        # Single letters may be icons that were read: an x that closes, a plus.
-        if len(line.text) > 2:
-            rect = line.rect
-            mask[int(rect.top) : math.ceil(rect.bottom), int(rect.left) : math.ceil(rect.right)] = 0
-    found: list[Rect] = []
+    for word, rect in _words(lines):
+        aside = 0.3 * rect.height * (len(word) > 3)
+        left = max(0, int(rect.left - aside))
+        mask[int(rect.top) : math.ceil(rect.bottom), left : math.ceil(rect.right + aside)] = 0
+    cells, found = [], []
     for frame in frames.boxes:
         inner = Rect(left=frame.left + 3, top=frame.top + 3, right=frame.right - 3, bottom=frame.bottom - 3)
         small = SMALLEST_PX + 6 <= min(frame.width, frame.height) and max(frame.width, frame.height) <= LARGEST_PX
         if small and (tight := _tight(mask, inner)) is not None:
+            cells.append(frame)
             found.append(tight)
     joined = cv2.dilate(mask, np.ones((JOIN_PX, JOIN_PX), np.uint8))
     _, _, stats, _ = cv2.connectedComponentsWithStats(joined)
     for left, top, width, height, _ in stats[1:]:
         rect = Rect(left=left, top=top, right=left + width, bottom=top + height)
         if max(width, height) <= LARGEST_PX + JOIN_PX and (tight := _tight(mask, rect)) is not None:
-            found.append(tight)
+            # Of a framed icon only what is within counts, unless the frame is drawn as part of it, close around.
+            if not any(tight.iou(cell) > 0.75 and cell.width > 24 for cell in cells):
+                found.append(tight)
     kept: list[Rect] = []
-    for rect in sorted(found, key=lambda rect: rect.area):
+    for rect in sorted(found, key=lambda rect: -rect.area):
         if not any(contains(other, rect) or rect.iou(other) > 0.5 for other in kept):
             kept.append(rect)
     return kept
+
+
+def _words(lines: Sequence[Line]) -> Iterator[tuple[str, Rect]]:
+    """Words that are surely none of the signs that icons are read as: an x that closes, <, or one of another script."""
+    for line in lines:
+        if len(line.text.replace(" ", "")) > 2:
+            for word, rect in zip(line.words, line.rects, strict=True):
+                if any(character.isalnum() for character in word):
+                    yield word, rect
 
 
 def _tight(mask: np.ndarray, rect: Rect) -> Rect | None:
@@ -104,7 +115,7 @@ def _tight(mask: np.ndarray, rect: Rect) -> Rect | None:
         left=left + columns.min(), top=top + rows.min(), right=left + columns.max() + 1, bottom=top + rows.max() + 1
     )
     long, short = max(tight.width, tight.height), min(tight.width, tight.height)
-    return tight if SMALLEST_PX <= long <= LARGEST_PX and short >= 0.12 * long and short >= 2 else None
+    return tight if SMALLEST_PX <= long <= LARGEST_PX and short >= max(3, 0.12 * long) else None
 
 
 def _cut(marks: np.ndarray, rect: Rect) -> np.ndarray:

@@ -17,6 +17,7 @@ CONTAINERS = frozenset({"dialog", "section", "row", "bar", "menu", "column", "he
 MOST = 500
 """Characters that an instruction may have; our choice."""
 
+_AFTER = r"(?:^|(?<=\s)|(?<=\ue001))"
 _MARK = "\ue000{}\ue001"
 _MARKED = re.compile("\ue000(\\d+)\ue001")
 _FLAGS = re.IGNORECASE
@@ -73,7 +74,12 @@ def read_instruction(text: str) -> tuple[Wanted, ...]:
 
     plain = re.sub(QUOTES, keep, " ".join(text.split())).strip(" .!?;,")
     plain = re.split(rf",?\s+(?:{lexicon.PURPOSES})\b", plain, maxsplit=1, flags=_FLAGS)[0]
-    plain = re.sub(rf"^(?:(?:{lexicon.POLITE})\b,?\s*)+|,?\s*\b(?:{lexicon.POLITE})$", "", plain, flags=_FLAGS)
+    plain = re.sub(
+        rf"^(?:(?:{lexicon.POLITE})\b,?\s*|(?:{lexicon.ORDER}),?\s+)+|,?\s*\b(?:{lexicon.POLITE})$",
+        "",
+        plain,
+        flags=_FLAGS,
+    )
     bodies: list[tuple[str, str]] = []
     shorter = re.sub(r"(?<=\S)\s+(?:to|para|pour|per)\s+\w+\b.*$", "", plain, flags=_FLAGS)
     for whole in dict.fromkeys((_without_purpose(plain), plain, shorter)):
@@ -140,43 +146,52 @@ def _ways(text: str, depth: int) -> list[Wanted]:
     text, region = _take_region(text)
     ways: list[Wanted] = []
     for relation, phrase in lexicon.RELATIONS if depth < 3 else ():
-        for match in re.finditer(
-            rf"(?:^|(?<=\s)|(?<=\ue001))(?:that is |which is |which |located |shown |placed )?(?:{phrase})(?=\s)",
-            text,
-            _FLAGS,
-        ):
+        for match in re.finditer(rf"{_AFTER}(?:{lexicon.PLACED})?(?:{phrase})(?=\s)", text, _FLAGS):
             head, tail = text[: match.start()].strip(" ,"), text[match.end() :].strip(" ,")
             if not tail or (not head and relation in ("for", "in") and not region):
                 continue
             target = _simple(head)
+            if relation in ("for", "in", "beside") and re.fullmatch(lexicon.NOUNS, target.words, _FLAGS):
+                # "The study from Sunday" is the entry that says so.
+                target = Wanted(kind="row")
             for anchor in _ways(tail, depth + 1):
                 if anchor.words or anchor.kind:
                     ways.append(replace(target, relation=relation, anchor=anchor, region=region))
         if ways and relation in lexicon.FIRM_RELATIONS:
             return ways
-    return [*ways, replace(_simple(text), region=region)]
+    plain = replace(_simple(text), region=region)
+    ways.append(plain)
+    noun = re.match(rf"(?:{lexicon.NOUNS})\s+(.+)$", plain.words, _FLAGS)
+    if noun and not plain.quoted:
+        ways.append(replace(plain, words=noun[1]))
+    means = re.search(rf"{_AFTER}(?:{lexicon.BY})\s+(.+)$", text, _FLAGS) if depth == 0 else None
+    if means and means.start():
+        # "Open the fourth row with its Open button", "open the settings with the gear icon"
+        whole, part = _simple(text[: means.start()]), _simple(means[1])
+        if whole.kind in CONTAINERS or whole.ordinal:
+            ways.append(replace(part, relation="in", anchor=whole, region=region))
+        ways += [replace(part, region=region), replace(whole, region=region)]
+    return ways
 
 
 def _take_region(text: str) -> tuple[str, frozenset[str]]:
     """The text without what it says of the part of the screen, and that part."""
     for phrase, region in lexicon.REGIONS:
         found = re.search(
-            rf"(?:^|(?<=\s)|(?<=\ue001))(?:(?:in|at|on|from|an|auf|en|dans|im|along|near)\s+)?(?:(?:the|der|dem|la|le|el|its)\s+)?"
-            rf"(?:{phrase})(?:\s+(?:of|on) the (?:screen|page|window|application|app))?(?=$|[,\s])",
+            rf"{_AFTER}(?P<at>(?:{lexicon.AT})\s+)?(?:(?:{lexicon.ARTICLES})\s+)?(?:{phrase})"
+            rf"(?:\s+(?:of|on) the (?:screen|page|window|application|app))?(?=$|[,\s])",
             text,
             _FLAGS,
         )
-        # "left of X" is a relation, "Left" alone may be a label: a part of the screen has more beside it.
-        if (
-            found
-            and found.group().strip() != text
-            and not re.match(r"\s+(?:of|von|de|d[eu]|di|neben)\b", text[found.end() :], _FLAGS)
-        ):
-            rest = (text[: found.start()].rstrip(" ,") + " " + text[found.end() :].lstrip(" ,")).strip()
-            bare = not re.match(r"(?:in|at|on|from|an|auf|en|dans|im|along|near)\s", found.group().strip(), _FLAGS)
-            # Without "at" and the like it counts before the name only: "top right Close", not "Scroll left".
-            if not bare or found.start() == 0 or re.match(r"the\s*$", text[: found.start()], _FLAGS):
-                return rest, region
+        if not found or found.group().strip() == text:
+            continue
+        after = text[found.end() :]
+        # "Left of X" is a relation; "top right of the dialog" is a part of the dialog.
+        if re.match(r"\s+(?:of|von|d[eu]l?|di|neben)\b", after, _FLAGS) and (len(region) == 1 or not found["at"]):
+            continue
+        # Without "at" or the like it has to be said in full and first: "top right Close", but not "right arrow".
+        if found["at"] or (found.start() == 0 and len(region) == 2):
+            return (text[: found.start()].rstrip(" ,") + " " + after.lstrip(" ,")).strip(), region
     return text, frozenset()
 
 
@@ -201,7 +216,11 @@ def _simple(text: str) -> Wanted:
 def _make(text: str, kind: str, ordinal: int) -> Wanted:
     marks = _MARKED.findall(text)
     # What stands beside quotation marks describes it ("the blue \"Save\" one"); the label is what they hold.
-    words = _MARK.format(marks[0]) if marks else text
+    words = (
+        _MARK.format(marks[0])
+        if marks
+        else re.sub(rf"^(?:{lexicon.NOUNS})\s+(?:{lexicon.CALLED})\s+", "", text, flags=_FLAGS)
+    )
     return Wanted(words=words, kind=kind, quoted=bool(marks), ordinal=ordinal)
 
 

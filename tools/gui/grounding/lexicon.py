@@ -29,6 +29,23 @@ VERBS = (
     # Italian
     "|fai (?:doppio )?clic su|fare clic su|clicca su|premi|seleziona|apri|scegli|spunta"
 )
+AT = "in|at|on|from|an|auf|en|dans|im|along|near|am"
+PLACED = "that is |which is |which |located |shown |placed |found "
+BY = (
+    r"with(?: its)?|using|via|by (?:means of|pressing|clicking(?: on)?|using)|through|mit(?: dem| der)?|über|durch klicken auf"
+    "|con|mediante|avec"
+)
+"""How the means is named by which something is done."""
+NOUNS = (
+    "patient|study|series|instance|exam(?:ination)?|case|record|file|document|note|drug|medication|order|item|option"
+    "|value|person|word|words|text|control|element|patienten?|patientin|studie|serie|datei|arzneimittel|medikament"
+    "|paciente|estudio"
+)
+"""Nouns that say what a name stands for."""
+CALLED = (
+    r"named|called|labell?ed|titled|with(?: the)? (?:name|label|title|id|number|mrn)|whose [\w ]{2,20}? (?:is|reads|says)"
+    r"|with (?:patient ?id|id)|that (?:says|reads)|namens|mit (?:dem namen|der nummer)"
+)
 CLICKS = r"(?:double[- ]?|right[- ]?|left[- ]?)?click|press|push|hit|tap|(?:doppel)?klick|drück|tippen sie auf"
 r"|haga|haz|puls|presion|(?:double-?)?cliqu|appuy|fai|fare|clicca|premi"
 """How verbs begin that never stand on a control themselves."""
@@ -198,4 +215,5 @@ ARTICLES = (
     r"|der|die|das|dem|den|des|ein|eine|einen|einem|einer|mit der (?:aufschrift|beschriftung)|namens"
     r"|el|la|los|las|un|una|le|les|une|l'|il|lo|gli|i|uno"
 )
-POLITE = r"please|now|then|next|finally|bitte|por favor|s'il vous plaît|per favore"
+ORDER = "now|then|next|finally|first|afterwards|dann|danach|jetzt|zuerst|luego|ensuite|poi"
+POLITE = r"please|bitte|por favor|s'il vous plaît|per favore"

@@ -12,7 +12,7 @@ from tools.gui.grounding.controls import TALLEST_PX, Frames, find_frames
 from tools.gui.grounding.geometry import contains, union
 from tools.gui.grounding.icons import icon_items
 from tools.gui.grounding.items import Item, Name
-from tools.gui.grounding.reading import Line
+from tools.gui.grounding.reading import Line, read_cells
 from tools.gui.types import Point, Rect
 
 BUTTON_HEIGHTS = 3.6
@@ -26,6 +26,7 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
     frames = find_frames(rgb)
     lines = [line for line in lines if line.rect.area > 0]
     boxes = [box for box in frames.boxes if not _in_word(box, lines)]
+    lines += read_cells(rgb, [_inside(box) for box in boxes if _is_cell(box, lines)])
     clean = Frames(tuple(boxes), tuple(check for check in frames.checks if not _in_word(check, lines)))
     screen = Rect(left=0, top=0, right=rgb.shape[1], bottom=rgb.shape[0])
     held = {box: [line for line in lines if contains(box, line.rect, 4.0)] for box in boxes}
@@ -47,6 +48,16 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
     if modal is None:
         return items
     return [item if contains(modal, item.rect, 4.0) else replace(item, front=False) for item in items]
+
+
+def _is_cell(box: Rect, lines: Sequence[Line]) -> bool:
+    """Whether a frame may hold a letter or two that were not read."""
+    small = 14 <= box.height <= 44 and box.width <= 60
+    return small and not any(contains(box, line.rect, 4.0) for line in lines)
+
+
+def _inside(box: Rect) -> Rect:
+    return Rect(left=box.left + 3, top=box.top + 3, right=box.right - 3, bottom=box.bottom - 3)
 
 
 def _in_word(box: Rect, lines: Sequence[Line]) -> bool:

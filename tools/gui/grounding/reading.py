@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ KEPT_LINES = 8192
 SPLIT = 1.3
 """A gap between words of so many heights of a line parts two labels that were read as one; our choice."""
 _PAD_PX = 2
+_MIN_CELL_PX, _MIN_CONTRAST, _CELL_LETTERS, _CELL_CONFIDENCE = 8, 48, 4, 0.9
 
 _lock = threading.Lock()
 _engines: list[Any] = []
@@ -81,6 +83,32 @@ def read_lines(rgb: np.ndarray) -> tuple[Line, ...]:
         while len(_read) > KEPT_LINES:
             _read.popitem(last=False)
     return tuple(sorted(lines, key=lambda line: (line.rect.top, line.rect.left)))
+
+
+def read_cells(rgb: np.ndarray, cells: Sequence[Rect]) -> tuple[Line, ...]:
+    """Read single letters and short words in small frames, where looking for lines misses them.
+
+    Args:
+        rgb: the screenshot (height, width, 3), uint8.
+        cells: the insides of frames, in which no line was found.
+
+    Raises:
+        ToolFailed: if RapidOCR is not installed.
+    """
+    lines = []
+    with _lock:
+        engine = _load()
+        for cell in cells:
+            crop = rgb[int(cell.top) : int(cell.bottom), int(cell.left) : int(cell.right), ::-1]
+            if min(crop.shape[:2], default=0) < _MIN_CELL_PX or int(crop.max()) - int(crop.min()) < _MIN_CONTRAST:
+                continue
+            name = region_hash(crop)
+            if name not in _read:
+                _read[name] = _recognise(engine, np.ascontiguousarray(crop))
+            text, confidence, _ = _read[name]
+            if text.isascii() and text.isalnum() and len(text) <= _CELL_LETTERS and confidence >= _CELL_CONFIDENCE:
+                lines.append(Line((text,), (cell,), confidence))
+    return tuple(lines)
 
 
 def _load() -> Any:
