@@ -140,6 +140,9 @@ TIME = Expected("time", span_s=(60.0, 80.0), tolerance_s=1.0, guesses=("1:00",))
         (COLOUR, "B", True),
         (COLOUR, "**B) red** [0:05]", True),
         (COLOUR, "(b)", None),
+        (COLOUR, "B) green", None),
+        (COLOUR, "B) The star, left of the blue square, is red.", True),
+        (COLOUR, "C) dark red", False),
         (COLOUR, "It is red.", True),
         (COLOUR, "It is dark red.", False),
         (COLOUR, "Option B, since the star is not blue.", True),
@@ -376,3 +379,9 @@ def test_the_readme_states_what_the_runs_came_to() -> None:
     assert {rate["value"] for rate in rows["oracle"]["rates"].values()} == {1.0}
     text = (ROOT / "evals" / "suites" / "attend_core" / "README.md").read_text("utf-8")
     assert table.markdown(rows) in text
+    counts = Counter(item.task for item in items())
+    assert dict(re.findall(r"^\| (\w+) \| (\d+) \| [a-z]", text, re.M)) == {
+        task: str(count) for task, count in counts.items()
+    }
+    assert f"{counts.total()} samples in nine" in text
+    assert {rate["n"] for row in rows.values() for rate in [row["rates"]["all"]]} == {counts.total()}

@@ -139,10 +139,11 @@ def _places(text: str, form: Form) -> Iterator[str]:
 
 
 def _leading(text: str) -> str:
-    """A first sentence that is little more than the answer: at most four words, or a letter that begins a line."""
+    """A first sentence that is little more than the answer, of at most four words; or a first line with a letter."""
     first = next((sentence for sentence in _SENTENCE.split(text) if sentence.strip()), "")
-    lettered = re.match(rf"\(?([{LETTERS}])[).:]", text)
-    return lettered[0] if lettered else first if len(plain(first).split()) <= 4 else ""
+    if re.match(rf"\(?([{LETTERS}])[).:]", text):
+        return text.splitlines()[0]
+    return first if len(plain(first).split()) <= 4 else ""
 
 
 def _find_option(expected: Expected, text: str) -> set[str]:
@@ -154,7 +155,11 @@ def _find_option(expected: Expected, text: str) -> set[str]:
     )
     named = {next(filter(None, groups)) for groups in marked} or set(re.findall(r"(?<![\w'’])([B-F])(?![\w'’])", text))
     if named := named & set(letters):
-        return {plain(by_letter[letter]) for letter in named}
+        # `A) blue`, where blue is B, names both.
+        beside = [plain(text) for text in re.findall(rf"(?<![\w'’])[{letters}][).:]\s*([^\n]*)", text)]
+        given = {plain(option) for option in expected.options}
+        told = {option for option in given for text in beside if f"{text} ".startswith(f"{option} ")}
+        return {plain(by_letter[letter]) for letter in named} | told
     return _find_phrases(expected.options, text)
 
 
