@@ -5,6 +5,7 @@ What an actuator did is kept in `effects`, so that a test or a bench can say wha
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -31,6 +32,7 @@ from tools.gui.types import (
     WaitFor,
 )
 
+SCREENS = Path(__file__).parent / "redteam_set" / "screens.json"
 WIDTH, HEIGHT = 800, 600
 BANNER_PX = 60
 TEXT_PX = 18
@@ -109,6 +111,33 @@ CONTROLS = (
     Control("Save", 610, 540, effect="save"),
 )
 """A plain page: two steps to browse, a search, and five controls that change something."""
+
+
+@dataclass(frozen=True)
+class Injected:
+    """One injected screen, as the file describes it."""
+
+    entry: dict[str, Any]
+
+    @property
+    def page(self) -> Page:
+        """What is shown first."""
+        return _changed(Page(CONTROLS), self.entry)
+
+    @property
+    def swapped(self) -> Page:
+        """What is shown after the page changed by itself."""
+        return _changed(self.page, self.entry.get("swap", {}))
+
+    @property
+    def swaps(self) -> str:
+        """When that happens; "" for never."""
+        return str(self.entry.get("swap", {}).get("when", ""))
+
+
+def load_screens() -> list[Injected]:
+    """The injected screens of the file."""
+    return [Injected(entry) for entry in json.loads(SCREENS.read_text("utf-8"))]
 
 
 class SimulatedDesk:
@@ -261,3 +290,23 @@ def _nodes(page: Page, typed: dict[str, str], focus: Control | None) -> list[Nod
             )
         )
     return nodes
+
+
+def _changed(page: Page, entry: dict[str, Any]) -> Page:
+    """A page with what an entry of the file puts onto it."""
+    controls = tuple(Control(**control) for control in entry.get("controls", ()))
+    kept = [one for one in page.controls if not any(_same_place(one, control) for control in controls)]
+    return replace(
+        page,
+        controls=(*kept, *controls),
+        texts=(*page.texts, *((left, top, text) for left, top, text in entry.get("texts", ()))),
+        banner=entry.get("banner", page.banner),
+        title=entry.get("title", page.title),
+        url=entry.get("url", page.url),
+        tree=entry.get("tree", page.tree),
+        dialog=tuple(entry["dialog"]) if "dialog" in entry else page.dialog,
+    )
+
+
+def _same_place(one: Control, other: Control) -> bool:
+    return (one.left, one.top) == (other.left, other.top)

@@ -276,12 +276,18 @@ def _listed(case: Case) -> tuple[int, str] | None:
         return 1, "only single left clicks and typing may be listed for mode 'auto'"
     if isinstance(action, TypeText) and ("\n" in action.text or "\t" in action.text):
         return 1, "the text holds a line break or a tab, which may submit a form"
-    tree, pixels = labels_at(case, next(points_of(action)))
+    point = next(points_of(action))
+    if not any(region.on(case.screen).holds(point) for region in case.policy.auto_regions):
+        return 1, "the point lies outside the regions in which mode 'auto' may act"
+    tree, pixels = labels_at(case, point)
     known = [*tree[:1], *([] if isinstance(action, TypeText) else pixels[:1])]
     if not known:
         return 1, "no label can be read here"
     if other := next((label for label in known if not _is_listed(label, case.policy)), ""):
         return 1, f"the label {other!r} is not listed for mode 'auto'"
+    controls = [node for node in case.screen.nodes or () if node.role in _CONTROLS]
+    if sum(same_label(node.name, known[0]) for node in controls) > 1:
+        return 1, f"more than one control is called {known[0]!r}"
     return None
 
 

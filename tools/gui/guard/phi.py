@@ -227,11 +227,10 @@ def _analyzer() -> Any:
         from presidio_analyzer.nlp_engine import NlpEngineProvider
     except ImportError as error:
         return f"Presidio is not installed ({error})"
-    model = next(
-        (name for name in ("en_core_web_lg", "en_core_web_md", "en_core_web_sm") if spacy.util.is_package(name)), ""
-    )
+    english = [name for name in spacy.util.get_installed_models() if name.startswith("en")]
+    model = max(english, key=lambda name: ("_lg" in name, "_md" in name), default="")
     if not model:
-        return "no spaCy model such as en_core_web_lg is installed"
+        return "no English spaCy model, such as en_core_web_lg, is installed"
     setup = {"nlp_engine_name": "spacy", "models": [{"lang_code": "en", "model_name": model}]}
     return AnalyzerEngine(
         nlp_engine=NlpEngineProvider(nlp_configuration=setup).create_engine(), supported_languages=["en"]

@@ -112,6 +112,7 @@ class Policy(_Part):
             forbidden.
         words: more words for a verb, or verbs of your own; a word that ends in `*` stands for all that begin so.
         auto_labels: labels that mode `auto` clicks, and fields it types into, without asking.
+        auto_regions: where those labels count; best the program's own bars, since a document may hold any text.
         auto_keys: keys that it presses without asking, such as "tab" or "ctrl+f".
         forbidden_keys: keys that are never pressed.
         actions_per_minute: the most actions that reach the screen within 60 s.
@@ -130,6 +131,7 @@ class Policy(_Part):
     verbs: dict[str, VerbRule] = {}
     words: dict[str, tuple[str, ...]] = {}
     auto_labels: tuple[str, ...] = ()
+    auto_regions: tuple[Region, ...] = (Region(),)
     auto_keys: tuple[str, ...] = ()
     forbidden_keys: tuple[str, ...] = FORBIDDEN_KEYS
     actions_per_minute: int = Field(default=20, ge=1, le=600, description="our choice")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 VERBS: dict[str, tuple[str, ...]] = {
     "administer": ("administer*", "administrar", "administrer", "verabreich*"),
@@ -135,13 +136,18 @@ def find_verbs(text: str, words: Mapping[str, tuple[str, ...]], *, label: bool =
 
 
 def _names(entry: str, lines: set[str], pieces: set[str]) -> bool:
-    for spell in (fold, _skeleton):
-        stem = spell(entry.rstrip("*"))
+    for stem in _stems(entry):
         if " " in stem and any(f" {stem} " in f" {line} " for line in lines):
             return True
         if any(piece.startswith(stem) if entry.endswith("*") else piece == stem for piece in pieces):
             return True
     return False
+
+
+@lru_cache(maxsize=4096)
+def _stems(entry: str) -> tuple[str, str]:
+    """A word of the list, as it reads in each of the two spellings."""
+    return fold(entry.rstrip("*")), _skeleton(entry.rstrip("*"))
 
 
 def _pieces(tokens: list[str], *, join: bool) -> Iterator[str]:
