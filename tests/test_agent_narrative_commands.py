@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 from agent.config import Config
 from agent.narrative.told import Told
 from evals.cli import app
+from tests.fixtures.scenes import write_scenes
 from tools.errors import AttendError
 from tools.media import Span
 
@@ -107,3 +108,41 @@ def test_no_answer_comes_from_a_namesake(tmp_path: Path, namesakes: tuple[Path, 
     refused(tmp_path, r"nothing is remembered of 'film.srt'.*Build it first", "ask", other, "Who shows the copy?")
     other.unlink()
     assert "neighbour" in told(tmp_path, "ask", other, "Who shows the copy of the letter?")["text"]
+
+
+def test_subtitles_of_another_film_are_refused(tmp_path: Path) -> None:
+    """Before anything is watched or asked; what is said a little after the end still counts."""
+    clip = write_scenes(tmp_path / "clip.mp4", [("red", 4)])
+    subtitles = tmp_path / "clip.srt"
+    subtitles.write_text(FILM)
+    for more in ((), ("--dry-run",)):
+        refused(tmp_path, r"'clip.srt', line 6: .* 2:00, but 'clip.mp4' ends at 0:04 \(2 more", "build", clip, *more)
+    assert not (tmp_path / "kept" / "narrative" / "narrative.sqlite").exists()
+    subtitles.write_text("1\n00:00:20,000 --> 00:00:25,000\nThe wall falls down at last.\n")
+    built = told(tmp_path, "build", clip, "--rules")
+    assert built["segments"] == 1
+    assert told(tmp_path, "recall", clip, "Does the wall fall?")["events"][0]["text"] == "The wall falls down at last."
+
+
+@pytest.mark.parametrize("time", ["999:09:00,000 --> 999:09:05,000", "00:09:00,000 --> 999:09:05,000"])
+def test_a_mistyped_hour_is_told_and_costs_little(film: Path, time: str) -> None:
+    film.write_text(FILM.replace("00:09:00,000 --> 00:09:05,000", time))
+    result = attend(film.parent, "build", film, "--json")
+    built = json.loads(result.stdout)
+    assert built["segments"] < 160
+    assert built["events"] == 4
+    assert "line 14: it" in " ".join(result.stderr.split())
+    assert "Is its time mistyped?" in " ".join(result.stderr.split())
+    assert told(film.parent, "build", film, "--dry-run")["segments"] == built["segments"]
+    found = told(film.parent, "recall", film, "Who shows a copy of the letter?")["events"]
+    assert "The neighbour shows a copy of the letter." in [event["text"] for event in found]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("empty.vtt", "WEBVTT\n"), ("empty.json", "[]"), ("empty.csv", "section,text\n")]
+)
+def test_a_text_without_words_is_refused(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    for more in ((), ("--dry-run",)):
+        refused(tmp_path, f"'?.*{name}'?", "build", tmp_path / name, *more)
+    assert not (tmp_path / "kept" / "narrative" / "narrative.sqlite").exists()

@@ -613,6 +613,17 @@ def test_segments_are_even_where_nothing_is_said() -> None:
     assert bounds([], 1) == [0, 1]
 
 
+def test_long_silence_is_one_segment_after_an_hour() -> None:
+    ends = bounds([cue(10, 20), cue(5_000_000, 5_000_010), cue(5_000_020, 9_000_000)], 10_000_000)
+    assert [end_s for end_s in ends if 20 + 3600 + 45 < end_s < 5_000_000 + 60] == [5_000_000, 5_000_030]
+    assert len(ends) < 250 + 5
+    assert ends[-1] == 10_000_000
+    assert max(after - before for before, after in pairwise(ends[:120])) <= 45
+    shorter = bounds([cue(10, 20)], 1_000_000)
+    assert ends[: len(shorter) - 1] == shorter[:-1]  # what comes later changes nothing before
+    assert len(bounds([cue(0, 1), cue(3590, 3600)], 3600)) == 121
+
+
 def test_segments_end_in_pauses_and_at_cuts() -> None:
     talk = [cue(20, 27), cue(27.2, 35), cue(37, 44), cue(44, 90)]
     assert bounds(talk, 90)[1] == 35  # 0.2 s at 27 are nearer, but 2 s are a pause

@@ -275,12 +275,14 @@ def _material(
         begun = {} if noted.begun_wall_s is None else {"begun_wall_s": str(noted.begun_wall_s)}
         shown, labels, inputs = noted.pictures, noted.labels, {"kind": "stream", **begun}
     else:
-        cues, clock = read_words(origin, tell)
+        words = read_words(origin, tell)
         watched = (
             watch(origin.path, origin.name, config, answers, pictures, progress) if origin.kind == "film" else None
         )
-        lasts_s = max([cue.end_s for cue in cues] + ([watched.duration_s] if watched else []), default=0.0)
-        material = Material(origin.name, clock, cues, duration_s=lasts_s)
+        lasts_s = watched.duration_s if watched else 0.0
+        if words.film_s is None:
+            lasts_s = max(lasts_s, *(cue.end_s for cue in words.cues), 0.0)
+        material = Material(origin.name, words.clock, words.cues, duration_s=lasts_s)
         shown, labels, inputs = (), (), {"kind": origin.kind}
         if watched:
             material = replace(material, texts=watched.texts, cuts=watched.cuts)
@@ -342,8 +344,9 @@ def _progress(console: Console, options: BuildOptions) -> Iterator[Progress]:
 def _show_plan(planned: Plan, origin: Origin, config: Config, console: Console, as_json: bool) -> None:
     result = planned.as_json()
     if not planned.calls and origin.kind == "text":  # which takes no time, so that the plan can be exact
-        cues, clock = read_words(origin, lambda told: None)
-        material = Material(origin.name, clock, cues, duration_s=max(cue.end_s for cue in cues))
+        words = read_words(origin, lambda told: None)
+        lasts_s = max(cue.end_s for cue in words.cues)
+        material = Material(origin.name, words.clock, words.cues, duration_s=lasts_s)
         built = build(material)
         held: set[str] = set()
         if (config.folder / FOLDER / FILE_NAME).exists():

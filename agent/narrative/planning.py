@@ -10,13 +10,13 @@ from agent.config import Config
 from agent.mllm import load_mllm
 from agent.mllm.protocol import MLLM
 from agent.narrative import roles
+from agent.narrative.building import Material
 from agent.narrative.by_model import CANDIDATES, NEW_AT_ONCE, most_calls
 from agent.narrative.films import FOLDER
-from agent.narrative.sources import Origin, Tell, read_words
+from agent.narrative.sources import Origin, Tell, Words, read_words
 from memory.narrative.answers import FILE_NAME, Answers
 from memory.narrative.segments import LENGTH_S
 from tools.errors import ModelError
-from tools.media import open_source
 
 PICTURE_TOKENS = 600
 """About what a picture costs a model; our choice, for an estimate."""
@@ -67,13 +67,9 @@ def plan(origin: Origin, config: Config, tell: Tell, *, rules: bool) -> Plan:
         ModelError: if the model cannot be loaded or reached.
     """
     model = model_for(origin, config, rules=rules)
-    cues, clock = ([], "seconds") if origin.kind == "stream" else read_words(origin, tell)
-    lasts_s = max((cue.end_s for cue in cues), default=0.0)
-    if origin.kind == "film":
-        with open_source(str(origin.path)) as source:
-            lasts_s = max(lasts_s, source.info.duration_s or 0.0)
-    segments = len(cues) if clock == "sections" else max(1, round(lasts_s / LENGTH_S))
-    words = sum(len(cue.text.split()) for cue in cues)
+    told = Words([], "seconds") if origin.kind == "stream" else read_words(origin, tell)
+    segments = _segments(origin, told)
+    words = sum(len(cue.text.split()) for cue in told.cues)
     calls: dict[roles.Role, int] = {}
     if model is not None:
         if origin.kind != "text" and model.abilities.images and config.narrative.pictures:
@@ -125,6 +121,13 @@ def refuse_above(planned: Plan, config: Config) -> None:
                 expected=f"at most {most:,}",
                 remedy=f"Raise {name} under [narrative] in attend.toml, or build by rules: --rules.",
             )
+
+
+def _segments(origin: Origin, told: Words) -> int:
+    lasts_s = told.film_s or max((cue.end_s for cue in told.cues), default=0.0)
+    if origin.kind != "text":
+        return max(1, round(lasts_s / LENGTH_S))
+    return len(Material(origin.name, told.clock, told.cues, duration_s=lasts_s).segments())
 
 
 def _seconds(config: Config, model: str, calls: Mapping[roles.Role, int]) -> float | None:

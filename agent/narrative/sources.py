@@ -6,25 +6,28 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
 from agent.config import Config
 from memory.frames import FrameStore
 from memory.narrative.cues import Clock, Cue, clock_of
-from memory.narrative.segments import Seen
+from memory.narrative.segments import LENGTH_S, Seen
 from memory.narrative.subtitles import SUFFIXES, find_subtitles, read_cues
 from memory.narrative.transcripts import read_transcript
 from memory.place import glance_at_place, places, source_of
 from memory.stream.archive import Archive
 from memory.stream.notes import Notes
 from tools.errors import ConfigError, MediaError, StoreError
-from tools.media import Frame, mask_credentials, open_source
+from tools.media import Frame, format_clock, mask_credentials, open_source
 
 TEXTS = (*SUFFIXES, ".txt", ".md", ".json", ".jsonl", ".ndjson", ".csv", ".tsv")
 """Suffixes of files that are words themselves; other files are films, whose subtitles may lie beside them."""
 SURE = 50
 """Per cent from which on a label of the classifier is taken for what is seen; our choice."""
+LONG_S = 3600.0
+"""A cue, or the time to the next one, that is longer is told of; our choice: no film is silent for so long."""
 _LABEL = re.compile(r"([^,(]+?) \((\d+)%\)")
 Tell = Callable[[str], None]
 
@@ -86,23 +89,64 @@ def ambiguous(name: str, called: Sequence[str]) -> ConfigError:
     )
 
 
-def read_words(origin: Origin, tell: Tell) -> tuple[list[Cue], Clock]:
+@dataclass(frozen=True)
+class Words:
+    """What is said in a film, or told in a text.
+
+    Attributes:
+        cues: by time.
+        clock: what their times count.
+        film_s: how long the film lasts, seconds; None for a text, and where the film does not say.
+    """
+
+    cues: list[Cue]
+    clock: Clock
+    film_s: float | None = None
+
+
+def read_words(origin: Origin, tell: Tell) -> Words:
     """The words of a text, or of the subtitles beside a film; none where a film has none.
 
     Raises:
-        MediaError: if a file cannot be read.
+        MediaError: if a file cannot be read, a text has no words, or the subtitles go on long after the film ends.
     """
     if origin.kind == "text":
         cues = read_transcript(origin.path, tell)
-        return cues, clock_of(cues)
-    with open_source(str(origin.path)):  # so that a broken film is told from one without subtitles
-        pass
+        if not cues:
+            raise MediaError(
+                f"there are no words in {origin.path.name!r}.", expected="subtitles, a transcript, or a story"
+            )
+        if clock_of(cues) == "seconds":
+            _tell_long(cues, origin.path, tell)
+        return Words(cues, clock_of(cues))
+    with open_source(str(origin.path)) as film:  # so that a broken film is told from one without subtitles
+        film_s = film.info.duration_s
     subtitles = find_subtitles(origin.path, tell)
     if subtitles is None:
         tell(f"there are no subtitles beside {origin.path.name!r}, such as {origin.path.with_suffix('.srt').name!r}: "
              "what is said in it is not known.")  # fmt: skip
-        return [], "seconds"
-    return read_cues(subtitles, tell), "seconds"
+        return Words([], "seconds", film_s)
+    cues = read_cues(subtitles, tell)
+    late = [cue for cue in cues if film_s is not None and cue.start_s > film_s + LENGTH_S]
+    if late:
+        raise MediaError(
+            f"{subtitles.name!r}, line {late[0].line}: it is said at {format_clock(late[0].start_s)}, but "
+            f"{origin.path.name!r} ends at {format_clock(film_s or 0.0)} ({len(late) - 1} more come later).",
+            expected="the subtitles of this film",
+            remedy="Put the right ones beside it, or cut what comes after its end.",
+        )
+    _tell_long(cues, subtitles, tell)
+    return Words(cues, "seconds", film_s)
+
+
+def _tell_long(cues: Sequence[Cue], path: Path, tell: Tell) -> None:
+    """Tell of the first cue that lasts too long to be meant, or comes too long after the one before."""
+    long = [(after.line, after.start_s - before.end_s, "begins", "the one before") for before, after in pairwise(cues)]
+    long += [(cue.line, cue.end_s - cue.start_s, "ends", "it begins") for cue in cues]
+    if odd := sorted(one for one in long if one[1] > LONG_S):
+        line, lasts_s, does, what = odd[0]
+        more = f" {len(odd) - 1} more are like that." if odd[1:] else ""
+        tell(f"{path.name!r}, line {line}: it {does} {lasts_s / 3600:.1f} h after {what}. Is its time mistyped?{more}")
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,9 @@ LENGTH_S = 30.0
 """The length of segments that is aimed at; our choice, as the specification's, after VideoRAG's clips (HKUDS)."""
 PAUSE_S = 1.0
 """Pauses in speech that are longer are none the better for ending a segment; our choice."""
+SPARSE_S = 3600.0
+"""A stretch of which nothing is known is one segment from then on; our choice: no film is silent for so long, and one
+mistyped hour of a subtitle must not cost a hundred thousand empty segments."""
 MAX_SEGMENTS = 1_000_000
 """Of one source; our choice: at 30 s each, a year."""
 Seen = tuple[float, str, str]
@@ -37,7 +40,8 @@ def tile(
 ) -> list[Segment]:
     """The segments of a source, in order, without gaps or overlap, from 0 to its end.
 
-    Each lasts from half of `length_s` to one and a half; only the last may be shorter. One ends within that range where
+    Each lasts from half of `length_s` to one and a half; only the last may be shorter, and longer is one alone: where
+    nothing is known for more than `SPARSE_S`, what is left of that stretch. Another ends within that range where
     no cue is cut in two: at a scene cut, else in a pause, the longer ones (up to `PAUSE_S`) and those nearer to
     `length_s` first. A cue is cut only if it is longer than `length_s`, or if cues overlap one another through all of
     the range; its words then stand in the segment where it begins. Cues of sections are one segment each, and their
@@ -68,15 +72,21 @@ def tile(
                 f"the cue {shown(cue.text)}{_line(cue)} starts at {cue.start_s!r} and ends at {cue.end_s!r}.",
                 expected="an end after the start",
             )
+    seen, read = _by_time(captions), _by_time(texts)
     if clock_of(in_order) == "sections":
         bounds = _of_sections(in_order, duration_s)
         late_s = 0.0
     else:
-        bounds = _bounds(in_order, _checked(duration_s, length_s), length_s, cuts)
+        cut_times = sorted(cuts)
+        for cut_s in cut_times:
+            _check_time(cut_s, "a scene cut is at")
+        # The words of a cue stand where it begins, however late it is said to end.
+        known = [(cue.start_s, min(cue.end_s, cue.start_s + length_s)) for cue in in_order]
+        known += [(t_s, t_s) for t_s in (*(one[0] for one in (*seen, *read)), *cut_times)]
+        bounds = _bounds(in_order, _checked(duration_s, length_s), length_s, cut_times, _unknown(known))
         late_s = length_s
     told = [(cue.start_s, cue.text, f"the cue {shown(cue.text)}{_line(cue)}") for cue in in_order]
     said = _placed(told, bounds, late_s)
-    seen, read = _by_time(captions), _by_time(texts)
     caption, text = (
         _placed([(t_s, words, f"the text {shown(words)}") for t_s, _, words in part], bounds, late_s)
         for part in (seen, read)
@@ -139,15 +149,22 @@ def _of_sections(sections: list[Cue], duration_s: float | None) -> list[float]:
     return [float(k) for k in range(len(sections) + 1)]
 
 
-def _bounds(cues: list[Cue], duration_s: float, length_s: float, cuts: Iterable[float]) -> list[float]:
-    """Where segments begin, and where the last one ends; in one pass over cues and cuts."""
-    cut_times = sorted(cuts)
-    for cut_s in cut_times:
-        _check_time(cut_s, "a scene cut is at")
+def _bounds(
+    cues: list[Cue], duration_s: float, length_s: float, cut_times: list[float], unknown: list[tuple[float, float]]
+) -> list[float]:
+    """Where segments begin, and where the last one ends; in one pass over cues, cuts, and stretches without either."""
     pauses = _pauses([cue for cue in cues if cue.end_s - cue.start_s <= length_s])
-    pause_at = cut_at = 0
+    pause_at = cut_at = unknown_at = 0
     bounds = [0.0]
     while duration_s - bounds[-1] > 1.5 * length_s:
+        while unknown[unknown_at][1] <= bounds[-1]:
+            unknown_at += 1
+        from_s, until_s = unknown[unknown_at]
+        if bounds[-1] >= from_s + SPARSE_S and min(until_s, duration_s) - bounds[-1] > 1.5 * length_s:
+            if until_s >= duration_s:
+                break
+            bounds.append(until_s)
+            continue
         rest_s = duration_s - bounds[-1]
         # The last two share what is left, so that the last one is not a scrap.
         target_s = bounds[-1] + (length_s if rest_s > 2 * length_s else rest_s / 2)
@@ -166,6 +183,17 @@ def _bounds(cues: list[Cue], duration_s: float, length_s: float, cuts: Iterable[
         else:
             bounds.append(min(free)[2] if free else target_s)
     return [*bounds, duration_s]
+
+
+def _unknown(known: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The stretches of more than `SPARSE_S` of which nothing is known, from (start, end) of all that is; the last one
+    is without end."""
+    stretches, known_s = [], 0.0
+    for start_s, end_s in sorted(known):
+        if start_s - known_s > SPARSE_S:
+            stretches.append((known_s, start_s))
+        known_s = max(known_s, end_s)
+    return [*stretches, (known_s, math.inf)]
 
 
 def _pauses(cues: list[Cue]) -> list[tuple[float, float]]:
