@@ -1,0 +1,181 @@
+"""Actuators: one suite for all three, against what the programs really hold."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fixtures import gui_stage
+from tests.fixtures.gui_stage import Stage
+from tools.errors import ConfigError, Stopped, ToolFailed
+from tools.gui.act import desktop as desktop_actuator
+from tools.gui.act.browser import BrowserActuator, check_url
+from tools.gui.act.common import WrongText
+from tools.gui.act.simulated import SimulatedActuator
+from tools.gui.types import Click, Drag, Point, PressKey, Read, Rect, Scroll, TypeText, WaitFor
+
+NAME, NOTE, CODE = Point(x_px=300, y_px=77), Point(x_px=300, y_px=127), Point(x_px=200, y_px=177)
+SAVE, CLEAR, DELETE = Point(x_px=215, y_px=407), Point(x_px=375, y_px=407), Point(x_px=535, y_px=407)
+RARE = "K<5.0 & >3 {naïve} 12 μg/dL; Müller «患者» ~^\\"
+
+
+@pytest.fixture(scope="module")
+def display(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("display")
+    with gui_stage.x_server(folder, "640x480"):
+        yield folder
+
+
+@pytest.fixture(params=["simulated", "browser", "desktop"])
+def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    if request.param == "desktop":
+        with gui_stage.desktop(request.getfixturevalue("display")) as made:
+            yield made
+    else:
+        with getattr(gui_stage, request.param)() as made:
+            yield made
+
+
+def test_it_sees_types_and_clicks(stage: Stage) -> None:
+    screen = stage.actuator.screen()
+    assert screen.rgb.shape == (480, 640, 3)
+    assert screen.rgb.dtype == np.uint8
+    assert "Records" in screen.window
+    assert stage.actuator.screen().sha256 == screen.sha256
+    assert stage.actuator.perform(TypeText(point=NAME, text="Doe, Jane")) == "Doe, Jane"
+    assert stage.actuator.perform(TypeText(point=NOTE, text=RARE)) == RARE
+    assert stage.actuator.perform(Click(point=SAVE)) == ""
+    assert stage.state()["records"] == [f"Doe, Jane: {RARE}"]
+    assert stage.actuator.perform(TypeText(point=NAME, text="Roe")) == "Roe"
+    assert stage.actuator.perform(TypeText(point=NAME, text=", Ann", replace=False)) == "Roe, Ann"
+    assert stage.state()["name"] == "Roe, Ann"
+    stage.actuator.perform(PressKey(keys=("backspace",)))
+    assert stage.state()["name"] == "Roe, An"
+    stage.actuator.perform(Drag(start=Point(x_px=158, y_px=227), end=Point(x_px=300, y_px=227)))
+    assert 30 <= stage.state()["level"] <= 70
+    stage.actuator.perform(Scroll(point=NOTE, notches=2))
+    stage.actuator.perform(WaitFor(words="Saved Doe, Jane", seconds=20))
+    stage.actuator.perform(WaitFor(words="Deleted", gone=True, seconds=20))
+    read = stage.actuator.perform(Read(rect=Rect(left=0, top=430, right=640, bottom=480)))
+    assert "Saved Doe" in read
+    assert not stage.held()
+    assert np.array_equal(stage.actuator.screen(tree=False).rgb, stage.actuator.screen().rgb)
+
+
+def test_what_goes_wrong_is_said(stage: Stage) -> None:
+    with pytest.raises(WrongText, match=r"'123456'.*'123456789'"):
+        stage.actuator.perform(TypeText(point=CODE, text="123456789"))
+    before = stage.state()
+    for point in (Point(x_px=-1, y_px=5), Point(x_px=640, y_px=5), Point(x_px=5, y_px=480), Point(x_px=9e9, y_px=5)):
+        for action in (Click(point=point), TypeText(point=point, text="x"), Drag(start=NAME, end=point)):
+            with pytest.raises(ToolFailed, match="lies off the screen"):
+                stage.actuator.perform(action)
+    with pytest.raises(ToolFailed, match="no key 'hyper'"):
+        stage.actuator.perform(PressKey(keys=("ctrl", "hyper")))
+    with pytest.raises(ToolFailed, match="'Signed' is not shown after"):
+        stage.actuator.perform(WaitFor(words="Signed", seconds=0.2))
+    assert stage.state() == before
+    assert not stage.held()
+
+
+def test_the_kill_switch_stops_in_the_middle_and_releases(stage: Stage) -> None:
+    stage.actuator.perform(Click(point=NAME))
+    text = "a long text that takes a while " * 40
+    timer = threading.Timer(0.6, lambda: stage.stop.set("a test"))
+    timer.start()
+    with pytest.raises(Stopped, match="a test"):
+        stage.actuator.perform(TypeText(point=NOTE, text=text))
+    timer.join()
+    assert len(stage.state()["note"]) < len(text)
+    assert not stage.held()
+    with pytest.raises(Stopped):
+        stage.actuator.perform(Click(point=SAVE))
+    assert stage.state()["records"] == []
+
+
+@pytest.mark.parametrize(("typist", "text"), [("paste", RARE), ("pyautogui", "K<5.0 & >3 {x}")])
+def test_text_is_typed_without_xdotool(display: Path, typist: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desktop_actuator, "_typist", lambda: typist)
+    with gui_stage.desktop(display) as stage:
+        assert stage.actuator.perform(TypeText(point=NOTE, text=text)) == text
+        assert stage.state()["note"] == text
+        if typist == "pyautogui":
+            with pytest.raises(ToolFailed, match="other than ASCII"):
+                stage.actuator.perform(TypeText(point=NOTE, text="naïve"))
+            assert stage.state()["note"] == text
+
+
+@pytest.mark.parametrize("kind", ["simulated", "browser"])
+def test_typing_needs_a_field(kind: str) -> None:
+    with getattr(gui_stage, kind)() as stage:
+        for point in (SAVE, Point(x_px=600, y_px=300)):
+            with pytest.raises(ToolFailed, match="no field at"):
+                stage.actuator.perform(TypeText(point=point, text="x"))
+        assert stage.state()["records"] == []
+        stage.actuator.perform(TypeText(point=NAME, text="Doe"))
+        stage.actuator.perform(Click(point=DELETE))
+        screen = stage.actuator.screen()
+        assert any(node.role == "dialog" for node in screen.nodes or ())
+        stage.actuator.perform(Click(point=Point(x_px=375, y_px=285)))
+        stage.actuator.perform(WaitFor(words="Cancelled", seconds=20))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["data:text/html,x", "blob:http://a/b", "file:///etc/passwd", "javascript:alert(1)", "chrome://settings", "x"],
+)
+def test_addresses_that_are_no_pages_are_refused(url: str) -> None:
+    with pytest.raises(ConfigError, match="is refused"):
+        check_url(url)
+    with pytest.raises(ConfigError, match="is refused"):
+        BrowserActuator(url)
+
+
+def test_a_page_is_seen_where_it_is() -> None:
+    with gui_stage.serve(gui_stage.FIXTURES) as address:
+        actuator = BrowserActuator(
+            f"{address}/gui_form.html", executable=gui_stage.chromium(), size_px=(640, 480), scale=1.5
+        )
+        try:
+            screen = actuator.screen()
+            assert screen.rgb.shape == (720, 960, 3)
+            assert screen.view.scale == 1.5
+            assert screen.url.endswith("gui_form.html")
+            save = next(node for node in screen.nodes or () if node.name == "Save")
+            assert save.rect == Rect(left=225, top=585, right=420, bottom=636)
+            actuator.perform(TypeText(point=Point(x_px=450, y_px=115), text="Doe"))
+            actuator.perform(Click(point=save.rect.center))
+            assert actuator._page.evaluate("() => state().records") == ["Doe: "]
+            actuator._page.evaluate("() => { setTimeout(() => confirm('Really delete?'), 0) }")
+            with pytest.raises(Exception, match=r"'Really delete\?' .* answered with Cancel"):
+                actuator.perform(Click(point=Point(x_px=600, y_px=450)))
+        finally:
+            actuator.close()
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    text=st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=30),
+    x=st.floats(-50, 700),
+    y=st.floats(-50, 520),
+)
+def test_no_point_or_text_surprises(text: str, x: float, y: float) -> None:
+    actuator = SimulatedActuator(key_s=0)
+    point = Point(x_px=x, y_px=y)
+    fields = [part for part in actuator.program.parts if part.role == "textbox" and part.rect.holds(point)]
+    action = TypeText(point=point, text=text)
+    if not fields:
+        with pytest.raises(
+            ToolFailed, match="no field at" if actuator.screen().rect.holds(point) else "off the screen"
+        ):
+            actuator.perform(action)
+    elif len(text) > fields[0].most:
+        with pytest.raises(WrongText):
+            actuator.perform(action)
+    else:
+        assert actuator.perform(action) == fields[0].text == text
+    assert actuator.held == set()

@@ -1,0 +1,419 @@
+"""A page in Chromium, by Playwright: screenshots, the accessibility tree with bounds, mouse and keys.
+
+Playwright's objects belong to the thread that made them. `release` called from another one, as by the kill switch's
+watcher, therefore does nothing by itself: the actuator polls the switch between keys and releases before it stops.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from tools.errors import AttendError, ConfigError, MediaError, Stopped, ToolFailed
+from tools.gui.act.common import (
+    DRAG_STEPS,
+    KEY_S,
+    as_rgb,
+    check_field,
+    check_points,
+    key_names,
+    not_an_action,
+    read,
+    settle,
+    shorten,
+    wait_for,
+)
+from tools.gui.guard.policy import parse_url
+from tools.gui.guard.stop import KillSwitch
+from tools.gui.page_nodes import DevTools, read_nodes
+from tools.gui.types import Action, Click, Drag, Point, PressKey, Read, Rect, Screen, Scroll, TypeText, View, WaitFor
+
+WIDTH_PX, HEIGHT_PX = 1280, 800
+"""The size of a page of our own; our choice."""
+NOTCH_PX = 100
+"""CSS pixels that a notch of the wheel scrolls; our choice, as in Chromium."""
+TIMEOUT_MS = 30_000
+BLANK = "about:blank"
+
+_NAMES = {
+    **{"ctrl": "Control", "alt": "Alt", "shift": "Shift", "super": "Meta", "enter": "Enter", "tab": "Tab"},
+    **{"escape": "Escape", "backspace": "Backspace", "delete": "Delete", "insert": "Insert", "space": "Space"},
+    **{"home": "Home", "end": "End", "pageup": "PageUp", "pagedown": "PageDown", "up": "ArrowUp"},
+    **{"down": "ArrowDown", "left": "ArrowLeft", "right": "ArrowRight"},
+}
+_FLAGS = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
+_FIELD_AT = """([x, y]) => {
+  let found = document.elementFromPoint(x, y);
+  while (found && (found.shadowRoot || found.tagName === "IFRAME")) {
+    const inner = found.shadowRoot || found.contentDocument;
+    if (!inner) return "unknown";
+    if (found.tagName === "IFRAME") { const at = found.getBoundingClientRect(); x -= at.x; y -= at.y; }
+    const next = inner.elementFromPoint(x, y);
+    if (!next || next === found) break;
+    found = next;
+  }
+  const label = found && found.closest("label");
+  const field = label && label.control ? label.control : found && found.closest("input, textarea, [contenteditable]");
+  if (!field) return "none";
+  if (field.isContentEditable) return "field";
+  const kinds = /^(button|submit|reset|checkbox|radio|file|image|range|color|hidden)$/;
+  const typed = field.tagName === "TEXTAREA" || !kinds.test(field.type);
+  return !typed ? "none" : field.disabled || field.readOnly ? "locked" : "field";
+}"""
+_HELD = """() => {
+  let found = document.activeElement;
+  while (found && (found.shadowRoot || found.contentDocument)) {
+    const inner = (found.shadowRoot || found.contentDocument).activeElement;
+    if (!inner) break;
+    found = inner;
+  }
+  if (!found) return null;
+  return "value" in found ? found.value : found.isContentEditable ? found.innerText : null;
+}"""
+
+
+class BrowserActuator:
+    """An `Actuator` for one page of Chromium; a page that opens another one hands over to it.
+
+    Args:
+        url: opened first; http and https only.
+        stop: the kill switch, polled between keys.
+        executable: the browser; None takes $CHROMIUM, else `chromium`, `google-chrome` or Playwright's own.
+        connect: the address of a running browser's DevTools, such as "http://127.0.0.1:9222"; its front page is used.
+        headless: without a window.
+        downloads: the folder that downloads are kept in; None refuses them.
+        tree: whether to read the accessibility tree at all.
+        size_px: width and height of the page, in CSS pixels.
+        scale: pixels of the screenshot to one CSS pixel.
+
+    Raises:
+        ConfigError: if Playwright or the browser is missing, or the address is of a scheme that is refused.
+        MediaError: if the page cannot be opened.
+    """
+
+    name = "browser"
+
+    def __init__(
+        self,
+        url: str = "",
+        stop: KillSwitch | None = None,
+        *,
+        executable: str | None = None,
+        connect: str = "",
+        headless: bool = True,
+        downloads: Path | None = None,
+        tree: bool = True,
+        size_px: tuple[int, int] = (WIDTH_PX, HEIGHT_PX),
+        scale: float = 1.0,
+    ) -> None:
+        if url:
+            check_url(url)
+        self._stop, self._tree, self._downloads = stop or KillSwitch(), tree, downloads
+        self._thread = threading.get_ident()
+        self._keys: list[str] = []
+        self._buttons: list[Any] = []
+        self._asked: list[str] = []
+        self._arrived: list[Any] = []
+        self._playwright = _start_playwright()
+        try:
+            self._open(executable, connect, headless, size_px, scale)
+            if url:
+                self.open(url)
+        except BaseException:
+            self.close()
+            raise
+
+    def open(self, url: str) -> None:
+        """Go to an address. Raises ConfigError if it is of a scheme that is refused, MediaError if it fails."""
+        from playwright.sync_api import Error
+
+        check_url(url)
+        self._stop.check()
+        try:
+            self._page.goto(url, wait_until="load", timeout=TIMEOUT_MS)
+        except Error as error:
+            raise MediaError(f"the page {url!r} cannot be opened: {_first(error)}.", remedy="Is it served?") from error
+        self._settle()
+
+    def screen(self, *, tree: bool = True) -> Screen:
+        """Take a screenshot of the page's viewport, with the accessibility tree in the same pixels."""
+        from playwright.sync_api import Error
+
+        try:
+            rgb = self._shoot()
+            inner = self._page.evaluate(
+                "() => [innerWidth, screenX + (outerWidth - innerWidth) / 2, screenY + outerHeight - innerHeight]"
+            )
+            scale = rgb.shape[1] / inner[0]
+            nodes = read_nodes(cast(DevTools, self._session), scale) if tree and self._tree else None
+            return Screen(
+                rgb=rgb,
+                view=View(float(inner[1]), max(0.0, float(inner[2])), scale),
+                nodes=nodes,
+                window=self._page.title(),
+                url="" if self._page.url == BLANK else self._page.url,
+            )
+        except Error as error:
+            raise MediaError(f"the page cannot be read: {_first(error)}.", remedy="Is the browser open?") from error
+
+    def perform(self, action: Action) -> str:
+        """Do one action, and wait until the page rests; return what was read, or what a field holds after typing.
+
+        Raises:
+            ToolFailed: if it cannot be done; nothing is done then.
+            WrongText: if a field does not hold what was typed.
+            AttendError: if the page asked something by a dialog of the browser, which is answered with Cancel.
+            Stopped: if the kill switch falls.
+        """
+        from playwright.sync_api import Error
+
+        self._stop.check()
+        self._asked.clear()
+        try:
+            if self._page.url != BLANK:
+                check_url(self._page.url, ToolFailed)
+            scale, rect = self._measure()
+            check_points(action, rect)
+            said = self._do(action, scale)
+            if action.kind not in ("wait", "read"):
+                self._settle()
+        except Stopped:
+            self.release()
+            raise
+        except Error as error:
+            self.release()
+            raise MediaError(f"the browser broke off: {_first(error)}.", remedy="Look at the page.") from error
+        if self._asked:
+            raise AttendError(
+                f"the page asked {shorten(self._asked[0])!r} by a dialog of the browser; it was answered with Cancel.",
+                remedy="Do this step by hand.",
+            )
+        self._keep_downloads()
+        return said
+
+    def release(self) -> None:
+        """Release every key and button that is held; from another thread, the actuator does so when it next polls."""
+        from playwright.sync_api import Error
+
+        if threading.get_ident() != self._thread:
+            return
+        while self._keys or self._buttons:
+            try:
+                if self._keys:
+                    self._page.keyboard.up(self._keys.pop())
+                else:
+                    self._page.mouse.up(button=self._buttons.pop())
+            except Error:
+                # The page is gone, and what it held with it.
+                self._keys.clear()
+                self._buttons.clear()
+
+    def close(self) -> None:
+        """Close what was opened here; a browser that was running before stays open."""
+        from playwright.sync_api import Error
+
+        browser = getattr(self, "_browser", None)
+        try:
+            if browser and getattr(self, "_own", False):
+                browser.close()
+        except Error:
+            pass  # It is closed already.
+        finally:
+            self._playwright.stop()
+
+    def _open(
+        self, executable: str | None, connect: str, headless: bool, size_px: tuple[int, int], scale: float
+    ) -> None:
+        from playwright.sync_api import Error
+
+        chromium = self._playwright.chromium
+        self._own = not connect
+        try:
+            if connect:
+                self._browser = chromium.connect_over_cdp(connect)
+                context = self._browser.contexts[0]
+                pages = [page for page in context.pages if page.url.startswith(("http", BLANK))]
+                page = pages[0] if pages else context.new_page()
+            else:
+                flags = [*_FLAGS, *(["--no-sandbox"] if _is_root() else [])]
+                self._browser = chromium.launch(executable_path=_find(executable), args=flags, headless=headless)
+                context = self._browser.new_context(
+                    viewport={"width": size_px[0], "height": size_px[1]},
+                    device_scale_factor=scale,
+                    accept_downloads=self._downloads is not None,
+                )
+                page = context.new_page()
+        except (Error, IndexError) as error:
+            what = f"the browser at {connect!r} cannot be reached" if connect else "Chromium cannot be started"
+            raise ConfigError(
+                f"{what}: {_first(error)}.",
+                remedy="Install chromium (Debian: apt-get install chromium), or name one in $CHROMIUM.",
+            ) from error
+        self._context = context
+        self._take(page)
+        context.on("page", self._take)
+
+    def _take(self, page: Any) -> None:
+        """Work on a page from now on, and go back to the one before when it closes."""
+        before = getattr(self, "_page", None)
+        self._page = page
+        self._session = self._context.new_cdp_session(page)
+        page.on("dialog", self._refuse)
+        page.on("download", lambda download: self._arrived.append(download))
+        if before is not None:
+            page.on("close", lambda _: self._back(before))
+
+    def _back(self, page: Any) -> None:
+        if not page.is_closed():
+            self._page = page
+            self._session = self._context.new_cdp_session(page)
+
+    def _refuse(self, dialog: Any) -> None:
+        self._asked.append(dialog.message)
+        dialog.dismiss()
+
+    def _shoot(self) -> Any:
+        return as_rgb(self._page.screenshot(timeout=TIMEOUT_MS))
+
+    def _settle(self) -> None:
+        settle(self._shoot, self._stop)
+
+    def _measure(self) -> tuple[float, Rect]:
+        """Image pixels to one CSS pixel, and the bounds of the screenshot."""
+        width, height, scale = self._page.evaluate("() => [innerWidth, innerHeight, devicePixelRatio]")
+        return scale, Rect(left=0, top=0, right=width * scale, bottom=height * scale)
+
+    def _do(self, action: Action, scale: float) -> str:
+        mouse = self._page.mouse
+        match action:
+            case Click():
+                mouse.move(*_css(action.point, scale))
+                for count in range(1, action.count + 1):
+                    self._stop.check()
+                    self._buttons.append(action.button)
+                    mouse.down(button=action.button, click_count=count)
+                    mouse.up(button=self._buttons.pop(), click_count=count)
+            case Drag():
+                self._drag(action, scale)
+            case Scroll():
+                mouse.move(*_css(action.point, scale))
+                mouse.wheel(0, action.notches * NOTCH_PX)
+            case TypeText():
+                return self._type(action, scale)
+            case PressKey():
+                self._press(key_names(action))
+            case WaitFor():
+                return wait_for(action, self.screen, self._stop)
+            case Read():
+                return read(action, self.screen())
+            case _:
+                raise not_an_action(action)
+        return ""
+
+    def _drag(self, action: Drag, scale: float) -> None:
+        mouse = self._page.mouse
+        (left, top), (right, bottom) = _css(action.start, scale), _css(action.end, scale)
+        mouse.move(left, top)
+        self._buttons.append("left")
+        mouse.down()
+        for step in range(1, DRAG_STEPS + 1):
+            self._stop.pause(KEY_S)
+            share = step / DRAG_STEPS
+            mouse.move(left + share * (right - left), top + share * (bottom - top))
+        mouse.up(button=self._buttons.pop())
+
+    def _type(self, action: TypeText, scale: float) -> str:
+        at = _css(action.point, scale)
+        found = self._page.evaluate(_FIELD_AT, list(at))
+        if found in ("none", "locked"):
+            why = "there is no field" if found == "none" else "the field cannot be changed"
+            raise ToolFailed(f"{why} at ({action.point.x_px:g}, {action.point.y_px:g}).", remedy="Name the field.")
+        self._page.mouse.click(*at)
+        if action.replace:
+            self._press(["ctrl", "a"])
+            self._press(["backspace"])
+        else:
+            self._press(["end"])
+        before = "" if action.replace else self._held() or ""
+        keyboard = self._page.keyboard
+        for key in action.text:
+            self._stop.pause(KEY_S)
+            if key in "\n\t" or key.isascii():
+                keyboard.press({"\n": "Enter", "\t": "Tab"}.get(key, key))
+            else:
+                keyboard.insert_text(key)
+        held = self._held()
+        if held is None or "\t" in action.text:
+            return ""
+        check_field(before + action.text, held, "the page")
+        return held
+
+    def _held(self) -> str | None:
+        """What the field with the focus holds; None if that is none."""
+        held = self._page.evaluate(_HELD)
+        return None if held is None else str(held)
+
+    def _press(self, keys: list[str]) -> None:
+        for key in keys:
+            self._stop.check()
+            name = _NAMES.get(key, key.upper() if key.startswith("f") and key[1:].isdigit() else key)
+            self._keys.append(name)
+            self._page.keyboard.down(name)
+        while self._keys:
+            self._page.keyboard.up(self._keys.pop())
+
+    def _keep_downloads(self) -> None:
+        while self._arrived:
+            arrived = self._arrived.pop(0)
+            if self._downloads is not None:
+                arrived.save_as(self._downloads / Path(arrived.suggested_filename).name)
+
+
+def check_url(url: str, error: Callable[..., AttendError] = ConfigError) -> None:
+    """Refuse every address that is not plain http or https: `data:`, `blob:`, `file:`, `javascript:` and the like."""
+    if isinstance(problem := parse_url(url), str):
+        scheme = urlsplit(url).scheme if ":" in url else ""
+        raise error(
+            f"the address {shorten(url)!r} is refused: {problem}.",
+            expected="an address that begins with http:// or https://",
+            remedy="Serve the page over HTTP." if scheme == "file" else "",
+        )
+
+
+def _start_playwright() -> Any:
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError as error:
+        raise ConfigError(
+            f"the browser cannot be worked: {error}.", remedy="Run: pip install 'attend-agent[gui]'"
+        ) from error
+    try:
+        return sync_playwright().start()
+    except Error as error:
+        raise ConfigError(
+            f"Playwright cannot be started: {_first(error)}.", remedy="Call it outside of an asyncio loop."
+        ) from error
+
+
+def _find(executable: str | None) -> str | None:
+    named = executable or os.environ.get("CHROMIUM")
+    if named and shutil.which(named) is None:
+        raise ConfigError(f"there is no browser {named!r}.", expected="the path of Chromium or Chrome")
+    return named or shutil.which("chromium") or shutil.which("google-chrome")
+
+
+def _is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def _css(point: Point, scale: float) -> tuple[float, float]:
+    return point.x_px / scale, point.y_px / scale
+
+
+def _first(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__

@@ -1,0 +1,406 @@
+"""The desktop of an X server: pyautogui for mouse and keys, mss for screenshots, AT-SPI for the tree if there is one.
+
+pyautogui on X11 types ">" for "<" and drops every character outside ASCII without a word. Texts are therefore typed by
+xdotool, which follows the keyboard's layout, or pasted where it is missing; and every field is read back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tools.errors import AttendError, ConfigError, MediaError, Stopped, ToolFailed
+from tools.gui.act.common import (
+    DRAG_STEPS,
+    KEY_S,
+    WrongText,
+    check_field,
+    check_points,
+    key_names,
+    not_an_action,
+    read,
+    settle,
+    shorten,
+    wait_for,
+)
+from tools.gui.act.words import shown_text
+from tools.gui.grounding.controls import find_frames
+from tools.gui.grounding.matching import likeness
+from tools.gui.guard.stop import KillSwitch, open_display
+from tools.gui.types import (
+    Action,
+    Click,
+    Drag,
+    Node,
+    PressKey,
+    Read,
+    Rect,
+    Screen,
+    Scroll,
+    TypeText,
+    View,
+    WaitFor,
+)
+
+SYSTEM_PYTHON = "/usr/bin/python3"
+"""Debian's Python has the bindings of AT-SPI, which no wheel brings."""
+CHUNK, CHUNK_DELAY_MS, RARE_DELAY_MS = 4, 8, 20
+"""Characters that xdotool types in one go, so that the kill switch waits for no more than these, and its delays; other
+characters than ASCII take a moment, since a key is mapped to them first. Our choice."""
+LEAST_READ = 0.85
+"""How alike a field's pixels must read to what was typed, where nothing exact can be read; our choice."""
+
+_NAMES = {"super": "win", "escape": "esc"}
+_SELECT_ALL = (["ctrl", "home"], ["ctrl", "shift", "end"])
+
+
+class DesktopActuator:
+    """An `Actuator` for one monitor of the X display that $DISPLAY names.
+
+    Args:
+        stop: the kill switch, polled between keys.
+        monitor: which one, from 1.
+        tree: whether to read the accessibility tree, where there is one.
+
+    Raises:
+        ConfigError: if there is no X display (Wayland is none), pyautogui cannot work it, or there is no such monitor.
+    """
+
+    name = "desktop"
+
+    def __init__(self, stop: KillSwitch | None = None, *, monitor: int = 1, tree: bool = True) -> None:
+        self._stop, self._tree = stop or KillSwitch(), tree
+        self._display = open_display()
+        self._gui = _load_pyautogui()
+        self._keys: list[str] = []
+        self._buttons: list[str] = []
+        import mss
+
+        self._shots = mss.MSS()
+        if not 1 <= monitor < len(self._shots.monitors):
+            count = len(self._shots.monitors) - 1
+            self.close()
+            raise ConfigError(f"there is no monitor {monitor}.", expected=f"a number from 1 to {count}")
+        self._monitor = self._shots.monitors[monitor]
+
+    def screen(self, *, tree: bool = True) -> Screen:
+        """Take a screenshot of the monitor. Raises MediaError."""
+        rgb = self._shoot()
+        view = View(self._monitor["left"], self._monitor["top"], rgb.shape[1] / self._monitor["width"])
+        nodes = None
+        if tree and self._tree:
+            nodes = read_tree(view, Rect(left=0, top=0, right=rgb.shape[1], bottom=rgb.shape[0]))
+            self._tree = nodes is not None
+        return Screen(rgb=rgb, view=view, nodes=nodes, window=self._window())
+
+    def perform(self, action: Action) -> str:
+        """Do one action, and wait until the screen rests; return what was read, or what a field holds after typing.
+
+        Raises:
+            ToolFailed: if it cannot be done; nothing is done then.
+            WrongText: if a field does not hold what was typed.
+            Stopped: if the kill switch falls, or the mouse is pushed into a corner.
+        """
+        self._stop.check()
+        rgb = self._shoot()
+        check_points(action, Rect(left=0, top=0, right=rgb.shape[1], bottom=rgb.shape[0]))
+        view = View(self._monitor["left"], self._monitor["top"], rgb.shape[1] / self._monitor["width"])
+        try:
+            said = self._do(action, view)
+            if action.kind not in ("wait", "read"):
+                settle(self._shoot, self._stop)
+        except self._gui.FailSafeException as error:
+            self._stop.set("the mouse in a corner of the screen")
+            self.release()
+            raise Stopped("the work was stopped by the mouse in a corner of the screen.") from error
+        except Stopped:
+            self.release()
+            raise
+        return said
+
+    def release(self) -> None:
+        """Release every key and button that is held."""
+        while self._keys:
+            self._gui.keyUp(self._keys.pop(), _pause=False)
+        while self._buttons:
+            self._gui.mouseUp(button=self._buttons.pop(), _pause=False)
+
+    def close(self) -> None:
+        """Give the display back."""
+        self.release()
+        self._shots.close()
+        self._display.close()
+
+    def _shoot(self) -> np.ndarray:
+        import mss
+
+        try:
+            shot = self._shots.grab(self._monitor)
+        except mss.ScreenShotError as error:
+            raise MediaError(f"the screen cannot be read: {error}.", remedy="Is the X server running?") from error
+        return np.frombuffer(shot.rgb, dtype=np.uint8).reshape(shot.height, shot.width, 3)
+
+    def _window(self) -> str:
+        """The title of the window in front, by the window manager; without one, of that which has the keys."""
+        from Xlib import X
+        from Xlib.error import BadWindow
+
+        root = self._display.screen().root
+        try:
+            active = root.get_full_property(self._display.intern_atom("_NET_ACTIVE_WINDOW"), X.AnyPropertyType)
+            window = None
+            if active is not None and active.value[0]:
+                window = self._display.create_resource_object("window", active.value[0])
+            else:
+                focus = self._display.get_input_focus().focus
+                window = root.query_pointer().child if isinstance(focus, int) or focus == root else focus
+            while window and not isinstance(window, int) and window != root:
+                if title := self._title(window):
+                    return title
+                window = window.query_tree().parent
+        except BadWindow:
+            pass  # It closed while it was asked.
+        return ""
+
+    def _title(self, window: Any) -> str:
+        from Xlib import X
+
+        for name in ("_NET_WM_NAME", "WM_NAME"):
+            told = window.get_full_property(self._display.intern_atom(name), X.AnyPropertyType)
+            if told is not None and told.value:
+                return told.value if isinstance(told.value, str) else told.value.decode("utf-8", "replace")
+        below = window.query_tree().children
+        return next((title for child in below if (title := self._title(child))), "") if len(below) == 1 else ""
+
+    def _do(self, action: Action, view: View) -> str:
+        match action:
+            case Click():
+                self._click(view.to_screen(action.point), action.button, action.count)
+            case Drag():
+                self._drag(view.to_screen(action.start), view.to_screen(action.end))
+            case Scroll():
+                self._gui.moveTo(*view.to_screen(action.point), _pause=False)
+                self._gui.scroll(-action.notches, _pause=False)
+            case TypeText():
+                return self._type(action, view)
+            case PressKey():
+                self._press(key_names(action))
+            case WaitFor():
+                return wait_for(action, self.screen, self._stop)
+            case Read():
+                return read(action, self.screen())
+            case _:
+                raise not_an_action(action)
+        return ""
+
+    def _click(self, at: tuple[float, float], button: str = "left", count: int = 1) -> None:
+        self._gui.moveTo(*at, _pause=False)
+        for _ in range(count):
+            self._stop.check()
+            with self._button(button):
+                pass
+
+    def _drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        self._gui.moveTo(*start, _pause=False)
+        with self._button("left"):
+            for step in range(1, DRAG_STEPS + 1):
+                self._stop.pause(2 * KEY_S)
+                share = step / DRAG_STEPS
+                self._gui.moveTo(
+                    start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1]), _pause=False
+                )
+
+    @contextmanager
+    def _button(self, button: str) -> Iterator[None]:
+        self._buttons.append(button)
+        self._gui.mouseDown(button=button, _pause=False)
+        yield
+        if button in self._buttons:
+            self._buttons.remove(button)
+            self._gui.mouseUp(button=button, _pause=False)
+
+    def _press(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self._stop.check()
+            name = _NAMES.get(key, key)
+            if not self._gui.isValidKey(name):
+                self.release()
+                raise ToolFailed(f"the key {key!r} cannot be pressed on this keyboard.", remedy="Type it as text.")
+            self._keys.append(name)
+            self._gui.keyDown(name, _pause=False)
+        while self._keys:
+            self._gui.keyUp(self._keys.pop(), _pause=False)
+
+    def _type(self, action: TypeText, view: View) -> str:
+        if not action.text.isascii() and _typist() == "pyautogui":
+            raise ToolFailed(
+                "characters other than ASCII cannot be typed here.",
+                remedy="Install xdotool or xclip (Debian: apt-get install xdotool xclip).",
+            )
+        self._click(view.to_screen(action.point))
+        if action.replace:
+            for keys in _SELECT_ALL:
+                self._press(keys)
+            self._press(["backspace"])
+        else:
+            self._press(["end"])
+        self._write(action.text)
+        settle(self._shoot, self._stop)
+        return self._read_back(action, view)
+
+    def _write(self, text: str) -> None:
+        how = _typist()
+        if how == "paste" and not text.isascii():
+            _run(["xclip", "-in", "-selection", "clipboard"], text)
+            self._press(["ctrl", "v"])
+            return
+        for chunk in _chunks(text):
+            self._stop.check()
+            if how == "xdotool":
+                delay_ms = CHUNK_DELAY_MS if chunk.isascii() else RARE_DELAY_MS
+                _run(["xdotool", "type", "--delay", str(delay_ms), "--", chunk])
+            else:
+                for key in chunk:
+                    self._gui.press({"\n": "enter", "\t": "tab"}.get(key, key), _pause=False)
+                    self._stop.pause(KEY_S)
+
+    def _read_back(self, action: TypeText, view: View) -> str:
+        """What the field holds now: by the tree, else by selecting it all, else as its pixels read."""
+        if any(mark in action.text for mark in "\n\t"):
+            return ""  # The keys may be elsewhere by now.
+        screen = self.screen()
+        fields = [node for node in screen.nodes or () if node.role == "textbox" and node.rect.holds(action.point)]
+        if fields:
+            held, how = min(fields, key=lambda node: node.rect.area).value, "the accessibility tree"
+        else:
+            selected = self._selected()
+            if selected is None:
+                return _check_pixels(screen, action)
+            held, how = selected, "its selection"
+        if action.replace:
+            check_field(action.text, held, how)
+        elif not held.endswith(action.text):
+            raise WrongText(f"the field ends in {shorten(held)!r}, not in {shorten(action.text)!r} as typed.")
+        return held
+
+    def _selected(self) -> str | None:
+        """The text of the field with the focus, by selecting it; None where the program does not say."""
+        if shutil.which("xclip") is None:
+            return None
+        token = secrets.token_hex(8)
+        _run(["xclip", "-in", "-selection", "primary"], token)
+        for keys in _SELECT_ALL:
+            self._press(keys)
+        settle(self._shoot, self._stop)
+        held = _run(["xclip", "-out", "-selection", "primary"])
+        self._press(["end"])
+        return None if held == token else held
+
+
+def read_tree(view: View, shown: Rect) -> tuple[Node, ...] | None:
+    """The accessibility tree of all programs on the desktop, by AT-SPI; None where there is none.
+
+    Args:
+        view: of the screenshot.
+        shown: its bounds; what lies outside is left out.
+    """
+    script = Path(__file__).with_name("atspi_dump.py")
+    if not Path(SYSTEM_PYTHON).exists() or not os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
+        return None
+    try:
+        told = subprocess.run([SYSTEM_PYTHON, str(script)], capture_output=True, timeout=10, check=True)
+        raw = json.loads(told.stdout)
+    except (subprocess.SubprocessError, OSError, ValueError):
+        return None  # No bindings, no bus, or a program that does not answer: the pixels are left.
+    nodes = []
+    for entry in raw:
+        left, top, width, height = entry["extents"]
+        start, end = view.to_image(left, top), view.to_image(left + width, top + height)
+        rect = Rect(left=start.x_px, top=start.y_px, right=end.x_px, bottom=end.y_px).overlap(shown)
+        if rect.area > 0:
+            kept = {key: entry[key] for key in ("role", "name", "value", "depth")}
+            nodes.append(Node(rect=rect, states=frozenset(entry["states"]), **kept))
+    return tuple(nodes) or None
+
+
+def _check_pixels(screen: Screen, action: TypeText) -> str:
+    """What the field's pixels read; raises WrongText if that is something else than what was typed."""
+    point = Rect(
+        left=action.point.x_px - 1, top=action.point.y_px - 1, right=action.point.x_px + 1, bottom=action.point.y_px + 1
+    )
+    field = find_frames(screen.rgb).around(point, 400.0) or Rect(
+        left=point.left - 200, top=point.top - 14, right=point.right + 200, bottom=point.bottom + 14
+    )
+    seen = " ".join(shown_text(screen, field, pixels=True).split())
+    # A long text scrolls: its end is what is seen.
+    typed = " ".join(action.text.split())
+    end = typed[-len(seen) :] if len(typed) > len(seen) + 3 and seen else typed
+    if max(likeness(seen, typed), likeness(seen, end)) < LEAST_READ and (seen or typed):
+        raise WrongText(
+            f"the field reads {shorten(seen)!r} in pixels, not {shorten(typed)!r} as typed.",
+            remedy="Look at the screen; with xclip installed, fields are read exactly.",
+        )
+    return seen
+
+
+def _load_pyautogui() -> Any:
+    try:
+        import pyautogui
+        import pyautogui._pyautogui_x11 as keyboard
+    except Exception as error:  # It connects while it is imported, and fails in many ways.
+        raise ConfigError(
+            f"pyautogui cannot work this display: {type(error).__name__}: {error}.",
+            remedy="Set DISPLAY to an X server, and XAUTHORITY to a file (an empty one will do where none is needed).",
+        ) from error
+    keyboard.keyboardMapping["<"] = keyboard.keyboardMapping[","]
+    return pyautogui
+
+
+@lru_cache(maxsize=1)
+def _typist() -> str:
+    if shutil.which("xdotool"):
+        return "xdotool"
+    return "paste" if shutil.which("xclip") else "pyautogui"
+
+
+def _chunks(text: str) -> Iterator[str]:
+    """Pieces of a text to type in one go: a few characters of ASCII, others one by one."""
+    chunk = ""
+    for character in text:
+        if not character.isascii():
+            if chunk:
+                yield chunk
+            yield character
+            chunk = ""
+        else:
+            chunk += character
+            if len(chunk) == CHUNK:
+                yield chunk
+                chunk = ""
+    if chunk:
+        yield chunk
+
+
+def _run(command: list[str], told: str = "") -> str:
+    """Run a program of the X tools. Raises AttendError if it fails, since keys may have been sent."""
+    into = subprocess.DEVNULL if command[:2] == ["xclip", "-in"] else subprocess.PIPE
+    try:
+        # xclip stays behind to serve what it was given, and would hold a pipe open.
+        done = subprocess.run(
+            command, input=told.encode(), stdout=into, stderr=subprocess.DEVNULL, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise AttendError(f"{command[0]} failed: {error}.") from error
+    if done.returncode and command[0] == "xdotool":
+        raise AttendError(f"xdotool failed with exit code {done.returncode}.", remedy="Look at the screen.")
+    return (done.stdout or b"").decode("utf-8", "replace")
