@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -57,6 +58,8 @@ SYSTEM_PYTHON = "/usr/bin/python3"
 CHUNK, CHUNK_DELAY_MS, RARE_DELAY_MS = 4, 8, 20
 """Characters that xdotool types in one go, so that the kill switch waits for no more than these, and its delays; other
 characters than ASCII take a moment, since a key is mapped to them first. Our choice."""
+PASTE_S = 3.0
+"""Seconds within which a text that is pasted has to show; our choice."""
 LEAST_READ = 0.85
 """How alike a field's pixels must read to what was typed, where nothing exact can be read; our choice."""
 
@@ -262,7 +265,11 @@ class DesktopActuator:
         how = _typist()
         if how == "paste" and not text.isascii():
             _run(["xclip", "-in", "-selection", "clipboard"], text)
+            before, ends = self._shoot(), time.monotonic() + PASTE_S
             self._press(["ctrl", "v"])
+            # The program asks xclip for the text, which may take a while.
+            while np.array_equal(self._shoot(), before) and time.monotonic() < ends:
+                self._stop.pause(KEY_S)
             return
         for chunk in _chunks(text):
             self._stop.check()
