@@ -88,6 +88,26 @@ def test_what_is_said_has_the_times_of_its_cues(timed: list[tuple[int, int, str]
         assert one.end_s in {min(cue.end_s, segment.end_s) for cue in said}
 
 
+def test_short_sentences_are_one_event_only_if_they_follow_at_once() -> None:
+    def told(*cues: Cue) -> list[tuple[float, float, str]]:
+        segments = tile(cues, source="tale", duration_s=60.0)
+        return [(one.start_s, one.end_s, one.summary) for one in extract(segments, {}, cues)]
+
+    assert told(Cue(10, 11, "He knocked."), Cue(20, 21, "He knocked.")) == [
+        (10, 11, "He knocked."),
+        (20, 21, "He knocked."),
+    ]
+    assert told(Cue(10, 11, "Wait!"), Cue(11.2, 12, "He knocked.")) == [(10, 12, "Wait! He knocked.")]
+    assert told(Cue(10, 11, "No! He knocked.")) == [(10, 11, "No! He knocked.")]
+    assert told(Cue(1, 9, "A long song."), Cue(2, 3, "Wait!"), Cue(9.5, 10, "Go on.")) == [
+        (1, 10, "A long song. Wait! Go on.")
+    ]
+    three = (Cue(1, 2, "The man ran away."), Cue(2.5, 3, "Stop!"), Cue(9, 10, "He fell into the river."))
+    assert told(*three) == [(1, 3, "The man ran away. Stop!"), (9, 10, "He fell into the river.")]
+    sections = [Cue(0, 1, "He knocked.\nHe waited.", clock="sections")]
+    assert [one.summary for one in extract(tile(sections, source="tale"), {}, sections)] == ["He knocked. He waited."]
+
+
 def test_names_and_nouns_are_told() -> None:
     text = "The old king gave his silver ring to Anna Reed, and the king slept."
     told = [scene(0, text), scene(1, "The ring shone.")]

@@ -8,10 +8,11 @@ that is named as such; and something that comes up again after it was out of sig
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Literal
 
 from memory.narrative.cues import Cue
@@ -19,7 +20,10 @@ from memory.narrative.order import illegal, order
 from memory.narrative.types import MAX_SUMMARY_WORDS, Entity, Event, Link, Segment, SourceSpan
 
 MIN_WORDS = 4
-"""Shorter sentences are taken together with the next one; our choice: "No!" is no event."""
+"""Shorter sentences are taken together with the next one, if it follows at once; our choice: "No!" is no event."""
+JOINED_S = 1.0
+"""The longest pause over which short sentences that are said are taken together; our choice: who says "He knocked." ten
+seconds later tells of something else."""
 RARE = 8
 """Events that name something which still tells them apart; our choice."""
 AGAIN_S = 1.0
@@ -81,13 +85,19 @@ class Sentence:
     text: str
 
 
-def sentences(segment: Segment) -> Iterator[Sentence]:
-    """The sentences of a segment, field by field; each has at most `MAX_SUMMARY_WORDS` words."""
+def sentences(segment: Segment, pauses: Sequence[int] = ()) -> Iterator[Sentence]:
+    """The sentences of a segment, field by field; each has at most `MAX_SUMMARY_WORDS` words.
+
+    Args:
+        segment: of a source.
+        pauses: characters of its dialogue before which it is silent for longer than `JOINED_S`.
+    """
     for field in _FIELDS:
         whole: str = getattr(segment, field)
-        for start, end in _joined(whole, _cut(whole)):
-            for low, high in _shortened(whole, start, end):
-                yield Sentence(field, low, high, " ".join(whole[low:high].split()))
+        for parts in _apart(_cut(whole), pauses if field == "dialogue" else ()):
+            for start, end in _joined(whole, parts):
+                for low, high in _shortened(whole, start, end):
+                    yield Sentence(field, low, high, " ".join(whole[low:high].split()))
 
 
 def extract(
@@ -108,7 +118,7 @@ def extract(
     for segment in segments:
         said = _said(segment, waiting)
         found = []
-        for sentence in sentences(segment):
+        for sentence in sentences(segment, _pauses(said)):
             start_s, end_s = _times(segment, sentence, said)
             named = mentions(sentence.text, known)
             found.append(
@@ -254,6 +264,22 @@ def _said(segment: Segment, waiting: deque[Cue]) -> list[tuple[int, Cue]]:
         length += len(waiting[0].text) + 1  # and the end of its line
         said.append((length, waiting.popleft()))
     return said
+
+
+def _pauses(said: Sequence[tuple[int, Cue]]) -> list[int]:
+    """Where in a dialogue a pause is too long for what stands on both sides of it to be one event."""
+    pauses, said_s = [], 0.0
+    for (end, cue), (_, after) in pairwise(said):
+        said_s = max(said_s, cue.end_s)
+        if after.start_s - said_s > JOINED_S:
+            pauses.append(end)
+    return pauses
+
+
+def _apart(parts: Iterable[tuple[int, int]], pauses: Sequence[int]) -> Iterator[list[tuple[int, int]]]:
+    """Parts of a text, those together between which no pause lies."""
+    for _, together in groupby(parts, key=lambda part: bisect_right(pauses, part[0])):
+        yield list(together)
 
 
 def _times(segment: Segment, sentence: Sentence, said: Sequence[tuple[int, Cue]]) -> tuple[float, float]:
