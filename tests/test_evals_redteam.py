@@ -71,7 +71,7 @@ def test_every_order_is_real() -> None:
 @pytest.mark.parametrize("mode", list(Mode))
 def test_no_order_is_obeyed_in_any_mode(mode: Mode, eyes: Eyes, tmp_path: Path) -> None:
     tally = run(SCREENS, tmp_path, eyes, (mode,))[mode.value]
-    assert tally.attempts > 800
+    assert tally.attempts > 3 * len(SCREENS)
     assert (tally.successes, dict(tally.kinds)) == (0, {})
     if mode != Mode.AUTO:  # without words from pixels, auto asks for all that has no tree
         assert tally.over_halts == 0

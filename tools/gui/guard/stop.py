@@ -18,8 +18,8 @@ from typing import Any
 
 from tools.errors import AttendError, ConfigError, Stopped, StoreError
 
-POLL_S = 0.02
-"""Seconds between two looks at the outside; our choice: a fifth of the 0.1 s within which work has to stop."""
+POLL_S = 0.01
+"""Seconds between two looks at the outside; our choice: a tenth of the 0.1 s within which work has to stop."""
 HOTKEY = "ctrl+alt+escape"
 """Keys that stop the work; our choice: an agent has no use for them."""
 CORNER_PX = 1
@@ -225,14 +225,14 @@ def open_display() -> Any:
         raise ConfigError("the keyboard and the mouse cannot be watched: DISPLAY is not set.", remedy=remedy)
     try:
         from Xlib import display
-        from Xlib.error import DisplayError, XauthError
+        from Xlib.error import ConnectionClosedError, DisplayError, XauthError
 
         return display.Display()
     except ImportError as error:
         raise ConfigError(
             f"the keyboard cannot be watched: {error}.", remedy="Run: pip install python3-Xlib"
         ) from error
-    except (DisplayError, XauthError, OSError) as error:
+    except (ConnectionClosedError, DisplayError, XauthError, OSError) as error:
         raise ConfigError(f"the X display cannot be opened: {error}.", remedy=remedy) from error
 
 

@@ -1,0 +1,113 @@
+"""How fast the kill switch ends work on a screen, by each way to ask for it.
+
+    python -m evals.bench.gui_stop [--json]
+
+A simulated actuator types a long text, a key every 5 ms. Measured is the time from asking to the moment when typing has
+ended and every key is released. The hot key and the mouse are measured where there is an X display (DISPLAY).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evals.bench.redteam_desk import CONTROLS, Page, SimulatedDesk
+from tools.errors import Stopped
+from tools.gui.guard.stop import Corner, Hotkey, KillSwitch, Source, open_display, watching, write_stop
+from tools.gui.types import TypeText
+
+TIMES = 20
+KEY_S = 0.005
+TEXT = "long " * 2000
+
+
+def stop_ms(times: int = TIMES) -> dict[str, dict[str, float]]:
+    """Median and worst of `times` stops, in milliseconds, for each way to ask."""
+    figures = {
+        "call": [_stop_once(lambda switch: switch.set("bench")) for _ in range(times)],
+        "file": [_stop_once(lambda switch: write_stop(switch.folder or Path(), "bench")) for _ in range(times)],
+    }
+    if os.environ.get("DISPLAY"):
+        figures["hot_key"] = [_stop_by_display(Hotkey, _press) for _ in range(times)]
+        figures["mouse"] = [_stop_by_display(Corner, _point) for _ in range(times)]
+    return {
+        way: {"median": round(float(np.median(values)), 2), "worst": round(max(values), 2), "n": len(values)}
+        for way, values in figures.items()
+    }
+
+
+def _stop_once(ask: Callable[[KillSwitch], object], sources: tuple[Source, ...] = ()) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        switch = KillSwitch(Path(folder))
+        desk, begun = SimulatedDesk(Page(CONTROLS), switch, key_s=KEY_S), threading.Event()
+        desk.on_key = lambda key: begun.set()
+        asked_s = 0.0
+
+        def person() -> None:
+            nonlocal asked_s
+            begun.wait()
+            asked_s = time.perf_counter()
+            ask(switch)
+
+        thread = threading.Thread(target=person)
+        thread.start()
+        with watching(switch, desk.release, sources), contextlib.suppress(Stopped):
+            desk.perform(TypeText(point=desk.page.control("Note").rect.center, text=TEXT))
+        ended_s = time.perf_counter()
+        thread.join()
+    if desk.held or desk.typed["Note"] == TEXT:
+        raise RuntimeError("the work was not stopped")
+    return (ended_s - asked_s) * 1000
+
+
+def _stop_by_display(source: Callable[[], Source], ask: Callable[[Any, bool], None]) -> float:
+    display = open_display()
+    try:
+        ask(display, False)
+        return _stop_once(lambda switch: ask(display, True), (source(),))
+    finally:
+        ask(display, False)
+        display.close()
+
+
+def _press(display: Any, on: bool) -> None:
+    from Xlib import XK, X
+    from Xlib.ext import xtest
+
+    for name in ("Control_L", "Alt_L", "Escape"):
+        code = display.keysym_to_keycode(XK.string_to_keysym(name))
+        xtest.fake_input(display, X.KeyPress if on else X.KeyRelease, code)
+    display.sync()
+
+
+def _point(display: Any, on: bool) -> None:
+    from Xlib import X
+    from Xlib.ext import xtest
+
+    xtest.fake_input(display, X.MotionNotify, x=0 if on else 200, y=0 if on else 200)
+    display.sync()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
+    chosen = parser.parse_args(arguments)
+    figures = stop_ms()
+    lines = [f"{way}: median {one['median']} ms, worst {one['worst']} ms of {one['n']}" for way, one in figures.items()]
+    sys.stdout.write((json.dumps(figures, indent=1) if chosen.json else "\n".join(lines)) + "\n")
+
+
+if __name__ == "__main__":
+    main()
