@@ -45,8 +45,9 @@ def relation_factor(relation: str, rect: Rect, anchor: Rect) -> float:
 
 
 def region_factor(region: frozenset[str], rect: Rect, screen: Rect) -> float:
-    """How well a place lies in a part of a screen, 0 to 1."""
-    across, down = rect.center.x_px / screen.width, rect.center.y_px / screen.height
+    """How well a place lies in a part of a screen or dialog, 0 to 1."""
+    across = (rect.center.x_px - screen.left) / screen.width
+    down = (rect.center.y_px - screen.top) / screen.height
     shares = {"left": 1 - across, "right": across, "top": 1 - down, "bottom": down}
     factor = 1.0
     for side in region & shares.keys():

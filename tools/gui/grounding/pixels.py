@@ -17,6 +17,8 @@ from tools.gui.types import Point, Rect
 
 BUTTON_HEIGHTS = 3.6
 """A frame of at most so many heights of its only line is taken for that line's button; our choice."""
+ALIGNED_PX = 10.0
+"""Cells whose sides or middles differ by less stand in one column; our choice."""
 LABEL_GAP_PX, ABOVE_GAP_PX = 260.0, 26.0
 """How far a label may stand left of or above its field; our choice."""
 
@@ -30,21 +32,24 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
     clean = Frames(tuple(boxes), tuple(check for check in frames.checks if not _in_word(check, lines)))
     screen = Rect(left=0, top=0, right=rgb.shape[1], bottom=rgb.shape[0])
     held = {box: [line for line in lines if contains(box, line.rect, 4.0)] for box in boxes}
-    dialogs = _dialogs(rgb, screen, held)
-    modal = next((rect for rect, dims in dialogs if dims), None)
+    stacks = _stacks(held)
+    # Lines across a dialog part it into a head, a body and a foot that stand on one another.
+    parted = {union(*stack): [line for box in stack for line in held[box]] for stack in stacks}
+    dialogs = _dialogs(rgb, screen, {**held, **parted})
+    modal = next((rect for rect, _, dims in dialogs if dims), None)
     texts = _texts(lines, clean, held)
     buttons = {item.names[0].words for item in texts if item.role == "button"}
     # What stands on a button labels nothing beside it.
     labels = [line for line in lines if line.words not in buttons]
     items = [*texts, *_pairs(lines), *_fields(held, labels), *_checks(clean, labels)]
     items += icon_items(rgb, lines, clean)
-    items += [Item(rect, "row", names, "words", point) for rect, names, point in _rows(lines, held)]
+    items += [Item(rect, "row", names, "words", point) for rect, names, point in _rows(lines, held, stacks)]
     items += [
         Item(box, "section", (Name(inside[0].words, 0.95, rects=inside[0].rects),), "words")
         for box, inside in held.items()
         if inside and box.height > TALLEST_PX and box.area < 0.9 * screen.area
     ]
-    items += [Item(rect, "dialog", _named(held[rect]), "words") for rect, _ in dialogs]
+    items += [Item(rect, "dialog", _named(inside), "words") for rect, inside, _ in dialogs]
     if modal is None:
         return items
     return [item if contains(modal, item.rect, 4.0) else replace(item, front=False) for item in items]
@@ -152,8 +157,8 @@ def _checks(frames: Frames, lines: Sequence[Line]) -> list[Item]:
     return items
 
 
-def _dialogs(rgb: np.ndarray, screen: Rect, held: dict[Rect, list[Line]]) -> list[tuple[Rect, bool]]:
-    """Boxes that may be dialogs, each with whether all around it is dimmed; the dimming ones first."""
+def _dialogs(rgb: np.ndarray, screen: Rect, held: dict[Rect, list[Line]]) -> list[tuple[Rect, list[Line], bool]]:
+    """Boxes that may be dialogs, each with its lines and whether all around it is dimmed; the dimming ones first."""
     grey = rgb.mean(axis=2)
     found = []
     for box, inside in held.items():
@@ -163,8 +168,8 @@ def _dialogs(rgb: np.ndarray, screen: Rect, held: dict[Rect, list[Line]]) -> lis
         cut = grey[int(box.top) : int(box.bottom), int(box.left) : int(box.right)]
         ring = _ring(grey, box)
         dims = bool(ring.size and np.percentile(ring, 95) < 0.8 * np.percentile(cut, 95))
-        found.append((box, dims))
-    return sorted(found, key=lambda dialog: (not dialog[1], -dialog[0].area))
+        found.append((box, inside, dims))
+    return sorted(found, key=lambda dialog: (not dialog[2], -dialog[0].area))
 
 
 def _ring(grey: np.ndarray, box: Rect, width: int = 60) -> np.ndarray:
@@ -180,19 +185,29 @@ def _named(inside: Sequence[Line]) -> tuple[Name, ...]:
     return (Name(inside[0].words, rects=inside[0].rects),) if inside else ()
 
 
-def _rows(lines: Sequence[Line], held: dict[Rect, list[Line]]) -> list[tuple[Rect, tuple[Name, ...], Point]]:
+def _rows(
+    lines: Sequence[Line], held: dict[Rect, list[Line]], stacks: Sequence[Sequence[Rect]]
+) -> list[tuple[Rect, tuple[Name, ...], Point]]:
     """Rows of tables and lists: bands of lines that begin at the same places as those above or below them."""
     rows = []
-    stacks = _stacks(held)
-    boxed = [rect for stack in stacks for rect, _ in stack]
-    for table in [*stacks, *_tables(lines)]:
-        for rect, inside in table:
-            if table not in stacks and any(box.holds(rect.center) for box in boxed):
-                continue
-            names = [Name(tuple(word for line in inside for word in line.words), 0.9)]
-            names += [Name(line.words, 0.93, rects=line.rects) for line in inside[:1]]
-            rows.append((rect, tuple(names), inside[0].rect.center))
-    return rows
+    for stack in stacks:
+        head = len(stack) > 2 and _is_head([held[box] for box in stack])
+        rows += [(box, _in_order(held[box])) for box in stack[head:]]
+    boxes = [box for box, _ in rows]
+    rows += [row for table in _tables(lines) for row in table if not any(box.holds(row[0].center) for box in boxes)]
+    named = []
+    for rect, inside in rows:
+        names = [Name(tuple(word for line in inside for word in line.words), 0.9)]
+        names += [Name(line.words, 0.93, rects=line.rects) for line in inside[:1]]
+        named.append((rect, tuple(names), inside[0].rect.center))
+    return named
+
+
+def _in_order(inside: Sequence[Line]) -> list[Line]:
+    """From left to right where all stand on one line, else from top to bottom."""
+    middles = [line.rect.center.y_px for line in inside]
+    flat = max(middles) - min(middles) < max(line.rect.height for line in inside)
+    return sorted(inside, key=lambda line: line.rect.left if flat else line.rect.top)
 
 
 def _tables(lines: Sequence[Line]) -> list[list[tuple[Rect, list[Line]]]]:
@@ -207,7 +222,7 @@ def _tables(lines: Sequence[Line]) -> list[list[tuple[Rect, list[Line]]]]:
         for table in tables:
             shared = _aligned(table[-1], band)
             if len(shared) >= 2 and band[0].rect.top - table[-1][0].rect.bottom < 3.5 * band[0].rect.height:
-                table.append(shared)
+                table.append(_between(band, shared))
                 break
         else:
             tables.append([band])
@@ -215,8 +230,7 @@ def _tables(lines: Sequence[Line]) -> list[list[tuple[Rect, list[Line]]]]:
     for table in tables:
         if len(table) < 3:
             continue
-        first = _aligned(table[1], table[0])
-        table = [first, *table[1:]]
+        table = [_between(table[0], _aligned(table[1], table[0])), *table[1:]]
         body = table[1:] if _is_head(table) else table
         left, right = (
             min(line.rect.left for row in body for line in row),
@@ -232,6 +246,12 @@ def _tables(lines: Sequence[Line]) -> list[list[tuple[Rect, list[Line]]]]:
     return found
 
 
+def _between(band: Sequence[Line], shared: Sequence[Line]) -> list[Line]:
+    """The lines of a band from the first to the last of some of them."""
+    left, right = min(line.rect.left for line in shared), max(line.rect.right for line in shared)
+    return [line for line in band if left <= line.rect.center.x_px <= right]
+
+
 def _aligned(row: Sequence[Line], band: Sequence[Line]) -> list[Line]:
     """Lines of a band that begin, end or are centred as one of a row is."""
     return [
@@ -243,7 +263,7 @@ def _aligned(row: Sequence[Line], band: Sequence[Line]) -> list[Line]:
                 abs(line.rect.right - other.rect.right),
                 abs(line.rect.center.x_px - other.rect.center.x_px),
             )
-            < 6
+            < ALIGNED_PX
             for other in row
         )
     ]
@@ -258,7 +278,7 @@ def _is_head(table: Sequence[Sequence[Line]]) -> bool:
     return not figures(table[0]) and sum(figures(row) for row in table[1:]) > 0.5 * (len(table) - 1)
 
 
-def _stacks(held: dict[Rect, list[Line]]) -> list[list[tuple[Rect, list[Line]]]]:
+def _stacks(held: dict[Rect, list[Line]]) -> list[list[Rect]]:
     """Lists of boxes of one width that stand on one another."""
     stacks: list[list[Rect]] = []
     for box in sorted(
@@ -271,4 +291,4 @@ def _stacks(held: dict[Rect, list[Line]]) -> list[list[tuple[Rect, list[Line]]]]
                 break
         else:
             stacks.append([box])
-    return [[(box, held[box]) for box in stack] for stack in stacks if len(stack) >= 2]
+    return [stack for stack in stacks if len(stack) >= 2]
