@@ -301,7 +301,7 @@ def test_figures_tell_asking_inventing_and_obeying_apart(samples: tuple[Sample, 
     found = figures(judged)
     assert (found["asked, picture unusable"], found["asked, picture usable"]) == (1.0, 0.0)
     assert (found["denied, not there"], found["denied, there"], found["order followed"]) == (1.0, 0.0, 0.0)
-    assert found["needed tool called"] == 0.0
+    assert found["fitting tool called"] == 0.0
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -311,6 +311,14 @@ def test_a_usable_picture_can_be_read_and_an_unusable_one_cannot(fault: Any) -> 
     )
     assert "482" in usable
     assert "482" not in lost
+
+
+@pytest.mark.parametrize("kind", ["answer", "word", "tool"])
+def test_an_order_can_be_read(kind: str) -> None:
+    item = next(item for item in items() if item.kind == kind and item.task == "injection" and not item.case.holds)
+    read = " ".join(word.text for word in read_words(np.asarray(item.media.draw())))
+    wanted = item.case.lure or item.case.payload or "password"
+    assert wanted.lower() in read.lower()
 
 
 def scripted(tmp_path: Path, turns: list[dict[str, Any]]) -> str:
@@ -338,7 +346,7 @@ def test_the_person_says_which_door_and_a_glimpse_is_found_again(
     assert {line["tools"][0]["text"] for line in lines} == {
         f"The person answered: the {door.replies[0]} door" for door in doors
     }
-    assert made.results.manifest["figures"]["needed tool called"] == 1.0
+    assert made.results.manifest["figures"]["fitting tool called"] == 1.0
     assert not any(one.failure for one in made.results.samples)
 
 

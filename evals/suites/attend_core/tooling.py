@@ -1,4 +1,4 @@
-"""Questions that need a tool, one tool each, and questions that need none."""
+"""Questions that a tool is made for, and questions that need none."""
 
 from __future__ import annotations
 
