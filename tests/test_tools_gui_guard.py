@@ -330,6 +330,54 @@ def _touches(rect: Rect, x: int, y: int) -> bool:
     return rect.left - 1 < x < rect.right + 1 and rect.top - 1 < y < rect.bottom + 1
 
 
+# Whatever is planned.
+
+POINTS = st.builds(Point, x_px=st.floats(-50, 850), y_px=st.floats(-50, 650))
+KEYS = st.sampled_from(["tab", "enter", "ctrl", "s", "delete", "alt", "f4", "a"])
+ACTIONS = st.one_of(
+    st.builds(Click, point=POINTS, button=st.sampled_from(["left", "middle", "right"]), count=st.integers(1, 3)),
+    st.builds(TypeText, point=POINTS, text=st.text(max_size=30)),
+    st.builds(Drag, start=POINTS, end=POINTS),
+    st.builds(Scroll, point=POINTS, notches=st.integers(-5, 5)),
+    st.builds(PressKey, keys=st.lists(KEYS, min_size=1, max_size=3).map(tuple)),
+    st.builds(Read),
+)
+RECTS = st.builds(
+    Rect, left=st.floats(-9, 900), top=st.floats(-9, 700), right=st.floats(-9, 900), bottom=st.floats(-9, 700)
+)
+TARGETS = st.none() | st.builds(
+    Target,
+    rect=RECTS,
+    point=POINTS,
+    label=st.sampled_from(["Next", "Save", "Delete", ""]) | st.text(max_size=9),
+    confidence=st.just(1.0),
+    layer=st.just("model"),
+)
+DRAWN = {tree: SimulatedDesk(replace(PAGE, tree=tree)).screen() for tree in (True, False)}
+
+
+@settings(deadline=None, max_examples=400)
+@given(action=ACTIONS, target=TARGETS, tree=st.booleans())
+def test_what_each_mode_never_does(action: Action, target: Target | None, tree: bool) -> None:
+    policy, screen = POLICY.model_copy(update={"auto_keys": ("tab",)}), DRAWN[tree]
+    said = {mode: decide(mode, policy, action, target, screen) for mode in Mode}
+    if action.kind != "read":
+        assert said[Mode.OBSERVE].verdict == said[Mode.SUGGEST].verdict == Verdict.REFUSED
+    if decide_rules.is_write(action, screen):
+        assert said[Mode.CONFIRM].verdict != Verdict.ALLOWED
+        if said[Mode.AUTO].verdict == Verdict.ALLOWED:
+            if isinstance(action, PressKey):
+                assert set(action.keys) == {"tab"}
+            else:
+                assert tree
+                assert isinstance(action, Click | TypeText)
+                listed = [control for control in CONTROLS if control.rect.holds(action.point)]
+                assert [control.label in policy.auto_labels for control in listed] == [True]
+    # No mode does what another refuses for what it is, and none that leaves more to the agent asks for more people.
+    if said[Mode.CONFIRM].verdict == Verdict.REFUSED:
+        assert all(decision.verdict == Verdict.REFUSED for decision in said.values())
+
+
 # Labels are read from the screen, and an "OK" by what it agrees to.
 
 
@@ -603,7 +651,7 @@ def test_if_the_end_cannot_be_recorded_nothing_more_is_done(tmp_path: Path) -> N
 def test_the_record_tells_who_what_and_why_without_the_patient(tmp_path: Path) -> None:
     desk = SimulatedDesk(PAGE)
     guard = make_guard(tmp_path, mode=Mode.CONFIRM, about={"model": "scripted", "digest": "0" * 64})
-    typed = TypeText(point=PAGE.control("Note").rect.center, text="MRN 4471902 called on 2026-05-01")
+    typed = TypeText(point=PAGE.control("Note").rect.center, text="Jane (4471902) called on 2026-05-01")
     given = agree(guard, do(desk, guard, typed))
     guarded(desk, guard, typed, seen=desk.screen(), approval=given)
     entries = list(read_entries(guard.audit.path))
@@ -614,6 +662,8 @@ def test_the_record_tells_who_what_and_why_without_the_patient(tmp_path: Path) -
     text = guard.audit.path.read_text("utf-8")
     assert "4471902" not in text
     assert "2026-05-01" not in text
+    assert "Jane" not in text
+    assert "Doe" not in text
     assert verify(guard.audit.path).holds
 
 

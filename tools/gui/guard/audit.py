@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -114,6 +114,11 @@ class AuditLog:
                 raise StoreError(f"the audit file {str(self.path)!r} cannot be written: {error}.") from error
             self._entries, self.head = self._entries + 1, entry["hash"]
             return self.head
+
+    def know(self, details: Sequence[str]) -> None:
+        """From now on take these out of every text, too, such as the name and number of the session's patient."""
+        with self._thread_lock:
+            self._redactor = self._redactor.knowing(details)
 
     def close(self) -> None:
         """Close the file and let others write it."""

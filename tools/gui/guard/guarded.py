@@ -96,7 +96,7 @@ class Guard:
         policy: what may be done.
         audit: where everything is recorded.
         mode: how much is left to the agent.
-        patient: whom the work is for; needed where the policy asks for identity.
+        patient: whom the work is for, kept out of the record; needed where the policy asks for identity.
         stop: the kill switch; give the actuator the same one.
         desk: takes people's approvals.
         readers: of the banner; none takes the default ones of `check_identity`.
@@ -119,6 +119,8 @@ class Guard:
     def __post_init__(self) -> None:
         if self.desk is None:
             self.desk = ApprovalDesk(self.policy.approval_s, self.policy.approvers, self.clock)
+        if self.patient:
+            self.audit.know(list(self.patient.fields.values()))
         self.lock = threading.Lock()
         self.acted_at: deque[float] = deque()
         self._read: tuple[str, list[Line]] = ("", [])

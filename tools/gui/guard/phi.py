@@ -118,7 +118,7 @@ class Redactor:
     """
 
     def __init__(self, strictness: Strictness = "on", known: Sequence[str] = ()) -> None:
-        self.strictness = strictness
+        self.strictness, self.known = strictness, tuple(known)
         parts = {
             part for text in known for part in (text.strip(), *re.split(r"[\s,^]+", text)) if len(part.strip()) > 2
         }
@@ -130,6 +130,10 @@ class Redactor:
                 f"personal details cannot be looked for strictly: {self._analyzer}.",
                 remedy="Run: pip install presidio-analyzer, and a spaCy model; or use 'on' and know its limits.",
             )
+
+    def knowing(self, known: Sequence[str]) -> Redactor:
+        """A redactor that knows these details, too."""
+        return Redactor(self.strictness, (*self.known, *known))
 
     def find(self, text: str) -> list[Finding]:
         """The personal details of a text, in order, none overlapping another. Raises PhiError with `strict`."""
