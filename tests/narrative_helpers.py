@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from memory.narrative.changes import Change
 from memory.narrative.retrieve import RetrieveOptions, Scored
 from memory.narrative.store import NarrativeStore
-from memory.narrative.types import Chain, Event, Link, LinkType, Segment, SourceSpan
+from memory.narrative.types import Chain, Event, Link, LinkType, Record, Segment, SourceSpan
 
 DIM = 16
 Bond = tuple[int, int, LinkType]
@@ -72,6 +72,25 @@ def event(
         actors=actors,
         spans=(SourceSpan(segment_id=within.id, field="caption", start=0, end=4),),
     )
+
+
+def grounded(
+    add: Sequence[Record] = (),
+    retire: Mapping[str, str | None] | None = None,
+    reason: str = "",
+    inputs: Mapping[tuple[str, str], str | None] | None = None,
+    aliases: tuple[tuple[str, str], ...] = (),
+) -> Change:
+    """A change that adds the segments that its events lie in, too, if it does not itself."""
+    lie_in: dict[str, Segment] = {}
+    for one in add:
+        if isinstance(one, Event):
+            numbers = range(max(0, int(one.start_s // 10) - 1), int(one.end_s // 10) + 1)
+            lie_in |= {
+                part.id: part for part in (segment(n, one.source) for n in numbers) if part.id in one.segment_ids
+            }
+    missing = (part for id_, part in lie_in.items() if id_ not in {one.id for one in add})
+    return Change((*missing, *add), retire or {}, reason, inputs or {}, aliases)
 
 
 def link(src: Event, dst: Event, type_: LinkType = "causes", why: str = "") -> Link:

@@ -21,7 +21,7 @@ from memory.narrative import vectors
 from memory.narrative.changes import Change
 from memory.narrative.store import NarrativeStore
 from memory.narrative.types import Record
-from tests.narrative_helpers import chain, embed, event, link, segment
+from tests.narrative_helpers import chain, embed, event, grounded, link, segment
 from tools.errors import StoreError
 
 KEPT = 20
@@ -75,7 +75,7 @@ def fork(folder: Path) -> None:
 
 def hold(folder: Path) -> None:
     with NarrativeStore(folder, embed, writer=True) as store:
-        store.commit(Change((event(1), event(2))))
+        store.commit(grounded((event(1), event(2))))
         store.index()
         print("held", flush=True)
         sys.stdin.readline()
@@ -90,7 +90,7 @@ def serve(folder: Path, server: str) -> None:
     with NarrativeStore(folder, embed, writer=True, server=server) as store:
         for number in range(20):
             gone = {event(number - 0.5).id: None} if number else {}
-            store.commit(Change((event(float(number)), event(number + 0.5)), gone))
+            store.commit(grounded((event(float(number)), event(number + 0.5)), gone))
             store.index()
         print(len({one.start_s for one in store.events("tale")} & {10.0 * number for number in range(20)}))
 

@@ -19,7 +19,7 @@ from memory.narrative.rules import extract
 from memory.narrative.rules import link as links_of
 from memory.narrative.store import NarrativeStore
 from memory.narrative.types import LINK_WEIGHTS, Chain, Event, Link, LinkType
-from tests.narrative_helpers import BONDS, LETTER, Bond, event, link, segment, tell
+from tests.narrative_helpers import BONDS, LETTER, Bond, event, grounded, link, segment, tell
 
 
 @pytest.fixture
@@ -280,7 +280,7 @@ def test_changes_leave_the_chains_that_all_of_the_memory_has(
             retire |= {one.id for place, one in enumerate(links) if place in cut}
             new = [one for one in made_links(everything, graph[:6]) if not {one.id, one.src, one.dst} & retire]
             ends = [one for one in everything if any(one.id in (link.src, link.dst) for link in new)]
-            store.commit(with_chains(store, Change((*new, *ends), dict.fromkeys(retire)), options))
+            store.commit(with_chains(store, grounded((*new, *ends), dict.fromkeys(retire)), options))
             events = store.events()
             whole = build_chains(events, store.links([one.id for one in events]), options)
             assert held(store) == sorted((chain.event_ids, chain.score, chain.kind) for chain in whole)

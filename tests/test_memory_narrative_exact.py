@@ -12,12 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory.narrative import exact, words
-from memory.narrative.changes import Change
 from memory.narrative.database import TOKENIZER
 from memory.narrative.exact import ExactVectors
 from memory.narrative.store import NarrativeStore
 from memory.narrative.types import Event
-from tests.narrative_helpers import embed, event
+from tests.narrative_helpers import embed, event, grounded
 from tools.media.types import Span
 
 VOCABULARY = ("king", "Kings", "letter", "über", "door doors", "the", "42", "患者", "a_b", "don't")
@@ -54,9 +53,9 @@ def test_words_are_ranked_as_fts5_ranks_them(
 ) -> None:
     first, other, late = told(texts), told(more, "other"), told(more, first=50)
     with NarrativeStore(tmp_path_factory.mktemp("words"), writer=True) as store:
-        store.commit(Change((*first, *other)))
+        store.commit(grounded((*first, *other)))
         store.match(question, 99)  # what is known of an older version misleads nobody
-        store.commit(Change(tuple(late), {first[0].id: None}))
+        store.commit(grounded(tuple(late), {first[0].id: None}))
         put_in = [*first, *other, *late]
         held = {one.id for one in put_in} - {first[0].id}
         assert store.match(question, 99) == by_fts5(put_in, question, held)
@@ -74,11 +73,11 @@ def test_words_that_are_asked_for_again_are_not_read_again(tmp_path: Path, monke
     whole = words.EventWords._read
     monkeypatch.setattr(words.EventWords, "_read", lambda self, *given: read.append(given[1]) or whole(self, *given))
     with NarrativeStore(tmp_path, writer=True) as store:
-        store.commit(Change(tuple(told(["a red door", "a red king", "a queen"]))))
+        store.commit(grounded(tuple(told(["a red door", "a red king", "a queen"]))))
         for question in ("red door", "door", "red king"):
             store.match(question, 9)
         assert read == ["red", "door", "king"]
-        store.commit(Change((event(9, summary="a red letter"),)))
+        store.commit(grounded((event(9, summary="a red letter"),)))
         assert len(store.match("red", 9)) == 3
         monkeypatch.setattr(words, "MOST_FOUND", 3)
         for question in ("red", "door", "red"):  # there is room for one of them
@@ -100,7 +99,7 @@ def test_words_of_what_is_new_are_found_as_if_all_were_read_anew(
             made = [event(number + place, summary=text) for place, text in enumerate(texts)]
             number += len(made)
             gone = [one.id for one in store.events() if dice.random() < 0.2]
-            store.commit(Change(tuple(made), dict.fromkeys(gone)))
+            store.commit(grounded(tuple(made), dict.fromkeys(gone)))
             if turn == 8:
                 store.forget("tale", Span(0, 30))
             asked = dice.sample(vocabulary, 3)
@@ -120,7 +119,7 @@ def test_a_reader_finds_what_is_nearest_whatever_has_room_in_memory(
     monkeypatch.setattr(exact, "BLOCK", 3)
     first, other = told([f"scene {n}" for n in range(8)]), told([f"scene {n}" for n in range(8)], "other")
     with NarrativeStore(tmp_path, embed, writer=True) as store, NarrativeStore(tmp_path, embed) as reader:
-        store.commit(Change((*first, *other)))
+        store.commit(grounded((*first, *other)))
         store.index()
 
         def found(source: str | None, as_of: int | None = None) -> list[str]:
@@ -132,7 +131,7 @@ def test_a_reader_finds_what_is_nearest_whatever_has_room_in_memory(
         assert found("tale") == by_numpy(first, "scene 5")
         assert found("other") == by_numpy(other, "scene 5")
         late = told(["scene 5 again", "an end"], first=20)
-        store.commit(Change(tuple(late), {first[5].id: None}))
+        store.commit(grounded(tuple(late), {first[5].id: None}))
         assert found("tale") == by_numpy([*first[:5], *first[6:]], "scene 5")  # not embedded yet
         store.index()
         now = [*first[:5], *first[6:], *late]
@@ -146,15 +145,15 @@ def test_a_reader_finds_what_is_nearest_whatever_has_room_in_memory(
 def test_a_reader_finds_nothing_of_what_another_forgot(tmp_path: Path) -> None:
     events = told([f"scene {n}" for n in range(6)])
     with NarrativeStore(tmp_path, embed, writer=True) as store, NarrativeStore(tmp_path, embed) as reader:
-        store.commit(Change(tuple(events)))
+        store.commit(grounded(tuple(events)))
         store.index()
         assert len(reader.match("scene", 9)) == len(reader.nearest("scene 3", 9)) == 6
-        store.forget("tale", Span(25, 35))
+        store.forget("tale", Span(30, 35))
         left = [*events[:3], *events[4:]]
         assert [id_ for id_, _ in reader.nearest("scene 3", 9)] == by_numpy(left, "scene 3")
         assert reader.match("scene 4", 9) == by_fts5(left, "scene 4", {one.id for one in left})
         again = told(["scene 3"], first=30)
-        store.commit(Change(tuple(again)))
+        store.commit(grounded(tuple(again)))
         store.index()
         assert reader.nearest("scene 3", 1) == [(again[0].id, pytest.approx(1))]
         assert np.isclose(reader.match("3", 1)[0][1], by_fts5([*left, *again], "3", {again[0].id})[0][1])

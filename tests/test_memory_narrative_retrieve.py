@@ -10,14 +10,14 @@ from memory.narrative.changes import Change
 from memory.narrative.retrieve import retrieve
 from memory.narrative.store import NarrativeStore
 from memory.narrative.types import Link
-from tests.narrative_helpers import LETTER, WHY, WORDS, chain, embed, event, places, segment, tell
+from tests.narrative_helpers import LETTER, WHY, WORDS, chain, embed, event, grounded, places, segment, tell
 
 
 def test_an_old_version_tells_what_it_told(tmp_path: Path) -> None:
     with NarrativeStore(tmp_path, embed, writer=True) as store:
         events = tell(store, LETTER, ((1, 10, "enables"),))
         before, version = retrieve(store, "tale", [WHY]), store.version
-        store.commit(Change((event(20, summary="a second letter of the neighbour"),), {events[10].id: None}))
+        store.commit(grounded((event(20, summary="a second letter of the neighbour"),), {events[10].id: None}))
         after = retrieve(store, "tale", [WHY])
         assert events[10] not in [scored.event for scored in after.ranked]
         assert retrieve(store, "tale", [WHY], as_of=version) == before

@@ -92,7 +92,7 @@ def build(
     """
     segments = material.segments()
     lines = lines_of(segments, material.cues, material.captions, material.texts)
-    events = _timed(extract(segments, count_heads(segments), material.cues), lines)
+    events = _timed(extract(segments, count_heads(segments), material.cues), lines, segments)
     if material.clock == "seconds":
         events = merge_repeats(events, segments)
     lacks, stated = Lacks(), list[Link]()
@@ -136,11 +136,13 @@ def merge_repeats(events: Sequence[Event], segments: Sequence[Segment]) -> list[
     return merged
 
 
-def _timed(events: Sequence[Event], lines: Lines) -> list[Event]:
+def _timed(events: Sequence[Event], lines: Lines, segments: Sequence[Segment]) -> list[Event]:
     """Events by time, those of what is seen and read at the times of the pictures that show it."""
+    by_id = {segment.id: segment for segment in segments}
     timed = []
     for event in events:
-        times = None if event.spans[0].field == "dialogue" else times_of(lines, event.spans)
+        seen = event.spans[0].field != "dialogue"
+        times = times_of(lines, event.spans, by_id[event.segment_ids[0]]) if seen else None
         timed.append(event.model_copy(update={"start_s": times[0], "end_s": times[1]}) if times else event)
     return sorted(timed, key=lambda event: event.start_s)  # as they were, where times are equal
 

@@ -224,13 +224,12 @@ def _event(found: roles.FoundEvent, segment: Segment, lines: Lines, asker: Asker
     span = _support(found, segment)
     if span is None:
         return None
-    start_s, end_s = times_of(lines, [span]) or _share(segment, span)
-    start_s = min(max(start_s, segment.start_s), segment.end_s)
+    start_s, end_s = times_of(lines, [span], segment) or _share(segment, span)
     return Event(
         source=segment.source,
         segment_ids=(segment.id,),
         start_s=start_s,
-        end_s=max(start_s, min(end_s, segment.end_s)),
+        end_s=end_s,
         summary=found.summary,
         actors=found.actors,
         action=found.action,

@@ -19,6 +19,8 @@ KINDS: dict[str, type[Record]] = {
 }  # fmt: skip
 """By the name of each kind, those that others rest on first."""
 _KIND_OF = {made: kind for kind, made in KINDS.items()}
+EDGE_S = 1e-3
+"""By which an event may lie outside of its segments, seconds, since times are rounded."""
 _ORDER = {kind: number for number, kind in enumerate(KINDS)}
 
 
@@ -28,8 +30,9 @@ class Change:
 
     Attributes:
         add: records in any order; one that is held already changes nothing.
-        retire: ids of records that cease to hold, each with the id of what supersedes it, or None. The links and chains
-            of an event that is retired are retired with it, and so are the aliases and merges of an entity.
+        retire: ids of records that cease to hold, each with the id of what supersedes it, or None. With a segment that
+            is retired go the events and links that rest on it, with an event its links and chains, with an entity its
+            aliases and merges.
         reason: why, in a few words, for the log of versions.
         inputs: of a source and a key (a segment, a prompt), the hash of what was built from it; None drops the key.
         aliases: more names of entities, each with the entity's id; a name of a source stands for one entity at a time.
@@ -57,9 +60,10 @@ def write(sql: sqlite3.Connection, change: Change) -> int:
     """Write a change within a transaction, and return the version that it makes, or the present one if nothing changes.
 
     Raises:
-        StoreError: if something retired is not held, something added rests on an event that is not, a link leads from
-            an event to itself or from an effect to its cause (see `memory.narrative.order`), a successor is not held
-            afterwards, or an alias names no entity.
+        StoreError: if something retired is not held, something added rests on what is not, an event lies outside of its
+            segments or of their texts, segments of a source overlap, a link leads from an event to itself or from an
+            effect to its cause (see `memory.narrative.order`), a successor is not held afterwards, or an alias names no
+            entity.
     """
     version = latest_version(sql) + 1
     if both := {record.id for record in change.add} & change.retire.keys():
@@ -98,15 +102,17 @@ def _retire(sql: sqlite3.Connection, version: int, retire: Mapping[str, str | No
         rows[row_id], kinds[id_] = (kind, source), kind
         sql.execute("UPDATE records SET retired = ?, superseded_by = ? WHERE row_id = ?", (version, successor, row_id))
     for id_, kind in kinds.items():  # after all of them, so that a link that is superseded itself keeps its successor
-        if kind == "event":
-            for row_id, *key in sql.execute(
-                "SELECT row_id, kind, source FROM ends JOIN records USING (row_id) "
+        resting = [id_] if kind in ("segment", "event") else []
+        while resting:
+            for row_id, end_id, *key in sql.execute(
+                "SELECT row_id, records.id, kind, source FROM ends JOIN records USING (row_id) "
                 "WHERE ends.id = ? AND retired IS NULL",
-                (id_,),
+                (resting.pop(),),
             ).fetchall():
                 rows[row_id] = (key[0], key[1])
                 sql.execute("UPDATE records SET retired = ? WHERE row_id = ?", (version, row_id))
-        elif kind == "entity":
+                resting += [end_id] if key[0] == "event" else []
+        if kind == "entity":
             for table, column in (("aliases", "entity_id"), ("merges", "entity_id"), ("merges", "into_id")):
                 sql.execute(f"UPDATE {table} SET retired = ? WHERE {column} = ? AND retired IS NULL", (version, id_))
     for row_id, (kind, _) in rows.items():
@@ -122,13 +128,18 @@ def _add(sql: sqlite3.Connection, version: int, records: Sequence[Record]) -> in
     events = {record.id: record for record in records if isinstance(record, Event)}
     counts: Counter[tuple[str, str]] = Counter()
     longest: defaultdict[tuple[str, str], float] = defaultdict(float)
-    for record in sorted(records, key=lambda record: _ORDER[_KIND_OF[type(record)]]):
+    segments: dict[str, Segment | None] = {}
+    for record in sorted(records, key=_in_order):
         if live_row(sql, record.id) is not None:
             continue
         kind, name, start_s, end_s = _KIND_OF[type(record)], None, None, None
         if isinstance(record, (Segment, Event)):
             source, start_s, end_s = record.source, record.start_s, record.end_s
             ends = record.segment_ids if isinstance(record, Event) else ()
+            if isinstance(record, Event):
+                _check_rest(sql, record, segments)
+            else:
+                _check_apart(sql, record)
         elif isinstance(record, Entity):
             source, name, ends = record.source, fold(record.name), ()
         elif isinstance(record, Link):
@@ -151,6 +162,62 @@ def _add(sql: sqlite3.Connection, version: int, records: Sequence[Record]) -> in
         counts[kind, source] += 1
     _count(sql, counts, 1, longest)
     return counts.total()
+
+
+def _in_order(record: Record) -> tuple[int, float]:
+    """Those that others rest on first; segments by time, so that each is compared with the one before it."""
+    return _ORDER[_KIND_OF[type(record)]], record.start_s if isinstance(record, Segment) else 0.0
+
+
+def _check_apart(sql: sqlite3.Connection, segment: Segment) -> None:
+    """Refuse a segment that overlaps another. As those that are held do not, the last that begins before it ends can
+    alone."""
+    before = sql.execute(
+        "SELECT start_s, end_s FROM records WHERE kind = 'segment' AND source = ? AND start_s < ? "
+        "AND retired IS NULL ORDER BY start_s DESC LIMIT 1",
+        (segment.source, segment.end_s),
+    ).fetchone()
+    if before is not None and before[1] > segment.start_s:
+        raise StoreError(
+            f"the segment from {segment.start_s:g} to {segment.end_s:g} s of {segment.source!r} overlaps the one from "
+            f"{before[0]:g} to {before[1]:g} s.",
+            expected="segments that tile a source",
+            remedy="Retire the other in the same change.",
+        )
+
+
+def _check_rest(sql: sqlite3.Connection, event: Event, segments: dict[str, Segment | None]) -> None:
+    """Refuse an event that does not lie in segments that are held, or rests on no text of them; `segments` are some
+    that were read, to which others are added."""
+    for id_ in event.segment_ids:
+        if id_ not in segments:
+            row = sql.execute(
+                "SELECT body FROM records WHERE id = ? AND kind = 'segment' AND retired IS NULL", (id_,)
+            ).fetchone()
+            segments[id_] = Segment.model_validate_json(row[0]) if row else None
+    within = [segments[id_] for id_ in event.segment_ids]
+    held = [segment for segment in within if segment is not None and segment.source == event.source]
+    if len(held) < len(within) or not held:
+        raise StoreError(
+            f"the event {event.summary!r} of {event.source!r} rests on a segment that is not held.",
+            expected=f"segments of {event.source!r}",
+            remedy="Add them in the same change, or before.",
+        )
+    from_s, until_s = min(one.start_s for one in held), max(one.end_s for one in held)
+    if not from_s - EDGE_S <= event.start_s <= event.end_s <= until_s + EDGE_S:
+        raise StoreError(
+            f"the event {event.summary!r} lasts from {event.start_s:g} to {event.end_s:g} s.",
+            expected=f"an end after the start, both in its segments, from {from_s:g} to {until_s:g} s",
+        )
+    for span in event.spans:
+        segment = segments[span.segment_id] if span.segment_id in event.segment_ids else None
+        length = len(getattr(segment, span.field)) if segment else 0
+        if not 0 <= span.start < span.end <= length:
+            raise StoreError(
+                f"the event {event.summary!r} rests on the characters {span.start} to {span.end} of the {span.field} "
+                f"of {span.segment_id!r}.",
+                expected=f"some of the {length} that it has" if segment else "a segment that the event lies in",
+            )
 
 
 def _source_of(sql: sqlite3.Connection, record: Link | Chain, event_ids: tuple[str, ...]) -> str:

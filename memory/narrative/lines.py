@@ -65,8 +65,9 @@ def lines_of(
     return found
 
 
-def times_of(lines: Lines, spans: Iterable[SourceSpan]) -> tuple[float, float] | None:
-    """When what some characters say is told, first to last, in seconds; None where that is not known."""
+def times_of(lines: Lines, spans: Iterable[SourceSpan], within: Segment) -> tuple[float, float] | None:
+    """When what some characters of a segment say is told in it, first to last, in seconds; None where that is not
+    known. What goes on after it, or comes late, is told until it ends."""
     touched = [
         line
         for span in spans
@@ -75,7 +76,8 @@ def times_of(lines: Lines, spans: Iterable[SourceSpan]) -> tuple[float, float] |
     ]
     if not touched:
         return None
-    return min(line.start_s for line in touched), max(line.end_s for line in touched)
+    start_s = min(max(min(line.start_s for line in touched), within.start_s), within.end_s)
+    return start_s, min(max(max(line.end_s for line in touched), start_s), within.end_s)
 
 
 def _each_once(timed: Sequence[tuple[float, float, str]]) -> list[tuple[float, float, str]]:

@@ -93,9 +93,9 @@ class NarrativeStore:
             expect_version: the version that the change was made for; another is refused.
 
         Raises:
-            StoreError: if the memory is at another version, something retired is not held, a link or chain rests on an
-                event that is not, a link leads from an effect to its cause (see `memory.narrative.order`), this process
-                does not write, or the file cannot be written. Then nothing is written.
+            StoreError: if the memory is at another version, the change cannot be (see
+                `memory.narrative.changes.write`), this process does not write, or the file cannot be written. Then
+                nothing is written.
         """
         self._must_write()
         with self._database.transaction() as sql:
