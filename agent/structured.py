@@ -29,11 +29,14 @@ class MalformedAnswer(ModelError):
 
     Attributes:
         answers: what it said, both times.
+        tokens: read and written by it, over both; 0 where the backend does not say.
     """
 
-    def __init__(self, problem: str, *, answers: tuple[str, ...], expected: str = "", remedy: str = "") -> None:
+    def __init__(
+        self, problem: str, *, answers: tuple[str, ...], tokens: int = 0, expected: str = "", remedy: str = ""
+    ) -> None:
         super().__init__(problem, expected=expected, remedy=remedy)
-        self.answers = answers
+        self.answers, self.tokens = answers, tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ def ask_json(
     raise MalformedAnswer(
         f"the model {model.spec!r} twice answered with something else: {problem}. It said {said[-1][:MOST_SHOWN]!r}.",
         answers=tuple(said),
+        tokens=tokens_in + tokens_out,
         expected=f"a JSON object with {', '.join(schema.model_fields)}",
         remedy="Use a model that follows formats, or do without one.",
     )

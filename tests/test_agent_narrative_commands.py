@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import json
+import os
+import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from langchain_core.messages import AIMessageChunk
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGenerationChunk
 from typer.testing import CliRunner, Result
 
 from agent.config import Config
+from agent.mllm.content import content_of
+from agent.mllm.protocol import MLLM, Abilities
+from agent.narrative.asking import Asker
+from agent.narrative.roles import Queries
 from agent.narrative.told import Told
+from agent.structured import MalformedAnswer
 from evals.cli import app
 from tests.fixtures.scenes import write_scenes
-from tools.errors import AttendError
+from tools.errors import AttendError, ModelError
 from tools.media import Span
 
 FILM = """1
@@ -146,3 +159,79 @@ def test_a_text_without_words_is_refused(tmp_path: Path, name: str, text: str) -
     for more in ((), ("--dry-run",)):
         refused(tmp_path, f"'?.*{name}'?", "build", tmp_path / name, *more)
     assert not (tmp_path / "kept" / "narrative" / "narrative.sqlite").exists()
+
+
+def script(path: Path, summary: str) -> str:
+    """The model string of a script that finds one event."""
+    event = {"stretch": 1, "summary": summary, "quote": "hides a letter"}
+    path.write_text(yaml.safe_dump({"turns": [{"say": json.dumps({"events": [event]})} for _ in range(9)]}))
+    return f"scripted:{path}"
+
+
+def test_a_model_that_was_changed_is_asked_again(tmp_path: Path) -> None:
+    film = tmp_path / "film.srt"
+    film.write_text(FILM.split("\n\n")[0])
+    model = script(tmp_path / "script.yaml", "A man hides a letter.")
+    assert told(tmp_path, "build", film, "--model", model)["calls"] == 1
+    assert told(tmp_path, "build", film, "--model", model)["calls"] == 0
+    script(tmp_path / "script.yaml", "Somebody hides a letter.")
+    again = told(tmp_path, "build", film, "--model", model)
+    assert (again["calls"], again["kept_answers"]) == (1, 0)
+    events = told(tmp_path, "recall", film, "Who hides a letter?")["events"]
+    assert [event["text"] for event in events] == ["Somebody hides a letter."]
+
+
+def test_what_a_model_is_made_of_is_told_from_its_files(tmp_path: Path) -> None:
+    for name, content in (("config.json", b"{}"), ("model.safetensors", bytes(2**20 + 1))):
+        (tmp_path / name).write_bytes(content)
+    specs = (str(tmp_path), f"hf:{tmp_path}")
+    first = content_of(specs[0])
+    assert first
+    assert [content_of(spec) for spec in specs] == [first, first]
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"1" * (2**20 + 1))
+    os.utime(weights, (1, 1))
+    assert content_of(specs[0]) != first
+    second = content_of(specs[0])
+    (tmp_path / "config.json").write_bytes(b"[]")
+    assert content_of(specs[0]) != second
+    assert content_of("openai:a@http://127.0.0.1:1/v1") == content_of("hf:no/such model") == ""
+
+
+def test_a_kept_answer_of_another_form_is_asked_for_again(tmp_path: Path) -> None:
+    film = tmp_path / "film.srt"
+    film.write_text(FILM.split("\n\n")[0])
+    model = script(tmp_path / "script.yaml", "A man hides a letter.")
+    told(tmp_path, "build", film, "--model", model)
+    with sqlite3.connect(tmp_path / "kept" / "narrative" / "answers.sqlite") as answers:
+        answers.execute("UPDATE answers SET body = '{}'")
+    again = told(tmp_path, "build", film, "--model", model)
+    assert (again["calls"], again["kept_answers"], again["added"], again["retired"]) == (1, 0, 0, 0)
+
+
+class Rambling(MLLM):
+    """A model that says what it took, and nothing that can be used."""
+
+    spec: str = "rambling"
+
+    @property
+    def abilities(self) -> Abilities:
+        return Abilities()
+
+    @property
+    def _llm_type(self) -> str:
+        return "rambling"
+
+    def _stream(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Iterator[Any]:
+        usage = UsageMetadata(input_tokens=30, output_tokens=10, total_tokens=40)
+        yield ChatGenerationChunk(message=AIMessageChunk("Well.", usage_metadata=usage, chunk_position="last"))
+
+
+def test_answers_that_cannot_be_used_count_against_the_cap() -> None:
+    asker = Asker(Rambling(), "film 1", most_tokens=100)
+    for spent in (80, 160):
+        with pytest.raises(MalformedAnswer):
+            asker.json("decompose", "What is searched for?", Queries)
+        assert (asker.spent.tokens, asker.spent.calls) == (spent, spent // 40)
+    with pytest.raises(ModelError, match="160 tokens were spent, of at most 100"):
+        asker.json("decompose", "What is searched for?", Queries)

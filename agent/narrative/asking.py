@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any, Literal, TypeVar
 
 from langchain_core.messages import HumanMessage, SystemMessage
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from agent.mllm.blocks import image_bytes, text_of
+from agent.mllm.content import content_of
 from agent.mllm.protocol import MLLM
 from agent.structured import MalformedAnswer, ask_json
 from memory.narrative.answers import Answers, sha_of
@@ -70,19 +73,27 @@ class Asker:
     def json(self, role: Role, prompt: str, schema: type[_Schema]) -> _Schema:
         """A checked answer (see `agent.structured.ask_json`); one that is kept costs nothing.
 
+        One that was kept, but is not what is asked for by now, is asked for again.
+
         Raises:
             MalformedAnswer: if it cannot be used, even repaired; nothing is kept, so that it is asked again next time.
             ModelError: if the model fails, or a cap is reached.
         """
-        sha = sha_of(self.model.spec, role, prompt)
+        sha = sha_of(self.model.spec, self._content, role, prompt, json.dumps(schema.model_json_schema()))
         kept = self._kept(sha)
         if kept is not None:
-            return schema.model_validate_json(kept)
+            with suppress(ValidationError):
+                value = schema.model_validate_json(kept)
+                self.spent.kept += 1
+                return value
+        self._refuse_above()
         started = time.monotonic()
         try:
             answer = ask_json(self.model, prompt, schema, max_tokens=MAX_TOKENS[role])
         except MalformedAnswer as error:
-            self.spent.calls += 2
+            self.spent.calls += len(error.answers)
+            self.spent.tokens += error.tokens
+            self.spent.seconds += time.monotonic() - started
             self.spent.malformed.append(f"{role}: {error.problem}")
             raise
         tokens = answer.tokens_in + answer.tokens_out
@@ -98,10 +109,12 @@ class Asker:
         images = [
             hashlib.sha256(image_bytes(block)).hexdigest() if isinstance(block, dict) else block for block in blocks
         ]
-        sha = sha_of(self.model.spec, role, prompt, question, *images)
+        sha = sha_of(self.model.spec, self._content, role, prompt, question, *images)
         kept = self._kept(sha)
         if kept is not None:
+            self.spent.kept += 1
             return kept
+        self._refuse_above()
         started = time.monotonic()
         content: list[Any] = [{"type": "text", "text": block} if isinstance(block, str) else block for block in blocks]
         asked = [SystemMessage(prompt), HumanMessage([*content, {"type": "text", "text": question}])]
@@ -114,21 +127,25 @@ class Asker:
         """Who writes what this model says in a role."""
         return Writer(model=self.model.spec, prompt_sha=hashlib.sha256(prompt_of(role).encode()).hexdigest())
 
+    @cached_property
+    def _content(self) -> str:
+        """What the model is made of, so that another under the same name is asked anew; found once for a build."""
+        return content_of(self.model.spec) if self.answers else ""
+
     def _kept(self, sha: str) -> str | None:
-        kept = self.answers.get(sha, self.source) if self.answers else None
-        if kept is not None:
-            self.spent.kept += 1
-        elif self.most_calls is not None and self.spent.calls >= self.most_calls:
+        return self.answers.get(sha, self.source) if self.answers else None
+
+    def _refuse_above(self) -> None:
+        if self.most_calls is not None and self.spent.calls >= self.most_calls:
             raise ModelError(
                 f"the model was asked {self.spent.calls} times, and may not be asked more often.",
                 remedy="Raise [narrative] most_calls; what was answered so far is kept.",
             )
-        elif self.most_tokens is not None and self.spent.tokens >= self.most_tokens:
+        if self.most_tokens is not None and self.spent.tokens >= self.most_tokens:
             raise ModelError(
                 f"{self.spent.tokens} tokens were spent, of at most {self.most_tokens}.",
                 remedy="Raise [narrative] most_tokens; what was answered so far is kept.",
             )
-        return kept
 
     def _spend(self, sha: str, role: Role, body: str, calls: int, tokens: int, started: float) -> None:
         seconds = time.monotonic() - started
