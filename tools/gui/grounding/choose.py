@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tools.gui.grounding.geometry import contains, region_factor, relation_factor, union
-from tools.gui.grounding.instruction import CONTAINERS, Wanted
+from tools.gui.grounding.icon_shapes import same_icon
+from tools.gui.grounding.instruction import CONTAINERS, NAMED, Wanted
 from tools.gui.grounding.items import Item, Name, in_reading_order, number
 from tools.gui.grounding.matching import fit
 from tools.gui.types import Point, Rect
@@ -99,6 +100,7 @@ FITS: dict[str, dict[str, float]] = {
 }
 """How well a role fits what an instruction calls it; roles that are not named fit by 0.4. Our choice."""
 _NO_FIT = 0.4
+_MAY_BE_ICONS = frozenset({"button", "link", "image", "menuitem", "icon"})
 _HOLDERS = CONTAINERS | {"link", "button"}
 
 
@@ -157,7 +159,8 @@ def _name_score(wanted: Wanted, item: Item, anchor: bool) -> tuple[float, Name |
     if not wanted.words:
         return 1.0, None, (0, 0)
     best: tuple[float, Name | None, tuple[int, int]] = (0.0, None, (0, 0))
-    labelled = anchor or wanted.kind in ("field", "dropdown", "checkbox", "radio", "switch", "slider")
+    alike = same_icon(wanted.words) if wanted.kind in ("", "icon", "button") else frozenset()
+    labelled = anchor or wanted.kind in NAMED
     for name in item.names:
         score, start, end = fit(wanted.words, name.words)
         if name.label and not labelled:
@@ -166,6 +169,14 @@ def _name_score(wanted: Wanted, item: Item, anchor: bool) -> tuple[float, Name |
             # A field that holds the words already is likelier another one than that which they label.
             score *= 0.97
         score *= name.weight
+        if (
+            score < 0.9
+            and item.layer == "tree"
+            and item.role in _MAY_BE_ICONS
+            and " ".join(name.words).lower() in alike
+        ):
+            score = 0.9
+            start, end = 0, len(name.words)
         if score > best[0]:
             best = score, name, (start, end)
     return best

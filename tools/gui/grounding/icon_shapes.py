@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 Part = tuple[str | tuple[float, float], ...]
 """`line`, `ring` (a closed line), `fill` or `clear`, then points."""
@@ -311,3 +312,10 @@ NAMES: dict[str, tuple[str, ...]] = {
     "calendar": ("calendar", "date", "kalender", "calendario", "calendrier"),
 }
 """What people call each of them."""
+
+
+@cache
+def same_icon(words: str) -> frozenset[str]:
+    """What else an icon of this name is called: a program names it "Settings", an instruction "gear"."""
+    wanted = words.casefold()
+    return frozenset(name for names in NAMES.values() if wanted in names for name in names) - {wanted}

@@ -14,6 +14,8 @@ QUOTES = (
 """Quotation marks of several languages; an apostrophe within a word is none."""
 CONTAINERS = frozenset({"dialog", "section", "row", "bar", "menu", "column", "heading"})
 """Kinds that other controls stand in."""
+NAMED = frozenset({"field", "dropdown", "checkbox", "radio", "switch", "slider"})
+"""Kinds that are known by a label beside them."""
 MOST = 500
 """Characters that an instruction may have; our choice."""
 
@@ -117,7 +119,7 @@ def _without_verb(text: str) -> tuple[str, str]:
     """The text without its verb, and the kind that the verb implies."""
     typed = re.match(rf"(?:{lexicon.TYPING})\b\s*(.*?)\s+(?:{lexicon.INTO})\s+(.+)$", text, _FLAGS)
     if typed:
-        return typed[2], "field"
+        return re.sub(r"\s+ein$", "", typed[2]), "field"
     rest = re.sub(rf"^(?:{lexicon.TYPING})\b\s*", "", text, flags=_FLAGS)
     if rest != text:
         return rest, "field"
@@ -155,13 +157,16 @@ def _ways(text: str, depth: int) -> list[Wanted]:
                 # "The study from Sunday" is the entry that says so.
                 target = Wanted(kind="row")
             for anchor in _ways(tail, depth + 1):
+                if relation == "for" and target.kind in NAMED and not target.words and not anchor.kind and anchor.words:
+                    # "The checkbox for Metformin" is named by it, wherever the words stand.
+                    ways.append(replace(anchor, kind=target.kind, ordinal=target.ordinal))
                 if anchor.words or anchor.kind:
                     ways.append(replace(target, relation=relation, anchor=anchor, region=region))
         if ways and relation in lexicon.FIRM_RELATIONS:
             return ways
     plain = replace(_simple(text), region=region)
     ways.append(plain)
-    noun = re.match(rf"(?:{lexicon.NOUNS})\s+(.+)$", plain.words, _FLAGS)
+    noun = re.match(rf"(?:{lexicon.NOUNS}|{lexicon.COLOURS})\s+(.+)$", plain.words, _FLAGS)
     if noun and not plain.quoted:
         ways.append(replace(plain, words=noun[1]))
     means = re.search(rf"{_AFTER}(?:{lexicon.BY})\s+(.+)$", text, _FLAGS) if depth == 0 else None
@@ -187,12 +192,20 @@ def _take_region(text: str) -> tuple[str, frozenset[str]]:
             continue
         after = text[found.end() :]
         # "Left of X" is a relation; "top right of the dialog" is a part of the dialog.
-        if re.match(r"\s+(?:of|von|d[eu]l?|di|neben)\b", after, _FLAGS) and (len(region) == 1 or not found["at"]):
+        if re.match(r"\s+(?:of|von|d[eu]l?|di|neben)\b", after, _FLAGS) and not (
+            found["at"] and _of_container(after, region)
+        ):
             continue
         # Without "at" or the like it has to be said in full and first: "top right Close", but not "right arrow".
         if found["at"] or (found.start() == 0 and len(region) == 2):
             return (text[: found.start()].rstrip(" ,") + " " + after.lstrip(" ,")).strip(), region
     return text, frozenset()
+
+
+def _of_container(after: str, region: frozenset[str]) -> bool:
+    """Whether a part of the screen is, by what is said after it, that of something on the screen."""
+    kinds = "|".join(lexicon.KINDS[kind] for kind in ("dialog", "section", "bar", "row"))
+    return len(region) == 2 or bool(re.match(rf"\s+\w+\s+(?:[\w-]+\s+){{0,3}}(?:{kinds})\b", after, _FLAGS))
 
 
 def _simple(text: str) -> Wanted:

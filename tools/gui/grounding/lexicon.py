@@ -42,6 +42,10 @@ NOUNS = (
     "|paciente|estudio"
 )
 """Nouns that say what a name stands for."""
+COLOURS = (
+    "blue|red|green|yellow|gr[ea]y|white|black|orange|purple|(?:blau|rot|grün|gelb|grau|weiß|schwarz)e[nrsm]?"
+    "|azul|roj[oa]|verde|amarill[oa]|bleue?|rouge|verte?|jaune"
+)
 CALLED = (
     r"named|called|labell?ed|titled|with(?: the)? (?:name|label|title|id|number|mrn)|whose [\w ]{2,20}? (?:is|reads|says)"
     r"|with (?:patient ?id|id)|that (?:says|reads)|namens|mit (?:dem namen|der nummer)"
@@ -61,7 +65,7 @@ KINDS: dict[str, str] = {
     "dropdown": r"drop-?down(?: menu| list| box)?|combo ?box|select(?:or| box)|picker|auswahlliste|auswahl"
     r"|desplegable|liste déroulante"
     r"|menu a tendina",
-    "checkbox": r"check ?box|tick ?box|kontrollkästchen|kästchen|casilla(?: de verificación)?|case(?: à cocher)?",
+    "checkbox": r"check ?box|tick ?box|kontrollkästchen|kästchen|häkchen|haken|casilla(?: de verificación)?|case(?: à cocher)?",
     "radio": r"radio(?: ?button)?|option(?: button)?|optionsfeld",
     "switch": r"toggle(?: switch| button)?|switch|schalter|interruptor|interrupteur",
     "slider": r"slider|schieberegler|regler|deslizador|curseur",
@@ -77,7 +81,7 @@ KINDS: dict[str, str] = {
     "heading": r"heading|header|title|überschrift|titel|título|titre",
     "dialog": r"dialog(?:ue)?(?: box| window)?|pop-?up(?: window)?|modal|message box|confirmation|prompt"
     r"|dialogfenster|diálogo|dialogue|finestra",
-    "section": r"section|panel|pane|group|area|card|box|block|list|table|form|bereich|abschnitt|gruppe|sección"
+    "section": r"section|panel|pane|group|area|card|box|block|list|table|form|banner|notification|alert|toast|bereich|abschnitt|gruppe|sección"
     r"|panneau|sezione",
     "bar": r"tool ?bar|menu ?bar|title ?bar|status ?bar|navigation bar|side ?bar|bar|leiste",
 }
@@ -126,7 +130,7 @@ REGIONS: tuple[tuple[str, frozenset[str]], ...] = (
         frozenset({"left"}),
     ),
     (
-        r"right(?:[- ]hand)?(?: (?:side ?bar|side|panel|pane|menu|column|edge|part))?(?: of the (?:screen|page"
+        r"right(?:[- ]hand)?(?: (?:side ?bar|side|panel|pane|menu|column|edge|end|part))?(?: of the (?:screen|page"
         r"|window))?|rechts|rechten seite"
         r"|a la derecha|à droite",
         frozenset({"right"}),
@@ -159,11 +163,11 @@ RELATIONS: tuple[tuple[str, str], ...] = (
         "beside",
         r"(?:right )?next to|beside|alongside|adjacent to|close to|near(?:est)?(?: to)?|(?:in"
         r"|on) the (?:same )?(?:row|line) (?:of|as|with|for|containing|that (?:shows|contains|says))"
-        r"|across from|in line with|belonging to|neben|bei|in der zeile (?:von|mit)|junto a(?:l)?"
+        r"|across from|in line with|belonging to|neben|in der zeile (?:von|mit)|junto a(?:l)?"
         r"|al lado de(?:l)?|en la fila de(?:l)?"
         r"|à côté d[eu]|sur la ligne d[eu]|accanto a",
     ),
-    ("for", r"for|of|für|von|de|del|pour|per|di"),
+    ("for", r"for|of|bei|für|von|de|del|pour|per|di"),
     ("in", r"(?:in|inside|within|on|from|at|of)(?= )|im|in der|in dem|auf der|en|dans|nel|nella|sul"),
 )
 """How a target stands to what is named after it."""

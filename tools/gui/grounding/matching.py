@@ -29,6 +29,8 @@ def likeness(one: str, other: str) -> float:
         return 0.0
     if one == other:
         return 1.0
+    if _stem(one) == _stem(other):
+        return 0.93
     joined, others = one.replace(" ", ""), other.replace(" ", "")
     if joined == others:
         return 0.99
@@ -42,6 +44,13 @@ def likeness(one: str, other: str) -> float:
     # In short words one letter makes another word: "on" and "off", "left" and "lift".
     shorter = min(len(joined), len(others))
     return 0.96 * matcher.ratio() ** (1 + 2 / shorter)
+
+
+def _stem(text: str) -> str:
+    """Without the endings by which one and several of a thing differ in English, word by word."""
+    return " ".join(
+        re.sub(r"(?<=\w{3})(?:ies|y)$", "i", re.sub(r"(?<=[^\Wsi]{3})s$", "", word)) for word in text.split()
+    )
 
 
 def _slipped(text: str) -> str:

@@ -31,11 +31,10 @@ ROLES: dict[str, str] = {
         ("region", "group", "form", "list", "table", "grid", "complementary", "navigation", "main"), "section"
     ),
     **dict.fromkeys(
-        ("article", "search", "banner", "contentinfo", "panel", "toolbar", "tabpanel", "application"), "section"
+        ("article", "status", "search", "banner", "contentinfo", "panel", "toolbar", "tabpanel", "application"),
+        "section",
     ),
-    **dict.fromkeys(
-        ("text", "label", "paragraph", "strong", "emphasis", "status", "cell", "gridcell", "mark", "term"), "text"
-    ),
+    **dict.fromkeys(("text", "label", "paragraph", "strong", "emphasis", "cell", "gridcell", "mark", "term"), "text"),
     "link": "link",
     "switch": "switch",
     "slider": "slider",
