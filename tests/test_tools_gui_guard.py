@@ -758,6 +758,14 @@ def test_addresses(url: str, allowed: bool, tmp_path: Path) -> None:
     assert (decision.verdict == Verdict.ALLOWED) == allowed
 
 
+def test_a_title_does_not_stand_in_for_an_address() -> None:
+    nowhere = replace(SimulatedDesk(PAGE).screen(), url="")
+    assert decide(Mode.AUTO, POLICY, Read(), None, nowhere).verdict == Verdict.REFUSED
+    program = POLICY.model_copy(update={"urls": ()})
+    assert decide(Mode.AUTO, program, Read(), None, nowhere).verdict == Verdict.ALLOWED
+    assert decide(Mode.AUTO, program, Read(), None, DRAWN[True]).verdict == Verdict.REFUSED
+
+
 def test_hosts_below_a_host() -> None:
     below = Address(host="*.ehr.test")
     parts = [parse_url(f"https://{host}/x") for host in ("a.ehr.test", "ehr.test", "aehr.test")]

@@ -182,8 +182,9 @@ def _place(case: Case) -> tuple[int, str] | None:
             return REFUSE, f"the page {url!r} is not allowed: {parts}"
         if policy.urls and not any(address.allows(parts) for address in policy.urls):
             return REFUSE, f"the page {url!r} is not among the addresses of the policy"
-    if policy.urls and not url and not policy.windows:
-        return REFUSE, "the address of the page is unknown, and the policy allows addresses only"
+    # A title alone will not do where addresses are named: a page writes its own title.
+    if policy.urls and not url:
+        return REFUSE, "the address of the page is unknown, and the policy names addresses"
     if policy.windows and not any(fnmatch.fnmatchcase(window, pattern) for pattern in policy.windows):
         return REFUSE, f"the window {window!r} is not among the windows of the policy"
     if url and not policy.urls:

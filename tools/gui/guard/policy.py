@@ -102,9 +102,8 @@ class Policy(_Part):
 
     Attributes:
         name: for records.
-        windows: titles, in which `*` stands for anything; a title that matches none is refused, unless it is empty here
-            and `urls` decides.
-        urls: addresses; a page of another one is refused.
+        windows: titles, in which `*` stands for anything; empty is every title, where `urls` decides.
+        urls: addresses; where some are named, a page of another one is refused, and so is a screen without an address.
         regions: where actions may land.
         forbidden_regions: where they may not, even within `regions`.
         verbs: what happens to actions whose label or text names an effect: `forbid` in every mode, `two_person` (two
