@@ -2,8 +2,9 @@
 
     python -m evals.bench.grounding [--data FOLDER] [--half report] [--misses] [--json FILE]
 
-Without --data, the sequel is made anew (`python -m evals.suites.medspot.make`), which needs chromium and Orthanc. Even
-task numbers of each program are for tuning, odd ones for reporting. The ways:
+Without --data, the sequel is made anew (`python -m evals.suites.medspot.make`); that needs chromium and Orthanc.
+Even task numbers of each program are for tuning, odd ones for reporting. Both halves have one author, who also wrote
+the code: they tell how much works of what was not tuned on, not how strangers speak. The ways:
 
 - `strings`: the line of text that is most alike to a stretch of the instruction, and nothing else: what reading alone does;
 - `words`: the layers of pixels without icons;
@@ -11,8 +12,8 @@ task numbers of each program are for tuning, odd ones for reporting. The ways:
 - `tree`: with the accessibility tree.
 
 A step is hit if the point lies in the box. Step hit: over all steps, each asked on its own. TCA: share of tasks whose
-steps are all hit. An answer that leaves the choice to a person, or finds nothing, is a miss, and counted beside it. Times
-are processor time of this process, so that other work on the machine changes them little.
+steps are all hit. An answer that leaves the choice to a person, or finds nothing, is a miss, and counted beside it.
+Times are processor time of this process, so that other work on the machine changes them little.
 """
 
 from __future__ import annotations
@@ -195,7 +196,8 @@ def _list_misses(name: str, steps: list[Asked], points: list[Point | None]) -> N
         spot = f"({point.x_px:.0f}, {point.y_px:.0f})" if point else "none"
         print(
             f"{name} {asked.program} {asked.task}: {asked.step.instruction}\n    {spot} for "
-            f"{[round(edge) for edge in box]}  {[target.label[:40] for target in said.targets[:3]]} {said.abstained[:160]}"
+            f"{[round(edge) for edge in box]}  {[target.label[:40] for target in said.targets[:3]]} "
+            f"{said.abstained[:160]}"
         )
 
 
@@ -210,7 +212,8 @@ def _print(report: dict[str, dict[str, Any]]) -> None:
                 print(f"  {label:<24}{cells}{row['no_answer']:>11}{row['wrong']:>7}")
         read, known = found["read_cpu_s"], found["known_screen_cpu_s"]
         print(
-            f"  processor time: {read['first_quarter_mean']:.2f} s to read a screen (first ones, mean), {read['median']:.2f} s "
+            f"  processor time: {read['first_quarter_mean']:.2f} s to read a screen (first ones, mean), "
+            f"{read['median']:.2f} s "
             f"where most was read before (median), {known['median']:.3f} s on a known screen (most {known['most']:.3f})"
         )
     if "report" in report:

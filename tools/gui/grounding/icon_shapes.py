@@ -1,4 +1,4 @@
-"""Icons as strokes and fills in coordinates of 0 to 1, in the ways they are commonly drawn, and what they are called."""
+"""Icons as strokes and fills in coordinates of 0 to 1, in the ways they are often drawn, and what they are called."""
 
 from __future__ import annotations
 

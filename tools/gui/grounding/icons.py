@@ -1,4 +1,4 @@
-"""Common icons of tool bars, told by their shape: drawn here in several hands, compared with what stands on the screen."""
+"""Common icons of tool bars, told by their shape: drawn here in several hands, compared with what is on the screen."""
 
 from __future__ import annotations
 
@@ -77,18 +77,18 @@ def _blobs(marks: np.ndarray, lines: Sequence[Line], frames: Frames) -> list[Rec
     cells, found = [], []
     for frame in frames.boxes:
         inner = Rect(left=frame.left + 3, top=frame.top + 3, right=frame.right - 3, bottom=frame.bottom - 3)
-        small = SMALLEST_PX + 6 <= min(frame.width, frame.height) and max(frame.width, frame.height) <= LARGEST_PX
-        if small and (tight := _tight(mask, inner)) is not None:
+        sides = sorted((frame.width, frame.height))
+        if sides[0] >= SMALLEST_PX + 6 and sides[1] <= LARGEST_PX and (tight := _tight(mask, inner)) is not None:
             cells.append(frame)
             found.append(tight)
     joined = cv2.dilate(mask, np.ones((JOIN_PX, JOIN_PX), np.uint8))
     _, _, stats, _ = cv2.connectedComponentsWithStats(joined)
     for left, top, width, height, _ in stats[1:]:
         rect = Rect(left=left, top=top, right=left + width, bottom=top + height)
-        if max(width, height) <= LARGEST_PX + JOIN_PX and (tight := _tight(mask, rect)) is not None:
-            # Of a framed icon only what is within counts, unless the frame is drawn as part of it, close around.
-            if not any(tight.iou(cell) > 0.75 and cell.width > 24 for cell in cells):
-                found.append(tight)
+        tight = _tight(mask, rect) if max(width, height) <= LARGEST_PX + JOIN_PX else None
+        # Of a framed icon only what is within counts, unless the frame is drawn as part of it, close around.
+        if tight is not None and not any(tight.iou(cell) > 0.75 and cell.width > 24 for cell in cells):
+            found.append(tight)
     kept: list[Rect] = []
     for rect in sorted(found, key=lambda rect: -rect.area):
         if not any(contains(other, rect) or rect.iou(other) > 0.5 for other in kept):
@@ -137,7 +137,7 @@ def _square(shape: np.ndarray) -> np.ndarray:
 
 
 def _features(square: np.ndarray) -> np.ndarray:
-    """A unit vector: the blurred shape, and the directions of its edges, each blurred so that small shifts do no harm."""
+    """A unit vector: the blurred shape and the directions of its edges, blurred so that small shifts do no harm."""
     import cv2
 
     blurred = cv2.GaussianBlur(square, (0, 0), 1.5)

@@ -32,7 +32,8 @@ VERBS = (
 AT = "in|at|on|from|an|auf|en|dans|im|along|near|am"
 PLACED = "that is |which is |which |located |shown |placed |found "
 BY = (
-    r"with(?: its)?|using|via|by (?:means of|pressing|clicking(?: on)?|using)|through|mit(?: dem| der)?|über|durch klicken auf"
+    r"with(?: its)?|using|via|by (?:means of|pressing|clicking(?: on)?|using)|through|mit(?: dem| der)?|über"
+    r"|durch klicken auf"
     "|con|mediante|avec"
 )
 """How the means is named by which something is done."""
@@ -47,7 +48,8 @@ COLOURS = (
     "|azul|roj[oa]|verde|amarill[oa]|bleue?|rouge|verte?|jaune"
 )
 CALLED = (
-    r"named|called|labell?ed|titled|with(?: the)? (?:name|label|title|id|number|mrn)|whose [\w ]{2,20}? (?:is|reads|says)"
+    r"named|called|labell?ed|titled|with(?: the)? (?:name|label|title|id|number|mrn)|whose [\w ]{2,20}? (?:is"
+    r"|reads|says)"
     r"|with (?:patient ?id|id)|that (?:says|reads)|namens|mit (?:dem namen|der nummer)"
 )
 CLICKS = r"(?:double[- ]?|right[- ]?|left[- ]?)?click|press|push|hit|tap|(?:doppel)?klick|drück|tippen sie auf"
@@ -65,7 +67,8 @@ KINDS: dict[str, str] = {
     "dropdown": r"drop-?down(?: menu| list| box)?|combo ?box|select(?:or| box)|picker|auswahlliste|auswahl"
     r"|desplegable|liste déroulante"
     r"|menu a tendina",
-    "checkbox": r"check ?box|tick ?box|kontrollkästchen|kästchen|häkchen|haken|casilla(?: de verificación)?|case(?: à cocher)?",
+    "checkbox": r"check ?box|tick ?box|kontrollkästchen|kästchen|häkchen|haken|casilla(?: de verificación)?"
+    r"|case(?: à cocher)?",
     "radio": r"radio(?: ?button)?|option(?: button)?|optionsfeld",
     "switch": r"toggle(?: switch| button)?|switch|schalter|interruptor|interrupteur",
     "slider": r"slider|schieberegler|regler|deslizador|curseur",
@@ -81,7 +84,8 @@ KINDS: dict[str, str] = {
     "heading": r"heading|header|title|überschrift|titel|título|titre",
     "dialog": r"dialog(?:ue)?(?: box| window)?|pop-?up(?: window)?|modal|message box|confirmation|prompt"
     r"|dialogfenster|diálogo|dialogue|finestra",
-    "section": r"section|panel|pane|group|area|card|box|block|list|table|form|banner|notification|alert|toast|bereich|abschnitt|gruppe|sección"
+    "section": r"section|panel|pane|group|area|card|box|block|list|table|form|banner|notification|alert|toast"
+    r"|bereich|abschnitt|gruppe|sección"
     r"|panneau|sezione",
     "bar": r"tool ?bar|menu ?bar|title ?bar|status ?bar|navigation bar|side ?bar|bar|leiste",
 }

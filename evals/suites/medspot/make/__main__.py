@@ -2,9 +2,10 @@
 
     python -m evals.suites.medspot.make FOLDER [--program Ward --program WardDE ...]
 
-The programs are those of `PROGRAMS`; Orthanc's need Debian's packages orthanc and orthanc-webviewer, all need chromium
-(or the one that $CHROMIUM names). Pictures are not committed: fonts and versions differ from machine to machine, and
-boxes are taken from what is drawn. Even task numbers are for tuning, odd ones for reporting; see `evals.bench.grounding`.
+The programs are those of `PROGRAMS`; Orthanc's need Debian's packages orthanc and orthanc-webviewer, all need
+chromium (or the one that $CHROMIUM names). Pictures are not committed: fonts and versions differ from machine to
+machine, and boxes are taken from what is drawn. Even task numbers are for tuning, odd ones for reporting; see
+`evals.bench.grounding`.
 """
 
 from __future__ import annotations

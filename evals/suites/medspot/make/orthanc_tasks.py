@@ -18,6 +18,11 @@ def explorer(address: str) -> list[Play]:
         return f"{active}#lookup-{name}"
 
     search = f"{active}.ui-btn:has-text('Do lookup') >> visible=true"
+
+    def head(text: str) -> str:
+        return f"{active}[data-role=header] >> a:has-text('{text}')"
+
+    entry = f"{active}li:has-text('Doe^Archibald') >> nth=0"
     archibald = (link("Doe^Archibald"),)
     study = (*archibald, link("XR C Spine"))
     return [
@@ -27,7 +32,7 @@ def explorer(address: str) -> list[Play]:
         )),
         Play("List all studies", look, (
             say("Click All studies", link("All studies")),
-            say("Click the Lookup button in the top left corner", f"{active}[data-role=header] >> a:has-text('Lookup')"),
+            say("Click the Lookup button in the top left corner", head("Lookup")),
         )),
         Play("Look for a patient by name", look, (
             say("Click on the Patient Name field", field("patient-name"), "Doe*"),
@@ -74,7 +79,7 @@ def explorer(address: str) -> list[Play]:
             say("Click Add label in the Labels section", link("Add label")),
         ), archibald),
         Play("Go back to the patient", people, (
-            say("Click the patient entry Doe^Archibald in the left panel", f"{active}li:has-text('Doe^Archibald') >> nth=0"),
+            say("Click the patient entry Doe^Archibald in the left panel", entry),
             say("Click \"Send to remote modality\"", link("Send to remote modality")),
         ), study),
         Play("Take data out", people, (
@@ -82,15 +87,15 @@ def explorer(address: str) -> list[Play]:
             say("Click Copy link to ZIP", link("Copy link to ZIP")),
         ), archibald),
         Play("Query another archive", look, (
-            say("Click Query/Retrieve at the top right", f"{active}[data-role=header] >> a:has-text('Query/Retrieve')"),
-            say("Click Lookup", f"{active}[data-role=header] >> a:has-text('Lookup')"),
+            say("Click Query/Retrieve at the top right", head("Query/Retrieve")),
+            say("Click Lookup", head("Lookup")),
         )),
         Play("See what plugins are there", look, (
-            say("Click on Plugins", f"{active}[data-role=header] >> a:has-text('Plugins')"),
-            say("Go back to the Lookup page", f"{active}[data-role=header] >> a:has-text('Lookup')"),
+            say("Click on Plugins", head("Plugins")),
+            say("Go back to the Lookup page", head("Lookup")),
         )),
         Play("Upload files", look, (
-            say("Open Upload in the top right corner", f"{active}[data-role=header] >> a:has-text('Upload')"),
+            say("Open Upload in the top right corner", head("Upload")),
             say("Press Start the upload", link("Start the upload")),
         )),
         Play("Open the study in the second row", people, (

@@ -142,7 +142,10 @@ def german() -> list[Play]:
             say("Wählen Sie den Reiter Medikation", "role=tab[name='Medikation']"),
         )),
         Play("Ein Arzneimittel absetzen", url, (
-            say("Klicken Sie auf die Schaltfläche „Absetzen“ in der Zeile von Metformin", _row("Metformin", "text=Absetzen")),
+            say(
+                "Klicken Sie auf die Schaltfläche „Absetzen“ in der Zeile von Metformin",
+                _row("Metformin", "text=Absetzen"),
+            ),
             say("Klicken Sie im Dialog auf \"Beibehalten\"", "text=Beibehalten"),
         ), _offen("Brandt", "Medikation")),
         Play("Eine Anordnung schreiben", url, (
@@ -173,7 +176,10 @@ def german() -> list[Play]:
             say("Click on \"Bearbeiten\" in the dialog", "role=dialog >> text=Bearbeiten"),
         ), (_row("Eriksen", "text=Öffnen"),)),
         Play("Einen Patienten löschen", url, (
-            say("Klicken Sie auf das Papierkorb-Symbol in der Zeile von \"Dimitrov, Ivan\"", _row("Dimitrov", "[aria-label=Löschen]")),
+            say(
+                "Klicken Sie auf das Papierkorb-Symbol in der Zeile von \"Dimitrov, Ivan\"",
+                _row("Dimitrov", "[aria-label=Löschen]"),
+            ),
             say("Klicken Sie auf \"Löschen\" im Dialog", "role=dialog >> button.danger"),
         )),
         Play("Vitalzeichen erfassen", url, (
