@@ -309,7 +309,7 @@ def memory_same(
     config: ConfigFile = None,
 ) -> None:
     """Say that two names of a source stand for the same, such as "the man in grey" and "the doctor"."""
-    from agent.narrative.commands import same_narrative
+    from agent.narrative.naming import same_narrative
 
     same_narrative(source, name, other, _settings(config, None, folder, {}), make_console(), undo=undo)
 

@@ -235,3 +235,68 @@ def test_answers_that_cannot_be_used_count_against_the_cap() -> None:
         assert (asker.spent.tokens, asker.spent.calls) == (spent, spent // 40)
     with pytest.raises(ModelError, match="160 tokens were spent, of at most 100"):
         asker.json("decompose", "What is searched for?", Queries)
+
+
+TALE = """The doctor cures the king, and Doctor Brown smiles.
+
+The man sits by the river.
+
+A crow sings to Doctor Brown at noon.
+
+The stranger steals the golden cup. There is a Fox. The fox runs.
+"""
+
+
+def test_names_are_parted_from_whom_they_were_joined_with(tmp_path: Path) -> None:
+    tale = tmp_path / "tale.txt"
+    tale.write_text(TALE)
+    told(tmp_path, "build", tale)
+    assert attend(tmp_path, "same", tale, "the doctor", "Doctor Brown").output == "'doctor' is 'Doctor Brown'\n"
+    says = "'doctor' and 'man' were not said to be the same. Expected so far: 'doctor' is 'Doctor Brown'"
+    refused(tmp_path, says, "same", tale, "doctor", "man", "--undo")
+    refused(tmp_path, "'Doctor Brown' is 'doctor' already", "same", tale, "doctor brown", "doctor")
+    assert attend(tmp_path, "same", tale, "Doctor Brown", "doctor", "--undo").output.startswith("'Doctor Brown' is not")
+    refused(tmp_path, "so far: nothing was said", "same", tale, "doctor", "Doctor Brown", "--undo")
+
+
+def test_names_are_taken_as_people_write_them(tmp_path: Path) -> None:
+    tale = tmp_path / "tale.txt"
+    tale.write_text(TALE)
+    told(tmp_path, "build", tale)
+    output = attend(tmp_path, "same", tale, "the man in grey at the river", "The Doctor").output
+    assert output == "'man' is 'doctor'\n"
+    events = told(tmp_path, "recall", tale, "What did the man in grey at the river cure?")["events"]
+    assert [event for event in events if event["text"].startswith("The doctor") and "words 0" in event["ranks"]]
+    assert attend(tmp_path, "same", tale, "a doctor", "his man", "--undo").exit_code == 0
+    refused(tmp_path, "'FOX' and 'the fox' are one name", "same", tale, "FOX", "the fox")
+    refused(tmp_path, "nobody is called 'dragon'.*such as: .*doctor", "same", tale, "dragon", "doctor")
+
+
+@pytest.mark.parametrize("words", [("same", "a.srt", "one", "two"), ("reindex",)])
+def test_what_needs_a_memory_makes_none(tmp_path: Path, words: tuple[str, ...]) -> None:
+    refused(tmp_path, "no narrative memory in .* Build it first", *words)
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_drawing_is_written_over_nothing_but_a_drawing(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = film.parent
+    told(folder, "build", film)
+    subtitles, page, picture = folder / "other.srt", folder / "page.html", folder / "page.png"
+    subtitles.write_text("mine")
+    for option in ("--html", "--png"):
+        says = "would be written over '.*other.srt', which is no story"
+        refused(folder, says, "story", film, "--html", page, option, subtitles)
+    assert subtitles.read_text() == "mine"
+    assert not page.exists()
+    page.touch()
+    for _ in range(2):
+        told(folder, "story", film, "--html", page, "--png", picture)
+    whole = page.read_bytes(), picture.read_bytes()
+
+    def fail(*_: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("agent.narrative.story.story_html", fail)
+    refused(folder, "cannot be written: No space left", "story", film, "--html", page)
+    assert (page.read_bytes(), picture.read_bytes()) == whole
+    assert {path.name for path in folder.iterdir()} == {"film.srt", "other.srt", "page.html", "page.png", "kept"}

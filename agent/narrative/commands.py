@@ -57,12 +57,19 @@ class BuildOptions:
 
 
 @contextmanager
-def open_store(config: Config, *, writer: bool = False) -> Iterator[NarrativeStore]:
+def open_store(config: Config, *, writer: bool = False, make: bool = False) -> Iterator[NarrativeStore]:
     """The narrative memory of a folder.
 
+    Args:
+        config: where it lies.
+        writer: whether it is written.
+        make: make it, if there is none.
+
     Raises:
-        StoreError: if it cannot be opened, or another process writes.
+        StoreError: if there is none, it cannot be opened, or another process writes.
     """
+    if writer and not make and not (config.folder / FOLDER / FILE_NAME).exists():
+        writer = False  # a reader makes nothing, and says what is missing
     server = config.narrative.server or None
     with NarrativeStore(config.folder / FOLDER, embed_texts, writer=writer, server=server) as store:
         yield store
@@ -99,7 +106,11 @@ def build_narrative(spec: str, config: Config, console: Console, options: BuildO
     refuse_above(planned, config)
     started = time.monotonic()
     folder = config.folder / FOLDER
-    with open_store(config, writer=True) as store, Answers(folder) as answers, _progress(aloud, options) as progress:
+    with (
+        open_store(config, writer=True, make=True) as store,
+        Answers(folder) as answers,
+        _progress(aloud, options) as progress,
+    ):
         model = model_for(origin, config, rules=options.rules)
         if model is not None and not model.abilities.local:
             aloud.print("[bold red]frames and words go to the model's server[/]")
@@ -199,28 +210,6 @@ def reindex_narrative(config: Config, console: Console) -> None:
     with open_store(config, writer=True) as store, console.status("indexing"):
         vectors = store.reindex()
     console.print(f"{vectors} vectors indexed")
-
-
-def same_narrative(spec: str, name: str, other: str, config: Config, console: Console, *, undo: bool) -> None:
-    """Let a name of a source stand for the same as another, or undo that.
-
-    Raises:
-        MediaError: if nothing was built of the source.
-        StoreError: if a name is not known, or they are the same already, or (to undo) are not.
-    """
-    with open_store(config, writer=True) as store:
-        source, _ = built_source(store, spec, config)
-        known = {entity.name.casefold(): entity for entity in store.entities(source)}
-        for one in (name, other):
-            if one.casefold() not in known:
-                names = ", ".join(sorted(entity.name for entity in known.values())[:20])
-                raise ConfigError(f"nobody is called {one!r} there.", expected=f"one of the names, such as: {names}")
-        entity, into = known[name.casefold()], known[other.casefold()]
-        if undo:
-            store.unmerge(entity.id, f"{name!r} is not {other!r}")
-        else:
-            store.merge(entity.id, into.id, f"{name!r} is {other!r}")
-    console.print(safe(f"{name!r} is {'not ' if undo else ''}{other!r}"), highlight=False)
 
 
 def built_source(store: NarrativeStore, spec: str, config: Config) -> tuple[str, Clock]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -18,13 +20,14 @@ from memory.narrative.cues import Clock
 from memory.narrative.database import FILE_NAME
 from memory.narrative.store import NarrativeStore
 from memory.narrative.story import read_story
-from memory.narrative.story_html import story_html
+from memory.narrative.story_html import GENERATOR, story_html
 from memory.narrative.story_png import draw_story
 from tools.errors import MediaError, StoreError
 from tools.media import mask_credentials
 
 _UNSAFE = re.compile(r"[^\w.-]+")
 _NAME_CHARS = 100
+_HEAD_BYTES = 4_096  # of a file, in which a story says what it is
 
 
 class BuiltSource(BaseModel):
@@ -78,15 +81,12 @@ def write_story(
             raise MediaError(f"the drawing would be written over {spec!r}.", remedy="Choose another file for it.")
     if png is not None and png.resolve() == page.resolve():
         raise MediaError(f"the page and the PNG would both be written to {str(png)!r}.", remedy="Choose two files.")
-    try:
-        page.write_text(story_html(story), encoding="utf-8")
-    except OSError as error:
-        raise StoreError(
-            f"the story {str(page)!r} cannot be written: {error.strerror or error}.",
-            remedy="Name a file in a folder that exists and that this user may write, with --html.",
-        ) from error
+    for written in (page, png):
+        if written is not None:
+            _refuse_over(written)
+    _write(page, lambda unfinished: unfinished.write_text(story_html(story), encoding="utf-8"))
     if png is not None:
-        draw_story(story, png)
+        _write(png, lambda unfinished: draw_story(story, unfinished))
     told = {
         "source": source, "version": story.version, "clock": story.clock, "segments": len(story.segments),
         "events": len(story.events), "links": len(story.links), "chains": len(story.chains),
@@ -126,6 +126,41 @@ def story_page(config: Config, source: str) -> str | None:
         if not store.count(source)["segment"]:
             return None
         return story_html(read_story(store, source, _title(source), pictures_of(config).get))
+
+
+def _refuse_over(path: Path) -> None:
+    """Refuse to write over a file that does not say that it is a story; an empty one is nothing."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreError(
+            f"the story {str(path)!r} cannot be written: {error.strerror or error}.",
+            remedy="Choose another file for it.",
+        ) from error
+    if head and GENERATOR.encode() not in head:
+        raise MediaError(
+            f"the drawing would be written over {str(path)!r}, which is no story that was drawn.",
+            remedy="Choose another file for it, or remove that one.",
+        )
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    """Have a file written beside its place, and put there when it is whole. Raises StoreError if it cannot be."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        unfinished.touch()
+        write(unfinished)
+        unfinished.replace(path)
+    except OSError as error:
+        raise StoreError(
+            f"the story {str(path)!r} cannot be written: {error.strerror or error}.",
+            remedy="Name a file in a folder that exists and that this user may write.",
+        ) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _title(source: str) -> str:

@@ -53,6 +53,12 @@ def unmerge(sql: sqlite3.Connection, entity_id: str, reason: str) -> int:
     return version
 
 
+def merged_into(database: Database, entity_id: str) -> str | None:
+    """The id of the entity that another was merged into; None where it is not merged now."""
+    rows = database.read("SELECT into_id FROM merges WHERE entity_id = ? AND retired IS NULL", (entity_id,))
+    return rows[0][0] if rows else None
+
+
 def resolve(database: Database, name: str, source: str, version: int) -> str | None:
     """The id of the entity that a name of a source stood for at a version, merges followed; None where there is none.
 

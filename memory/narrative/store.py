@@ -122,6 +122,11 @@ class NarrativeStore:
         with self._database.transaction() as sql:
             return aliases.unmerge(sql, entity_id, reason)
 
+    def merged_into(self, entity_id: str) -> str | None:
+        """The id of the entity that another is by a merge that holds now, itself merged or not; None where it is not
+        merged."""
+        return aliases.merged_into(self._database, entity_id)
+
     def resolve(self, name: str, source: str, as_of: int | None = None) -> str | None:
         """The id of the entity that a name stands for in a source, merges followed; None where there is none.
 

@@ -34,6 +34,8 @@ MAX_CHAINS = 200
 """Chains on a page, at most, the best; our choice."""
 PICTURE_QUALITY = 60
 """Of WebP, 1 to 100; our choice."""
+GENERATOR = "Attend story"
+"""What pages and pictures of stories say of who wrote them, near their beginning."""
 _SCRIPTS = ("model.js", "drawing.js", "page.js")
 _FIELDS = ("caption", "dialogue", "text")
 _EVENT = (

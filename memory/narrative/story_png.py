@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memory.narrative.story import PICTURE_PX, Story, is_elsewhen, moment
+from memory.narrative.story_html import GENERATOR
 from memory.narrative.types import LINK_WEIGHTS, Event, Link, LinkType
 from tools.errors import StoreError
 
@@ -63,7 +64,7 @@ def draw_story(story: Story, path: str | Path) -> Path:
         warnings.filterwarnings("ignore", "Glyph .* missing from")
         figure = _draw(story)
         try:
-            figure.savefig(path, format="png")
+            figure.savefig(path, format="png", metadata={"Software": GENERATOR})
         except OSError as error:
             raise StoreError(
                 f"the picture of the story {str(path)!r} cannot be written: {error.strerror or error}.",
