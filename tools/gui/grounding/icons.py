@@ -22,7 +22,7 @@ STROKES = (0.05, 0.085, 0.13)
 """Widths of strokes as shares of a shape's size."""
 CONTRAST = 36
 """Grey levels by which an icon differs from what is around it."""
-JOIN_PX = 5
+JOIN_PX = 7
 """Parts of an icon are at most so far apart."""
 LEAST, FULL = 0.58, 0.82
 """Below the first likeness nothing is said; from the second on a shape is sure."""

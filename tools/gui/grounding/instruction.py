@@ -83,7 +83,7 @@ def read_instruction(text: str) -> tuple[Wanted, ...]:
         flags=_FLAGS,
     )
     bodies: list[tuple[str, str]] = []
-    shorter = re.sub(r"(?<=\S)\s+(?:to|para|pour|per)\s+\w+\b.*$", "", plain, flags=_FLAGS)
+    shorter = re.sub(r"(?<=\S)\s+(?:to|para|pour|per)\s+(?!the\b)\w+\b.*$", "", plain, flags=_FLAGS)
     for whole in dict.fromkeys((_without_purpose(plain), plain, shorter)):
         turned = _turned(whole)
         body, kind = _without_verb(turned)
@@ -93,6 +93,8 @@ def read_instruction(text: str) -> tuple[Wanted, ...]:
             bodies.append((turned, ""))
     ways = [(_fill(way, kept), kind) for body, kind in dict.fromkeys(bodies) for way in _ways(body, 0)]
     found = [replace(way, kind=way.kind or kind) for way, kind in ways if way != Wanted()]
+    told = [way for way in found if way.words or way.anchor or way.ordinal or way.region]
+    found = told or found
     if not found:
         raise ToolRetry(
             f"the instruction {text!r} names nothing to look for.", remedy='Name it, as in: click on "All patients".'

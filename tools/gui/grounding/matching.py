@@ -7,6 +7,8 @@ import unicodedata
 from difflib import SequenceMatcher
 from functools import lru_cache
 
+_SLIP_AT_MOST = 0.76
+"""Texts that are less alike differ by more than slips of reading; our choice."""
 _EDGES = " \t.:;,*…!?·•|"
 _SLIPS = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "!": "l", "5": "s", "ı": "l"})
 """Characters that are read for one another in small print."""
@@ -43,7 +45,8 @@ def likeness(one: str, other: str) -> float:
         return 0.0
     # In short words one letter makes another word: "on" and "off", "left" and "lift".
     shorter = min(len(joined), len(others))
-    return 0.96 * matcher.ratio() ** (1 + 2 / shorter)
+    alike = 0.96 * matcher.ratio() ** (1 + 2 / shorter)
+    return alike if alike >= _SLIP_AT_MOST else 0.7 * alike
 
 
 def _stem(text: str) -> str:
