@@ -1,0 +1,60 @@
+"""The open sequel to MedSPOT: played tasks become annotations that the suite reads, and the bench measures them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from evals.bench.grounding import measure, read_half
+from evals.suites.medspot.annotation import read_tasks
+from evals.suites.medspot.make.play import Move, Play, record
+from evals.suites.medspot.make.ward_tasks import english, german
+from tools.errors import ToolFailed
+
+pytest_plugins = ["tests.fixtures.browser"]
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Iterator[Page]:
+    opened = browser.new_page(viewport={"width": 1280, "height": 800})
+    yield opened
+    opened.close()
+
+
+def test_played_tasks_are_annotations_with_pictures_and_trees(page: Page, tmp_path: Path) -> None:
+    plays = english()[:2]
+    assert record(page, "Ward", plays, tmp_path) == 4
+    tasks = read_tasks(tmp_path)
+    assert [[step.instruction for step in task.steps] for task in tasks] == [
+        [m.say for m in play.moves] for play in plays
+    ]
+    left, top, width, height = tasks[0].steps[0].actions[0].bbox or (0, 0, 0, 0)
+    assert left > 50
+    assert top + height < 100
+    assert 2 < width < 10
+    said = json.loads((tmp_path / "Ward_Annotation.json").read_text("utf-8"))["tasks"][0]["steps"][1]
+    assert (tmp_path / said["image_path"]).exists()
+
+    tune, report = (list(read_half(tmp_path, half)) for half in ("tune", "report"))
+    assert {asked.task for asked in tune} == {0}
+    assert {asked.task for asked in report} == {1}
+    figures = measure(tune)
+    assert figures["tree"]["tca"] == 1
+    assert figures["pixels"]["step_hit"] == 1
+    assert figures["strings"]["steps"] == 2
+
+
+def test_a_target_that_is_not_there_is_named(page: Page, tmp_path: Path) -> None:
+    play = Play("Nothing", english()[0].url, (Move("Click nothing", "#nothing"),))
+    with pytest.raises(ToolFailed, match="Ward, task 0, step 1: the selector '#nothing' fits 0 elements"):
+        record(page, "Ward", [play], tmp_path)
+
+
+def test_tasks_have_two_or_three_steps() -> None:
+    plays = [*english(), *german()]
+    assert len(plays) == 34
+    assert {len(play.moves) for play in plays} == {2, 3}
