@@ -20,11 +20,14 @@ from agent.config import Config
 from agent.mllm.content import content_of
 from agent.mllm.protocol import MLLM, Abilities
 from agent.narrative.asking import Asker
+from agent.narrative.by_model import Draft, Lacks, find_links
 from agent.narrative.roles import Queries
 from agent.narrative.told import Told
 from agent.structured import MalformedAnswer
 from evals.cli import app
+from memory.narrative.store import NarrativeStore
 from tests.fixtures.scenes import write_scenes
+from tests.narrative_helpers import event, segment
 from tools.errors import AttendError, ModelError
 from tools.media import Span
 
@@ -300,3 +303,40 @@ def test_a_drawing_is_written_over_nothing_but_a_drawing(film: Path, monkeypatch
     refused(folder, "cannot be written: No space left", "story", film, "--html", page)
     assert (page.read_bytes(), picture.read_bytes()) == whole
     assert {path.name for path in folder.iterdir()} == {"film.srt", "other.srt", "page.html", "page.png", "kept"}
+
+
+def test_what_is_told_otherwise_supersedes_what_was(film: Path) -> None:
+    """By its words, wherever it moved to, else by its time; what is gone has no heir."""
+    folder = film.parent
+    told(folder, "build", film)
+    with NarrativeStore(folder / "kept" / "narrative") as store:
+        before = {event.summary: event.id for event in store.events()}
+        chain = store.chains()
+    changed = FILM.replace("about the harvest", "about a wedding").replace("00:09:00,000", "00:08:58,000")
+    film.write_text(changed.replace("Rain falls on the roof of the barn.", "Who knows?"))
+    told(folder, "build", film)
+    with NarrativeStore(folder / "kept" / "narrative") as store:
+        after = {event.summary: event.id for event in store.events()}
+        heir = {summary: store.lives(id_)[-1].superseded_by for summary, id_ in before.items()}
+        assert heir["Two women talk about the harvest."] == after["Two women talk about a wedding."]
+        assert heir["The neighbour shows a copy of the letter."] == after["The neighbour shows a copy of the letter."]
+        assert heir["Rain falls on the roof of the barn."] is None
+        assert heir["A man in a grey coat hides a letter under the floor."] is None  # it holds still
+        assert after["A man in a grey coat hides a letter under the floor."] in before.values()
+        assert [store.lives(one.id)[-1].superseded_by for one in chain] == [one.id for one in store.chains()]
+
+
+def test_a_model_links_only_what_is_new() -> None:
+    """Two earlier events were compared when the later of them was new."""
+    parts = [segment(number) for number in range(3)]
+    drafts = [Draft(event(number, summary=f"Anna breaks spoon {number}.")) for number in range(3)]
+
+    class Linking(Rambling):
+        def _stream(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Iterator[Any]:
+            links = [{"from": src, "to": dst, "type": "causes"} for src, dst in ((1, 2), (2, 3))]
+            yield ChatGenerationChunk(message=AIMessageChunk(json.dumps({"links": links}), chunk_position="last"))
+
+    lacks = Lacks()
+    events, links = find_links(drafts, "seconds", Asker(Linking(), parts[0].source), None, lacks, None)
+    assert [(one.src, one.dst) for one in links] == [(events[0].id, events[1].id), (events[1].id, events[2].id)]
+    assert lacks.refused == 2

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import math
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from memory.narrative.chains import WALKED, ChainOptions, build_chains, with_chains
-from memory.narrative.changes import Change
+from memory.narrative.chains import WALKED, ChainOptions, build_chains
 from memory.narrative.order import illegal, order
 from memory.narrative.rules import extract
 from memory.narrative.rules import link as links_of
-from memory.narrative.store import NarrativeStore
 from memory.narrative.types import LINK_WEIGHTS, Chain, Event, Link, LinkType
-from tests.narrative_helpers import BONDS, LETTER, Bond, event, grounded, link, segment, tell
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[NarrativeStore]:
-    with NarrativeStore(tmp_path, writer=True) as opened:
-        yield opened
+from tests.narrative_helpers import BONDS, LETTER, Bond, event, link, segment
 
 
 def scenes(number: int) -> list[Event]:
@@ -250,102 +240,3 @@ def test_a_dense_graph_is_walked_in_bounded_steps_and_its_best_chain_found() -> 
     assert 20 <= len(chains) <= 3 * 20
     best = max(chains, key=lambda chain: chain.score)
     assert best.event_ids == tuple(layer[17].id for layer in layers)
-
-
-# Chains of a memory that goes on
-
-
-def held(store: NarrativeStore) -> list[tuple[tuple[str, ...], float, str]]:
-    return sorted((chain.event_ids, chain.score, chain.kind) for chain in store.chains())
-
-
-STEPS = st.lists(
-    st.tuples(GRAPHS, st.sets(st.integers(0, 8), max_size=2), st.sets(st.integers(0, 17), max_size=2)),
-    min_size=1, max_size=4,
-)  # fmt: skip
-
-
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(STEPS, st.integers(1, 6))
-def test_changes_leave_the_chains_that_all_of_the_memory_has(
-    steps: list[tuple[list[tuple[int, int, LinkType, float]], set[int], set[int]]], hops: int
-) -> None:
-    options = ChainOptions(hops=hops)
-    everything = scenes(9)
-    with tempfile.TemporaryDirectory() as folder, NarrativeStore(Path(folder), writer=True) as store:
-        for graph, gone, cut in steps:
-            before, summed_up = store.events(), {chain.event_ids for chain in store.chains()}
-            links = store.links([one.id for one in before])
-            retire = {one.id for place, one in enumerate(everything) if place in gone and one in before}
-            retire |= {one.id for place, one in enumerate(links) if place in cut}
-            new = [one for one in made_links(everything, graph[:6]) if not {one.id, one.src, one.dst} & retire]
-            ends = [one for one in everything if any(one.id in (link.src, link.dst) for link in new)]
-            store.commit(with_chains(store, grounded((*new, *ends), dict.fromkeys(retire)), options))
-            events = store.events()
-            whole = build_chains(events, store.links([one.id for one in events]), options)
-            assert held(store) == sorted((chain.event_ids, chain.score, chain.kind) for chain in whole)
-            assert {bool(chain.summary) for chain in store.chains() if chain.event_ids in summed_up} <= {True}
-            assert with_chains(store, Change(), options) == Change()
-            plain = [chain for chain in store.chains() if not chain.summary]
-            told = [chain.model_copy(update={"summary": f"a chain of {len(chain.event_ids)}"}) for chain in plain]
-            store.commit(Change(tuple(told), {old.id: new.id for old, new in zip(plain, told, strict=True)}))
-
-
-def test_a_chain_that_goes_on_is_superseded_and_another_is_left_alone(store: NarrativeStore) -> None:
-    events = tell(store, LETTER)
-    first = with_chains(store, Change(tuple(joined(events, (0, 1, "causes"), (4, 5, "causes")))))
-    version = store.commit(first)
-    made = [chain for chain in first.add if isinstance(chain, Chain)]
-    short, other = sorted(made, key=lambda chain: numbers(events, [chain]))
-    assert numbers(events, [short, other]) == [[0, 1], [4, 5]]
-    second = with_chains(store, Change(tuple(joined(events, (1, 2, "causes")))))
-    (longer,) = (chain for chain in second.add if isinstance(chain, Chain))
-    assert numbers(events, [longer]) == [[0, 1, 2]]
-    assert second.retire == {short.id: longer.id}
-    store.commit(second)
-    assert store.chains() == sorted([longer, other], key=lambda chain: chain.id)
-    assert store.chains(as_of=version) == sorted([short, other], key=lambda chain: chain.id)
-    assert store.lives(short.id)[0].superseded_by == longer.id
-
-
-def test_a_chain_that_stays_keeps_its_summary(store: NarrativeStore) -> None:
-    events = tell(store, LETTER)
-    bonds = joined(events, (0, 1, "enables"), (1, 2, "enables"))
-    store.commit(Change(tuple(bonds)))
-    (chain,) = build_chains(events, bonds)
-    told = chain.model_copy(update={"summary": "A garden leads to a harvest."})
-    store.commit(Change((told,)))
-    assert with_chains(store, Change(tuple(joined(events, (8, 2, "next"), (3, 1, "resumes"))))).retire == {}
-    surer = with_chains(store, Change(tuple(joined(events, (0, 1, "causes")))))
-    (new,) = (one for one in surer.add if isinstance(one, Chain))
-    assert (new.event_ids, new.summary) == (told.event_ids, told.summary)
-    assert new.score > told.score
-    assert surer.retire == {told.id: new.id}
-    store.commit(surer)
-    assert store.chains() == [new]
-
-
-def test_a_chain_ends_with_the_links_and_events_that_it_rests_on(store: NarrativeStore) -> None:
-    events = tell(store, LETTER)
-    bonds = joined(events, (0, 1, "causes"), (1, 2, "causes"), (2, 3, "causes"))
-    store.commit(with_chains(store, Change(tuple(bonds))))
-    store.commit(with_chains(store, Change(retire={bonds[0].id: None})))
-    assert numbers(events, store.chains()) == [[1, 2, 3]]
-    store.commit(with_chains(store, Change(retire={events[3].id: None})))
-    assert numbers(events, store.chains()) == [[1, 2]]
-    store.commit(with_chains(store, Change(retire={events[1].id: None})))
-    assert store.chains() == []
-
-
-def test_no_more_chains_than_a_bound_are_made_anew_beyond_what_a_change_touches(
-    store: NarrativeStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    events = tell(store, [f"scene {number}" for number in range(12)])
-    store.commit(with_chains(store, Change(tuple(joined(events, *((1, number, "causes") for number in range(2, 12)))))))
-    assert store.count()["chain"] == 10
-    change = Change(tuple(joined(events, (0, 1, "causes"))))
-    monkeypatch.setattr("memory.narrative.chains.MOST_AFTER", 4)
-    assert len(with_chains(store, change).retire) == 4
-    monkeypatch.undo()
-    store.commit(with_chains(store, change))
-    assert sorted(numbers(events, store.chains())) == [[0, 1, number] for number in range(2, 12)]

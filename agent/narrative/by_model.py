@@ -169,7 +169,8 @@ def find_links(
             continue
         _put_earlier(linking.before, numbered, drafts, events)
         for one in linking.links:
-            if max(one.src, one.dst) <= len(numbered) and one.confidence >= LEAST_LINK:
+            # A link between two earlier events was looked for when the later of them was new.
+            if len(near) < max(one.src, one.dst) <= len(numbered) and one.confidence >= LEAST_LINK:
                 stated.append((numbered[one.src - 1], numbered[one.dst - 1], one))
             else:
                 lacks.refused += 1

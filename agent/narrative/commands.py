@@ -35,6 +35,7 @@ from memory.narrative.answers import Answers
 from memory.narrative.changes import KINDS, Change
 from memory.narrative.cues import Clock
 from memory.narrative.database import FILE_NAME
+from memory.narrative.heirs import heirs
 from memory.narrative.retrieve import Retrieved
 from memory.narrative.store import NarrativeStore
 from memory.narrative.types import Record
@@ -294,7 +295,7 @@ def _write(store: NarrativeStore, origin: Origin, clock: Clock, built: Built, in
     wanted: dict[str, Record] = {record.id: record for record in built.records}
     held = _held(store, origin.name)
     added = tuple(record for id_, record in wanted.items() if id_ not in held)
-    retired = dict.fromkeys(held - wanted.keys())
+    retired = heirs((record for id_, record in held.items() if id_ not in wanted), added)
     if added or retired or store.built(origin.name).get("clock") != clock:
         noted = {**inputs, "clock": clock, "built_wall_s": str(time.time())}
         store.commit(Change(added, retired, "built", {(origin.name, key): value for key, value in noted.items()}))
@@ -305,16 +306,12 @@ def _write(store: NarrativeStore, origin: Origin, clock: Clock, built: Built, in
     }  # fmt: skip
 
 
-def _held(store: NarrativeStore, source: str) -> set[str]:
-    """The ids of all that is held of a source."""
-    events = [event.id for event in store.events(source)]
-    return {
-        *events,
-        *(segment.id for segment in store.segments(source)),
-        *(entity.id for entity in store.entities(source)),
-        *(one.id for one in store.links(events)),
-        *(chain.id for chain in store.chains(source)),
-    }
+def _held(store: NarrativeStore, source: str) -> dict[str, Record]:
+    """All that is held of a source, by id."""
+    events = store.events(source)
+    links = store.links([event.id for event in events])
+    held = (*events, *store.segments(source), *store.entities(source), *links, *store.chains(source))
+    return {record.id: record for record in held}
 
 
 @contextmanager
@@ -337,13 +334,13 @@ def _show_plan(planned: Plan, origin: Origin, config: Config, console: Console, 
         lasts_s = max(cue.end_s for cue in words.cues)
         material = Material(origin.name, words.clock, words.cues, duration_s=lasts_s)
         built = build(material)
-        held: set[str] = set()
+        held: dict[str, Record] = {}
         if (config.folder / FOLDER / FILE_NAME).exists():
             with open_store(config) as store:
                 held = _held(store, origin.name)
         wanted = {record.id for record in built.records}
         result |= {"segments": len(built.segments), "events": len(built.events)}
-        result |= {"added": len(wanted - held), "retired": len(held - wanted)}
+        result |= {"added": len(wanted - held.keys()), "retired": len(held.keys() - wanted)}
     if as_json:
         print(json.dumps(result))
         return

@@ -112,7 +112,6 @@ class Reply(_Answer):
 
     answer: str
     cited: tuple[int, ...] = ()
-    confidence: float = Field(default=0.5, ge=0, le=1)
     missing: str | None = None
 
 
