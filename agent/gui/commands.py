@@ -1,4 +1,4 @@
-"""`attend gui`: look at a screen, and say where things are on it. Nothing here clicks."""
+"""`attend gui`: look at a screen, and say where things are on it; `attend gui run` does things there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agent.gui.run_command import run
 from agent.terminal import make_console, safe
 from tools.errors import ConfigError
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tools.gui.types import Located, Screen
 
 gui_app = typer.Typer(no_args_is_help=True, help="Find and do things on graphical screens.")
+gui_app.command()(run)
 
 NOT_FOUND = 5
 """The exit code where nothing was found, or a person has to choose."""

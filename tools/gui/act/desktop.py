@@ -60,6 +60,8 @@ CHUNK, CHUNK_DELAY_MS, RARE_DELAY_MS = 4, 8, 20
 characters than ASCII take a moment, since a key is mapped to them first. Our choice."""
 PASTE_S = 3.0
 """Seconds within which a text that is pasted has to show; our choice."""
+SELECT_S = 1.0
+"""Seconds within which a program has to say what is selected; our choice."""
 LEAST_READ = 0.85
 """How alike a field's pixels must read to what was typed, where nothing exact can be read; our choice."""
 
@@ -265,6 +267,7 @@ class DesktopActuator:
         how = _typist()
         if how == "paste" and not text.isascii():
             _run(["xclip", "-in", "-selection", "clipboard"], text)
+            settle(self._shoot, self._stop)
             before, ends = self._shoot(), time.monotonic() + PASTE_S
             self._press(["ctrl", "v"])
             # The program asks xclip for the text, which may take a while.
@@ -308,8 +311,10 @@ class DesktopActuator:
         _run(["xclip", "-in", "-selection", "primary"], token)
         for keys in _SELECT_ALL:
             self._press(keys)
-        settle(self._shoot, self._stop)
-        held = _run(["xclip", "-out", "-selection", "primary"])
+        held, ends = token, time.monotonic() + SELECT_S
+        while held == token and time.monotonic() < ends:
+            self._stop.pause(KEY_S)
+            held = _run(["xclip", "-out", "-selection", "primary"])
         self._press(["end"])
         return None if held == token else held
 

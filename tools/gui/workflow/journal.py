@@ -1,0 +1,134 @@
+"""What a run has done, one JSON object a line, on the disk before and after every action.
+
+A line `intent` is written before an action and a line `done` after it. If a crash comes in between, the intent stands
+alone, and on resuming nobody may believe that the action was not done, nor that it was. Values of a run are not kept,
+since they name patients; the workflow with them is known by its hash.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from tools.errors import ConfigError, StoreError
+from tools.gui.types import Outcome
+
+FINISHED = frozenset({Outcome.VERIFIED, Outcome.COMPLETED_UNVERIFIED})
+"""Outcomes after which the next step may be done."""
+
+
+@dataclass
+class Past:
+    """What a journal tells.
+
+    Attributes:
+        done: steps that were done, by number, with their outcome.
+        open: the step whose action may or may not have been done; None if there is none.
+    """
+
+    done: dict[int, Outcome] = field(default_factory=dict)
+    open: int | None = None
+
+
+class Journal:
+    """Appends to one file; every line is on the disk (fsync) when a method returns.
+
+    Args:
+        path: the file; it must not be there yet, unless `resume` is set.
+        workflow_sha256: names the workflow with its values; has to be the one of the file that is resumed.
+        resume: go on with a file.
+
+    Raises:
+        ConfigError: if the file is there (without `resume`), is not (with it), or belongs to other work.
+        StoreError: if it cannot be read or written, or another process writes it.
+    """
+
+    def __init__(self, path: Path, workflow_sha256: str, *, resume: bool = False) -> None:
+        self.path = path
+        if path.exists() != resume:
+            problem = "is there already" if path.exists() else "is not there"
+            raise ConfigError(f"the journal {str(path)!r} {problem}.", remedy="Resume a run by its own journal.")
+        self._lock = FileLock(f"{path}.lock", timeout=0)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+            lines = _whole_lines(path) if resume else []
+            self._file = path.open("ab")
+            if resume:
+                # A line that a crash tore is as if it had not been written.
+                self._file.truncate(sum(len(line) + 1 for line in lines))
+        except Timeout as error:
+            raise StoreError(f"another process works with the journal {str(path)!r}.") from error
+        except OSError as error:
+            raise StoreError(f"the journal {str(path)!r} cannot be opened: {error}.") from error
+        try:
+            self.past = _past(lines, workflow_sha256, path) if lines else Past()
+        except BaseException:
+            self.close()
+            raise
+        if not lines:
+            self._write({"kind": "run", "workflow_sha256": workflow_sha256})
+            _sync_folder(path.parent)
+
+    def intent(self, step: int, kind: str) -> None:
+        """Say that a step's action is about to be done."""
+        self._write({"kind": "intent", "step": step, "action": kind})
+
+    def done(self, step: int, outcome: Outcome) -> None:
+        """Say how it ended; an outcome that is not one of `FINISHED` leaves the step open."""
+        self._write({"kind": "done", "step": step, "outcome": outcome.value})
+
+    def close(self) -> None:
+        """Close the file and let others go on with it."""
+        self._file.close()
+        self._lock.release()
+
+    def _write(self, entry: dict[str, Any]) -> None:
+        entry["at"] = datetime.now(UTC).isoformat(timespec="milliseconds")
+        try:
+            self._file.write(json.dumps(entry).encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise StoreError(f"the journal {str(self.path)!r} cannot be written: {error}.") from error
+
+
+def _past(lines: list[bytes], workflow_sha256: str, path: Path) -> Past:
+    past = Past()
+    try:
+        entries = [json.loads(line) for line in lines]
+        if entries[0].get("workflow_sha256") != workflow_sha256:
+            raise ConfigError(
+                f"the journal {str(path)!r} is of another workflow, or of other values.",
+                remedy="Give the same file and the same values as before.",
+            )
+        for entry in entries[1:]:
+            step = int(entry["step"])
+            if entry["kind"] == "intent":
+                past.open = step
+            elif Outcome(entry["outcome"]) == Outcome.HALTED_BEFORE_EFFECT:
+                past.open = None
+            elif Outcome(entry["outcome"]) in FINISHED:
+                past.open = None
+                past.done[step] = Outcome(entry["outcome"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(f"the journal {str(path)!r} is damaged: {error}.") from error
+    return past
+
+
+def _whole_lines(path: Path) -> list[bytes]:
+    return path.read_bytes().split(b"\n")[:-1]
+
+
+def _sync_folder(folder: Path) -> None:
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -1,0 +1,199 @@
+"""A request in words for Orthanc becomes a workflow: which of the built-in ones, and for which patient and study.
+
+No model is asked. The server's REST interface says what there is; a request that fits more than one patient or study is
+not done, and told apart by the person. The workflow then works the pages of Orthanc Explorer as a person would.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tools.errors import ConfigError, ToolFailed
+from tools.gui.guard.identity import Patient
+from tools.gui.guard.policy import Address
+from tools.gui.workflow.steps import Workflow, parse_workflow
+
+PAGE_PX = (1600, 900)
+"""The size of the page that the banner of the templates is measured on; the birth date is cut off on a narrower one."""
+TIMEOUT_S = 20.0
+
+KINDS: dict[str, str] = {
+    "delete_study": r"delet\w*|remov\w*|erase\w*|lösch\w*|entfern\w*",
+    "anonymise_study": r"(?:de-?identif|anonymi[sz])\w*",
+    "download_study": r"download\w*|herunterlad\w*|save|export\w*",
+    "open_study": r"open|show|view|öffne\w*|zeig\w*",
+    "find_patient": r"find\w*|search\w*|look(?:ing)? up|look for|such\w*",
+}
+"""The built-in workflows, by the words that ask for them."""
+_PATIENT = re.compile(r"\b(?:patient(?:en|in|s)?|of|von|for|für)\s+(?!(?:the\s+)?patient)(.+)$", re.IGNORECASE)
+_STUDY = re.compile(r"\b(?:study|studie)\s+(?:\"([^\"]+)\"|“([^”]+)”|„([^“”]+)[“”])", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What is going to be done.
+
+    Attributes:
+        kind: which built-in workflow.
+        workflow: with its values.
+        patient: whom it is for.
+        values: of the workflow.
+    """
+
+    kind: str
+    workflow: Workflow
+    patient: Patient
+    values: dict[str, str]
+
+
+def plan(goal: str, base: str, folder: Path | None = None) -> Planned:
+    """Plan a request such as `delete the study of patient Doe^Jane` or `delete the study "CHEST CT" of patient 4711`.
+
+    Args:
+        goal: what to do, in English or German; the patient by ID, or by name as it is written or turned around.
+        base: the server's address.
+        folder: where downloads are kept.
+
+    Raises:
+        ConfigError: if the request is not understood, or fits no or several patients or studies.
+        ToolFailed: if the server cannot be asked.
+    """
+    base = base.rstrip("/")
+    kind, asked, description = read_goal(goal)
+    found = _matching(asked, _get(f"{base}/patients?expand"))
+    if len(found) != 1:
+        told = "; ".join(f"{_tag(one, 'PatientName')} with ID {_tag(one, 'PatientID')}" for one in found[:8])
+        raise ConfigError(
+            f"{len(found) or 'no'} patients fit {asked!r}{': ' + told if told else ''}.",
+            expected="one patient's ID, or the name as Orthanc shows it",
+        )
+    values = {"base": base, "patient_name": _tag(found[0], "PatientName"), "patient_id": _tag(found[0], "PatientID")}
+    patient = Patient(
+        name=values["patient_name"], birth_date=shown_date(_tag(found[0], "PatientBirthDate")), id=values["patient_id"]
+    )
+    if kind != "find_patient":
+        values |= _study(base, found[0], description)
+    if kind == "download_study":
+        if folder is None:
+            raise ConfigError("a download needs a folder.", remedy="Name one, with no ZIP file in it.")
+        values["folder"] = str(folder)
+    return Planned(kind, _for_server(template(kind), base).bind(values), patient, values)
+
+
+def read_goal(goal: str) -> tuple[str, str, str]:
+    """The workflow that a request asks for, the patient as named, and the study's description ("" if unsaid).
+
+    Raises:
+        ConfigError: if it asks for nothing known, for several things at once, or names no patient.
+    """
+    text = " ".join(goal.split()).strip(" .!?")
+    described = _STUDY.search(text)
+    description = next((group for group in described.groups() if group), "") if described else ""
+    plain = text.replace(described[0], "study", 1) if described else text
+    named = _PATIENT.search(plain)
+    order = plain[: named.start()] if named else plain
+    kinds = [kind for kind, words in KINDS.items() if re.search(rf"\b(?:{words})\b", order, re.IGNORECASE)]
+    if len(kinds) != 1:
+        problem = "asks for several things" if kinds else "asks for nothing that can be done in Orthanc"
+        raise ConfigError(
+            f"{goal!r} {problem}.", expected="to find a patient, or to open, download, anonymise or delete one study"
+        )
+    if not named or not named[1].strip(" \"'“”„"):
+        raise ConfigError(f"{goal!r} names no patient.", expected='such as: delete the study of patient "Doe^Jane"')
+    return kinds[0], named[1].strip(" \"'“”„"), description
+
+
+def template(kind: str) -> Workflow:
+    """A built-in workflow. Raises ConfigError if there is none of that name."""
+    if kind not in KINDS:
+        raise ConfigError(f"there is no workflow {kind!r} for Orthanc.", expected=f"one of {', '.join(KINDS)}")
+    file = resources.files("tools.gui.workflow") / "templates" / f"orthanc_{kind}.yaml"
+    return parse_workflow(file.read_text("utf-8"), file.name)
+
+
+def shown_date(date: str) -> str:
+    """A DICOM date (YYYYMMDD) as Orthanc Explorer shows it; "?" where there is none."""
+    try:
+        day = datetime.strptime(date, "%Y%m%d").date()  # noqa: DTZ007 - a birth date has no time zone
+    except ValueError:
+        return date or "?"
+    return f"{_DAYS[day.weekday()]}, {_MONTHS[day.month - 1]} {day.day}, {day.year}"
+
+
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July", "August", "September", "October"),
+    *("November", "December"),
+)
+
+
+def _study(base: str, patient: dict[str, Any], description: str) -> dict[str, str]:
+    studies = _get(f"{base}/patients/{patient['ID']}/studies")
+    fitting = [one for one in studies if not description or _same(_tag(one, "StudyDescription"), description)]
+    if len(fitting) != 1:
+        told = "; ".join(repr(_tag(one, "StudyDescription")) for one in studies[:8])
+        which = f"called {description!r}" if description else "at all"
+        raise ConfigError(
+            f"the patient has {len(fitting)} studies {which}; those there are: {told or 'none'}.",
+            remedy='Name one, as in: open the study "CHEST CT" of patient 4711.',
+        )
+    study, name = fitting[0], _tag(patient, "PatientName")
+    words = _tag(study, "StudyDescription")
+    return {
+        "study_id": str(study["ID"]),
+        "study_uid": _tag(study, "StudyInstanceUID"),
+        "study_label": f"{name} - {words}" if words else name,
+    }
+
+
+def _for_server(workflow: Workflow, base: str) -> Workflow:
+    """The template with the named server in its policy."""
+    parts = urlsplit(base)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(f"{base!r} is no address of a server.", expected="such as http://127.0.0.1:8042")
+    given = {"host": parts.hostname, "path": "/app/*", "schemes": (parts.scheme,), "port": parts.port}
+    policy = workflow.policy.model_copy(update={"urls": (Address.model_validate(given),)})
+    return workflow.model_copy(update={"policy": policy})
+
+
+def _matching(asked: str, patients: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Patients of exactly that ID, else of that name, else of that name turned around."""
+    tests = (
+        lambda one: _tag(one, "PatientID") == asked,
+        lambda one: _words(_tag(one, "PatientName")) == _words(asked),
+        lambda one: sorted(_words(_tag(one, "PatientName"))) == sorted(_words(asked)),
+    )
+    for test in tests:
+        if found := [one for one in patients if test(one)]:
+            return found
+    return []
+
+
+def _words(name: str) -> list[str]:
+    return re.split(r"[\s^,]+", name.casefold().strip("^, "))
+
+
+def _same(one: str, other: str) -> bool:
+    return " ".join(one.casefold().split()) == " ".join(other.casefold().split())
+
+
+def _tag(entry: dict[str, Any], tag: str) -> str:
+    return str(entry.get("MainDicomTags", {}).get(tag, ""))
+
+
+def _get(url: str) -> Any:
+    import httpx
+
+    try:
+        answer = httpx.get(url, timeout=TIMEOUT_S)
+        answer.raise_for_status()
+        return answer.json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise ToolFailed(f"Orthanc cannot be asked at {url!r}: {error}.", remedy="Is it running there?") from error

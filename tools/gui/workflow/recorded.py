@@ -1,0 +1,148 @@
+"""Finding again what was recorded: by words and role, by place among what is alike, by pixels for icons. No model."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+
+import numpy as np
+
+from tools.gui.act.common import as_rgb
+from tools.gui.grounding.items import Item
+from tools.gui.grounding.locate import items_of
+from tools.gui.grounding.matching import likeness
+from tools.gui.grounding.tree import labelled_fields, tree_items
+from tools.gui.guard.policy import Region
+from tools.gui.types import Layer, Located, Rect, Screen, Target
+from tools.gui.workflow.steps import Recorded
+
+SAME_WORDS = 0.95
+"""How alike words have to be that were read in pixels; a tree's have to be the same. Our choice."""
+SAME_PIXELS = 0.92
+"""The least correlation of an icon with what is there (normalised, mean removed); our choice."""
+SAME_PLACE = 0.5
+"""The least overlap (IoU) with where it was; our choice."""
+ALIKE = 0.85
+"""Icons whose correlation reaches this share of the best one's are alike; our choice."""
+ICON_PX = 96
+"""An icon is no larger; words name what is. Our choice."""
+
+
+def find_recorded(recorded: Recorded, screen: Screen) -> Located:
+    """Find a recorded target.
+
+    Where several places fit, the one that stands where it was recorded is taken, if it is the only one that does;
+    otherwise all are listed and a person has to choose.
+
+    Args:
+        recorded: what to find.
+        screen: as it is.
+
+    Raises:
+        ToolFailed: if words have to be read and RapidOCR is missing.
+    """
+    found: list[Target] = []
+    if recorded.words:
+        if screen.nodes:
+            found = _named(recorded, labelled_fields(tree_items(screen.nodes)), 1.0)
+        else:
+            found = _named(recorded, items_of(screen), SAME_WORDS)
+    if not found and recorded.icon:
+        found = _pictured(recorded, screen)
+    if len(found) > 1 and recorded.place:
+        place = recorded.place.on(screen)
+        there = [target for target in found if target.rect.iou(place) >= SAME_PLACE]
+        found = there if len(there) == 1 else found
+    if not found:
+        return Located(abstained=f"{recorded.words or 'the icon'!r} is not where a screen was recorded with it.")
+    if len(found) == 1:
+        return Located(targets=tuple(found))
+    return Located(
+        targets=tuple(found), abstained=f"{len(found)} places are called {recorded.words!r}. Say which is meant."
+    )
+
+
+def record_target(screen: Screen, target: Target) -> Recorded:
+    """What of a target is recorded, so that it is found again."""
+    words, role = target.label, ""
+    items = labelled_fields(tree_items(screen.nodes)) if screen.nodes and target.layer == "tree" else items_of(screen)
+    same = [item for item in items if item.rect == target.rect and item.layer == target.layer]
+    if same:
+        words, role = same[0].title, same[0].role
+    icon = ""
+    if target.layer in ("icon", "model") and max(target.rect.width, target.rect.height) <= ICON_PX:
+        icon, words = _png(screen.crop(target.rect)), ""
+    height, width = screen.rgb.shape[:2]
+    inside = target.rect.overlap(screen.rect)
+    place = Region(
+        left=inside.left / width,
+        top=inside.top / height,
+        right=min(1.0, inside.right / width),
+        bottom=min(1.0, inside.bottom / height),
+    )
+    return Recorded(words=words, role=role, place=place, icon=icon)
+
+
+def _named(recorded: Recorded, items: Sequence[Item], least: float) -> list[Target]:
+    """Items in front that go by the recorded words; those of the recorded role where there are any."""
+    fitting = [
+        (item, max(likeness(" ".join(name.words), recorded.words) for name in item.names))
+        for item in items
+        if item.front and item.names
+    ]
+    named = [(item, alike) for item, alike in fitting if alike >= least]
+    of_role = [(item, alike) for item, alike in named if item.role == recorded.role]
+    # In pixels a button may be taken for a text and the other way round; in a tree it may not.
+    if of_role or (recorded.role and least == 1.0):
+        named = of_role
+    targets = [
+        Target(
+            rect=item.rect,
+            point=item.point or item.rect.center,
+            label=recorded.words,
+            confidence=min(alike, 1.0),
+            layer=item.layer,
+        )
+        for item, alike in named
+    ]
+    # A button and the words on it are one place: what lies within another is left out.
+    return [
+        target
+        for target in targets
+        if not any(
+            other is not target
+            and other.rect.overlap(target.rect).area >= 0.9 * target.rect.area
+            and (other.rect.area, id(other)) > (target.rect.area, id(target))
+            for other in targets
+        )
+    ]
+
+
+def _pictured(recorded: Recorded, screen: Screen) -> list[Target]:
+    """Places whose pixels are like the recorded icon."""
+    import cv2
+
+    icon = as_rgb(base64.b64decode(recorded.icon))
+    height, width = icon.shape[:2]
+    if height > screen.rgb.shape[0] or width > screen.rgb.shape[1] or int(icon.max()) == int(icon.min()):
+        return []
+    scores = cv2.matchTemplate(np.ascontiguousarray(screen.rgb), icon, cv2.TM_CCOEFF_NORMED)
+    scores = np.nan_to_num(scores, nan=0.0, posinf=0.0, neginf=0.0)
+    targets: list[Target] = []
+    best = float(scores.max())
+    while (score := float(scores.max())) >= max(SAME_PIXELS, ALIKE * best) and len(targets) < 8:
+        top, left = (int(at) for at in np.unravel_index(int(scores.argmax()), scores.shape))
+        rect = Rect(left=left, top=top, right=left + width, bottom=top + height)
+        layer: Layer = "icon"
+        targets.append(Target(rect=rect, point=rect.center, label="icon", confidence=min(score, 1.0), layer=layer))
+        scores[max(0, top - height // 2) : top + height // 2 + 1, max(0, left - width // 2) : left + width // 2 + 1] = 0
+    return targets
+
+
+def _png(rgb: np.ndarray) -> str:
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(rgb).save(stream, "PNG")
+    return base64.b64encode(stream.getvalue()).decode()

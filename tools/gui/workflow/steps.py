@@ -1,0 +1,294 @@
+"""The YAML format of workflows; mistakes are named with their line and field.
+
+    name: note a weight
+    parameters: {weight: in kg, as it is typed}
+    start: https://ehr.example.org/app/
+    policy: {name: weights, urls: [{host: ehr.example.org}], identity: none, verbs: {sign: approve}}
+    steps:
+      - name: write the weight
+        find: the "Weight" field
+        do: type
+        text: ${weight}
+      - name: save
+        find: click "Save"
+        do: click
+        expect: {words: Saved}
+        effect: {kind: http, url: "https://ehr.example.org/api/weight", equals: "${weight}"}
+
+`${weight}` stands for the value that a run is given; it is put into texts that were parsed before, never into YAML.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from tools.errors import ConfigError
+from tools.gui.act.verify import Effect, Expect
+from tools.gui.guard.policy import Policy, Region
+from tools.gui.types import Action, Click, Point, PressKey, Read, Scroll, TypeText, WaitFor
+
+Do = Literal["click", "double_click", "right_click", "type", "press", "scroll", "wait", "read"]
+AIMED = ("click", "double_click", "right_click", "type", "scroll")
+"""Kinds that need a target."""
+HARMLESS = ("wait", "read", "scroll")
+"""Kinds that may be done again without a thought."""
+_PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Recorded(_Part):
+    """A target as it was when it was recorded.
+
+    Attributes:
+        words: its label.
+        role: what it is, as `tools.gui.grounding.items.Item` names it; "" is anything.
+        place: its bounds, in fractions of the screen; tells apart what is otherwise alike.
+        icon: its pixels, a PNG in base64, for targets without words.
+    """
+
+    words: str = ""
+    role: str = ""
+    place: Region | None = None
+    icon: str = ""
+
+    @field_validator("icon")
+    @classmethod
+    def _is_a_picture(cls, icon: str) -> str:
+        try:
+            png = base64.b64decode(icon, validate=True)
+        except binascii.Error as error:
+            raise ValueError(f"it is no base64: {error}") from error
+        if icon and not png.startswith(b"\x89PNG"):
+            raise ValueError("it is no PNG")
+        return icon
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Recorded:
+        if not self.words and not self.icon:
+            raise ValueError("name at least one of 'words' and 'icon'")
+        return self
+
+
+class Step(_Part):
+    """One action and what it has to bring about.
+
+    Attributes:
+        name: for people and records.
+        find: an instruction that says where; used where nothing was recorded, and to repair what is no longer there.
+        target: where, as it was recorded.
+        do: what.
+        text: to type, or to wait for.
+        keys: to press, such as `ctrl+s`.
+        notches: of the wheel; positive ones go down.
+        gone: `wait` waits until the text is no longer shown.
+        requires: words that the screen has to show before anything is done, such as the patient's name.
+        expect: what the screen shows afterwards.
+        effect: what is true outside afterwards.
+        repeatable: whether doing it twice does no harm, as for steps that only lead somewhere.
+        patient: whether a patient's record is open, so that the policy's check of identity applies; a step without is
+            refused if its label names a verb of the policy, such as "delete".
+        timeout_s: how long its target may take to appear, and its effect to be there.
+    """
+
+    name: str = Field(min_length=1)
+    find: str = ""
+    target: Recorded | None = None
+    do: Do
+    text: str = ""
+    keys: str = ""
+    notches: int = Field(default=3, ge=-100, le=100)
+    gone: bool = False
+    requires: tuple[str, ...] = ()
+    expect: Expect | None = None
+    effect: Effect | None = None
+    repeatable: bool = False
+    patient: bool = True
+    timeout_s: float = Field(default=10.0, gt=0, le=300)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Step:
+        if self.do in AIMED and not self.find and self.target is None:
+            raise ValueError(f"'{self.do}' needs 'find' or 'target', which say where")
+        if self.do == "press" and not self.keys:
+            raise ValueError("'press' needs 'keys', such as ctrl+s")
+        if self.do == "wait" and not self.text:
+            raise ValueError("'wait' needs 'text', the words to wait for")
+        return self
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether it may be done again, on resuming, without knowing whether it was done."""
+        return self.repeatable or self.do in HARMLESS
+
+    def action(self, point: Point | None) -> Action:
+        """The action, at a point for those that need one."""
+        if self.do == "press":
+            return PressKey(keys=tuple(key.strip() or "+" for key in self.keys.split("+")))
+        if self.do == "wait":
+            return WaitFor(words=self.text, gone=self.gone, seconds=self.timeout_s)
+        if point is None:
+            return Read()
+        if self.do == "type":
+            return TypeText(point=point, text=self.text)
+        if self.do == "scroll":
+            return Scroll(point=point, notches=self.notches)
+        if self.do == "read":
+            return Read()
+        return Click(
+            point=point,
+            button="right" if self.do == "right_click" else "left",
+            count=2 if self.do == "double_click" else 1,
+        )
+
+
+class Workflow(_Part):
+    """Steps for one program, and the rules that they are done under.
+
+    Attributes:
+        name: for people and records.
+        description: what it is for.
+        parameters: names of values that a run has to be given, and what they are.
+        start: the page to open first, for browsers; "" goes on from what is shown.
+        policy: what may be done; see `tools.gui.guard.policy`.
+        steps: in order.
+    """
+
+    name: str = Field(min_length=1)
+    description: str = ""
+    parameters: dict[str, str] = {}
+    start: str = ""
+    policy: Policy
+    steps: tuple[Step, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _is_closed(self) -> Workflow:
+        used = set(_PLACEHOLDER.findall(json.dumps(self.model_dump(mode="json"))))
+        if unknown := sorted(used - set(self.parameters)):
+            raise ValueError(f"${{{unknown[0]}}} is used and not named under 'parameters'")
+        return self
+
+    @property
+    def sha256(self) -> str:
+        """Names the workflow with the values it was given."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def bind(self, values: Mapping[str, str]) -> Workflow:
+        """The workflow with the values of a run in place of their names.
+
+        Raises:
+            ConfigError: if one is missing, empty or not asked for.
+        """
+        missing = [name for name in self.parameters if not values.get(name)]
+        foreign = [name for name in values if name not in self.parameters]
+        if missing or foreign:
+            told = "; ".join(f"{name} ({said})" for name, said in self.parameters.items()) or "none"
+            what = f"lacks a value for {missing[0]!r}" if missing else f"has no parameter {foreign[0]!r}"
+            raise ConfigError(f"the workflow {self.name!r} {what}.", expected=f"these values: {told}")
+        raw = self.model_dump(mode="json", exclude={"parameters"})
+        try:
+            return Workflow.model_validate(_put(raw, values))
+        except ValidationError as error:
+            problem = error.errors()[0]
+            place = ".".join(str(part) for part in problem["loc"])
+            raise ConfigError(f"a value does not fit {place} of {self.name!r}: {problem['msg']}.") from error
+
+
+def load_workflow(path: Path) -> Workflow:
+    """Read a workflow. Raises ConfigError that names file, line and field."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the workflow {str(path)!r} cannot be read: {error}.", expected="YAML in UTF-8") from error
+    return parse_workflow(text, str(path))
+
+
+def parse_workflow(text: str, name: str) -> Workflow:
+    """Read a workflow's text; `name` is how errors call it. Raises ConfigError that names line and field."""
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+            raise ConfigError(f"{name} uses an alias (*name).", remedy="Write its value out.")
+        node, values = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name} cannot be read: {error}.", expected="YAML") from error
+    if not isinstance(values, dict) or node is None:
+        raise ConfigError(f"{name} holds no fields.", expected="name, policy and steps")
+    lines = dict(_lines(node, (), name))
+    try:
+        return Workflow.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_told(error.errors()[0], lines, name)) from error
+
+
+def write_workflow(workflow: Workflow) -> str:
+    """A workflow as YAML; what is as it is by default is left out."""
+    raw = workflow.model_dump(mode="json", exclude_defaults=True)
+    return yaml.safe_dump(raw, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _put(value: Any, values: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), value)
+    if isinstance(value, list):
+        return [_put(entry, values) for entry in value]
+    if isinstance(value, dict):
+        return {key: _put(entry, values) for key, entry in value.items()}
+    return value
+
+
+def _lines(node: yaml.Node, place: tuple[Any, ...], name: str) -> Iterator[tuple[tuple[Any, ...], int]]:
+    """Where each field stands, counted from 1. Raises ConfigError if a field is given twice."""
+    yield place, node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if key.value in seen:
+                raise ConfigError(f"{name}, line {line}: {key.value!r} is set again; it is in line {seen[key.value]}.")
+            seen[key.value] = line
+            yield (*place, key.value), line
+            yield from _lines(value, (*place, key.value), name)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            yield from _lines(value, (*place, index), name)
+
+
+def _told(problem: Any, lines: Mapping[tuple[Any, ...], int], name: str) -> str:
+    # Kinds of effects are parts of the place that pydantic tells, and not of the file.
+    place = tuple(part for part in problem["loc"] if part not in ("http", "file", "sql"))
+    known = place
+    while known and known not in lines:
+        known = known[:-1]
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        fields = _fields(place)
+        nearest = difflib.get_close_matches(str(place[-1]), fields, n=1)
+        message = "there is no such field" + (f"; did you mean {nearest[0]!r}?" if nearest else "")
+    elif place and problem["type"] not in ("missing", "value_error"):
+        message = f"{problem['input']!r}: {message}"
+    field = ".".join(str(part) for part in place) or "the workflow"
+    return f"{name}, line {lines.get(known, 1)}: {field}: {message}."
+
+
+def _fields(place: tuple[Any, ...]) -> list[str]:
+    if len(place) == 1:
+        return list(Workflow.model_fields)
+    if place[0] == "policy":
+        return list(Policy.model_fields)
+    if len(place) == 3:
+        return list(Step.model_fields)
+    parts: dict[str, type[BaseModel]] = {"target": Recorded, "expect": Expect}
+    return list(parts[place[2]].model_fields) if place[2] in parts else []
