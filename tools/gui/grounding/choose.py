@@ -90,7 +90,7 @@ FITS: dict[str, dict[str, float]] = {
     "checkbox": _TICK,
     "radio": {**_TICK, "radio": 1.0, "checkbox": 0.95},
     "switch": {**_TICK, "switch": 1.0, "slider": 0.97, "checkbox": 0.92, "button": 0.85},
-    "slider": {"slider": 1.0, "field": 0.6, "text": 0.5},
+    "slider": {"slider": 1.0, "field": 0.8, "dropdown": 0.75, "text": 0.5},
     "row": {"row": 1.0, "link": 0.8, "text": 0.75, "button": 0.6, "section": 0.6},
     "column": {"column": 1.0, "text": 0.88, "button": 0.8, "heading": 0.7, "link": 0.8},
     "heading": {"heading": 1.0, "text": 0.93, "button": 0.7, "link": 0.75, "section": 0.6},
