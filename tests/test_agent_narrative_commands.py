@@ -121,7 +121,13 @@ def test_a_film_is_forgotten_without_its_namesake(tmp_path: Path, namesakes: tup
 def test_no_answer_comes_from_a_namesake(tmp_path: Path, namesakes: tuple[Path, Path]) -> None:
     one, other = namesakes
     told(tmp_path, "build", one)
-    refused(tmp_path, r"nothing is remembered of 'film.srt'.*Build it first", "ask", other, "Who shows the copy?")
+    refused(
+        tmp_path,
+        r"nothing is remembered of 'film.srt', but of another file of that name.*Build it first",
+        "ask",
+        other,
+        "Who shows the copy?",
+    )
     other.unlink()
     assert "neighbour" in told(tmp_path, "ask", other, "Who shows the copy of the letter?")["text"]
 

@@ -40,6 +40,7 @@ from memory.narrative.retrieve import Retrieved
 from memory.narrative.store import NarrativeStore
 from memory.narrative.types import Record
 from tools.errors import ConfigError, MediaError
+from tools.media import mask_credentials
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,12 @@ def build_narrative(spec: str, config: Config, console: Console, options: BuildO
     origin = origin_of(spec, config)
     aloud = Console(stderr=True)
 
+    noted: set[str] = set()  # a source is read for the plan, and to be built
+
     def tell(told: str) -> None:
-        aloud.print(f"[yellow]note:[/] {safe(told)}", soft_wrap=True)
+        if told not in noted:
+            aloud.print(f"[yellow]note:[/] {safe(told)}", soft_wrap=True)
+        noted.add(told)
 
     planned = plan(origin, config, tell, rules=options.rules)
     if options.dry_run:
@@ -235,6 +240,11 @@ def built_source(store: NarrativeStore, spec: str, config: Config) -> tuple[str,
     clock = store.built(name).get("clock")
     if clock is None:
         short = Path(spec).name or spec
+        if short in map(plain_name, held):
+            raise MediaError(
+                f"nothing is remembered of {short!r}, but of another file of that name.",
+                remedy=f"Build it first: attend memory build {mask_credentials(spec)}",
+            )
         raise MediaError(
             f"nothing is remembered of {short!r}.",
             expected=f"one of: {', '.join(_shown(held))}" if held else "",

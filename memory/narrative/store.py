@@ -93,9 +93,8 @@ class NarrativeStore:
             expect_version: the version that the change was made for; another is refused.
 
         Raises:
-            StoreError: if the memory is at another version, the change cannot be (see
-                `memory.narrative.changes.write`), this process does not write, or the file cannot be written. Then
-                nothing is written.
+            StoreError: if the memory is at another version, the change cannot be (see `changes.write`), this process
+                does not write, or the file cannot be written. Then nothing is written.
         """
         self._must_write()
         with self._database.transaction() as sql:
@@ -123,8 +122,7 @@ class NarrativeStore:
             return aliases.unmerge(sql, entity_id, reason)
 
     def merged_into(self, entity_id: str) -> str | None:
-        """The id of the entity that another is by a merge that holds now, itself merged or not; None where it is not
-        merged."""
+        """The id of the entity that another was merged into, itself merged or not; None where it is not merged."""
         return aliases.merged_into(self._database, entity_id)
 
     def resolve(self, name: str, source: str, as_of: int | None = None) -> str | None:
@@ -229,8 +227,7 @@ class NarrativeStore:
         A search finds what is not indexed yet, too: it embeds that, and asks the index only where there is very much.
 
         Raises:
-            StoreError: if this process does not write, the index cannot be written, or the vectors of the model have
-                another length than those that are held.
+            StoreError: if this process does not write, the index cannot be, or the model's vectors have another length.
         """
         self._must_write()
         self._vectors.index()
@@ -298,11 +295,9 @@ class NarrativeStore:
     def forget(self, source: str, span: Span | None = None) -> Forgotten:
         """Remove the records of a source for good, or those that a span touches, with all versions of them.
 
-        With a segment go the events and links that rest on it, with an event its links and chains, and an entity goes
-        when only events that go name it. Their vectors are removed too, with the index: the next process that writes
-        makes it anew, this one searches without (a server's is made anew at its next use; what stays on its disk is up
-        to the server). A build begins anew, since what the source was built from is no longer known; what its times
-        count, and when it began and was built, is kept while something of it is left. This makes a version.
+        What goes with them, and what stays, is said in `memory.narrative.forget.remove`. Their vectors are removed too,
+        with the index: the next process that writes makes it anew, this one searches without (a server's is made anew
+        at its next use; what stays on its disk is up to the server). This makes a version.
 
         Raises:
             StoreError: if a file cannot be written, or is in use so that something may be left in it. The records are
