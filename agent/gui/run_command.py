@@ -66,20 +66,29 @@ def run(
     if mode not in ("suggest", "confirm", "auto"):
         raise ConfigError(f"there is no mode {mode!r}.", expected="suggest, confirm or auto")
     place = load_config({"folder": folder}, file=config).folder / "gui"
-    loaded, bound, who, given, size = _what(what, target, _pairs(values), patient, downloads)
     stop = KillSwitch(place.parent)
     stop.check()
     journal_path = resume or place / f"run-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}.jsonl"
+    plan = journal_path.with_suffix(".plan.json") if mode != "suggest" else None
+    loaded, bound, who, given, size = _what(what, target, _pairs(values), patient, downloads, plan, resume is not None)
     with _actuator(target, bound, stop, pixels, connect, headed, downloads, size) as actuator:
         report = _do(bound, actuator, stop, Mode(mode), who, approve or [], journal_path, place, resume, as_json)
     if record is not None and mode != "suggest":
         _record(record, loaded, report, given)
+    if plan is not None and report.outcome.value == "verified":
+        plan.unlink(missing_ok=True)
     _conclude(report, bound, journal_path, mode, as_json)
     raise typer.Exit(0 if mode == "suggest" else EXIT_CODES[report.outcome.value])
 
 
 def _what(
-    what: str, target: str, given: dict[str, str], patient: str, downloads: Path | None
+    what: str,
+    target: str,
+    given: dict[str, str],
+    patient: str,
+    downloads: Path | None,
+    plan: Path | None,
+    resumed: bool,
 ) -> tuple[Workflow, Workflow, Patient | None, dict[str, str], tuple[int, int] | None]:
     """The workflow as it was loaded and with its values, whom it is for, the values, and the size of the page."""
     from tools.gui.workflow import orthanc
@@ -90,7 +99,12 @@ def _what(
         return loaded, loaded.bind(given), _patient(patient), given, None
     if not target.startswith("orthanc"):
         raise ConfigError(f"{what!r} is no YAML file.", remedy="Name one, or add --target orthanc to ask in words.")
-    planned = orthanc.plan(what, target.partition("@")[2] or ORTHANC, downloads)
+    if plan is not None and resumed:
+        planned = orthanc.load_plan(plan)
+    else:
+        planned = orthanc.plan(what, target.partition("@")[2] or ORTHANC, downloads)
+        if plan is not None:
+            orthanc.keep_plan(planned, plan)
     return orthanc.template(planned.kind), planned.workflow, planned.patient, planned.values, orthanc.PAGE_PX
 
 
@@ -234,7 +248,9 @@ def _sources(actuator: Actuator) -> list[Any]:
 
     if actuator.name != "desktop":
         return []
-    return [Hotkey(), Corner()]
+    # python-xlib prints its warnings where our JSON goes.
+    with contextlib.redirect_stdout(sys.stderr):
+        return [Hotkey(), Corner()]
 
 
 def _redactor(known: Sequence[str]) -> Any:

@@ -6,14 +6,15 @@ xdotool, which follows the keyboard's layout, or pasted where it is missing; and
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -85,8 +86,10 @@ class DesktopActuator:
 
     def __init__(self, stop: KillSwitch | None = None, *, monitor: int = 1, tree: bool = True) -> None:
         self._stop, self._tree = stop or KillSwitch(), tree
-        self._display = open_display()
-        self._gui = _load_pyautogui()
+        # python-xlib prints its warnings where a program's answer goes.
+        with contextlib.redirect_stdout(sys.stderr):
+            self._display = open_display()
+            self._gui = _load_pyautogui()
         self._keys: list[str] = []
         self._buttons: list[str] = []
         import mss
@@ -225,7 +228,7 @@ class DesktopActuator:
                     start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1]), _pause=False
                 )
 
-    @contextmanager
+    @contextlib.contextmanager
     def _button(self, button: str) -> Iterator[None]:
         self._buttons.append(button)
         self._gui.mouseDown(button=button, _pause=False)

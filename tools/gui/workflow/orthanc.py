@@ -6,6 +6,8 @@ not done, and told apart by the person. The workflow then works the pages of Ort
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tools.errors import ConfigError, ToolFailed
+from tools.errors import ConfigError, StoreError, ToolFailed
 from tools.gui.guard.identity import Patient
 from tools.gui.guard.policy import Address
 from tools.gui.workflow.steps import Workflow, parse_workflow
@@ -84,7 +86,39 @@ def plan(goal: str, base: str, folder: Path | None = None) -> Planned:
         if folder is None:
             raise ConfigError("a download needs a folder.", remedy="Name one, with no ZIP file in it.")
         values["folder"] = str(folder)
-    return Planned(kind, _for_server(template(kind), base).bind(values), patient, values)
+    return planned_with(kind, values, patient)
+
+
+def keep_plan(planned: Planned, path: Path) -> None:
+    """Write a plan down, readable by its owner only, so that a run that a crash cut off goes on with the same one.
+
+    The study may be gone by then, so that it could not be planned again. Raises StoreError.
+    """
+    told = {"kind": planned.kind, "values": planned.values, "patient": planned.patient.model_dump()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            json.dump(told, file)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise StoreError(f"the plan {str(path)!r} cannot be written: {error}.") from error
+
+
+def load_plan(path: Path) -> Planned:
+    """Read what `keep_plan` wrote. Raises ConfigError."""
+    try:
+        told = json.loads(path.read_text("utf-8"))
+        return planned_with(told["kind"], told["values"], Patient.model_validate(told["patient"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"the plan {str(path)!r} cannot be read: {error}.", remedy="It lies beside the journal of its run."
+        ) from error
+
+
+def planned_with(kind: str, values: dict[str, str], patient: Patient) -> Planned:
+    """The built-in workflow with its values. Raises ConfigError if they do not fit."""
+    return Planned(kind, _for_server(template(kind), values["base"]).bind(values), patient, values)
 
 
 def read_goal(goal: str) -> tuple[str, str, str]:

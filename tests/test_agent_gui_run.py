@@ -1,0 +1,241 @@
+"""`attend gui run` on real software: Orthanc in Chromium, checked over REST, and a desktop program on Xvfb."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pydicom
+import pytest
+from pydicom.data import get_testdata_file
+from typer.testing import CliRunner
+
+from agent.cli import app
+from tests.fixtures import gui_stage
+from tests.fixtures.clips import need
+from tools.errors import ConfigError, Stopped, ToolFailed
+from tools.gui.guard.audit import read_entries, verify
+from tools.gui.guard.stop import write_stop
+from tools.gui.workflow import orthanc
+
+STUDIES = (
+    ("CT_small.dcm", "7700123", "Doe^Archibald", "19800102", "CHEST CT"),
+    ("CT_small.dcm", "7700123", "Doe^Archibald", "19800102", "HEAD CT"),
+    ("MR_small.dcm", "7700132", "Doe^Archibalt", "19800201", "KNEE MR"),
+)
+
+
+@dataclass
+class Orthanc:
+    """A server of our own, filled anew for each test."""
+
+    base: str
+
+    def fill(self) -> None:
+        """Hold exactly `STUDIES` of three."""
+        for one in self.get("/patients"):
+            httpx.delete(f"{self.base}/patients/{one}", timeout=30)
+        for number, (file, patient, name, born, description) in enumerate(STUDIES):
+            data = pydicom.dcmread(get_testdata_file(file))
+            data.PatientID, data.PatientName, data.PatientBirthDate = patient, name, born
+            data.StudyDescription = description
+            for tag in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+                setattr(data, tag, f"{data.get(tag)}.{number}")
+            data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
+            stream = io.BytesIO()
+            data.save_as(stream)
+            httpx.post(f"{self.base}/instances", content=stream.getvalue(), timeout=30).raise_for_status()
+
+    def get(self, path: str) -> Any:
+        """What the server answers."""
+        return httpx.get(self.base + path, timeout=30).json()
+
+    @property
+    def studies(self) -> list[str]:
+        """Descriptions of what is there."""
+        return sorted(one["MainDicomTags"].get("StudyDescription", "") for one in self.get("/studies?expand"))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
+    folder = tmp_path_factory.mktemp("orthanc")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = {"StorageDirectory": str(folder / "db"), "IndexDirectory": str(folder / "db"), "HttpPort": port}
+    plain = {"DicomServerEnabled": False, "RemoteAccessAllowed": False, "AuthenticationEnabled": False, "Plugins": []}
+    (folder / "orthanc.json").write_text(json.dumps({**settings, **plain}), "utf-8")
+    process = subprocess.Popen(
+        [need("Orthanc", "orthanc"), str(folder / "orthanc.json")], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+
+    def answers() -> bool:
+        try:
+            return httpx.get(f"http://127.0.0.1:{port}/system", timeout=5).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    try:
+        gui_stage.until(answers, "Orthanc")
+        yield Orthanc(f"http://127.0.0.1:{port}")
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def held(server: Orthanc) -> Orthanc:
+    server.fill()
+    return server
+
+
+@pytest.fixture
+def attend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("CHROMIUM", gui_stage.chromium())
+
+    def call(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
+        result = CliRunner().invoke(app, ["gui", "run", *arguments, "--folder", str(tmp_path / "state"), "--json"])
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, [json.loads(line) for line in result.stdout.splitlines()]
+
+    return call
+
+
+def test_a_patient_is_found_and_a_study_opened(held: Orthanc, attend: Any) -> None:
+    target = ("--target", f"orthanc@{held.base}", "--mode", "confirm", "--approve", "Ann")
+    code, told = attend("find patient Archibald Doe", *target)
+    assert (code, told[-1]["outcome"], told[-1]["model_calls"]) == (0, "verified", 0)
+    code, told = attend('open the study "HEAD CT" of patient 7700123', *target)
+    assert (code, told[-1]["outcome"]) == (0, "verified")
+    assert held.studies == ["CHEST CT", "HEAD CT", "KNEE MR"]
+
+
+@pytest.mark.parametrize("eyes", ["tree", "pixels"])
+def test_a_study_is_deleted_with_a_persons_word(eyes: str, held: Orthanc, attend: Any, tmp_path: Path) -> None:
+    goal = 'delete the study "CHEST CT" of patient Doe^Archibald'
+    target = ["--target", f"orthanc@{held.base}", *(["--pixels"] if eyes == "pixels" else [])]
+    if eyes == "tree":
+        code, told = attend(goal, *target)
+        assert (code, told[0]["outcome"]) == (0, "halted_before_effect")
+        code, told = attend(goal, *target, "--mode", "auto")
+        assert (code, told[-1]["outcome"]) == (4, "halted_before_effect")
+        assert "CHEST CT" in held.studies
+    code, told = attend(goal, *target, "--mode", "confirm", "--approve", "Ann")
+    assert (code, told[-1]["outcome"], told[-1]["model_calls"]) == (0, "verified", 0)
+    assert told[-2]["approved_by"] == ["Ann"]
+    assert held.studies == ["HEAD CT", "KNEE MR"]
+    audit = tmp_path / "state" / "gui" / "audit.jsonl"
+    assert verify(audit).holds
+    assert "Archibald" not in audit.read_text("utf-8")
+    assert any(entry["kind"] == "outcome" for entry in read_entries(audit))
+    # A plan names the patient; it is kept only while there may be something to resume.
+    assert not Path(told[-1]["journal"]).with_suffix(".plan.json").exists()
+
+
+@pytest.mark.parametrize("eyes", ["tree", "pixels"])
+def test_the_wrong_patient_halts(
+    eyes: str, held: Orthanc, attend: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = orthanc.plan('delete the study "CHEST CT" of patient 7700123', held.base)
+    other = orthanc.plan("delete the study of patient 7700132", held.base)
+    # What is opened is another patient's study than the one that was agreed on.
+    swapped = {key: other.values[key] for key in ("study_id", "study_uid", "study_label")}
+    wrong = orthanc.planned_with(planned.kind, {**planned.values, **swapped}, planned.patient)
+    if eyes == "tree":
+        steps = tuple(step.model_copy(update={"requires": ()}) for step in wrong.workflow.steps)
+        wrong = replace(wrong, workflow=wrong.workflow.model_copy(update={"steps": steps}))
+    monkeypatch.setattr(orthanc, "plan", lambda *given: wrong)
+    flags = ["--pixels"] if eyes == "pixels" else []
+    code, told = attend("delete", "--target", f"orthanc@{held.base}", "--mode", "confirm", "--approve", "Ann", *flags)
+    assert (code, told[-1]["outcome"]) == (4, "halted_before_effect")
+    assert told[-2]["name"] == "ask to delete it"
+    # The identity guard of the policy, and the words that the step requires, each stop it by itself.
+    assert ("banner" if eyes == "tree" else "has to show") in told[-2]["reason"]
+    assert held.studies == ["CHEST CT", "HEAD CT", "KNEE MR"]
+
+
+def test_a_study_is_anonymised_and_downloaded(held: Orthanc, attend: Any, tmp_path: Path) -> None:
+    target = ("--target", f"orthanc@{held.base}", "--mode", "confirm", "--approve", "Ann")
+    (tmp_path / "zip").mkdir()
+    code, told = attend("download the study of patient 7700132", *target, "--downloads", str(tmp_path / "zip"))
+    assert (code, told[-1]["outcome"]) == (0, "verified")
+    assert [path.read_bytes()[:2] for path in (tmp_path / "zip").iterdir()] == [b"PK"]
+    code, told = attend("anonymise the study of patient 7700132", *target)
+    assert (code, told[-1]["outcome"]) == (0, "verified")
+    assert len(held.get("/studies")) == 4
+
+
+def test_requests_are_understood_or_refused(held: Orthanc) -> None:
+    kinds = {
+        "delete the study of patient 7700132": "delete_study",
+        "Lösche die Studie von Patient 7700132": "delete_study",
+        "please open the study of Doe, Archibalt": "open_study",
+        "Zeige die Studie „KNEE MR“ von Patient 7700132": "open_study",
+        "find patient archibalt doe": "find_patient",
+        "anonymize the study of patient 7700132": "anonymise_study",
+    }
+    for goal, kind in kinds.items():
+        planned = orthanc.plan(goal, held.base)
+        assert (planned.kind, planned.patient.id) == (kind, "7700132"), goal
+    assert orthanc.plan("find patient 7700132", held.base).patient.birth_date == "Friday, February 1, 1980"
+    refused = {
+        "delete the study of patient 7700123": "2 studies",
+        'delete the study "KNEE MR" of patient 7700123': "0 studies",
+        "delete the study of patient Archi": "no patients fit",
+        "delete and download the study of patient 7700132": "several things",
+        "sign the report of patient 7700132": "nothing that can be done",
+        "delete the study": "names no patient",
+    }
+    for goal, told in refused.items():
+        with pytest.raises(ConfigError, match=told):
+            orthanc.plan(goal, held.base)
+    with pytest.raises(ToolFailed, match="cannot be asked"):
+        orthanc.plan("find patient 7700132", "http://127.0.0.1:1")
+
+
+def test_what_cannot_be_run_is_said(attend: Any, tmp_path: Path) -> None:
+    for arguments, told in (
+        (("flow.yaml", "--mode", "fast"), "no mode 'fast'"),
+        (("delete everything",), "is no YAML file"),
+        (("none.yaml",), "cannot be read"),
+        (("none.yaml", "--set", "x"), "is no value"),
+    ):
+        with pytest.raises(ConfigError, match=told):
+            attend(*arguments)
+    write_stop(tmp_path / "state", "a person")
+    with pytest.raises(Stopped, match="a person"):
+        attend("flow.yaml")
+
+
+def test_a_desktop_program_is_worked(attend: Any, tmp_path: Path) -> None:
+    flow = tmp_path / "flow.yaml"
+    flow.write_text(
+        """
+name: save a record
+parameters: {who: the name}
+policy: {name: records, windows: [Records], identity: none}
+steps:
+  - {name: write the name, find: the "Name" field, do: type, text: "${who}"}
+  - {name: write the note, find: the "Note" field, do: type, text: "K<5.0 μg/dL"}
+  - {name: save, find: click "Save", do: click, expect: {words: "Saved ${who}"}}
+""",
+        "utf-8",
+    )
+    recorded = tmp_path / "recorded.yaml"
+    common = ("--set", "who=Doe", "--target", "desktop", "--mode", "confirm", "--approve", "Ann")
+    with gui_stage.x_server(tmp_path, "800x600"), gui_stage.desktop(tmp_path) as stage:
+        code, told = attend(str(flow), *common, "--record", str(recorded))
+        assert (code, told[-1]["outcome"]) == (0, "verified")
+        assert stage.state()["records"] == ["Doe: K<5.0 μg/dL"]
+        code, told = attend(str(recorded), *common)
+        assert (code, [step["how"] for step in told[:-1]]) == (0, ["recorded"] * 3)
+        assert stage.state()["records"] == ["Doe: K<5.0 μg/dL"] * 2
+        assert not stage.held()
