@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -77,8 +78,14 @@ def read_json_lines(path: Path, form: type[Record]) -> tuple[list[tuple[int, Rec
     return records, tuple(bad)
 
 
-def read_json_list(path: Path, form: type[Record]) -> tuple[list[tuple[int, Record]], tuple[DataError, ...]]:
-    """Read a file that is one JSON list of objects; `line` is where each object begins.
+def read_json_list(
+    path: Path, form: type[Record], key: str = ""
+) -> tuple[list[tuple[int, Record]], tuple[DataError, ...]]:
+    """Read a file that is one JSON list of objects, or an object that holds it by a key.
+
+    Returns:
+        The records with the lines, from 1, where they begin, and an error for each object that is none; with a key, its
+        field begins with the key and the object's number, from 0.
 
     Raises:
         DataError: if the file cannot be read, or is no JSON list.
@@ -91,30 +98,44 @@ def read_json_list(path: Path, form: type[Record]) -> tuple[list[tuple[int, Reco
     except (OSError, UnicodeDecodeError) as error:
         remedy = "Name the folder that holds it with --data, or get it again as the suite's README says."
         raise DataError(f"it cannot be read: {error}.", file=path, remedy=remedy) from error
+    if key and isinstance(held, dict):
+        held = held.get(key)
     if not isinstance(held, list):
-        raise DataError(f"it holds a {type(held).__name__}, not a list of records.", file=path)
+        raise DataError(f"it holds a {type(held).__name__}, not a list of records.", file=path, field=key)
     records: list[tuple[int, Record]] = []
     bad: list[DataError] = []
-    for line, value in zip(_lines_of(text), held, strict=True):
+    for number, (line, value) in enumerate(zip(_lines(text, key, held), held, strict=True)):
         try:
             records.append((line, form.model_validate(value)))
         except ValidationError as error:
-            bad.append(record_error(error, path, line))
+            bad.append(record_error(error, path, line, (key, number) if key else ()))
     return records, tuple(bad)
 
 
-def record_error(error: ValidationError, path: Path, line: int) -> DataError:
-    """Tell where a record is broken: the first problem that its form finds."""
+def record_error(error: ValidationError, path: Path, line: int, above: tuple[str | int, ...] = ()) -> DataError:
+    """Tell where a record is broken: the first problem that its form finds; `above` is the record's own place."""
     problem = error.errors(include_url=False)[0]
-    field = ".".join(str(part) for part in problem["loc"])
+    field = ".".join(str(part) for part in (*above, *problem["loc"]))
     found = "" if problem["type"] in ("json_invalid", "missing") else f", found {str(problem['input'])[:80]!r}"
     return DataError(f"{problem['msg']}{found}.", file=path, line=line, field=field)
 
 
-def _lines_of(text: str) -> list[int]:
-    """The line, from 1, on which each element of a JSON list begins; the text is known to be one."""
+def _lines(text: str, key: str, held: list[Any]) -> list[int]:
+    """The line, from 1, on which each element of a JSON list begins: the whole text, or what it has by a key."""
+    places = [found.end() - 1 for found in re.finditer(rf'"{re.escape(key)}"\s*:\s*\[', text)] if key else []
+    places += [text.index("[")] if text.lstrip().startswith("[") else []
+    decoder = json.JSONDecoder()
+    for place in places:
+        # By its writing: numbers that are none do not equal themselves.
+        if repr(decoder.raw_decode(text, place)[0]) == repr(held):
+            return _lines_of(text, place)
+    return [1] * len(held)
+
+
+def _lines_of(text: str, start: int) -> list[int]:
+    """The line, from 1, on which each element of the JSON list begins that opens at a place."""
     decoder, blank = json.JSONDecoder(), " \t\n\r,"
-    place = text.index("[") + 1
+    place = start + 1
     line, lines = 1 + text.count("\n", 0, place), list[int]()
     while True:
         start = place

@@ -101,11 +101,13 @@ def _checked(suite: Suite, loaded: Loaded) -> list[Sample | Bad]:
 
 
 def _unread(suite: Suite, loaded: Loaded) -> list[Bad]:
-    named = []
+    named: dict[str, Bad] = {}
     for number, error in enumerate(loaded.bad, start=1):
         place = f"{error.file.name if error.file else 'record'}:{number if error.line is None else error.line}"
-        named.append(Bad(suite.name, place, place, error))
-    return named
+        # A file of one line may hold many records.
+        name = f"{place} ({number})" if place in named else place
+        named[name] = Bad(suite.name, name, name, error)
+    return list(named.values())
 
 
 def _refused(broken: list[Bad]) -> DataError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from evals.suites.files import check_folder
 from evals.suites.golden import read_golden
@@ -31,28 +31,42 @@ class _Form(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True)
 
 
-class _Act(_Form):
+class ActForm(_Form):
+    """One action; its box is left, top, width and height in percent of the picture."""
+
     type: str
-    bbox: tuple[float, float, float, float] | None = None
+    bbox: list[FiniteFloat] | None = Field(default=None, min_length=4, max_length=4)
 
     @model_validator(mode="after")
     def _has_size(self) -> Self:
         if self.bbox is not None and not (self.bbox[2] > 0 and self.bbox[3] > 0):
-            raise ValueError(f"the box {list(self.bbox)} has no size")
+            raise ValueError(f"the box {self.bbox} has no size")
         return self
 
 
-class _Step(_Form):
+class StepForm(_Form):
+    """One step; an instruction may be an object of texts, and actions may be missing."""
+
     instruction: str | dict[str, Any] = ""
-    actions: list[_Act] = []
+    image_path: str = ""
+    actions: list[ActForm] = []
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Its actions as the scorers take them."""
+        boxes = ((act.type, act.bbox) for act in self.actions)
+        return tuple(Target(type_, (box[0], box[1], box[2], box[3]) if box else None) for type_, box in boxes)
 
 
-class _Task(_Form):
-    steps: list[_Step]
+class TaskForm(_Form):
+    """One task."""
+
+    task_overview: str = ""
+    steps: list[StepForm]
 
 
 class _File(_Form):
-    tasks: list[_Task]
+    tasks: list[TaskForm]
 
 
 def read_tasks(folder: Path) -> list[Task]:
@@ -70,7 +84,5 @@ def read_tasks(folder: Path) -> list[Task]:
 
 def _tasks(path: Path) -> Iterator[Task]:
     for index, task in enumerate(read_golden(path, _File).tasks):
-        steps = (
-            Step(tuple(Target(act.type, act.bbox) for act in step.actions), step.instruction) for step in task.steps
-        )
-        yield Task(path.name.removesuffix(SUFFIX), index, tuple(steps))
+        steps = tuple(Step(step.targets, step.instruction) for step in task.steps)
+        yield Task(path.name.removesuffix(SUFFIX), index, steps)

@@ -58,10 +58,14 @@ def run_canonical(steps: Sequence[Step], size: Size, clicks: Sequence[Point | No
 
     Args:
         steps: the task's, in order.
-        size: width and height of its screenshots in pixels.
+        size: width and height of its screenshots in pixels, but for steps that have a size of their own.
         clicks: where was clicked, in pixels, one for each step with a target; None is no click. Missing ones are None.
     """
-    boxes = [[pixel_box(a.bbox, size) for a in step.actions if a.type in ACTIONS and a.bbox] for step in steps]
+    sizes = [step.size or size for step in steps]
+    boxes = [
+        [pixel_box(a.bbox, own) for a in step.actions if a.type in ACTIONS and a.bbox]
+        for step, own in zip(steps, sizes, strict=True)
+    ]
     places = [place for place, held in enumerate(boxes) if held]
     hits, weighted, window_hit, failure = 0, 0.0, None, None
     for number, place in enumerate(places):
@@ -71,7 +75,7 @@ def run_canonical(steps: Sequence[Step], size: Size, clicks: Sequence[Point | No
             continue
         half = PATCH_PX / 2
         window_hit = point is not None and any(touches(point, box, (half, half)) for box in boxes[place])
-        failure = failure_of(point, boxes[place], size)
+        failure = failure_of(point, boxes[place], sizes[place])
         break
     most = sum(DECAY**place for place in places)
     return Outcome(

@@ -10,7 +10,7 @@ from pydantic import Field, PositiveInt
 
 from evals.suites.golden import ABSENT, Check, Entry, GoldenFile, Verdict, check, known, read_golden, says_error, unread
 from evals.suites.medspot.annotation import Task, read_tasks
-from evals.suites.medspot.parsing import GUI_ACTOR, SEECLICK, Size
+from evals.suites.medspot.parsing import GUI_ACTOR, SEECLICK, Size, click_text
 from evals.suites.medspot.scorer import (
     FAMILIES,
     SCRIPTS,
@@ -18,7 +18,6 @@ from evals.suites.medspot.scorer import (
     Target,
     failure_statistics,
     metrics,
-    pixel_box,
     run_task,
     share_box,
 )
@@ -200,11 +199,4 @@ def _click(script: str, bbox: Sequence[float], size: Size) -> Any:
     x, y = (left + right) / 2, (top + bottom) / 2
     if script in (GUI_ACTOR, SEECLICK):
         return [[x, y]] if script == GUI_ACTOR else [x, y]
-    if script in ("evaluate_qwen3vl0.py", "evaluate_osatlas.py"):
-        return f"({x * 1000},{y * 1000})"
-    if script == "evaluate_cogagent.py":
-        return f"[[{x * 1000},{y * 1000},{x * 1000},{y * 1000}]]"
-    if script in ("evaluate_deepseek.py", "evaluate_uground.py", "evaluate_Aguvis.py"):
-        return f"({x},{y})"
-    left, top, right, bottom = pixel_box(bbox, size)
-    return f"({(left + right) / 2},{(top + bottom) / 2})"
+    return click_text(script, (x * size[0], y * size[1]), size)

@@ -76,6 +76,20 @@ def read_point(script: str, text: str, size: Size) -> Point | None:
     return None
 
 
+def click_text(script: str, point: Point, size: Size) -> str:
+    """What a model has to say for a script to read a point in pixels; GUI-Actor's and SeeClick's scripts read none.
+
+    Points outside the image go to its nearest edge where the script cannot read them, as none reads a minus sign.
+    """
+    (x, y), (width, height) = (max(0.0, point[0]), max(0.0, point[1])), size
+    unit = UNITS.get(script, "pixels")
+    if unit != "pixels":
+        x, y = _clamp(x / width, y / height)
+        x, y = (x * 1000, y * 1000) if unit == "thousandths" else (x, y)
+    form = "CLICK(point=[[{:.9f},{:.9f}]])" if script == COGAGENT else "({:.9f},{:.9f})"
+    return form.format(x, y)
+
+
 def read_points(script: str, output: Any) -> list[list[float]]:
     """Return the points that GUI-Actor or SeeClick gave, as shares of the image; empty where there is none.
 
@@ -168,7 +182,19 @@ def _compiled(*patterns: str, flags: int = 0) -> tuple[re.Pattern[str], ...]:
     return tuple(re.compile(pattern, flags) for pattern in patterns)
 
 
-GUI_ACTOR, SEECLICK = "evaluate_gui_actor.py", "evaluate_seeclick.py"
+GUI_ACTOR, SEECLICK, COGAGENT = "evaluate_gui_actor.py", "evaluate_seeclick.py", "evaluate_cogagent.py"
+UNITS = {
+    "evaluate_qwen3vl0.py": "thousandths",
+    "evaluate_osatlas.py": "thousandths",
+    COGAGENT: "thousandths",
+    "evaluate_deepseek.py": "shares",
+    "evaluate_uground.py": "shares",
+    "evaluate_Aguvis.py": "shares",
+    "evaluate_llama.py": "shares",
+    "evaluate_tars.py": "shares",
+}
+"""The unit of numbers that a script reads without a doubt, where it is not pixels; several guess it by the size."""
+
 _ANY_CASE = _compiled(_PAIR, _NAMED, flags=re.IGNORECASE)
 _EXACT_CASE = _compiled(_PAIR, _NAMED)
 _GPT = Reading(
@@ -205,7 +231,7 @@ READINGS = {
         _share_of_resized,
         (_THINKING,),
     ),
-    "evaluate_cogagent.py": Reading(
+    COGAGENT: Reading(
         (
             re.compile(rf"CLICK\s*\(.*?box\s*=\s*{_DOUBLE_BOX}", re.IGNORECASE | re.DOTALL),
             re.compile(rf"CLICK\s*\(.*?point\s*=\s*{_DOUBLE_PAIR}", re.IGNORECASE | re.DOTALL),

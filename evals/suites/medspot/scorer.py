@@ -43,7 +43,11 @@ class InstructionError(AttendError, TypeError):
 
 
 class OutputsError(AttendError):
-    """There are fewer replies than a task asks for."""
+    """There are fewer replies than a task asks for; `position` is the step, from 1, that waits for one."""
+
+    def __init__(self, problem: str, position: int) -> None:
+        super().__init__(problem)
+        self.position = position
 
 
 @dataclass(frozen=True)
@@ -56,10 +60,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Step:
-    """One screenshot's actions and instruction, which in one released step is an object rather than a text."""
+    """One screenshot's actions and instruction, which in one released step is an object rather than a text.
+
+    `size` is the screenshot's width and height in pixels, where it may differ from the task's others.
+    """
 
     actions: tuple[Target, ...]
     instruction: Any = ""
+    size: Size | None = None
 
 
 @dataclass(frozen=True)
@@ -140,6 +148,7 @@ class _Run:
     """A task under way: what is counted, and the replies that are left."""
 
     outputs: Iterator[Any]
+    position: int = 0
     calls: int = 0
     evaluated: int = 0
     hits: int = 0
@@ -155,7 +164,7 @@ class _Run:
         self.calls += 1
         for output in self.outputs:
             return output
-        raise OutputsError(f"call {self.calls} has no reply: the task asks for more than were recorded.")
+        raise OutputsError(f"call {self.calls} has no reply: the task asks for more than were recorded.", self.position)
 
 
 def run_task(script: str, steps: Sequence[Step], size: Size, outputs: Sequence[Any]) -> dict[str, Any]:
@@ -164,7 +173,7 @@ def run_task(script: str, steps: Sequence[Step], size: Size, outputs: Sequence[A
     Args:
         script: its file name, a key of `SCRIPTS`.
         steps: the task's, in order.
-        size: width and height of its screenshots in pixels.
+        size: width and height of its screenshots in pixels, but for steps that have a size of their own.
         outputs: what the model said, one a call, in order; GUI-Actor's are lists of points, SeeClick's points or boxes.
 
     Returns:
@@ -188,9 +197,10 @@ def run_task(script: str, steps: Sequence[Step], size: Size, outputs: Sequence[A
         if letter == "Q" and not isinstance(step.instruction, str):
             raise InstructionError(f"the instruction of step {position} is no text: {step.instruction!r}.")
         run.evaluated += 1
-        box = pixel_box(target, size) if family.pixels else share_box(target)
-        failure, predicted = _judge(script, family, box, size, run)
-        hardness = difficulty(_area(box, _extent(family, size)))
+        run.position, own = position, step.size or size
+        box = pixel_box(target, own) if family.pixels else share_box(target)
+        failure, predicted = _judge(script, family, box, own, run)
+        hardness = difficulty(_area(box, _extent(family, own)))
         run.steps.append(_log(position, int(failure is None), failure, hardness, predicted))
         if failure is not None:
             missed = True
