@@ -169,8 +169,9 @@ def _ways(text: str, depth: int) -> list[Wanted]:
     plain = replace(_simple(text), region=region)
     ways.append(plain)
     noun = re.match(rf"(?:{lexicon.NOUNS}|{lexicon.COLOURS})\s+(.+)$", plain.words, _FLAGS)
-    if noun and not plain.quoted:
-        ways.append(replace(plain, words=noun[1]))
+    place = re.match(rf"(.+)\s+(?:{lexicon.PLACES})$", plain.words, _FLAGS)
+    if not plain.quoted:
+        ways += [replace(plain, words=shorter[1]) for shorter in (noun, place) if shorter]
     means = re.search(rf"{_AFTER}(?:{lexicon.BY})\s+(.+)$", text, _FLAGS) if depth == 0 else None
     if means and means.start():
         # "Open the fourth row with its Open button", "open the settings with the gear icon"

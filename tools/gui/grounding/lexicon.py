@@ -43,6 +43,8 @@ NOUNS = (
     "|paciente|estudio"
 )
 """Nouns that say what a name stands for."""
+PLACES = "page|screen|window|view|option|entry|item|value|text|function|command|seite|ansicht|página|vista|vue"
+"""Nouns after a name that say what it leads to."""
 COLOURS = (
     "blue|red|green|yellow|gr[ea]y|white|black|orange|purple|(?:blau|rot|grün|gelb|grau|weiß|schwarz)e[nrsm]?"
     "|azul|roj[oa]|verde|amarill[oa]|bleue?|rouge|verte?|jaune"

@@ -41,7 +41,9 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
     buttons = {item.names[0].words for item in texts if item.role == "button"}
     # What stands on a button labels nothing beside it.
     labels = [line for line in lines if line.words not in buttons]
-    items = [*texts, *_pairs(lines), *_fields(held, labels), *_checks(clean, labels)]
+    joined = [Name(line.words, 0.97, rects=line.rects) for line in _joined(lines)]
+    items = [Item(union(*name.rects), "text", (name,), "words") for name in joined]
+    items += [*texts, *_fields(held, labels), *_checks(clean, labels)]
     items += icon_items(rgb, lines, clean)
     items += [Item(rect, "row", names, "words", point) for rect, names, point in _rows(lines, held, stacks)]
     items += [
@@ -85,7 +87,7 @@ def _texts(lines: Sequence[Line], frames: Frames, held: dict[Rect, list[Line]]) 
     return items
 
 
-def _pairs(lines: Sequence[Line]) -> list[Item]:
+def _joined(lines: Sequence[Line]) -> list[Line]:
     """Labels that run over two lines."""
     pairs = []
     for upper in lines:
@@ -93,21 +95,24 @@ def _pairs(lines: Sequence[Line]) -> list[Item]:
             gap, height = lower.rect.top - upper.rect.bottom, min(upper.rect.height, lower.rect.height)
             aligned = min(abs(upper.rect.left - lower.rect.left), abs(upper.rect.center.x_px - lower.rect.center.x_px))
             if -0.4 * height < gap < 0.6 * height and aligned < 8 and abs(upper.rect.height - lower.rect.height) < 5:
-                name = Name(upper.words + lower.words, 0.97, rects=upper.rects + lower.rects)
-                pairs.append(Item(union(upper.rect, lower.rect), "text", (name,), "words"))
+                sure = min(upper.confidence, lower.confidence)
+                pairs.append(Line(upper.words + lower.words, upper.rects + lower.rects, sure))
     return pairs
 
 
 def _fields(held: dict[Rect, list[Line]], lines: Sequence[Line]) -> list[Item]:
     """Frames that may be filled in: empty or with one line, named by that line and by the label beside or above."""
     items = []
+    joined = _joined(lines)
     for box, inside in held.items():
         if not (14 <= box.height <= TALLEST_PX and box.width >= max(40, 1.2 * box.height)) or len(inside) > 1:
             continue
         names = [Name(inside[0].words, 0.9, rects=inside[0].rects)] if inside else []
         # A button holds its words in the middle, a field at its left.
         left = not inside or inside[0].rect.left - box.left < 0.5 * (box.right - inside[0].rect.right)
-        names += _labels(box, [line for line in lines if not contains(box, line.rect, 4.0)])
+        outside = [line for line in lines if not contains(box, line.rect, 4.0)]
+        names += _labels(box, outside)
+        names += [name for name in _labels(box, joined) if name.words not in {other.words for other in names}]
         if names:
             items.append(Item(box, "field" if left else "dropdown", tuple(names), "words", box.center))
         else:
