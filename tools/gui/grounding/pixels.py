@@ -94,7 +94,7 @@ def _joined(lines: Sequence[Line]) -> list[Line]:
         for lower in lines:
             gap, height = lower.rect.top - upper.rect.bottom, min(upper.rect.height, lower.rect.height)
             aligned = min(abs(upper.rect.left - lower.rect.left), abs(upper.rect.center.x_px - lower.rect.center.x_px))
-            if -0.4 * height < gap < 0.6 * height and aligned < 8 and abs(upper.rect.height - lower.rect.height) < 5:
+            if -0.4 * height < gap < 0.6 * height and aligned < 8 and abs(upper.rect.height - lower.rect.height) < 8:
                 sure = min(upper.confidence, lower.confidence)
                 pairs.append(Line(upper.words + lower.words, upper.rects + lower.rects, sure))
     return pairs
