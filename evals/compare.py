@@ -162,14 +162,23 @@ def compare(a: RunResults, b: RunResults, *, alpha: float = ALPHA, seed: int = 0
 
 
 def _refuse(a: RunResults, b: RunResults) -> None:
-    for name, what in (("suite", "different suites"), ("version", "different versions of the suite")):
-        first, second = a.manifest.get(name), b.manifest.get(name)
-        if first != second:
-            raise ConfigError(
-                f"the runs are of {what}: A is {first!r}, B is {second!r}.",
-                expected="two runs of one suite, scored alike",
-                remedy="Score or run the older one again with this version.",
-            )
+    suites, versions = [run.manifest.get("suite") for run in (a, b)], [_scoring(run, "version") for run in (a, b)]
+    if suites[0] != suites[1]:
+        raise ConfigError(
+            f"the runs are of different suites: A is {suites[0]!r}, B is {suites[1]!r}.",
+            expected="two runs of one suite",
+        )
+    if versions[0] != versions[1]:
+        raise ConfigError(
+            f"the runs were scored by different versions of the suite: A by {versions[0]!r}, B by {versions[1]!r}.",
+            expected="two runs of one suite, scored alike",
+            remedy="Score the older one again with `attend eval score RUN`.",
+        )
+
+
+def _scoring(run: RunResults, name: str) -> Any:
+    """What a run was scored with; it may have been scored again since it was made."""
+    return run.manifest.get("scored", run.manifest).get(name)
 
 
 def _by_sample(results: RunResults) -> dict[SampleKey, list[SampleResult]]:
@@ -263,8 +272,19 @@ def _warnings(
     found = []
     parts = {"prompts": "the prompts", "files": "the data files", "options": "the suite's options"}
     for name, what in parts.items():
-        if a.manifest.get(name) != b.manifest.get(name):
-            found.append(f"{what} differ: what is shown may come from them, and not from the model.")
+        first, second = a.manifest.get(name), b.manifest.get(name)
+        if first != second:
+            found.append(
+                f"{what} differ{_where(first, second)}: what is shown may come from them, and not from the model."
+            )
+    revisions = {"the runs were made": [run.manifest.get("git") for run in (a, b)]}
+    revisions["the runs were scored"] = [_scoring(run, "git") for run in (a, b)]
+    for did, (first, second) in revisions.items():
+        if first != second:
+            found.append(f"{did} by different code, A by {first or 'an unknown revision'}, B by {second or 'one'}.")
+    versions = [run.manifest.get("version") for run in (a, b)]
+    if versions[0] != versions[1]:
+        found.append(f"A was asked by version {versions[0]} of the suite, B by version {versions[1]}.")
     for run, keys in (("A", only_a), ("B", only_b)):
         if keys:
             found.append(f"{len(keys)} samples are in {run} only and take no part, such as {_named(keys)}.")
@@ -280,6 +300,13 @@ def _warnings(
             f"attempts at a sample differ, A has {_spread(counts[0])}, B has {_spread(counts[1])}: they are averaged."
         )
     return found
+
+
+def _where(first: object, second: object) -> str:
+    """Which of two sets of hashes or settings by name differ."""
+    if not isinstance(first, Mapping) or not isinstance(second, Mapping):
+        return ""
+    return " in " + ", ".join(name for name in sorted({*first, *second}) if first.get(name) != second.get(name))
 
 
 def _content(sample: SampleResult) -> tuple[str, str]:

@@ -164,10 +164,6 @@ def _cost(results: RunResults) -> list[Spending]:
         "tokens out": [sample.tokens_out for sample in samples],
         "calls to the model": [sample.model_calls for sample in samples],
     }
-    prices = results.manifest.get("prices")
-    if isinstance(prices, dict) and {"in", "out"} <= set(prices):
-        per_in, per_out = float(prices["in"]) / 1e6, float(prices["out"]) / 1e6
-        columns[str(prices.get("currency", "cost"))] = [s.tokens_in * per_in + s.tokens_out * per_out for s in samples]
     return [
         Spending(name, _count(sum(values)), _count(statistics.median(values)), _count(_percentile(values, 0.95)))
         for name, values in columns.items()
@@ -178,7 +174,8 @@ def _cost(results: RunResults) -> list[Spending]:
 def _figures(manifest: Mapping[str, Any]) -> dict[str, str]:
     """Measures of the whole run that a suite adds, such as an F1."""
     figures = manifest.get("figures")
-    return {name: f"{value:.4g}" for name, value in figures.items()} if isinstance(figures, dict) else {}
+    told = figures.items() if isinstance(figures, dict) else ()
+    return {name: "-" if value is None else f"{value:.4g}" for name, value in told}
 
 
 def _percentile(values: Sequence[float], share: float) -> float:

@@ -43,6 +43,7 @@ class SampleResult(BaseModel):
         reference: what would have been right, shortened.
         question: what was asked, shortened.
         frame_ids: the frames that were shown, by content hash; pixels stay in the frame store.
+        retries: how often the attempt was made before, and the model or a judge failed.
         seconds: wall clock of the attempt.
         tokens_in, tokens_out: of all calls to the model, cached ones too.
         model_calls: calls to the model.
@@ -62,6 +63,7 @@ class SampleResult(BaseModel):
     reference: str = ""
     question: str = ""
     frame_ids: tuple[str, ...] = ()
+    retries: int = Field(default=0, ge=0)
     seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     tokens_in: int = Field(default=0, ge=0)
     tokens_out: int = Field(default=0, ge=0)
@@ -84,9 +86,10 @@ class RunResults(BaseModel):
 
     Attributes:
         manifest: what the run was, as plain data. Comparisons read `suite`, `version` (of the suite), `prompts` (their
-            hash or hashes), `files` (hashes of the data) and `options` (of the suite); reports show `model` in the
-            title, `figures` (measures of the whole run, by name) as results, count cost where `prices` is
-            {"in": ..., "out": ..., "currency": ...} per million tokens, and list all the rest.
+            hash or hashes), `files` (hashes of the data), `options` (of the suite), `git` (the code's revision)
+            and `scored` (`version`, `git` and `files` of the scoring, where it was later); reports show `model` in
+            the title, `figures` (measures of the whole run by name, null for one that is no number) as results, and
+            list all the rest.
         samples: one for each attempt; (task, id, epoch) is unique.
     """
 

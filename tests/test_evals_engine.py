@@ -30,11 +30,11 @@ from agent.mllm.blocks import decode_image, image_block
 from agent.mllm.scripted import Scripted, Turn
 from evals.cli import app
 from evals.engine.data import DataError, read_json_list
-from evals.engine.manifest import git_revision, package_hash, weight_hashes
+from evals.engine.manifest import git_revision, package_hash, read_manifest, weight_hashes
 from evals.engine.media import picture_block
 from evals.engine.observed import Account, Observed, generate_plainly
 from evals.engine.prepare import RunOptions, prepare
-from evals.engine.run import Run, read_manifest, resume_run, run_suite, score_run
+from evals.engine.run import Run, resume_run, run_suite, score_run
 from evals.engine.solver import Settings, Untraced, attempt, attempt_seed
 from evals.engine.suite import Picture, Sample, Scored
 from evals.results import load_results

@@ -130,7 +130,7 @@ def _show(run: Run, found: Headlines, console: Console) -> None:
             f"pass^{attempts} {_cell(scores.pass_hat_k[attempts])}, two attempts disagree {_cell(scores.flip_rate)}"
         )
     for name, figure in manifest.get("figures", {}).items():
-        console.print(f"{safe(name)}: {figure:.4g}")
+        console.print(f"{safe(name)}: {'-' if figure is None else format(figure, '.4g')}")
     bad = manifest["bad"]
     for problem in bad[:BAD_SHOWN]:
         console.print(f"[red]passed over:[/] {safe(problem)}", soft_wrap=True)

@@ -24,8 +24,10 @@ from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.util import span
 
+from evals.engine.data import DataError
+from evals.engine.journal import AttemptKey
 from evals.engine.provider import NAME
-from evals.engine.suite import Picture, Sample, Scored, Transcript
+from evals.engine.suite import Picture, Sample, Scored, Transcript, own_name
 from tools.errors import StoreError
 
 LOG_EVERY = 100
@@ -41,8 +43,12 @@ class Work:
 
     @property
     def name(self) -> str:
-        """How logs name it."""
-        return f"{self.sample.task}/{self.sample.id}/{self.epoch}".removeprefix("/")
+        """How logs name it; no two attempts alike."""
+        return f"{own_name(self.sample.task, self.sample.id)}/{self.epoch}"
+
+    def key(self, suite: str) -> AttemptKey:
+        """What its transcript is kept under, in a suite of this name."""
+        return self.sample.task or suite, self.sample.id, self.epoch
 
 
 class InspectTrace:
@@ -99,7 +105,10 @@ def evaluate(
     def suite_score() -> Scorer:
         async def rate(state: TaskState, target: Target) -> Score:
             one = by_name[str(state.sample_id)]
-            scored = score(one, done.pop(one.name))
+            try:
+                scored = score(one, done.pop(one.name))
+            except DataError as error:  # Attempts go on: what was answered can be scored when the scorer is mended.
+                return Score(value=float("nan"), answer=state.output.completion[:500], explanation=str(error))
             value = float("nan") if scored.value is None else scored.value
             return Score(value=value, answer=state.output.completion[:500], explanation=scored.failure or None)
 

@@ -5,6 +5,7 @@ The last line of an attempt counts. A line that a kill cut short is passed over,
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import Self
 
 from pydantic import ValidationError
 
+from agent.well_formed import well_formed
 from evals.engine.suite import Transcript
 from tools.errors import StoreError
 
@@ -53,7 +55,9 @@ class Journal:
     def add(self, transcript: Transcript) -> None:
         """Write one transcript; it is with the operating system when this returns."""
         try:
-            self._file.write(transcript.model_dump_json(exclude_defaults=True) + "\n")
+            # A reply may hold halves of characters, which no file takes.
+            held = well_formed(transcript.model_dump(mode="python", exclude_defaults=True))
+            self._file.write(json.dumps(held, ensure_ascii=False, separators=(",", ":")) + "\n")
             self._file.flush()
             if time.monotonic() - self._synced_s >= SYNC_S:
                 os.fsync(self._file.fileno())
@@ -77,16 +81,16 @@ def read_transcripts(path: Path) -> Iterator[Transcript]:
     if not path.exists():
         return
     try:
-        with path.open(encoding="utf-8", newline="\n") as file:
+        with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
-                if not line.endswith("\n"):
+                if not line.endswith(b"\n"):
                     return
                 yield _transcript(path, number, line)
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise StoreError(f"the transcripts {str(path)!r} cannot be read: {error}.") from error
 
 
-def _transcript(path: Path, number: int, line: str) -> Transcript:
+def _transcript(path: Path, number: int, line: bytes) -> Transcript:
     try:
         return Transcript.model_validate_json(line)
     except ValidationError as error:

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import json
+import os
 import platform
 import re
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from importlib.resources import files as files_of
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.config import Config
 from evals.engine.suite import Suite
-from tools.errors import StoreError
+from tools.base import Seen
+from tools.errors import ConfigError, StoreError
 from tools.media import mask_credentials
+from tools.toolset import make_tools
 
 FORMAT = 1
+MANIFEST = "manifest.json"
 CONFIG_PARTS = ("mllm", "media", "memory", "limits", "quota_mb", "take_notes")
 """What of the settings shapes an answer; the rest, such as web addresses for alerts, is kept out of manifests."""
+
+HASHED = ("prompts", "files")
+"""Parts of a manifest that are hashes by name: which of them differ is worth telling, their digits are not."""
 
 _BLOB = re.compile(r"[0-9a-f]{64}")
 _WEIGHTS = ("*.safetensors", "*.gguf", "*.bin", "*.pt", "*.onnx")
@@ -40,7 +51,7 @@ class Manifest(BaseModel):
         device: where local weights run, as set.
         model: the model string, credentials masked.
         weights: sha256 of local weights or of a script, by file name.
-        prompts: sha256 of the suite's templates, by name.
+        prompts: sha256 of the suite's templates, by name; where the agent is asked, of what it tells a model, too.
         files: sha256 of the annotation, by file name.
         options: the suite's own options.
         data: the data folder, or "".
@@ -80,15 +91,53 @@ class Manifest(BaseModel):
     started: str
 
 
-def environment() -> dict[str, Any]:
-    """The parts of a manifest that say where a run took place."""
-    return {
-        "attend": importlib.metadata.version("attend-agent"),
-        "git": git_revision(Path(__file__).parent),
-        "packages": package_hash(),
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}",
+def read_manifest(folder: Path) -> Manifest:
+    """Return what a run is.
+
+    Raises:
+        ConfigError: if the folder holds no run.
+        StoreError: if its manifest is damaged; names the field.
+    """
+    path = folder / MANIFEST
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{str(folder)!r} holds no run.", expected=f"a folder with {MANIFEST}, as `attend eval run` makes it"
+        ) from error
+    except OSError as error:
+        raise StoreError(f"the manifest {str(path)!r} cannot be read: {error}.") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise StoreError(
+            f"the manifest {str(path)!r}" + (f", field {field!r}" if field else "") + f": {first['msg']}.",
+            remedy="Mend it, by hand or from a copy; the first line of results.jsonl, where there is one, holds the "
+            "same values. The attempts are not lost: begin the run again with the same arguments and another --out, "
+            "stop it, copy transcripts.jsonl there, and go on with `attend eval resume`.",
+        ) from error
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write what a run is, whole or not at all. Raises OSError if it cannot be written."""
+    unfinished = folder / f".{MANIFEST}.{os.getpid()}"
+    try:
+        unfinished.write_text(manifest.model_dump_json(indent=1), "utf-8")
+        unfinished.replace(folder / MANIFEST)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def environment(parts: Iterable[str] = ("attend", "git", "packages", "python", "machine")) -> dict[str, Any]:
+    """Some parts of a manifest that say where a run took place."""
+    tell: dict[str, Callable[[], str]] = {
+        "attend": lambda: importlib.metadata.version("attend-agent"),
+        "git": lambda: git_revision(Path(__file__).parent),
+        "packages": package_hash,
+        "python": platform.python_version,
+        "machine": lambda: f"{platform.system()} {platform.machine()}",
     }
+    return {part: tell[part]() for part in parts}
 
 
 def shaping(suite: Suite, spec: str, config: Config, files: Iterable[Path]) -> dict[str, Any]:
@@ -98,10 +147,30 @@ def shaping(suite: Suite, spec: str, config: Config, files: Iterable[Path]) -> d
         "device": config.mllm.device,
         "model": mask_credentials(spec),
         "weights": weight_hashes(spec),
-        "prompts": {name: _sha256(text.encode()) for name, text in sorted(suite.prompts.items())},
-        "files": {path.name: file_hash(path) for path in files},
+        "prompts": {
+            **{name: _sha256(text.encode()) for name, text in sorted(suite.prompts.items())},
+            **(agent_prompts() if suite.solve == "agent" else {}),
+        },
+        "files": data_hashes(files),
         "settings": config.model_dump(mode="json", include=set(CONFIG_PARTS)),
     }
+
+
+def agent_prompts() -> dict[str, str]:
+    """The sha256 of what the agent's loop tells a model: its system text, and the definition of each tool."""
+    system = files_of("agent").joinpath("prompts", "system.md").read_text("utf-8")
+    found = {"agent: system": _sha256(system.encode())}
+    # Some words depend on whether the source plays and whether there is something to tell: both forms count.
+    forms = [make_tools(cast(Seen, SimpleNamespace(plays=some, tells=some))) for some in (True, False)]
+    for both in zip(*forms, strict=True):
+        text = json.dumps([convert_to_openai_tool(tool) for tool in both], sort_keys=True)
+        found[f"agent: {both[0].name}"] = _sha256(text.encode())
+    return found
+
+
+def data_hashes(files: Iterable[Path]) -> dict[str, str]:
+    """The sha256 of some data files, by name. Raises StoreError if one cannot be read."""
+    return {path.name: file_hash(path) for path in files}
 
 
 def git_revision(folder: Path) -> str:
@@ -137,12 +206,19 @@ def weight_hashes(spec: str) -> dict[str, str]:
     return {path.name: _weight_hash(path) for pattern in _WEIGHTS for path in sorted(folder.glob(pattern))}
 
 
-def differing(old: Manifest, new: Mapping[str, Any]) -> list[str]:
-    """What of some parts is not as a manifest has it, in words."""
-    held = old.model_dump(mode="json")
-    return [
-        f"{name} was {_short(held[name])}, is {_short(value)}" for name, value in new.items() if held[name] != value
-    ]
+def differing(old: Manifest, new: Mapping[str, Any], names: Collection[str] = ()) -> list[str]:
+    """What of some parts, or of those named, is not as a manifest has it, in words; of hashes, the names of those."""
+    held, found = old.model_dump(mode="json"), []
+    for name in names or new:
+        was, now = held[name], new[name]
+        if was == now:
+            continue
+        if name in HASHED:
+            changed = ", ".join(repr(one) for one in sorted({*was, *now}) if was.get(one) != now.get(one))
+            found.append(f"{name} was otherwise in {changed}")
+        else:
+            found.append(f"{name} was {_short(was)}, is {_short(now)}")
+    return found
 
 
 def file_hash(path: Path) -> str:

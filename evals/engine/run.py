@@ -11,30 +11,46 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
 
 from agent.config import Config
 from agent.mllm import load_mllm
 from agent.mllm.protocol import MLLM
 from evals.engine.journal import AttemptKey, Journal, read_transcripts
-from evals.engine.manifest import Manifest, differing, environment, shaping
+from evals.engine.manifest import (
+    MANIFEST,
+    Manifest,
+    data_hashes,
+    differing,
+    environment,
+    read_manifest,
+    shaping,
+    write_manifest,
+)
 from evals.engine.prepare import Prepared, RunOptions, prepare
 from evals.engine.score import score_all, score_one
 from evals.engine.solver import Settings, attempt, attempt_seed, play
 from evals.engine.suite import Picture, Sample, Transcript
-from evals.results import RunResults, save_results
+from evals.results import RunResults, load_results, save_results
 from tools.errors import ConfigError, ModelError, StoreError
+
+if TYPE_CHECKING:
+    from evals.engine.harness import Work
 
 SHARD = 1_000
 """Attempts in one of inspect-ai's logs: it holds all samples of a log in memory, and long logs are slow to read. Our
 choice bounds both."""
 
 OUTAGE = 8
-"""The model, or a judge, has failed for good when it fails this often in a row; our choice."""
+"""Where the model, or a judge, fails this often in a row, an attempt that succeeded before is made once more: if that
+fails too, or there is none, it has failed for good. Our choice."""
+
+TRIES = 3
+"""How often an attempt is made in all, over resumptions, where the model or a judge fails; our choice."""
 
 GONE = ("model", "judge")
 """Failures of an attempt that a later one need not have: it is made again when a run is gone on with. A verdict that
@@ -44,7 +60,10 @@ LOCAL, REMOTE = 2, 16
 """Attempts at once where the model is on this machine, and where it is not; our choice."""
 
 BASELINE = "baseline:"
-MANIFEST, TRANSCRIPTS, RESULTS, LOGS, LOCK = "manifest.json", "transcripts.jsonl", "results.jsonl", "logs", ".lock"
+TRANSCRIPTS, RESULTS, LOGS, LOCK = "transcripts.jsonl", "results.jsonl", "logs", ".lock"
+
+ASKED = ("suite", "options", "seed", "limit", "attempts", "blind")
+"""What of a manifest says which questions were asked, beside the data."""
 
 Progress = Callable[[int, int], None]
 """Told how many attempts are made, of how many."""
@@ -87,11 +106,7 @@ def run_suite(
         ModelError: if the model cannot be loaded, takes no pictures where there are some, or fails in a row.
         StoreError: if the folder cannot be written.
     """
-    if (folder / MANIFEST).exists():
-        raise ConfigError(
-            f"{str(folder)!r} holds a run already.",
-            remedy=f"Go on with it by `attend eval resume {folder}`, or name another folder with --out.",
-        )
+    _refuse_taken(folder)
     prepared = prepare(name, data, options)
     model = _load_model(spec, prepared, config, options)
     manifest = Manifest(
@@ -110,14 +125,13 @@ def run_suite(
         bad=tuple(str(bad.error) for bad in prepared.bad),
         started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1), "utf-8")
-    except OSError as error:
-        raise StoreError(
-            f"the run {str(folder)!r} cannot be written: {error}.", remedy="Name another with --out."
-        ) from error
-    return _go_on(folder, manifest, prepared, model, config, options, progress)
+    with _alone(folder):
+        _refuse_taken(folder)
+        try:
+            write_manifest(folder, manifest)
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+        return _go_on(folder, manifest, prepared, model, config, options, progress)
 
 
 def resume_run(
@@ -148,38 +162,37 @@ def resume_run(
             remedy="Undo that, or begin a new run.",
         )
     model = _load_model(spec, prepared, config, options)
-    return _go_on(folder, manifest, prepared, model, config, options, progress)
+    with _alone(folder):
+        done = _go_on(folder, manifest, prepared, model, config, options, progress)
+    if done.made and (code := differing(manifest, environment(), ("attend", "git", "packages"))):
+        mixed = f"attempts of this run were made with different code: {'; '.join(code)}."
+        done = replace(done, notices=(*done.notices, mixed))
+    return done
 
 
 def score_run(folder: Path) -> Run:
     """Score a finished run again, from its transcripts alone; no model is called.
 
     Raises:
-        ConfigError: if the run is not finished.
-        DataError: if the data can no longer be read.
+        ConfigError: if the run is not finished, or its data, options or number of samples are not what was asked.
+        DataError: if the data can no longer be read, or the scorer fails at a sample.
         StoreError: if a file of the run cannot be read or written.
     """
     manifest = read_manifest(folder)
     prepared = prepare(manifest.suite, _data(manifest), _options(manifest, None))
-    return _scored(folder, manifest, prepared, _transcripts(folder), made=0)
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """Return what a run is.
-
-    Raises:
-        ConfigError: if the folder holds no run.
-        StoreError: if its manifest is damaged.
-    """
-    path = folder / MANIFEST
-    try:
-        return Manifest.model_validate_json(path.read_text("utf-8"))
-    except FileNotFoundError as error:
+    now = {"files": data_hashes(prepared.loaded.files), "samples": len(prepared.samples) + len(prepared.bad)}
+    changed = differing(manifest, now)
+    if (folder / RESULTS).exists():
+        before = load_results(folder / RESULTS).manifest
+        asked = {name: before[name] for name in ASKED if name in before}
+        changed += [f"{MANIFEST} no longer agrees with {RESULTS}: {one}" for one in differing(manifest, asked)]
+    if changed:
         raise ConfigError(
-            f"{str(folder)!r} holds no run.", expected=f"a folder with {MANIFEST}, as `attend eval run` makes it"
-        ) from error
-    except (OSError, UnicodeDecodeError, ValidationError) as error:
-        raise StoreError(f"{str(path)!r} cannot be read: {error}.", remedy="Begin a new run.") from error
+            f"the run {str(folder)!r} cannot be scored again: {'; '.join(changed)}.",
+            remedy="Undo that: replies are scored against what was asked. To ask something else, begin a new run.",
+        )
+    with _alone(folder):
+        return _scored(folder, manifest, prepared, _transcripts(folder), made=0)
 
 
 def _go_on(
@@ -202,54 +215,80 @@ def _go_on(
 
     suite, total = prepared.suite, len(prepared.samples) * options.attempts
     settings = Settings(config, options.seed, options.limit_s, options.blind)
-    with _alone(folder):
-        made = _transcripts(folder)
-        left = [
-            Work(sample, epoch)
-            for epoch in range(1, options.attempts + 1)
-            for sample in prepared.samples
-            if (found := made.get((sample.task or suite.name, sample.id, epoch))) is None or found.failure in GONE
+    made = _transcripts(folder)
+    everything = [Work(sample, epoch) for epoch in range(1, options.attempts + 1) for sample in prepared.samples]
+    left = _left(everything, made, suite.name)
+    count, outage = total - len(left), 0
+
+    async def ask(work: Work) -> Transcript:
+        if model is None:
+            return await _baseline(prepared, manifest.model, work.sample, work.epoch, options.seed)
+        return await attempt(suite, work.sample, work.epoch, model, generate, InspectTrace(), settings)
+
+    async def is_gone() -> bool:
+        """Whether what succeeded before, and fastest, fails now: else it is the samples that fail, not the model."""
+        ok = [
+            (one.seconds, place)
+            for place, work in enumerate(everything)
+            if (one := made.get(work.key(suite.name))) is not None and one.failure not in GONE
         ]
-        count, outage = total - len(left), 0
-        with Journal(folder / TRANSCRIPTS) as journal:
+        return not ok or (await ask(everything[min(ok)[1]])).failure in GONE
 
-            async def put(work: Work) -> Transcript:
-                nonlocal count, outage
-                if model is None:
-                    transcript = await _baseline(prepared, manifest.model, work.sample, work.epoch, options.seed)
-                else:
-                    transcript = await attempt(
-                        suite, work.sample, work.epoch, model, generate, InspectTrace(), settings
-                    )
-                journal.add(transcript)
-                made[transcript.task, transcript.id, transcript.epoch] = transcript
-                count += 1
-                progress(count, total)
-                outage = outage + 1 if transcript.failure in GONE else 0
-                if outage >= OUTAGE:
+    with Journal(folder / TRANSCRIPTS) as journal:
+
+        async def put(work: Work) -> Transcript:
+            nonlocal count, outage
+            before = made.get(work.key(suite.name))
+            transcript = await ask(work)
+            if before is not None:
+                transcript = transcript.model_copy(update={"retries": before.retries + 1})
+            journal.add(transcript)
+            made[work.key(suite.name)] = transcript
+            count += 1
+            progress(count, total)
+            outage = outage + 1 if transcript.failure in GONE else 0
+            if outage >= OUTAGE:
+                failed, outage = outage, 0
+                if await is_gone():
                     raise ModelError(
-                        f"the {transcript.failure} failed {outage} times in a row: {transcript.problem}",
-                        remedy=f"Mend that and go on with `attend eval resume {folder}`; what is finished is kept.",
+                        f"the {transcript.failure} failed {failed} times in a row: {transcript.problem}",
+                        remedy=f"Mend that and go on with `attend eval resume {folder}`; what is finished is kept. An "
+                        f"attempt that fails {TRIES} times stays failed.",
                     )
-                return transcript
+            return transcript
 
-            for start in range(0, len(left), SHARD):
-                evaluate(
-                    suite.name,
-                    manifest.model,
-                    left[start : start + SHARD],
-                    put,
-                    lambda work, transcript: score_one(suite, work.sample, transcript),
-                    folder / LOGS,
-                    options.in_flight or (LOCAL if model is None or model.abilities.local else REMOTE),
-                )
-        return _scored(folder, manifest, prepared, made, made=len(left))
+        for start in range(0, len(left), SHARD):
+            evaluate(
+                suite.name,
+                manifest.model,
+                left[start : start + SHARD],
+                put,
+                lambda work, transcript: score_one(suite, work.sample, transcript),
+                folder / LOGS,
+                options.in_flight or (LOCAL if model is None or model.abilities.local else REMOTE),
+            )
+    return _scored(folder, manifest, prepared, made, made=len(left))
+
+
+def _left(everything: list[Work], made: dict[AttemptKey, Transcript], suite: str) -> list[Work]:
+    """The attempts that are to be made: first those never made, then the failed ones, the least often tried first."""
+    tried = {place: made.get(work.key(suite)) for place, work in enumerate(everything)}
+    again = [
+        (one.retries, place)
+        for place, one in tried.items()
+        if one is not None and one.failure in GONE and one.retries + 1 < TRIES
+    ]
+    places = [place for place, one in tried.items() if one is None] + [place for _, place in sorted(again)]
+    return [everything[place] for place in places]
 
 
 def _scored(
     folder: Path, manifest: Manifest, prepared: Prepared, transcripts: dict[AttemptKey, Transcript], *, made: int
 ) -> Run:
-    results = score_all(prepared, transcripts, manifest.attempts, manifest.model_dump(mode="json"))
+    scored = {"version": prepared.suite.version, **environment(("attend", "git"))}
+    scored |= {"files": data_hashes(prepared.loaded.files)}
+    held = {**manifest.model_dump(mode="json"), "scored": scored}
+    results = score_all(prepared, transcripts, manifest.attempts, held)
     save_results(results, folder / RESULTS)
     return Run(folder, results, prepared.loaded.notices, made)
 
@@ -299,6 +338,18 @@ def _options(manifest: Manifest, in_flight: int | None) -> RunOptions:
     )
 
 
+def _refuse_taken(folder: Path) -> None:
+    if (folder / MANIFEST).exists():
+        raise ConfigError(
+            f"{str(folder)!r} holds a run already.",
+            remedy=f"Go on with it by `attend eval resume {folder}`, or name another folder with --out.",
+        )
+
+
+def _unwritable(folder: Path, error: OSError) -> StoreError:
+    return StoreError(f"the run {str(folder)!r} cannot be written: {error}.", remedy="Name another with --out.")
+
+
 def _data(manifest: Manifest) -> Path | None:
     return Path(manifest.data) if manifest.data else None
 
@@ -308,11 +359,14 @@ def _alone(folder: Path) -> Iterator[None]:
     """Keep another process from making the same attempts."""
     lock = FileLock(folder / LOCK, timeout=0)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout as error:
         raise StoreError(
             f"another process works on the run {str(folder)!r}.", remedy="Wait for it, or end it."
         ) from error
+    except OSError as error:
+        raise _unwritable(folder, error) from error
     try:
         yield
     finally:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
+from evals.engine.data import DataError
 from evals.engine.journal import AttemptKey
 from evals.engine.prepare import Prepared
-from evals.engine.suite import Judged, Picture, Sample, Scored, Suite, Transcript
+from evals.engine.suite import Judged, Picture, Sample, Scored, Suite, Transcript, own_name
 from evals.results import RunResults, SampleResult
 from tools.errors import ConfigError
 
@@ -16,8 +18,22 @@ SHOWN = 500
 
 
 def score_one(suite: Suite, sample: Sample, transcript: Transcript) -> Scored:
-    """The suite's score of an attempt; one that failed is not put to it."""
-    return Scored(failure=transcript.failure) if transcript.failure else suite.score(sample, transcript)
+    """The suite's score of an attempt; one that failed is not put to it.
+
+    Raises:
+        DataError: if the scorer fails; names the sample.
+    """
+    if transcript.failure:
+        return Scored(failure=transcript.failure)
+    try:
+        return suite.score(sample, transcript)
+    except Exception as error:
+        raise DataError(
+            f"the scorer of {suite.name} fails at the sample {sample.id!r}: {type(error).__name__}: {error}.",
+            file=sample.file,
+            line=sample.line,
+            remedy="Mend the scorer or the record, then go on with `attend eval score`; what was answered is kept.",
+        ) from error
 
 
 def score_all(
@@ -27,6 +43,7 @@ def score_all(
 
     Raises:
         ConfigError: if an attempt has not been made.
+        DataError: if the scorer fails at a sample.
     """
     suite = prepared.suite
     results: list[SampleResult] = []
@@ -48,7 +65,9 @@ def score_all(
             for bad in prepared.bad
         ]
     figures = dict(suite.figures(judged)) if suite.figures else {}
-    return RunResults(manifest={**manifest, **({"figures": figures} if figures else {})}, samples=tuple(results))
+    # What cannot be told, such as an F1 of nothing, is no number, and JSON has no word for it but null.
+    told = {name: value if math.isfinite(value) else None for name, value in figures.items()}
+    return RunResults(manifest={**manifest, **({"figures": told} if told else {})}, samples=tuple(results))
 
 
 def _result(suite: Suite, sample: Sample, transcript: Transcript, scored: Scored) -> SampleResult:
@@ -58,7 +77,7 @@ def _result(suite: Suite, sample: Sample, transcript: Transcript, scored: Scored
         task=transcript.task,
         id=sample.id,
         epoch=transcript.epoch,
-        cluster=sample.cluster or sample.id,
+        cluster=sample.cluster or own_name(sample.task, sample.id),
         value=scored.value,
         failure=scored.failure,
         slices={**sample.slices, **scored.slices},
@@ -66,6 +85,7 @@ def _result(suite: Suite, sample: Sample, transcript: Transcript, scored: Scored
         reference=sample.reference[:SHOWN],
         question="\n".join(asked)[:SHOWN],
         frame_ids=transcript.frame_ids,
+        retries=transcript.retries,
         seconds=transcript.seconds,
         tokens_in=transcript.tokens_in,
         tokens_out=transcript.tokens_out,

@@ -157,6 +157,11 @@ class Loaded:
     notices: tuple[str, ...] = ()
 
 
+def own_name(task: str, id_: str) -> str:
+    """A name for a sample that no other sample has: task and id with a slash between, slashes within them escaped."""
+    return "/".join(part.replace("%", "%25").replace("/", "%2F") for part in (task, id_) if part)
+
+
 class _Plain(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -182,6 +187,7 @@ class Transcript(_Plain):
         failure: why there is no whole transcript, or "".
         problem: the failure in words.
         frame_ids: the pictures shown, by content hash, in order and each once.
+        retries: how often it was made before, and the model or a judge failed.
         seconds: wall clock of the attempt.
         tokens_in, tokens_out: of all calls to the model.
         model_calls: how often the model was called.
@@ -196,6 +202,7 @@ class Transcript(_Plain):
     failure: Failure = ""
     problem: str = ""
     frame_ids: tuple[str, ...] = ()
+    retries: int = 0
     seconds: float = 0.0
     tokens_in: int = 0
     tokens_out: int = 0
