@@ -239,3 +239,25 @@ steps:
         assert (code, [step["how"] for step in told[:-1]]) == (0, ["recorded"] * 3)
         assert stage.state()["records"] == ["Doe: K<5.0 μg/dL"] * 2
         assert not stage.held()
+
+
+def test_a_program_for_medical_images_is_worked_by_its_tree(attend: Any, tmp_path: Path) -> None:
+    flow = tmp_path / "flow.yaml"
+    flow.write_text(
+        """
+name: say which version it is
+policy: {name: images, windows: ["(X)MedCon"], identity: none}
+steps:
+  - {name: open the menu, find: click the "Help" menu, do: click, repeatable: true}
+  - {name: ask, find: click "About", do: click, expect: {node: {role: window, name: Hello There}}}
+""",
+        "utf-8",
+    )
+    with gui_stage.x_server(tmp_path, "1000x700"), gui_stage.accessibility():
+        program = subprocess.Popen([need("xmedcon", "xmedcon")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            code, told = attend(str(flow), "--target", "desktop", "--mode", "confirm", "--approve", "Ann")
+        finally:
+            program.kill()
+            program.wait()
+    assert (code, told[-1]["outcome"]) == (0, "verified")

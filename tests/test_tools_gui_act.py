@@ -13,10 +13,12 @@ from tests.fixtures import gui_stage
 from tests.fixtures.gui_stage import Stage
 from tools.errors import ConfigError, Stopped, ToolFailed
 from tools.gui.act import desktop as desktop_actuator
-from tools.gui.act.browser import BrowserActuator, check_url
+from tools.gui.act.atspi import in_front
+from tools.gui.act.browser import BrowserActuator
+from tools.gui.act.chromium import check_url
 from tools.gui.act.common import WrongText
 from tools.gui.act.simulated import SimulatedActuator
-from tools.gui.types import Click, Drag, Point, PressKey, Read, Rect, Scroll, TypeText, WaitFor
+from tools.gui.types import Click, Drag, Node, Point, PressKey, Read, Rect, Scroll, TypeText, WaitFor
 
 NAME, NOTE, CODE = Point(x_px=300, y_px=77), Point(x_px=300, y_px=127), Point(x_px=200, y_px=177)
 SAVE, CLEAR, DELETE = Point(x_px=215, y_px=407), Point(x_px=375, y_px=407), Point(x_px=535, y_px=407)
@@ -99,7 +101,7 @@ def test_the_kill_switch_stops_in_the_middle_and_releases(stage: Stage) -> None:
 
 @pytest.mark.parametrize(("typist", "text"), [("paste", RARE), ("pyautogui", "K<5.0 & >3 {x}")])
 def test_text_is_typed_without_xdotool(display: Path, typist: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desktop_actuator, "_typist", lambda: typist)
+    monkeypatch.setattr(desktop_actuator, "find_typist", lambda: typist)
     with gui_stage.desktop(display) as stage:
         assert stage.actuator.perform(TypeText(point=NOTE, text=text)) == text
         assert stage.state()["note"] == text
@@ -153,6 +155,37 @@ def test_a_page_is_seen_where_it_is() -> None:
             actuator._page.evaluate("() => { setTimeout(() => confirm('Really delete?'), 0) }")
             with pytest.raises(Exception, match=r"'Really delete\?' .* answered with Cancel"):
                 actuator.perform(Click(point=Point(x_px=600, y_px=450)))
+        finally:
+            actuator.close()
+
+
+def test_only_the_window_in_front_is_told_of() -> None:
+    rect = Rect(left=0, top=0, right=10, bottom=10)
+
+    def node(role: str, name: str, depth: int) -> Node:
+        return Node(role=role, name=name, rect=rect, depth=depth)
+
+    behind = (node("window", "Mail", 0), node("button", "Send", 1))
+    menu = (node("window", "", 0), node("menuitem", "Open", 1))
+    front = (node("window", "Records", 0), node("button", "Save", 1))
+    nodes = (*behind, *menu, *front)
+    assert in_front(nodes, "Records") == (*menu, *front)
+    assert in_front(nodes, "A program without a tree") is None
+    assert in_front(nodes, "") is None
+
+
+def test_a_page_that_opens_another_hands_over_and_takes_back() -> None:
+    with gui_stage.serve(gui_stage.FIXTURES) as address:
+        actuator = BrowserActuator(f"{address}/gui_form.html", executable=gui_stage.chromium(), size_px=(640, 480))
+        try:
+            actuator._page.evaluate("() => { get('save').onclick = () => open('gui_form.html?second') }")
+            actuator.perform(Click(point=SAVE))
+            assert actuator.screen().url.endswith("?second")
+            assert actuator.perform(TypeText(point=NAME, text="in the second")) == "in the second"
+            actuator._page.evaluate("() => { get('save').onclick = () => close() }")
+            actuator.perform(Click(point=SAVE))
+            assert actuator.screen().url.endswith("gui_form.html")
+            assert actuator._page.evaluate("() => state().name") == ""
         finally:
             actuator.close()
 

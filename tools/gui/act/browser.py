@@ -6,15 +6,12 @@ watcher, therefore does nothing by itself: the actuator polls the switch between
 
 from __future__ import annotations
 
-import os
-import shutil
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from tools.errors import AttendError, ConfigError, MediaError, Stopped, ToolFailed
+from tools.gui.act.chromium import FIELD_AT, HELD, check_url, find_chromium, first_line, is_root, start_playwright
 from tools.gui.act.common import (
     DRAG_STEPS,
     KEY_S,
@@ -28,7 +25,6 @@ from tools.gui.act.common import (
     shorten,
     wait_for,
 )
-from tools.gui.guard.policy import parse_url
 from tools.gui.guard.stop import KillSwitch
 from tools.gui.page_nodes import DevTools, read_nodes
 from tools.gui.types import Action, Click, Drag, Point, PressKey, Read, Rect, Screen, Scroll, TypeText, View, WaitFor
@@ -47,34 +43,6 @@ _NAMES = {
     **{"down": "ArrowDown", "left": "ArrowLeft", "right": "ArrowRight"},
 }
 _FLAGS = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
-_FIELD_AT = """([x, y]) => {
-  let found = document.elementFromPoint(x, y);
-  while (found && (found.shadowRoot || found.tagName === "IFRAME")) {
-    const inner = found.shadowRoot || found.contentDocument;
-    if (!inner) return "unknown";
-    if (found.tagName === "IFRAME") { const at = found.getBoundingClientRect(); x -= at.x; y -= at.y; }
-    const next = inner.elementFromPoint(x, y);
-    if (!next || next === found) break;
-    found = next;
-  }
-  const label = found && found.closest("label");
-  const field = label && label.control ? label.control : found && found.closest("input, textarea, [contenteditable]");
-  if (!field) return "none";
-  if (field.isContentEditable) return "field";
-  const kinds = /^(button|submit|reset|checkbox|radio|file|image|range|color|hidden)$/;
-  const typed = field.tagName === "TEXTAREA" || !kinds.test(field.type);
-  return !typed ? "none" : field.disabled || field.readOnly ? "locked" : "field";
-}"""
-_HELD = """() => {
-  let found = document.activeElement;
-  while (found && (found.shadowRoot || found.contentDocument)) {
-    const inner = (found.shadowRoot || found.contentDocument).activeElement;
-    if (!inner) break;
-    found = inner;
-  }
-  if (!found) return null;
-  return "value" in found ? found.value : found.isContentEditable ? found.innerText : null;
-}"""
 
 
 class BrowserActuator:
@@ -119,7 +87,8 @@ class BrowserActuator:
         self._buttons: list[Any] = []
         self._asked: list[str] = []
         self._arrived: list[Any] = []
-        self._playwright = _start_playwright()
+        self._pages: list[Any] = []
+        self._playwright = start_playwright()
         try:
             self._open(executable, connect, headless, size_px, scale)
             if url:
@@ -137,7 +106,9 @@ class BrowserActuator:
         try:
             self._page.goto(url, wait_until="load", timeout=TIMEOUT_MS)
         except Error as error:
-            raise MediaError(f"the page {url!r} cannot be opened: {_first(error)}.", remedy="Is it served?") from error
+            raise MediaError(
+                f"the page {url!r} cannot be opened: {first_line(error)}.", remedy="Is it served?"
+            ) from error
         self._settle()
 
     def screen(self, *, tree: bool = True) -> Screen:
@@ -159,7 +130,7 @@ class BrowserActuator:
                 url="" if self._page.url == BLANK else self._page.url,
             )
         except Error as error:
-            raise MediaError(f"the page cannot be read: {_first(error)}.", remedy="Is the browser open?") from error
+            raise MediaError(f"the page cannot be read: {first_line(error)}.", remedy="Is the browser open?") from error
 
     def perform(self, action: Action) -> str:
         """Do one action, and wait until the page rests; return what was read, or what a field holds after typing.
@@ -179,7 +150,7 @@ class BrowserActuator:
                 check_url(self._page.url, ToolFailed)
             scale, rect = self._measure()
             check_points(action, rect)
-            said = self._do(action, scale)
+            said = self._unless_closed(action, scale)
             if action.kind not in ("wait", "read"):
                 self._settle()
         except Stopped:
@@ -187,7 +158,7 @@ class BrowserActuator:
             raise
         except Error as error:
             self.release()
-            raise MediaError(f"the browser broke off: {_first(error)}.", remedy="Look at the page.") from error
+            raise MediaError(f"the browser broke off: {first_line(error)}.", remedy="Look at the page.") from error
         if self._asked:
             raise AttendError(
                 f"the page asked {shorten(self._asked[0])!r} by a dialog of the browser; it was answered with Cancel.",
@@ -240,8 +211,10 @@ class BrowserActuator:
                 pages = [page for page in context.pages if page.url.startswith(("http", BLANK))]
                 page = pages[0] if pages else context.new_page()
             else:
-                flags = [*_FLAGS, *(["--no-sandbox"] if _is_root() else [])]
-                self._browser = chromium.launch(executable_path=_find(executable), args=flags, headless=headless)
+                flags = [*_FLAGS, *(["--no-sandbox"] if is_root() else [])]
+                self._browser = chromium.launch(
+                    executable_path=find_chromium(executable), args=flags, headless=headless
+                )
                 context = self._browser.new_context(
                     viewport={"width": size_px[0], "height": size_px[1]},
                     device_scale_factor=scale,
@@ -251,7 +224,7 @@ class BrowserActuator:
         except (Error, IndexError) as error:
             what = f"the browser at {connect!r} cannot be reached" if connect else "Chromium cannot be started"
             raise ConfigError(
-                f"{what}: {_first(error)}.",
+                f"{what}: {first_line(error)}.",
                 remedy="Install chromium (Debian: apt-get install chromium), or name one in $CHROMIUM.",
             ) from error
         self._context = context
@@ -259,26 +232,45 @@ class BrowserActuator:
         context.on("page", self._take)
 
     def _take(self, page: Any) -> None:
-        """Work on a page from now on, and go back to the one before when it closes."""
-        before = getattr(self, "_page", None)
-        self._page = page
-        self._session = self._context.new_cdp_session(page)
+        """Work on a page from now on; when it closes, on the one before it again."""
+        self._pages.append(page)
         page.on("dialog", self._refuse)
         page.on("download", lambda download: self._arrived.append(download))
-        if before is not None:
-            page.on("close", lambda _: self._back(before))
+        page.on("close", lambda closed: self._leave(closed))
+        self._front()
 
-    def _back(self, page: Any) -> None:
-        if not page.is_closed():
-            self._page = page
-            self._session = self._context.new_cdp_session(page)
+    def _leave(self, page: Any) -> None:
+        if page in self._pages[1:]:
+            self._pages.remove(page)
+            self._front()
+
+    def _closed_itself(self, page: Any) -> bool:
+        """Whether a page is gone and there is one to go back to."""
+        others = [one for one in self._pages if one is not page]
+        if others:
+            others[-1].evaluate("() => 0")  # Until it answers, news of the closing have come.
+        return bool(others) and page.is_closed()
+
+    def _front(self) -> None:
+        self._page = self._pages[-1]
+        self._session = self._context.new_cdp_session(self._page)
 
     def _refuse(self, dialog: Any) -> None:
         self._asked.append(dialog.message)
         dialog.dismiss()
 
     def _shoot(self) -> Any:
-        return as_rgb(self._page.screenshot(timeout=TIMEOUT_MS))
+        from playwright.sync_api import Error
+
+        page = self._page
+        try:
+            return as_rgb(page.screenshot(timeout=TIMEOUT_MS))
+        except Error:
+            # It may have closed itself while it was looked at.
+            if not self._closed_itself(page):
+                raise
+            self._leave(page)
+            return as_rgb(self._page.screenshot(timeout=TIMEOUT_MS))
 
     def _settle(self) -> None:
         settle(self._shoot, self._stop)
@@ -287,6 +279,21 @@ class BrowserActuator:
         """Image pixels to one CSS pixel, and the bounds of the screenshot."""
         width, height, scale = self._page.evaluate("() => [innerWidth, innerHeight, devicePixelRatio]")
         return scale, Rect(left=0, top=0, right=width * scale, bottom=height * scale)
+
+    def _unless_closed(self, action: Action, scale: float) -> str:
+        """Do one action; a page that closes itself at a click lets go of what is held, and the one before is shown."""
+        from playwright.sync_api import Error
+
+        page = self._page
+        try:
+            return self._do(action, scale)
+        except Error:
+            if not self._closed_itself(page):
+                raise
+            self._keys.clear()
+            self._buttons.clear()
+            self._leave(page)
+            return ""
 
     def _do(self, action: Action, scale: float) -> str:
         mouse = self._page.mouse
@@ -329,7 +336,7 @@ class BrowserActuator:
 
     def _type(self, action: TypeText, scale: float) -> str:
         at = _css(action.point, scale)
-        found = self._page.evaluate(_FIELD_AT, list(at))
+        found = self._page.evaluate(FIELD_AT, list(at))
         if found in ("none", "locked"):
             why = "there is no field" if found == "none" else "the field cannot be changed"
             raise ToolFailed(f"{why} at ({action.point.x_px:g}, {action.point.y_px:g}).", remedy="Name the field.")
@@ -355,7 +362,7 @@ class BrowserActuator:
 
     def _held(self) -> str | None:
         """What the field with the focus holds; None if that is none."""
-        held = self._page.evaluate(_HELD)
+        held = self._page.evaluate(HELD)
         return None if held is None else str(held)
 
     def _press(self, keys: list[str]) -> None:
@@ -374,46 +381,5 @@ class BrowserActuator:
                 arrived.save_as(self._downloads / Path(arrived.suggested_filename).name)
 
 
-def check_url(url: str, error: Callable[..., AttendError] = ConfigError) -> None:
-    """Refuse every address that is not plain http or https: `data:`, `blob:`, `file:`, `javascript:` and the like."""
-    if isinstance(problem := parse_url(url), str):
-        scheme = urlsplit(url).scheme if ":" in url else ""
-        raise error(
-            f"the address {shorten(url)!r} is refused: {problem}.",
-            expected="an address that begins with http:// or https://",
-            remedy="Serve the page over HTTP." if scheme == "file" else "",
-        )
-
-
-def _start_playwright() -> Any:
-    try:
-        from playwright.sync_api import Error, sync_playwright
-    except ImportError as error:
-        raise ConfigError(
-            f"the browser cannot be worked: {error}.", remedy="Run: pip install 'attend-agent[gui]'"
-        ) from error
-    try:
-        return sync_playwright().start()
-    except Error as error:
-        raise ConfigError(
-            f"Playwright cannot be started: {_first(error)}.", remedy="Call it outside of an asyncio loop."
-        ) from error
-
-
-def _find(executable: str | None) -> str | None:
-    named = executable or os.environ.get("CHROMIUM")
-    if named and shutil.which(named) is None:
-        raise ConfigError(f"there is no browser {named!r}.", expected="the path of Chromium or Chrome")
-    return named or shutil.which("chromium") or shutil.which("google-chrome")
-
-
-def _is_root() -> bool:
-    return hasattr(os, "geteuid") and os.geteuid() == 0
-
-
 def _css(point: Point, scale: float) -> tuple[float, float]:
     return point.x_px / scale, point.y_px / scale
-
-
-def _first(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__

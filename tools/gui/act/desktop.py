@@ -7,21 +7,17 @@ xdotool, which follows the keyboard's layout, or pasted where it is missing; and
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import secrets
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tools.errors import AttendError, ConfigError, MediaError, Stopped, ToolFailed
+from tools.errors import ConfigError, MediaError, Stopped, ToolFailed
+from tools.gui.act.atspi import in_front, read_tree
 from tools.gui.act.common import (
     DRAG_STEPS,
     KEY_S,
@@ -36,6 +32,7 @@ from tools.gui.act.common import (
     wait_for,
 )
 from tools.gui.act.words import shown_text
+from tools.gui.act.x11 import CHUNK_DELAY_MS, RARE_DELAY_MS, chunks_of, find_typist, load_pyautogui, run_tool
 from tools.gui.grounding.controls import find_frames
 from tools.gui.grounding.matching import likeness
 from tools.gui.guard.stop import KillSwitch, open_display
@@ -43,7 +40,6 @@ from tools.gui.types import (
     Action,
     Click,
     Drag,
-    Node,
     PressKey,
     Read,
     Rect,
@@ -54,11 +50,6 @@ from tools.gui.types import (
     WaitFor,
 )
 
-SYSTEM_PYTHON = "/usr/bin/python3"
-"""Debian's Python has the bindings of AT-SPI, which no wheel brings."""
-CHUNK, CHUNK_DELAY_MS, RARE_DELAY_MS = 4, 8, 20
-"""Characters that xdotool types in one go, so that the kill switch waits for no more than these, and its delays; other
-characters than ASCII take a moment, since a key is mapped to them first. Our choice."""
 PASTE_S = 3.0
 """Seconds within which a text that is pasted has to show; our choice."""
 SELECT_S = 1.0
@@ -89,7 +80,7 @@ class DesktopActuator:
         # python-xlib prints its warnings where a program's answer goes.
         with contextlib.redirect_stdout(sys.stderr):
             self._display = open_display()
-            self._gui = _load_pyautogui()
+            self._gui = load_pyautogui()
         self._keys: list[str] = []
         self._buttons: list[str] = []
         import mss
@@ -105,11 +96,11 @@ class DesktopActuator:
         """Take a screenshot of the monitor. Raises MediaError."""
         rgb = self._shoot()
         view = View(self._monitor["left"], self._monitor["top"], rgb.shape[1] / self._monitor["width"])
-        nodes = None
+        window, nodes = self._window(), None
         if tree and self._tree:
             nodes = read_tree(view, Rect(left=0, top=0, right=rgb.shape[1], bottom=rgb.shape[0]))
             self._tree = nodes is not None
-        return Screen(rgb=rgb, view=view, nodes=nodes, window=self._window())
+        return Screen(rgb=rgb, view=view, nodes=in_front(nodes or (), window), window=window)
 
     def perform(self, action: Action) -> str:
         """Do one action, and wait until the screen rests; return what was read, or what a field holds after typing.
@@ -159,7 +150,7 @@ class DesktopActuator:
         return np.frombuffer(shot.rgb, dtype=np.uint8).reshape(shot.height, shot.width, 3)
 
     def _window(self) -> str:
-        """The title of the window in front, by the window manager; without one, of that which has the keys."""
+        """The title of the window in front, by the window manager; without one, by the keys, pointer and stack."""
         from Xlib import X
         from Xlib.error import BadWindow
 
@@ -176,6 +167,11 @@ class DesktopActuator:
                 if title := self._title(window):
                     return title
                 window = window.query_tree().parent
+            # No window manager, and the pointer is beside all windows: the topmost one that has a title.
+            for window in reversed(root.query_tree().children):
+                shown = window.get_attributes().map_state == X.IsViewable
+                if shown and (title := self._title(window)):
+                    return title
         except BadWindow:
             pass  # It closed while it was asked.
         return ""
@@ -250,7 +246,7 @@ class DesktopActuator:
             self._gui.keyUp(self._keys.pop(), _pause=False)
 
     def _type(self, action: TypeText, view: View) -> str:
-        if not action.text.isascii() and _typist() == "pyautogui":
+        if not action.text.isascii() and find_typist() == "pyautogui":
             raise ToolFailed(
                 "characters other than ASCII cannot be typed here.",
                 remedy="Install xdotool or xclip (Debian: apt-get install xdotool xclip).",
@@ -267,9 +263,9 @@ class DesktopActuator:
         return self._read_back(action, view)
 
     def _write(self, text: str) -> None:
-        how = _typist()
+        how = find_typist()
         if how == "paste" and not text.isascii():
-            _run(["xclip", "-in", "-selection", "clipboard"], text)
+            run_tool(["xclip", "-in", "-selection", "clipboard"], text)
             settle(self._shoot, self._stop)
             before, ends = self._shoot(), time.monotonic() + PASTE_S
             self._press(["ctrl", "v"])
@@ -277,11 +273,11 @@ class DesktopActuator:
             while np.array_equal(self._shoot(), before) and time.monotonic() < ends:
                 self._stop.pause(KEY_S)
             return
-        for chunk in _chunks(text):
+        for chunk in chunks_of(text):
             self._stop.check()
             if how == "xdotool":
                 delay_ms = CHUNK_DELAY_MS if chunk.isascii() else RARE_DELAY_MS
-                _run(["xdotool", "type", "--delay", str(delay_ms), "--", chunk])
+                run_tool(["xdotool", "type", "--delay", str(delay_ms), "--", chunk])
             else:
                 for key in chunk:
                     self._gui.press({"\n": "enter", "\t": "tab"}.get(key, key), _pause=False)
@@ -311,41 +307,15 @@ class DesktopActuator:
         if shutil.which("xclip") is None:
             return None
         token = secrets.token_hex(8)
-        _run(["xclip", "-in", "-selection", "primary"], token)
+        run_tool(["xclip", "-in", "-selection", "primary"], token)
         for keys in _SELECT_ALL:
             self._press(keys)
         held, ends = token, time.monotonic() + SELECT_S
         while held == token and time.monotonic() < ends:
             self._stop.pause(KEY_S)
-            held = _run(["xclip", "-out", "-selection", "primary"])
+            held = run_tool(["xclip", "-out", "-selection", "primary"])
         self._press(["end"])
         return None if held == token else held
-
-
-def read_tree(view: View, shown: Rect) -> tuple[Node, ...] | None:
-    """The accessibility tree of all programs on the desktop, by AT-SPI; None where there is none.
-
-    Args:
-        view: of the screenshot.
-        shown: its bounds; what lies outside is left out.
-    """
-    script = Path(__file__).with_name("atspi_dump.py")
-    if not Path(SYSTEM_PYTHON).exists() or not os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
-        return None
-    try:
-        told = subprocess.run([SYSTEM_PYTHON, str(script)], capture_output=True, timeout=10, check=True)
-        raw = json.loads(told.stdout)
-    except (subprocess.SubprocessError, OSError, ValueError):
-        return None  # No bindings, no bus, or a program that does not answer: the pixels are left.
-    nodes = []
-    for entry in raw:
-        left, top, width, height = entry["extents"]
-        start, end = view.to_image(left, top), view.to_image(left + width, top + height)
-        rect = Rect(left=start.x_px, top=start.y_px, right=end.x_px, bottom=end.y_px).overlap(shown)
-        if rect.area > 0:
-            kept = {key: entry[key] for key in ("role", "name", "value", "depth")}
-            nodes.append(Node(rect=rect, states=frozenset(entry["states"]), **kept))
-    return tuple(nodes) or None
 
 
 def _check_pixels(screen: Screen, action: TypeText) -> str:
@@ -366,56 +336,3 @@ def _check_pixels(screen: Screen, action: TypeText) -> str:
             remedy="Look at the screen; with xclip installed, fields are read exactly.",
         )
     return seen
-
-
-def _load_pyautogui() -> Any:
-    try:
-        import pyautogui
-        import pyautogui._pyautogui_x11 as keyboard
-    except Exception as error:  # It connects while it is imported, and fails in many ways.
-        raise ConfigError(
-            f"pyautogui cannot work this display: {type(error).__name__}: {error}.",
-            remedy="Set DISPLAY to an X server, and XAUTHORITY to a file (an empty one will do where none is needed).",
-        ) from error
-    keyboard.keyboardMapping["<"] = keyboard.keyboardMapping[","]
-    return pyautogui
-
-
-@lru_cache(maxsize=1)
-def _typist() -> str:
-    if shutil.which("xdotool"):
-        return "xdotool"
-    return "paste" if shutil.which("xclip") else "pyautogui"
-
-
-def _chunks(text: str) -> Iterator[str]:
-    """Pieces of a text to type in one go: a few characters of ASCII, others one by one."""
-    chunk = ""
-    for character in text:
-        if not character.isascii():
-            if chunk:
-                yield chunk
-            yield character
-            chunk = ""
-        else:
-            chunk += character
-            if len(chunk) == CHUNK:
-                yield chunk
-                chunk = ""
-    if chunk:
-        yield chunk
-
-
-def _run(command: list[str], told: str = "") -> str:
-    """Run a program of the X tools. Raises AttendError if it fails, since keys may have been sent."""
-    into = subprocess.DEVNULL if command[:2] == ["xclip", "-in"] else subprocess.PIPE
-    try:
-        # xclip stays behind to serve what it was given, and would hold a pipe open.
-        done = subprocess.run(
-            command, input=told.encode(), stdout=into, stderr=subprocess.DEVNULL, timeout=10, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise AttendError(f"{command[0]} failed: {error}.") from error
-    if done.returncode and command[0] == "xdotool":
-        raise AttendError(f"xdotool failed with exit code {done.returncode}.", remedy="Look at the screen.")
-    return (done.stdout or b"").decode("utf-8", "replace")

@@ -1,0 +1,56 @@
+"""The accessibility tree of a desktop, by AT-SPI, in image pixels."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from tools.gui.types import Node, Rect, View
+
+SYSTEM_PYTHON = "/usr/bin/python3"
+"""Debian's Python has the bindings of AT-SPI, which no wheel brings."""
+
+
+def read_tree(view: View, shown: Rect) -> tuple[Node, ...] | None:
+    """The accessibility tree of all programs on the desktop, by AT-SPI; None where it cannot be read.
+
+    Args:
+        view: of the screenshot.
+        shown: its bounds; what lies outside is left out.
+    """
+    script = Path(__file__).with_name("atspi_dump.py")
+    if not Path(SYSTEM_PYTHON).exists() or not os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
+        return None
+    try:
+        told = subprocess.run([SYSTEM_PYTHON, str(script)], capture_output=True, timeout=10, check=True)
+        raw = json.loads(told.stdout)
+    except (subprocess.SubprocessError, OSError, ValueError):
+        return None  # No bindings, no bus, or a program that does not answer: the pixels are left.
+    nodes = []
+    for entry in raw:
+        left, top, width, height = entry["extents"]
+        start, end = view.to_image(left, top), view.to_image(left + width, top + height)
+        rect = Rect(left=start.x_px, top=start.y_px, right=end.x_px, bottom=end.y_px).overlap(shown)
+        if rect.area > 0:
+            kept = {key: entry[key] for key in ("role", "name", "value", "depth")}
+            nodes.append(Node(rect=rect, states=frozenset(entry["states"]), **kept))
+    return tuple(nodes)
+
+
+def in_front(nodes: Sequence[Node], window: str) -> tuple[Node, ...] | None:
+    """The nodes of the window with a title, and of windows without one, such as menus that are open.
+
+    None where no window has it: its program has no accessibility tree, though others may, and only its pixels count.
+    """
+    kept: list[Node] = []
+    inside = found = False
+    for node in nodes:
+        if node.depth == 0:
+            inside = node.name in ("", window)
+            found = found or (bool(window) and node.name == window)
+        if inside:
+            kept.append(node)
+    return tuple(kept) if found else None
