@@ -20,7 +20,7 @@ GET_PICTURES = (
     "Take the screenshots from the data set Tajamul21/MedSPOT on the Hugging Face hub and lay its folder Images beside "
     "the annotations, or in a folder above them that --data names."
 )
-OR_SKIP = "Get it again, or pass over what is broken with --skip-bad."
+OR_SKIP = "Get what is broken again, or pass over it with --skip-bad."
 LISTED = 10
 """Tasks that a notice names; our choice."""
 
@@ -209,11 +209,10 @@ def _steps(
             ) from error
         yield ShownStep(Step(step.actions, step.instruction, size), words, path, before)
     if gone:
-        more = f" So are {len(gone) - 1} more of this task." if len(gone) > 1 else ""
+        more = f" So is that of {len(gone) - 1} more of the task's steps." if len(gone) > 1 else ""
         problem = f"the screenshot {forms[gone[0]].image_path!r} is missing.{more}"
-        raise _Gone(
-            problem, file=file, line=line, field=f"tasks.{index}.steps.{gone[0]}.image_path", remedy=GET_PICTURES
-        )
+        field, remedy = f"tasks.{index}.steps.{gone[0]}.image_path", f"{GET_PICTURES} {OR_SKIP}"
+        raise _Gone(problem, file=file, line=line, field=field, remedy=remedy)
 
 
 def _words(instruction: Any) -> str:
