@@ -176,13 +176,17 @@ def power(
         Path | None, typer.Option("--pilot", help="A run to read the assumptions from, in place of those below.")
     ] = None,
     rival: Annotated[Path | None, typer.Option("--rival", help="A second run of the pilot's samples.")] = None,
-    baseline: Annotated[float, typer.Option(help="The mean score now.")] = 0.5,
+    baseline: Annotated[float | None, typer.Option(help="The mean score now (default 0.5).")] = None,
     disagreement: Annotated[
         float | None, typer.Option(help="Share of samples on which A and B disagree; else as if independent.")
     ] = None,
-    flip_rate: Annotated[float, typer.Option(help="Share on which two attempts of one run disagree.")] = 0.0,
-    cluster_size: Annotated[float, typer.Option(help="Samples in the cluster of a sample, on average.")] = 1.0,
-    icc: Annotated[float, typer.Option(help="Correlation of scores within a cluster.")] = 0.0,
+    flip_rate: Annotated[
+        float | None, typer.Option(help="Share on which two attempts of one run disagree (default 0).")
+    ] = None,
+    cluster_size: Annotated[
+        float | None, typer.Option(help="Samples in the cluster of a sample, on average (default 1).")
+    ] = None,
+    icc: Annotated[float | None, typer.Option(help="Correlation of scores within a cluster (default 0).")] = None,
     attempts: Annotated[int, typer.Option(min=1, help="At each sample, in both runs.")] = 1,
     alpha: Alpha = 0.05,
     wanted: Annotated[float, typer.Option("--power", help="The chance that the effect is shown if it is there.")] = 0.8,
@@ -192,10 +196,20 @@ def power(
     from evals.engine.commands import assumptions, results_of, show_power
     from evals.power import assume
     from evals.power import power as samples_for
+    from tools.errors import ConfigError
 
-    if pilot is None:
-        given = {"baseline": baseline, "disagreement": disagreement, "flip_rate": flip_rate}
-        known = assumptions({**given, "cluster_size": cluster_size, "icc": icc})
+    flags = {"baseline": baseline, "disagreement": disagreement, "flip_rate": flip_rate}
+    given = {
+        name: value for name, value in {**flags, "cluster_size": cluster_size, "icc": icc}.items() if value is not None
+    }
+    if pilot is None and rival is None:
+        known = assumptions({"baseline": 0.5, **given})
+    elif pilot is None or given:
+        beside = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise ConfigError(
+            "--rival was given without --pilot." if pilot is None else f"{beside} was given beside --pilot.",
+            expected="a run to read all from, with --pilot, a second of the same samples with --rival, or neither",
+        )
     else:
         known = assume(results_of(pilot), results_of(rival) if rival else None)
     show_power(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -29,10 +29,11 @@ class Difference:
 
     Attributes:
         mean: over samples that both were asked.
-        low, high: the 95% interval, by square-and-add.
+        low, high: the 95% interval, by square-and-add; it holds 0 just where p is above 0.05.
         se: the standard error over clusters.
         p: of the hypothesis that there is no difference, two-sided: Student's t over clusters; where all samples
-            differ alike, the sign test's with a trial for each cluster.
+            differ alike, the sign test's with a trial for each cluster; where the interval alone holds 0, that of the
+            interval.
         n, clusters: of the samples that both were asked.
     """
 
@@ -62,6 +63,9 @@ def paired_difference(
     takes away (Newcombe 1998, Statistics in Medicine 17:2635; Zou and Donner 2008, Statistics in Medicine 27:1693;
     with clusters Yang, Sun and Hardin 2012, J. Biopharmaceutical Statistics 22:1063). Unlike the mean plus or minus
     some standard errors, this holds where few samples differ, and where none does.
+
+    With few clusters the interval and Student's t may disagree about whether there is a difference. The more careful of
+    the two counts then (our choice): the interval is stretched to 0, or p is the one at which it would just hold 0.
     """
     both = [key for key in ours if key in rival]
     if not both:
@@ -72,15 +76,24 @@ def paired_difference(
     found = cluster_mean(change.tolist(), places)
     if found.clusters < 2:
         return Difference(found.mean, math.nan, math.nan, math.nan, math.nan, found.n, found.clusters)
-    gain, loss = score_interval(gains.tolist(), places), score_interval(losses.tolist(), places)
     # var(gain - loss) = var(gain) + var(loss) - 2 cov
     spreads = [cluster_mean(part.tolist(), places).se for part in (gains, losses)]
     product = spreads[0] * spreads[1]
     correlation = (spreads[0] ** 2 + spreads[1] ** 2 - found.se**2) / (2 * product) if product > 0 else 0.0
-    down = _reach(_side(gain.value, gain.low), _side(loss.value, loss.high), correlation)
-    up = _reach(_side(gain.value, gain.high), _side(loss.value, loss.low), correlation)
+
+    def ends(confidence: float) -> tuple[float, float]:
+        gain, loss = (score_interval(part.tolist(), places, confidence=confidence) for part in (gains, losses))
+        down = _reach(_side(gain.value, gain.low), _side(loss.value, loss.high), correlation)
+        up = _reach(_side(gain.value, gain.high), _side(loss.value, loss.low), correlation)
+        return found.mean - down, found.mean + up
+
+    low, high = ends(CONFIDENCE)
     p = _student_p(found)
-    return Difference(found.mean, found.mean - down, found.mean + up, found.se, p, found.n, found.clusters)
+    if p > 1 - CONFIDENCE:
+        low, high = min(low, 0.0), max(high, 0.0)
+    elif low <= 0 <= high:
+        p = 1 - _confidence_at_zero(ends)
+    return Difference(found.mean, low, high, found.se, p, found.n, found.clusters)
 
 
 def bootstrap_interval(
@@ -142,6 +155,16 @@ def holm(p: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p) - rank) * p[place]))
         corrected[place] = largest
     return corrected
+
+
+def _confidence_at_zero(ends: Callable[[float], tuple[float, float]]) -> float:
+    """The confidence, below the usual one, at which an interval that holds 0 just does."""
+    without, holding = 0.0, CONFIDENCE
+    while holding - without > 1e-6:
+        middle = (without + holding) / 2
+        low, high = ends(middle)
+        without, holding = (without, middle) if low <= 0 <= high else (middle, holding)
+    return without
 
 
 def _student_p(found: ClusterMean) -> float:

@@ -106,7 +106,8 @@ def power(
 def assume(pilot: RunResults, rival: RunResults | None = None) -> Assumptions:
     """Read assumptions off a pilot run, and off a second one of the same samples; failures count as wrong.
 
-    Without a second run, A and B are taken to be independent; without a second attempt, answers to be deterministic.
+    Without a second run, A and B are taken to be independent. The flip rate is the mean of those of the runs that have
+    several attempts; without any, answers are taken to be deterministic.
 
     Raises:
         ConfigError: if all of the pilot is right or all wrong, or the two runs have no sample in common.
@@ -118,14 +119,18 @@ def assume(pilot: RunResults, rival: RunResults | None = None) -> Assumptions:
         )
     values, cluster = _by_sample(pilot)
     rate = {key: float(np.mean(one)) for key, one in values.items()}
-    flips, disagreement, icc_of_differences = found.flip_rate.value or 0.0, None, None
+    flip_rates = [found.flip_rate.value]
+    disagreement, icc_of_differences = None, None
     if rival is not None:
         others, _ = _by_sample(rival)
         both = [key for key in rate if key in others]
         if not both:
             raise ConfigError("the pilot runs have no sample in common.", remedy="Name two runs of the same samples.")
         a, b = np.array([rate[key] for key in both]), np.array([float(np.mean(others[key])) for key in both])
-        flips = (flips + (headline(rival.samples).as_wrong.flip_rate.value or flips)) / 2
+        flip_rates.append(headline(rival.samples).as_wrong.flip_rate.value)
+    measured = [one for one in flip_rates if one is not None]
+    flips = sum(measured) / len(measured) if measured else 0.0
+    if rival is not None:
         # Attempts are independent, given the sample.
         disagreement = max(float(np.mean(a * (1 - b) + b * (1 - a))), flips) or None
         if disagreement is not None:

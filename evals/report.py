@@ -209,10 +209,19 @@ def _plain(manifest: Mapping[str, Any], above: str = "") -> dict[str, str]:
 
 
 def _short(text: object) -> str:
-    """A text without control characters and halves of characters, and not too long."""
-    kept = (one if one in "\n\t" or unicodedata.category(one) not in ("Cc", "Cs") else "\ufffd" for one in str(text))
-    plain = "".join(kept)
+    """A text without control characters and halves of characters, and not too long.
+
+    Characters that are not seen and change how others are, such as one that turns their order round, are spelled out.
+    """
+    plain = "".join(map(_visible, str(text)))
     return plain if len(plain) <= TEXT else f"{plain[:TEXT]}…"
+
+
+def _visible(one: str) -> str:
+    category = unicodedata.category(one)
+    if category == "Cf":
+        return f"\\u{ord(one):04x}"
+    return "\ufffd" if category in ("Cc", "Cs") and one not in "\n\t" else one
 
 
 def _render(template: str, **values: object) -> str:

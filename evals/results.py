@@ -18,6 +18,9 @@ from tools.errors import StoreError
 FORMAT = 1
 """The version of the file format; it stands in the first line."""
 
+SHOWN = 500
+"""Characters of a text that results keep; our choice."""
+
 Failure = Literal["", "model", "parse", "tool", "limit", "judge", "data"]
 """Why there is no score: the model or a tool failed, the reply or the judge's verdict could not be read, a limit on
 steps, tokens or time was met, or the sample itself is broken. Empty where there is a score."""

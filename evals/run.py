@@ -1,7 +1,8 @@
 """Running a suite without a screen: samples are played and asked, each result is on disk before the next begins.
 
 The log is JSON lines: a `Manifest`, then one `Record` a question. A run that was stopped goes on where it was; what is
-finished under the same settings is not asked again, what failed is.
+finished under the same settings is not asked again, what failed is. When a run ends, its results stand beside the log
+in the form of `evals.results`, which `attend eval report`, `compare` and `power` read.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from agent.config import Config
 from agent.mllm import load_mllm
 from agent.mllm.protocol import MLLM
 from evals.play import Player, Reply
+from evals.results import SHOWN, Failure, RunResults, SampleResult, save_results
 from evals.suites.sample import Loaded, LoadOptions, Sample, Suite
 from memory.stream.encoders import load_encoder
 from memory.stream.policy import make_policy
@@ -89,7 +91,8 @@ class Manifest(BaseModel):
 
 
 class Record(BaseModel):
-    """One question, its reply and its scores. `error` says why there is no reply; both scores are then wrong."""
+    """One question, its reply and its scores. `error` says why there is no reply, and `failure` what kind of failure
+    that is; both scores are then wrong."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -105,6 +108,7 @@ class Record(BaseModel):
     strict: bool = False
     in_time: bool | None = None
     error: str | None = None
+    failure: Failure = ""
     said_s: float | None = None
     frames: int = 0
     tokens: int | None = None
@@ -122,12 +126,14 @@ class Record(BaseModel):
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: its settings, one record for each question that was wanted, and what a person should know."""
+    """A finished run: its settings, one record for each question that was wanted, what a person should know, the log
+    and the results beside it."""
 
     manifest: Manifest
     records: tuple[Record, ...]
     notices: tuple[str, ...]
     log: Path
+    results: Path
     resumed: int
 
 
@@ -171,7 +177,41 @@ def run(
     if left:
         _ask_all(suite, left, _player(config, options, prompts, model), log, finished, progress, len(wanted))
     records = tuple(finished[sample.id] for sample in wanted)
-    return Run(manifest, records, loaded.notices, log, resumed)
+    results = log.with_name(f"{log.stem}.results.jsonl")
+    save_results(as_results(manifest, wanted, records), results)
+    return Run(manifest, records, loaded.notices, log, results, resumed)
+
+
+def as_results(manifest: Manifest, samples: Sequence[Sample], records: Sequence[Record]) -> RunResults:
+    """The results of a run by the strict scoring; questions about one video are a cluster.
+
+    The share that is right by the scoring of the suite's authors is a figure of the run.
+    """
+    held = manifest.model_dump(mode="json", exclude={"type"})
+    options = {name: held.pop(name) for name in ("groups", "context_s", "official_clip", "max_tokens")}
+    official = sum(record.official for record in records) / len(records) if records else 0.0
+    return RunResults(
+        manifest={**held, "options": options, "figures": {"right by the authors' scoring": official}},
+        samples=tuple(_result(manifest.suite, *both) for both in zip(samples, records, strict=True)),
+    )
+
+
+def _result(suite: str, sample: Sample, record: Record) -> SampleResult:
+    return SampleResult(
+        suite=suite,
+        task=record.task,
+        id=record.id,
+        cluster=record.video,
+        value=None if record.failure else float(record.strict),
+        failure=record.failure,
+        slices={"part": record.group},
+        prediction=(record.response or "")[:SHOWN],
+        reference=record.target[:SHOWN],
+        question=sample.question[:SHOWN],
+        seconds=record.answer_ms / 1000,
+        tokens_in=record.tokens or 0,
+        model_calls=record.calls,
+    )
 
 
 def read_prompts(path: Path | None, defaults: Mapping[str, str]) -> dict[str, str]:
@@ -262,7 +302,8 @@ def _player(
 def _record(suite: Suite, sample: Sample, reply: Reply | AttendError) -> Record:
     base = {name: getattr(sample, name) for name in ("id", "group", "task", "video", "asked_s", "target")}
     if isinstance(reply, AttendError):
-        return Record(**base, error=str(reply), in_time=None if sample.due_s is None else False)
+        failure: Failure = "model" if isinstance(reply, ModelError) else "data"
+        return Record(**base, error=str(reply), failure=failure, in_time=None if sample.due_s is None else False)
     taken = {name: value for name, value in asdict(reply).items() if name != "text"}
     scores = suite.score(sample, reply.text, reply.said_s)
     return Record.model_validate({**base, **taken, **scores, "response": reply.text})

@@ -97,8 +97,9 @@ def score_interval(
     *,
     weights: Sequence[float] | None = None,
     strata: Sequence[Hashable] | None = None,
+    confidence: float = CONFIDENCE,
 ) -> Rate:
-    """Return the mean of scores from 0 to 1 with its 95% interval.
+    """Return the mean of scores from 0 to 1 with its interval.
 
     Args:
         values: of shape (n,), each from 0 to 1.
@@ -106,6 +107,7 @@ def score_interval(
             interval is Wilson's own.
         weights: of shape (n,); None weighs all alike.
         strata: parts whose shares of the weight are given, such as tasks in a macro average.
+        confidence: of the interval.
     """
     if not values:
         return Rate(n=0)
@@ -113,9 +115,9 @@ def score_interval(
     if found.clusters < 2:
         return Rate(n=found.n, value=found.mean)
     if weights is None and found.clusters == found.n and all(value in (0, 1) for value in values):
-        low, high = wilson(sum(values), found.n)
+        low, high = wilson(sum(values), found.n, _normal(confidence))
     else:
-        low, high = _score_ends(found, float(np.var(values)) / found.n)
+        low, high = _score_ends(found, float(np.var(values)) / found.n, confidence)
     return Rate(n=found.n, value=found.mean, low=low, high=high)
 
 
@@ -157,9 +159,7 @@ def wilson(right: float, n: float, quantile: float | None = None) -> tuple[float
         n: of how many; both may be fractions where they stand for a sample size in effect.
         quantile: of the reference distribution; None is the normal one's at 95%.
     """
-    from scipy.special import ndtri
-
-    z = float(ndtri(0.5 + CONFIDENCE / 2)) if quantile is None else quantile
+    z = _normal(CONFIDENCE) if quantile is None else quantile
     share, spread = right / n, z * z / n
     middle = (share + spread / 2) / (1 + spread)
     half = z / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))
@@ -184,19 +184,25 @@ def flip_rate(right: int, n: int) -> float:
     return 2 * right * (n - right) / (n * (n - 1))
 
 
-def _score_ends(found: ClusterMean, unclustered: float) -> tuple[float, float]:
+def _normal(confidence: float) -> float:
+    from scipy.special import ndtri
+
+    return float(ndtri(0.5 + confidence / 2))
+
+
+def _score_ends(found: ClusterMean, unclustered: float, confidence: float) -> tuple[float, float]:
     """Wilson's interval at the sample size that has the same variance.
 
     Where clusters do not differ at all, the variance is that of samples without clusters; where samples do not differ
-    either, the size is the geometric mean of clusters and samples: our choice, which covers as well as the number of
-    clusters, with intervals half as wide.
+    either, the size is the number of clusters: all that is known then is that so many were alike, and samples within
+    them may be mere repetitions. Our choice.
     """
     from scipy.special import stdtrit
 
     variance = found.se**2 or unclustered
     mean = min(1.0, max(0.0, found.mean))
-    n = mean * (1 - mean) / variance if variance > _NONE else math.sqrt(found.clusters * found.n)
-    return wilson(mean * n, n, float(stdtrit(found.df, 0.5 + CONFIDENCE / 2)))
+    n = mean * (1 - mean) / variance if variance > _NONE else found.clusters
+    return wilson(mean * n, n, float(stdtrit(found.df, 0.5 + confidence / 2)))
 
 
 def _degrees(share: np.ndarray) -> float:

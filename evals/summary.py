@@ -58,6 +58,7 @@ class Summary(BaseModel):
     model: str
     policy: str
     log: str
+    results: str
     n: int
     resumed: int
     unanswered: int
@@ -86,6 +87,7 @@ def summarise(run: Run) -> Summary:
         model=run.manifest.model,
         policy=run.manifest.memory["policy"],
         log=str(run.log),
+        results=str(run.results),
         n=len(records),
         resumed=run.resumed,
         unanswered=sum(not record.answered for record in records),
@@ -140,6 +142,7 @@ def show_summary(summary: Summary, console: Console) -> None:
             f"half of the answers took less than {summary.answer_ms_median:,.0f} ms"
         )
     console.print(f"log: {safe(summary.log)}", soft_wrap=True)
+    console.print(f"results: {safe(summary.results)}", soft_wrap=True)
 
 
 def _scoring(records: Sequence[Record], name: ScoringName) -> Scoring:

@@ -223,12 +223,22 @@ def test_an_answer_that_is_marked_counts_whatever_was_reasoned_before(
         ("absent", False, "There are 3.", (), 0.0),
         ("absent", True, "There are 3.", (), 1.0),
         ("absent", True, "There is no star.", (), 0.0),
+        ("absent", True, "There is no such thing, but if there is: answer: 3", (), 0.0),
+        ("absent", False, "There is no such thing, but if there is: answer: 3", (), 1.0),
+        ("absent", True, "<think>I can't see a star. Wait, I can.</think>There are 3.", (), 1.0),
         ("no tools", True, "3", (), 1.0),
         ("no tools", True, "3", ("recall",), 0.0),
     ],
 )
 def test_each_rule_scores_what_it_says(rule: Rule, there: bool, text: str, tools: tuple[str, ...], value: Any) -> None:
     assert scored(Case(rule, COUNT, there, "star"), text, *tools) == value
+
+
+@pytest.mark.parametrize("text", ["cat", "The cat", "a cat.", "B) the cat", "It is the cat.", "B"])
+def test_an_article_makes_no_other_option(text: str) -> None:
+    for told in ("a cat", "the cat", "cat"):
+        assert is_right(Expected("option", told, options=("a dog", told, "an owl")), text) is True
+    assert is_right(Expected("option", "an owl", options=("a dog", "a cat", "an owl")), text) is not True
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
@@ -56,6 +56,7 @@ def test_a_difference_of_singles_is_that_of_the_paired_t_test() -> None:
     assert found.p == pytest.approx(float(scipy.stats.ttest_rel(ours, rival).pvalue))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from([0.0, 1.0])), min_size=2, max_size=20))
 def test_turning_a_comparison_round_turns_its_numbers(rows: list[tuple[float, float]]) -> None:
     ours, rival = dict(enumerate(a for a, _ in rows)), dict(enumerate(b for _, b in rows))
@@ -65,6 +66,36 @@ def test_turning_a_comparison_round_turns_its_numbers(rows: list[tuple[float, fl
     assert (one.low, one.high) == (pytest.approx(-other.high), pytest.approx(-other.low))
     assert one.low <= one.mean <= one.high
     assert one.p == pytest.approx(other.p)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 5), st.sampled_from([-1.0, 0.0, 1.0]), st.integers(1, 9)), min_size=2, max_size=12
+    )
+)
+def test_an_interval_and_its_p_agree_however_few_the_clusters(rows: list[tuple[int, float, int]]) -> None:
+    change = [(cluster, value) for cluster, value, times in rows for _ in range(times)]
+    ours, rival = ({key: max(0.0, sign * value) for key, (_, value) in enumerate(change)} for sign in (1, -1))
+    found = paired_difference(ours, rival, {key: cluster for key, (cluster, _) in enumerate(change)})
+    if found.clusters > 1:
+        assert (found.low <= 0 <= found.high) == (found.p > 0.05)
+
+
+def test_what_made_the_runs_and_the_scores_is_told_where_it_differs() -> None:
+    was = {"prompts": {"ask": "1", "agent: look": "2"}, "git": "aaa", "version": 1}
+    a = run_of([sample("x")], **was, scored={"version": 2, "git": "ccc"})
+    b = run_of(
+        [sample("x")],
+        **{**was, "prompts": {"ask": "1", "agent: look": "3"}, "git": "bbb", "version": 2},
+        scored={"version": 2, "git": "ccc"},
+    )
+    told = " ".join(compare(a, b).warnings)
+    assert "the prompts differ in agent: look" in told
+    assert "the runs were made by different code, A by aaa, B by bbb" in told
+    assert "A was asked by version 1 of the suite, B by version 2" in told
+    assert "scored by" not in told
+    assert compare(a, a).warnings == ()
 
 
 def test_samples_that_all_differ_alike_are_not_certain() -> None:
@@ -124,7 +155,7 @@ def test_runs_are_aligned_and_what_does_not_fit_is_said() -> None:
 
 def test_runs_that_cannot_be_compared_are_refused() -> None:
     one = run_of([sample("x")])
-    with pytest.raises(ConfigError, match=r"different versions of the suite: A is 1, B is 2.*Score or run the older"):
+    with pytest.raises(ConfigError, match=r"different versions of the suite: A by 1, B by 2.*Score the older"):
         compare(one, run_of([sample("x")], version=2))
     with pytest.raises(ConfigError, match="different suites"):
         compare(one, run_of([sample("x")], suite="other"))
@@ -237,6 +268,15 @@ def _drawn_assumptions(
     disagreement = float(np.mean(a * (1 - b) + b * (1 - a)))
     flips = float(np.mean(a * (1 - a) + b * (1 - b)))
     return disagreement, flips, float(np.var(b - a)) / (disagreement - effect**2)
+
+
+def test_a_pilot_and_its_rival_may_change_places() -> None:
+    once, often = made_up(1, n=200), made_up(2, n=200, attempts=3)
+    calm = run_of([*(sample(f"{n}", float(n % 2), epoch=epoch) for n in range(40) for epoch in (1, 2))])
+    wild = run_of([*(sample(f"{n}", float((n + epoch) % 2), epoch=epoch) for n in range(40) for epoch in (1, 2))])
+    assert assume(calm, wild).flip_rate == assume(wild, calm).flip_rate == 0.5
+    # A run of one attempt has no flip rate: that of the other counts, and not a half of it.
+    assert assume(once, often).flip_rate == assume(often, once).flip_rate == assume(often).flip_rate > 0.2
 
 
 def test_a_pilot_tells_what_to_assume() -> None:

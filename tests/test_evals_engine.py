@@ -245,12 +245,18 @@ def test_a_model_that_fails_once_counts_as_failed_and_is_asked_again_on_resume(t
 
 
 def test_a_model_that_is_gone_ends_the_run_and_what_is_finished_is_kept(tmp_path: Path) -> None:
-    data = write_sums(tmp_path / "data", 40)
-    spec = write_script(
-        tmp_path / "script.json", [{"when": "never", "say": "x"}], **{f"s{n}": [{"say": "1"}] for n in range(5)}
+    data, spec = write_sums(tmp_path / "data", 40), write_script(tmp_path / "script.json", [{"say": "1"}])
+    text = (
+        "from tools.errors import ModelError\n"
+        "CALLS = []\n\n\nasync def ask(sample, respond, rng):\n"
+        "    CALLS.append(sample.id)\n"
+        "    if len(CALLS) > 5:\n        raise ModelError('the server is gone.')\n"
+        "    await respond([Message('user', sample.prompt)])\n    return {}\n\n\nSUITE = Suite(\n    solve=ask,"
     )
-    with pytest.raises(ModelError, match=r"failed 8 times in a row: .*attend eval resume"):
-        run(tmp_path, spec, data, in_flight=1)
+    suite = tmp_path / "gone_suite.py"
+    suite.write_text(SUMS.read_text("utf-8").replace("SUITE = Suite(", text), "utf-8")
+    with pytest.raises(ModelError, match=r"failed 8 times in a row: the server is gone.*attend eval resume"):
+        run(tmp_path, spec, data, str(suite), in_flight=1)
     kept = [json.loads(line) for line in (tmp_path / "run" / "transcripts.jsonl").read_text("utf-8").splitlines()]
     assert [line.get("failure", "") for line in kept] == [""] * 5 + ["model"] * 8
     with pytest.raises(ConfigError, match=r"27 of 40 attempts are not made yet"):
@@ -507,5 +513,8 @@ def test_verbs_compare_report_and_ask_for_power(tmp_path: Path) -> None:
     needed = cli.invoke(app, ["eval", "power", "--effect", "0.1", "--baseline", "0.6", "--json"])
     assert 300 < json.loads(needed.stdout)["paired"] < 500
     assert "clusters" in cli.invoke(app, ["eval", "power", "--effect", "0.1", "--pilot", str(b)]).stdout
+    run_b = ["eval", "power", "--effect", "0.1"]
+    assert "--icc was given beside --pilot" in str(cli.invoke(app, [*run_b, "--pilot", str(b), "--icc", "0"]).exception)
+    assert "--rival was given without --pilot" in str(cli.invoke(app, [*run_b, "--rival", str(b)]).exception)
     assert "less than 1" in str(cli.invoke(app, ["eval", "power", "--effect", "0.1", "--baseline", "2"]).exception)
     assert isinstance(cli.invoke(app, ["eval", "compare", str(a), str(tmp_path)]).exception, StoreError)

@@ -232,6 +232,14 @@ def test_half_a_character_ends_no_run(tmp_path: Path) -> None:
     with Journal(path):
         pass
     assert path.read_bytes() == whole
+    script = tmp_path / "script.json"
+    script.write_text('{"turns": [{"say": "It is 1 \\ud83d"}]}', "utf-8")
+    done = begin(tmp_path, f"scripted:{script}", write_sums(tmp_path / "data", 2))
+    assert [(one.value, one.prediction) for one in done.results.samples] == [
+        (1.0, "It is 1 \ufffd"),
+        (0.0, "It is 1 \ufffd"),
+    ]
+    assert load_results(tmp_path / "run" / "results.jsonl") == done.results
 
 
 def test_samples_whose_names_run_together_are_kept_apart(tmp_path: Path) -> None:

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from agent.config import load_config
 from agent.mllm.scripted import Scripted, Turn
+from evals.cli import app
+from evals.results import load_results
 from evals.run import RunOptions, run
 from evals.suites import load_streaming_suite
 from evals.suites.ovobench.scorer import official_count, official_yes_no
@@ -115,6 +118,20 @@ def test_a_run_scores_every_task_in_both_ways(data: Path, tmp_path: Path) -> Non
     assert all(track is not None for track in tracks)
     assert official.mean_of_parts.value == pytest.approx(sum(track or 0 for track in tracks) / 3)
     assert official.parts["forward"].macro.value == pytest.approx((0.5 + 0.5 + 1) / 3)
+    results = load_results(outcome.results)
+    assert outcome.results == outcome.log.with_name(f"{outcome.log.stem}.results.jsonl")
+    assert {one.id: one.value for one in results.samples} == {id_: float(strict) for id_, (_, strict) in got.items()}
+    assert {one.cluster for one in results.samples} == {record.video for record in outcome.records}
+    assert results.manifest["figures"] == {"right by the authors' scoring": pytest.approx(official.micro.value)}
+    cli, page = CliRunner(), tmp_path / "page.html"
+    for arguments in (
+        ["compare", str(outcome.results)],
+        ["power", "--effect", "0.1", "--pilot"],
+        ["report", "--out", str(page)],
+    ):
+        done = cli.invoke(app, ["eval", *arguments, str(outcome.results)])
+        assert done.exit_code == 0, done.exception
+    assert "OVO" in page.read_text("utf-8") or "ovobench" in page.read_text("utf-8")
 
 
 @pytest.mark.parametrize(

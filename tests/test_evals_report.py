@@ -108,7 +108,6 @@ def test_a_run_shows_both_headlines_tasks_slices_attempts_cases_and_cost() -> No
             sample("b", None, **bright, task="time", failure="judge"),
             sample("b", 1.0, **bright, task="time", epoch=2),
         ],
-        prices={"in": 2, "out": 4, "currency": "EUR"},
         figures={"F1 of the rare": 0.123456},
         settings={"memory": {"policy": "curvestream"}},
         suite="some/where/s.py",
@@ -117,7 +116,7 @@ def test_a_run_shows_both_headlines_tasks_slices_attempts_cases_and_cost() -> No
     for part in (
         "m on s", "0.500", "failures count as wrong", "Scored only: 0.750", "3 of 4 attempts", "judge 1", "pass@2",
         "pass^2", "flip rate", "read", "time", "light", "dark", "bright", "What is it?", "✗ wrong a gate",
-        "failed: judge", "Samples on which attempts disagree", "EUR 4", "F1 of the rare 0.1235",
+        "failed: judge", "Samples on which attempts disagree", "tokens out", "F1 of the rare 0.1235",
         "settings.memory.policy curvestream", "tokens in 1,000,000", "version 1",
     ):  # fmt: skip
         assert part in text, part
@@ -153,6 +152,26 @@ def test_ten_thousand_samples_stay_under_a_megabyte() -> None:
     assert len(page.encode()) < 1_000_000
     assert "and 9940 more, in the results file" in page
     assert len(report_compare(compare(run_of(long), run_of(worse))).encode()) < 1_000_000
+
+
+def test_what_turns_text_round_is_spelled_out() -> None:
+    page = report(run_of([sample("x", 0.0, prediction="abc\u202edef\u200b\x07")], model="m\u202e"))
+    assert not {"\u202e", "\u200b", "\x07"} & set(page)
+    assert "m\\u202e on s" in Reader(page).text
+    assert "abc\\u202edef\\u200b\ufffd" in page
+
+
+@pytest.mark.parametrize("width", [1100, 1600])
+def test_the_verdict_of_a_comparison_is_seen_whole(browser: Browser, tmp_path: Path, width: int) -> None:
+    path = tmp_path / "page.html"
+    path.write_text(report_compare(compare(made_up(1, gain=-0.1), made_up(2, gain=0.1))), "utf-8")
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto(path.as_uri())
+    clipped = page.evaluate(
+        """() => [...document.querySelectorAll("section")].filter((e) => e.scrollWidth > e.clientWidth).length"""
+    )
+    assert clipped == 0
+    page.close()
 
 
 def test_a_scale_takes_its_values() -> None:

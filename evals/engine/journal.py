@@ -52,18 +52,20 @@ class Journal:
             self._file.flush()
             os.fsync(self._file.fileno())
 
-    def add(self, transcript: Transcript) -> None:
-        """Write one transcript; it is with the operating system when this returns."""
+    def add(self, transcript: Transcript) -> Transcript:
+        """Write one transcript, and return it as written; it is with the operating system when this returns."""
+        # A reply may hold halves of characters, which no file takes.
+        held = well_formed(transcript.model_dump(mode="python", exclude_defaults=True))
+        line = json.dumps(held, ensure_ascii=False, separators=(",", ":"))
         try:
-            # A reply may hold halves of characters, which no file takes.
-            held = well_formed(transcript.model_dump(mode="python", exclude_defaults=True))
-            self._file.write(json.dumps(held, ensure_ascii=False, separators=(",", ":")) + "\n")
+            self._file.write(line + "\n")
             self._file.flush()
             if time.monotonic() - self._synced_s >= SYNC_S:
                 os.fsync(self._file.fileno())
                 self._synced_s = time.monotonic()
         except OSError as error:
             raise self._failure(error) from error
+        return Transcript.model_validate_json(line)
 
     def _failure(self, error: OSError) -> StoreError:
         return StoreError(

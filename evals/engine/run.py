@@ -242,7 +242,7 @@ def _go_on(
             transcript = await ask(work)
             if before is not None:
                 transcript = transcript.model_copy(update={"retries": before.retries + 1})
-            journal.add(transcript)
+            transcript = journal.add(transcript)
             made[work.key(suite.name)] = transcript
             count += 1
             progress(count, total)

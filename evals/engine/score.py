@@ -10,11 +10,8 @@ from evals.engine.data import DataError
 from evals.engine.journal import AttemptKey
 from evals.engine.prepare import Prepared
 from evals.engine.suite import Judged, Picture, Sample, Scored, Suite, Transcript, own_name
-from evals.results import RunResults, SampleResult
+from evals.results import SHOWN, RunResults, SampleResult
 from tools.errors import ConfigError
-
-SHOWN = 500
-"""Characters of a text that the results keep; our choice."""
 
 
 def score_one(suite: Suite, sample: Sample, transcript: Transcript) -> Scored:

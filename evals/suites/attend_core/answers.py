@@ -17,6 +17,7 @@ from tools.media.clock import BRACKET, CLOCK, parse_clock
 Form = Literal["option", "number", "words", "time"]
 
 LETTERS = "ABCDEF"
+_ARTICLES = ("a", "an", "the")
 _NUMBER_WORDS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen twenty"
@@ -82,11 +83,11 @@ def is_right(expected: Expected, text: str) -> bool | None:
         return first_s - expected.tolerance_s <= float(told) <= last_s + expected.tolerance_s
     if expected.form == "number":
         return float(told) == float(expected.value)
-    return told == plain(expected.value)
+    return told == (bare if expected.form == "option" else plain)(expected.value)
 
 
 def answered(expected: Expected, text: str) -> str | None:
-    """Return the final answer of a reply: an option or words as `plain` gives them, a number or seconds in digits."""
+    """Return the final answer of a reply: an option as `bare` gives it, words as `plain` does, numbers in digits."""
     find = _FINDERS[expected.form]
     for place in _places(text, expected.form):
         found = find(expected, place)
@@ -105,6 +106,17 @@ def plain(text: str) -> str:
     return " ".join(re.findall(r"[^\W_]+", text.lower()))
 
 
+def bare(text: str) -> str:
+    """Return what `plain` does, without an article at its beginning: `a cat` is `cat`."""
+    first, _, rest = plain(text).partition(" ")
+    return rest if rest and first in _ARTICLES else f"{first} {rest}".rstrip()
+
+
+def without_thoughts(text: str) -> str:
+    """Return a reply without the thoughts that some models write before it."""
+    return _THOUGHT.sub("", text)
+
+
 def holds(text: str, words: str) -> bool:
     """Tell whether a text holds some words next to one another, whatever stands between them that is no letter."""
     return f" {plain(words)} " in f" {plain(text)} "
@@ -117,7 +129,7 @@ def unquoted(text: str) -> str:
 
 def _places(text: str, form: Form) -> Iterator[str]:
     """The places of a reply where its answer may stand, the surest first."""
-    text = re.sub(r"[*`]", "", _THOUGHT.sub("", text)).strip()
+    text = re.sub(r"[*`]", "", without_thoughts(text)).strip()
     if boxed := _BOXED.findall(text):
         yield boxed[-1]
     for mark in (_ANSWER, _SO):
@@ -156,17 +168,17 @@ def _find_option(expected: Expected, text: str) -> set[str]:
     named = {next(filter(None, groups)) for groups in marked} or set(re.findall(r"(?<![\w'’])([B-F])(?![\w'’])", text))
     if named := named & set(letters):
         # `A) blue`, where blue is B, names both.
-        beside = [plain(text) for text in re.findall(rf"(?<![\w'’])[{letters}][).:]\s*([^\n]*)", text)]
-        given = {plain(option) for option in expected.options}
+        beside = [bare(text) for text in re.findall(rf"(?<![\w'’])[{letters}][).:]\s*([^\n]*)", text)]
+        given = {bare(option) for option in expected.options}
         told = {option for option in given for text in beside if f"{text} ".startswith(f"{option} ")}
-        return {plain(by_letter[letter]) for letter in named} | told
-    return _find_phrases(expected.options, text)
+        return {bare(by_letter[letter]) for letter in named} | told
+    return _find_phrases([bare(option) for option in expected.options], text)
 
 
 def _find_phrases(phrases: Sequence[str], text: str) -> set[str]:
-    """The phrases that a text holds; one that is part of a longer one counts only where it stands alone."""
+    """The phrases, in plain letters, that a text holds; one within a longer one counts only where it stands alone."""
     left, found = f" {plain(text)} ", set()
-    for phrase in sorted({plain(phrase) for phrase in phrases}, key=len, reverse=True):
+    for phrase in sorted(set(phrases), key=len, reverse=True):
         if f" {phrase} " in left:
             found.add(phrase)
             left = left.replace(f" {phrase} ", " | ")
@@ -174,7 +186,7 @@ def _find_phrases(phrases: Sequence[str], text: str) -> set[str]:
 
 
 def _find_words(expected: Expected, text: str) -> set[str]:
-    return _find_phrases((expected.value, *expected.others), text)
+    return _find_phrases([plain(words) for words in (expected.value, *expected.others)], text)
 
 
 def _find_number(expected: Expected, text: str) -> set[str]:

@@ -51,7 +51,7 @@ def figures_of(results: RunResults) -> dict[str, Any]:
         for value, headline in by.items()
     }
     return {
-        "version": manifest["version"],
+        "version": manifest["scored"]["version"],
         "model": manifest["model"],
         "blind": manifest["blind"],
         "seed": manifest["seed"],

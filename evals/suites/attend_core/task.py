@@ -15,7 +15,11 @@ from evals.suites.attend_core.items import Item
 from evals.suites.attend_core.media import draw_all
 from evals.suites.attend_core.scorer import at_random, figures, score
 
-VERSION = 1
+VERSION = 2
+"""Of questions and scores. 2: in `absent`, a denial of what is there is wrong whatever stands beside it; options are
+read without their articles."""
+DRAWN = 1
+"""The version of what is drawn and asked."""
 
 PARTS: tuple[Callable[[Random], Iterator[Item]], ...] = (
     pictures.seeing,
@@ -46,7 +50,7 @@ class Options(BaseModel):
 def items(draw: int = 0) -> Iterator[Item]:
     """All that is asked, in a fixed order; every part has a generator of its own."""
     for part in PARTS:
-        yield from part(Random(f"attend-core {VERSION} {draw} {part.__module__} {part.__name__}"))
+        yield from part(Random(f"attend-core {DRAWN} {draw} {part.__module__} {part.__name__}"))
 
 
 def load(data: Path | None, options: Options) -> Loaded:
@@ -57,7 +61,7 @@ def load(data: Path | None, options: Options) -> Loaded:
     """
     from platformdirs import user_cache_path
 
-    folder = (data or user_cache_path("attend") / "evals") / f"attend-core-{VERSION}-{options.draw}"
+    folder = (data or user_cache_path("attend") / "evals") / f"attend-core-{DRAWN}-{options.draw}"
     asked = list(items(options.draw))
     media = {item.media.name: item.media for item in asked}
     listed = draw_all(list(media.values()), folder)
