@@ -43,6 +43,7 @@ ALSO_COMPARED = [
     ("proactivebench", ["transcripts", 3, "statistics", "max_steps"]),
     ("proactivebench", ["random_play_metrics", "ImageNet-C", "psr"]),
     ("proactivebench", ["oeg", 0, "threshold"]),
+    ("proactivebench", ["oeg", 0, "valid_answers"]),
     ("proactivebench", ["oeg", 0, "parses", 0, "expected", "aggregate"]),
     ("proactivebench", ["loader", 0, "ids_kept", 1]),
 ]
@@ -218,3 +219,20 @@ def test_a_case_that_cannot_be_scored_is_a_mismatch_that_says_why(tmp_path: Path
     assert "has no reply" in run("medspot", path).stdout
     path = write(tmp_path / "none.json", "freak", lambda held: held["cases"][3].pop("judge_output"))
     assert "no judge's reply" in run("freak", path).stdout
+
+
+def test_what_the_file_gives_twice_is_no_result(tmp_path: Path) -> None:
+    def keep_in_results(held: Any) -> None:
+        case = held["cases"][3]
+        case["expected"]["llm_judge_detail"] = case.pop("judge_output")
+
+    done = run("freak", write(tmp_path / "file.json", "freak", keep_in_results))
+    assert done.exit_code == 0
+    assert "the scorer has no llm_judge_detail" in done.stderr
+
+    def unlike(held: Any) -> None:
+        # What a checker that reads the text and writes it again would find right.
+        held["oeg"][0]["valid_answers"] = "Move the bricks, Move the lens."
+        held["oeg"][0]["judge_list"] = ["Move the bricks", "Move the lens"]
+
+    assert run("proactivebench", write(tmp_path / "oeg.json", "proactivebench", unlike)).exit_code == 1

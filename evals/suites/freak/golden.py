@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -108,15 +108,15 @@ def _choices(case: Case) -> Item:
 
 
 def _free(case: Case) -> Item:
-    reply = _judge_reply(case)
+    reply = _judge_reply(case.model_extra or {}) or _judge_reply(case.expected or {})
     if reply is None:
         raise ItemError("a free answer has no judge's reply.", expected="a field such as judge_output")
     return score_free(reply, published=True)
 
 
-def _judge_reply(case: Case) -> str | None:
+def _judge_reply(fields: Mapping[str, Any]) -> str | None:
     """The judge's reply, whatever the file calls it; of several, the first, since the script asks once."""
-    for name, value in [*(case.model_extra or {}).items(), *(case.expected or {}).items()]:
+    for name, value in fields.items():
         if "judge" in name or "verdict" in name:
             texts = value if isinstance(value, list) else [value]
             if texts and isinstance(texts[0], str):
@@ -137,7 +137,10 @@ def _fields(case: Case, item: Item) -> dict[str, Any]:
         "model_calls": MODEL_CALLS,
     }
     if item.type == "fib":
-        fields |= {"judge_calls": 1, "llm_judge_detail": _judge_reply(case), "score": item.scores[0]}
+        fields |= {"judge_calls": 1, "score": item.scores[0]}
+        # Where the reply stands among the results alone, it is what the score is made from, and no result.
+        if (reply := _judge_reply(case.model_extra or {})) is not None:
+            fields["llm_judge_detail"] = reply
         fields["correct"] = corrects[0]
         # A free answer has one score and no letters: files may hold them bare.
         for name, bare in (("scores", item.scores[0]), ("corrects", corrects[0]), ("choices", None)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from random import Random
@@ -12,16 +13,16 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from evals.suites.golden import ABSENT, Check, Entry, GoldenFile, Verdict, check, known, read_golden, says_error, unread
-from evals.suites.proactivebench.environments import REWIND_OPTION, Environment, State, answer, observe, start
-from evals.suites.proactivebench.records import CIT, DATASETS, Action, EntryError, FieldError, Record
+from evals.suites.proactivebench.environments import Environment, State, answer, observe, start
+from evals.suites.proactivebench.records import DATASETS, Action, EntryError, FieldError, Record
 from evals.suites.proactivebench.scorer import (
     SUGGESTIONS,
     is_kept,
     judge_answers,
     kept_ids,
-    open_ended_answers,
     parse_judgement,
     rates,
+    sample_open_ended_answers,
     statistics,
 )
 from tools.errors import AttendError
@@ -119,12 +120,16 @@ def verify(path: Path, data: Path | None = None) -> Verdict:
             ended[transcript.id] = (state.correct, len(state.turns))
     if golden.action_codes is not None:
         checks.append(check("action_codes", [("", golden.action_codes, {a.name: int(a) for a in Action})]))
-    checks += [_open_ended(entry) for entry in golden.oeg]
+    unchecked = []
+    for entry in golden.oeg:
+        made = _made_anew(entry.dataset, golden.transcripts)
+        checks.append(_open_ended(entry, made))
+        if not made:
+            unchecked.append(f"oeg.{entry.dataset}: valid_answers, as no record of the data set is in the file.")
     if golden.oeg_long_name_error is not None:
         checks.append(_long_name(golden))
     checks += [_kept(name, kept) for name, kept in golden.filter.items()]
     checks += [_loaded(number, rows) for number, rows in enumerate(golden.loader)]
-    unchecked = []
     for name, played in golden.random_play_metrics.items():
         if missing := [id_ for id_ in played.ids if id_ not in ended]:
             unchecked.append(
@@ -212,19 +217,27 @@ def _turns(transcript: Transcript) -> Iterator[tuple[tuple[Environment, State], 
             answer(environment, state, option, rng)
 
 
-def _open_ended(entry: OpenEnded) -> Check:
-    name, answers = f"oeg.{entry.dataset}", judge_answers(entry.valid_answers)
-    # The file names no sample: what depends on it is taken from the text, the rest is made anew.
-    rewind = REWIND_OPTION.rstrip(".")
-    split = answers.index(rewind) if entry.dataset == CIT and rewind in answers else 1
-    count = split + 1 if entry.dataset == CIT else SUGGESTIONS.get(DATASETS.get(entry.dataset, ""), 0)
-    made = open_ended_answers(entry.dataset, answers[:split], answers[count:]) if entry.dataset in DATASETS else ABSENT
+def _made_anew(dataset: str, transcripts: list[Transcript]) -> list[str]:
+    """The reference answers that our scorer makes of each record of a data set in the file."""
+    made = []
+    for transcript in transcripts:
+        if transcript.dataset == dataset:
+            with suppress(ValidationError, AttendError):  # a record that is broken on purpose
+                made.append(sample_open_ended_answers(dataset, Record.model_validate(transcript.entry)))
+    return made
+
+
+def _open_ended(entry: OpenEnded, made: list[str]) -> Check:
+    """The file names no sample: its answers must be those of one of the records of that data set."""
+    name = f"oeg.{entry.dataset}"
     parts: list[tuple[str, Any, Any]] = [
         ("acronym", entry.acronym, DATASETS.get(entry.dataset, ABSENT)),
-        ("valid_answers", entry.valid_answers, made),
-        ("judge_list", entry.judge_list, answers),
+        ("judge_list", entry.judge_list, judge_answers(entry.valid_answers)),
         ("threshold", entry.threshold, SUGGESTIONS.get(entry.acronym, ABSENT)),
     ]
+    if made:
+        found = entry.valid_answers if entry.valid_answers in made else made[0]
+        parts.append(("valid_answers", entry.valid_answers, found))
     for number, parse in enumerate(entry.parses):
         try:
             got: Any = asdict(parse_judgement(entry.valid_answers, parse.judge_output, entry.acronym))
