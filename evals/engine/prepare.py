@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evals.engine.data import DataError
 from evals.engine.media import missing_files
-from evals.engine.suite import Loaded, Sample, Suite
+from evals.engine.suite import Loaded, Sample, Suite, own_name
 from evals.run import draw
 from evals.suites import load_suite
 from tools.errors import ConfigError
@@ -96,7 +96,7 @@ def _checked(suite: Suite, loaded: Loaded) -> list[Sample | Bad]:
             problem = f"the id {sample.id!r} was used before in {task!r}."
             error, name = DataError(problem, file=sample.file, line=sample.line, field="id"), f"{sample.id} ({number})"
         seen.add((task, name))
-        checked.append(Bad(task, name, sample.cluster or name, error) if error else sample)
+        checked.append(Bad(task, name, sample.cluster or own_name(sample.task, name), error) if error else sample)
     return checked
 
 
