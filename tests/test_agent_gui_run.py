@@ -20,10 +20,12 @@ from typer.testing import CliRunner
 from agent.cli import app
 from tests.fixtures import gui_stage
 from tests.fixtures.clips import need
-from tools.errors import ConfigError, Stopped, ToolFailed
+from tools.errors import ConfigError, Stopped, StoreError, ToolFailed
 from tools.gui.guard.audit import read_entries, verify
 from tools.gui.guard.stop import write_stop
+from tools.gui.types import Outcome
 from tools.gui.workflow import orthanc
+from tools.gui.workflow.journal import Journal
 
 STUDIES = (
     ("CT_small.dcm", "7700123", "Doe^Archibald", "19800102", "CHEST CT"),
@@ -70,7 +72,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     settings = {"StorageDirectory": str(folder / "db"), "IndexDirectory": str(folder / "db"), "HttpPort": port}
-    plain = {"DicomServerEnabled": False, "RemoteAccessAllowed": False, "AuthenticationEnabled": False, "Plugins": []}
+    plain = {
+        "Locale": "C.UTF-8",
+        "DicomServerEnabled": False,
+        "RemoteAccessAllowed": False,
+        "AuthenticationEnabled": False,
+        "Plugins": [],
+    }
     (folder / "orthanc.json").write_text(json.dumps({**settings, **plain}), "utf-8")
     process = subprocess.Popen(
         [need("Orthanc", "orthanc"), str(folder / "orthanc.json")], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
@@ -171,6 +179,29 @@ def test_a_study_is_anonymised_and_downloaded(held: Orthanc, attend: Any, tmp_pa
     code, told = attend("anonymise the study of patient 7700132", *target)
     assert (code, told[-1]["outcome"]) == (0, "verified")
     assert len(held.get("/studies")) == 4
+
+
+def test_a_run_that_broke_off_goes_on_without_repeating(
+    held: Orthanc, attend: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = ("delete the study of patient 7700132", "--target", f"orthanc@{held.base}", "--mode", "confirm")
+    done = Journal.done
+
+    def full(journal: Journal, step: int, outcome: Outcome) -> None:
+        if step == 5:
+            raise StoreError("the disk is full.")
+        done(journal, step, outcome)
+
+    monkeypatch.setattr(Journal, "done", full)
+    with pytest.raises(StoreError, match="disk is full"):
+        attend(*call, "--approve", "Ann")
+    monkeypatch.setattr(Journal, "done", done)
+    assert held.studies == ["CHEST CT", "HEAD CT"]
+    (journal,) = (tmp_path / "state" / "gui").glob("run-*[0-9].jsonl")
+    # Nobody approves anything now, and nothing has to be done any more.
+    code, told = attend(*call, "--resume", str(journal))
+    assert (code, told[-1]["outcome"]) == (0, "verified")
+    assert [step["how"] for step in told[:-1]] == ["reconciled", *["done before"] * 4]
 
 
 def test_requests_are_understood_or_refused(held: Orthanc) -> None:

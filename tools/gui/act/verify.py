@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -266,18 +265,6 @@ class Check:
             return shown
         there, self.reason = self.effect.holds()
         return there
-
-
-def check_of(
-    actuator: Actuator,
-    before: Screen,
-    expect: Expect | None,
-    effect: HttpEffect | FileEffect | SqlEffect | None,
-    seconds: float,
-    stop: KillSwitch,
-) -> Callable[[Screen], bool | None] | None:
-    """A check for `guarded`, or None where nothing is expected, so that the outcome stays unverified."""
-    return Check(actuator, before, expect, effect, seconds, stop) if expect or effect else None
 
 
 def _changed(before: Screen, after: Screen, where: Rect | None) -> bool:
