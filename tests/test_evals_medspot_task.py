@@ -384,7 +384,9 @@ def test_annotations_may_be_odd(tmp_path: Path) -> None:
     odd = task(BOX)
     odd["steps"].append({"step_id": 7, "image_path": "gone.png", "instruction": "", "actions": []})
     odd["steps"].append({"image_path": "gone.png", "actions": [{"type": "shake", "bbox": None}], "new": 1})
-    loaded = load(write(tmp_path, odd, task(BOX, image="images\\elsewhere\\Images\\s.png"), {"steps": []}))
+    (tmp_path / "hub" / "Odd").mkdir(parents=True)
+    shutil.copy(SAMPLE / "Images" / "Shelf" / "S_2.png", tmp_path / "hub" / "Odd" / "[1] a.b.png")
+    loaded = load(write(tmp_path, odd, task(BOX, image=" Images\\Odd\\[1] a.b.png "), {"steps": []}))
     assert ([sample.id for sample in loaded.samples], loaded.bad) == (["Odd/00", "Odd/01"], ())
     assert loaded.notices == ("tasks without a click are left out: Odd/02.",)
 
@@ -434,6 +436,9 @@ def test_missing_screenshots_are_told_in_words(tmp_path: Path) -> None:
     for part in ("Shelf_Annotation.json', line 3", "'Images/Shelf/S_1.png' is missing. So is that of 1 more",
                  "field 'tasks.0.steps.0.image_path'", "Tajamul21/MedSPOT", "--skip-bad"):  # fmt: skip
         assert part in told, told
+    # A file of that name in another program's folder is another screenshot.
+    shutil.copy(data / "Images" / "Shelf" / "S_2.png", data / "Images" / "Lantern" / "S_1.png")
+    assert "'Images/Shelf/S_1.png' is missing" in refused(data)
     shutil.rmtree(data / "Images")
     assert "none of the screenshots is there" in refused(data, "--skip-bad")
 

@@ -64,10 +64,14 @@ class _Pictures:
 
     folder: Path
     sizes: dict[Path, Size] = field(default_factory=dict)
-    by_tail: dict[tuple[str, ...], Path] = field(default_factory=dict)
+    by_name: dict[tuple[str, str], list[Path]] = field(default_factory=dict)
 
     def find(self, named: str, annotation: Path) -> Path | None:
-        """The file of a path, from the folder of its annotation or one above it; else by its last two parts."""
+        """The file of a path, from the folder of its annotation or one above it.
+
+        Else a file of that name anywhere, if only one lies in a folder that bears the program's name, as they do in the
+        release: the hub may lay them elsewhere.
+        """
         relative = PurePosixPath(named.strip().replace("\\", "/"))
         if not relative.parts or relative.is_absolute() or ".." in relative.parts:
             return None
@@ -76,9 +80,11 @@ class _Pictures:
                 return place / relative
             if place == self.folder:
                 break
-        if not self.by_tail:
-            self.by_tail = {path.parts[-2:]: path for path in sorted(self.folder.rglob("*")) if path.is_file()}
-        return self.by_tail.get(relative.parts[-2:])
+        if not self.by_name:
+            for path in self.folder.rglob("*"):
+                self.by_name.setdefault((path.parent.name, path.name), []).append(path)
+        alike = self.by_name.get((annotation.name.removesuffix(SUFFIX), relative.name), [])
+        return alike[0] if len(alike) == 1 and alike[0].is_file() else None
 
     def size(self, path: Path) -> Size:
         """Raises OSError or ValueError if the file holds no picture."""
