@@ -280,6 +280,19 @@ def test_our_own_grounding_is_measured_by_pixels_alone(tmp_path: Path) -> None:
     assert hidden["results"]["Shelf/01"]["value"] == 0.0
 
 
+@pytest.mark.parametrize("model", ["baseline:grounding", "scripted"])
+def test_a_torn_screenshot_fails_its_task_only(model: str, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(SAMPLE, data)
+    torn = data / "Images" / "Shelf" / "S_2.png"
+    torn.write_bytes(torn.read_bytes()[:300])
+    if model == "scripted":
+        model = script(tmp_path / "m.json", {id_: [click(point) for point in held] for id_, held in ALL.items()})
+    made = run(tmp_path, model, "--set", "software=Shelf", data=data)
+    assert made["results"]["Shelf/01"]["failure"] == "data"
+    assert "S_2.png" in made["transcripts"]["Shelf/01"]["problem"]
+
+
 def test_the_model_sees_the_screenshot_the_instruction_and_no_path() -> None:
     sample = samples()["Lantern/02"]
     _, asked = talk(sample, [click(SAVE), click(CONFIRM)])

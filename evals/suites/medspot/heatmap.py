@@ -1,6 +1,6 @@
 """Where the misses of a MedSPOT run lie: beside what was to be hit, and on the screen. Writes one HTML page.
 
-    python -m evals.suites.medspot.heatmap RUN [--html FILE]
+    python -m evals.suites.medspot.heatmap RUN [--out FILE]
 
 RUN is a folder of `attend eval run medspot`. Distances are shares of the screenshot, since screens differ in size. The
 first picture lays all targets on one point; a cloud aside of it is a bias, such as labels clicked for their fields.
@@ -123,9 +123,9 @@ def main() -> None:
     """Write the page of a run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
-    parser.add_argument("--html", type=Path, help="where the page goes; misses.html in the run's folder by default")
+    parser.add_argument("--out", type=Path, help="where the page goes; misses.html in the run's folder by default")
     arguments = parser.parse_args()
-    target = arguments.html or arguments.run / "misses.html"
+    target = arguments.out or arguments.run / "misses.html"
     try:
         if not (arguments.run / TRANSCRIPTS).is_file():
             raise ConfigError(

@@ -16,6 +16,7 @@ from evals.suites.medspot.options import Options
 from evals.suites.medspot.parsing import Point, click_text
 from evals.suites.medspot.rules import Progress, progress
 from evals.suites.medspot.scorer import failure_statistics, metrics
+from tools.errors import MediaError, ToolRetry
 
 BLOCKED = "a step that is no click"
 
@@ -142,18 +143,21 @@ def grounded(sample: Sample, rng: Random, step: ShownStep, picture: Picture) -> 
     """Where Attend's own grounding clicks, by the pixels and the instruction alone; None where it does not decide.
 
     Raises:
+        MediaError: if the screenshot cannot be read.
         ToolFailed: if words have to be read and RapidOCR is not installed.
     """
     import numpy as np
     from PIL import Image
 
-    from tools.errors import ToolRetry
     from tools.gui.grounding import PIXELS, locate
     from tools.gui.types import Screen
 
     assert picture.path is not None
-    with Image.open(picture.path) as image:
-        screen = Screen(rgb=np.asarray(image.convert("RGB")))
+    try:
+        with Image.open(picture.path) as image:
+            screen = Screen(rgb=np.asarray(image.convert("RGB")))
+    except (OSError, SyntaxError) as error:
+        raise MediaError(f"the screenshot {str(picture.path)!r} cannot be read: {error}.") from error
     try:
         found = locate(step.instruction, screen, layers=PIXELS)
     except ToolRetry:
