@@ -133,8 +133,8 @@ def test_a_study_is_deleted_with_a_persons_word(eyes: str, held: Orthanc, attend
     if eyes == "tree":
         code, told = attend(goal, *target)
         assert (code, told[0]["outcome"]) == (0, "halted_before_effect")
-        code, told = attend(goal, *target, "--mode", "auto")
-        assert (code, told[-1]["outcome"]) == (4, "halted_before_effect")
+        code, told = attend(goal, *target, "--mode", "confirm")
+        assert (code, told[-1]["outcome"], len(told)) == (4, "halted_before_effect", 2)
         assert "CHEST CT" in held.studies
     code, told = attend(goal, *target, "--mode", "confirm", "--approve", "Ann")
     assert (code, told[-1]["outcome"], told[-1]["model_calls"]) == (0, "verified", 0)
