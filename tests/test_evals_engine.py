@@ -258,8 +258,10 @@ def test_a_model_that_is_gone_ends_the_run_and_what_is_finished_is_kept(tmp_path
     with pytest.raises(ModelError, match=r"failed 8 times in a row: the server is gone.*attend eval resume"):
         run(tmp_path, spec, data, str(suite), in_flight=1)
     kept = [json.loads(line) for line in (tmp_path / "run" / "transcripts.jsonl").read_text("utf-8").splitlines()]
-    assert [line.get("failure", "") for line in kept] == [""] * 5 + ["model"] * 8
-    with pytest.raises(ConfigError, match=r"27 of 40 attempts are not made yet"):
+    # An attempt that was about to begin may still be made.
+    assert len(kept) in (13, 14)
+    assert [line.get("failure", "") for line in kept] == [""] * 5 + ["model"] * (len(kept) - 5)
+    with pytest.raises(ConfigError, match=f"{40 - len(kept)} of 40 attempts are not made yet"):
         score_run(tmp_path / "run")
 
 

@@ -469,9 +469,9 @@ def test_averages_by_hand() -> None:
     assert (rate([]).n, rate([]).value) == (0, None)
     alone = rate(outcomes({("v1", "p", "a"): [1, 0]}))
     assert (alone.value, alone.low) == (0.5, None)
-    # Ten videos of two without one right answer: Wilson's bound at sqrt(10 * 20), Student's t with 9 degrees.
+    # Ten videos of two without one right answer: Wilson's bound at 10, Student's t with 9 degrees.
     none = rate(outcomes({(f"v{number}", "p", "a"): [0, 0] for number in range(10)}))
-    assert (none.low, none.high) == (0.0, pytest.approx(2.2622**2 / (200**0.5 + 2.2622**2), rel=1e-4))
+    assert (none.low, none.high) == (0.0, pytest.approx(2.2622**2 / (10 + 2.2622**2), rel=1e-4))
 
 
 def test_intervals_cover_the_truth_and_widen_with_clusters() -> None:
