@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shlex
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pexpect
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
@@ -168,6 +172,24 @@ def test_the_wrong_patient_halts(
     # The identity guard of the policy, and the words that the step requires, each stop it by itself.
     assert ("banner" if eyes == "tree" else "has to show") in told[-2]["reason"]
     assert held.studies == ["CHEST CT", "HEAD CT", "KNEE MR"]
+
+
+def test_a_person_is_asked_at_the_terminal(held: Orthanc, tmp_path: Path) -> None:
+    command = [Path(sys.executable).with_name("attend"), "gui", "run", "find patient 7700132"]
+    flags = ["--target", f"orthanc@{held.base}", "--mode", "confirm", "--folder", tmp_path / "state"]
+    env = {**os.environ, "CHROMIUM": gui_stage.chromium(), "TERM": "dumb", "COLUMNS": "200"}
+    for answers, ended, code in ((["Ann", "Ben"], "verified; 0 model calls", 0), ([""], "halted before effect;", 4)):
+        told = pexpect.spawn(shlex.join(map(str, command + flags)), env=env, encoding="utf-8", timeout=120)
+        for answer in answers:
+            told.expect("asks before every action")
+            told.expect("leave empty to refuse")
+            told.sendline(answer)
+        told.expect(ended)
+        told.expect(pexpect.EOF)
+        told.close()
+        assert told.exitstatus == code
+    people = [entry.get("approved_by") for entry in read_entries(tmp_path / "state" / "gui" / "audit.jsonl")]
+    assert [names for names in people if names] == [["Ann"], ["Ben"]]
 
 
 def test_a_study_is_anonymised_and_downloaded(held: Orthanc, attend: Any, tmp_path: Path) -> None:

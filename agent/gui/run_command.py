@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -178,13 +179,14 @@ class TerminalPerson:
         console.print(f"  {safe(_said(step, label))}  patient {safe(request.patient) or 'unknown'}", soft_wrap=True)
         if repaired:
             console.print("  [yellow]The target is not the one that was recorded.[/]")
-        names: list[str] = []
-        while len(names) < request.decision.approvers:
-            name = typer.prompt("  Approve with your name, or leave empty to refuse", default="", show_default=False)
-            if not name.strip():
-                return ()
-            names.append(name.strip())
-        return names
+        point = request.target.point if request.target else None
+        at = f" at {point.x_px:.0f}, {point.y_px:.0f}" if point else ""
+        # The picture may name the patient: it is there while the question is, readable by its owner only.
+        with tempfile.NamedTemporaryFile(suffix=".png") as picture:
+            picture.write(request.crop_png)
+            picture.flush()
+            console.print(f"  where it lands{at}: {safe(picture.name)}", soft_wrap=True)
+            return _names(request.decision.approvers)
 
     def choose(self, step: Step, screen: Screen, located: Located) -> Target | None:
         """Which of several places is meant."""
@@ -205,6 +207,17 @@ class TerminalPerson:
         question = f"A crash cut off {step.name!r}. Was it done? (yes, no, or empty if you do not know)"
         said = typer.prompt(question, default="", show_default=False, err=True).strip().lower()
         return {"yes": True, "y": True, "no": False, "n": False}.get(said)
+
+
+def _names(count: int) -> list[str]:
+    """The names of so many people who approve; none if one refuses."""
+    names: list[str] = []
+    while len(names) < count:
+        name = typer.prompt("  Approve with your name, or leave empty to refuse", default="", show_default=False)
+        if not name.strip():
+            return []
+        names.append(name.strip())
+    return names
 
 
 @contextlib.contextmanager
