@@ -10,9 +10,9 @@ of percentiles, BCa, and the studentised one, `evals.paired.bootstrap_interval`.
 
 Usual cases have twenty clusters or more, no rare outcome and a correlation of at most 0.3: there ours must hold the
 truth in 93% to 97%. Hard cases lie outside, and are shown for what they are: coverage falls to about 90% where few
-clusters are nearly all alike within (20 clusters with a correlation of 0.6 or 0.9 and 90% or more right), to 87% where
-95% are right, and where 4% are over 50 uneven clusters. With two or three clusters, intervals of differences are wide
-and hold the truth more often than they say.
+clusters are nearly all alike within (20 clusters with a correlation of 0.6 or 0.9 and 90% or more right), to about
+88% where 95% are right at 0.6, or where 4% are over 50 uneven clusters. With two or three clusters, intervals of
+differences are wide and hold the truth more often than they say.
 """
 
 from __future__ import annotations
