@@ -111,7 +111,7 @@ def _bar(console: Console) -> Iterator[Progress]:
 
 def _show(run: Run, found: Headlines, console: Console) -> None:
     manifest = run.results.manifest
-    title = f"{Path(manifest['suite']).stem} {manifest['version']}, {manifest['model']}"
+    title = f"{Path(manifest['suite']).stem} {manifest['scored']['version']}, {manifest['model']}"
     table = Table("", "samples", "failures as wrong", "scored only", "failed", title=safe(title))
     _row(table, "all", found.overall, "bold")
     if len(found.tasks) > 1:

@@ -43,7 +43,7 @@ class Manifest(BaseModel):
 
     Attributes:
         suite: its name, or the file that holds it.
-        version: of the suite.
+        version: of the suite when it was asked; what scored it stands in the results.
         attend: the project's version.
         git: the commit of the checkout, with "+changes" where the tree had any; "" without one.
         packages: sha256 over names and versions of all installed packages.
