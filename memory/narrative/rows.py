@@ -59,15 +59,12 @@ class Rows:
                 self._key = put(self._key, rows, [int(id_[:_KEY_DIGITS], 16) for id_ in ids])
             return forgotten
 
-    def fits(self, rows: np.ndarray, source: str | None, version: int) -> np.ndarray:
-        """Which of some rows (N,) are of a source (None: of any), and were put in by a version; bool (N,)."""
+    def fits(self, source: str | None, version: int) -> np.ndarray:
+        """Of each row number, whether it is of a source (None: of any), and was put in by a version; bool (N,)."""
         with self.lock:
             self.refresh()
-            known = rows < len(self._source)
-            rows = np.where(known, rows, 0)
-            fits = known & (self._source[rows] > 0) & (self._added[rows] <= version)
-            if source is not None:
-                fits &= self._source[rows] == self._codes.get(source, -1)
+            fits = self._added <= version
+            fits &= self._source > 0 if source is None else self._source == self._codes.get(source, -1)
             return fits
 
     def best(
@@ -84,7 +81,11 @@ class Rows:
         """
         with self.lock:
             self.refresh()
-            fits = self.fits(rows, source, version)
+            known = rows < len(self._source)
+            rows, scores = rows[known], scores[known]
+            fits = self._added[rows] <= version
+            if source is not None:
+                fits &= self._source[rows] == self._codes.get(source, -1)
             rows, scores = rows[fits], scores[fits]
             keys = self._key[rows]
         wanted = k

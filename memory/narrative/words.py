@@ -106,7 +106,9 @@ class EventWords:
             return []
         with self._rows.lock:
             by_row = self._refreshed(kind)
-            counted = (by_row > 0) & self._rows.fits(np.arange(len(by_row)), source, version)
+            fits = self._rows.fits(source, version)
+            by_row = by_row[: len(fits)]  # a row that was committed meanwhile is left for the next question
+            counted = (by_row > 0) & fits[: len(by_row)]
         if not (count := int(counted.sum())):
             return []
         mean = by_row[counted].mean()
