@@ -34,6 +34,8 @@ WIDTH_PX, HEIGHT_PX = 1280, 800
 NOTCH_PX = 100
 """CSS pixels that a notch of the wheel scrolls; our choice, as in Chromium."""
 TIMEOUT_MS = 30_000
+LOOKS = 5
+"""How often a page is asked before it counts as unreadable; our choice."""
 BLANK = "about:blank"
 
 _NAMES = {
@@ -115,22 +117,32 @@ class BrowserActuator:
         """Take a screenshot of the page's viewport, with the accessibility tree in the same pixels."""
         from playwright.sync_api import Error
 
-        try:
-            rgb = self._shoot()
-            inner = self._page.evaluate(
-                "() => [innerWidth, screenX + (outerWidth - innerWidth) / 2, screenY + outerHeight - innerHeight]"
-            )
-            scale = rgb.shape[1] / inner[0]
-            nodes = read_nodes(cast(DevTools, self._session), scale) if tree and self._tree else None
-            return Screen(
-                rgb=rgb,
-                view=View(float(inner[1]), max(0.0, float(inner[2])), scale),
-                nodes=nodes,
-                window=self._page.title(),
-                url="" if self._page.url == BLANK else self._page.url,
-            )
-        except Error as error:
-            raise MediaError(f"the page cannot be read: {first_line(error)}.", remedy="Is the browser open?") from error
+        looks = 0
+        while True:
+            try:
+                return self._look(tree)
+            except Error as error:
+                looks += 1
+                # A page that is just going to another address cannot be asked for a moment.
+                if looks == LOOKS or self._page.is_closed():
+                    told = f"the page cannot be read: {first_line(error)}."
+                    raise MediaError(told, remedy="Is the browser open?") from error
+                self._stop.pause(0.2)
+
+    def _look(self, tree: bool) -> Screen:
+        rgb = self._shoot()
+        inner = self._page.evaluate(
+            "() => [innerWidth, screenX + (outerWidth - innerWidth) / 2, screenY + outerHeight - innerHeight]"
+        )
+        scale = rgb.shape[1] / inner[0]
+        nodes = read_nodes(cast(DevTools, self._session), scale) if tree and self._tree else None
+        return Screen(
+            rgb=rgb,
+            view=View(float(inner[1]), max(0.0, float(inner[2])), scale),
+            nodes=nodes,
+            window=self._page.title(),
+            url="" if self._page.url == BLANK else self._page.url,
+        )
 
     def perform(self, action: Action) -> str:
         """Do one action, and wait until the page rests; return what was read, or what a field holds after typing.
