@@ -359,7 +359,7 @@ steps:
     flow = parse_workflow(text, "flow")
     for person, outcome in ((Nobody(), Outcome.HALTED_BEFORE_EFFECT), (Ann(choice=1), Outcome.VERIFIED)):
         report = run(flow, page(flow), audit, person=person)
-        assert report.outcome == outcome
+        assert report.outcome == outcome, report.steps[0].reason
         assert report.steps[0].how == "person"
 
 

@@ -279,9 +279,12 @@ class BrowserActuator:
             return as_rgb(page.screenshot(timeout=TIMEOUT_MS))
         except Error:
             # It may have closed itself while it was looked at.
-            if not self._closed_itself(page):
+            if self._closed_itself(page):
+                self._leave(page)
+            elif page.is_closed():
                 raise
-            self._leave(page)
+            else:  # Or it is on its way to another address.
+                page.wait_for_load_state("load", timeout=TIMEOUT_MS)
             return as_rgb(self._page.screenshot(timeout=TIMEOUT_MS))
 
     def _settle(self) -> None:
