@@ -257,7 +257,7 @@ def test_what_is_told_in_a_span_is_found_however_much_is_told_elsewhere(tmp_path
     lines = ["Anna hides the red letter.", *(f"Anna hides the red letter of day {day}." for day in range(9))]
     film.write_text(
         "\n".join(
-            f"{n + 1}\n00:{n:02d}:05,000 --> 00:{n:02d}:09,000\n{line} Then the tired woman sleeps in the old house by the sea.\n"
+            f"{n + 1}\n00:{n:02d}:05,000 --> 00:{n:02d}:09,000\n{line} Then the tired woman sleeps in the old house.\n"
             for n, line in enumerate(lines)
         )
     )
