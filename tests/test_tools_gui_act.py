@@ -1,5 +1,7 @@
 """Actuators: one suite for all three, against what the programs really hold."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -212,3 +214,17 @@ def test_no_point_or_text_surprises(text: str, x: float, y: float) -> None:
     else:
         assert actuator.perform(action) == fields[0].text == text
     assert actuator.held == set()
+
+
+def test_a_desktop_is_seen_where_decord_was_loaded(display: Path) -> None:
+    """Its old libxcb is found before the system's."""
+    script = (
+        "import decord\n"
+        "from tools.gui.act.desktop import DesktopActuator\n"
+        "from tools.gui.guard.stop import KillSwitch\n"
+        "actuator = DesktopActuator(KillSwitch())\n"
+        "print(actuator.screen(tree=False).rgb.shape)\n"
+        "actuator.close()\n"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert run.stdout.strip() == "(480, 640, 3)", run.stderr

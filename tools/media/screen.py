@@ -40,7 +40,7 @@ def _screen_pictures(number: int, options: MediaOptions, closed: threading.Event
 
     period_s = 1 / (options.fps or FASTEST_FPS)
     try:
-        with mss.MSS(backend=_backend()) as screens:
+        with mss.MSS(backend=mss_backend()) as screens:
             if number >= len(screens.monitors):
                 raise MediaError(
                     f"There is no screen {number}; {len(screens.monitors) - 1} found.",
@@ -61,6 +61,6 @@ def _screen_pictures(number: int, options: MediaOptions, closed: threading.Event
         ) from error
 
 
-def _backend() -> str:
+def mss_backend() -> str:
     """Return the backend of mss. With decord comes an old libxcb that crashes mss by XCB, but not by Xlib."""
     return "xlib" if sys.platform == "linux" and "decord" in sys.modules else "default"

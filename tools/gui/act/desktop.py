@@ -49,10 +49,11 @@ from tools.gui.types import (
     View,
     WaitFor,
 )
+from tools.media.screen import mss_backend
 
 PASTE_S = 3.0
 """Seconds within which a text that is pasted has to show; our choice."""
-SELECT_S = 1.0
+SELECT_S = 3.0
 """Seconds within which a program has to say what is selected; our choice."""
 LEAST_READ = 0.85
 """How alike a field's pixels must read to what was typed, where nothing exact can be read; our choice."""
@@ -85,7 +86,7 @@ class DesktopActuator:
         self._buttons: list[str] = []
         import mss
 
-        self._shots = mss.MSS()
+        self._shots = mss.MSS(backend=mss_backend())
         if not 1 <= monitor < len(self._shots.monitors):
             count = len(self._shots.monitors) - 1
             self.close()
