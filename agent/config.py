@@ -22,6 +22,7 @@ from agent.watch_options import WatchOptions
 from memory.narrative.options import NarrativeOptions
 from memory.stream.options import StreamOptions
 from tools.errors import ConfigError
+from tools.literature.options import LiteratureOptions
 from tools.media.options import MediaOptions
 
 FILE_NAME = "attend.toml"
@@ -63,6 +64,7 @@ class Config(BaseModel):
         server: how the web page is served.
         watch: how conditions are watched for, and within which budget.
         narrative: how narrative memory is built and asked.
+        literature: which literature is searched, and how.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,6 +81,7 @@ class Config(BaseModel):
     server: ServerOptions = ServerOptions()
     watch: WatchOptions = WatchOptions()
     narrative: NarrativeOptions = NarrativeOptions()
+    literature: LiteratureOptions = LiteratureOptions()
 
 
 def load_config(

@@ -1,0 +1,35 @@
+"""Settings of the literature tool."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class LiteratureOptions(BaseModel):
+    """How literature is found. All numbers are our choice unless their source is named.
+
+    Attributes:
+        sources: which are asked, in this order: `local` never leaves the machine, `pubmed` and `europepmc` do.
+        contact: an e-mail address that remote sources are told, as NCBI and Europe PMC ask for; needed to ask them.
+        api_key: a key of NCBI's, which allows more requests a second.
+        offline: answer remote requests from the cache alone; what is not in it is an error.
+        cache_days: how long an answer of a remote source is taken from the cache.
+        phi: how strictly outgoing queries are searched for personal details (see `tools.gui.guard.phi`).
+        chroma: address of a Chroma server that keeps the vectors; by default they lie in SQLite.
+        embedder: `minilm`, the bundled one, or `medcpt:FOLDER`, a folder with MedCPT's two encoders.
+        limit: documents that a search returns.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sources: tuple[Literal["local", "pubmed", "europepmc"], ...] = ("local",)
+    contact: str = ""
+    api_key: str = Field(default="", repr=False)
+    offline: bool = False
+    cache_days: float = Field(default=30.0, ge=0)
+    phi: Literal["on", "strict"] = "on"
+    chroma: str | None = None
+    embedder: str = "minilm"
+    limit: int = Field(default=10, ge=1, le=200)
