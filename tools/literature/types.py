@@ -125,7 +125,7 @@ class Problem(BaseModel):
 
 
 class Found(BaseModel):
-    """The result of a search or of fetching: hits, best first or in the order asked for, and what is missing and why."""
+    """What was found: hits, best first or in the order asked for, and what is missing and why."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
