@@ -1,5 +1,6 @@
 """Actuators: one suite for all three, against what the programs really hold."""
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +22,7 @@ from tools.gui.act.browser import BrowserActuator
 from tools.gui.act.chromium import check_url
 from tools.gui.act.common import WrongText
 from tools.gui.act.simulated import SimulatedActuator
+from tools.gui.act.x11 import chunks_of, runs_of
 from tools.gui.types import Click, Drag, Node, Point, PressKey, Read, Rect, Scroll, TypeText, WaitFor
 
 NAME, NOTE, CODE = Point(x_px=300, y_px=77), Point(x_px=300, y_px=127), Point(x_px=200, y_px=177)
@@ -101,16 +104,48 @@ def test_the_kill_switch_stops_in_the_middle_and_releases(stage: Stage) -> None:
     assert stage.state()["records"] == []
 
 
-@pytest.mark.parametrize(("typist", "text"), [("paste", RARE), ("pyautogui", "K<5.0 & >3 {x}")])
-def test_text_is_typed_without_xdotool(display: Path, typist: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desktop_actuator, "find_typist", lambda: typist)
+def test_text_is_typed_without_xdotool(display: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    which = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "xdotool" else which(name))
     with gui_stage.desktop(display) as stage:
-        assert stage.actuator.perform(TypeText(point=NOTE, text=text)) == text
-        assert stage.state()["note"] == text
-        if typist == "pyautogui":
-            with pytest.raises(ToolFailed, match="other than ASCII"):
-                stage.actuator.perform(TypeText(point=NOTE, text="naïve"))
-            assert stage.state()["note"] == text
+        assert stage.actuator.perform(TypeText(point=NOTE, text=RARE)) == RARE
+        assert stage.state()["note"] == RARE
+
+
+def test_a_busy_program_loses_no_character(display: Path) -> None:
+    """It reads the keys long after they were pressed."""
+    with gui_stage.desktop(display) as stage:
+        stage.actuator.perform(Click(point=NOTE))
+        [program] = [child for child in psutil.Process().children() if "gui_form_tk.py" in " ".join(child.cmdline())]
+        program.suspend()
+        timer = threading.Timer(1.5, program.resume)
+        timer.start()
+        assert stage.actuator.perform(TypeText(point=NOTE, text=RARE)) == RARE
+        timer.join()
+        assert stage.state()["note"] == RARE
+
+
+def test_more_rare_characters_than_there_are_spare_keys(display: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    some = desktop_actuator.find_spare_keys
+    monkeypatch.setattr(desktop_actuator, "find_spare_keys", lambda display: some(display)[:2])
+    with gui_stage.desktop(display) as stage:
+        before = some(stage.actuator._display)
+        assert stage.actuator.perform(TypeText(point=NOTE, text="αβ, γδ & αε")) == "αβ, γδ & αε"
+        assert some(stage.actuator._display) == before
+        monkeypatch.setattr(desktop_actuator, "find_spare_keys", lambda display: [])
+        with pytest.raises(ToolFailed, match="no spare key"):
+            stage.actuator.perform(TypeText(point=NOTE, text="α"))
+        assert stage.state()["note"] == "αβ, γδ & αε"
+
+
+@given(text=st.text("ab<αβγ", max_size=20), most=st.integers(1, 3))
+def test_pieces_of_a_text_are_the_text(text: str, most: int) -> None:
+    runs = list(runs_of(text, most))
+    assert "".join(runs) == text
+    assert all(len({character for character in run if not character.isascii()}) <= most for run in runs)
+    chunks = list(chunks_of(text))
+    assert "".join(chunks) == text
+    assert all(len(chunk) == 1 or chunk.isascii() for chunk in chunks)
 
 
 @pytest.mark.parametrize("kind", ["simulated", "browser"])

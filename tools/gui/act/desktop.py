@@ -1,7 +1,8 @@
 """The desktop of an X server: pyautogui for mouse and keys, mss for screenshots, AT-SPI for the tree if there is one.
 
-pyautogui on X11 types ">" for "<" and drops every character outside ASCII without a word. Texts are therefore typed by
-xdotool, which follows the keyboard's layout, or pasted where it is missing; and every field is read back.
+pyautogui on X11 types ">" for "<" and drops every character outside ASCII without a word. ASCII is therefore typed by
+xdotool, where it is installed, since it follows the keyboard's layout; other characters are put on spare keys until the
+field is read back. xdotool clears such a key at once, and a busy program then misses the character.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,17 @@ from tools.gui.act.common import (
     wait_for,
 )
 from tools.gui.act.words import shown_text
-from tools.gui.act.x11 import CHUNK_DELAY_MS, RARE_DELAY_MS, chunks_of, find_typist, load_pyautogui, run_tool
+from tools.gui.act.x11 import (
+    CHUNK_DELAY_MS,
+    REMAP_S,
+    chunks_of,
+    find_spare_keys,
+    load_pyautogui,
+    on_keys,
+    press_key,
+    run_tool,
+    runs_of,
+)
 from tools.gui.grounding.controls import find_frames
 from tools.gui.grounding.matching import likeness
 from tools.gui.guard.stop import KillSwitch, open_display
@@ -51,8 +62,6 @@ from tools.gui.types import (
 )
 from tools.media.screen import mss_backend
 
-PASTE_S = 3.0
-"""Seconds within which a text that is pasted has to show; our choice."""
 SELECT_S = 3.0
 """Seconds within which a program has to say what is selected; our choice."""
 LEAST_READ = 0.85
@@ -247,11 +256,9 @@ class DesktopActuator:
             self._gui.keyUp(self._keys.pop(), _pause=False)
 
     def _type(self, action: TypeText, view: View) -> str:
-        if not action.text.isascii() and find_typist() == "pyautogui":
-            raise ToolFailed(
-                "characters other than ASCII cannot be typed here.",
-                remedy="Install xdotool or xclip (Debian: apt-get install xdotool xclip).",
-            )
+        spare = [] if action.text.isascii() else find_spare_keys(self._display)
+        if not action.text.isascii() and not spare:
+            raise ToolFailed("this keyboard has no spare key for characters other than ASCII.", remedy="Type in ASCII.")
         self._click(view.to_screen(action.point))
         if action.replace:
             for keys in _SELECT_ALL:
@@ -259,26 +266,26 @@ class DesktopActuator:
             self._press(["backspace"])
         else:
             self._press(["end"])
-        self._write(action.text)
-        settle(self._shoot, self._stop)
-        return self._read_back(action, view)
-
-    def _write(self, text: str) -> None:
-        how = find_typist()
-        if how == "paste" and not text.isascii():
-            run_tool(["xclip", "-in", "-selection", "clipboard"], text)
+        with contextlib.ExitStack() as held:
+            for number, run in enumerate(runs_of(action.text, len(spare))):
+                if number:
+                    settle(self._shoot, self._stop)  # what was typed must be read while its keys bear it
+                    held.close()
+                rare = "".join(dict.fromkeys(character for character in run if not character.isascii()))
+                self._write(run, held.enter_context(on_keys(self._display, rare, spare)))
             settle(self._shoot, self._stop)
-            before, ends = self._shoot(), time.monotonic() + PASTE_S
-            self._press(["ctrl", "v"])
-            # The program asks xclip for the text, which may take a while.
-            while np.array_equal(self._shoot(), before) and time.monotonic() < ends:
-                self._stop.pause(KEY_S)
-            return
+            return self._read_back(action, view)
+
+    def _write(self, text: str, keys: Mapping[str, int]) -> None:
+        if keys:
+            self._stop.pause(REMAP_S)
         for chunk in chunks_of(text):
             self._stop.check()
-            if how == "xdotool":
-                delay_ms = CHUNK_DELAY_MS if chunk.isascii() else RARE_DELAY_MS
-                run_tool(["xdotool", "type", "--delay", str(delay_ms), "--", chunk])
+            if chunk in keys:
+                press_key(self._display, keys[chunk])
+                self._stop.pause(KEY_S)
+            elif shutil.which("xdotool"):
+                run_tool(["xdotool", "type", "--delay", str(CHUNK_DELAY_MS), "--", chunk])
             else:
                 for key in chunk:
                     self._gui.press({"\n": "enter", "\t": "tab"}.get(key, key), _pause=False)

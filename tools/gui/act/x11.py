@@ -1,20 +1,21 @@
-"""Keys on an X display: pyautogui with its faults mended, and xdotool and xclip for what it cannot do."""
+"""Keys on an X display: pyautogui with its faults mended, xdotool and xclip, and characters that are on no key."""
 
 from __future__ import annotations
 
 import importlib
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from tools.errors import AttendError, ConfigError
 
-CHUNK, CHUNK_DELAY_MS, RARE_DELAY_MS = 4, 8, 20
-"""Characters that xdotool types in one go, so that the kill switch waits for no more than these, and its delays; other
-characters than ASCII take a moment, since a key is mapped to them first. Our choice."""
+CHUNK, CHUNK_DELAY_MS = 4, 8
+"""Characters that xdotool types in one go, so that the kill switch waits for no more than these, and its delay. Our
+choice."""
+REMAP_S = 0.05
+"""How long programs have to take note of new keys before one is pressed; our choice: most read the notice in time."""
 
 
 def load_pyautogui() -> Any:
@@ -36,30 +37,67 @@ def load_pyautogui() -> Any:
     return pyautogui
 
 
-@lru_cache(maxsize=1)
-def find_typist() -> str:
-    """What types a text: `xdotool`; `paste`, where there is only xclip; or `pyautogui`, for ASCII alone."""
-    if shutil.which("xdotool"):
-        return "xdotool"
-    return "paste" if shutil.which("xclip") else "pyautogui"
+def runs_of(text: str, most: int) -> Iterator[str]:
+    """Pieces of a text, as long as may be, with at most `most` different characters outside ASCII in each."""
+    run, rare = "", set[str]()
+    for character in text:
+        if not character.isascii() and character not in rare:
+            if len(rare) == most:
+                yield run
+                run, rare = "", set()
+            rare.add(character)
+        run += character
+    if run:
+        yield run
 
 
 def chunks_of(text: str) -> Iterator[str]:
     """Pieces of a text to type in one go: a few characters of ASCII, others one by one."""
     chunk = ""
     for character in text:
-        if not character.isascii():
-            if chunk:
-                yield chunk
-            yield character
+        if chunk and (len(chunk) == CHUNK or not character.isascii() or not chunk.isascii()):
+            yield chunk
             chunk = ""
-        else:
-            chunk += character
-            if len(chunk) == CHUNK:
-                yield chunk
-                chunk = ""
+        chunk += character
     if chunk:
         yield chunk
+
+
+def find_spare_keys(display: Any) -> list[int]:
+    """The codes of keys that bear no character."""
+    first, last = display.display.info.min_keycode, display.display.info.max_keycode
+    mapping = display.get_keyboard_mapping(first, last - first + 1)
+    return [first + number for number, symbols in enumerate(mapping) if not any(symbols)]
+
+
+@contextmanager
+def on_keys(display: Any, characters: str, spare: list[int]) -> Iterator[Mapping[str, int]]:
+    """Put characters on spare keys; gives the key codes, and clears these keys at the end.
+
+    A program looks up what a key bears when it gets round to it: characters that were taken off their keys by then are
+    lost to it. Stay in here until it has shown that it read them all.
+    """
+    keys = dict(zip(characters, spare, strict=False))
+    try:
+        for character, code in keys.items():
+            symbol = ord(character) if ord(character) < 0x100 else 0x1000000 | ord(character)
+            display.change_keyboard_mapping(code, [(symbol, symbol)])
+        display.sync()
+        yield keys
+    finally:
+        for code in keys.values():
+            display.change_keyboard_mapping(code, [(0, 0)])
+        display.sync()
+
+
+def press_key(display: Any, code: int) -> None:
+    """Press and release a key by its code."""
+    from Xlib import X
+    from Xlib.ext import xtest
+
+    for event in (X.KeyPress, X.KeyRelease):
+        xtest.fake_input(display, event, code)
+    display.sync()
 
 
 def run_tool(command: list[str], told: str = "") -> str:
