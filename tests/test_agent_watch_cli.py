@@ -21,6 +21,7 @@ from memory.stream.archive import Archive
 from memory.stream.notes import Notes
 from tests.fixtures.faults import Camera, jpeg, wait_for
 from tests.fixtures.scenes import write_scenes
+from tools.media.health import PAIRS
 
 ATTEND = [sys.executable, "-c", "from agent.cli import main; main()"]
 
@@ -211,7 +212,8 @@ def test_what_goes_wrong_with_a_camera_is_told_while_it_is_watched(tmp_path: Pat
         reader.start()
         try:
             wait_for(lambda: lines)
-            time.sleep(5)  # its noise must be known before it can be called frozen
+            told_of = camera.served  # its noise must be known before it can be called frozen
+            wait_for(lambda: camera.served >= told_of + 3 * PAIRS, 60)
             for bad, words in ((0, "black picture since "), (-1, "lens may be covered"), (1, "frozen picture since ")):
                 camera.draw = lambda n, bad=bad: jpeg(bad)
                 wait_for(lambda words=words: words in "".join(told()[-1:]))
