@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from evals import variation
 from evals.engine.data import DataError
 from evals.engine.journal import AttemptKey
 from evals.engine.prepare import Prepared
@@ -61,13 +62,14 @@ def score_all(
             SampleResult(suite=suite.name, task=bad.task, id=bad.id, epoch=epoch, cluster=bad.cluster, failure="data")
             for bad in prepared.bad
         ]
-    figures = dict(suite.figures(judged)) if suite.figures else {}
+    figures = variation.figures(judged) | (dict(suite.figures(judged)) if suite.figures else {})
     # What cannot be told, such as an F1 of nothing, is no number, and JSON has no word for it but null.
     told = {name: value if math.isfinite(value) else None for name, value in figures.items()}
     return RunResults(manifest={**manifest, **({"figures": told} if told else {})}, samples=tuple(results))
 
 
 def _result(suite: Suite, sample: Sample, transcript: Transcript, scored: Scored) -> SampleResult:
+    annotators = {"annotators": variation.agreement(sample.labels)} if sample.labels else {}
     asked = [part for part in sample.prompt if not isinstance(part, Picture)] or list(sample.questions)
     return SampleResult(
         suite=suite.name,
@@ -77,7 +79,7 @@ def _result(suite: Suite, sample: Sample, transcript: Transcript, scored: Scored
         cluster=sample.cluster or own_name(sample.task, sample.id),
         value=scored.value,
         failure=scored.failure,
-        slices={**sample.slices, **scored.slices},
+        slices={**annotators, **sample.slices, **scored.slices},
         prediction=transcript.answer[:SHOWN],
         reference=sample.reference[:SHOWN],
         question="\n".join(asked)[:SHOWN],

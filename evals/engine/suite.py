@@ -116,6 +116,7 @@ class Sample:
         settings: for `"agent"`: settings that belong to the sample, by dotted path, such as {"media.end_s": 20.0}.
         max_tokens: the most tokens of a reply; None leaves it to the model's settings.
         reference: the right answer, for people and for the scorer.
+        labels: what each of its annotators said, where there are several; see `evals.variation`.
         slices: named groups that it belongs to, such as {"age": "1-10 min"}.
         fields: whatever else the scorer or the dialogue needs; it is not logged.
         file, line: where it stands in the data, for errors.
@@ -134,6 +135,7 @@ class Sample:
     settings: Mapping[str, Any] = field(default_factory=dict)
     max_tokens: int | None = None
     reference: str = ""
+    labels: tuple[str, ...] = ()
     slices: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, Any] = field(default_factory=dict)
     file: Path | None = None
@@ -216,11 +218,15 @@ class Transcript(_Plain):
 
 @dataclass(frozen=True)
 class Scored:
-    """A score, 0 (wrong) to 1 (right), or a failure such as `"parse"`; one of both. `slices` add to the sample's."""
+    """A score, 0 (wrong) to 1 (right), or a failure such as `"parse"`; one of both.
+
+    `slices` add to the sample's. `label` is what was said, in the words of `Sample.labels`; "" where none was read.
+    """
 
     value: float | None = None
     failure: Failure = ""
     slices: Mapping[str, str] = field(default_factory=dict)
+    label: str = ""
 
     def __post_init__(self) -> None:
         if (self.value is None) != bool(self.failure):
@@ -300,7 +306,8 @@ class Suite:
         prompts: the templates by name; their hashes stand in the manifest.
         options: the suite's own settings, given as `--set NAME=VALUE`; frozen, and extra fields forbidden.
         baselines: answers without a model by name, for `--model baseline:NAME`.
-        figures: measures of the whole run beyond the mean, such as an F1, by name.
+        figures: measures of the whole run beyond the mean, such as an F1, by name. Those of annotators' labels come by
+            themselves, where samples have any.
         blind: the dialogue that takes the place of `solve`, where that is one, in a run that keeps pictures and sources
             from the model; None refuses such runs.
     """
