@@ -1,0 +1,91 @@
+"""Where a step acts: its target as it was recorded, then by its instruction, and last in the words of a model."""
+
+from __future__ import annotations
+
+import time
+
+from tools.errors import ModelError, ToolRetry
+from tools.gui.act.words import shows
+from tools.gui.grounding import locate
+from tools.gui.guard.words import find_verbs
+from tools.gui.types import Located, Screen, Target
+from tools.gui.workflow.recorded import find_recorded
+from tools.gui.workflow.running import Run
+from tools.gui.workflow.steps import AIMED, Step
+
+POLL_S = 0.3
+"""Seconds between two looks for a target that is not there yet; our choice."""
+RECORDED_S = 3.0
+"""Seconds that a recorded target is waited for before it is looked for by its instruction; our choice."""
+
+
+def aim(run: Run, step: Step) -> tuple[Screen, Target | None, str, str]:
+    """The screen, the target on it, how it was found, and what is wrong, "" if nothing is.
+
+    Raises:
+        MediaError: if the screen cannot be seen.
+        ToolFailed: if it cannot be read.
+        ToolRetry: if the step's instruction names nothing to look for.
+        Stopped: if the kill switch is set.
+    """
+    screen, target, how = run.actuator.screen(), None, ""
+    if step.do in AIMED:
+        screen, located, how = _find(run, step)
+        if not located.targets and run.mend is not None:
+            screen, located = _mended(run, step, located)
+            how = "mended"
+        target = located.targets[0] if located.targets else None
+        if len(located.targets) > 1 and located.abstained:
+            target = run.person.choose(step, screen, located)
+            how = how if how == "mended" else "person"
+        if target is None:
+            return screen, None, how, located.abstained or "it is not on the screen"
+    missing = [words for words in step.requires if not shows(screen, words)]
+    if missing:
+        return screen, target, how, f"the screen has to show {missing[0]!r} before this step, and does not"
+    return screen, target, how, ""
+
+
+def _find(run: Run, step: Step) -> tuple[Screen, Located, str]:
+    """Look for a step's target until it is there: as it was recorded, then by its instruction."""
+    begun, ties = time.monotonic(), 0
+    located, how = Located(), ""
+    while True:
+        run.guard.stop.check()
+        screen, passed = run.actuator.screen(), time.monotonic() - begun
+        if step.target is not None:
+            located, how = find_recorded(step.target, screen), "recorded"
+        late = passed > min(RECORDED_S, step.timeout_s)
+        if step.find and (step.target is None or (late and not located.targets)):
+            # A model is asked last, when waiting did not help.
+            ask = run.ask if passed > step.timeout_s else None
+            how = "repaired" if step.target is not None else "instruction"
+            located = locate(step.find, screen, ask=ask)
+        if located.targets and not located.abstained:
+            return screen, located, how
+        ties += bool(located.targets)
+        if (located.targets and ties > 1 and (run.ask is None or passed > step.timeout_s)) or (
+            passed > step.timeout_s and (late or step.target is None)
+        ):
+            return screen, located, how
+        run.guard.stop.pause(POLL_S)
+
+
+def _mended(run: Run, step: Step, lost: Located) -> tuple[Screen, Located]:
+    """What a model calls in the lost target's place, found by the same grounding; it may name no further effect."""
+    assert run.mend is not None
+    screen = run.actuator.screen()
+    try:
+        words = run.mend(step, screen)
+        if not words.strip():
+            return screen, lost
+        located = locate(words, screen)
+    except (ModelError, ToolRetry) as error:
+        return screen, Located(abstained=f"{lost.abstained} A model was asked, and did not help: {error}")
+    known = run.guard.policy.all_words
+    meant = " ".join((step.name, step.find, step.target.words if step.target else ""))
+    for target in located.targets:
+        if new := [verb for verb in find_verbs(target.label, known) if verb not in find_verbs(meant, known)]:
+            told = f"a model named {target.label!r} in its place, which names the verb {new[0]!r}; the step does not."
+            return screen, Located(abstained=told)
+    return screen, located

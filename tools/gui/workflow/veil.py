@@ -1,0 +1,78 @@
+"""Values of a run behind their names, so that a model works with `${patient_name}` and is not told who that is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tools.errors import ToolRetry
+from tools.gui.guard.identity import Patient
+from tools.gui.guard.phi import Redactor
+
+_NAMED = re.compile(r"\$\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class Veil:
+    """Puts names in the place of values, and values in the place of names.
+
+    Attributes:
+        values: by name; empty ones are left out.
+        redactor: takes other personal details out of what a model is shown; None where it may see them.
+    """
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    redactor: Redactor | None = None
+
+    def hide(self, text: str) -> str:
+        """A text with every value behind its name. Raises PhiError with a strict redactor."""
+        hidden = self._named(text)
+        return self.redactor.text(hidden) if self.redactor else hidden
+
+    def picture(self, rgb: np.ndarray) -> np.ndarray:
+        """A picture (height, width, 3) without personal details, where there is a redactor. Raises PhiError."""
+        if self.redactor is None:
+            return rgb
+        return self.redactor.knowing([value for value in self.values.values() if value]).image(rgb)
+
+    def show(self, text: str) -> str:
+        """A text with every name replaced by its value. Raises ToolRetry if there is no value of a name."""
+        for name in _NAMED.findall(text):
+            if not self.values.get(name):
+                raise ToolRetry(f"there is no value {name!r}.", expected=f"one of {', '.join(self.values) or 'none'}")
+        return _NAMED.sub(lambda found: self.values[found[1]], text)
+
+    def given(self, text: str, request: str) -> bool:
+        """Whether a text is made of values and of words as they stand in the request, with blanks and commas between."""
+        pieces = (piece.strip(", ") for piece in _NAMED.sub("\0", text).split("\0"))
+        return all(re.search(rf"(?<!\w){re.escape(piece)}(?!\w)", request) for piece in pieces if piece)
+
+    def _named(self, text: str) -> str:
+        values = {value: name for name, value in reversed(list(self.values.items())) if value}
+        if not values:
+            return text
+        longest = "|".join(re.escape(value) for value in sorted(values, key=len, reverse=True))
+        folded = {value.casefold(): name for value, name in values.items()}
+
+        def name(found: re.Match[str]) -> str:
+            return f"${{{folded[found[0].casefold()]}}}" if found[0].casefold() in folded else found[0]
+
+        # What is a name already stays as it is.
+        pieces = re.split(r"(\$\{\w+\})", text)
+        pattern = re.compile(rf"(?<!\w)(?:{longest})(?!\w)", re.IGNORECASE)
+        return "".join(piece if _NAMED.fullmatch(piece) else pattern.sub(name, piece) for piece in pieces)
+
+
+def values_of(request: str, given: Mapping[str, str], patient: Patient | None = None) -> dict[str, str]:
+    """The values of a run: those given, the patient's, and the personal details that its request names."""
+    values = dict(given)
+    if patient is not None:
+        values |= {f"patient_{name.replace(' ', '_')}": value for name, value in patient.fields.items()}
+    rest = Veil(values).hide(request)
+    for number, finding in enumerate(Redactor().find(rest), 1):
+        if not _NAMED.search(rest[finding.start : finding.end]):
+            values[f"detail_{number}"] = rest[finding.start : finding.end]
+    return values
