@@ -1,0 +1,161 @@
+"""Whether a document bears on a question, and which of its sentences do: by words, and by vectors where there are any.
+
+The thresholds were chosen on one half of PubMedQA's questions and measured on the other; `docs/literature.md` has the
+figures. Their values are our choice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from tools.literature.citing import sentences
+from tools.literature.expand import synonyms
+from tools.literature.fuse import mmr
+from tools.literature.stance import Stance, stance
+from tools.literature.tokens import tokens
+from tools.literature.types import Document, Hit
+
+STEM = 6
+"""Letters by which two forms of a word are taken for one; our choice."""
+COVER_WEIGHT = 0.5
+"""The weight of shared words beside the cosine."""
+LEAST_COVER, LEAST_SUPPORT = 0.6, 0.8
+"""What the share of shared words has to reach for a document to bear on a question, and, where vectors were compared,
+the cosine and that share, weighted."""
+SENTENCES = 5
+"""Sentences that an answer without a model quotes at most, and how many of them one document gives; our choice."""
+A_DOCUMENT = 2
+CONCLUDES, STATES, AIMS = 0.3, 0.15, -0.4
+"""What is added to the share of words of a sentence that stands in a conclusion, that reports a finding, and that says
+only what was looked for; our choice."""
+LEAST_SENTENCE = 0.25
+"""The share of the question's words that a sentence has to hold to be quoted; our choice."""
+SHORTEST, LONGEST = 5, 90
+"""Words of a sentence that can be quoted; our choice: shorter ones are headings, longer ones tables."""
+_CONCLUSION = re.compile(r"conclu|interpretation|discussion|implication", re.IGNORECASE)
+_PURPOSE = re.compile(r"objective|purpose|\baims?\b|background|introduction|hypothes|question", re.IGNORECASE)
+_METHOD = re.compile(
+    r"method|design|setting|participant|patients|material|subjects|intervention|measure", re.IGNORECASE
+)
+_AIM = re.compile(
+    r"\b(?:aims?|objectives?|purpose|goal) (?:of|was|were|is|are)\b|\b(?:aimed|sought|designed|undertaken|conducted|"
+    r"performed|hypothesi[sz]ed) (?:to|that)\b|\bhypothesi[sz]e that\b|\bto (?:determine|evaluate|assess|investigate|"
+    r"examine|explore|compare|test|study|analy[sz]e|identify|find out) (?:the|whether|if|how|and|a)\b|"
+    r"\bwe (?:investigated|examined|studied|evaluated|assessed|compared|analy[sz]ed|tested|asked) (?:whether|if|the)\b|"
+    r"\b(?:is|are|remains?) (?:still )?(?:unclear|unknown|controversial|debated|poorly understood)\b|\?$",
+    re.IGNORECASE,
+)
+_EMPTY = frozenset(
+    """
+    a an the is are was were be been being do does did can could may might must should shall will would has have had of
+    in on at to for from by with as and or but if than that this these those there here it its their they them we our us
+    you your i me my he she his her who whom whose which what when where why how any all some both each either such same
+    other more most less least very so too also only just about into over under between among after before during
+    through within versus vs per via not no nor use used using make makes made get gets among against because while
+    """.split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of a document: where it stands, how well it bears on the question, and what it seems to say."""
+
+    document: Document
+    section: int
+    start: int
+    end: int
+    score: float
+    stance: Stance
+
+    @property
+    def text(self) -> str:
+        return self.document.sections[self.section].text[self.start : self.end]
+
+
+def stems(text: str) -> frozenset[str]:
+    """The words of a text that carry its meaning, cut to `STEM` letters."""
+    return frozenset(word[:STEM] for word in tokens(text) if word not in _EMPTY)
+
+
+def cover(question: str, text: str) -> float:
+    """The share of a question's words, 0 to 1, that stand in a text, themselves or as other words for the same."""
+    wanted = stems(question)
+    return _cover(wanted, _others(question), stems(text)) if wanted else 0.0
+
+
+def support(question: str, hit: Hit, cosines: Mapping[str, float]) -> float:
+    """How surely a document is about what is asked, by its words, and its cosine if known; 1 and more is enough."""
+    covered = cover(question, f"{hit.document.title}\n{hit.document.text}")
+    cosine = cosines.get(hit.document.id)
+    if cosine is None:
+        return covered / LEAST_COVER
+    return (cosine + COVER_WEIGHT * covered) / LEAST_SUPPORT
+
+
+def bearing(question: str, hits: Sequence[Hit], cosines: Mapping[str, float]) -> list[Hit]:
+    """Those hits that are about what is asked, in their order."""
+    return [hit for hit in hits if support(question, hit, cosines) >= 1]
+
+
+def best_sentences(question: str, documents: Sequence[Document], limit: int = SENTENCES) -> list[Sentence]:
+    """The sentences that say most on a question, best first, at most `A_DOCUMENT` of one document, none much alike."""
+    found: list[Sentence] = []
+    for rank, document in enumerate(documents):
+        own = sorted(_scored(question, document), key=lambda one: (-one.score, one.section, one.start))[:A_DOCUMENT]
+        # Of equals, those of the document that was found first.
+        found += [Sentence(one.document, one.section, one.start, one.end, one.score - 0.02 * rank, one.stance)
+                  for one in own]  # fmt: skip
+    found.sort(key=lambda one: (-one.score, one.document.id, one.section, one.start))
+    chosen = mmr([one.score for one in found], [tokens(one.text) for one in found], limit)
+    return [found[place] for place in chosen]
+
+
+def _scored(question: str, document: Document) -> list[Sentence]:
+    wanted, others = stems(question), _others(question)
+    last = len(document.sections) - 1
+    found = []
+    for number, section in enumerate(document.sections):
+        for start, end in sentences(section.text):
+            text = section.text[start:end]
+            if not SHORTEST <= len(text.split()) <= LONGEST:
+                continue
+            covered = _cover(wanted, others, stems(text))
+            if covered < LEAST_SENTENCE:
+                continue
+            says = stance(text)
+            score = covered + _worth(section.label, text, says, at_end=number == last)
+            found.append(Sentence(document, number, start, end, score, says))
+    return found
+
+
+def _worth(label: str, text: str, says: Stance, *, at_end: bool) -> float:
+    if _AIM.search(text) or _PURPOSE.search(label):
+        return AIMS
+    if _METHOD.search(label) and not _CONCLUSION.search(label):
+        return AIMS / 2
+    concludes = bool(_CONCLUSION.search(label)) or (at_end and not label)
+    return (CONCLUDES if concludes else 0.0) + (STATES if says != "unclear" else 0.0)
+
+
+def _cover(
+    wanted: frozenset[str], others: Sequence[tuple[frozenset[str], Sequence[frozenset[str]]]], held: frozenset[str]
+) -> float:
+    if not wanted:
+        return 0.0
+    there = wanted & held
+    for asked, terms in others:
+        if not asked <= there and any(term and term <= held for term in terms):
+            there |= asked & wanted
+    return len(there) / len(wanted)
+
+
+@lru_cache(maxsize=64)
+def _others(question: str) -> tuple[tuple[frozenset[str], tuple[frozenset[str], ...]], ...]:
+    """The words of a question that have other words, each with these."""
+    return tuple(
+        (frozenset(word[:STEM] for word in words), tuple(stems(term) for term in terms))
+        for words, terms in synonyms(question)
+    )

@@ -1,0 +1,204 @@
+"""Whether a quote stands in a document, where, and in which sentence: `find_quote`. Code decides it, never a model.
+
+Two texts are the same here where they differ in white space, letter case and the forms of Unicode (NFKC) only. Nothing
+else is forgiven: no left-out word, no ellipsis, no other order. A quote begins and ends where words do, so that
+"effective" is not found in "ineffective".
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from tools.literature.types import Document
+
+LEAST_WORDS = 4
+"""Words of a quote, at least, unless it is a whole sentence: fewer say too little to support anything. Our choice."""
+_END = re.compile(r"[.!?]+[)\]\"'’”]*(?=\s|$)|\n\s*\n")
+_SHORT = re.compile(
+    r"\b(?:vs|cf|al|e\.g|i\.e|fig|figs|ref|refs|eq|dr|prof|mr|mrs|st|approx|ca|resp|incl|spp|subsp|dept|univ|vol|pp)$",
+    re.IGNORECASE,
+)
+_NEGATION = re.compile(
+    r"\b(?:no|not|never|neither|nor|none|without|cannot|lack(?:s|ed|ing)?|fail(?:s|ed|ing)? to|absence of|unlikely|"
+    r"un(?:related|associated|changed)|rather than|instead of)\b|n[’']t\b",
+    re.IGNORECASE,
+)
+
+_MENTION = re.compile(
+    r"\b(?P<kind>pmid|pmcid|doi|local)(?:\s*[:#]\s*|\s+|(?=\d))(?P<id>[^\s\[\]{}<>,;\"'“”]+)|\b(?P<pmc>PMC\d+)\b|"
+    r"\b(?P<doi>10\.\d{4,9}/[^\s\[\]{}<>,;\"'“”]+)",
+    re.IGNORECASE,
+)
+_AFTER = ".:!?*_"
+_CLAUSE = re.compile(r"[;:]|,?\s+(?:but|whereas|while|however|although|though)\b", re.IGNORECASE)
+_GRANTED = re.compile(r"\s*(?:although|though|while|despite|whereas)\b[^,]*,", re.IGNORECASE)
+
+
+class Span(BaseModel):
+    """A part of a document: characters `start` to `end` of the text of its section number `section`, from 0."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    section: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Normal:
+    """A normalised text, and for each of its characters the first and the last one of the original it comes from."""
+
+    text: str
+    first: tuple[int, ...]
+    last: tuple[int, ...]
+
+
+def find_quote(quote: str, document: Document) -> Span | None:
+    """Where a quote stands in a document, the first place; None where it does not, or is too short to tell anything.
+
+    A quote lies in one section; the title is none, since a title supports nothing.
+    """
+    wanted = _normal(quote).text
+    if not any(map(str.isalnum, wanted)):
+        return None
+    for number, section in enumerate(document.sections):
+        held = _normal(section.text)
+        at = held.text.find(wanted)
+        while at >= 0:
+            end = at + len(wanted)
+            if _is_whole(held.text, at, end):
+                span = Span(section=number, start=held.first[at], end=held.last[end - 1] + 1)
+                if len(wanted.split()) >= LEAST_WORDS or _is_sentence(section.text, span):
+                    return span
+            at = held.text.find(wanted, at + 1)
+    return None
+
+
+def quoted(span: Span, document: Document) -> str:
+    """The words of a span, as the document has them."""
+    return document.sections[span.section].text[span.start : span.end]
+
+
+def sentence_of(span: Span, document: Document) -> Span:
+    """The whole sentence, or sentences, that a span lies in."""
+    overlapping = [
+        (start, end)
+        for start, end in sentences(document.sections[span.section].text)
+        if start < span.end and end > span.start
+    ]
+    start, end = (overlapping[0][0], overlapping[-1][1]) if overlapping else (span.start, span.end)
+    return Span(section=span.section, start=min(start, span.start), end=max(end, span.end))
+
+
+def left_out_negation(span: Span, document: Document) -> str:
+    """A word such as "not" that stands in the sentence of a quote before it and is left out by it, or "".
+
+    "associated with survival" stands in "was not associated with survival", and says the opposite.
+    """
+    whole = sentence_of(span, document)
+    before = document.sections[span.section].text[whole.start : span.start]
+    granted = _GRANTED.match(before)
+    found = _NEGATION.search(_CLAUSE.split(before[granted.end() :] if granted else before)[-1])
+    return found[0] if found else ""
+
+
+def sentences(text: str) -> list[tuple[int, int]]:
+    """Where each sentence of a text begins and ends, without the white space around it, in order."""
+    found: list[tuple[int, int]] = []
+    start = 0
+    for end in (*_ends(text), len(text)):
+        first = start + len(text[start:end]) - len(text[start:end].lstrip())
+        last = start + len(text[start:end].rstrip())
+        if last > first:
+            found.append((first, last))
+        start = end
+    return found
+
+
+def _ends(text: str) -> Iterator[int]:
+    for match in _END.finditer(text):
+        if match[0].isspace():
+            yield match.end()
+            continue
+        after = text[match.end() :].lstrip()[:1]
+        # "vs. placebo": no sentence begins with a small letter.
+        if after.islower() or (match[0] == "." and _SHORT.search(text[max(0, match.start() - 12) : match.start()])):
+            continue
+        yield match.end()
+
+
+def _is_sentence(text: str, span: Span) -> bool:
+    inside = [(start, end) for start, end in sentences(text) if start < span.end and end > span.start]
+    if not inside:
+        return False
+    missing = text[inside[0][0] : span.start] + text[span.end : inside[-1][1]]
+    return not any(map(str.isalnum, missing))
+
+
+def _is_whole(text: str, start: int, end: int) -> bool:
+    """Whether a part begins and ends where words do."""
+    cut_before = start > 0 and text[start - 1].isalnum() and text[start].isalnum()
+    cut_after = end < len(text) and text[end].isalnum() and text[end - 1].isalnum()
+    return not (cut_before or cut_after)
+
+
+def _normal(text: str) -> _Normal:
+    """A text in lower case and NFKC, with single spaces and none at its ends."""
+    parts: list[str] = []
+    first: list[int] = []
+    last: list[int] = []
+    start = 0
+    while start < len(text):
+        end = start + 1
+        while end < len(text) and unicodedata.combining(text[end]):
+            end += 1  # an accent of its own belongs to its letter
+        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text[start:end]).casefold())
+        for sign in folded:
+            if not sign.isspace():
+                parts.append(sign)
+            elif parts and parts[-1] != " ":
+                parts.append(" ")
+            else:
+                continue
+            first.append(start)
+            last.append(end - 1)
+        start = end
+    if parts and parts[-1] == " ":
+        parts, first, last = parts[:-1], first[:-1], last[:-1]
+    return _Normal("".join(parts), tuple(first), tuple(last))
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A document that a text names: where, from `start` to `end`, and its id as documents bear it."""
+
+    id: str
+    start: int
+    end: int
+
+
+def mentions(text: str) -> list[Mention]:
+    """The documents that a text names, in any of the usual ways of writing, such as `[pmid:1]`, `PMID 1` and `PMC1`."""
+    found = []
+    for match in _MENTION.finditer(text):
+        kind = (match["kind"] or ("pmcid" if match["pmc"] else "doi")).casefold()
+        written = match["id"] or match["pmc"] or match["doi"]
+        id_ = written.rstrip(_AFTER)
+        while id_.endswith(")") and id_.count(")") > id_.count("("):  # some DOIs have brackets of their own
+            id_ = id_[:-1].rstrip(_AFTER)
+        # "the pmid of a paper" and "local 5-FU" name nothing.
+        names = {"pmid": id_.isdigit(), "local": ":" in match[0], "doi": id_.startswith("10."), "pmcid": True}
+        if id_ and names[kind]:
+            end = match.end() - (len(written) - len(id_))
+            found.append(Mention(f"{kind}:{id_.upper() if kind == 'pmcid' else id_}", match.start(), end))
+    return found
+
+
+def same_id(one: str, other: str) -> bool:
+    """Whether two ids name one document; letter case does not count."""
+    return one.casefold().strip() == other.casefold().strip()

@@ -1,0 +1,239 @@
+"""Documents for a question from several sources and channels, as one ranking: `retrieve`.
+
+Each source is asked by words. One on this machine is asked twice more: with other words for the same, and by vectors,
+where it has them. The rankings are fused by rank (`tools.literature.fuse.rrf`), since scores of different channels
+cannot be compared, and the first may be read again by a cross-encoder.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from tools.errors import ConfigError
+from tools.literature.expand import expand as expanded
+from tools.literature.fuse import mmr, rrf
+from tools.literature.tokens import tokens
+from tools.literature.types import Document, Filters, Found, Hit, Problem, Source
+
+DEPTH = 100
+"""Documents that a channel contributes, at least; our choice, as MedRAG's, which takes max(2k, 100)."""
+REMOTE_DEPTH = 50
+"""Of a remote source, which sends each document; our choice."""
+WEIGHTS = {"expanded": 0.5}
+"""Of channels, by the last part of their name, where it is not 1; our choice: other words count for less than those
+that were asked."""
+RERANKED = 32
+"""The first documents that a cross-encoder reads; our choice: it takes some tens of milliseconds for each."""
+NO_FILTERS = Filters()
+
+Embed = Callable[[list[str]], np.ndarray]
+"""Texts to unit vectors (N, D), float32."""
+Rerank = Callable[[str, list[str]], Sequence[float]]
+"""A question and N texts to N scores, the higher the better."""
+
+
+@runtime_checkable
+class Near(Protocol):
+    """A source that has vectors of its documents."""
+
+    def near(self, vector: np.ndarray, limit: int, filters: Filters) -> Found:
+        """Find at most `limit` documents by the cosine with a unit vector (D,), which is their score."""
+
+
+class Query(BaseModel):
+    """What a source was asked.
+
+    Attributes:
+        source: its name.
+        channel: `words`, `expanded` or `dense`.
+        text: the query; empty for a vector.
+        found: how many documents it brought.
+        seconds: how long that took.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    channel: str
+    text: str
+    found: int
+    seconds: float
+
+
+class Retrieved(BaseModel):
+    """What was found for a question.
+
+    Attributes:
+        question: as asked.
+        hits: best first; the ranks of each name its channels, such as `local bm25`, `local dense` or `pubmed`.
+        cosines: of documents with the question, by id, where vectors were compared.
+        queries: what was asked of whom, in order.
+        problems: why the result is partial, if it is.
+        calls: questions to sources.
+        seconds: in all.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    question: str
+    hits: tuple[Hit, ...] = ()
+    cosines: dict[str, float] = {}
+    queries: tuple[Query, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    calls: int = 0
+    seconds: float = 0.0
+
+
+def retrieve(
+    question: str,
+    sources: Sequence[Source],
+    *,
+    limit: int = 10,
+    filters: Filters = NO_FILTERS,
+    embed: Embed | None = None,
+    rerank: Rerank | None = None,
+    expand: bool = True,
+    diversity: float = 0.0,
+) -> Retrieved:
+    """Find documents for a question.
+
+    Args:
+        question: in words.
+        sources: which are asked, in this order.
+        limit: documents, at most.
+        filters: which documents count.
+        embed: makes a vector of the question, for sources that have vectors; None asks by words only.
+        rerank: reads the first `RERANKED` again.
+        expand: also search for other words for the same, where the source lies on this machine. Remote ones know other
+            words themselves, and each question to them costs time.
+        diversity: 0 to 1, how much documents like better ones are set back (see `tools.literature.fuse.mmr`).
+
+    Returns:
+        The best, with the reasons why the result may be partial. Equal input gives an equal order.
+
+    Raises:
+        ConfigError: if there is no question, or a number is out of range.
+        StoreError: if the index on this machine cannot be read, or has vectors of another model.
+    """
+    if not tokens(question):
+        raise ConfigError(f"there is nothing to search for in {question!r}.", expected="some words")
+    if limit < 1 or not 0 <= diversity <= 1:
+        wrong = f"limit {limit!r}" if limit < 1 else f"diversity {diversity!r}"
+        raise ConfigError(f"{wrong} is out of range.", expected="a limit of 1 or more, a diversity of 0 to 1")
+    started = time.monotonic()
+    asking = _Asking(max(2 * limit, DEPTH), filters)
+    vector: np.ndarray | None = None
+    for source in sources:
+        channel = source.name if source.remote else f"{source.name} bm25"
+        found = asking.words(source, channel, "words", question)
+        if not source.remote and expand and (others := expanded(question, found.hits)):
+            # A word that stands twice counts twice: what was asked outweighs what is added.
+            asking.words(source, f"{source.name} expanded", "expanded", " ".join((question, question, *others)))
+        if embed is not None and isinstance(source, Near):
+            vector = embed([question])[0] if vector is None else vector
+            asking.dense(source, vector)
+    hits = asking.fused()
+    if rerank is not None and hits:
+        hits = _reranked(question, hits, rerank)
+    if diversity:
+        pool = hits[: max(2 * limit, RERANKED)]
+        words = [tokens(f"{hit.document.title} {hit.document.text}") for hit in pool]
+        hits = [pool[place] for place in mmr([hit.score for hit in pool], words, limit, 1 - diversity)]
+    return Retrieved(
+        question=question,
+        hits=tuple(hits[:limit]),
+        cosines=asking.cosines,
+        queries=tuple(asking.queries),
+        problems=tuple(asking.problems),
+        calls=len(asking.queries),
+        seconds=time.monotonic() - started,
+    )
+
+
+class _Asking:
+    """Asks sources, and keeps what they say by channel."""
+
+    def __init__(self, depth: int, filters: Filters) -> None:
+        self._depth, self._filters = depth, filters
+        self._documents: dict[str, Document] = {}
+        self._same: dict[str, str] = {}
+        self._rankings: dict[str, list[str]] = {}
+        self.cosines: dict[str, float] = {}
+        self.queries: list[Query] = []
+        self.problems: list[Problem] = []
+
+    def words(self, source: Source, channel: str, kind: str, query: str) -> Found:
+        depth = min(self._depth, REMOTE_DEPTH) if source.remote else self._depth
+        started = time.monotonic()
+        found = source.search(query, depth, self._filters)
+        self._take(source.name, channel, kind, query, found, started)
+        return found
+
+    def dense(self, source: Source, vector: np.ndarray) -> None:
+        assert isinstance(source, Near)
+        started = time.monotonic()
+        found = source.near(vector, self._depth, self._filters)
+        self._take(source.name, f"{source.name} dense", "dense", "", found, started)
+        self.cosines |= {self._id_of(hit.document): hit.score for hit in found.hits}
+
+    def fused(self) -> list[Hit]:
+        weights = {channel: WEIGHTS.get(channel.split()[-1], 1.0) for channel in self._rankings}
+        ranks: dict[str, dict[str, int]] = {}
+        for channel, ids in self._rankings.items():
+            for rank, id_ in enumerate(ids, start=1):
+                ranks.setdefault(id_, {})[channel] = rank
+        return [
+            Hit(document=self._documents[id_], score=score, ranks=ranks[id_])
+            for id_, score in rrf(self._rankings, weights)
+        ]
+
+    def _take(self, source: str, channel: str, kind: str, query: str, found: Found, started: float) -> None:
+        seconds = time.monotonic() - started
+        self.queries.append(
+            Query(source=source, channel=kind, text=query, found=len(found.hits), seconds=round(seconds, 6))
+        )
+        self.problems += [problem for problem in found.problems if problem not in self.problems]
+        ids = dict.fromkeys(self._id_of(hit.document) for hit in found.hits)
+        if ids:
+            self._rankings[channel] = list(ids)
+
+    def _id_of(self, document: Document) -> str:
+        """The id that a document goes by here: two sources may know one paper by different ids."""
+        names = [document.id.casefold()]
+        names += [f"pmid:{document.pmid}"] if document.pmid else []
+        names += [f"doi:{document.doi.casefold()}"] if document.doi else []
+        known = next((self._same[name] for name in names if name in self._same), document.id)
+        self._documents.setdefault(known, document)
+        if document.retracted and not self._documents[known].retracted:
+            # One source that knows of a retraction is enough.
+            self._documents[known] = self._documents[known].model_copy(update={"retracted": True})
+        for name in names:
+            self._same.setdefault(name, known)
+        return known
+
+
+def _reranked(question: str, hits: list[Hit], rerank: Rerank) -> list[Hit]:
+    """The first hits in the order of a cross-encoder, with its rank and score; the others behind them."""
+    first, rest = hits[:RERANKED], hits[RERANKED:]
+    scores = [float(score) for score in rerank(question, [reading_text(hit.document) for hit in first])]
+    if len(scores) != len(first):
+        raise ConfigError(f"the cross-encoder gave {len(scores)} scores for {len(first)} documents.")
+    order = sorted(range(len(first)), key=lambda place: (-scores[place], first[place].document.id))
+    # What was read again stands above what was not, whatever the scale of its scores.
+    top = 1.0 + rest[0].score if rest else 1.0
+    return [
+        first[place].model_copy(
+            update={"score": top + (len(first) - rank) / len(first), "ranks": {**first[place].ranks, "reranked": rank}}
+        )
+        for rank, place in enumerate(order, start=1)
+    ] + rest
+
+
+def reading_text(document: Document) -> str:
+    """What a cross-encoder reads of a document: title and text."""
+    return "\n".join(part for part in (document.title, document.text) if part)

@@ -1,0 +1,63 @@
+"""What a concluding sentence says of a yes-no question, by its words: `stance`.
+
+A rule of few words, for answers without a language model: it is right where it speaks more often than not, and says
+"unclear" elsewhere. It serves to show that documents may disagree; it decides nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+Stance = Literal["yes", "no", "unclear"]
+
+_NO = re.compile(
+    r"\b(?:no (?:\w+[ -]){0,3}?(?:evidence|difference|association|correlation|effect|impact|influence|benefit|role|"
+    r"relation(?:ship)?|increase|improvement|reduction|advantage|need|alteration|change|indication|value|support|risk)"
+    r"\w*|"
+    r"(?:do|does|did|is|are|was|were|has|have|had|can|could|may|might|should|would|will|need)(?: (?:probably|generally|"
+    r"still|also|therefore|thus|by itself))? ?(?:not|n[’']t)\b|cannot|"
+    r"not (?:\w+ ){0,2}?(?:associated|related|correlated|significant(?:ly)?|effective|necessary|needed|recommended|"
+    r"supported|warranted|sufficient|superior|improve\w*|reduce\w*|predict\w*|affect\w*|influence\w*|required|useful|"
+    r"justified|different|differ|appear)|"
+    r"neither|none of|fail(?:s|ed)? to|lack(?:s|ed)? (?:of|the)|absence of an?|insufficient|unnecessary|unlikely|"
+    r"unrelated|unreliable|inaccurate|inappropriate|ineffective|not an?|limited ability|little (?:value|effect|impact|"
+    r"benefit|evidence|influence)|poor(?:ly)? (?:\w+ ){0,1}?(?:predict\w*|correlat\w*|agreement|knowledge|accuracy)|"
+    r"cast(?:s)? doubt|contrary to|no longer|underestimat\w+|disappoint\w+)",
+    re.IGNORECASE,
+)
+_YES = re.compile(
+    r"\b(?:(?:is|are|was|were|be|been|being|significantly|strongly|independently|positively|inversely|closely) "
+    r"(?:\w+ ){0,2}?(?:associated|related|correlated|linked|effective|safe|useful|feasible|superior|reliable|valid|"
+    r"accurate|beneficial|predictive|necessary|recommended|justified|important|higher|lower|better|worse|increased|"
+    r"decreased|reduced|improved|common|possible)|"
+    r"(?:increase|decrease|reduce|improve|prevent|predict|affect|influence|enhance|promote|cause|contribute|support|"
+    r"confirm|demonstrate|lead|result|correlate|play|allow|provide|offer|protect|impair|facilitate|benefit|"
+    r"differ)(?:s|ed|d)?\b|"
+    r"(?:associat|correlat)ion (?:\w+ ){0,1}?(?:between|of|with)|"
+    r"(?:a|an) (?:\w+[ -]){0,3}?(?:predictor|risk factor|alternative|tool|marker|method|option|role|benefit|effect|"
+    r"impact|cause|increase|reduction)|should be|evidence (?:that|for|of)|can be)",
+    re.IGNORECASE,
+)
+_OPEN = re.compile(
+    r"\b(?:unclear|uncertain|inconclusive|unknown|conflicting|further (?:\w+ ){0,2}?(?:research|stud(?:y|ies)|trials?|"
+    r"investigation)|more (?:research|studies|data) (?:is|are)|remains? to be|cannot be (?:determined|concluded))\b",
+    re.IGNORECASE,
+)
+
+
+def stance(sentence: str) -> Stance:
+    """Whether a sentence reports a finding (`yes`), or that something was not found (`no`), or neither."""
+    main = _after_concession(sentence)
+    denied, stated, left_open = _NO.search(main), _YES.search(main), _OPEN.search(main)
+    if left_open and not (denied or stated):
+        return "unclear"
+    if denied:
+        return "no"
+    return "yes" if stated and not left_open else "unclear"
+
+
+def _after_concession(sentence: str) -> str:
+    """What is said beside what is granted: of "Although A, B" it is B, of "A, but B" it is A and B."""
+    granted = re.match(r"\s*(?:although|though|while|despite|even though|whereas)\b[^,]*,\s*(?=\S)", sentence, re.I)
+    return sentence[granted.end() :] if granted else sentence
