@@ -4,7 +4,7 @@ Formats, known by a file's name and its first element, each also packed with gzi
 
     .jsonl, .ndjson     one document a line (`json_files`)
     .json               PubMedQA's form, or a list of documents (`json_files`)
-    .xml, .nxml         PubMed and MEDLINE with books (`pubmed_xml`), or JATS (`jats`)
+    .xml, .nxml         PubMed and MEDLINE with books (`medline`), or JATS (`jats`), by `xml_files`
     .pdf                one document, a section a page (`pdf`)
 """
 
@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import IO
 
 from tools.literature.reading.json_files import read_json, read_json_lines
+from tools.literature.reading.pdf import read_pdf
 from tools.literature.reading.records import Bad, Read, ReadError, Record, Withdrawn
+from tools.literature.reading.xml_files import read_xml
 
 __all__ = ["Bad", "Read", "ReadError", "Record", "Withdrawn", "literature_files", "read_file"]
 
@@ -83,6 +85,9 @@ _READERS: dict[str, _Reader] = {
     ".jsonl": read_json_lines,
     ".ndjson": read_json_lines,
     ".json": read_json,
+    ".xml": read_xml,
+    ".nxml": read_xml,
+    ".pdf": read_pdf,
 }
 
 

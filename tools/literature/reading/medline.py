@@ -5,6 +5,7 @@ Elements are those of NLM's PubMed DTD: `PubmedArticle` for papers, `PubmedBookA
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any
 
@@ -166,7 +167,7 @@ def words(element: Any) -> str:
     """The text of an element, with one blank between words.
 
     Raised numbers are marked, since `10<sup>9</sup>` is not 109; all other marks of type are left out. Comments are
-    left out, too, and an entity that was not expanded is told as it stands.
+    left out, too. An entity that was not expanded is told as HTML's, or as it stands.
     """
     return " ".join("".join(_pieces(element)).split())
 
@@ -175,7 +176,7 @@ def _pieces(element: Any) -> list[str]:
     pieces = [element.text or ""]
     for child in element:
         if child.tag is etree.Entity:
-            pieces.append(child.text)
+            pieces.append(html.unescape(child.text))
         elif isinstance(child.tag, str):
             inner = _pieces(child)
             raised = etree.QName(child).localname == "sup" and re.fullmatch(r"\s*[-+−]?\d+\s*", "".join(inner))
