@@ -197,7 +197,7 @@ class _Asking:
         self.queries.append(
             Query(source=source, channel=kind, text=query, found=len(found.hits), seconds=round(seconds, 6))
         )
-        self.problems += [problem for problem in found.problems if problem not in self.problems]
+        self.problems = list(dict.fromkeys([*self.problems, *found.problems]))
         ids = dict.fromkeys(self._id_of(hit.document) for hit in found.hits)
         if ids:
             self._rankings[channel] = list(ids)
