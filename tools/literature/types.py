@@ -23,7 +23,8 @@ class Document(BaseModel):
     """A paper, an abstract or another text that can be cited.
 
     Attributes:
-        id: `pmid:N`, `pmcid:PMCN`, `doi:...`, or `local:` and the start of the content's hash.
+        id: `pmid:N`, `pmcid:PMCN`, `doi:...`, `epmc:SOURCE/ID` for what only Europe PMC knows, or `local:` and the
+            start of the content's hash.
         title: as published.
         sections: the abstract or the full text, in order.
         authors: as `Family Given` or `Family GN`, in order.
@@ -90,6 +91,18 @@ class Filters(BaseModel):
     publication_types: tuple[str, ...] = ()
     mesh: tuple[str, ...] = ()
     exclude_retracted: bool = False
+
+    def passes(self, document: Document) -> bool:
+        """Whether a document counts."""
+        year = document.year
+        if (self.year_from is not None or self.year_to is not None) and year is None:
+            return False
+        if year is not None and not (self.year_from or year) <= year <= (self.year_to or year):
+            return False
+        wanted = ((self.publication_types, document.publication_types), (self.mesh, document.mesh))
+        if any(some and not {one.lower() for one in some} & {one.lower() for one in borne} for some, borne in wanted):
+            return False
+        return not (self.exclude_retracted and document.retracted)
 
 
 class Hit(BaseModel):

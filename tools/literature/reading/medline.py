@@ -123,7 +123,7 @@ def _authors(elements: list[Any]) -> tuple[str, ...]:
 
 
 def _date(element: Any) -> str:
-    """An ISO date as far as it is known; MEDLINE also has `1998 Dec-1999 Jan`, seasons, and months by name or number."""
+    """An ISO date as far as it is known; MEDLINE also has `1998 Dec-1999 Jan`, seasons, and months by name."""
     if element is None:
         return ""
     year, month, day = (_said(element, part) for part in ("Year", "Month", "Day"))

@@ -1,0 +1,131 @@
+"""Sources on the network: PubMed and Europe PMC, asked politely, cached, and only with what may leave the machine.
+
+    FOLDER/
+        answers.sqlite   answers, for `literature.cache_days` and to replay a run offline (`cache`)
+        sent.jsonl       each query that left (`gate`)
+
+The counters of requests lie elsewhere (`bucket`), since all folders and processes of a user share them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+
+from tools.errors import ConfigError, StoreError
+from tools.literature.options import LiteratureOptions
+from tools.literature.remote import europepmc, pubmed
+from tools.literature.remote.bucket import Bucket
+from tools.literature.remote.cache import FILE_NAME, Cache
+from tools.literature.remote.client import Client, check_url
+from tools.literature.remote.europepmc import EuropePMC
+from tools.literature.remote.gate import Allow, Gate, GateError, Show
+from tools.literature.remote.pubmed import PubMed
+from tools.literature.remote.timing import Timing
+
+__all__ = ["Allow", "EuropePMC", "GateError", "PubMed", "Show", "Timing", "open_remote"]
+
+TOOL = "attend-agent"
+"""What NCBI is told as `tool`."""
+_CONTACT = re.compile(r"[^\s@<>()]+@[^\s@<>()]+\.[^\s@<>()]+")
+
+
+def open_remote(
+    name: Literal["pubmed", "europepmc"],
+    options: LiteratureOptions,
+    folder: Path,
+    allow: Allow | None,
+    *,
+    known: Sequence[str] = (),
+    show: Show | None = None,
+    counters: Path | None = None,
+    timing: Timing | None = None,
+) -> PubMed | EuropePMC:
+    """Open a remote source for one session; nothing is sent yet. Use it as a context, or `close` it.
+
+    Args:
+        name: which one.
+        options: contact, key, addresses, age of the cache, offline or not, strictness of the filter.
+        folder: where answers and the log lie; made with access for this user only.
+        allow: asks a person whether a query, the first argument, may go to a source, the second; asked until the first
+            yes, which then holds for this object. None where nobody can be asked: then nothing is sent, unless
+            `options.send_unasked`. What it raises, `search` and `fetch` raise.
+        known: details of the session that never leave, such as the patient's name, birth date and number.
+        show: shows a person each query that leaves.
+        counters: the file that counts requests for all who share it; by default the user's.
+        timing: the clock, and how to wait.
+
+    Raises:
+        ConfigError: if the contact is missing or none, or a key or an address is none.
+        PhiError: with the filter `strict`, where Presidio or its language model is missing.
+        StoreError: if the folder cannot be made; offline, if it holds no answers.
+    """
+    timing = timing or Timing()
+    if not options.offline:
+        _check(name, options)
+        _make(folder)
+    elif not (folder / FILE_NAME).is_file():
+        raise StoreError(
+            f"offline, and {str(folder)!r} holds no {FILE_NAME!r}.",
+            remedy="Give the folder of a run that asked remote sources, or set `literature.offline` to false.",
+        )
+    url = options.pubmed_url if name == "pubmed" else options.europepmc_url
+    rate = europepmc.RATE if name == "europepmc" else pubmed.RATE_WITH_KEY if options.api_key else pubmed.RATE
+    counted = counters or platformdirs.user_state_path("attend") / "requests.sqlite"
+    client = Client(
+        name=name,
+        url=url,
+        cache=Cache(folder, read_only=options.offline, timing=timing),
+        max_age_s=options.cache_days * 86_400,
+        offline=options.offline,
+        bucket=Bucket(counted, check_url(name, url), rate, timing=timing),
+        gate=Gate(
+            name,
+            folder,
+            strictness=options.phi,
+            known=known,
+            allow=allow,
+            unasked=options.send_unasked,
+            show=show,
+            timing=timing,
+        ),
+        sender=_sender(options) if name == "pubmed" else {},
+        method="POST" if name == "pubmed" else "GET",
+        contact=options.contact,
+        timing=timing,
+    )
+    return PubMed(client) if name == "pubmed" else EuropePMC(client)
+
+
+def _sender(options: LiteratureOptions) -> dict[str, str]:
+    sender = {"tool": TOOL, "email": options.contact}
+    return sender | ({"api_key": options.api_key} if options.api_key else {})
+
+
+def _check(name: str, options: LiteratureOptions) -> None:
+    if not _CONTACT.fullmatch(options.contact):
+        raise ConfigError(
+            f"`literature.contact` is {options.contact!r}, and {name} asks who is calling.",
+            expected="an e-mail address at which you can be reached",
+            remedy="Set `literature.contact`, or search the local corpus only.",
+        )
+    if options.api_key and not re.fullmatch(r"[\x21-\x7e]{16,}", options.api_key):
+        raise ConfigError(
+            f"`literature.api_key` is no key of NCBI's: it has {len(options.api_key)} characters.",
+            expected="the 36 letters and digits that NCBI shows in your account's settings",
+            remedy="Mend it, or leave it out.",
+        )
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    except OSError as error:
+        raise StoreError(
+            f"the folder {str(folder)!r} cannot be made or kept to this user: {error}.", remedy="Choose another folder."
+        ) from error

@@ -1,0 +1,186 @@
+"""What may leave the machine as a query: nothing that tells who a patient is, and nothing that a person did not allow.
+
+A query goes through `Gate.clean` first, which takes out what `tools.gui.guard.phi` and `identifying` find. What is left
+is shown to a person before the first one leaves, and each one that leaves is logged before it does. Whatever goes wrong
+on this way, nothing is sent. The rules miss things, which is why a person is asked.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tools.errors import AttendError
+from tools.gui.guard.phi import Finding, Redactor, Strictness
+from tools.literature.remote.identifying import plain, with_age_bands, without_places_dates_and_numbers
+from tools.literature.remote.timing import Timing
+
+Allow = Callable[[str, str], bool]
+"""Asks a person whether a query, the first argument, may go to a source, the second. Only `True` is a yes."""
+Show = Callable[[str, str], None]
+"""Shows a person a query that leaves, the first argument, for a source, the second."""
+LOG_NAME = "sent.jsonl"
+MAX_CHARS = 2000
+"""A longer text is somebody's record, not a query; our choice."""
+_ROUNDS = 8
+_ACRONYMS = frozenset(
+    "AIDS ALS ARDS BMI BRCA CABG CKD CNS COPD COVID CRP CSF CT DKA DNA DVT ECG ECMO EEG EGFR EMG GERD HCC HCV HIV HLA "
+    "HPV IBD ICU IVF LDL HDL MRI MRSA NSCLC NSAID OCD PCI PCR PET PTSD RNA RSV SARS SLE STEMI TAVI TB TIA TNF USA UTI "
+    "VEGF".split()
+)
+"""In capitals before a comma these look like a family name: `COPD, Exacerbation`."""
+_LOG = logging.getLogger(__name__)
+
+
+class GateError(AttendError):
+    """A query may not leave the machine; nothing was sent."""
+
+
+class Gate:
+    """The way out to one source, for one session: a yes holds as long as this object. Threads may share it.
+
+    Args:
+        source: its name.
+        folder: where the log of what left lies, `sent.jsonl`, one line each.
+        strictness: as in `tools.gui.guard.phi`.
+        known: details of the session, such as the patient's name and number; they are always found.
+        allow: asks a person; None where nobody can be asked, and then nothing is sent.
+        unasked: whether queries may leave without a person's yes.
+        show: shows a person each query that leaves.
+        timing: the clock.
+
+    Raises:
+        PhiError: with `strict`, where Presidio or its language model is missing.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        folder: Path,
+        *,
+        strictness: Strictness = "on",
+        known: Sequence[str] = (),
+        allow: Allow | None = None,
+        unasked: bool = False,
+        show: Show | None = None,
+        timing: Timing | None = None,
+    ) -> None:
+        self.source, self.log, self.unasked = source, folder / LOG_NAME, unasked
+        self._redactor = Redactor(strictness, [plain(detail) for detail in known])
+        self._allow, self._show, self._timing = allow, show, timing or Timing()
+        self._lock, self._allowed, self._refused = threading.Lock(), False, set[str]()
+
+    def clean(self, query: str) -> str:
+        """A query without what tells who a patient is.
+
+        Raises:
+            GateError: if it is too long for a query, nothing is left, or it cannot be searched for whatever reason.
+        """
+        text = plain(query)
+        if len(text) > MAX_CHARS:
+            raise GateError(
+                f"a query of {len(text)} characters was not sent: it may be a patient's record.",
+                expected=f"at most {MAX_CHARS} characters",
+                remedy="Ask a shorter question.",
+            )
+        for _ in range(_ROUNDS):  # what is taken out may bring together what is to be taken out
+            before, text = text, self._strip(text)
+            if text == before:
+                break
+        else:
+            raise GateError("a query does not come to an end of personal details.", remedy="Ask it in other words.")
+        if not re.search(r"\w\w", text):
+            raise GateError(
+                "nothing of the query is left without its personal details.", remedy="Ask for the disease or the drug."
+            )
+        return text
+
+    def check(self, values: Sequence[str]) -> None:
+        """Raise GateError if one of the values, such as headings to filter by, holds what `clean` would take out."""
+        for value in values:
+            if self.clean(value) != plain(value):
+                raise GateError(
+                    f"a filter of {len(value)} characters looks as if it held a personal detail.",
+                    remedy="Filter by a heading or a publication type as PubMed spells it, or leave the filter out.",
+                )
+
+    def permit(self, text: str) -> None:
+        """Have a person allow the first text to be sent, and log each.
+
+        Args:
+            text: what is to be sent, as `clean` left it.
+
+        Raises:
+            GateError: if nobody can be asked, a person said no (which holds for this text; another one is asked about),
+                or the log cannot be written.
+        """
+        with self._lock:  # two threads ask once
+            if not (self._allowed or self.unasked):
+                self._ask(text)
+            self._write(text)
+        _LOG.info("sent to %s: %s", self.source, text)
+        if self._show is not None:
+            self._show(text, self.source)
+
+    def _ask(self, text: str) -> None:
+        if self._allow is None:
+            raise GateError(
+                f"nothing was sent to {self.source}: nobody can be asked whether a query may leave this machine.",
+                remedy="Ask from a terminal or the chat, or allow it in general with `literature.send_unasked = true`.",
+            )
+        # What it raises goes to the caller, who may put a question to a person by it; nothing has been sent.
+        if text in self._refused or self._allow(text, self.source) is not True:
+            self._refused.add(text)
+            raise GateError(f"nothing was sent to {self.source}: it was not allowed.", remedy="Use a local corpus.")
+        self._allowed = True
+
+    def _write(self, text: str) -> None:
+        at = datetime.fromtimestamp(self._timing.now(), UTC).isoformat(timespec="milliseconds")
+        line = json.dumps({"at": at, "source": self.source, "text": text}, ensure_ascii=False) + "\n"
+        try:
+            self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                if os.write(handle, line.encode()) != len(line.encode()):
+                    raise OSError("only a part was written")
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise GateError(
+                f"nothing was sent to {self.source}: it cannot be logged in {str(self.log)!r}: {error}.",
+                remedy="Check the disk and its permissions.",
+            ) from error
+
+    def _strip(self, text: str) -> str:
+        text = with_age_bands(text)
+        pieces, at = [], 0
+        for finding in self._findings(text):
+            pieces += [text[at : finding.start], " "]
+            at = finding.end
+        return _tidy(without_places_dates_and_numbers("".join([*pieces, text[at:]])))
+
+    def _findings(self, text: str) -> list[Finding]:
+        try:
+            found = self._redactor.find(text)
+        except Exception as error:  # Presidio may fail in any way, and then nothing may leave
+            raise GateError(
+                f"a query was not sent: it cannot be searched for personal details ({type(error).__name__}).",
+                remedy="Mend the installation of Presidio and its language model, or use a local corpus.",
+            ) from error
+        return [
+            one for one in found if not (one.kind == "NAME" and text[one.start : one.end].split(",")[0] in _ACRONYMS)
+        ]
+
+
+def _tidy(text: str) -> str:
+    """A text without what is left of a detail's surroundings: empty brackets and quotes, doubled and dangling signs."""
+    text = re.sub(r"\"\s*\"(?:\[[^\]]*\])?|\(\s*\)|\[\s*\]", " ", text)
+    text = re.sub(r"\s+([,.;:!?)\]])", r"\1", text)
+    text = re.sub(r"([,;:])(?:\s*[,;:])+", r"\1", text)
+    return " ".join(text.split()).strip(" ,;:-")

@@ -1,0 +1,247 @@
+"""PubMed by NCBI's E-utilities: `esearch` for ids, best first, and `efetch` for their records.
+
+All requests are sent by POST, so that neither key nor query stands in an address. Records are cached one by one: what
+one search has brought, another does not ask for again. Facts of the service are from NCBI's E-utilities documentation.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lxml import etree
+
+from tools.errors import StoreError
+from tools.literature.reading.medline import ARTICLE_TAGS, SAFE, ArticleError, read_article
+from tools.literature.remote.asking import any_of, joinable, problem, ranked
+from tools.literature.remote.client import Client, RemoteError, TryAgain
+from tools.literature.remote.gate import GateError
+from tools.literature.types import Document, Filters, Found, Hit, Problem
+
+NAME = "pubmed"
+RATE, RATE_WITH_KEY = 2.5, 8.0
+"""Requests a second; our choice: NCBI allows 3 without a key and 10 with one."""
+MOST_HITS = 10_000
+"""PubMed gives no more of a search, whatever is asked."""
+BATCH = 200
+"""Records of one request; NCBI asks for POST from here on."""
+MISSING_FOR_S = 86_400.0
+"""For how long it is believed that PubMed has no record of an id; our choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    pmids: tuple[str, ...]
+    count: int
+    notes: tuple[str, ...]
+
+
+class PubMed:
+    """PubMed as a source; see `tools.literature.types.Source`. Use it as a context, or `close` it.
+
+    Args:
+        client: asks the server.
+    """
+
+    name = NAME
+    remote = True
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def __enter__(self) -> PubMed:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def search(self, query: str, limit: int, filters: Filters) -> Found:
+        """Find at most `limit` documents, in PubMed's order of relevance.
+
+        The query may use PubMed's syntax. What tells of a patient is taken out of it, and a person asked, before it
+        leaves (`tools.literature.remote.gate`). Nothing is raised for what a server does, or for what may not be sent.
+        """
+        if limit < 1:
+            return Found()
+        try:
+            term = self._term(query, filters)
+            params = {"db": NAME, "term": term, "retmode": "json", "sort": "relevance", "retstart": "0"}
+            params["retmax"] = str(min(limit, MOST_HITS))
+            found = self._client.ask("esearch.fcgi", params, _read_search, said=term)
+        except (GateError, RemoteError, StoreError) as error:
+            return Found(problems=(problem(NAME, error),))
+        problems = [Problem(source=NAME, reason=note) for note in found.notes]
+        if limit > MOST_HITS and found.count > MOST_HITS:
+            problems.append(
+                Problem(
+                    source=NAME,
+                    reason=f"{found.count} documents match, and PubMed gives the first {MOST_HITS} of a search only. "
+                    "Search year by year to have all.",
+                )
+            )
+        documents, more = self._records(found.pmids[:limit])
+        hits = ranked(NAME, [documents[pmid] for pmid in found.pmids if pmid in documents], filters, limit)
+        return Found(hits=hits, problems=(*problems, *more))
+
+    def fetch(self, ids: Sequence[str]) -> Found:
+        """Bring documents by ids such as `pmid:28612165`, in this order; a problem names those that it lacks."""
+        asked = {id_: _pmid(id_) for id_ in dict.fromkeys(ids)}
+        strange = [id_ for id_, pmid in asked.items() if not pmid]
+        problems = []
+        if strange:
+            reason = f"PubMed is asked for ids such as 'pmid:28612165', not {strange[0]!r:.60}."
+            problems.append(Problem(source=NAME, reason=reason, ids=tuple(strange)))
+        documents, more = self._records([pmid for pmid in dict.fromkeys(asked.values()) if pmid])
+        found = [documents[pmid] for pmid in asked.values() if pmid in documents]
+        hits = tuple(Hit(document=document, score=1 / rank) for rank, document in enumerate(found, start=1))
+        return Found(hits=hits, problems=(*problems, *more))
+
+    def _term(self, query: str, filters: Filters) -> str:
+        """A query with its filters, as PubMed writes them. Raises GateError."""
+        gate = self._client.gate
+        asked = joinable(gate.clean(query))
+        gate.check((*filters.publication_types, *filters.mesh))
+        terms = [f"({asked})"]
+        if filters.year_from is not None or filters.year_to is not None:
+            # PubMed's own bounds for open ends.
+            terms.append(f'("{filters.year_from or 1000:04}"[dp] : "{filters.year_to or 3000:04}"[dp])')
+        terms += any_of(filters.publication_types, "{}[pt]")
+        terms += any_of(filters.mesh, "{}[mh:noexp]")
+        told = " AND ".join(terms) if len(terms) > 1 else asked
+        return f'{told} NOT "retracted publication"[pt]' if filters.exclude_retracted else told
+
+    def _records(self, pmids: Sequence[str]) -> tuple[dict[str, Document], list[Problem]]:
+        """The documents that can be had, by id, and why the others cannot."""
+        documents: dict[str, Document] = {}
+        lacking, nowhere, problems = list[str](), list[str](), list[Problem]()
+        try:
+            for pmid, body in self._cached(pmids).items():
+                if body:
+                    documents[pmid] = _read_records(body)[pmid].document
+                else:
+                    (lacking if body is None else nowhere).append(pmid)
+        except StoreError as error:
+            return {}, [problem(NAME, error, _ids(pmids))]
+        while lacking:
+            batch, lacking = lacking[:BATCH], lacking[BATCH:]
+            absent: list[str] = []
+            try:
+                answer = self._ask(batch)
+                absent = [pmid for pmid in batch if pmid not in answer]
+            except (GateError, RemoteError, StoreError) as error:
+                answer = getattr(error, "partial", None) or {}
+                lost = [pmid for pmid in batch if pmid not in answer]
+                if not getattr(error, "asked_amiss", False):  # the rest would fare no better
+                    lost, lacking = lost + lacking, []
+                problems.append(problem(NAME, error, _ids(lost)))
+            if strays := answer.keys() - set(batch):
+                reason = f"PubMed also sent {len(strays)} records that were not asked for; they are left out."
+                problems.append(Problem(source=NAME, reason=reason, ids=_ids(sorted(strays))))
+            brought = {pmid: answer[pmid] for pmid in batch if pmid in answer}
+            documents |= {pmid: record.document for pmid, record in brought.items()}
+            nowhere += absent
+            try:
+                self._client.keep([(_request(pmid), record.body) for pmid, record in brought.items()])
+                self._client.keep([(_request(pmid), b"") for pmid in absent])
+            except StoreError as error:
+                problems.append(problem(NAME, error))
+        if nowhere:
+            reason = f"PubMed has no record of {len(nowhere)} of the ids."
+            problems.append(Problem(source=NAME, reason=reason, ids=_ids(nowhere)))
+        return documents, problems
+
+    def _cached(self, pmids: Sequence[str]) -> dict[str, bytes | None]:
+        """What the cache holds of records: nothing, a record, or an empty one where PubMed had none lately."""
+        client = self._client
+        bodies = dict(zip(pmids, client.held([_request(pmid) for pmid in pmids]), strict=True))
+        empty = [pmid for pmid, body in bodies.items() if body == b""]
+        return bodies | dict(zip(empty, client.held([_request(pmid) for pmid in empty], MISSING_FOR_S), strict=True))
+
+    def _ask(self, batch: Sequence[str]) -> dict[str, _Record]:
+        said = "records of " + ", ".join(_ids(batch))
+        params = {"db": NAME, "id": ",".join(batch), "rettype": "abstract", "retmode": "xml"}
+        return self._client.ask("efetch.fcgi", params, _read_records, said=said, keep=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    document: Document
+    body: bytes
+
+
+def _request(pmid: str) -> dict[str, str]:
+    return {"source": NAME, "record": pmid}
+
+
+def _ids(pmids: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"pmid:{pmid}" for pmid in pmids)
+
+
+def _pmid(id_: str) -> str:
+    """The number in an id, without leading zeros; empty if it is none of PubMed's."""
+    found = re.fullmatch(r"(?:pmid:)?0*([1-9][0-9]{0,8})", id_.strip(), re.IGNORECASE)
+    return found[1] if found else ""
+
+
+def _read_search(body: bytes) -> _Search:
+    """The ids of a search. Raises TryAgain."""
+    try:
+        # PubMed repeats the query with its line ends as they are, which strict JSON forbids.
+        answer = json.loads(body, strict=False)
+        result = answer.get("esearchresult", {})
+        error = answer.get("error") or result.get("ERROR")
+        if error:
+            raise TryAgain(f"pubmed cannot search: {str(error)[:200]}")
+        pmids = tuple(dict.fromkeys(str(pmid) for pmid in result["idlist"]))
+        if not all(map(_pmid, pmids)):
+            raise TryAgain("pubmed sent ids that are none")
+        return _Search(pmids, int(result["count"]), tuple(_notes(result)))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TryAgain(f"pubmed sent no answer to a search, but {body[:80]!r}") from error
+
+
+def _notes(result: dict[str, Any]) -> Iterator[str]:
+    """What of a query PubMed did not use."""
+    for holder, key, reason in (
+        ("errorlist", "phrasesnotfound", "PubMed does not know, and left out"),
+        ("errorlist", "fieldsnotfound", "PubMed has no such field, and left it out"),
+        ("warninglist", "quotedphrasesnotfound", "PubMed does not know this phrase, and searched for its words"),
+    ):
+        values = (result.get(holder) or {}).get(key) or ()
+        if values:
+            yield f"{reason}: {', '.join(str(value)[:80] for value in values)}."
+
+
+def _read_records(body: bytes) -> dict[str, _Record]:
+    """The records of an answer by PubMed id, in order. Raises TryAgain, with those that are whole."""
+    records: dict[str, _Record] = {}
+    bad: list[str] = []
+    try:
+        parsed = etree.iterparse(io.BytesIO(body), events=("end",), tag=ARTICLE_TAGS, **SAFE)
+        for _, element in parsed:
+            try:
+                document = read_article(element, NAME)
+            except ArticleError as error:
+                bad.append(error.problem)
+            else:
+                records.setdefault(document.pmid, _Record(document, etree.tostring(element, with_tail=False)))
+            element.clear(keep_tail=True)
+        root = etree.QName(parsed.root).localname
+    except etree.XMLSyntaxError as error:
+        if not body.lstrip().startswith(b"<"):
+            raise TryAgain(f"pubmed sent no records, but {body[:80]!r}") from error
+        raise TryAgain(f"pubmed sent broken XML ({str(error)[:120]})", records) from error
+    if not records and root not in ("PubmedArticleSet", *ARTICLE_TAGS):
+        told = " ".join("".join(parsed.root.itertext()).split())
+        raise TryAgain(f"pubmed sent no records, but {told[:200]!r}")
+    if bad:
+        raise TryAgain(f"pubmed sent a record that is none: {bad[0]}", records)
+    return records
