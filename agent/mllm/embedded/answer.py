@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from agent.mllm.embedded import checks, past, telling
+from agent.mllm.embedded import checks, layout, past, telling
 from agent.mllm.embedded import words as reading
 from agent.mllm.embedded.calls import call, rarely_seen, told_call, wanted_call
 from agent.mllm.embedded.evidence import Fact, gather, scenes
@@ -69,7 +69,8 @@ def _pieces(mind: Mind, text: str, options: ModelOptions) -> Iterator[str]:
 def _answer(mind: Mind, request: Request, question: Question, facts: list[Fact]) -> str | None:
     """Answer from evidence; None leaves the talk to the base model."""
     if question.kind == "talk" or question.at_large:
-        return ABOUT if question.about_model else None
+        written = None if question.kind == "talk" else layout.cell(mind, question, facts)
+        return written or (ABOUT if question.about_model else None)
     if question.unwatched:
         return f"I was not watching {question.unwatched}; I began at {format_clock(0.0)}."
     from_results = reading.from_results(question, request.results)
@@ -81,7 +82,7 @@ def _answer(mind: Mind, request: Request, question: Question, facts: list[Fact])
         return f"{CANNOT_TELL} {NOTHING_SHOWN}" if not request.frames else _nothing_then(question, request)
     seen = scenes(facts)
     if question.unseen and question.kind not in ("words", "quality", "describe"):
-        return cannot(seen)
+        return layout.cell(mind, question, facts) or cannot(seen)
     if question.moment and question.kind not in ("when", "change"):
         seen = seen[:1] if question.moment == "start" else seen[-1:]
         facts = list(seen[0].facts)
@@ -92,6 +93,8 @@ def _answer(mind: Mind, request: Request, question: Question, facts: list[Fact])
         "order": telling.order, "change": telling.change, "name": telling.name, "choice": checks.choice,
         "exists": checks.exists, "where": checks.where, "colour": checks.colour, "times": past.times,
     }  # fmt: skip
+    if question.kind == "words" and (line := layout.placed(mind, question, facts)):
+        return line
     maker = makers.get(question.kind)
     told = maker(mind, question, facts, seen) if maker else reading.matching(mind, question, facts)
     return told or cannot(seen)

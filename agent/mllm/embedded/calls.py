@@ -13,6 +13,7 @@ from langchain_core.messages import ToolCallChunk
 from agent.mllm.embedded import past
 from agent.mllm.embedded.evidence import SHOWS, Fact
 from agent.mllm.embedded.language import turn
+from agent.mllm.embedded.layout import side_of
 from agent.mllm.embedded.mind import Mind
 from agent.mllm.embedded.question import Question
 from agent.mllm.embedded.request import Request
@@ -135,7 +136,8 @@ def _proposal(
     ):
         # A moment that is not among the frames, or not clear enough there, may have been noted.
         return None if past.written(mind, question.phrase, facts) else ("recall", {"query": question.phrase[:300]})
-    if question.kind == "words" and (question.span or question.side or past.asks_for_all_words(question)):
+    whole = question.span or question.side or side_of(question.text) or past.asks_for_all_words(question)
+    if question.kind == "words" and whole:
         return None  # these it reads by itself, in as many frames as it takes
     if question.kind == "words":
         return "read_text", {} if newest.frame.t_s is None else {"at": format_clock(newest.frame.t_s)}

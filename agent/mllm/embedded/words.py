@@ -35,7 +35,7 @@ _STOP = frozenset(
 
 def any_words(mind: Mind, facts: Sequence[Fact]) -> str | None:
     """Quote what is written in the newest frame that has words, or None."""
-    for fact in _readable(facts):
+    for fact in readable(facts):
         found = [word.text for word in lines(mind, fact)]
         if found:
             return f"{_quote(found)}{fact.cite}."
@@ -47,7 +47,7 @@ def matching(mind: Mind, question: Question, facts: Sequence[Fact]) -> str | Non
     wanted = unknown_words(question)
     if not wanted:
         return None
-    for fact in _readable(facts):
+    for fact in readable(facts):
         found = lines(mind, fact)
         hits = [word for word in found if wanted & content_words(word.text)]
         if hits:
@@ -144,7 +144,7 @@ def lines(mind: Mind, fact: Fact) -> list[Word]:
     ]
 
 
-def _readable(facts: Sequence[Fact]) -> list[Fact]:
+def readable(facts: Sequence[Fact]) -> list[Fact]:
     """The newest clear frame of each of the newest scenes; only where there are none, the newest of any kind."""
     clear = [fact for fact in facts if fact.frame.detail == "clear"] or list(facts)[-1:]
     return [scene.facts[-1] for scene in scenes(clear)][::-1][:MAX_READ]
