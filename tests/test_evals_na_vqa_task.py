@@ -149,7 +149,7 @@ def test_time_runs_out_while_the_model_thinks(tmp_path: Path) -> None:
     slow = script(tmp_path / "slow.json", [{"say": "one two three four five six", "tokens_per_s": 0.5}])
     found = run(tmp_path, slow, *kept, "--time-limit", "1", data=data)
     assert found["overall"]["failures"] == {"limit": 1}
-    left = [thread for thread in threading.enumerate() if thread.name.startswith("film")]
+    left = [thread for thread in threading.enumerate() if thread.name.startswith("asking")]
     for thread in left:
         thread.join(60)
     assert not any(thread.is_alive() for thread in left)  # nothing goes on for an attempt that is over

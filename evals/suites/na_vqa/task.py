@@ -24,10 +24,11 @@ from evals.engine.suite import Judged, Loaded, Message, Respond, Sample, Scored,
 from evals.suites.judges import SuiteJudge, added, tally
 from evals.suites.na_vqa import dataset, fairytale, scorer
 from evals.suites.na_vqa.dataset import REMEDY
-from evals.suites.na_vqa.films import Films, Remembered, in_thread
+from evals.suites.na_vqa.films import Films, Remembered
 from evals.suites.na_vqa.judging import PROMPTS, Judgement, judge_answer, prompt
 from evals.suites.na_vqa.ranges import RANGES
 from evals.suites.na_vqa.scorer import Span
+from evals.suites.threads import in_thread
 
 BLIND = (
     "This is a question about a {what} that you do not know: {question}\n"

@@ -1,0 +1,89 @@
+"""The model under test for code that asks a model and waits: such code runs in a thread beside the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from pydantic import PrivateAttr
+
+from agent.mllm.blocks import text_of
+from agent.mllm.protocol import MLLM, Abilities
+from evals.engine.suite import Message, Respond
+from tools.errors import ModelError
+
+_Said = TypeVar("_Said")
+
+
+async def in_thread(work: Callable[[MLLM], _Said], respond: Respond) -> _Said:
+    """Run what asks a model in a thread, while the event loop asks the model under test for it.
+
+    The thread is of its own: those of the event loop drive the model, and would all be waiting for it.
+
+    Raises:
+        ModelError: if the model fails; and whatever else `work` raises.
+    """
+    model = _Asked.of(respond, asyncio.get_running_loop())
+    threads = ThreadPoolExecutor(1, "asking")
+    context = contextvars.copy_context()  # in it stands which attempt this is
+    try:
+        return await asyncio.get_running_loop().run_in_executor(threads, lambda: context.run(work, model))
+    finally:
+        model.leave()
+        threads.shutdown(wait=False)
+
+
+class _Asked(MLLM):
+    """The model under test, for code that waits for its answers."""
+
+    _respond: Any = PrivateAttr()
+    _loop: Any = PrivateAttr()
+    _pending: Future[str] | None = PrivateAttr(default=None)
+    _left: bool = PrivateAttr(default=False)
+
+    @classmethod
+    def of(cls, respond: Respond, loop: asyncio.AbstractEventLoop) -> _Asked:
+        asked = cls(spec="the model under test")
+        asked._respond, asked._loop = respond, loop
+        return asked
+
+    def leave(self) -> None:
+        """Let the thread ask nothing more, where nobody waits for it any longer."""
+        self._left = True
+        if self._pending is not None:
+            self._pending.cancel()
+
+    @property
+    def abilities(self) -> Abilities:
+        return Abilities(images=False)
+
+    @property
+    def _llm_type(self) -> str:
+        return "attend-asked"
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        if self._left:
+            raise ModelError("the attempt is over.")
+        put = self._respond(_as_messages(messages), max_tokens=kwargs.get("max_tokens"))
+        self._pending = asyncio.run_coroutine_threadsafe(put, self._loop)
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(self._pending.result()))])
+
+    def _stream(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError("what runs here asks for whole answers")
+
+
+def _as_messages(messages: Sequence[BaseMessage]) -> list[Message]:
+    roles = {"system": "system", "human": "user", "ai": "assistant"}
+    return [Message(roles[message.type], (text_of(message),)) for message in messages]  # type: ignore[arg-type]
