@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,12 +17,15 @@ from agent.terminal import make_console, safe
 from tools.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tools.gui.guard.approval import ApprovalRequest
+    from agent.gui.planner import Planner
+    from agent.gui.stage import Stage
+    from agent.mllm.options import ModelOptions
+    from tools.gui.guard.decide import Mode
     from tools.gui.guard.identity import Patient
     from tools.gui.guard.stop import KillSwitch
-    from tools.gui.types import Actuator, Located, Screen, Target
-    from tools.gui.workflow.run import RunReport, StepReport
-    from tools.gui.workflow.steps import Step, Workflow
+    from tools.gui.types import Actuator
+    from tools.gui.workflow.running import Mend, Person, RunReport, StepReport
+    from tools.gui.workflow.steps import Workflow
 
 ORTHANC = "http://127.0.0.1:8042"
 EXIT_CODES = {"verified": 0, "completed_unverified": 3, "halted_before_effect": 4, "reconcile": 6, "cancelled": 7}
@@ -31,7 +33,7 @@ EXIT_CODES = {"verified": 0, "completed_unverified": 3, "halted_before_effect": 
 
 
 def run(
-    what: Annotated[str, typer.Argument(help="A workflow (FILE.yaml), or a request in words for Orthanc.")],
+    what: Annotated[str, typer.Argument(help="A workflow (FILE.yaml), or a request in words.")],
     target: Annotated[str, typer.Option(help="An http(s):// address, 'desktop', or 'orthanc' (orthanc@URL).")] = "",
     mode: Annotated[str, typer.Option(help="suggest (nothing is done), confirm, or auto.")] = "suggest",
     approve: Annotated[
@@ -47,6 +49,18 @@ def run(
     pixels: Annotated[bool, typer.Option("--pixels", help="Work by pixels alone, without accessibility tree.")] = False,
     record: Annotated[Path | None, typer.Option(help="Write the workflow with the targets that were found.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run of this journal.")] = None,
+    model: Annotated[
+        str, typer.Option(help="A model that plans requests no built-in workflow fits, and mends broken steps.")
+    ] = "",
+    policy: Annotated[Path | None, typer.Option(help="What a planned request may do: a policy in YAML.")] = None,
+    expect: Annotated[str, typer.Option(help="Words that the screen has to show once a planned request is done.")] = "",
+    save: Annotated[Path | None, typer.Option(help="Keep a planned run as a workflow, replayed without model.")] = None,
+    max_steps: Annotated[int, typer.Option(min=1, max=500, help="Steps that a model may propose.")] = 30,
+    max_seconds: Annotated[float, typer.Option(min=1, help="Seconds that a planned run may take.")] = 600,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens that a model may use in a planned run.")] = 200_000,
+    phi: Annotated[
+        str, typer.Option(help="How personal details are kept from a model elsewhere: on, or strict (with Presidio).")
+    ] = "on",
     downloads: Annotated[Path | None, typer.Option(help="The folder that downloads are kept in.")] = None,
     connect: Annotated[str, typer.Option(help="The DevTools address of a running Chromium to work in.")] = "",
     headed: Annotated[bool, typer.Option("--headed", help="Show the browser's window.")] = False,
@@ -58,22 +72,41 @@ def run(
 
     Every action is checked by the workflow's policy, bound to the pixels it was planned on, and recorded; what a policy
     does not allow at once is asked. In mode 'suggest' nothing is done: the plan is shown, and where the first step
-    would land.
+    would land. A request that no built-in workflow fits is planned by --model, one step at a time, and every step of
+    it that may change something is asked, unless the policy lists it for mode 'auto'.
     """
     from agent.config import load_config
+    from agent.gui.stage import Stage, acting
     from tools.gui.guard.decide import Mode
     from tools.gui.guard.stop import KillSwitch
+    from tools.gui.workflow.veil import values_of
 
     if mode not in ("suggest", "confirm", "auto"):
         raise ConfigError(f"there is no mode {mode!r}.", expected="suggest, confirm or auto")
-    place = load_config({"folder": folder}, file=config).folder / "gui"
+    settings = load_config({"folder": folder}, file=config)
+    place = settings.folder / "gui"
     stop = KillSwitch(place.parent)
     stop.check()
+    planner = _planner(model, phi, settings.mllm) if model else None
+    stage = Stage(target, pixels=pixels, connect=connect, headed=headed, downloads=downloads)
+    if _is_to_be_planned(what, target, resume is not None, planner):
+        from agent.gui.request_command import Request, do_request
+        from tools.gui.workflow.planned import Limits
+
+        assert planner is not None
+        limits = Limits(steps=max_steps, seconds=max_seconds, tokens=max_tokens)
+        request = Request(what, _pairs(values), _patient(patient), policy, expect, save, limits)
+        outcome = do_request(request, stage, planner, place=place, stop=stop, mode=Mode(mode), as_json=as_json)
+        raise typer.Exit(0 if mode == "suggest" else EXIT_CODES[outcome])
+    _only_planned({"--policy": policy, "--expect": expect, "--save": save})
     journal_path = resume or place / f"run-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}.jsonl"
     plan = journal_path.with_suffix(".plan.json") if mode != "suggest" else None
-    loaded, bound, who, given, size = _what(what, target, _pairs(values), patient, downloads, plan, resume is not None)
-    with _actuator(target, bound, stop, pixels, connect, headed, downloads, size) as actuator:
-        report = _do(bound, actuator, stop, Mode(mode), who, approve or [], journal_path, place, resume, as_json)
+    loaded, bound, who, given, stage = _what(what, stage, _pairs(values), patient, plan, resume is not None)
+    person = _person(approve or [], as_json)
+    with acting(stage, stop) as actuator:
+        journal = (journal_path, resume is not None)
+        mend = planner.mending(planner.veil(values_of("", given, who))) if planner else None
+        report = _do(bound, actuator, stop, Mode(mode), who, person, journal, place, mend, as_json)
     if record is not None and mode != "suggest":
         _record(record, loaded, report, given)
     if plan is not None and report.outcome.value == "verified":
@@ -82,194 +115,105 @@ def run(
     raise typer.Exit(0 if mode == "suggest" else EXIT_CODES[report.outcome.value])
 
 
+def _planner(model: str, phi: str, options: ModelOptions) -> Planner:
+    from agent.gui.planner import Planner
+    from agent.mllm import load_mllm
+
+    if phi not in ("on", "strict"):
+        raise ConfigError(f"--phi {phi!r} is no strictness.", expected="on or strict")
+    planner = Planner(load_mllm(model, options), "strict" if phi == "strict" else "on")
+    planner.model.preflight()
+    if not planner.model.abilities.local:
+        told = "the screen goes to this server, less the personal details that were found on it"
+        make_console(stderr=True).print(f"model [bold]{safe(planner.model.spec)}[/]: [bold red]{told}[/]")
+    return planner
+
+
+def _is_to_be_planned(what: str, target: str, resumed: bool, planner: Planner | None) -> bool:
+    """Whether a model has to plan. Raises ConfigError where it would have to, and there is none."""
+    from tools.gui.workflow import orthanc
+
+    if Path(what).suffix in (".yaml", ".yml") or (resumed and target.startswith("orthanc")):
+        return False
+    if resumed:
+        raise ConfigError("a planned run cannot be resumed.", remedy="Look at what was done, and ask for what is left.")
+    if target.startswith("orthanc"):
+        return planner is not None and not orthanc.is_built_in(what)
+    if planner is None:
+        raise ConfigError(
+            f"{what!r} is no YAML file.",
+            remedy="Name one, or add --target orthanc to ask in words, or --model to have it planned.",
+        )
+    return True
+
+
+def _only_planned(options: Mapping[str, object]) -> None:
+    if unused := [name for name, value in options.items() if value]:
+        raise ConfigError(f"{unused[0]} goes with requests that a model plans.", remedy="Leave it out.")
+
+
+def _person(approvers: list[str], as_json: bool) -> Person:
+    from agent.gui.person import TerminalPerson
+
+    return TerminalPerson(approvers, quiet=as_json)
+
+
 def _what(
-    what: str,
-    target: str,
-    given: dict[str, str],
-    patient: str,
-    downloads: Path | None,
-    plan: Path | None,
-    resumed: bool,
-) -> tuple[Workflow, Workflow, Patient | None, dict[str, str], tuple[int, int] | None]:
-    """The workflow as it was loaded and with its values, whom it is for, the values, and the size of the page."""
+    what: str, stage: Stage, given: dict[str, str], patient: str, plan: Path | None, resumed: bool
+) -> tuple[Workflow, Workflow, Patient | None, dict[str, str], Stage]:
+    """The workflow as it was loaded and with its values, whom it is for, the values, and where it works."""
     from tools.gui.workflow import orthanc
     from tools.gui.workflow.steps import load_workflow
 
     if Path(what).suffix in (".yaml", ".yml"):
         loaded = load_workflow(Path(what))
-        return loaded, loaded.bind(given), _patient(patient), given, None
-    if not target.startswith("orthanc"):
-        raise ConfigError(f"{what!r} is no YAML file.", remedy="Name one, or add --target orthanc to ask in words.")
+        bound = loaded.bind(given)
+        size = orthanc.PAGE_PX if stage.target.startswith("orthanc") else stage.size_px
+        return loaded, bound, _patient(patient), given, replace(stage, start=bound.start, size_px=size)
     if plan is not None and resumed:
         planned = orthanc.load_plan(plan)
     else:
-        planned = orthanc.plan(what, target.partition("@")[2] or ORTHANC, downloads)
+        planned = orthanc.plan(what, stage.target.partition("@")[2] or ORTHANC, stage.downloads)
         if plan is not None:
             orthanc.keep_plan(planned, plan)
-    return orthanc.template(planned.kind), planned.workflow, planned.patient, planned.values, orthanc.PAGE_PX
+    stage = replace(stage, start=planned.workflow.start, size_px=orthanc.PAGE_PX)
+    return orthanc.template(planned.kind), planned.workflow, planned.patient, planned.values, stage
 
 
 def _do(
     workflow: Workflow,
     actuator: Actuator,
     stop: KillSwitch,
-    mode: Any,
+    mode: Mode,
     patient: Patient | None,
-    approvers: list[str],
-    journal_path: Path,
+    person: Person,
+    journal_at: tuple[Path, bool],
     place: Path,
-    resume: Path | None,
+    mend: Mend | None,
     as_json: bool,
 ) -> RunReport:
-    from tools.gui.guard.audit import AuditLog
-    from tools.gui.guard.decide import Mode
-    from tools.gui.guard.guarded import Guard
-    from tools.gui.guard.stop import watching
+    from agent.gui.stage import guarding
     from tools.gui.workflow.journal import Journal
     from tools.gui.workflow.run import run_workflow
 
-    known = list(patient.fields.values()) if patient else []
-    with contextlib.ExitStack() as stack:
-        audit = AuditLog(place / "audit.jsonl", _redactor(known))
-        stack.callback(audit.close)
+    about = {"workflow": workflow.name, "workflow_sha256": workflow.sha256}
+    with (
+        contextlib.ExitStack() as stack,
+        guarding(workflow.policy, actuator, stop, place=place, mode=mode, patient=patient, about=about) as guard,
+    ):
         journal = None
-        if mode != Mode.SUGGEST:
-            journal = Journal(journal_path, workflow.sha256, resume=resume is not None)
+        if mode != "suggest":
+            journal = Journal(journal_at[0], workflow.sha256, resume=journal_at[1])
             stack.callback(journal.close)
-        guard = Guard(
-            workflow.policy,
-            audit,
-            mode,
-            patient,
-            stop,
-            about={"workflow": workflow.name, "workflow_sha256": workflow.sha256},
-        )
-        stack.enter_context(watching(stop, actuator.release, _sources(actuator)))
-        person = TerminalPerson(approvers, quiet=as_json)
         return run_workflow(
             workflow,
             actuator,
             guard,
             person=person,
             journal=journal,
-            on_step=lambda step: _tell(step, as_json),
+            mend=mend,
+            on_step=lambda step: tell_step(step, as_json),
         )
-
-
-class TerminalPerson:
-    """Asks at the terminal; names given beforehand approve the steps that are as the workflow has them.
-
-    Args:
-        approvers: who approves beforehand.
-        quiet: ask nothing, as where the output is read by a program.
-    """
-
-    def __init__(self, approvers: Sequence[str], *, quiet: bool = False) -> None:
-        self._approvers, self._asks = list(approvers), sys.stdin.isatty() and not quiet
-
-    def approve(self, step: Step, request: ApprovalRequest, *, repaired: bool) -> Sequence[str]:
-        """Names of those who approve."""
-        if self._approvers and not repaired:
-            return self._approvers
-        if not self._asks:
-            return ()
-        console = make_console(stderr=True)
-        console.print(f"[bold]{safe(step.name)}[/]: {safe(request.decision.reason)}", soft_wrap=True)
-        label = request.target.label if request.target else ""
-        console.print(f"  {safe(_said(step, label))}  patient {safe(request.patient) or 'unknown'}", soft_wrap=True)
-        if repaired:
-            console.print("  [yellow]The target is not the one that was recorded.[/]")
-        point = request.target.point if request.target else None
-        at = f" at {point.x_px:.0f}, {point.y_px:.0f}" if point else ""
-        # The picture may name the patient: it is there while the question is, readable by its owner only.
-        with tempfile.NamedTemporaryFile(suffix=".png") as picture:
-            picture.write(request.crop_png)
-            picture.flush()
-            console.print(f"  where it lands{at}: {safe(picture.name)}", soft_wrap=True)
-            return _names(request.decision.approvers)
-
-    def choose(self, step: Step, screen: Screen, located: Located) -> Target | None:
-        """Which of several places is meant."""
-        if not self._asks:
-            return None
-        console = make_console(stderr=True)
-        console.print(f"[bold]{safe(step.name)}[/]: {safe(located.abstained)}", soft_wrap=True)
-        for number, target in enumerate(located.targets, 1):
-            told = f"  {number}  {target.label} at {target.point.x_px:.0f}, {target.point.y_px:.0f}"
-            console.print(safe(told), soft_wrap=True)
-        said = typer.prompt("  Which number, or empty to stop", default="", show_default=False).strip()
-        return located.targets[int(said) - 1] if said.isdigit() and 0 < int(said) <= len(located.targets) else None
-
-    def was_done(self, step: Step) -> bool | None:
-        """Whether an action that a crash cut off was done."""
-        if not self._asks:
-            return None
-        question = f"A crash cut off {step.name!r}. Was it done? (yes, no, or empty if you do not know)"
-        said = typer.prompt(question, default="", show_default=False, err=True).strip().lower()
-        return {"yes": True, "y": True, "no": False, "n": False}.get(said)
-
-
-def _names(count: int) -> list[str]:
-    """The names of so many people who approve; none if one refuses."""
-    names: list[str] = []
-    while len(names) < count:
-        name = typer.prompt("  Approve with your name, or leave empty to refuse", default="", show_default=False)
-        if not name.strip():
-            return []
-        names.append(name.strip())
-    return names
-
-
-@contextlib.contextmanager
-def _actuator(
-    target: str,
-    workflow: Workflow,
-    stop: KillSwitch,
-    pixels: bool,
-    connect: str,
-    headed: bool,
-    downloads: Path | None,
-    size: tuple[int, int] | None,
-) -> Iterator[Actuator]:
-    from tools.gui.act.browser import HEIGHT_PX, WIDTH_PX, BrowserActuator
-    from tools.gui.act.desktop import DesktopActuator
-
-    actuator: Actuator
-    if target == "desktop":
-        actuator = DesktopActuator(stop, tree=not pixels)
-    elif workflow.start or target.startswith("http"):
-        actuator = BrowserActuator(
-            workflow.start or target,
-            stop,
-            connect=connect,
-            headless=not headed,
-            downloads=downloads,
-            tree=not pixels,
-            size_px=size or (WIDTH_PX, HEIGHT_PX),
-        )
-    else:
-        raise ConfigError(f"there is no target {target!r}.", expected="an http(s):// address, 'desktop' or 'orthanc'")
-    try:
-        yield actuator
-    finally:
-        actuator.close()
-
-
-def _sources(actuator: Actuator) -> list[Any]:
-    """Ways to stop beside `attend stop`: keys and the mouse's corner, where there is an X display."""
-    from tools.gui.guard.stop import Corner, Hotkey
-
-    if actuator.name != "desktop":
-        return []
-    # python-xlib prints its warnings where our JSON goes.
-    with contextlib.redirect_stdout(sys.stderr):
-        return [Hotkey(), Corner()]
-
-
-def _redactor(known: Sequence[str]) -> Any:
-    from tools.gui.guard.phi import Redactor
-
-    return Redactor(known=known)
 
 
 def _pairs(values: Sequence[str] | None) -> dict[str, str]:
@@ -305,7 +249,7 @@ def _record(path: Path, loaded: Workflow, report: RunReport, given: dict[str, st
         raise ConfigError(f"the workflow {str(path)!r} cannot be written: {error}.") from error
 
 
-def _tell(told: StepReport, as_json: bool) -> None:
+def tell_step(told: StepReport, as_json: bool) -> None:
     if as_json:
         print(json.dumps(_step(told)), flush=True)
         return
@@ -329,27 +273,20 @@ def _conclude(report: RunReport, workflow: Workflow, journal: Path, mode: str, a
     if as_json:
         print(json.dumps(summary), flush=True)
         return
+    from agent.gui.person import said
+
     console = make_console()
     if mode == "suggest":
         console.print("Nothing was done. The steps are:")
         first = report.steps[0].target if report.steps else None
         for number, step in enumerate(workflow.steps, 1):
             at = f" at {first.point.x_px:.0f}, {first.point.y_px:.0f}" if first and number == 1 else ""
-            console.print(f"{number:3}  {safe(_said(step, ''))}{at}", soft_wrap=True)
+            console.print(f"{number:3}  {safe(said(step))}{at}", soft_wrap=True)
         return
     told = f"{report.outcome.value.replace('_', ' ')}; {report.model_calls} model calls; repaired {report.repaired}"
     console.print(f"[bold]{safe(told)}[/]", soft_wrap=True)
     if report.outcome.value not in ("verified", "completed_unverified"):
         console.print(f"Go on with: --resume {safe(str(journal))}", soft_wrap=True)
-
-
-def _said(step: Step, label: str) -> str:
-    """A step in words."""
-    where = label or step.find or (step.target.words if step.target else "")
-    what = {"type": f"type {step.text!r} into", "press": f"press {step.keys}", "wait": f"wait for {step.text!r}"}
-    if step.do in what:
-        return f"{step.name}: {what[step.do]} {where}".strip()
-    return f"{step.name}: {where or step.do.replace('_', ' ')}"
 
 
 def _step(told: StepReport) -> dict[str, Any]:

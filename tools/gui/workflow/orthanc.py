@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from tools.errors import ConfigError, StoreError, ToolFailed
 from tools.gui.guard.identity import Patient
-from tools.gui.guard.policy import Address
+from tools.gui.guard.policy import Address, Policy
 from tools.gui.workflow.steps import Workflow, parse_workflow
 
 PAGE_PX = (1600, 900)
@@ -77,9 +77,7 @@ def plan(goal: str, base: str, folder: Path | None = None) -> Planned:
             expected="one patient's ID, or the name as Orthanc shows it",
         )
     values = {"base": base, "patient_name": _tag(found[0], "PatientName"), "patient_id": _tag(found[0], "PatientID")}
-    patient = Patient(
-        name=values["patient_name"], birth_date=shown_date(_tag(found[0], "PatientBirthDate")), id=values["patient_id"]
-    )
+    patient = _patient(found[0])
     if kind != "find_patient":
         values |= _study(base, found[0], description)
     if kind == "download_study":
@@ -87,6 +85,49 @@ def plan(goal: str, base: str, folder: Path | None = None) -> Planned:
             raise ConfigError("a download needs a folder.", remedy="Name one, with no ZIP file in it.")
         values["folder"] = str(folder)
     return planned_with(kind, values, patient)
+
+
+def explorer_policy(base: str) -> Policy:
+    """What may be done in Orthanc Explorer at all: the rules of the built-in workflows taken together.
+
+    Args:
+        base: the server's address.
+
+    Raises:
+        ConfigError: if that is no address.
+    """
+    flows = [_for_server(template(kind), base) for kind in KINDS]
+    named = next(flow.policy for flow in flows if flow.policy.identity == "required")
+    labels = dict.fromkeys(label for flow in flows for label in flow.policy.auto_labels)
+    verbs = {verb: rule for flow in flows for verb, rule in flow.policy.verbs.items()}
+    return named.model_copy(update={"name": "Orthanc Explorer", "auto_labels": tuple(labels), "verbs": verbs})
+
+
+def named_patient(request: str, base: str) -> Patient | None:
+    """The one patient that a request names after the word `patient`, by ID or name; None where it names none.
+
+    Raises:
+        ConfigError: if several patients fit.
+        ToolFailed: if the server cannot be asked.
+    """
+    named = re.search(r"\bpatient(?:en|in|s)?\s+(.+)$", " ".join(request.split()).strip(" .!?"), re.IGNORECASE)
+    if named is None:
+        return None
+    words, patients = named[1].split(), _get(f"{base.rstrip('/')}/patients?expand")
+    # What follows the name may be part of the request, such as "and open its first series".
+    for length in range(len(words), 0, -1):
+        asked = " ".join(words[:length]).strip(" ,;\"'“”„")
+        found = _matching(asked, patients)
+        if len(found) > 1:
+            raise ConfigError(f"{len(found)} patients fit {asked!r}.", remedy="Name one by ID.")
+        if found:
+            return _patient(found[0])
+    return None
+
+
+def explorer(base: str) -> str:
+    """The first page of Orthanc Explorer."""
+    return f"{base.rstrip('/')}/app/explorer.html"
 
 
 def keep_plan(planned: Planned, path: Path) -> None:
@@ -121,6 +162,15 @@ def planned_with(kind: str, values: dict[str, str], patient: Patient) -> Planned
     return Planned(kind, _for_server(template(kind), values["base"]).bind(values), patient, values)
 
 
+def is_built_in(goal: str) -> bool:
+    """Whether a built-in workflow fits a request."""
+    try:
+        read_goal(goal)
+    except ConfigError:
+        return False
+    return True
+
+
 def read_goal(goal: str) -> tuple[str, str, str]:
     """The workflow that a request asks for, the patient as named, and the study's description ("" if unsaid).
 
@@ -137,7 +187,9 @@ def read_goal(goal: str) -> tuple[str, str, str]:
     if len(kinds) != 1:
         problem = "asks for several things" if kinds else "asks for nothing that can be done in Orthanc"
         raise ConfigError(
-            f"{goal!r} {problem}.", expected="to find a patient, or to open, download, anonymise or delete one study"
+            f"{goal!r} {problem}.",
+            expected="to find a patient, or to open, download, anonymise or delete one study",
+            remedy="A model plans other requests: name one with --model.",
         )
     if not named or not named[1].strip(" \"'“”„"):
         raise ConfigError(f"{goal!r} names no patient.", expected='such as: delete the study of patient "Doe^Jane"')
@@ -195,6 +247,12 @@ def _for_server(workflow: Workflow, base: str) -> Workflow:
     given = {"host": parts.hostname, "path": "/app/*", "schemes": (parts.scheme,), "port": parts.port}
     policy = workflow.policy.model_copy(update={"urls": (Address.model_validate(given),)})
     return workflow.model_copy(update={"policy": policy})
+
+
+def _patient(entry: dict[str, Any]) -> Patient:
+    """A patient as Orthanc Explorer shows one."""
+    born = shown_date(_tag(entry, "PatientBirthDate"))
+    return Patient(name=_tag(entry, "PatientName"), birth_date=born, id=_tag(entry, "PatientID"))
 
 
 def _matching(asked: str, patients: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

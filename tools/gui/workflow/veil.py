@@ -46,7 +46,7 @@ class Veil:
         return _NAMED.sub(lambda found: self.values[found[1]], text)
 
     def given(self, text: str, request: str) -> bool:
-        """Whether a text is made of values and of words as they stand in the request, with blanks and commas between."""
+        """Whether a text is made of values and words as they stand in the request; blanks and commas may part them."""
         pieces = (piece.strip(", ") for piece in _NAMED.sub("\0", text).split("\0"))
         return all(re.search(rf"(?<!\w){re.escape(piece)}(?!\w)", request) for piece in pieces if piece)
 
@@ -72,7 +72,10 @@ def values_of(request: str, given: Mapping[str, str], patient: Patient | None = 
     if patient is not None:
         values |= {f"patient_{name.replace(' ', '_')}": value for name, value in patient.fields.items()}
     rest = Veil(values).hide(request)
-    for number, finding in enumerate(Redactor().find(rest), 1):
-        if not _NAMED.search(rest[finding.start : finding.end]):
-            values[f"detail_{number}"] = rest[finding.start : finding.end]
+    for finding in Redactor().find(rest):
+        detail = rest[finding.start : finding.end]
+        # A name as DICOM writes it is found with the words around it.
+        detail = next((word.strip(",;:.\"'()") for word in detail.split() if "^" in word), detail)
+        if not _NAMED.search(detail):
+            values[f"detail_{len(values) + 1}"] = detail
     return values

@@ -1,0 +1,87 @@
+"""The person at the terminal: approves, chooses, and says what was done."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Sequence
+
+import typer
+
+from agent.terminal import make_console, safe
+from tools.gui.guard.approval import ApprovalRequest
+from tools.gui.types import Located, Screen, Target
+from tools.gui.workflow.steps import Step
+
+
+class TerminalPerson:
+    """Asks at the terminal; names given beforehand approve the steps that are as the workflow has them.
+
+    Args:
+        approvers: who approves beforehand.
+        quiet: ask nothing, as where the output is read by a program.
+    """
+
+    def __init__(self, approvers: Sequence[str], *, quiet: bool = False) -> None:
+        self._approvers, self._asks = list(approvers), sys.stdin.isatty() and not quiet
+
+    def approve(self, step: Step, request: ApprovalRequest, *, repaired: bool) -> Sequence[str]:
+        """Names of those who approve."""
+        if self._approvers and not repaired:
+            return self._approvers
+        if not self._asks:
+            return ()
+        console = make_console(stderr=True)
+        console.print(f"[bold]{safe(step.name)}[/]: {safe(request.decision.reason)}", soft_wrap=True)
+        label = request.target.label if request.target else ""
+        console.print(f"  {safe(said(step, label))}  patient {safe(request.patient) or 'unknown'}", soft_wrap=True)
+        if repaired:
+            console.print("  [yellow]Nobody approved this target before: it was found anew, or a model named it.[/]")
+        point = request.target.point if request.target else None
+        at = f" at {point.x_px:.0f}, {point.y_px:.0f}" if point else ""
+        # The picture may name the patient: it is there while the question is, readable by its owner only.
+        with tempfile.NamedTemporaryFile(suffix=".png") as picture:
+            picture.write(request.crop_png)
+            picture.flush()
+            console.print(f"  where it lands{at}: {safe(picture.name)}", soft_wrap=True)
+            return _names(request.decision.approvers)
+
+    def choose(self, step: Step, screen: Screen, located: Located) -> Target | None:
+        """Which of several places is meant."""
+        if not self._asks:
+            return None
+        console = make_console(stderr=True)
+        console.print(f"[bold]{safe(step.name)}[/]: {safe(located.abstained)}", soft_wrap=True)
+        for number, target in enumerate(located.targets, 1):
+            told = f"  {number}  {target.label} at {target.point.x_px:.0f}, {target.point.y_px:.0f}"
+            console.print(safe(told), soft_wrap=True)
+        said = typer.prompt("  Which number, or empty to stop", default="", show_default=False).strip()
+        return located.targets[int(said) - 1] if said.isdigit() and 0 < int(said) <= len(located.targets) else None
+
+    def was_done(self, step: Step) -> bool | None:
+        """Whether an action that a crash cut off was done."""
+        if not self._asks:
+            return None
+        question = f"A crash cut off {step.name!r}. Was it done? (yes, no, or empty if you do not know)"
+        said = typer.prompt(question, default="", show_default=False, err=True).strip().lower()
+        return {"yes": True, "y": True, "no": False, "n": False}.get(said)
+
+
+def _names(count: int) -> list[str]:
+    """The names of so many people who approve; none if one refuses."""
+    names: list[str] = []
+    while len(names) < count:
+        name = typer.prompt("  Approve with your name, or leave empty to refuse", default="", show_default=False)
+        if not name.strip():
+            return []
+        names.append(name.strip())
+    return names
+
+
+def said(step: Step, label: str = "") -> str:
+    """A step in words."""
+    where = label or step.find or (step.target.words if step.target else "")
+    what = {"type": f"type {step.text!r} into", "press": f"press {step.keys}", "wait": f"wait for {step.text!r}"}
+    if step.do in what:
+        return f"{step.name}: {what[step.do]} {where}".strip()
+    return f"{step.name}: {where or step.do.replace('_', ' ')}"

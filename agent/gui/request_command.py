@@ -1,0 +1,133 @@
+"""`attend gui run "REQUEST" --model MODEL`: a request that a model plans, one step at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from agent.gui.person import TerminalPerson
+from agent.gui.planner import Planner
+from agent.gui.run_command import ORTHANC, tell_step
+from agent.gui.stage import Stage, acting, guarding
+from agent.mllm.content import content_of
+from agent.terminal import make_console, safe
+from tools.errors import ConfigError
+from tools.gui.guard.decide import Mode
+from tools.gui.guard.identity import Patient
+from tools.gui.guard.policy import Policy, load_policy
+from tools.gui.guard.stop import KillSwitch
+from tools.gui.workflow import orthanc
+from tools.gui.workflow.journal import FINISHED
+from tools.gui.workflow.planned import Limits, PlannedRun, as_workflow, narrowed, run_planned
+from tools.gui.workflow.steps import write_workflow
+from tools.gui.workflow.veil import Veil, values_of
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asks for.
+
+    Attributes:
+        words: the request.
+        values: by name; the model may use them and is not told what they are.
+        patient: whom it is for; None takes the one that a request for Orthanc names.
+        policy: a file that says what may be done; None takes the rules for Orthanc.
+        expect: words that the screen has to show in the end; "" for none.
+        save: where to keep the run as a workflow; None keeps none.
+        limits: where the run ends at the latest.
+    """
+
+    words: str
+    values: Mapping[str, str]
+    patient: Patient | None
+    policy: Path | None
+    expect: str
+    save: Path | None
+    limits: Limits
+
+
+def do_request(
+    request: Request, stage: Stage, planner: Planner, *, place: Path, stop: KillSwitch, mode: Mode, as_json: bool
+) -> str:
+    """Do it, tell each step, and return the outcome of the whole.
+
+    Raises:
+        ConfigError: if nothing says what may be done, or the workflow cannot be kept.
+    """
+    policy, patient, stage = _rules(request, stage)
+    veil = planner.veil(values_of(request.words, request.values, patient))
+    model = planner.model.spec
+    about = {"model": model, "model_sha256": content_of(model), "request": Veil(veil.values).hide(request.words)}
+    with (
+        acting(stage, stop) as actuator,
+        guarding(policy, actuator, stop, place=place, mode=mode, patient=patient, about=about) as guard,
+    ):
+        done = run_planned(
+            request.words,
+            actuator,
+            guard,
+            planner.propose,
+            veil=veil,
+            expect=request.expect,
+            person=TerminalPerson((), quiet=as_json),
+            limits=request.limits,
+            on_step=lambda step: tell_step(step, as_json),
+        )
+    kept = None
+    if request.save is not None and done.steps and done.report.outcome in FINISHED:
+        kept = request.save
+        flow = as_workflow(
+            done, request.words, narrowed(policy, request.words), stage.start or _page(stage), veil, request.expect
+        )
+        try:
+            kept.write_text(write_workflow(flow), "utf-8")
+        except OSError as error:
+            raise ConfigError(f"the workflow {str(kept)!r} cannot be written: {error}.") from error
+    _conclude(done, mode, kept, as_json)
+    return done.report.outcome.value
+
+
+def _rules(request: Request, stage: Stage) -> tuple[Policy, Patient | None, Stage]:
+    """What may be done, for whom, and where. Raises ConfigError and ToolFailed."""
+    policy = load_policy(request.policy) if request.policy else None
+    patient = request.patient
+    if stage.target.startswith("orthanc"):
+        base = stage.target.partition("@")[2] or ORTHANC
+        stage = replace(stage, start=orthanc.explorer(base), size_px=orthanc.PAGE_PX)
+        return policy or orthanc.explorer_policy(base), patient or orthanc.named_patient(request.words, base), stage
+    if policy is None:
+        raise ConfigError(
+            f"nothing says what may be done on {stage.target or 'no target'!r}.",
+            remedy="Name a policy in YAML with --policy; docs/gui_safety.md says what stands in one.",
+        )
+    return policy, patient, stage
+
+
+def _page(stage: Stage) -> str:
+    return stage.target if stage.target.startswith("http") else ""
+
+
+def _conclude(done: PlannedRun, mode: Mode, kept: Path | None, as_json: bool) -> None:
+    report = done.report
+    summary = {
+        "outcome": report.outcome.value,
+        "steps": len(done.steps),
+        "model_calls": report.model_calls,
+        "tokens": done.tokens,
+        "saved": str(kept) if kept else "",
+    }
+    if as_json:
+        print(json.dumps(summary), flush=True)
+        return
+    console = make_console()
+    if mode == Mode.SUGGEST:
+        first = report.steps[-1]
+        at = f" at {first.target.point.x_px:.0f}, {first.target.point.y_px:.0f}" if first.target else ""
+        console.print(f"Nothing was done. The first step would be: {safe(first.name)}{at}", soft_wrap=True)
+        return
+    told = f"{report.outcome.value.replace('_', ' ')}; {report.model_calls} model calls, {done.tokens} tokens"
+    console.print(f"[bold]{safe(told)}[/]", soft_wrap=True)
+    if kept:
+        console.print(f"Kept in {safe(str(kept))}; it is replayed without a model.", soft_wrap=True)

@@ -1,0 +1,103 @@
+"""What a run on a screen needs around it: an actuator for its target, and a guard that writes an audit file."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tools.errors import ConfigError
+from tools.gui.act.browser import HEIGHT_PX, WIDTH_PX, BrowserActuator
+from tools.gui.act.desktop import DesktopActuator
+from tools.gui.guard.audit import AuditLog
+from tools.gui.guard.decide import Mode
+from tools.gui.guard.guarded import Guard
+from tools.gui.guard.identity import Patient
+from tools.gui.guard.phi import Redactor
+from tools.gui.guard.policy import Policy
+from tools.gui.guard.stop import Corner, Hotkey, KillSwitch, watching
+from tools.gui.types import Actuator
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where a run works.
+
+    Attributes:
+        target: `desktop`, or an http(s) address.
+        start: the page to open; "" is the target.
+        pixels: whether to do without an accessibility tree.
+        connect: the DevTools address of a running Chromium; "" starts one.
+        headed: whether the browser's window is shown.
+        downloads: the folder that downloads are kept in.
+        size_px: of the page.
+    """
+
+    target: str
+    start: str = ""
+    pixels: bool = False
+    connect: str = ""
+    headed: bool = False
+    downloads: Path | None = None
+    size_px: tuple[int, int] = (WIDTH_PX, HEIGHT_PX)
+
+
+@contextlib.contextmanager
+def acting(stage: Stage, stop: KillSwitch) -> Iterator[Actuator]:
+    """An actuator for a stage. Raises ConfigError for a target that is none."""
+    actuator: Actuator
+    if stage.target == "desktop":
+        actuator = DesktopActuator(stop, tree=not stage.pixels)
+    elif stage.start or stage.target.startswith("http"):
+        actuator = BrowserActuator(
+            stage.start or stage.target,
+            stop,
+            connect=stage.connect,
+            headless=not stage.headed,
+            downloads=stage.downloads,
+            tree=not stage.pixels,
+            size_px=stage.size_px,
+        )
+    else:
+        expected = "an http(s):// address, 'desktop' or 'orthanc'"
+        raise ConfigError(f"there is no target {stage.target!r}.", expected=expected)
+    try:
+        yield actuator
+    finally:
+        actuator.close()
+
+
+@contextlib.contextmanager
+def guarding(
+    policy: Policy,
+    actuator: Actuator,
+    stop: KillSwitch,
+    *,
+    place: Path,
+    mode: Mode,
+    patient: Patient | None,
+    about: Mapping[str, str],
+) -> Iterator[Guard]:
+    """A guard that writes `audit.jsonl` in a folder, while the ways to stop are watched.
+
+    Raises:
+        StoreError: if the audit file cannot be written.
+    """
+    with contextlib.ExitStack() as stack:
+        known = list(patient.fields.values()) if patient else []
+        audit = AuditLog(place / "audit.jsonl", Redactor(known=known))
+        stack.callback(audit.close)
+        stack.enter_context(watching(stop, actuator.release, _sources(actuator)))
+        yield Guard(policy, audit, mode, patient, stop, about=about)
+
+
+def _sources(actuator: Actuator) -> list[Any]:
+    """Ways to stop beside `attend stop`: keys and the mouse's corner, where there is an X display."""
+    if actuator.name != "desktop":
+        return []
+    # python-xlib prints its warnings where our JSON goes.
+    with contextlib.redirect_stdout(sys.stderr):
+        return [Hotkey(), Corner()]
