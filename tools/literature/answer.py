@@ -26,7 +26,9 @@ Our choice."""
 MOST_DOCUMENTS = 8
 """Documents that an answer is looked for in, at most; our choice."""
 _YES_NO = re.compile(
-    r"\b(?:is|are|was|were|does|do|did|can|could|should|may|might|will|would|has|have|had)\b[^,.]*\?|\bor not\b", re.I
+    r"(?:^|[:;.,?!–-]\s*)(?:and |or |but )?(?:is|are|was|were|does|do|did|can|could|should|may|might|will|would|has|"
+    r"have|had)\b[^?]*\?|\bor not\b|\bwhether\b",
+    re.IGNORECASE,
 )
 _NUMBER = re.compile(r"(?<![\w-])\d+(?:[.,·]\d+)*(?![\w-]*[a-z])", re.IGNORECASE)
 
@@ -216,7 +218,7 @@ def check_claims(
 
 def is_yes_no(question: str) -> bool:
     """Whether a question can be answered by yes or no."""
-    return bool(_YES_NO.search(question))
+    return bool(_YES_NO.search(question.strip()))
 
 
 def disagree(claims: Sequence[Claim]) -> bool:

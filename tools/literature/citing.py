@@ -155,8 +155,8 @@ def _normal(text: str) -> _Normal:
     start = 0
     while start < len(text):
         end = start + 1
-        while end < len(text) and unicodedata.combining(text[end]):
-            end += 1  # an accent of its own belongs to its letter
+        while end < len(text) and _joins(text[end]):
+            end += 1
         folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text[start:end]).casefold())
         for sign in folded:
             if not sign.isspace():
@@ -192,7 +192,12 @@ def mentions(text: str) -> list[Mention]:
         while id_.endswith(")") and id_.count(")") > id_.count("("):  # some DOIs have brackets of their own
             id_ = id_[:-1].rstrip(_AFTER)
         # "the pmid of a paper" and "local 5-FU" name nothing.
-        names = {"pmid": id_.isdigit(), "local": ":" in match[0], "doi": id_.startswith("10."), "pmcid": True}
+        names = {
+            "pmid": id_.isdigit(),
+            "local": bool(re.match(r"local:\S", match[0], re.I)),
+            "doi": id_.startswith("10."),
+            "pmcid": True,
+        }
         if id_ and names[kind]:
             end = match.end() - (len(written) - len(id_))
             found.append(Mention(f"{kind}:{id_.upper() if kind == 'pmcid' else id_}", match.start(), end))
@@ -202,3 +207,8 @@ def mentions(text: str) -> list[Mention]:
 def same_id(one: str, other: str) -> bool:
     """Whether two ids name one document; letter case does not count."""
     return one.casefold().strip() == other.casefold().strip()
+
+
+def _joins(sign: str) -> bool:
+    """Whether a sign belongs to the one before it, such as an accent, or a part of a Korean syllable."""
+    return unicodedata.category(sign)[0] == "M" or "\u1160" <= sign <= "\u11ff"
