@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +15,7 @@ from agent.mllm.embedded import checks, layout, past, telling
 from agent.mllm.embedded import words as reading
 from agent.mllm.embedded.calls import call, rarely_seen, told_call, wanted_call
 from agent.mllm.embedded.evidence import Fact, gather, scenes
+from agent.mllm.embedded.follow_up import in_full
 from agent.mllm.embedded.judging import verdict
 from agent.mllm.embedded.language import turn
 from agent.mllm.embedded.mind import Mind
@@ -40,6 +42,7 @@ def reply(
     if request.watch:
         yield from _pieces(mind, verdict(mind, *request.watch, gather(mind.perception, request.frames)), options)
         return
+    request = replace(request, question=in_full(request.question, request.talk))
     times_s = [frame.t_s for frame in request.frames if frame.t_s is not None]
     question = take_apart(request.question, max(times_s, default=None))
     facts = _at_times(gather(mind.perception, request.frames), question)
