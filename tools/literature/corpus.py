@@ -134,9 +134,9 @@ class Corpus:
         """Find documents by words, best first; `ranks` and `score` are those of BM25.
 
         Raises:
-            StoreError: if nothing is indexed, or the files cannot be read.
+            StoreError: if nothing is indexed, the limit is below 1, or the files cannot be read.
         """
-        self._need_documents()
+        self._need_documents(limit)
         hits: tuple[Hit, ...] = ()
         missing = 0
         for _ in range(TRIES):
@@ -162,7 +162,7 @@ class Corpus:
         Raises:
             StoreError: if the vector has another number of components, or the files cannot be read.
         """
-        self._need_documents()
+        self._need_documents(limit)
         rows, cosines = self.vectors.nearest(vector, self.words.passing(filters))
         hits: list[Hit] = []
         for start in range(0, len(rows), 2 * limit):
@@ -332,7 +332,7 @@ class Corpus:
         if not self.words.knows(query):
             reasons.append(f"the query {query!r:.80} holds no word that can be searched for")
         ((waiting,),) = self.database.read("SELECT count(*) FROM pending")
-        if waiting and not self.writer:
+        if waiting:
             reasons.append(f"{waiting} documents are not in the index of words yet: `attend literature index PATH` "
                            "is at work, or was cut off and is to be run again")  # fmt: skip
         if missing:
@@ -354,7 +354,9 @@ class Corpus:
                 shown[id_] = path
         return tuple(Duplicate(id=id_, shown=shown[id_], files=tuple(paths)) for id_, paths in files.items())
 
-    def _need_documents(self) -> None:
+    def _need_documents(self, limit: int) -> None:
+        if limit < 1:
+            raise StoreError(f"the limit is {limit}.", expected="1 or more", remedy="Ask for more documents.")
         if not self.database.read(f"SELECT 1 FROM documents WHERE state = {LIVE} LIMIT 1"):
             raise nothing(self.folder)
 

@@ -160,16 +160,19 @@ class _Work:
 
     def file(self, path: Path, told: Callable[[int], None]) -> None:
         """Index a file, unless its content is as before."""
+        rows = self._database.read("SELECT sha256, state, pass FROM files WHERE path = ?", (str(path),))
+        turn = rows[0][2] + 1 if rows else 1
         try:
             before, sha256 = path.stat(), _sha256(path)
-        except OSError as error:
-            self._unreadable(path, f"it cannot be read: {error}")
+        except OSError as error:  # what is known of it is kept
+            bad = Bad(
+                "the file", f"it cannot be read: {error}", remedy="Check the disk and its permissions.", rest=True
+            )
+            self._take(path, self._begin(path, "", turn), turn, [bad])
             return
-        rows = self._database.read("SELECT file_id, sha256, state, pass FROM files WHERE path = ?", (str(path),))
-        if rows and rows[0][1] == sha256 and rows[0][2] != "reading":
+        if rows and rows[0][0] == sha256 and rows[0][1] != "reading":
             self.counts.unchanged += 1
             return
-        turn = rows[0][3] + 1 if rows else 1
         file_id = self._begin(path, sha256, turn)
         self.counts.read += 1
         state, number = "done", 0
@@ -182,7 +185,7 @@ class _Work:
                     state = "cut"
         except ReadError as error:
             self._take(path, file_id, turn, [Bad("the file", error.problem_only, remedy=error.remedy, rest=True)])
-            state = "cut"
+            state = "reading"  # the disk may be well the next time
         if _changed(path, before):
             bad = Bad("the file", "it changed while it was read", remedy="Index it again.", rest=True)
             self._take(path, file_id, turn, [bad])
@@ -225,12 +228,6 @@ class _Work:
                 self._retire_others(sql, file_id, turn)
             sql.execute("UPDATE files SET state = ? WHERE file_id = ?", (state, file_id))
         self._apply()
-
-    def _unreadable(self, path: Path, reason: str) -> None:
-        """Note that a file cannot be read; what is known of it is kept."""
-        file_id = self._begin(path, "", 0)
-        bad = Bad("the file", reason, remedy="Check the disk and its permissions.", rest=True)
-        self._take(path, file_id, 0, [bad])
 
     def _take(self, path: Path, file_id: int, turn: int, batch: list[Record]) -> None:
         """Write some records in one transaction."""
@@ -277,17 +274,22 @@ class _Work:
                 return
         if mine:
             self._leave_index(sql, mine[0], mine[4], RETIRED)
+        state = WITHDRAWN if document is None else BEHIND if rows else LIVE
         self.counts.replaced += bool(mine)
         self.counts.added += not mine
         names = (document.pmid or None, document.pmcid or None, document.doi.lower() or None) if document else ()
         cursor = sql.execute(
             "INSERT INTO documents (id, file_id, sha256, revised, state, pass, retracted, pmid, pmcid, doi, body) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (id_, file_id, sha256, revised, BEHIND if document else WITHDRAWN, turn,
+            (id_, file_id, sha256, revised, state, turn,
              bool(document and document.retracted), *(names or (None, None, None)),
              document.model_dump_json(exclude_defaults=True) if document else ""),
         )  # fmt: skip
-        self._settle(sql, id_, {int(cursor.lastrowid or 0): document} if document else {})
+        row_id = int(cursor.lastrowid or 0)
+        if state == LIVE:
+            self._enter_index(sql, row_id, document)
+        else:
+            self._settle(sql, id_, {row_id: document} if document else {})
 
     def _settle(self, sql: Connection, id_: str, known: dict[int, Document]) -> None:
         """Let the newest content of a document be live."""
@@ -304,8 +306,12 @@ class _Work:
             self._leave_index(sql, live[0], LIVE, BEHIND)
         if newest:
             sql.execute(f"UPDATE documents SET state = {LIVE} WHERE row_id = ?", (newest[0],))
-            sql.execute("INSERT OR IGNORE INTO pending VALUES (?)", (newest[0],))
-            self._enter[newest[0]] = known.get(newest[0])
+            self._enter_index(sql, newest[0], known.get(newest[0]))
+
+    def _enter_index(self, sql: Connection, row_id: int, document: Document | None) -> None:
+        """Have the index of words take a row, of a document if that is at hand."""
+        sql.execute("INSERT OR IGNORE INTO pending VALUES (?)", (row_id,))
+        self._enter[row_id] = document
 
     def _leave_index(self, sql: Connection, row_id: int, state: int, becomes: int) -> None:
         """Have a row be live no longer."""

@@ -73,7 +73,7 @@ class Words:
 
         entry = tantivy.Document()
         entry.add_unsigned("row", row_id)
-        entry.add_text("words", " ".join(_terms(self._tokens(f"{document.title}\n{document.text}"))))
+        entry.add_text("words", self._terms(f"{document.title}\n{document.text}"))
         if document.year is not None:
             entry.add_integer("year", document.year)
         entry.add_boolean("retracted", document.retracted)
@@ -81,19 +81,22 @@ class Words:
             entry.add_text("mesh", heading.casefold())
         for kind in document.publication_types:
             entry.add_text("types", kind.casefold())
-        with failures(self.path, "written"):
-            self._open_writer().add_document(entry)
+        with self._writing() as writer:
+            writer.add_document(entry)
 
     def remove(self, row_id: int) -> None:
         """Remove a row, if the index has it."""
-        with failures(self.path, "written"):
-            self._open_writer().delete_documents_by_term("row", row_id)
+        import tantivy
+
+        with self._writing() as writer:
+            # By a query: tantivy 0.27 finds no unsigned number by `delete_documents_by_term`.
+            writer.delete_documents_by_query(tantivy.Query.term_query(self._index.schema, "row", row_id))
 
     def commit(self) -> None:
         """Keep what was added and removed for good, and let readers see it."""
-        with failures(self.path, "written"):
-            if self._writer is not None:
-                self._writer.commit()
+        if self._writer is not None:
+            with self._writing() as writer:
+                writer.commit()
 
     def count(self) -> int:
         """How many rows the index has."""
@@ -103,7 +106,7 @@ class Words:
         """Rows and scores of the best matches, best first; none where the query has no word."""
         import tantivy
 
-        counts = Counter(_terms(self._tokens(query)))
+        counts = Counter(self._terms(query).split())
         if not counts:
             return []
         with failures(self.path, "searched"):
@@ -152,10 +155,21 @@ class Words:
                 self._index.reload()
                 self._stamp = stamp
 
-    def _open_writer(self) -> Any:
-        if self._writer is None:
-            self._writer = self._index.writer(HEAP_BYTES, THREADS)
-        return self._writer
+    def _terms(self, text: str) -> str:
+        """The words of a text as the index holds them, with blanks between them: `IL-6` and `IL6` are one."""
+        return " ".join(self._tokens(text)).replace("-", "")
+
+    @contextmanager
+    def _writing(self) -> Iterator[Any]:
+        """Give tantivy's writer, which is not used again once it failed."""
+        with failures(self.path, "written"):
+            if self._writer is None:
+                self._writer = self._index.writer(HEAP_BYTES, THREADS)
+            try:
+                yield self._writer
+            except BaseException:
+                self._writer = None
+                raise
 
     def _searcher(self) -> Any:
         self.refresh()
@@ -213,11 +227,6 @@ def _schema() -> Any:
     builder.add_text_field("mesh", tokenizer_name="raw", index_option="basic")
     builder.add_text_field("types", tokenizer_name="raw", index_option="basic")
     return builder.build()
-
-
-def _terms(words: Sequence[str]) -> list[str]:
-    """Words as the index holds them: `IL-6` and `IL6` are one."""
-    return [word.replace("-", "") for word in words]
 
 
 def _folded(values: Sequence[str]) -> list[str]:

@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
-LONGEST = 60
-"""Letters of a token that are kept; our choice: longer ones are sequences or addresses, which nobody searches for."""
 _PLAIN = re.compile(r"\b\w\w+\b")
-_COMPOUND = re.compile(r"[^\W_]+(?:[-/][^\W_]+)*")
+_TOKEN = re.compile(r"\w\w+(?:[-/]\w+)*|\w(?:[-/]\w+)+|(?<=[^\W\d_] )(?![aI]\b)\w\b")
 _WORDLIKE = 4
 """Letters from which a part of a code is a word of its own, as `covid` in `COVID-19`; our choice."""
-_GREEK = {
-    letter: unicodedata.name(letter).split()[-1].lower()
-    for letter in "αβγδεζηθικλμνξοπρστυφχψω"
-}  # fmt: skip
-_GREEK["λ"] = "lambda"  # Unicode spells it lamda
-_AS_GREEK = str.maketrans(_GREEK)
-_FINAL_SIGMA = "ς"
+_GREEK = {letter: unicodedata.name(letter).split()[-1].lower() for letter in "αβγδεζηθικμνξοπρστυφχψω"}
+_AS_TYPED = str.maketrans(_GREEK | {"λ": "lambda", "ς": "sigma", "ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l"}
+                          | dict.fromkeys("‐‑‒–—―−", "-"))  # fmt: skip
+
+_BEFORE = str.maketrans({"µ": "u"} | dict.fromkeys("⁰¹²³⁴⁵⁶⁷⁸⁹", " "))
+"""What has another meaning than the letters that it is made of: 10⁹ is not 109."""
 
 
 def plain_tokens(text: str) -> list[str]:
@@ -33,55 +31,43 @@ def plain_tokens(text: str) -> list[str]:
 def tokens(text: str) -> list[str]:
     """Return the words of a text, in order, with codes kept whole.
 
-    A compound with a digit, or with a single letter, is a code and one token: `il-6`, `t-cell`, `5-ht`, `cov-2`. Its
-    parts of four letters and more are tokens too, so that `COVID-19` is found by `covid`. A count of something, as in
-    `12-week`, and other compounds, as in `follow-up`, are cut. A single letter or digit is a token behind a word and a
-    blank, as in `hepatitis B` and `type 2`, but for the words `a` and `I`.
+    A compound with a digit, or with a single letter, is a code and one token: `il-6`, `t-cell`, `5-ht`, `sars-cov-2`.
+    Its parts of four letters and more are tokens too, so that `COVID-19` is found by `covid`. A count of something, as
+    in `12-week`, and other compounds, as in `follow-up`, are cut. A single letter or digit is a token behind a word and
+    a blank, as in `hepatitis B` and `type 2`, but for the words `a` and `I`.
 
     >>> tokens("No rise of IL-6 in type 2 diabetes without HbA1c > 7%")
     ['no', 'rise', 'of', 'il-6', 'in', 'type', '2', 'diabetes', 'without', 'hba1c']
     """
-    text = _plain_letters(text)
-    found: list[str] = []
-    for match in _COMPOUND.finditer(text):
-        whole = match.group()
-        if len(whole) == 1:
-            if _stands_alone(text, match.start(), whole):
-                found.append(whole.lower())
-        elif "-" in whole or "/" in whole:
-            found += _parts(whole)
+    if not text.isascii():
+        text = _as_typed(text)
+    found = "\n".join(_TOKEN.findall(text)).lower().split()
+    if "-" not in text and "/" not in text:
+        return found
+    cut: list[str] = []
+    for token in found:
+        if "-" in token or "/" in token:
+            cut += _parts(token)
         else:
-            found.append(whole.lower()[:LONGEST])
-    return found
+            cut.append(token)
+    return cut
 
 
-def _plain_letters(text: str) -> str:
-    """The text without accents and in letters as they are typed, with Greek ones written out."""
-    if text.isascii():
-        return text
-    decomposed = unicodedata.normalize("NFKD", text)
-    bare = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
-    bare = re.sub(r"[\u2010-\u2015\u2212]", "-", bare).replace("ß", "ss").replace("ø", "o").replace("Ø", "O")
-    return re.sub(r"[Α-Ωα-ω]+", lambda run: run.group().lower().replace(_FINAL_SIGMA, "σ").translate(_AS_GREEK), bare)
+def _as_typed(text: str) -> str:
+    """The text without accents, with Greek letters written out and one kind of hyphen; capitals of these are lost."""
+    text = unicodedata.normalize("NFKD", text.translate(_BEFORE))
+    bare = "".join(letter for letter in text if not unicodedata.combining(letter))
+    return "".join(letter if letter.isascii() else letter.lower().translate(_AS_TYPED) for letter in bare)
 
 
-def _stands_alone(text: str, start: int, letter: str) -> bool:
-    """Whether a single letter or digit qualifies the word before it."""
-    return start >= 2 and text[start - 1] == " " and text[start - 2].isalpha() and letter not in "aI"
-
-
-def _parts(compound: str) -> list[str]:
+@lru_cache(maxsize=65_536)  # the same compounds come again and again
+def _parts(compound: str) -> tuple[str, ...]:
     """The tokens of words that hyphens or slashes join."""
     if "/" in compound:
-        return [token for part in compound.split("/") for token in (_parts(part) if "-" in part else _one(part))]
+        return tuple(token for part in compound.split("/") for token in _parts(part))
     parts = compound.split("-")
     counts = parts[0].isdigit() and len(parts) > 1 and parts[1].isalpha() and len(parts[1]) > 2
-    coded = any(len(part) == 1 or any(letter.isdigit() for letter in part) for part in parts)
+    coded = len(parts) > 1 and any(len(part) == 1 or any(map(str.isdigit, part)) for part in parts)
     if counts or not coded:
-        return [token for part in parts for token in _one(part)]
-    words = [part for part in parts if len(part) >= _WORDLIKE and part.isalpha()]
-    return [compound.lower()[:LONGEST], *(word.lower()[:LONGEST] for word in words)]
-
-
-def _one(part: str) -> list[str]:
-    return [part.lower()[:LONGEST]] if len(part) > 1 else []
+        return tuple(part for part in parts if len(part) > 1)
+    return compound, *(part for part in parts if len(part) >= _WORDLIKE and part.isalpha())
