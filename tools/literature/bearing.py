@@ -22,7 +22,7 @@ STEM = 6
 """Letters by which two forms of a word are taken for one; our choice."""
 COVER_WEIGHT = 0.5
 """The weight of shared words beside the cosine."""
-LEAST_COVER, LEAST_SUPPORT = 0.6, 0.8
+LEAST_COVER, LEAST_SUPPORT = 0.61, 0.9
 """What the share of shared words has to reach for a document to bear on a question, and, where vectors were compared,
 the cosine and that share, weighted."""
 SENTENCES = 5

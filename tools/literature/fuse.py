@@ -58,7 +58,8 @@ def mmr(
     low, high = min(relevance, default=0.0), max(relevance, default=0.0)
     scaled = [(value - low) / (high - low) if high > low else 1.0 for value in relevance]
     likest = [0.0] * len(counts)
-    left, chosen = list(range(len(counts))), []
+    left = list(range(len(counts)))
+    chosen: list[int] = []
     while left and len(chosen) < limit:
         best = max(left, key=lambda place: (lambda_ * scaled[place] - (1 - lambda_) * likest[place], -place))
         left.remove(best)

@@ -21,6 +21,7 @@ class LiteratureOptions(BaseModel):
         phi: how strictly outgoing queries are searched for personal details (see `tools.gui.guard.phi`).
         chroma: address of a Chroma server that keeps the vectors; by default they lie in SQLite.
         embedder: `minilm`, the bundled one, or `medcpt:FOLDER`, a folder with MedCPT's two encoders.
+        reranker: a folder with a cross-encoder that reads the first documents again; empty for none.
         limit: documents that a search returns.
     """
 
@@ -37,4 +38,5 @@ class LiteratureOptions(BaseModel):
     phi: Literal["on", "strict"] = "on"
     chroma: str | None = None
     embedder: str = "minilm"
+    reranker: str = ""
     limit: int = Field(default=10, ge=1, le=200)

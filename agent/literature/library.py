@@ -1,0 +1,110 @@
+"""`Library`: the sources that the settings name, opened together, for commands, the chat and programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.config import Config
+from agent.literature.embedders import cross_encoder, embedder
+from tools.errors import ConfigError
+from tools.literature.retrieve import NO_FILTERS, Embed, Rerank, Retrieved, retrieve
+from tools.literature.types import Filters, Source
+
+FOLDER, REMOTE = "literature", "remote"
+"""In the folder of the settings: the corpus, and in it what remote sources answered."""
+
+
+@dataclass(frozen=True)
+class Library:
+    """Sources, and how they are asked.
+
+    Attributes:
+        sources: in the order in which they are asked.
+        embed: makes vectors of questions; None where the corpus has none, or none are wanted.
+        rerank: reads the first documents again; None where no cross-encoder is set.
+        limit: documents of a search.
+    """
+
+    sources: tuple[Source, ...]
+    embed: Embed | None
+    rerank: Rerank | None
+    limit: int
+
+    def retrieve(self, question: str, *, limit: int | None = None, filters: Filters = NO_FILTERS) -> Retrieved:
+        """See `tools.literature.retrieve.retrieve`."""
+        return retrieve(
+            question, self.sources, limit=limit or self.limit, filters=filters, embed=self.embed, rerank=self.rerank
+        )
+
+
+def folder_of(config: Config) -> Path:
+    """Where the corpus lies."""
+    return config.folder / FOLDER
+
+
+def has_corpus(config: Config) -> bool:
+    """Whether there is one; asking makes none, and loads nothing."""
+    from tools.literature.database import FILE_NAME
+
+    return (folder_of(config) / FILE_NAME).is_file()
+
+
+@contextmanager
+def open_library(
+    config: Config,
+    *,
+    names: Sequence[str] = (),
+    dense: bool = True,
+    allow: object = None,
+    show: object = None,
+) -> Iterator[Library]:
+    """Open the sources.
+
+    Args:
+        config: which ones, and how.
+        names: sources by name, in place of those of the settings.
+        dense: search by meaning, too, where the corpus has vectors; they are made by the model that it was indexed
+            with.
+        allow, show: see `tools.literature.remote.open_remote`.
+
+    Raises:
+        ConfigError: if there is no source of a name, or a setting that one needs is missing.
+        StoreError: if nothing is indexed, or a folder cannot be read.
+    """
+    options = config.literature
+    sources: list[Source] = []
+    embed: Embed | None = None
+    with ExitStack() as stack:
+        for name in dict.fromkeys(names or options.sources):
+            if name == "local":
+                corpus, embed = _open_corpus(config, dense, stack)
+                sources.append(corpus)
+            elif name in ("pubmed", "europepmc"):
+                from tools.literature.remote import open_remote
+
+                folder = folder_of(config) / REMOTE
+                remote = open_remote(name, options, folder, allow, show=show)  # type: ignore[arg-type]
+                sources.append(stack.enter_context(closing(remote)))
+            else:
+                raise ConfigError(f"there is no source {name!r}.", expected="local, pubmed or europepmc")
+        rerank = cross_encoder(options.reranker) if options.reranker else None
+        yield Library(tuple(sources), embed, rerank, options.limit)
+
+
+def _open_corpus(config: Config, dense: bool, stack: ExitStack) -> tuple[Source, Embed | None]:
+    from tools.literature.corpus import open_corpus
+    from tools.literature.embedded import embedder_of
+
+    corpus = stack.enter_context(open_corpus(folder_of(config)))
+    model = embedder_of(corpus) if dense else ""
+    if not model:
+        return corpus, None
+    embed = embedder(model).questions
+    if config.literature.chroma is None:
+        return corpus, embed
+    from agent.literature.chroma import Served
+
+    return stack.enter_context(closing(Served(corpus, config.literature.chroma))), embed
