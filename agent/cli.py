@@ -17,6 +17,7 @@ import typer
 
 from agent.gui.audit_commands import audit_app, stop
 from agent.gui.commands import gui_app
+from agent.literature.commands import literature_app
 from agent.terminal import make_console, safe
 from tools.errors import AttendError, ConfigError
 
@@ -26,6 +27,7 @@ app.add_typer(memory_app, name="memory")
 app.add_typer(audit_app, name="audit")
 app.command()(stop)
 app.add_typer(gui_app, name="gui")
+app.add_typer(literature_app, name="literature")
 
 Source = Annotated[
     str,

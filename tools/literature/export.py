@@ -75,7 +75,7 @@ def title_of(document: Document) -> str:
     if document.title:
         return document.title
     words = document.text.split()
-    return f"(no title) {' '.join(words[:_TITLE_WORDS])}{' ...' if len(words) > _TITLE_WORDS else ''}"
+    return f"(no title) {' '.join(words[:_TITLE_WORDS])}{'…' if len(words) > _TITLE_WORDS else ''}"
 
 
 def address_of(document: Document) -> str:
