@@ -281,6 +281,8 @@ class Corpus:
                 except StoreError:
                     pass  # it is missing or damaged, and all that it holds is in the database
             return self._make_words()
+        if not version:
+            raise nothing(self.folder)  # a kill cut off its making
         if version != RULES_VERSION:
             raise StoreError(
                 f"the index of words in {str(self.folder)!r} was made by another version.",

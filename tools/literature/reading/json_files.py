@@ -90,8 +90,9 @@ def _document(path: Path, place: str, value: Any) -> Record:
         fields["pmcid"] = f"PMC{fields['pmcid']}"
     own = value.get("id", value.get("_id"))
     id_ = str(own).strip() if own is not None else ""
-    if id_ and not id_.startswith(_KNOWN):
-        id_ = identifier(**{name: fields.get(name, "") for name in ("pmid", "pmcid", "doi")}) or f"local:{id_}"
+    if not id_.startswith(_KNOWN):
+        named = identifier(**{name: fields.get(name, "") for name in ("pmid", "pmcid", "doi")})
+        id_ = named or (f"local:{id_}" if id_ else "")
     if "published" not in fields and value.get("year") is not None:
         fields["published"] = str(value["year"])
     if "sections" not in fields:

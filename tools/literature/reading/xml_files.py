@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from tools.literature.reading.records import Bad, Read, Record, Withdrawn, wrong
 
 _RECORDS = ("PubmedArticle", "PubmedBookArticle", "MedlineCitation", "DeleteCitation", "article")
+_SETS = ("PubmedArticleSet", "PubmedBookArticleSet", "MedlineCitationSet", "pmc-articleset")
 
 
 def read_xml(path: Path, stream: IO[bytes]) -> Iterator[Record]:
@@ -45,10 +46,10 @@ def read_xml(path: Path, stream: IO[bytes]) -> Iterator[Record]:
         yield Bad(f"behind {last}", f"the XML is broken, and the rest is not read: {error}", rest=True,
                   remedy="Get the file again, and index it again.")  # fmt: skip
         return
-    if not count:
-        root = getattr(events, "root", None)
-        held = "nothing" if root is None else repr(etree.QName(root).localname)
-        yield Bad("the file", f"it holds {held}, and no record of PubMed, MEDLINE or JATS",
+    root = getattr(events, "root", None)
+    held = "nothing" if root is None else etree.QName(root).localname
+    if not checked and held not in _SETS:
+        yield Bad("the file", f"it holds {held!r}, and no record of PubMed, MEDLINE or JATS",
                   remedy="Give files of PubMed, MEDLINE or JATS XML.", rest=True)  # fmt: skip
 
 
