@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from evals.bench.grounding import measure, read_half
+from evals.bench.grounding import measure, read_set, time_screens
 from evals.suites.medspot.annotation import read_tasks
+from evals.suites.medspot.make.orthanc_tasks import explorer, viewer
 from evals.suites.medspot.make.play import Move, Play, record
+from evals.suites.medspot.make.second_hand import second_hand
 from evals.suites.medspot.make.ward_tasks import english, german
 from tools.errors import ToolFailed
 
@@ -39,7 +41,7 @@ def test_played_tasks_are_annotations_with_pictures_and_trees(page: Page, tmp_pa
     said = json.loads((tmp_path / "Ward_Annotation.json").read_text("utf-8"))["tasks"][0]["steps"][1]
     assert (tmp_path / said["image_path"]).exists()
 
-    tune, report = (list(read_half(tmp_path, half)) for half in ("tune", "report"))
+    tune, report = (list(read_set(tmp_path, half)) for half in ("tune", "report"))
     assert {asked.task for asked in tune} == {0}
     assert {asked.task for asked in report} == {1}
     figures = measure(tune)
@@ -47,11 +49,35 @@ def test_played_tasks_are_annotations_with_pictures_and_trees(page: Page, tmp_pa
     assert figures["pixels"]["step_hit"] == 1
     assert figures["strings"]["steps"] == 2
 
+    other = list(read_set(tmp_path, "second_hand"))
+    assert [asked.step.instruction for asked in other] == [each for task in second_hand()["Ward"][:2] for each in task]
+    assert [asked.step.actions for asked in other] == [asked.step.actions for asked in (*tune, *report)]
+    times = time_screens(tune)
+    assert times["fresh"]["screens"] == times["known"]["screens"] == 1
+    assert {"wall_s_median", "wall_s_p95", "cpu_s_median", "cpu_s_most"} < times["tree"].keys()
+
 
 def test_a_target_that_is_not_there_is_named(page: Page, tmp_path: Path) -> None:
     play = Play("Nothing", english()[0].url, (Move("Click nothing", "#nothing"),))
     with pytest.raises(ToolFailed, match="Ward, task 0, step 1: the selector '#nothing' fits 0 elements"):
         record(page, "Ward", [play], tmp_path)
+
+
+def test_every_step_is_told_by_another_hand() -> None:
+    first = {
+        "Ward": english(),
+        "WardDE": german(),
+        "OrthancExplorer": explorer("http://127.0.0.1"),
+        "OrthancViewer": viewer("http://127.0.0.1", "series"),
+    }
+    second = second_hand()
+    assert second.keys() == first.keys()
+    for program, plays in first.items():
+        assert [len(task) for task in second[program]] == [len(play.moves) for play in plays]
+        for task, play in zip(second[program], plays, strict=True):
+            for said, move in zip(task, play.moves, strict=True):
+                assert said.strip()
+                assert said.casefold() != move.say.casefold()
 
 
 def test_tasks_have_two_or_three_steps() -> None:
