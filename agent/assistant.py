@@ -31,6 +31,7 @@ from agent.config import Config
 from agent.events import Answered, Event, Needs, Token
 from agent.eyes import Eyes, open_eyes
 from agent.graph import build_graph
+from agent.literature.chatting import literature_tools
 from agent.mllm import load_mllm
 from agent.mllm.cassette import record
 from agent.mllm.protocol import MLLM, Finding
@@ -52,7 +53,7 @@ class Assistant:
         model: the model that answers.
         eyes: capture and memory of the source.
         thread: the conversation's name; the same name resumes it in a later process.
-        findings: what the model's server cannot do, each with its remedy.
+        findings: what the model's server cannot do, and which literature cannot be searched, each with its remedy.
     """
 
     model: MLLM
@@ -227,8 +228,9 @@ async def open_assistant(
             findings = await asyncio.to_thread(mllm.preflight)
             if cassette:
                 mllm = record(mllm, cassette)
-            graph = build_graph(mllm, eyes, make_tools(eyes), config.limits, saver)
-            recursion_limit = SUPERSTEPS_A_STEP * (config.limits.steps + 2)
-            yield Assistant(mllm, eyes, thread, tuple(findings), graph, saver, recursion_limit)
+            with literature_tools(config) as (literature, lacking):
+                graph = build_graph(mllm, eyes, make_tools(eyes, literature), config.limits, saver)
+                recursion_limit = SUPERSTEPS_A_STEP * (config.limits.steps + 2)
+                yield Assistant(mllm, eyes, thread, (*findings, *lacking), graph, saver, recursion_limit)
         finally:
             await asyncio.to_thread(eyes.close)

@@ -1,4 +1,4 @@
-"""Citations: the times in brackets that an answer names, checked by code against what the model was really shown."""
+"""Citations: the times and documents that an answer names, checked by code against what the model was really shown."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from agent.well_formed import well_formed
 from tools.base import Evidence, SeenFrame
+from tools.literature.answer import NOTICE
+from tools.literature.citing import Mention, mentions
 from tools.media import cited_times, format_clock
 from tools.media.clock import BRACKET
 
@@ -27,13 +29,23 @@ class Citation(BaseModel):
 
 
 class Answer(BaseModel):
-    """A checked answer. `unverified` holds cited times, in seconds, at which nothing was shown to the model."""
+    """A checked answer.
+
+    Attributes:
+        text: what is not verified is marked in it.
+        citations: the moments that it rests on.
+        unverified: cited times, in seconds, at which nothing was shown to the model.
+        documents: ids of the documents that it names, which a tool has brought.
+        unverified_documents: those that none has.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     text: str
     citations: tuple[Citation, ...] = ()
     unverified: tuple[float, ...] = ()
+    documents: tuple[str, ...] = ()
+    unverified_documents: tuple[str, ...] = ()
 
     @field_validator("text", mode="before")
     @classmethod
@@ -42,7 +54,8 @@ class Answer(BaseModel):
 
 
 def check_citations(text: str, shown: Sequence[SeenFrame], evidence: Sequence[Evidence]) -> Answer:
-    """Resolve each bracketed time of an answer to a moment that was shown, or mark it in the text as unverified.
+    """Resolve each bracketed time of an answer to a moment that was shown, and each document that it names to one that
+    a tool brought, or mark it in the text as unverified.
 
     Args:
         text: the answer.
@@ -65,11 +78,54 @@ def check_citations(text: str, shown: Sequence[SeenFrame], evidence: Sequence[Ev
         wrong = set(cited_times(bracket[0])) & set(unverified)
         return f"[unverified {bracket[0][1:-1]}]" if wrong else bracket[0]
 
-    return Answer(text=BRACKET.sub(mark, text), citations=tuple(citations), unverified=tuple(unverified))
+    brought = {entry.id.casefold(): entry.id for entry in evidence if entry.kind == "document"}
+    known: dict[str, None] = {}
+    unknown: dict[str, None] = {}
+    text = BRACKET.sub(mark, text)
+    for named in reversed(_cited(text, everywhere=bool(brought))):
+        id_ = brought.get(named.id.casefold())
+        if id_ is None:
+            text = f"{text[: named.start]}unverified {text[named.start :]}"
+        (unknown if id_ is None else known)[id_ or named.id] = None
+    return Answer(
+        text=text,
+        citations=tuple(citations),
+        unverified=tuple(unverified),
+        documents=tuple(reversed(known)),
+        unverified_documents=tuple(reversed(unknown)),
+    )
 
 
-def repair_hint(answer: Answer, shown: Sequence[SeenFrame]) -> str:
-    """Tell the model which of its times do not exist, and which it may cite."""
-    wrong = ", ".join(format_clock(t_s) for t_s in answer.unverified)
-    allowed = ", ".join(f"[{format_clock(frame.t_s)}]" for frame in shown) or "none"
-    return f"Nothing was shown to you at {wrong}. Answer again; the times you may cite are: {allowed}."
+def _cited(text: str, *, everywhere: bool) -> list[Mention]:
+    """The documents that a text cites: those named in brackets, round ones too. One who has searched the literature
+    names no other; without, a paper may be seen in a frame, and read out."""
+    inside = [match.span() for match in re.finditer(r"[\[(][^\[\]\n]*[\])]", text)]
+    return [
+        named
+        for named in mentions(text)
+        if everywhere or any(start < named.start and named.end < end for start, end in inside)
+    ]
+
+
+def repair_hint(answer: Answer, shown: Sequence[SeenFrame], evidence: Sequence[Evidence] = ()) -> str:
+    """Tell the model which of its times and documents do not exist, and which it may cite; "" where all do."""
+    hints = []
+    if answer.unverified:
+        wrong = ", ".join(format_clock(t_s) for t_s in answer.unverified)
+        allowed = ", ".join(f"[{format_clock(frame.t_s)}]" for frame in shown) or "none"
+        hints.append(f"Nothing was shown to you at {wrong}. Answer again; the times you may cite are: {allowed}.")
+    if answer.unverified_documents:
+        wrong = ", ".join(answer.unverified_documents)
+        ids = dict.fromkeys(f"[{entry.id}]" for entry in evidence if entry.kind == "document")
+        allowed = ", ".join(ids) or "none"
+        hints.append(f"No tool has brought {wrong}. Answer again; the documents you may cite are: {allowed}.")
+    return " ".join(hints)
+
+
+def closing_note(answer: Answer, stale: str) -> str:
+    """What code adds to an answer, since not every model heeds what it is told: that an old picture only looks like a
+    new one, and what literature is for. "" where there is nothing to add."""
+    notes = [f"(What is there now cannot be seen: {stale}.)"] if stale else []
+    if answer.documents and NOTICE not in answer.text:
+        notes.append(f"({NOTICE})")
+    return "".join(f"\n\n{note}" for note in notes)

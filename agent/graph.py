@@ -27,7 +27,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from pydantic import ValidationError
 
-from agent.citations import check_citations, repair_hint
+from agent.citations import check_citations, closing_note, repair_hint
 from agent.config import Limits
 from agent.events import Perceived, Revising, Token, ToolCalled, ToolReturned
 from agent.mllm.blocks import text_of
@@ -147,14 +147,12 @@ def build_graph(
         shown = [SeenFrame.model_validate(frame) for frame in state["shown"]]
         evidence = [Evidence.model_validate(entry) for entry in state["evidence"]]
         checked = check_citations(text_of(reply).strip() or NO_ANSWER, shown, evidence)
-        wrong = repair_hint(checked, shown) if checked.unverified else _unusable(reply)
+        wrong = repair_hint(checked, shown, evidence) or _unusable(reply)
         if wrong and not turn["repaired"] and not _exhausted(turn, limits):
             get_stream_writer()(Revising(reason=wrong))
             mended: list[Any] = [RemoveMessage(id=reply.id or ""), hint(wrong)]
             return State(messages=mended, turn={**turn, "repaired": True})
-        if stale := state.get("stale"):
-            # Said by code: not every model heeds what it is told of gaps, and an old picture looks like a new one.
-            note = f"\n\n(What is there now cannot be seen: {stale}.)"
+        if note := closing_note(checked, state.get("stale", "")):
             get_stream_writer()(Token(text=note))
             checked = checked.model_copy(update={"text": checked.text + note})
         final = reply.model_copy(update={"content": checked.text, "tool_calls": []})

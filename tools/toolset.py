@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from langchain_core.tools import BaseTool
 
 from tools.ask_user import make_ask_user
@@ -11,6 +13,6 @@ from tools.read_text import make_read_text
 from tools.recall import make_recall
 
 
-def make_tools(seen: Seen) -> tuple[BaseTool, ...]:
-    """Build the tools over a memory."""
-    return make_ask_user(seen), make_look(seen), make_read_text(seen), make_recall(seen)
+def make_tools(seen: Seen, more: Sequence[BaseTool] = ()) -> tuple[BaseTool, ...]:
+    """Build the tools over a memory, with others behind them, such as `tools.literature.tool.make_literature`'s."""
+    return make_ask_user(seen), make_look(seen), make_read_text(seen), make_recall(seen), *more

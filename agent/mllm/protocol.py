@@ -63,9 +63,9 @@ class Abilities(BaseModel):
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that a model, or the server behind it, cannot do, and the remedy."""
+    """Something that a model, the server behind it, or another part of the agent cannot do, and the remedy."""
 
-    what: Literal["no vision", "image limit", "no tools", "no tool images"]
+    what: Literal["no vision", "image limit", "no tools", "no tool images", "no literature"]
     problem: str
     remedy: str
 

@@ -14,6 +14,7 @@ from typing import Any
 from agent.mllm.embedded import checks, layout, past, telling
 from agent.mllm.embedded import words as reading
 from agent.mllm.embedded.calls import call, rarely_seen, told_call, wanted_call
+from agent.mllm.embedded.clinical import from_literature, literature_call
 from agent.mllm.embedded.evidence import Fact, gather, scenes
 from agent.mllm.embedded.follow_up import in_full
 from agent.mllm.embedded.judging import verdict
@@ -41,6 +42,12 @@ def reply(
     """Yield the pieces of an answer (texts), or one tool call (a `tool_call_chunk`)."""
     if request.watch:
         yield from _pieces(mind, verdict(mind, *request.watch, gather(mind.perception, request.frames)), options)
+        return
+    if (asked := literature_call(request.question, request.results, tools, tool_choice)) is not None:
+        yield call(mind, request, *asked)
+        return
+    if (cited := from_literature(request.results)) is not None:
+        yield from _pieces(mind, cited, options)
         return
     request = replace(request, question=in_full(request.question, request.talk))
     times_s = [frame.t_s for frame in request.frames if frame.t_s is not None]

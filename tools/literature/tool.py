@@ -1,0 +1,93 @@
+"""`search_literature`: the medical literature for a question, as sentences that can be cited."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from langchain_core.tools import BaseTool, StructuredTool
+from pydantic import BaseModel, ConfigDict, Field
+
+from tools.base import Evidence, Shown, check_tool, untrusted
+from tools.literature.answer import NOTHING, NOTICE, disagree, quote_evidence
+from tools.literature.bearing import bearing, best_sentences
+from tools.literature.export import title_of
+from tools.literature.retrieve import Retrieved
+from tools.literature.types import Document
+
+NAME = "search_literature"
+IS, SAYS = "is", "says"
+"""What stands behind a document's id in a line that says which document that is, and in one that quotes a sentence."""
+DISAGREE = "By their words, these documents disagree; show both sides."
+SENTENCES = 3
+"""Sentences of a document that are told, at most; our choice."""
+PROBLEMS = 3
+"""Reasons why the result may be partial that are told; our choice."""
+
+
+class LiteratureArgs(BaseModel):
+    """What to search for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: str = Field(min_length=1, max_length=300, description="the clinical question, or words such as a disease")
+    limit: int = Field(default=5, ge=1, le=10, description="how many documents at most")
+
+
+def make_literature(retrieve: Callable[[str, int], Retrieved]) -> BaseTool:
+    """Build the tool.
+
+    Args:
+        retrieve: finds documents for a question, at most so many (see `tools.literature.retrieve.retrieve`).
+    """
+
+    def search_literature(query: str, limit: int = 5) -> tuple[str, Shown]:
+        """Search the literature. Finding nothing is an answer, not an error."""
+        found = retrieve(query, max(limit, 10))
+        hits = bearing(query, found.hits, found.cosines)[:limit]
+        # The answer without a model decides in which order sentences of different documents are told.
+        answer = quote_evidence(query, found.model_copy(update={"hits": tuple(hits)}))
+        missing = [f"{problem.source}: {untrusted(problem.reason)}" for problem in found.problems[:PROBLEMS]]
+        if not answer.claims and not any(document.retracted for document in answer.documents):
+            return "\n".join([NOTHING, *missing]), Shown()
+        lines = [f"Cite a document by its id in brackets, for what its words say only. {NOTICE}"]
+        lines += [DISAGREE] if disagree(answer.claims) else []
+        lines += [_line(document) for document in answer.documents]
+        said: dict[str, list[str]] = {document.id: [] for document in answer.documents}
+        for claim in answer.claims:
+            said[claim.citations[0].document_id].append(claim.text)
+            lines.append(_said(claim.citations[0].document_id, claim.text))
+        for document in answer.documents:
+            own = [] if document.retracted else best_sentences(query, [document], SENTENCES)
+            for text in (" ".join(sentence.text.split()) for sentence in own):
+                if text not in said[document.id]:
+                    said[document.id].append(text)
+                    lines.append(_said(document.id, text))
+        return "\n".join([*lines, *missing]), Shown(evidence=[_evidence(d, said[d.id]) for d in answer.documents])
+
+    return check_tool(
+        StructuredTool.from_function(
+            search_literature,
+            name=NAME,
+            description="Search medical papers for a clinical question: whether something is associated with, causes, "
+            "prevents, treats or predicts something. Not for what is seen in the video. Cite what it finds by id.",
+            args_schema=LiteratureArgs,
+            response_format="content_and_artifact",
+        )
+    )
+
+
+def _line(document: Document) -> str:
+    about = "; ".join(part for part in (title_of(document), document.journal, document.published[:4]) if part)
+    mark = " RETRACTED," if document.retracted else ""
+    return f"[{document.id}] {IS}{mark} {untrusted(' '.join(about.split()))}"
+
+
+def _said(id_: str, text: str) -> str:
+    return f"[{id_}] {SAYS}: {untrusted(text)}"
+
+
+def _evidence(document: Document, sentences: list[str]) -> Evidence:
+    text = "\n".join(sentences) or title_of(document)
+    return Evidence(
+        id=document.id, kind="document", text=text, source=document.source, licence=document.licence or None
+    )
