@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -107,13 +108,15 @@ class Client:
 
     def __post_init__(self) -> None:
         check_url(self.name, self.url)
-        agent = f"{USER_AGENT} (mailto:{self.contact})" if self.contact else USER_AGENT
-        # Redirects are not followed: a query goes to the server that the settings name, and to no other.
-        self._http = httpx.Client(headers={"User-Agent": agent}, timeout=TIMEOUT_S, follow_redirects=False)
+        self._connections: httpx.Client | None = None  # made when first needed: it loads certificates
+        self._lock = threading.Lock()
 
     def close(self) -> None:
-        """Close the connections; nothing can be sent then."""
-        self._http.close()
+        """Close the connections; another request opens new ones."""
+        with self._lock:
+            if self._connections is not None:
+                self._connections.close()
+            self._connections = None
 
     def ask(
         self, call: str, params: Mapping[str, str], read: Callable[[bytes], T], *, said: str, keep: bool = True
@@ -189,7 +192,7 @@ class Client:
         told = {**params, **self.sender}
         parts: dict[str, Any] = {"data": told} if self.method == "POST" else {"params": told}
         try:
-            with self._http.stream(self.method, f"{self.url.rstrip('/')}/{call}", **parts) as response:
+            with self._http().stream(self.method, f"{self.url.rstrip('/')}/{call}", **parts) as response:
                 body = self._body(response)
         except httpx.RequestError as error:
             told_of = f"{type(error).__name__} {error}".strip()
@@ -206,6 +209,16 @@ class Client:
             raise RemoteError(f"{reason}: it sends us elsewhere.", remedy=f"Set `literature.{self.name}_url` aright.")
         amiss = status in (400, 404)
         raise RemoteError(f"{reason}.", remedy="Change what is asked, or the settings.", asked_amiss=amiss)
+
+    def _http(self) -> httpx.Client:
+        with self._lock:
+            if self._connections is None:
+                agent = f"{USER_AGENT} (mailto:{self.contact})" if self.contact else USER_AGENT
+                # Redirects are not followed: a query goes to the server that the settings name, and to no other.
+                self._connections = httpx.Client(
+                    headers={"User-Agent": agent}, timeout=TIMEOUT_S, follow_redirects=False
+                )
+            return self._connections
 
     def _body(self, response: httpx.Response) -> bytes:
         """The unpacked body. Raises TryAgain if it takes too long, RemoteError if it is too large."""
@@ -264,4 +277,4 @@ def _retry_after_s(headers: httpx.Headers, now_s: float) -> float | None:
         return None
     with contextlib.suppress(ValueError, OverflowError):
         now_s = parsedate_to_datetime(headers.get("Date", "")).timestamp()
-    return max(0.0, until_s - now_s)
+    return until_s - now_s if until_s > now_s else None

@@ -104,9 +104,10 @@ class Gate:
     def check(self, values: Sequence[str]) -> None:
         """Raise GateError if one of the values, such as headings to filter by, holds what `clean` would take out."""
         for value in values:
-            if self.clean(value) != plain(value):
+            text = plain(value)
+            if not text or len(text) > MAX_CHARS or self._strip(text) != text:
                 raise GateError(
-                    f"a filter of {len(value)} characters looks as if it held a personal detail.",
+                    f"a filter of {len(value)} characters is empty, or looks as if it held a personal detail.",
                     remedy="Filter by a heading or a publication type as PubMed spells it, or leave the filter out.",
                 )
 

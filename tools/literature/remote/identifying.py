@@ -20,7 +20,7 @@ _AGES = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         # "46-year-old", "46 years of age", "three weeks old"; "46 yo", "46 y/o"; other languages
-        rf"{_START}{_NUMBER}[ -]*{_UNIT}[ -]*(?:old|of age)\b",
+        rf"(?<![\d.]){_NUMBER}[ -]*{_UNIT}[ -]*(?:old(?!er)|of age)",
         rf"{_START}{_NUMBER}[ -]*(?:y\.? ?/? ?o\b\.?|jährig\w*|jahre alt\b|ans\b|años\b)",
         # "46 year man", "46-y male"; not "5-year patient survival"
         rf"{_START}{_NUMBER}[ -]*{_UNIT}[ -]+(?=(?:man|woman|boy|girl|lady|gentleman)\b)",
@@ -30,8 +30,8 @@ _AGES = tuple(
         # "man, 46", "woman (46 years)", "man of 46"
         rf"(?P<kept>\b(?:man|woman|boy|girl|lady|gentleman|male|female))(?: ?[,(] ?| of ){_NUMBER}"
         rf"(?: ?{_UNIT}(?: old)?)?(?:\)|\b)(?! ?(?:mg|kg|g|ml|mm|cm|%|cases|patients))",
-        # "46M", "46/F", "46 F with", "M/46"
-        rf"{_START}(?P<n>\d{{1,3}})(?:/ ?)?(?P<sex>[mf])(?![\w/-])",
+        # "46M", "46/F", "46 F with", "M/46"; not the tracer in "[18F]FDG"
+        rf"{_START}(?P<n>\d{{1,3}})(?:/ ?)?(?P<sex>[mf])(?![\w/\]-]| ?(?:fdg|pet|psma|dopa|naf|fluor|label))",
         rf"{_START}(?P<n>\d{{1,3}}) (?P<sex>[mf])(?=$|,| with\b| who\b| present| c/o\b| admitted\b| h/o\b)",
         rf"{_START}(?P<sex>[mf]) ?/ ?(?P<n>\d{{1,3}})(?![\w/-])",
     )
@@ -77,7 +77,8 @@ _PLACES = (
 )
 
 _NUMBERS = (
-    re.compile(r"(?<![\w.,/:-])\d{6,}(?!\w|[.,/]\d)"),
+    re.compile(r"\S*@\S*"),
+    re.compile(r"(?<![\w.])\d{6,}(?!\w|\.\d)"),
     re.compile(r"(?<![\w.-])\d{2,4}(?:[ -]\d{2,4}){2,}(?![\w-])"),
 )
 
@@ -96,11 +97,11 @@ def with_age_bands(text: str) -> str:
     """A plain text with each exact age replaced by its band, such as `adult`."""
     for pattern in _AGES:
         text = pattern.sub(_band, text)
-    return re.sub(r"\b([Aa]) (?=adult|infant|adolescent|older)", r"\1n ", text)
+    return re.sub(r"\b([Aa])\s+(?=adult|infant|adolescent|older)", r"\1n ", text)
 
 
 def without_places_dates_and_numbers(text: str) -> str:
-    """A plain text without names of hospitals, beds, exact dates, and bare numbers of six digits or more."""
+    """A plain text without names of hospitals, beds, exact dates, addresses, and bare numbers of six digits or more."""
     for pattern in (*_PLACES, *_DATES, *_NUMBERS):
         text = pattern.sub(" ", text)
     return text
@@ -111,8 +112,8 @@ def _band(found: re.Match[str]) -> str:
     parts = found.groupdict()
     years = _years(parts["n"], (parts.get("u") or "y").lower())
     band = next((name for below, name in _BANDS if years < below), "older adult")
-    kept = parts.get("kept") or {"m": "male", "f": "female"}.get((parts.get("sex") or "").lower())
-    return f"{band} {kept}" if kept else f"{band} " if found[0].endswith((" ", "-")) else band
+    kept = parts.get("kept") or {"m": "male", "f": "female"}.get((parts.get("sex") or "").lower(), "")
+    return f" {band} {kept} "
 
 
 _BANDS = ((2, "infant"), (13, "child"), (18, "adolescent"), (65, "adult"))

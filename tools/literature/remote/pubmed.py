@@ -99,8 +99,9 @@ class PubMed:
         if strange:
             reason = f"PubMed is asked for ids such as 'pmid:28612165', not {strange[0]!r:.60}."
             problems.append(Problem(source=NAME, reason=reason, ids=tuple(strange)))
-        documents, more = self._records([pmid for pmid in dict.fromkeys(asked.values()) if pmid])
-        found = [documents[pmid] for pmid in asked.values() if pmid in documents]
+        wanted = [pmid for pmid in dict.fromkeys(asked.values()) if pmid]
+        documents, more = self._records(wanted)
+        found = [documents[pmid] for pmid in wanted if pmid in documents]
         hits = tuple(Hit(document=document, score=1 / rank) for rank, document in enumerate(found, start=1))
         return Found(hits=hits, problems=(*problems, *more))
 
@@ -113,7 +114,7 @@ class PubMed:
         if filters.year_from is not None or filters.year_to is not None:
             # PubMed's own bounds for open ends.
             terms.append(f'("{filters.year_from or 1000:04}"[dp] : "{filters.year_to or 3000:04}"[dp])')
-        terms += any_of(filters.publication_types, "{}[pt]")
+        terms += any_of(filters.publication_types, "{}[pt:noexp]")
         terms += any_of(filters.mesh, "{}[mh:noexp]")
         told = " AND ".join(terms) if len(terms) > 1 else asked
         return f'{told} NOT "retracted publication"[pt]' if filters.exclude_retracted else told

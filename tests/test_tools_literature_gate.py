@@ -1,0 +1,330 @@
+"""What may leave the machine: details of a patient are taken out, a person is asked, and failures let nothing out."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fake_literature import CONTACT, Clock, FakeServer, opened, page, pubmed
+from tools.gui.guard import phi
+from tools.gui.guard.phi import PhiError, Redactor
+from tools.literature.options import LiteratureOptions
+from tools.literature.remote import GateError, open_remote
+from tools.literature.remote.gate import LOG_NAME, MAX_CHARS, Gate
+from tools.literature.types import Filters
+
+NONE = Filters()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    return Gate("pubmed", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("query", "left"),
+    [
+        # ages
+        ("A 46-year-old man with dysplastic nails", "An adult man with dysplastic nails"),
+        ("46 y/o woman, gout", "adult woman, gout"),
+        ("46yo with gout", "adult with gout"),
+        ("46M with chest pain", "adult male with chest pain"),
+        ("55 F, HbA1c 7.5%", "adult female, HbA1c 7.5%"),
+        ("F/72 dizziness", "older adult female dizziness"),
+        ("forty-six-year-old with SLE", "adult with SLE"),
+        ("three week old boy vomiting", "infant boy vomiting"),
+        ("18-month-old with croup", "infant with croup"),
+        ("child aged 7 with fever", "child child with fever"),
+        ("age: 15, acne", "adolescent, acne"),
+        ("woman (46 years) with lupus", "adult woman with lupus"),
+        ("man of 90 with gout", "older adult man with gout"),
+        ("46‑year‑old man", "adult man"),
+        ("4\u200b6-year-old man", "adult man"),
+        ("４６-year-old man", "adult man"),
+        ("46-jähriger Mann mit Gicht", "adult Mann mit Gicht"),
+        # dates
+        ("fever on 12 March 2024 after travel", "fever on after travel"),
+        ("fever since 2024-03-12", "fever since"),
+        ("seen May 3rd, fever", "seen, fever"),
+        ("fever in may 2023", "fever in"),
+        ("born 1978 with asthma", "with asthma"),
+        ("scan of 03/2024 shows T2 lesion", "scan of shows T2 lesion"),
+        # places
+        ("seen at St. Mary's Hospital with gout", "seen at with gout"),
+        ("Massachusetts General Hospital, Boston sepsis", "sepsis"),
+        ("treated at the royal free hospital for hepatitis", "treated for hepatitis"),
+        ("from Klinikum rechts der Isar: sarcoidosis", "from: sarcoidosis"),
+        ("ward 7B pneumonia", "pneumonia"),
+        # numbers and names
+        ("MRN 123456 sepsis", "MRN sepsis"),
+        ("patient id: A-99231 T2 lesion", "patient id: T2 lesion"),
+        ("482915 psoriasis", "psoriasis"),
+        ("123 456 789 psoriasis", "psoriasis"),
+        ("Mr. Smith has psoriasis", "Mr. has psoriasis"),
+        ("psoriasis, mail a.smith@example.org", "psoriasis, mail"),
+        ("SMITH, Anna psoriasis", "psoriasis"),
+    ],
+)
+def test_what_tells_of_a_patient_is_taken_out(gate: Gate, query: str, left: str) -> None:
+    assert gate.clean(query) == left
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "5-year survival and 1-year patient survival in T2 N0 M0 lung cancer",
+        "adults aged 18-65 with HbA1c above 7.5%",
+        "Aged, 80 and over",
+        "DNA, Viral",
+        "COPD, Exacerbation",
+        "Hospital Anxiety and Depression Scale",
+        "hospital-acquired pneumonia",
+        "IL-6 and TNF rs1801133 NCT04280705 10.1056/NEJMoa2034577",
+        "aspirin 50-78-2, metformin 500 mg twice daily",
+        "[18F]FDG PET or 18F-FDG PET",
+        "HR 0.75 (0.60-0.95), 2015-2019, COVID-19",
+        "does no or not without treatment help?",
+        '(asthma OR "hay fever") AND steroids[tiab]',
+        "grade 3 may respond to 10 mg",
+        "Crohn disease or Parkinson disease",
+    ],
+)
+def test_what_a_search_needs_is_left(gate: Gate, query: str) -> None:
+    assert gate.clean(query) == query
+
+
+_PARTS = st.sampled_from(
+    (
+        "46-year-old|forty six year old|aged 7|46M|F/46|born 1978|12 March 2024|March|2024|12/03/2024|2024-03-12|May 3"
+        "|at|St.|Mary's|General|Hospital|Klinikum|hospital|of|the|Zürich|MRN|123456|4829153|Mr.|Smith|Anna|SMITH,|Schmidt|in"
+        '|a@b.org|+41 44 123 45 67|asthma|gout|T2|(|)|,|"|^|:|ward 7|46|year|old|years|-|12|3rd|Anna Schmidt|4711-99'
+        "|\u200b|  |\n|_|~"
+    ).split("|")
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(_PARTS, max_size=14), st.sampled_from([" ", ", ", "-", "/"]))
+def test_what_is_left_is_clean_however_it_is_put_together(parts: list[str], between: str) -> None:
+    gate = Gate("pubmed", Path("nowhere"), known=["Anna Schmidt", "4711-99"])
+    try:
+        left = gate.clean(between.join(parts))
+    except GateError:
+        return
+    assert gate.clean(left) == left
+    assert Redactor(known=["Anna Schmidt", "4711-99"]).find(left) == []
+    assert not re.search(r"(?i)\bschmidt\b|\b4711-99\b|@|\d-year-old|\d{6,}|\d{4}-(0\d|1[0-2])-([012]\d|3[01])", left)
+
+
+def test_known_details_never_leave(tmp_path: Path, clock: Clock) -> None:
+    known = ["Anna Zeta", "Quokka Clinic", "X-77", "1978-03-04"]
+    queries = ["anna has gout", "ZETA, gout", "gout at quokka", "gout X-77", "gout 1978-03-04", "Ａnna gout"]
+    with FakeServer(pubmed(["1"])) as server:
+        options = server.options(send_unasked=True)
+        with open_remote("pubmed", options, tmp_path / "remote", None, known=known, counters=tmp_path / "c",
+                         timing=clock.timing) as source:  # fmt: skip
+            for query in queries:
+                source.search(query, 5, NONE)
+                source.search("gout", 5, Filters(mesh=(query,)))
+    left = repr(server.seen) + "".join(str(path.read_bytes()) for path in (tmp_path / "remote").iterdir())
+    assert len(server.seen) >= 3
+    assert not re.search(r"(?i)anna|zeta|quokka|x-77|1978", left)
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("word " * 500, f"at most {MAX_CHARS}"),
+        ("", "nothing of the query is left"),
+        ("2024-03-12", "nothing of the query is left"),
+        (" \n\t ", "nothing of the query is left"),
+        ("?!", "nothing of the query is left"),
+    ],
+)
+def test_a_query_of_which_nothing_may_leave_is_refused(gate: Gate, query: str, told: str) -> None:
+    with pytest.raises(GateError, match=told):
+        gate.clean(query)
+
+
+def test_a_filter_that_holds_a_detail_sends_nothing(tmp_path: Path, clock: Clock) -> None:
+    with FakeServer(pubmed(["1"])) as server, opened(server, tmp_path, clock) as source:
+        for filters in (Filters(mesh=("MRN 123456",)), Filters(publication_types=("a@b.org",)), Filters(mesh=("",))):
+            assert "a filter of" in source.search("gout", 5, filters).problems[0].reason
+    assert server.seen == []
+
+
+# Consent
+
+
+def consenting(server: FakeServer, folder: Path, clock: Clock, allow: Any, name: Any = "pubmed", **more: Any) -> Any:
+    return open_remote(
+        name, server.options(), folder / "remote", allow, counters=folder / "counters", timing=clock.timing, **more
+    )
+
+
+def test_a_person_is_asked_once_and_shown_everything(tmp_path: Path, clock: Clock) -> None:
+    asked, shown = [], []
+
+    def allow(query: str, source: str) -> bool:
+        asked.append((query, source))
+        return True
+
+    with FakeServer(pubmed(["1"])) as server:
+        with consenting(server, tmp_path, clock, allow, show=lambda *told: shown.append(told)) as source:
+            source.search("46-year-old man with gout", 5, NONE)
+            source.search("sepsis", 5, NONE)
+            source.search("sepsis", 5, NONE)  # from the cache
+        with consenting(server, tmp_path, clock, allow) as source:  # another session
+            source.search("sepsis", 5, NONE)
+            source.search("asthma", 5, NONE)
+    assert asked == [("adult man with gout", "pubmed"), ("asthma", "pubmed")]
+    assert shown == [(text, "pubmed") for text in ("adult man with gout", "records of pmid:1", "sepsis")]
+    lines = [json.loads(line) for line in (tmp_path / "remote" / LOG_NAME).read_text().splitlines()]
+    assert [line["text"] for line in lines] == [*(text for text, _ in shown), "asthma"]
+    assert {line["source"] for line in lines} == {"pubmed"}
+    assert lines[0]["at"].startswith("2027-01-15T08:00:00")
+
+
+def test_each_source_is_asked_about(tmp_path: Path, clock: Clock) -> None:
+    asked = []
+
+    def allow(query: str, source: str) -> bool:
+        asked.append(source)
+        return True
+
+    with FakeServer(pubmed(["1"])) as server, consenting(server, tmp_path, clock, allow) as source:
+        source.search("gout", 5, NONE)
+    with FakeServer(page([])) as server, consenting(server, tmp_path, clock, allow, "europepmc") as source:
+        source.search("gout", 5, NONE)
+    assert asked == ["pubmed", "europepmc"]
+
+
+@pytest.mark.parametrize("answer", [False, None, "no", "yes", 1, [True]])
+def test_what_is_not_a_yes_is_a_no(tmp_path: Path, clock: Clock, answer: Any) -> None:
+    asked = []
+
+    def allow(query: str, source: str) -> Any:
+        asked.append(query)
+        return answer
+
+    with FakeServer(pubmed(["1"])) as server, consenting(server, tmp_path, clock, allow) as source:
+        for query in ("gout", "gout", "sepsis"):
+            assert "not allowed" in source.search(query, 5, NONE).problems[0].reason
+        assert source.fetch(["pmid:1"]).problems[0].ids == ("pmid:1",)
+    assert asked == ["gout", "sepsis", "records of pmid:1"]
+    assert server.seen == []
+    assert not (tmp_path / "remote" / LOG_NAME).exists()
+
+
+def test_nobody_to_ask_is_a_no_unless_the_settings_say_otherwise(tmp_path: Path, clock: Clock) -> None:
+    with FakeServer(pubmed(["1"])) as server:
+        with consenting(server, tmp_path, clock, None) as source:
+            assert "send_unasked" in source.search("gout", 5, NONE).problems[0].reason
+        assert server.seen == []
+        with opened(server, tmp_path, clock, send_unasked=True) as source:
+            assert source.search("46-year-old with gout", 5, NONE).problems == ()
+    assert server.seen[0].params["term"] == "adult with gout"
+    assert (tmp_path / "remote" / LOG_NAME).exists()
+
+
+def test_what_asking_raises_reaches_the_caller_and_sends_nothing(tmp_path: Path, clock: Clock) -> None:
+    class Interrupt(Exception):
+        pass
+
+    def allow(query: str, source: str) -> bool:
+        raise Interrupt
+
+    with FakeServer(pubmed(["1"])) as server, consenting(server, tmp_path, clock, allow) as source:
+        with pytest.raises(Interrupt):
+            source.search("gout", 5, NONE)
+        with pytest.raises(Interrupt):
+            source.search("gout", 5, NONE)
+    assert server.seen == []
+
+
+def test_threads_ask_once(tmp_path: Path, clock: Clock) -> None:
+    asked, together = [], threading.Barrier(4)
+
+    def allow(query: str, source: str) -> bool:
+        asked.append(query)
+        return True
+
+    with FakeServer(pubmed(["1"])) as server, consenting(server, tmp_path, clock, allow) as source:
+
+        def ask(word: str) -> None:
+            together.wait()
+            source.search(word, 5, NONE)
+
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(ask, ["gout", "sepsis", "asthma", "psoriasis"]))
+    assert len(asked) == 1
+    assert len((tmp_path / "remote" / LOG_NAME).read_text().splitlines()) == len(server.seen)
+
+
+# Failing closed
+
+
+@pytest.mark.parametrize("error", [RuntimeError, ValueError, MemoryError, KeyError, PhiError])
+def test_a_filter_that_fails_sends_nothing(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    class Analyzer:
+        def analyze(self, **told: object) -> list[object]:
+            raise error("secret of the patient")
+
+    monkeypatch.setattr(phi, "_analyzer", lambda: Analyzer())
+    with FakeServer(pubmed(["1"])) as server, opened(server, tmp_path, clock) as source:
+        found = source.search("gout", 5, NONE)
+    assert "cannot be searched for personal details" in found.problems[0].reason
+    assert "secret" not in found.problems[0].reason
+    assert server.seen == []
+
+
+def test_what_presidio_finds_is_taken_out(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Result:
+        start, end, entity_type = 0, 5, "PERSON"
+
+    class Analyzer:
+        def analyze(self, text: str, **told: object) -> list[Result]:
+            return [Result()] if text.startswith("alice") else []
+
+    monkeypatch.setattr(phi, "_analyzer", lambda: Analyzer())
+    with FakeServer(pubmed(["1"])) as server, opened(server, tmp_path, clock, phi="strict") as source:
+        source.search("alice has gout", 5, NONE)
+    assert server.seen[0].params["term"] == "has gout"
+
+
+def test_strict_refuses_to_open_without_presidio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(phi, "_analyzer", lambda: "Presidio is not installed")
+    with pytest.raises(PhiError, match="strictly"):
+        open_remote("pubmed", LiteratureOptions(contact=CONTACT, phi="strict"), tmp_path, lambda *_: True)
+
+
+def test_what_cannot_be_logged_is_not_sent(tmp_path: Path, clock: Clock) -> None:
+    with FakeServer(pubmed(["1"])) as server, opened(server, tmp_path, clock) as source:
+        (tmp_path / "remote" / LOG_NAME).mkdir()
+        found = source.search("gout", 5, NONE)
+    assert "cannot be logged" in found.problems[0].reason
+    assert server.seen == []
+
+
+def test_the_cache_and_its_keys_never_hold_what_was_taken_out(tmp_path: Path, clock: Clock) -> None:
+    with FakeServer(pubmed(["1"])) as server, opened(server, tmp_path, clock) as source:
+        first = source.search("Mr. Quokka, 46-year-old, MRN 7788123, gout", 5, NONE)
+        again = source.search("Mr. Wombat, 51-year-old, MRN 9988123, gout", 5, NONE)
+        assert (first, len(server.seen)) == (again, 2)  # the same query, once it is clean
+    stored = b"".join(path.read_bytes() for path in (tmp_path / "remote").iterdir())
+    assert not re.search(rb"Quokka|Wombat|7788123|9988123|46-year|51-year", stored)
