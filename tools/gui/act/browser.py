@@ -59,7 +59,8 @@ class BrowserActuator:
         downloads: the folder that downloads are kept in; None refuses them.
         tree: whether to read the accessibility tree at all.
         size_px: width and height of the page, in CSS pixels.
-        scale: pixels of the screenshot to one CSS pixel.
+        least_px: what the page is laid out in at least; where `size_px` is smaller, it is zoomed out to fit.
+        scale: pixels of the screenshot to one CSS pixel, before that.
 
     Raises:
         ConfigError: if Playwright or the browser is missing, or the address is of a scheme that is refused.
@@ -79,8 +80,10 @@ class BrowserActuator:
         downloads: Path | None = None,
         tree: bool = True,
         size_px: tuple[int, int] = (WIDTH_PX, HEIGHT_PX),
+        least_px: tuple[int, int] | None = None,
         scale: float = 1.0,
     ) -> None:
+        size_px, scale = _zoomed(size_px, least_px, scale)
         if url:
             check_url(url)
         self._stop, self._tree, self._downloads = stop or KillSwitch(), tree, downloads
@@ -394,6 +397,14 @@ class BrowserActuator:
             arrived = self._arrived.pop(0)
             if self._downloads is not None:
                 arrived.save_as(self._downloads / Path(arrived.suggested_filename).name)
+
+
+def _zoomed(size_px: tuple[int, int], least_px: tuple[int, int] | None, scale: float) -> tuple[tuple[int, int], float]:
+    """The size to lay a page out in, and pixels to one CSS pixel, so that it fits a window that may be smaller."""
+    if least_px is None:
+        return size_px, scale
+    zoom = min(1.0, size_px[0] / least_px[0], size_px[1] / least_px[1])
+    return (round(size_px[0] / zoom), round(size_px[1] / zoom)), scale * zoom
 
 
 def _css(point: Point, scale: float) -> tuple[float, float]:

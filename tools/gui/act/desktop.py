@@ -62,6 +62,9 @@ from tools.gui.types import (
 )
 from tools.media.screen import mss_backend
 
+FOCUS_S = 1.0
+"""Seconds within which a click on a field shows, as by its frame; one that had the keys before shows nothing new. Our
+choice. Window managers hold clicks back, and not keys, so that keys may overtake a click."""
 SELECT_S = 3.0
 """Seconds within which a program has to say what is selected; our choice."""
 LEAST_READ = 0.85
@@ -259,7 +262,7 @@ class DesktopActuator:
         spare = [] if action.text.isascii() else find_spare_keys(self._display)
         if not action.text.isascii() and not spare:
             raise ToolFailed("this keyboard has no spare key for characters other than ASCII.", remedy="Type in ASCII.")
-        self._click(view.to_screen(action.point))
+        self._focus(view.to_screen(action.point))
         if action.replace:
             for keys in _SELECT_ALL:
                 self._press(keys)
@@ -275,6 +278,16 @@ class DesktopActuator:
                 self._write(run, held.enter_context(on_keys(self._display, rare, spare)))
             settle(self._shoot, self._stop)
             return self._read_back(action, view)
+
+    def _focus(self, at: tuple[float, float]) -> None:
+        """Click a field, and wait until that shows: keys that overtake the click would change another field."""
+        self._gui.moveTo(*at, _pause=False)
+        settle(self._shoot, self._stop)
+        before, ends = self._shoot(), time.monotonic() + FOCUS_S
+        self._click(at)
+        while np.array_equal(self._shoot(), before) and time.monotonic() < ends:
+            self._stop.pause(KEY_S)
+        settle(self._shoot, self._stop)
 
     def _write(self, text: str, keys: Mapping[str, int]) -> None:
         if keys:

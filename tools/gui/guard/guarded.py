@@ -127,7 +127,7 @@ class Guard:
 
     def banner(self, screen: Screen) -> Rect | None:
         """Where the patient is named on a screen, in pixels."""
-        return self.policy.banner.on(screen) if self.policy.banner else None
+        return self.policy.banner_on(screen)
 
     def lines_around(self, screen: Screen, action: Action) -> list[Line]:
         """The words around an action's points, in pixels of the screen. Raises ToolFailed."""

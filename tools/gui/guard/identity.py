@@ -92,7 +92,7 @@ def check_identity(screen: Screen, banner: Rect, expected: Patient, readers: Seq
     Raises:
         ToolFailed: if the words in the picture cannot be read, since RapidOCR is missing.
     """
-    chosen = list(readers) or default_readers(screen)
+    chosen = list(readers) or default_readers(screen, banner)
     if len(chosen) < READINGS:
         return Identity(False, f"the banner was read {len(chosen)} time(s); {READINGS} readings have to agree")
     for number, reader in enumerate(chosen, 1):
@@ -105,9 +105,13 @@ def check_identity(screen: Screen, banner: Rect, expected: Patient, readers: Seq
     return Identity(True)
 
 
-def default_readers(screen: Screen) -> list[Reader]:
-    """The accessibility tree and OCR; OCR at two scales where there is no tree."""
-    if screen.nodes is not None:
+def default_readers(screen: Screen, banner: Rect) -> list[Reader]:
+    """The accessibility tree and OCR; OCR at two scales where there is no tree.
+
+    While a dialog is open, browsers leave what lies behind it out of the tree; the banner then is in the pixels only.
+    """
+    asks = any(node.role in ("dialog", "alertdialog") for node in screen.nodes or ())
+    if screen.nodes is not None and (read_tree(screen, banner) or not asks):
         return [read_tree, read_pixels]
     return [read_pixels, read_pixels_enlarged]
 
@@ -157,7 +161,8 @@ def _differs(name: str, expected: str, seen: str) -> str:
         return f"{name} expected {mask(expected)}, seen {mask(others[0])}{_HINT if close else ''}"
     if not _holds(expected, seen):
         close = _holds(_confused(expected), _confused(seen))
-        return f"{name} expected {mask(expected)}, seen {mask(seen[:120])}{_HINT if close else ''}"
+        hint = _HINT if close else _CUT if "…" in seen or "..." in seen else ""
+        return f"{name} expected {mask(expected)}, seen {mask(seen[:120])}{hint}"
     return ""
 
 
@@ -180,6 +185,7 @@ def _confused(text: str) -> str:
     return text.translate(_CONFUSED)
 
 
+_CUT = "; something is cut off on the screen: make the window larger, or zoom out"
 _HINT = "; they differ only in characters that are easily confused, so a person has to look"
 
 

@@ -62,6 +62,28 @@ class Region(_Part):
         )
 
 
+class Edges(_Part):
+    """A part of every screen in its own units (CSS pixels in a browser), for layouts that do not grow with a window."""
+
+    left: float = Field(ge=0)
+    top: float = Field(ge=0)
+    right: float
+    bottom: float
+
+    @model_validator(mode="after")
+    def _has_an_area(self) -> Edges:
+        if self.left >= self.right or self.top >= self.bottom:
+            raise ValueError("left must be less than right, and top less than bottom")
+        return self
+
+    def on(self, screen: Screen) -> Rect:
+        """The part in pixels of a screenshot."""
+        scale = screen.view.scale
+        return Rect(
+            left=self.left * scale, top=self.top * scale, right=self.right * scale, bottom=self.bottom * scale
+        ).overlap(screen.rect)
+
+
 class Address(_Part):
     """Addresses of one host.
 
@@ -120,6 +142,7 @@ class Policy(_Part):
         identity: `required` compares the banner with the expected patient before every write; `none` is for programs
             that show no patient.
         banner: where the patient is named.
+        banner_px: the same for a layout that does not grow with the window; one of the two.
     """
 
     name: str = Field(min_length=1)
@@ -138,12 +161,15 @@ class Policy(_Part):
     approvers: tuple[str, ...] = ()
     identity: Literal["required", "none"] = "required"
     banner: Region | None = None
+    banner_px: Edges | None = None
 
     @model_validator(mode="after")
     def _holds_together(self) -> Policy:
         if not self.windows and not self.urls:
             raise ValueError("name at least one of 'windows' and 'urls'; nothing is allowed without")
-        if self.identity == "required" and self.banner is None:
+        if self.banner and self.banner_px:
+            raise ValueError("'banner' and 'banner_px' say the same; leave one of them out")
+        if self.identity == "required" and not (self.banner or self.banner_px):
             raise ValueError("'banner' says where the patient is named; without one, set 'identity: none' knowingly")
         unknown = [verb for verb in self.verbs if verb not in VERBS and verb not in self.words]
         if unknown:
@@ -166,6 +192,11 @@ class Policy(_Part):
     def rule_for(self, verb: str) -> VerbRule:
         """What happens to actions that name a verb."""
         return self.verbs.get(verb, "forbid")
+
+    def banner_on(self, screen: Screen) -> Rect | None:
+        """Where the patient is named on a screen, in pixels; None where no place is set."""
+        place = self.banner or self.banner_px
+        return place.on(screen) if place else None
 
     def may_touch(self, screen: Screen, point: Point) -> bool:
         """Whether an action may land on a point of a screen."""

@@ -163,6 +163,7 @@ class Workflow(_Part):
         description: what it is for.
         parameters: names of values that a run has to be given, and what they are.
         start: the page to open first, for browsers; "" goes on from what is shown.
+        page_px: width and height that the page needs, in CSS pixels; it is zoomed out to fit a smaller window.
         policy: what may be done; see `tools.gui.guard.policy`.
         steps: in order.
     """
@@ -171,6 +172,7 @@ class Workflow(_Part):
     description: str = ""
     parameters: dict[str, str] = {}
     start: str = ""
+    page_px: tuple[int, int] | None = None
     policy: Policy
     steps: tuple[Step, ...] = Field(min_length=1)
 
