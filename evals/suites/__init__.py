@@ -18,7 +18,17 @@ from evals.engine.suite import Suite
 from evals.suites.sample import Suite as StreamingSuite
 from tools.errors import ConfigError
 
-NAMES: tuple[str, ...] = ("attend-core", "freak", "hlv", "medq-bench", "medspot", "na-vqa", "proactivebench")
+NAMES: tuple[str, ...] = (
+    "attend-core",
+    "cure",
+    "freak",
+    "hlv",
+    "medq-bench",
+    "medspot",
+    "na-vqa",
+    "proactivebench",
+    "pubmedqa",
+)
 STREAMING = ("ovobench", "streamingbench")
 
 

@@ -1,0 +1,197 @@
+"""Papers that a suite searches: indexed once by the literature tool, and searches that can be kept and played again."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from threading import get_ident
+from typing import Literal
+
+from filelock import FileLock
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from agent.literature.embedders import MINILM, embedder
+from evals.engine.data import DataError
+from evals.suites.judges import own_folder
+from tools.errors import ConfigError, StoreError
+from tools.literature.corpus import open_corpus
+from tools.literature.embedded import embedder_of
+from tools.literature.indexing import index_path
+from tools.literature.options import LiteratureOptions
+from tools.literature.retrieve import Embed, retrieve
+from tools.literature.types import Document, Source
+
+DOCUMENTS = "documents.jsonl"
+
+
+class Brought(BaseModel):
+    """What a search brought: documents, best first, and why they may be only a part."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    documents: tuple[Document, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Searching:
+    """How papers are searched.
+
+    Attributes:
+        folder: where the index is kept for other runs; None keeps it as long as the papers live.
+        corpus: a corpus of `attend literature index`, the folder `literature` of its settings, that is searched in
+            place of the papers.
+        remote: a source on the network that is searched in place of the papers. Naming it is the consent to send
+            queries there.
+        contact: an e-mail address that it is told.
+        dense: whether to rank by meaning too; a corpus must have vectors.
+        record: a folder in which searches are kept, and found again by later runs; None keeps none.
+        offline: answer searches from `record` alone.
+    """
+
+    folder: Path | None = None
+    corpus: Path | None = None
+    remote: Literal["pubmed", "europepmc"] | None = None
+    contact: str = ""
+    dense: bool = False
+    record: Path | None = None
+    offline: bool = False
+
+
+class Papers:
+    """Papers that can be searched; the index is made at the first search.
+
+    Args:
+        documents: the papers.
+        how: how they are searched.
+    """
+
+    def __init__(self, documents: Iterable[Document], how: Searching) -> None:
+        self._documents, self._how = tuple(documents), how
+        # One thread has the index: those of the event loop drive the model, and SQLite wants one.
+        self._thread = ThreadPoolExecutor(1, "papers")
+        self._open = ExitStack()
+        self._source: Source | None = None
+        self._embed: Embed | None = None
+
+    async def search(self, query: str, limit: int) -> Brought:
+        """Find at most `limit` papers.
+
+        Raises:
+            DataError: if searches are to be answered from what is kept, and this one is not there.
+            StoreError: if an index or what is kept cannot be made or read.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._search, query, limit)
+
+    def search_now(self, query: str, limit: int) -> Brought:
+        """As `search`, for a thread that may wait."""
+        return self._thread.submit(self._search, query, limit).result()
+
+    def _search(self, query: str, limit: int) -> Brought:
+        kept = self._kept(query, limit)
+        if kept is not None and kept.is_file():
+            return _read(kept)
+        if self._how.offline:
+            raise DataError(
+                f"the search {query[:80]!r} is not among those kept in {str(self._how.record)!r}.",
+                file=None,
+                remedy="Make it once without --set offline=true, or name the folder that has it with --set record=DIR.",
+            )
+        found = retrieve(query, [self._opened()], limit=limit, embed=self._embed)
+        problems = tuple(f"{one.source}: {one.reason}" for one in found.problems)
+        brought = Brought(documents=tuple(hit.document for hit in found.hits), problems=problems)
+        if kept is not None and not problems:  # what is partial must not be taken for the whole later
+            _write(kept, brought, query)
+        return brought
+
+    def _kept(self, query: str, limit: int) -> Path | None:
+        if self._how.record is None:
+            return None
+        corpus = str(self._how.corpus.resolve()) if self._how.corpus else ""
+        place = self._how.remote or corpus or self._digest
+        named = json.dumps([place, self._how.dense, query, limit])
+        return self._how.record / f"{hashlib.sha256(named.encode()).hexdigest()[:32]}.json"
+
+    @property
+    def _digest(self) -> str:
+        """What tells these papers from others."""
+        told = "\n".join(f"{document.id} {document.sha256}" for document in self._documents)
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+    def _opened(self) -> Source:
+        if self._source is None:
+            self._source = self._remote() if self._how.remote else self._local()
+        return self._source
+
+    def _remote(self) -> Source:
+        from tools.literature.remote import open_remote
+
+        assert self._how.remote is not None
+        options = LiteratureOptions(contact=self._how.contact, send_unasked=True)
+        folder = self._how.folder or own_folder(self, "attend-papers-")
+        return self._open.enter_context(closing(open_remote(self._how.remote, options, folder / "remote", None)))
+
+    def _local(self) -> Source:
+        if self._how.corpus is None:
+            model = MINILM if self._how.dense else ""
+            corpus = self._open.enter_context(open_corpus(self._indexed(model)))
+        else:
+            corpus = self._open.enter_context(open_corpus(self._how.corpus))
+            model = embedder_of(corpus) if self._how.dense else ""
+            if self._how.dense and not model:
+                raise ConfigError(
+                    f"the corpus {str(self._how.corpus)!r} has no vectors.",
+                    remedy="Index it with `attend literature index --dense`, or do without --set dense=true.",
+                )
+        if model:
+            self._embed = embedder(model).questions
+        return corpus
+
+    def _indexed(self, model: str) -> Path:
+        """The folder of the index of these papers, once it is made."""
+        base = self._how.folder or own_folder(self, "attend-papers-")
+        folder = base / self._digest
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".making"):  # another run may make it at the same time
+            file = folder / DOCUMENTS
+            if not file.is_file():
+                lines = "".join(f"{document.model_dump_json()}\n" for document in self._documents)
+                _replace(file, lines)
+            embed = embedder(model).documents if model else None
+            with open_corpus(folder / "corpus", writer=True) as corpus:
+                index_path(corpus, file, embed=embed, model=model)
+        return folder / "corpus"
+
+
+def _read(path: Path) -> Brought:
+    try:
+        return Brought.model_validate(json.loads(path.read_text("utf-8"))["brought"])
+    except (OSError, ValueError, KeyError, ValidationError) as error:
+        raise StoreError(
+            f"the kept search {str(path)!r} cannot be read: {error}.", remedy="Delete it; it is then made anew."
+        ) from error
+
+
+def _write(path: Path, brought: Brought, query: str) -> None:
+    held = {"query": query, "brought": brought.model_dump(mode="json")}
+    _replace(path, json.dumps(held, ensure_ascii=False))
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file at once or not at all."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}-{get_ident()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, "utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise StoreError(
+            f"{str(path)!r} cannot be written: {error}.", remedy="Check the disk and the permissions."
+        ) from error

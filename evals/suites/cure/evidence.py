@@ -1,0 +1,192 @@
+"""What is shown for a case in each setting: a pure function of the case, the papers and what searches bring.
+
+base                    nothing
+no_image                nothing, and no images
+reference               the papers that physicians cite for the case, and no others
+rag                     the first of what one search brings, with the case's own words or one query that a model writes
+agent                   what the model searches for and opens itself, within a budget: Attend's own search for evidence
+reference+distractors   the cited papers among others of the same MeSH headings
+shuffled_reference      the papers that another case cites
+
+No diagnosis, option or answer has a part in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from agent.literature.seeking import Budget, seek
+from agent.mllm.protocol import MLLM
+from evals.suites.cure.cases import Case
+from evals.suites.cure.leaks import leak, outgoing
+from evals.suites.cure.library import Library
+from tools.literature.types import Document, Filters, Found, Hit, Problem
+
+Setting = Literal[
+    "base", "reference", "rag", "agent", "reference+distractors", "shuffled_reference", "no_image"
+]  # fmt: skip
+SETTINGS: tuple[Setting, ...] = get_args(Setting)
+SEEK = "Which diagnosis fits this case, and what is known of it?\n{case}"
+WRITE = (
+    "Write one search query for a database of medical papers that would find what helps to diagnose this case: a few "
+    "words, without the patient's age, dates or places. Answer with the query alone.\n{case}"
+)
+QUERY = 300
+"""Characters of a query that a model writes, at most; our choice."""
+RETMAX = 50
+"""Documents that a search brings before the leaks are dropped and the first are taken; our choice."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The evidence of a case.
+
+    Attributes:
+        documents: what the model reads, in the order of its numbers from 1.
+        queries: what was searched for, as it was sent.
+        dropped: why documents were kept back, by id.
+        missing: cited papers of which there is no title and no abstract.
+        problems: why what was found may be partial.
+        stopped: what ended the search of an agent.
+    """
+
+    documents: tuple[Document, ...] = ()
+    queries: tuple[str, ...] = ()
+    dropped: Mapping[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    stopped: str = ""
+
+
+def case_query(case: Case, findings: bool) -> str:
+    """What is searched for in the setting `rag`: the history, and the findings where they are shown."""
+    return outgoing(f"{case.history}\n{case.findings_text}" if findings else case.history)
+
+
+def written_query(reply: str) -> str:
+    """The query that a model wrote: its first line with words, as it may be sent."""
+    lines = (line.strip().strip('"`') for line in reply.splitlines())
+    return outgoing(next((line for line in lines if any(map(str.isalnum, line))), ""))[:QUERY]
+
+
+async def evidence(
+    setting: Setting, case: Case, other: Case, library: Library, *, query: str = "", k: int, distractors: int
+) -> Shown:
+    """The evidence of a case in a setting other than `agent`.
+
+    Args:
+        setting: which.
+        case: the case.
+        other: whose papers are shown in `shuffled_reference`.
+        library: of papers; not touched in `base` and `no_image`.
+        query: what is searched for in `rag`, as `case_query` or `written_query` gives it.
+        k: papers of a search.
+        distractors: papers that are mixed among the cited ones.
+
+    Raises:
+        DataError: if a search has to be answered from what is kept, and is not there.
+        StoreError: if an index cannot be made or read.
+    """
+    if setting == "reference":
+        return _cited(case, library)
+    if setting == "shuffled_reference":
+        return _cited(other, library)
+    if setting == "reference+distractors":
+        given = _cited(case, library)
+        mixed = (*given.documents, *_distractors(case, given.documents, library, distractors))
+        return Shown(tuple(sorted(mixed, key=lambda one: _place(case, one))), missing=given.missing)
+    if setting == "rag":
+        found = await library.search(query, RETMAX)
+        kept, dropped = guarded(case, found.documents, library.blocked)
+        return Shown(tuple(kept[:k]), (query,), dropped, problems=found.problems)
+    return Shown()
+
+
+def guarded(
+    case: Case, documents: Sequence[Document], blocked: tuple[str, ...]
+) -> tuple[list[Document], dict[str, str]]:
+    """What may be shown of what a search brought, and why the rest may not, by id."""
+    reasons = {document.id: leak(case, document, blocked) for document in documents}
+    kept = [document for document in documents if reasons[document.id] is None]
+    return kept, {id_: reason for id_, reason in reasons.items() if reason is not None}
+
+
+def sought(case: Case, told: str, library: Library, model: MLLM, budget: Budget) -> Shown:
+    """The evidence that a model searches for and opens by itself (`agent.literature.seeking.seek`).
+
+    Args:
+        case: what leaks are told by.
+        told: the case in words, which is all that the model knows.
+        library: of papers.
+        model: which searches; it is asked and waited for.
+        budget: hard limits.
+
+    Raises:
+        ModelError: if the model fails.
+        DataError, StoreError: as `evidence`.
+    """
+    desk = _Desk(case, library)
+    found = seek(SEEK.format(case=told), [desk], model, budget=budget, passes=desk.passes)
+    problems = tuple(dict.fromkeys(problem.reason for problem in found.retrieved.problems))
+    return Shown(found.opened, tuple(desk.queries), desk.dropped, problems=problems, stopped=found.stopped)
+
+
+class _Desk:
+    """The library as an agent's source: queries leave it as they may be sent, and what leaks is kept back; both noted.
+
+    It is asked as a remote source is, once for each query, since the library ranks what it finds by itself.
+    """
+
+    name, remote = "library", True
+
+    def __init__(self, case: Case, library: Library) -> None:
+        self._case, self._library = case, library
+        self.queries: list[str] = []
+        self.dropped: dict[str, str] = {}
+
+    def search(self, query: str, limit: int, filters: Filters) -> Found:
+        """Find documents, as `tools.literature.types.Source` has it; no filters are given here."""
+        sent = outgoing(query)
+        self.queries.append(sent)
+        brought = self._library.search_now(sent, min(limit, RETMAX))
+        hits = (Hit(document=document, score=-float(rank)) for rank, document in enumerate(brought.documents))
+        return Found(
+            hits=tuple(hits), problems=tuple(Problem(source=self.name, reason=one) for one in brought.problems)
+        )
+
+    def fetch(self, ids: Sequence[str]) -> Found:
+        """Bring documents by id."""
+        held = [self._library.documents[id_] for id_ in ids if id_ in self._library.documents]
+        return Found(hits=tuple(Hit(document=document, score=0.0) for document in held))
+
+    def passes(self, document: Document) -> bool:
+        """Whether a document may be listed and opened."""
+        kept, dropped = guarded(self._case, [document], self._library.blocked)
+        self.dropped |= dropped
+        return bool(kept)
+
+
+def _cited(case: Case, library: Library) -> Shown:
+    held = [library.documents.get(id_) for id_ in case.cited_pmids]
+    missing = tuple(id_ for id_, one in zip(case.cited_pmids, held, strict=True) if one is None)
+    return Shown(tuple(one for one in held if one is not None), missing=missing)
+
+
+def _distractors(case: Case, cited: Sequence[Document], library: Library, count: int) -> list[Document]:
+    """Papers that share most MeSH headings with the cited ones; of equals, those of the lower id."""
+    headings = {heading.casefold() for document in cited for heading in document.mesh}
+    shared = [
+        (-len(headings & {heading.casefold() for heading in document.mesh}), id_)
+        for id_, document in library.documents.items()
+        if id_ not in case.cited_pmids
+    ]
+    near = [library.documents[id_] for number, id_ in sorted(shared) if number < 0]
+    return guarded(case, near, library.blocked)[0][:count]
+
+
+def _place(case: Case, document: Document) -> str:
+    """What papers are mixed by: the same in every run, and not by whether they are cited."""
+    return hashlib.sha256(f"{case.case_id}\0{document.id}".encode()).hexdigest()

@@ -1,0 +1,71 @@
+"""What retrieval must not bring: the case's own report, papers of hosts that publish such reports, what was retracted.
+
+And what a query must not carry: dates, exact ages, names of hospitals (`outgoing`).
+"""
+
+from __future__ import annotations
+
+from difflib import SequenceMatcher
+from functools import lru_cache
+from typing import Literal
+
+from evals.suites.cure.cases import Case
+from evals.suites.cure.names import words
+from tools.literature.remote.identifying import plain, with_age_bands, without_places_dates_and_numbers
+from tools.literature.types import Document
+
+Leak = Literal["own report", "blocked host", "retracted"]
+TITLE_ALIKE = 0.9
+"""From this likeness on, 0 to 1, a title is that of the case's own report; our choice."""
+COPIED = 0.5
+"""From this share of the history's rows of `ROW` words on, a text is a copy of it; our choice."""
+ROW = 8
+BLOCKED = ("eurorad.org", "10.35100/eurorad")
+"""Hosts, and prefixes of DOIs, whose papers are such cases. Others may be added by the suite's option `blocked`."""
+
+
+def leak(case: Case, document: Document, blocked: tuple[str, ...] = BLOCKED) -> Leak | None:
+    """Why a document must not be shown for a case, or None. It depends on no diagnosis."""
+    if document.retracted:
+        return "retracted"
+    if is_own_report(case, document):
+        return "own report"
+    places = " ".join((document.id, document.doi, document.source)).casefold()
+    return "blocked host" if any(host.casefold() in places for host in blocked) else None
+
+
+def is_own_report(case: Case, document: Document) -> bool:
+    """Whether a document is the report that a case was made from: by its address, its title, or its words."""
+    address = case.source_url.casefold().rstrip("/")
+    if address and address in (document.source.casefold().rstrip("/"), document.id.casefold()):
+        return True
+    if document.doi and document.doi.casefold() in address:
+        return True
+    return title_likeness(case.title, document.title) >= TITLE_ALIKE or copied_share(case.history, document) >= COPIED
+
+
+def title_likeness(one: str, other: str) -> float:
+    """How alike two titles are, 0 to 1: twice the characters that match, in order, over all; 0 where one is empty."""
+    first, second = (" ".join(words(title)) for title in (one, other))
+    return SequenceMatcher(None, first, second, autojunk=False).ratio() if first and second else 0.0
+
+
+def copied_share(history: str, document: Document) -> float:
+    """The share of the rows of `ROW` words of a history that stand in a document; 0 where it is shorter."""
+    rows = _rows(history)
+    return len(rows & _rows(document.text)) / len(rows) if rows else 0.0
+
+
+@lru_cache(maxsize=1024)
+def _rows(text: str) -> frozenset[tuple[str, ...]]:
+    held = words(text)
+    return frozenset(held[start : start + ROW] for start in range(len(held) - ROW + 1))
+
+
+def outgoing(query: str) -> str:
+    """A query as it may be sent: exact ages as bands such as `adult`, and without dates, hospitals and long numbers.
+
+    The rules are those that remote sources hold to (`tools.literature.remote.identifying`). They are kept on this
+    machine too, so that what is found does not depend on where it is looked for.
+    """
+    return " ".join(without_places_dates_and_numbers(with_age_bands(plain(query))).split())

@@ -1,0 +1,97 @@
+"""How CURE is run: which settings, what is asked, and where papers are searched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from agent.literature.seeking import Budget
+from evals.suites.contrasts import listed
+from evals.suites.cure.evidence import SETTINGS
+
+
+class Options(BaseModel):
+    """The suite's own options; numbers are our choice.
+
+    Attributes:
+        setting: one of `evidence.SETTINGS`, or several with commas, over the same cases. Given, found and no evidence
+            by default, whose gap is the headline.
+        form: `open` asks for five ranked diagnoses, `closed` for the letter of an option.
+        value: what a sample's value is in the open form.
+        data_set: whose files the folder holds; see `cases` and `clinic`.
+        cases: at most so many cases, the same in every setting; a larger number adds to the same ones. `--limit` would
+            draw cases and settings apart.
+        findings: show what a radiologist wrote of the images.
+        k: papers that are shown of a search in the setting `rag`.
+        distractors: papers that are mixed among the cited ones.
+        shuffle: put the options in another order, by the seed of the run.
+        searches, abstracts, tokens, steps: limits of an agent; see `agent.literature.seeking.Budget`.
+        blocked: hosts whose papers are never shown, beside those of `leaks.BLOCKED`, with commas.
+        judge: the model string of a judge of diagnoses; "" lets words alone decide.
+        verdicts: the folder in which the judge's verdicts are kept for other runs.
+        source: what is searched: the folder's papers, or a source on the network, to which queries are then sent.
+        contact: an e-mail address that such a source is told.
+        corpus: a corpus of `attend literature index`, the folder `literature` of its settings, that is searched in
+            place of the folder's papers.
+        query: what `rag` searches for: the case's own words, or one query that the model writes.
+        index: the folder in which the index of the folder's papers is kept for other runs.
+        dense: rank by meaning too.
+        record: a folder in which searches are kept, and found again by later runs.
+        offline: answer searches from `record` alone; one that is not there is an error.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    setting: str = "base,reference,rag"
+    form: Literal["open", "closed"] = "open"
+    value: Literal["hit@1", "hit@5"] = "hit@1"
+    data_set: Literal["cure", "agentclinic"] = "cure"
+    cases: int | None = Field(default=None, ge=1)
+    findings: bool = False
+    k: int = Field(default=5, ge=1, le=50)
+    distractors: int = Field(default=3, ge=1, le=50)
+    shuffle: bool = False
+    searches: int = Field(default=6, ge=1)
+    abstracts: int = Field(default=20, ge=1)
+    tokens: int = Field(default=40_000, ge=1)
+    steps: int = Field(default=24, ge=1)
+    blocked: str = ""
+    judge: str = ""
+    verdicts: Path | None = None
+    source: Literal["papers", "pubmed", "europepmc"] = "papers"
+    contact: str = ""
+    corpus: Path | None = None
+    query: Literal["case", "model"] = "case"
+    index: Path | None = None
+    dense: bool = False
+    record: Path | None = None
+    offline: bool = False
+
+    @field_validator("setting")
+    @classmethod
+    def _is_known(cls, setting: str) -> str:
+        return ",".join(listed(setting, SETTINGS))
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        if self.offline and self.record is None:
+            raise ValueError("offline needs the folder of kept searches: --set record=DIR")
+        if self.source != "papers" and (self.corpus is not None or self.dense):
+            raise ValueError(f"source={self.source} goes with neither corpus nor dense")
+        if self.source != "papers" and "rag" in self.settings and self.query == "case":
+            raise ValueError(f"a whole case is no query for {self.source}: --set query=model")
+        if self.form == "closed" and self.value != "hit@1":
+            raise ValueError("a choice has no second diagnosis: value=hit@5 is of the open form")
+        return self
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The settings, in order."""
+        return tuple(self.setting.split(","))
+
+    @property
+    def budget(self) -> Budget:
+        """The limits of an agent."""
+        return Budget(searches=self.searches, abstracts=self.abstracts, tokens=self.tokens, steps=self.steps)

@@ -1,0 +1,1 @@
+"""PubMedQA: yes, no or maybe to questions of research, with and without their abstracts."""

@@ -1,0 +1,110 @@
+"""Reading yes, no or maybe from a reply, and PubMedQA's two scores: accuracy and macro-F1.
+
+The authors' script (evaluation.py of pubmedqa/pubmedqa, MIT) wants a decision for each id of the test and no other, and
+takes scikit-learn's `accuracy_score` and `f1_score(average="macro")` of them. `accuracy` and `macro_f1` are these. What
+the script has no word for is a reply without a decision: it counts as wrong in one headline, and is left out of the
+other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from evals.suites.pubmedqa.dataset import DECISIONS, Decision
+
+RESAMPLES = 2_000
+"""Bootstrap resamples behind the interval of macro-F1; our choice."""
+_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL | re.IGNORECASE)
+_MARKS = re.compile(r"[*_`\"“”#>]+")
+_ALONE = re.compile(r"\W*(yes|no|maybe)\W*", re.IGNORECASE)
+# "No evidence was found" begins with the article-like no, and "Yes and no" with neither.
+_LEADING = re.compile(
+    r"\W*(?:(yes|maybe)\b(?!\s*(?:,\s*)?(?:/|or\b|and\b|nor\b|no\b|yes\b|maybe\b))"
+    r"|(no)(?=\s*[.,;:!)]|\s+[-–—]\s|\s*\n)(?!\s*[,.]?\s*(?:/|or\b|and\b|yes\b|maybe\b)))",
+    re.IGNORECASE,
+)
+_STATED = re.compile(
+    r"\b(?:answer|decision|conclusion|verdict|response|say)\b(?:\s+to\s+the\s+question)?"
+    r"\s*(?:is|would\s+be|should\s+be|must\s+be|may\s+be)?\s*[:=]?\s*(?:a\s+|that\s+)?(yes|no|maybe)\b"
+    r"(?!\s*(?:,\s*)?(?:/|or\b|and\b|nor\b))(?![ \t]+(?!because\b|since\b|as\b|given\b|but\b)\w)",
+    re.IGNORECASE,
+)
+
+
+def decision(reply: str) -> Decision | None:
+    """The decision of a reply, or None.
+
+    Read are a reply that is one of the three words; one that begins with it; what is called the answer; and a last line
+    that is one of the words. Where these differ, or two words are offered at once, there is none; nor is "no" taken
+    from words such as "no evidence" or "not enough information".
+    """
+    text = _MARKS.sub("", _THOUGHT.sub("", reply)).strip()
+    if alone := _ALONE.fullmatch(text):
+        return _word(alone[1])
+    found = {_word(match[1]) for match in _STATED.finditer(text)}
+    if leading := _LEADING.match(text):
+        found.add(_word(leading[1] or leading[2]))
+    if last := _ALONE.fullmatch(text.rsplit("\n", 1)[-1]):
+        found.add(_word(last[1]))
+    return found.pop() if len(found) == 1 else None
+
+
+def _word(text: str) -> Decision:
+    return next(one for one in DECISIONS if one == text.casefold())
+
+
+def accuracy(truth: Sequence[str], said: Sequence[str | None]) -> float:
+    """The share of decisions that are the right ones; None is wrong. Both of shape (n,), n at least 1."""
+    return sum(one == other for one, other in zip(truth, said, strict=True)) / len(truth)
+
+
+def macro_f1(truth: Sequence[str], said: Sequence[str | None]) -> float:
+    """The mean of F1 over the decisions that occur in either, as scikit-learn takes it; one of no hit counts 0.
+
+    None is wrong, and no decision of its own. Both of shape (n,), n at least 1.
+    """
+    kinds = sorted({*truth, *(one for one in said if one is not None)})
+    scores = []
+    for kind in kinds:
+        hits = sum(one == other == kind for one, other in zip(truth, said, strict=True))
+        claimed = sum(one == kind for one in truth) + sum(one == kind for one in said)
+        scores.append(2 * hits / claimed)
+    return sum(scores) / len(scores)
+
+
+def official(truth: Mapping[str, str], said: Mapping[str, str]) -> tuple[float, float]:
+    """Accuracy and macro-F1 of decisions by PMID.
+
+    Raises:
+        ValueError: unless there is a decision for each id and no other, as in the authors' script.
+    """
+    if truth.keys() != said.keys():
+        missing, more = sorted(truth.keys() - said.keys()), sorted(said.keys() - truth.keys())
+        raise ValueError(f"{len(missing)} ids have no decision ({missing[:3]}), {len(more)} are no ids ({more[:3]})")
+    pairs = [(truth[pmid], said[pmid]) for pmid in truth]
+    right, decided = [one for one, _ in pairs], [other for _, other in pairs]
+    return accuracy(right, decided), macro_f1(right, decided)
+
+
+def macro_f1_interval(truth: Sequence[str], said: Sequence[str | None], seed: int = 0) -> tuple[float, float] | None:
+    """The 95% interval of macro-F1 by the percentile bootstrap over questions; None for fewer than 20 (our choice)."""
+    if len(truth) < 20:
+        return None
+    drawn = np.random.default_rng(seed).integers(len(truth), size=(RESAMPLES, len(truth)))
+    right, claimed = _codes(truth)[drawn], _codes(said)[drawn]
+    scores, kinds = np.zeros(RESAMPLES), np.zeros(RESAMPLES)
+    for kind in range(len(DECISIONS)):
+        total = (right == kind).sum(1) + (claimed == kind).sum(1)
+        hits = ((right == kind) & (claimed == kind)).sum(1)
+        scores += np.where(total > 0, 2 * hits / np.maximum(total, 1), 0.0)
+        kinds += total > 0
+    low, high = np.quantile(scores / kinds, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _codes(decisions: Sequence[str | None]) -> np.ndarray:
+    place: dict[str, int] = {name: number for number, name in enumerate(DECISIONS)}
+    return np.array([-1 if one is None else place[one] for one in decisions])
