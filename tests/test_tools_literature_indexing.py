@@ -278,8 +278,7 @@ def assert_whole(folder: Path, path: Path, fresh: Path) -> None:
         assert (status.waiting, status.embedded) == (0, len(texts(expected)))
 
 
-@pytest.mark.parametrize("count", [1, 3])
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(("point", "count"), [(point, 1 + 2 * (n % 2)) for n, point in enumerate(POINTS)])
 def test_a_kill_loses_nothing_that_was_committed(tmp_path: Path, point: str, count: int) -> None:
     """Killed at each kind of point, in the first indexing and in one that replaces and removes."""
     path, folder = made(tmp_path / "papers"), tmp_path / "corpus"
