@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.literature_helpers import AGAINST, FOR, OTHER, PAPERS, RETRACTED, STATIN, NearShelf, Shelf, paper
 from tools.errors import ConfigError
-from tools.literature.bearing import bearing, best_sentences, cover
+from tools.literature.bearing import bearing, best_sentences, measure
 from tools.literature.expand import MOST_TERMS, expand
 from tools.literature.fuse import RRF_K, mmr, rrf
 from tools.literature.retrieve import Near, retrieve
@@ -151,7 +151,8 @@ def test_what_cannot_be_searched_for_is_told(wrong: dict) -> None:
 
 
 def test_a_document_bears_on_a_question_by_its_words_or_by_other_words_for_them() -> None:
-    assert cover("Does aspirin prevent heart attacks?", "Acetylsalicylic acid prevents myocardial infarction.") == 1.0
+    told = "Acetylsalicylic acid prevents myocardial infarction."
+    assert measure("Does aspirin prevent heart attacks?").share(told) == 1.0
     hits = [Hit(document=document, score=1.0) for document in PAPERS]
     assert OTHER not in [hit.document for hit in bearing(STATIN, hits, {})]
     assert FOR in [hit.document for hit in bearing(STATIN, hits, {})]

@@ -23,7 +23,7 @@ from tools.literature.answer import (
     quote_evidence,
     why_nothing,
 )
-from tools.literature.bearing import bearing
+from tools.literature.bearing import FIRST, bearing
 from tools.literature.retrieve import Retrieved
 from tools.literature.types import Document
 
@@ -43,22 +43,23 @@ class Stated(BaseModel):
 
 
 def answer_question(
-    question: str, retrieved: Retrieved, model: MLLM | None = None, findings: str = ""
+    question: str, retrieved: Retrieved, model: MLLM | None = None, findings: str = "", first: int = FIRST
 ) -> LiteratureAnswer:
     """Answer from what was found for a question.
 
     Args:
         question: in words.
-        retrieved: what was found.
+        retrieved: what was found; `tools.literature.bearing.POOL` documents tell best which words are rare.
         model: states the claims; None, or one that cannot be asked for JSON, quotes sentences.
         findings: what was seen in pictures, told to the model as such; it supports no claim.
+        first: documents that are looked at.
 
     Raises:
         ModelError: if the model fails; MalformedAnswer, one of them, if its answer cannot be used.
     """
     if model is None or not model.abilities.structured:
-        return quote_evidence(question, retrieved)
-    bear = bearing(question, retrieved.hits, retrieved.cosines)[:MOST_DOCUMENTS]
+        return quote_evidence(question, retrieved, first)
+    bear = bearing(question, retrieved.hits, retrieved.cosines, first)[:MOST_DOCUMENTS]
     if not bear:  # nothing to show: a model would answer from what it was trained on
         return answer_of(question, retrieved, (), (), reason=why_nothing(retrieved.hits, ()), model=model.spec)
     return answer_from([hit.document for hit in bear], question, retrieved, model, findings)

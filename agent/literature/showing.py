@@ -14,7 +14,7 @@ from agent.mllm.protocol import MLLM
 from agent.terminal import make_console, plain, safe
 from tools.errors import ConfigError, StoreError
 from tools.literature.answer import NOTICE, LiteratureAnswer
-from tools.literature.bearing import best_sentences
+from tools.literature.bearing import FIRST, POOL, best_sentences
 from tools.literature.export import address_of, answer_html, answer_text, bibtex, reference, ris
 from tools.literature.retrieve import Retrieved
 from tools.literature.types import Document, Filters
@@ -117,9 +117,10 @@ def _answer(
             findings=findings, progress=progress,
         )  # fmt: skip
         return answer
-    found = library.retrieve(" ".join(part for part in (question, findings) if part), limit=limit, filters=filters)
+    asked = " ".join(part for part in (question, findings) if part)
+    found = library.retrieve(asked, limit=POOL, filters=filters)
     progress("answering ...")
-    return answer_question(question, found, model, findings)
+    return answer_question(question, found, model, findings, limit or FIRST)
 
 
 def _model(config: Config, aloud: Console, *, agentic: bool) -> MLLM | None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from tools.literature.bearing import bearing, best_sentences, stems
+from tools.literature.bearing import FIRST, POOL, bearing, best_sentences, stems
 from tools.literature.citing import Span, find_quote, left_out_negation, mentions, quoted, same_id, sentence_of
 from tools.literature.retrieve import Query, Retrieved
 from tools.literature.stance import Stance
@@ -149,13 +149,20 @@ class LiteratureAnswer(BaseModel):
         return [document for document in self.documents if document.retracted]
 
 
-def quote_evidence(question: str, retrieved: Retrieved) -> LiteratureAnswer:
-    """Answer by the sentences that say most on a question, word for word; abstain where too little bears on it."""
-    bear = bearing(question, retrieved.hits, retrieved.cosines)[:MOST_DOCUMENTS]
+def quote_evidence(question: str, retrieved: Retrieved, first: int = FIRST) -> LiteratureAnswer:
+    """Answer by the sentences that say most on a question, word for word; abstain where too little bears on it.
+
+    Args:
+        question: in words.
+        retrieved: what was found; `bearing.POOL` documents tell best which words are rare.
+        first: documents that are looked at.
+    """
+    bear = bearing(question, retrieved.hits, retrieved.cosines, first)[:MOST_DOCUMENTS]
     documents = tuple(hit.document for hit in bear)
     sound = [document for document in documents if not document.retracted]
+    pool = [hit.document for hit in retrieved.hits[:POOL]]
     claims = []
-    for sentence in best_sentences(question, sound):
+    for sentence in best_sentences(question, sound, pool=pool):
         span = Span(section=sentence.section, start=sentence.start, end=sentence.end)
         says = sentence.stance if is_yes_no(question) else "unclear"
         citation = Citation(document_id=sentence.document.id, quote=sentence.text, sentence=sentence.text, span=span)

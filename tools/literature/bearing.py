@@ -6,9 +6,10 @@ figures. Their values are our choice.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from tools.literature.citing import sentences
@@ -22,9 +23,12 @@ STEM = 6
 """Letters by which two forms of a word are taken for one; our choice."""
 COVER_WEIGHT = 0.5
 """The weight of shared words beside the cosine."""
-LEAST_COVER, LEAST_SUPPORT = 0.61, 0.9
+LEAST_COVER, LEAST_SUPPORT = 0.59, 0.88
 """What the share of shared words has to reach for a document to bear on a question, and, where vectors were compared,
 the cosine and that share, weighted."""
+POOL, FIRST = 50, 10
+"""The first documents that were found: from those of the pool it is known which of the asked words are rare, and of the
+others it is seen whether they bear on the question."""
 SENTENCES = 5
 """Sentences that an answer without a model quotes at most, and how many of them one document gives; our choice."""
 A_DOCUMENT = 2
@@ -44,7 +48,8 @@ _AIM = re.compile(
     r"\b(?:aims?|objectives?|purpose|goal) (?:of|was|were|is|are)\b|\b(?:aimed|sought|designed|undertaken|conducted|"
     r"performed|hypothesi[sz]ed) (?:to|that)\b|\bhypothesi[sz]e that\b|\bto (?:determine|evaluate|assess|investigate|"
     r"examine|explore|compare|test|study|analy[sz]e|identify|find out) (?:the|whether|if|how|and|a)\b|"
-    r"\bwe (?:investigated|examined|studied|evaluated|assessed|compared|analy[sz]ed|tested|asked) (?:whether|if|the)\b|"
+    r"\b(?:investigated|examined|studied|explored|evaluated|assessed|compared|analy[sz]ed|tested|asked) "
+    r"(?:whether|if|how)\b|\bwe (?:investigated|examined|studied|evaluated|assessed|compared|analy[sz]ed|tested) the\b|"
     r"\b(?:is|are|remains?) (?:still )?(?:unclear|unknown|controversial|debated|poorly understood)\b|\?$",
     re.IGNORECASE,
 )
@@ -80,41 +85,87 @@ def stems(text: str) -> frozenset[str]:
     return frozenset(word[:STEM] for word in tokens(text) if word not in _EMPTY)
 
 
-def cover(question: str, text: str) -> float:
-    """The share of a question's words, 0 to 1, that stand in a text, themselves or as other words for the same."""
-    wanted = stems(question)
-    return _cover(wanted, _others(question), stems(text)) if wanted else 0.0
+@dataclass(frozen=True)
+class Measure:
+    """How much of a question a text has; made by `measure`."""
+
+    _wanted: frozenset[str]
+    _others: tuple[tuple[frozenset[str], tuple[frozenset[str], ...]], ...]
+    _weights: Mapping[str, float]
+
+    def share(self, text: str) -> float:
+        """The share of the question's words that stand in a text, themselves or as other words for the same: the mean
+        of that of all alike, and of that where rare ones count for more. 0 to 1."""
+        if not self._wanted:
+            return 0.0
+        there = _there(self._wanted, self._others, stems(text))
+        total = sum(self._weights.values())
+        weighted = sum(self._weights[word] for word in there) / total if total else 0.0
+        return (len(there) / len(self._wanted) + weighted) / 2
 
 
-def support(question: str, hit: Hit, cosines: Mapping[str, float]) -> float:
-    """How surely a document is about what is asked, by its words, and its cosine if known; 1 and more is enough."""
-    covered = cover(question, f"{hit.document.title}\n{hit.document.text}")
-    cosine = cosines.get(hit.document.id)
-    if cosine is None:
-        return covered / LEAST_COVER
-    return (cosine + COVER_WEIGHT * covered) / LEAST_SUPPORT
+def measure(question: str, pool: Sequence[Document] = ()) -> Measure:
+    """What measures texts by a question.
+
+    Args:
+        question: in words.
+        pool: documents that were found for it, from which it is known which of its words are rare; where most of them
+            have a word, it tells little. Its weight is that of BM25 (Robertson and Spärck Jones, 1976, with the 1 that
+            Lucene adds). Without a pool all count alike.
+    """
+    wanted, others = stems(question), _others(question)
+    held = [_there(wanted, others, stems(_text(document))) for document in pool]
+    counts = {word: sum(word in there for there in held) for word in wanted}
+    weights = {word: math.log(1 + (len(held) - count + 0.5) / (count + 0.5)) for word, count in counts.items()}
+    return Measure(wanted, others, weights)
 
 
-def bearing(question: str, hits: Sequence[Hit], cosines: Mapping[str, float]) -> list[Hit]:
-    """Those hits that are about what is asked, in their order."""
-    return [hit for hit in hits if support(question, hit, cosines) >= 1]
+def bearing(question: str, hits: Sequence[Hit], cosines: Mapping[str, float], first: int = FIRST) -> list[Hit]:
+    """Those of the first hits that are about what is asked, in their order.
+
+    Args:
+        question: in words.
+        hits: what was found for it, best first; more than `first` of them tell which words are rare.
+        cosines: of documents with the question, by id, where they are known.
+        first: how many are looked at.
+    """
+    asked = measure(question, [hit.document for hit in hits[:POOL]])
+    return [hit for hit in hits[:first] if _support(asked, hit, cosines.get(hit.document.id)) >= 1]
 
 
-def best_sentences(question: str, documents: Sequence[Document], limit: int = SENTENCES) -> list[Sentence]:
-    """The sentences that say most on a question, best first, at most `A_DOCUMENT` of one document, none much alike."""
+def _support(asked: Measure, hit: Hit, cosine: float | None) -> float:
+    """How surely a document is about what is asked; 1 and more is enough."""
+    share = asked.share(_text(hit.document))
+    return share / LEAST_COVER if cosine is None else (cosine + COVER_WEIGHT * share) / LEAST_SUPPORT
+
+
+def _text(document: Document) -> str:
+    return f"{document.title}\n{document.text}"
+
+
+def best_sentences(
+    question: str, documents: Sequence[Document], limit: int = SENTENCES, pool: Sequence[Document] = ()
+) -> list[Sentence]:
+    """The sentences that say most on a question, best first, at most `A_DOCUMENT` of one document, none much alike.
+
+    Args:
+        question: in words.
+        documents: which to look in, best first.
+        limit: sentences, at most.
+        pool: see `measure`.
+    """
+    asked = measure(question, pool)
     found: list[Sentence] = []
     for rank, document in enumerate(documents):
-        own = sorted(_scored(question, document), key=lambda one: (-one.score, one.section, one.start))[:A_DOCUMENT]
+        own = sorted(_scored(asked, document), key=lambda one: (-one.score, one.section, one.start))[:A_DOCUMENT]
         # Of equals, those of the document that was found first.
-        found += [Sentence(one.document, one.section, one.start, one.end, one.score - 0.02 * rank, one.stance)
-                  for one in own]  # fmt: skip
+        found += [replace(one, score=one.score - 0.02 * rank) for one in own]
     found.sort(key=lambda one: (-one.score, one.document.id, one.section, one.start))
     chosen = mmr([one.score for one in found], [tokens(one.text) for one in found], limit)
     return [found[place] for place in chosen]
 
 
-def _scored(question: str, document: Document) -> list[Sentence]:
-    wanted, others = stems(question), _others(question)
+def _scored(asked: Measure, document: Document) -> list[Sentence]:
     last = len(document.sections) - 1
     found = []
     for number, section in enumerate(document.sections):
@@ -122,11 +173,11 @@ def _scored(question: str, document: Document) -> list[Sentence]:
             text = section.text[start:end]
             if not SHORTEST <= len(text.split()) <= LONGEST:
                 continue
-            covered = _cover(wanted, others, stems(text))
-            if covered < LEAST_SENTENCE:
+            share = asked.share(text)
+            if share < LEAST_SENTENCE:
                 continue
             says = stance(text)
-            score = covered + _worth(section.label, text, says, at_end=number == last)
+            score = share + _worth(section.label, text, says, at_end=number == last)
             found.append(Sentence(document, number, start, end, score, says))
     return found
 
@@ -140,16 +191,15 @@ def _worth(label: str, text: str, says: Stance, *, at_end: bool) -> float:
     return (CONCLUDES if concludes else 0.0) + (STATES if says != "unclear" else 0.0)
 
 
-def _cover(
+def _there(
     wanted: frozenset[str], others: Sequence[tuple[frozenset[str], Sequence[frozenset[str]]]], held: frozenset[str]
-) -> float:
-    if not wanted:
-        return 0.0
+) -> frozenset[str]:
+    """Those of the wanted words that a text has, or has other words for."""
     there = wanted & held
     for asked, terms in others:
         if not asked <= there and any(term and term <= held for term in terms):
             there |= asked & wanted
-    return len(there) / len(wanted)
+    return there
 
 
 @lru_cache(maxsize=64)

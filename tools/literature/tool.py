@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tools.base import Evidence, Shown, check_tool, untrusted
 from tools.literature.answer import NOTHING, NOTICE, disagree, quote_evidence
-from tools.literature.bearing import bearing, best_sentences
+from tools.literature.bearing import POOL, best_sentences
 from tools.literature.export import title_of
 from tools.literature.retrieve import Retrieved
 from tools.literature.types import Document
@@ -42,10 +42,9 @@ def make_literature(retrieve: Callable[[str, int], Retrieved]) -> BaseTool:
 
     def search_literature(query: str, limit: int = 5) -> tuple[str, Shown]:
         """Search the literature. Finding nothing is an answer, not an error."""
-        found = retrieve(query, max(limit, 10))
-        hits = bearing(query, found.hits, found.cosines)[:limit]
+        found = retrieve(query, POOL)
         # The answer without a model decides in which order sentences of different documents are told.
-        answer = quote_evidence(query, found.model_copy(update={"hits": tuple(hits)}))
+        answer = quote_evidence(query, found, limit)
         missing = [f"{problem.source}: {untrusted(problem.reason)}" for problem in found.problems[:PROBLEMS]]
         if not answer.claims and not any(document.retracted for document in answer.documents):
             return "\n".join([NOTHING, *missing]), Shown()
