@@ -224,6 +224,13 @@ def test_pubmedqa_gives_contexts_but_neither_question_nor_answer(tmp_path: Path)
     assert [(one.record, one.field) for one in bad(records)] == [("local:x", "CONTEXTS"), ("pmid:33", "CONTEXTS")]
 
 
+def test_an_object_of_something_else_is_told_once(tmp_path: Path) -> None:
+    (record,) = read(tmp_path / "truth.json", json.dumps({str(number): "yes" for number in range(500)}))
+    assert isinstance(record, Bad)
+    assert record.rest
+    assert "'yes'" in record.reason
+
+
 def test_json_lines_of_three_forms(tmp_path: Path) -> None:
     lines = [
         {"id": "pmid:1", "title": "Ours", "sections": [{"label": "A", "text": "a"}], "retracted": True, "year": 2020},

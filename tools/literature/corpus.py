@@ -32,6 +32,8 @@ from tools.literature.vectors import Vectors
 RULES_VERSION = 1
 """Version of the rules that cut texts into words and of the index's fields; another one is made anew by a writer."""
 REBUILD_BATCH = 1_000
+MOST_PROBLEMS = 1_000
+"""Records that could not be used of which is told what is wrong; our choice: of more, a file's format is wrong."""
 TRIES = 3
 """How often a search is begun anew because a writer removed what it found; our choice."""
 
@@ -88,7 +90,7 @@ class Status(BaseModel):
         waiting: rows that the index of words does not have yet, or should not have any more.
         rule: how texts are cut into words.
         files: those that were indexed, by path.
-        problems: records that could not be used.
+        problems: the first `MOST_PROBLEMS` records that could not be used; `files` has how many there are.
         duplicates: documents that files disagree about.
     """
 
@@ -225,7 +227,7 @@ class Corpus:
         )
         problems = read(
             "SELECT path, record, field, reason, remedy FROM problems JOIN files USING (file_id) "
-            "ORDER BY path, problems.rowid"
+            f"ORDER BY path, problems.rowid LIMIT {MOST_PROBLEMS}"
         )
         return Status(
             folder=str(self.folder),

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from tools.errors import StoreError
-from tools.literature.corpus import BadRecord, Corpus
+from tools.literature.corpus import MOST_PROBLEMS, BadRecord, Corpus
 from tools.literature.database import BEHIND, LIVE, RETIRED, WITHDRAWN
 from tools.literature.reading import Bad, Read, ReadError, Record, Withdrawn, literature_files, read_file
 from tools.literature.types import Document
@@ -27,7 +27,6 @@ COMMIT_EVERY = 20_000
 """Changes of the index of words between its commits; our choice: a commit costs as much as indexing some thousands."""
 EMBED_BATCH = 32
 """Documents that are embedded at once; our choice: about two seconds of one core with MiniLM, which a kill may cost."""
-_PIECE = 1 << 20
 
 
 class Indexed(BaseModel):
@@ -39,7 +38,8 @@ class Indexed(BaseModel):
         ignored: files of a folder whose format is not known.
         added, replaced, removed, kept: documents of the files that were read. Those that were kept are as before.
         embedded: documents that can be found by meaning from now on.
-        problems: records that could not be used, of the files that were read.
+        bad: how many records of the files that were read could not be used.
+        problems: the first `MOST_PROBLEMS` of these.
         seconds: how long it took.
     """
 
@@ -54,6 +54,7 @@ class Indexed(BaseModel):
     removed: int = 0
     kept: int = 0
     embedded: int = 0
+    bad: int = 0
     problems: tuple[BadRecord, ...] = ()
     seconds: float = 0.0
 
@@ -85,6 +86,7 @@ class _Counts:
     replaced: int = 0
     removed: int = 0
     kept: int = 0
+    bad: int = 0
     problems: list[BadRecord] = field(default_factory=list)
 
 
@@ -143,6 +145,7 @@ def index_path(
         removed=counts.removed,
         kept=counts.kept,
         embedded=embedded,
+        bad=counts.bad,
         problems=tuple(counts.problems),
         seconds=monotonic() - began,
     )
@@ -247,9 +250,10 @@ class _Work:
         row = (bad.record, bad.field, bad.reason, bad.remedy)
         sql.execute("INSERT INTO problems (file_id, record, field, reason, remedy) VALUES (?, ?, ?, ?, ?)",
                     (file_id, *row))  # fmt: skip
-        self.counts.problems.append(
-            BadRecord(file=str(path), record=row[0], field=row[1], reason=row[2], remedy=row[3])
-        )
+        self.counts.bad += 1
+        if self.counts.bad <= MOST_PROBLEMS:
+            problem = BadRecord(file=str(path), record=row[0], field=row[1], reason=row[2], remedy=row[3])
+            self.counts.problems.append(problem)
 
     def _put(self, sql: Connection, path: Path, file_id: int, turn: int, record: Read | Withdrawn) -> None:
         """Write a document, or that it is withdrawn, where that is news."""

@@ -46,9 +46,13 @@ def read_json(path: Path, stream: IO[bytes]) -> Iterator[Record]:
     Of PubMedQA only the contexts become text. The question is often the title of its own paper, and the long answer is
     what the paper concludes: with either, a search would find the answer by the question itself.
     """
-    for place, key, value in _entries(stream):
+    for number, (place, key, value) in enumerate(_entries(stream)):
         if isinstance(value, Bad):
             yield value
+        elif key is not None and number == 0 and not isinstance(value, dict):
+            yield Bad("the file", f"its entries are no records of PubMedQA: {key!r} is {value!r:.60}", rest=True,
+                      remedy="Give PubMedQA's form, a list of documents, or JSON Lines.")  # fmt: skip
+            return
         elif key is not None:
             yield _pubmedqa(path, key, value)
         else:
