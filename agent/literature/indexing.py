@@ -116,7 +116,7 @@ def _total(done: Sequence[Indexed], seconds: float) -> Indexed:
     """What was done in all; files that a second pass only found unchanged count once."""
     counts = {
         name: sum(getattr(one, name) for one in done)
-        for name in ("read", "vanished", "added", "replaced", "removed", "kept", "embedded")
+        for name in ("read", "vanished", "added", "replaced", "removed", "kept", "embedded", "bad")
     }
     return Indexed(
         **counts,
