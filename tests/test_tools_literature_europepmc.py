@@ -130,6 +130,31 @@ def test_filters_are_told_and_applied_once_more(tmp_path: Path, clock: Clock) ->
 
 
 @pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("COVID-19: does it cause stroke?", "COVID-19 does it cause stroke"),
+        ("COPD: smoking and HIV/AIDS", "COPD smoking and HIV AIDS"),
+        ('TITLE:asthma AND PUB_YEAR:[2010 TO 2020] AND AUTH:"Doe J"', None),
+        ('asthma[tiab] AND "hay fever"[mh:noexp]', 'asthma AND "hay fever"'),
+        ("[18F]FDG PET ~ 2^3", "18F FDG PET 2 3"),
+        ('"what: is (this)?" asthma', None),
+    ],
+)
+def test_signs_that_would_be_taken_for_syntax_are_left_out(
+    tmp_path: Path, clock: Clock, query: str, told: str | None
+) -> None:
+    with FakeServer(page([])) as server, opened(server, tmp_path, clock, "europepmc") as source:
+        source.search(query, 5, NONE)
+    assert server.seen[0].params["query"] == (query if told is None else told)
+
+
+def test_either_of_two_words_is_still_not_retracted(tmp_path: Path, clock: Clock) -> None:
+    with FakeServer(page([])) as server, opened(server, tmp_path, clock, "europepmc") as source:
+        source.search("asthma OR gout", 5, Filters(exclude_retracted=True))
+    assert server.seen[0].params["query"] == '(asthma OR gout) NOT PUB_TYPE:"retracted publication"'
+
+
+@pytest.mark.parametrize(
     "broken",
     [
         Reply(body=b'{"errCode": 400, "errMsg": "bad query"}'),

@@ -20,6 +20,7 @@ from tests.fake_literature import (
     search_result,
 )
 from tools.literature.reading.medline import SAFE, ArticleError, read_article, words
+from tools.literature.remote.cache import Cache
 from tools.literature.types import Document, Filters, Found
 
 NONE = Filters()
@@ -139,6 +140,12 @@ def test_filters_are_told_to_pubmed_and_applied_once_more(tmp_path: Path, clock:
         ' AND ("Asthma"[mh:noexp]) NOT "retracted publication"[pt]'
     )
     assert server.seen[-1].params["term"] == '(steroids) AND ("1000"[dp] : "2010"[dp])'
+
+
+def test_a_retraction_is_excluded_whatever_is_asked(tmp_path: Path, clock: Clock) -> None:
+    with FakeServer(pubmed(["1"])) as server, opened(server, tmp_path, clock) as source:
+        source.search("asthma OR gout", 5, Filters(exclude_retracted=True))
+    assert server.seen[0].params["term"] == '(asthma OR gout) NOT "retracted publication"[pt]'
 
 
 @pytest.mark.parametrize(
@@ -272,6 +279,15 @@ def test_a_missing_record_is_asked_for_again_after_a_day(tmp_path: Path, clock: 
         clock.now_s += 2 * 86_400
         source.fetch(["pmid:1", "pmid:2"])
     assert [one.params["id"] for one in server.seen] == ["1,2", "2"]
+
+
+def test_a_record_in_the_cache_that_cannot_be_read_is_asked_for_anew(tmp_path: Path, clock: Clock) -> None:
+    with FakeServer(pubmed(["1"])) as server, opened(server, tmp_path, clock) as source:
+        source.fetch(["pmid:1"])
+        Cache(tmp_path / "remote", timing=clock.timing).put([({"source": "pubmed", "record": "1"}, b"<Other/>")])
+        assert pmids(source.fetch(["pmid:1"])) == ["1"]
+        assert pmids(source.fetch(["pmid:1"])) == ["1"]
+    assert len(server.seen) == 2
 
 
 # Records

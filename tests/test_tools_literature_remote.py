@@ -260,6 +260,17 @@ def test_nobody_there_is_a_reason_and_not_an_error(tmp_path: Path, clock: Clock)
     assert "4 times" in found.problems[0].reason
 
 
+def test_a_server_that_is_down_is_let_alone_for_a_while(tmp_path: Path, clock: Clock) -> None:
+    with FakeServer(pubmed(["1"]), [Reply(500)] * 4) as server, opened(server, tmp_path, clock) as source:
+        assert "4 times" in source.search("asthma", 5, NONE).problems[0].reason
+        again = source.search("gout", 5, NONE)
+        assert len(server.seen) == 4
+        assert "status 500" in again.problems[0].reason
+        assert "in 30 s at the earliest" in again.problems[0].reason
+        clock.now_s += 31
+        assert pmids(source.search("gout", 5, NONE)) == ["1"]
+
+
 @pytest.mark.parametrize(
     "broken",
     [
@@ -479,10 +490,13 @@ def test_the_folder_is_for_this_user_only(tmp_path: Path, clock: Clock) -> None:
     [
         ({"contact": ""}, "who is calling"),
         ({"contact": "me"}, "'me'"),
+        ({"contact": "ärztin@example.org"}, "an e-mail address"),
         ({"contact": CONTACT, "api_key": "short"}, "5 characters"),
         ({"contact": CONTACT, "api_key": "with a blank in the middle"}, "26 characters"),
         ({"contact": CONTACT, "pubmed_url": "ftp://example.org"}, "pubmed_url"),
         ({"contact": CONTACT, "pubmed_url": "example.org"}, "pubmed_url"),
+        ({"contact": CONTACT, "pubmed_url": "https://[::1"}, "pubmed_url"),
+        ({"contact": CONTACT, "pubmed_url": ""}, "pubmed_url"),
         ({"contact": CONTACT, "pubmed_url": "https://me:secret@example.org"}, "pubmed_url"),
         ({"contact": CONTACT, "pubmed_url": "https://example.org:port"}, "pubmed_url"),
         ({"contact": CONTACT, "pubmed_url": "https://example.org?x=1"}, "pubmed_url"),
@@ -492,6 +506,11 @@ def test_wrong_settings_are_named(tmp_path: Path, options: dict[str, Any], told:
     with pytest.raises(ConfigError, match=told) as caught:
         open_remote("pubmed", LiteratureOptions(**options), tmp_path / "remote", None)
     assert "secret" not in str(caught.value)
+
+
+def test_a_source_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="'local'"):
+        open_remote("local", LiteratureOptions(contact=CONTACT), tmp_path, None)  # type: ignore[arg-type]
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ __all__ = ["Allow", "EuropePMC", "GateError", "PubMed", "Show", "Timing", "open_
 
 TOOL = "attend-agent"
 """What NCBI is told as `tool`."""
-_CONTACT = re.compile(r"[^\s@<>()]+@[^\s@<>()]+\.[^\s@<>()]+")
+_CONTACT = re.compile(r"[A-Za-z0-9._%+'-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}")
 
 
 def open_remote(
@@ -60,10 +60,12 @@ def open_remote(
         timing: the clock, and how to wait.
 
     Raises:
-        ConfigError: if the contact is missing or none, or a key or an address is none.
+        ConfigError: if there is no such source; if the contact is missing or none, or a key or an address is none.
         PhiError: with the filter `strict`, where Presidio or its language model is missing.
         StoreError: if the folder cannot be made; offline, if it holds no answers.
     """
+    if name not in ("pubmed", "europepmc"):
+        raise ConfigError(f"there is no remote source {name!r}.", expected="'pubmed' or 'europepmc'")
     timing = timing or Timing()
     if not options.offline:
         _check(name, options)

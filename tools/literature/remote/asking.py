@@ -33,6 +33,14 @@ def any_of(values: Sequence[str], form: str) -> list[str]:
     return ["(" + " OR ".join(form.format(quoted(value)) for value in values) + ")"] if values else []
 
 
+def joined(asked: str, conditions: Sequence[str], unwanted: str) -> str:
+    """A query that holds with all conditions, and without what is unwanted, if that is named."""
+    if not conditions and not unwanted:
+        return asked
+    told = " AND ".join([f"({asked})", *conditions])
+    return f"{told} NOT {unwanted}" if unwanted else told
+
+
 def problem(source: str, error: AttendError, ids: Sequence[str] = ()) -> Problem:
     """Why a result is partial, in the words of an error."""
     return Problem(source=source, reason=str(error), ids=tuple(ids))

@@ -48,7 +48,7 @@ class Cache:
             StoreError: if the file is damaged or locked; and, where it may not be made, if there is none.
         """
         oldest_s = float("-inf") if self.read_only else self._timing.now() - max_age_s
-        with transaction(self.path, _SCHEMA, read_only=self.read_only) as sql:
+        with transaction(self.path, _SCHEMA, write=False, read_only=self.read_only) as sql:
             rows = [
                 sql.execute(
                     "SELECT body FROM answer WHERE key = ? AND stored_s > ?", (_key(request), oldest_s)

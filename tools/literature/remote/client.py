@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, TypeVar
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -31,6 +30,8 @@ BACK_OFF_S = (1.0, 2.0, 4.0, 8.0)
 """Wait after each failed try, where the server names none; up to a quarter more is added by chance."""
 PATIENCE_S = 30.0
 """Longest wait that a server may ask for; if it wants more, the request is given up, and nobody asks before that."""
+DOWN_S = 30.0
+"""For how long a server that could not be reached, or failed in all tries, is taken to be down, and not asked."""
 LONGEST_HOLD_S = 86_400.0
 """Longest time for which a server is left alone, whatever it says."""
 TIMEOUT_S = httpx.Timeout(30.0, connect=10.0)
@@ -66,11 +67,14 @@ class TryAgain(Exception):
         partial: what could be read of a broken answer.
         wait_s: how long the server wants us to wait, if it says so.
         busy: whether it has had enough of all of us, not of this request only.
+        down: whether it may be out of order, for whatever request.
     """
 
-    def __init__(self, reason: str, partial: Any = None, wait_s: float | None = None, busy: bool = False) -> None:
+    def __init__(
+        self, reason: str, partial: Any = None, *, wait_s: float | None = None, busy: bool = False, down: bool = False
+    ) -> None:
         super().__init__(reason)
-        self.partial, self.wait_s, self.busy = partial, wait_s, busy
+        self.partial, self.wait_s, self.busy, self.down = partial, wait_s, busy, down
 
 
 @dataclass
@@ -110,6 +114,7 @@ class Client:
         check_url(self.name, self.url)
         self._connections: httpx.Client | None = None  # made when first needed: it loads certificates
         self._lock = threading.Lock()
+        self._down_until_s, self._down_reason = 0.0, ""
 
     def close(self) -> None:
         """Close the connections; another request opens new ones."""
@@ -164,6 +169,8 @@ class Client:
 
     def _persist(self, call: str, params: Mapping[str, str], read: Callable[[bytes], T]) -> tuple[bytes, T]:
         """Send a request until it is answered or the tries are used up."""
+        if 0 < (left_s := self._down_until_s - self.timing.now()) <= DOWN_S:
+            raise RemoteError(self._down_reason, remedy=f"It is asked again in {math.ceil(left_s)} s at the earliest.")
         for attempt in range(1, TRIES + 1):
             try:
                 self.bucket.take(PATIENCE_S)
@@ -185,6 +192,8 @@ class Client:
             if not failed.busy and attempt < TRIES:
                 self.timing.sleep(wait_s)
         reason += f"; it was asked {TRIES} times."
+        if failed.down:
+            self._down_until_s, self._down_reason = self.timing.now() + DOWN_S, reason
         raise RemoteError(reason, remedy="Try again later.", partial=failed.partial) from failed
 
     def _once(self, call: str, params: Mapping[str, str]) -> bytes:
@@ -196,7 +205,7 @@ class Client:
                 body = self._body(response)
         except httpx.RequestError as error:
             told_of = f"{type(error).__name__} {error}".strip()
-            raise TryAgain(f"{self.name} cannot be reached, or broke off: {told_of}") from error
+            raise TryAgain(f"{self.name} cannot be reached, or broke off: {told_of}", down=True) from error
         status = response.status_code
         if status == 200:
             key = self.sender.get("api_key", "").encode()
@@ -204,7 +213,7 @@ class Client:
         reason = f"{self.name} answered with status {status}{_why(self._clean(body[:2000].decode(errors='replace')))}"
         if status in _AGAIN:
             wait_s = _retry_after_s(response.headers, self.timing.now())
-            raise TryAgain(reason, wait_s=wait_s, busy=status in (429, 503))
+            raise TryAgain(reason, wait_s=wait_s, busy=status in (429, 503), down=status >= 500)
         if 300 <= status < 400:
             raise RemoteError(f"{reason}: it sends us elsewhere.", remedy=f"Set `literature.{self.name}_url` aright.")
         amiss = status in (400, 404)
@@ -228,7 +237,7 @@ class Client:
             if size > MAX_BODY_BYTES:
                 raise RemoteError(f"{self.name} answered with more than {MAX_BODY_BYTES >> 20} MB.")
             if time.monotonic() > end_s:
-                raise TryAgain(f"{self.name} took more than {DEADLINE_S:.0f} s for one answer")
+                raise TryAgain(f"{self.name} took more than {DEADLINE_S:.0f} s for one answer", down=True)
             pieces.append(piece)
         return b"".join(pieces)
 
@@ -243,10 +252,10 @@ class Client:
 def check_url(name: str, url: str) -> str:
     """The server of a base address. Raises ConfigError if it is none."""
     try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment)
-        good = good and parts.username is None and (parts.port is None or parts.port > 0)
-    except ValueError:
+        parts = httpx.URL(url)
+        good = parts.scheme in ("http", "https") and bool(parts.host) and not parts.userinfo
+        good = good and not parts.query and not parts.fragment
+    except httpx.InvalidURL:
         good = False
     if not good:
         raise ConfigError(
@@ -254,7 +263,7 @@ def check_url(name: str, url: str) -> str:
             expected="such as 'https://example.org/path', without a name, password or query in it",
             remedy="Mend it, or leave it out for the public server.",
         )
-    return parts.netloc.lower()
+    return parts.netloc.decode().lower()
 
 
 def _why(text: str) -> str:

@@ -15,13 +15,14 @@ BUSY_S = 10.0
 
 @contextmanager
 def transaction(
-    path: Path, schema: str, *, durable: bool = True, read_only: bool = False
+    path: Path, schema: str, *, write: bool = True, durable: bool = True, read_only: bool = False
 ) -> Iterator[sqlite3.Connection]:
     """One transaction: all of it is written when the block ends, none of it when it raises.
 
     Args:
         path: the file; made if missing, unless `read_only`.
         schema: statements, with semicolons between, that make its table where there is none.
+        write: whether it writes; those that only read do not wait for each other.
         durable: whether it has to outlive a loss of power, too; a kill of the process harms neither.
         read_only: neither make nor change the file.
 
@@ -37,7 +38,7 @@ def transaction(
                 connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
                 for statement in schema.split(";"):
                     connection.execute(statement)
-            connection.execute("BEGIN" if read_only else "BEGIN IMMEDIATE")
+            connection.execute("BEGIN IMMEDIATE" if write and not read_only else "BEGIN")
             yield connection
             connection.execute("COMMIT")
     except (sqlite3.Error, OSError) as error:

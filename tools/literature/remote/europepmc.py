@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from tools.errors import StoreError
 from tools.literature.reading.records import identifier, sections
-from tools.literature.remote.asking import any_of, joinable, problem, quoted, ranked
+from tools.literature.remote.asking import any_of, joinable, joined, problem, quoted, ranked
 from tools.literature.remote.client import Client, RemoteError, TryAgain
 from tools.literature.remote.gate import GateError
 from tools.literature.types import Document, Filters, Found, Hit, Problem, Section
@@ -141,15 +141,29 @@ class EuropePMC:
     def _term(self, query: str, filters: Filters) -> str:
         """A query with its filters, as Europe PMC writes them. Raises GateError."""
         gate = self._client.gate
-        asked = joinable(gate.clean(query))
+        asked = joinable(_without_signs(gate.clean(query)))
         gate.check((*filters.publication_types, *filters.mesh))
-        terms = [f"({asked})"]
+        terms = []
         if filters.year_from is not None or filters.year_to is not None:
             terms.append(f"PUB_YEAR:[{filters.year_from or 1000} TO {filters.year_to or 3000}]")
         terms += any_of(filters.publication_types, "PUB_TYPE:{}")
         terms += any_of(filters.mesh, "KW:{}")
-        told = " AND ".join(terms) if len(terms) > 1 else asked
-        return f'{told} NOT PUB_TYPE:"retracted publication"' if filters.exclude_retracted else told
+        return joined(asked, terms, 'PUB_TYPE:"retracted publication"' if filters.exclude_retracted else "")
+
+
+_TAG = re.compile(r"(?<=[\w\"*])\[[A-Za-z][A-Za-z /:~0-9-]*\]")
+_FIELD_OR_SIGN = re.compile(r"(\b[A-Z][A-Z_]+:(?:\[[^\]]*\]|(?=\S|$)))|[:?/\\!~^{}\[\]]")
+
+
+def _without_signs(query: str) -> str:
+    """A query without what Europe PMC would read as its syntax where words are meant.
+
+    A colon makes a field of the word before it unless that is one of its fields, in capitals and without a blank behind
+    it; a question mark stands for any letter; PubMed's tags are none here. Phrases in quotes are left as they are.
+    """
+    parts = _TAG.sub("", query).split('"')
+    parts[::2] = [_FIELD_OR_SIGN.sub(lambda found: found[1] or " ", part) for part in parts[::2]]
+    return '"'.join(parts)
 
 
 _FORMS = (
@@ -214,7 +228,7 @@ def _document(result: dict[str, Any]) -> tuple[Document, frozenset[str]]:
         journal=journal.get("title") or "",
         published=_date(result),
         **ids,
-        mesh=tuple(dict.fromkeys(heading["descriptorName"] for heading in headings)),
+        mesh=tuple(dict.fromkeys(name for heading in headings if (name := heading.get("descriptorName")))),
         publication_types=tuple(dict.fromkeys(types)),
         retracted=any(one.lower() in ("retracted publication", "retracted-article") for one in types)
         or any(str(note.get("type", "")).lower() == "retraction in" for note in notes),

@@ -17,7 +17,7 @@ from lxml import etree
 
 from tools.errors import StoreError
 from tools.literature.reading.medline import ARTICLE_TAGS, SAFE, ArticleError, read_article
-from tools.literature.remote.asking import any_of, joinable, problem, ranked
+from tools.literature.remote.asking import any_of, joinable, joined, problem, ranked
 from tools.literature.remote.client import Client, RemoteError, TryAgain
 from tools.literature.remote.gate import GateError
 from tools.literature.types import Document, Filters, Found, Hit, Problem
@@ -110,14 +110,13 @@ class PubMed:
         gate = self._client.gate
         asked = joinable(gate.clean(query))
         gate.check((*filters.publication_types, *filters.mesh))
-        terms = [f"({asked})"]
+        terms = []
         if filters.year_from is not None or filters.year_to is not None:
             # PubMed's own bounds for open ends.
             terms.append(f'("{filters.year_from or 1000:04}"[dp] : "{filters.year_to or 3000:04}"[dp])')
         terms += any_of(filters.publication_types, "{}[pt:noexp]")
         terms += any_of(filters.mesh, "{}[mh:noexp]")
-        told = " AND ".join(terms) if len(terms) > 1 else asked
-        return f'{told} NOT "retracted publication"[pt]' if filters.exclude_retracted else told
+        return joined(asked, terms, '"retracted publication"[pt]' if filters.exclude_retracted else "")
 
     def _records(self, pmids: Sequence[str]) -> tuple[dict[str, Document], list[Problem]]:
         """The documents that can be had, by id, and why the others cannot."""
@@ -125,10 +124,12 @@ class PubMed:
         lacking, nowhere, problems = list[str](), list[str](), list[Problem]()
         try:
             for pmid, body in self._cached(pmids).items():
-                if body:
-                    documents[pmid] = _read_records(body)[pmid].document
+                if body == b"":
+                    nowhere.append(pmid)
+                elif body is None or (document := _kept(body)) is None:
+                    lacking.append(pmid)
                 else:
-                    (lacking if body is None else nowhere).append(pmid)
+                    documents[pmid] = document
         except StoreError as error:
             return {}, [problem(NAME, error, _ids(pmids))]
         while lacking:
@@ -176,6 +177,15 @@ class PubMed:
 class _Record:
     document: Document
     body: bytes
+
+
+def _kept(body: bytes) -> Document | None:
+    """The document of a record in the cache; None if an older program kept what this one cannot read."""
+    try:
+        (record,) = _read_records(body).values()
+    except (TryAgain, ValueError):
+        return None
+    return record.document
 
 
 def _request(pmid: str) -> dict[str, str]:
