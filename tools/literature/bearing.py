@@ -32,11 +32,12 @@ others it is seen whether they bear on the question."""
 SENTENCES = 5
 """Sentences that an answer without a model quotes at most, and how many of them one document gives; our choice."""
 A_DOCUMENT = 2
-CONCLUDES, STATES, AIMS = 0.3, 0.15, -0.4
-"""What is added to the share of words of a sentence that stands in a conclusion, that reports a finding, and that says
-only what was looked for; our choice."""
-LEAST_SENTENCE = 0.25
-"""The share of the question's words that a sentence has to hold to be quoted; our choice."""
+CONCLUDES, STATES, PREPARES = 0.3, 0.15, -0.2
+"""What is added to the share of words of a sentence that stands in a conclusion, that reports a finding, and that
+stands where aims and methods do; our choice."""
+LEAST_SENTENCE, LEAST_STANCE = 0.25, 0.6
+"""The share of the question's words that a sentence has to hold to be quoted, and to be taken for a yes or no to it;
+our choice."""
 SHORTEST, LONGEST = 5, 90
 """Words of a sentence that can be quoted; our choice: shorter ones are headings, longer ones tables."""
 _CONCLUSION = re.compile(r"conclu|interpretation|discussion|implication", re.IGNORECASE)
@@ -44,13 +45,15 @@ _PURPOSE = re.compile(r"objective|purpose|\baims?\b|background|introduction|hypo
 _METHOD = re.compile(
     r"method|design|setting|participant|patients|material|subjects|intervention|measure", re.IGNORECASE
 )
-_AIM = re.compile(
+_AIM = re.compile(  # what was looked for and what was done, which is no finding
     r"\b(?:aims?|objectives?|purpose|goal) (?:of|was|were|is|are)\b|\b(?:aimed|sought|designed|undertaken|conducted|"
     r"performed|hypothesi[sz]ed) (?:to|that)\b|\bhypothesi[sz]e that\b|\bto (?:determine|evaluate|assess|investigate|"
     r"examine|explore|compare|test|study|analy[sz]e|identify|find out) (?:the|whether|if|how|and|a)\b|"
     r"\b(?:investigated|examined|studied|explored|evaluated|assessed|compared|analy[sz]ed|tested|asked) "
     r"(?:whether|if|how)\b|\bwe (?:investigated|examined|studied|evaluated|assessed|compared|analy[sz]ed|tested) the\b|"
-    r"\b(?:is|are|remains?) (?:still )?(?:unclear|unknown|controversial|debated|poorly understood)\b|\?$",
+    r"\b(?:is|are|remains?) (?:still )?(?:unclear|unknown|controversial|debated|poorly understood)\b|\?$|"
+    r"\b(?:was|were) (?:prospectively |retrospectively |then |also )?(?:analy[sz]ed|reviewed|recruited|enrolled|"
+    r"randomi[sz]ed|randomly|collected|obtained|calculated|included in|excluded|recorded|asked to|used to|performed)\b",
     re.IGNORECASE,
 )
 _EMPTY = frozenset(
@@ -66,7 +69,7 @@ _EMPTY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence of a document: where it stands, how well it bears on the question, and what it seems to say."""
+    """A sentence of a document: where it stands, how well it bears on the question, and what it seems to say to it."""
 
     document: Document
     section: int
@@ -171,23 +174,22 @@ def _scored(asked: Measure, document: Document) -> list[Sentence]:
     for number, section in enumerate(document.sections):
         for start, end in sentences(section.text):
             text = section.text[start:end]
-            if not SHORTEST <= len(text.split()) <= LONGEST:
+            if not SHORTEST <= len(text.split()) <= LONGEST or _AIM.search(text):
                 continue
             share = asked.share(text)
             if share < LEAST_SENTENCE:
                 continue
             says = stance(text)
-            score = share + _worth(section.label, text, says, at_end=number == last)
-            found.append(Sentence(document, number, start, end, score, says))
+            score = share + _worth(section.label, says, at_end=number == last)
+            bold = says if share >= LEAST_STANCE else "unclear"
+            found.append(Sentence(document, number, start, end, score, bold))
     return found
 
 
-def _worth(label: str, text: str, says: Stance, *, at_end: bool) -> float:
-    if _AIM.search(text) or _PURPOSE.search(label):
-        return AIMS
-    if _METHOD.search(label) and not _CONCLUSION.search(label):
-        return AIMS / 2
+def _worth(label: str, says: Stance, *, at_end: bool) -> float:
     concludes = bool(_CONCLUSION.search(label)) or (at_end and not label)
+    if not concludes and (_PURPOSE.search(label) or _METHOD.search(label)):
+        return PREPARES
     return (CONCLUDES if concludes else 0.0) + (STATES if says != "unclear" else 0.0)
 
 
