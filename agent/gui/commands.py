@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agent.gui.record_command import record
 from agent.gui.run_command import run
 from agent.terminal import make_console, safe
 from tools.errors import ConfigError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 gui_app = typer.Typer(no_args_is_help=True, help="Find and do things on graphical screens.")
 gui_app.command()(run)
+gui_app.command()(record)
 
 NOT_FOUND = 5
 """The exit code where nothing was found, or a person has to choose."""

@@ -21,12 +21,20 @@ from tools.gui.types import Point, Screen
 _BUTTONS = {1: "left", 2: "middle", 3: "right"}
 _WHEEL = {4: -1, 5: 1}
 _NAMED = {
-    **{"Return": "enter", "KP_Enter": "enter", "Tab": "tab", "ISO_Left_Tab": "tab", "Escape": "escape"},
+    **{"Return": "enter", "KP_Enter": "enter", "Tab": "tab", "Escape": "escape"},
     **{"BackSpace": "backspace", "Delete": "delete", "KP_Delete": "delete", "Insert": "insert", "space": "space"},
     **{"Home": "home", "End": "end", "Prior": "pageup", "Next": "pagedown"},
     **{"Up": "up", "Down": "down", "Left": "left", "Right": "right"},
     **{f"F{number}": f"f{number}" for number in range(1, 13)},
 }
+
+
+_BACK_TAB = 0xFE20
+"""What Tab bears with Shift (XK_ISO_Left_Tab), which python-xlib does not name."""
+_NO_CHARACTER = 0xFE00
+"""Symbols from here on, up to those of Unicode, are keys that write nothing: Shift and its like, Enter, arrows."""
+_KEYPAD = range(0xFFAA, 0xFFBA)
+_UNICODE = 0x1000000
 
 
 class XWatcher:
@@ -131,12 +139,11 @@ class XWatcher:
         symbol = self._display.keycode_to_keysym(code, state & X.ShiftMask)
         symbol = symbol or self._display.keycode_to_keysym(code, 0)
         name = next((name for name in _NAMED if XK.string_to_keysym(name) == symbol), "")
-        if 0xFFE1 <= symbol <= 0xFFEE or 0xFE01 <= symbol <= 0xFE0F:
-            return  # Shift, Control, Alt and their like, by themselves.
+        name = "Tab" if symbol == _BACK_TAB else name
         held = [
             word for mask, word in ((X.ControlMask, "ctrl"), (X.Mod1Mask, "alt"), (X.Mod4Mask, "super")) if state & mask
         ]
-        writes = not name or name == "space"
+        writes = symbol < _NO_CHARACTER or symbol in _KEYPAD or symbol >= _UNICODE
         if writes and not held:
             self._told.put(Event("text", now))
             return

@@ -71,11 +71,18 @@ def values_of(request: str, given: Mapping[str, str], patient: Patient | None = 
     values = dict(given)
     if patient is not None:
         values |= {f"patient_{name.replace(' ', '_')}": value for name, value in patient.fields.items()}
-    rest = Veil(values).hide(request)
-    for finding in Redactor().find(rest):
-        detail = rest[finding.start : finding.end]
+    for detail in details_of(Veil(values).hide(request), Redactor()):
+        values[f"detail_{len(values) + 1}"] = detail
+    return values
+
+
+def details_of(text: str, redactor: Redactor) -> list[str]:
+    """Personal details that stand in a text, each once, without those behind names. Raises PhiError."""
+    details = []
+    for finding in redactor.find(text):
+        detail = text[finding.start : finding.end].strip()
         # A name as DICOM writes it is found with the words around it.
         detail = next((word.strip(",;:.\"'()") for word in detail.split() if "^" in word), detail)
         if not _NAMED.search(detail):
-            values[f"detail_{len(values) + 1}"] = detail
-    return values
+            details.append(detail)
+    return list(dict.fromkeys(details))
