@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -91,3 +92,11 @@ class NearShelf(Shelf):
     def near(self, vector: np.ndarray, limit: int, filters: Filters) -> Found:
         pairs = sorted(zip(vector.tolist(), self._documents, strict=False), key=lambda pair: (-pair[0], pair[1].id))
         return Found(hits=tuple(Hit(document=document, score=cosine) for cosine, document in pairs[:limit]))
+
+
+def write_papers(folder: Path, documents: Sequence[Document] = PAPERS) -> Path:
+    """A file of documents, JSON Lines, as `attend literature index` reads it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "papers.jsonl"
+    path.write_text("".join(document.model_dump_json() + "\n" for document in documents), "utf-8")
+    return path
