@@ -69,12 +69,12 @@ def gate(tmp_path: Path) -> Gate:
         ("from Klinikum rechts der Isar: sarcoidosis", "from: sarcoidosis"),
         ("ward 7B pneumonia", "pneumonia"),
         # numbers and names
-        ("MRN 123456 sepsis", "MRN sepsis"),
-        ("patient id: A-99231 T2 lesion", "patient id: T2 lesion"),
+        ("MRN 123456 sepsis", "sepsis"),
+        ("patient id: A-99231 T2 lesion", "T2 lesion"),
         ("482915 psoriasis", "psoriasis"),
         ("123 456 789 psoriasis", "psoriasis"),
-        ("Mr. Smith has psoriasis", "Mr. has psoriasis"),
-        ("psoriasis, mail a.smith@example.org", "psoriasis, mail"),
+        ("Mr. Smith has psoriasis", "has psoriasis"),
+        ("psoriasis, mail a.smith@example.org", "psoriasis"),
         ("SMITH, Anna psoriasis", "psoriasis"),
     ],
 )

@@ -7,8 +7,10 @@ share; the network. A busy or failing server is asked up to `TRIES` times; what 
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import math
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -124,7 +126,14 @@ class Client:
             self._connections = None
 
     def ask(
-        self, call: str, params: Mapping[str, str], read: Callable[[bytes], T], *, said: str, keep: bool = True
+        self,
+        call: str,
+        params: Mapping[str, str],
+        read: Callable[[bytes], T],
+        *,
+        said: str,
+        short: str = "",
+        keep: bool = True,
     ) -> T:
         """Get an answer from the cache or the server.
 
@@ -134,6 +143,7 @@ class Client:
             read: makes the result of an answer's body; raises `TryAgain` if it is broken. It is asked before the
                 answer is kept, so that the cache holds no broken ones.
             said: what is asked in words, as shown to a person and logged.
+            short: what a person is shown in its place, where it is long and tells nothing more.
             keep: whether the answer is looked for and kept in the cache as a whole.
 
         Raises:
@@ -150,10 +160,10 @@ class Client:
                 _LOG.warning("%s: an answer in the cache cannot be read, and is asked for anew", self.name)
         if self.offline:
             raise RemoteError(
-                f"offline, and the cache holds no answer to {said!r:.200}.",
+                f"offline, and the cache holds no answer to {short or said!r:.200}.",
                 remedy="Ask it once with `literature.offline` off, or use the cache of a run that asked it.",
             )
-        self.gate.permit(said)
+        self.gate.permit(said, short)
         body, value = self._persist(call, params, read)
         if keep:
             self.keep([(request, body)])
@@ -205,12 +215,12 @@ class Client:
                 body = self._body(response)
         except httpx.RequestError as error:
             told_of = f"{type(error).__name__} {error}".strip()
-            raise TryAgain(f"{self.name} cannot be reached, or broke off: {told_of}", down=True) from error
+            raise TryAgain(f"the server cannot be reached, or broke off: {told_of}", down=True) from error
         status = response.status_code
         if status == 200:
             key = self.sender.get("api_key", "").encode()
             return body.replace(key, b"[api_key]") if key else body
-        reason = f"{self.name} answered with status {status}{_why(self._clean(body[:2000].decode(errors='replace')))}"
+        reason = f"the server answered with status {status}{_why(self._clean(body[:2000].decode(errors='replace')))}"
         if status in _AGAIN:
             wait_s = _retry_after_s(response.headers, self.timing.now())
             raise TryAgain(reason, wait_s=wait_s, busy=status in (429, 503), down=status >= 500)
@@ -225,7 +235,7 @@ class Client:
                 agent = f"{USER_AGENT} (mailto:{self.contact})" if self.contact else USER_AGENT
                 # Redirects are not followed: a query goes to the server that the settings name, and to no other.
                 self._connections = httpx.Client(
-                    headers={"User-Agent": agent}, timeout=TIMEOUT_S, follow_redirects=False
+                    headers={"User-Agent": agent}, timeout=TIMEOUT_S, follow_redirects=False, verify=_certificates()
                 )
             return self._connections
 
@@ -235,9 +245,9 @@ class Client:
         for piece in response.iter_bytes():
             size += len(piece)
             if size > MAX_BODY_BYTES:
-                raise RemoteError(f"{self.name} answered with more than {MAX_BODY_BYTES >> 20} MB.")
+                raise RemoteError(f"the server answered with more than {MAX_BODY_BYTES >> 20} MB.")
             if time.monotonic() > end_s:
-                raise TryAgain(f"{self.name} took more than {DEADLINE_S:.0f} s for one answer", down=True)
+                raise TryAgain(f"the server took more than {DEADLINE_S:.0f} s for one answer", down=True)
             pieces.append(piece)
         return b"".join(pieces)
 
@@ -247,6 +257,12 @@ class Client:
             if name != "tool" and value:
                 text = text.replace(value, f"[{name}]")
         return text
+
+
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    """Whom to trust; loaded once, since that takes a tenth of a second."""
+    return httpx.create_ssl_context()
 
 
 def check_url(name: str, url: str) -> str:

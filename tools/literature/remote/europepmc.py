@@ -193,11 +193,11 @@ def _read_page(body: bytes) -> _Page:
         answer = json.loads(body, strict=False)
         if "resultList" not in answer:
             told = answer.get("errMsg") or answer.get("error") or body[:80]
-            raise TryAgain(f"europepmc cannot search: {str(told)[:200]!r}")
+            raise TryAgain(f"the server cannot search: {str(told)[:200]!r}")
         results = answer["resultList"].get("result") or []
         mark = str(answer.get("nextCursorMark") or "")
     except (ValueError, TypeError, AttributeError) as error:
-        raise TryAgain(f"europepmc sent no answer to a search, but {body[:80]!r}") from error
+        raise TryAgain(f"the server sent no answer to a search, but {body[:80]!r}") from error
     documents, keys, bad = [], [], []
     for result in results:
         try:

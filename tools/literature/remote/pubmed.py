@@ -168,9 +168,12 @@ class PubMed:
         return bodies | dict(zip(empty, client.held([_request(pmid) for pmid in empty], MISSING_FOR_S), strict=True))
 
     def _ask(self, batch: Sequence[str]) -> dict[str, _Record]:
-        said = "records of " + ", ".join(_ids(batch))
+        ids = _ids(batch)
+        said, short = "records of " + ", ".join(ids), "records of " + ", ".join(ids[:3])
+        if len(ids) > 3:
+            short += f" and {len(ids) - 3} more"
         params = {"db": NAME, "id": ",".join(batch), "rettype": "abstract", "retmode": "xml"}
-        return self._client.ask("efetch.fcgi", params, _read_records, said=said, keep=False)
+        return self._client.ask("efetch.fcgi", params, _read_records, said=said, short=short, keep=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,13 +213,14 @@ def _read_search(body: bytes) -> _Search:
         result = answer.get("esearchresult", {})
         error = answer.get("error") or result.get("ERROR")
         if error:
-            raise TryAgain(f"pubmed cannot search: {str(error)[:200]}")
+            busy = "rate limit" in str(error)
+            raise TryAgain(f"the server cannot search: {str(error)[:200]}", busy=busy)
         pmids = tuple(dict.fromkeys(str(pmid) for pmid in result["idlist"]))
         if not all(map(_pmid, pmids)):
-            raise TryAgain("pubmed sent ids that are none")
+            raise TryAgain("the server sent ids that are none")
         return _Search(pmids, int(result["count"]), tuple(_notes(result)))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TryAgain(f"pubmed sent no answer to a search, but {body[:80]!r}") from error
+        raise TryAgain(f"the server sent no answer to a search, but {body[:80]!r}") from error
 
 
 def _notes(result: dict[str, Any]) -> Iterator[str]:
@@ -248,11 +252,11 @@ def _read_records(body: bytes) -> dict[str, _Record]:
         root = etree.QName(parsed.root).localname
     except etree.XMLSyntaxError as error:
         if not body.lstrip().startswith(b"<"):
-            raise TryAgain(f"pubmed sent no records, but {body[:80]!r}") from error
-        raise TryAgain(f"pubmed sent broken XML ({str(error)[:120]})", records) from error
+            raise TryAgain(f"the server sent no records, but {body[:80]!r}", busy=b"rate limit" in body) from error
+        raise TryAgain(f"the server sent broken XML ({str(error)[:120]})", records) from error
     if not records and root not in ("PubmedArticleSet", *ARTICLE_TAGS):
         told = " ".join("".join(parsed.root.itertext()).split())
-        raise TryAgain(f"pubmed sent no records, but {told[:200]!r}")
+        raise TryAgain(f"the server sent no records, but {told[:200]!r}")
     if bad:
-        raise TryAgain(f"pubmed sent a record that is none: {bad[0]}", records)
+        raise TryAgain(f"the server sent a record that is none: {bad[0]}", records)
     return records
