@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from agent.server import conversation, memory, stories, streams, watches
+from agent.server import conversation, memory, screens, stories, streams, watches
 from agent.server.dialogue import Busy
 from agent.server.house import House, NotFound, TheHouse
 from agent.server.room import NotOpen
@@ -48,7 +48,10 @@ def create_app(house: House) -> FastAPI:
     app.add_exception_handler(AttendError, _tell)
     app.add_exception_handler(RequestValidationError, _tell_invalid)
     app.add_exception_handler(HTTPException, _tell_http)
-    for router in (page, conversation.router, memory.router, watches.router, streams.router, stories.router):
+    for router in (
+        *(page, conversation.router, memory.router, watches.router, streams.router, stories.router),
+        screens.router,
+    ):
         app.include_router(router)
     return app
 

@@ -144,7 +144,8 @@ class Room:
     async def refresh_status(self) -> None:
         """Tell the pages how the room stands now; nothing where it is not open."""
         if self._inside:
-            self.status = await asyncio.to_thread(read_status, self._inside.eyes, self._inside.watcher)
+            inside = self._inside
+            self.status = await asyncio.to_thread(read_status, inside.eyes, inside.watcher, self._config.folder)
             self.feed.state("status", self.status)
 
     async def timeline(self) -> Timeline:

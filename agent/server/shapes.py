@@ -149,6 +149,7 @@ class Status(_Shape):
         position_s: media time of the newest frame in memory.
         process_mb: resident memory of the server's process, all rooms together, in MiB.
         alerts_leave_to: other machines that webhooks send alerts to.
+        screens_stopped_by: who stopped work on screens; "" while nobody did.
     """
 
     type: Literal["status"] = "status"
@@ -158,6 +159,7 @@ class Status(_Shape):
     process_mb: float
     watches: list[WatchStatus]
     alerts_leave_to: list[str]
+    screens_stopped_by: str
 
 
 class Snapshot(_Shape):
@@ -175,6 +177,12 @@ class Egress(_Shape):
     local: bool
     text: str
     model: str
+
+
+class ScreenWork(_Shape):
+    """Whether work on screens may go on; `stopped_by` says who stopped it, "" while nobody did."""
+
+    stopped_by: str
 
 
 class Session(_Shape):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from agent.eyes import Eyes
 from agent.server.shapes import Status
 from agent.watches import Watcher
 from agent.webhooks import leaves_machine, shown_address
+from tools.gui.guard.stop import read_stop
 from tools.media.masking import mask_credentials
 
 Badge = Literal["live", "playing", "reading", "ended", "paused", "stale"]
 
 
-def read_status(eyes: Eyes, watcher: Watcher) -> Status:
-    """Read how eyes and watches stand, and the memory of this process."""
+def read_status(eyes: Eyes, watcher: Watcher, folder: Path) -> Status:
+    """Read how eyes and watches stand, the memory of this process, and whether work on screens was stopped."""
     import psutil
 
     status = eyes.status()
@@ -29,6 +31,7 @@ def read_status(eyes: Eyes, watcher: Watcher) -> Status:
         process_mb=psutil.Process().memory_info().rss / 2**20,
         watches=watches,
         alerts_leave_to=sorted(shown_address(hook) for hook in hooks if leaves_machine(hook)),
+        screens_stopped_by=read_stop(folder),
     )
 
 

@@ -8,6 +8,7 @@ import { showLive } from "/page/live.js";
 import { openMoment } from "/page/moment.js";
 import { showNumbers } from "/page/numbers.js";
 import { Room } from "/page/room.js";
+import { showScreens } from "/page/screens.js";
 import { showStories } from "/page/stories.js";
 import { showTimeline } from "/page/timeline.js";
 import { showWatches } from "/page/watches.js";
@@ -172,6 +173,7 @@ async function start() {
     room.addEventListener("lost", () => findServer(rooms));
     room.addEventListener("status", () => showEgress(session.egress, rooms));
   }
+  showScreens(rooms);
   select(rooms[0]);
 }
 
