@@ -24,6 +24,8 @@ from tools.gui.types import Actuator, Rect, Screen
 
 POLL_S = 0.25
 """Seconds between two looks at an effect that is not there yet; our choice."""
+LEAST_LOOKS = 3
+"""An effect is looked for so often, however long each look takes a busy machine; our choice."""
 HTTP_TIMEOUT_S = 10.0
 MOST_BYTES = 4_000_000
 """Of an answer that is looked into; our choice."""
@@ -247,10 +249,10 @@ class Check:
 
     def __call__(self, after: Screen) -> bool | None:
         """Whether the effect is there; None where nothing could tell. Raises Stopped if the kill switch is set."""
-        screen, ends = after, time.monotonic() + self.seconds
+        screen, ends, looks = after, time.monotonic() + self.seconds, 0
         while True:
-            verdict = self._look(screen)
-            if verdict is not False or time.monotonic() > ends:
+            verdict, looks = self._look(screen), looks + 1
+            if verdict is not False or (time.monotonic() > ends and looks >= LEAST_LOOKS):
                 return verdict
             self.stop.pause(POLL_S)
             try:
