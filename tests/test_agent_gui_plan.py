@@ -23,6 +23,7 @@ from agent.mllm.scripted import Scripted
 from tests.fake_vllm import FakeVLLM, _Handler
 from tests.fixtures import gui_stage
 from tests.fixtures.ehr import Ehr, serve_ehr
+from tests.test_agent_gui_run import Orthanc, held, server
 from tests.test_tools_gui_workflow import JANE, SAVING, Ann
 from tools.errors import ConfigError
 from tools.gui.act.browser import BrowserActuator
@@ -33,10 +34,13 @@ from tools.gui.guard.decide import Mode
 from tools.gui.guard.guarded import Guard
 from tools.gui.guard.policy import Policy
 from tools.gui.types import Actuator, Node, Outcome, Rect, Screen
+from tools.gui.workflow import orthanc
 from tools.gui.workflow.planned import Limits, PlannedRun, Proposal, Proposed, as_workflow, narrowed, run_planned
 from tools.gui.workflow.run import Nobody, run_workflow
 from tools.gui.workflow.steps import load_workflow, parse_workflow, write_workflow
 from tools.gui.workflow.veil import Veil, values_of
+
+__all__ = ["held", "server"]  # fixtures
 
 FORM = Policy(name="form", windows=("Records",), identity="none", verbs={"delete": "approve"})
 SAVE = 'Write "Doe" into Name and "first visit" into Note, and save it.'
@@ -442,6 +446,56 @@ def test_a_model_server_is_asked_for_json_like_any_other(desk: Desk, monkeypatch
     gone = desk.run(SAVE, load_mllm(f"openai:qwen3-vl@{server.url}"))
     assert gone.report.outcome == Outcome.HALTED_BEFORE_EFFECT
     assert "the model's answer cannot be used" in gone.report.steps[-1].reason
+
+
+# Orthanc
+
+
+def test_what_no_template_does_is_planned_in_orthanc(held: Orthanc, desk: Desk) -> None:
+    request = "protect patient 7700132"
+    base = held.base
+    assert not orthanc.is_built_in(request)
+    patient = orthanc.named_patient(request, base)
+    assert patient
+    assert patient.name == "Doe^Archibalt"
+    assert orthanc.named_patient("protect patient Doe, Archibalt and be done", base) == patient
+    assert orthanc.named_patient("count the studies", base) is None
+    number = next(one["ID"] for one in held.get("/patients?expand") if one["MainDicomTags"]["PatientID"] == "7700132")
+    opening = [
+        {"do": "click", "target": 'the "All studies" button', "expect": "Filter items..."},
+        {"do": "type", "target": 'the "Filter items..." field', "text": "${patient_id}"},
+    ]
+    own = {"do": "click", "target": 'the row "${patient_name} - KNEE MR"', "expect": "Delete this study"}
+    other = {"do": "click", "target": 'the row "Doe^Archibald - CHEST CT"', "expect": "Delete this study"}
+    patients_page = {"do": "click", "target": 'the row "${patient_name}"', "expect": "Delete this patient"}
+    protect = {"do": "click", "target": 'the "Unprotected" switch', "expect": "Protected"}
+    for steps, protected in (([*opening[:1], other], "0"), ([*opening, own, patients_page, protect], "1")):
+        page = BrowserActuator(orthanc.explorer(base), executable=gui_stage.chromium(), size_px=orthanc.PAGE_PX)
+        try:
+            done = desk.run(
+                request,
+                model(*steps, {"do": "finish"}),
+                actuator=page,
+                policy=orthanc.explorer_policy(base),
+                patient=patient,
+                expect="Protected",
+            )
+        finally:
+            page.close()
+        told = [(step.name, step.outcome, step.reason) for step in done.report.steps]
+        assert str(held.get(f"/patients/{number}/protected")) == protected, told
+        if protected == "0":
+            assert done.report.outcome == Outcome.HALTED_BEFORE_EFFECT, told
+            assert done.report.steps[-1].record
+            assert done.report.steps[-1].record.rule == "identity", told
+        else:
+            assert done.report.outcome == Outcome.VERIFIED, told
+    veil = Veil(values_of(request, {}, patient))
+    flow = as_workflow(done, request, narrowed(orthanc.explorer_policy(base), request), orthanc.explorer(base), veil)
+    assert [step.patient for step in flow.steps] == [False, False, False, False, True]
+    assert flow.parameters.keys() == {"patient_name", "patient_id"}
+    assert "7700132" not in write_workflow(flow)
+    assert "Archibalt" not in write_workflow(flow)
 
 
 # Mending

@@ -100,18 +100,21 @@ def _by_pixels(screen: Screen, point: Point, item: Item | None) -> Anchor:
 
 def _told_apart(words: str, item: Item, items: Sequence[Item]) -> Iterator[tuple[str, str]]:
     """Instructions that name what stands beside or above something, with these words, nearest first."""
-    titles = [one.title for one in items]
+    # A row, and the words in it, often go by the same name, and are one place.
     texts = [
-        one for one in items if one.title and one.title != item.title and titles.count(one.title) == 1 and one.front
+        one
+        for one in items
+        if one.front
+        and one.title not in ("", item.title)
+        and all(other.rect.overlap(one.rect).area for other in items if other.title == one.title)
     ]
     lines = [one for one in texts if abs(one.rect.center.y_px - item.rect.center.y_px) < 0.6 * item.rect.height]
     for one in sorted(lines, key=lambda one: one.rect.left):
         if one.rect.overlap(item.rect).area == 0 and one.rect.width < 40 * one.rect.height:
             yield f'{words} next to "{one.title}"', one.title
             yield f'{words} in the row of "{one.title}"', one.title
-    above = [
-        one for one in texts if 0 <= item.rect.top - one.rect.bottom < 80 and abs(one.rect.left - item.rect.left) < 200
-    ]
+    # Only headings are looked for above: a row there may be another patient's.
+    above = [one for one in texts if one.role == "heading" and 0 <= item.rect.top - one.rect.bottom < 80]
     for one in sorted(above, key=lambda one: item.rect.top - one.rect.bottom):
         yield f'{words} below "{one.title}"', one.title
 
