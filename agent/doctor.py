@@ -48,6 +48,7 @@ def run_checks(config: Config) -> list[Check]:
         _folder(config.folder),
         _display(),
         _camera(),
+        *_literature(config),
         *_model(config),
     ]
 
@@ -211,6 +212,18 @@ def _model(config: Config) -> list[Check]:
         Check(name=f"model: {finding.what}", status="note", found=finding.problem, remedy=finding.remedy)
         for finding in findings
     ]
+
+
+def _literature(config: Config) -> list[Check]:
+    """What is indexed, if anything is, and whether what it was embedded with is there."""
+    from agent.literature.library import describe, has_corpus
+
+    if not has_corpus(config):
+        return []
+    try:
+        return [Check(name="literature", status="ok", found=describe(config))]
+    except AttendError as error:
+        return [Check(name="literature", status="note", found=error.problem, remedy=error.remedy or error.expected)]
 
 
 def _hub_models() -> str:

@@ -16,7 +16,7 @@ from agent.config import Config
 from agent.literature.embedders import embedder
 from agent.literature.library import folder_of
 from agent.terminal import safe
-from tools.literature.corpus import BadRecord, Corpus, Status, open_corpus
+from tools.literature.corpus import BadRecord, Status, open_corpus
 from tools.literature.indexing import Indexed, Progress, index_path
 
 UNASKED = 2_000
@@ -76,7 +76,8 @@ def show_status(config: Config, console: Console, *, as_json: bool) -> None:
         return
     console.print(f"{_counted(held)}, in {safe(held.folder)}", soft_wrap=True)
     if held.waiting:
-        console.print(f"[yellow]{held.waiting} documents wait for the index of words: run `attend literature index`[/]")
+        told = f"{held.waiting} documents wait for the index of words: run `attend literature index PATH` again"
+        console.print(f"[yellow]{told}[/]", soft_wrap=True)
     for file in held.files:
         state = "" if file.state == "done" else f" [yellow]({'cut off' if file.state == 'cut' else 'unfinished'})[/]"
         wrong = f", {file.problems} records not used" if file.problems else ""
@@ -86,11 +87,6 @@ def show_status(config: Config, console: Console, *, as_json: bool) -> None:
         console.print(f"  [yellow]{safe(pair.id)} differs between {safe(files)}; shown is that of "
                       f"{safe(Path(pair.shown).name)}[/]", soft_wrap=True)  # fmt: skip
     _tell_problems(held.problems, console)
-
-
-def has_vectors(corpus: Corpus) -> bool:
-    """Whether a corpus can be searched by meaning."""
-    return corpus.status().embedded > 0
 
 
 @contextmanager
@@ -133,7 +129,10 @@ def _tell(total: Indexed, held: Status, console: Console, *, by_meaning: bool, a
         for count, what in ((total.added, "added"), (total.replaced, "replaced"), (total.removed, "removed"))
         if count
     )
-    console.print(f"{total.read} files read, {changes or 'nothing new'}, in {total.seconds:.1f} s. {_counted(held)}.")
+    console.print(
+        f"{total.read} files read, {changes or 'nothing new'}, in {total.seconds:.1f} s. {_counted(held)}.",
+        soft_wrap=True,
+    )
     if total.ignored:
         names = ", ".join(Path(name).name for name in total.ignored[:SHOWN])
         console.print(f"[dim]not read, of unknown formats: {safe(names)}"
@@ -146,7 +145,8 @@ def _tell(total: Indexed, held: Status, console: Console, *, by_meaning: bool, a
     if not held.documents:
         console.print("[yellow]There is nothing to search yet: no document could be read.[/]")
     else:
-        console.print('Search with: attend literature search "..."   Ask with: attend literature answer "..."')
+        told = 'Search with: attend literature search "..."   Ask with: attend literature answer "..."'
+        console.print(told, soft_wrap=True)
 
 
 def _tell_problems(problems: Sequence[BadRecord], console: Console) -> None:

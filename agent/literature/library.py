@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agent.config import Config
 from agent.literature.embedders import cross_encoder, embedder
-from tools.errors import ConfigError
+from tools.errors import ConfigError, StoreError
 from tools.literature.retrieve import NO_FILTERS, Embed, Rerank, Retrieved, retrieve
 from tools.literature.types import Filters, Source
 
@@ -50,6 +50,32 @@ def has_corpus(config: Config) -> bool:
     from tools.literature.database import FILE_NAME
 
     return (folder_of(config) / FILE_NAME).is_file()
+
+
+def describe(config: Config) -> str:
+    """What is indexed, in a line, and where queries go beside it.
+
+    Raises:
+        ConfigError: if the model that it was embedded with, or a cross-encoder that is set, is not there.
+        StoreError: if it cannot be read, or waits to be indexed.
+    """
+    from tools.literature.corpus import open_corpus
+
+    with open_corpus(folder_of(config)) as corpus:
+        held = corpus.status()
+    if held.embedded:
+        embedder(held.model)
+    if config.literature.reranker:
+        cross_encoder(config.literature.reranker)
+    if held.waiting:
+        raise StoreError(
+            f"{held.waiting} of {held.documents} documents are not in the index of words yet.",
+            remedy="Run `attend literature index PATH` again.",
+        )
+    by_meaning = f", {held.embedded} of them found by meaning ({held.model})" if held.embedded else ""
+    remote = [name for name in config.literature.sources if name != "local"]
+    asked = f"; {', '.join(remote)} are asked, too" if remote else ""
+    return f"{held.documents} documents{by_meaning}, in {held.folder}{asked}"
 
 
 @contextmanager

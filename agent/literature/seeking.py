@@ -40,7 +40,7 @@ class Budget(BaseModel):
         searches: queries that are run.
         abstracts: documents that are opened.
         tokens: read and written by the model in its steps; a step that may pass this is not begun.
-        steps: model calls, so that notes and refused actions end, too.
+        steps: model calls, so that notes and refused actions end, too; the last may be repaired by one more.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
