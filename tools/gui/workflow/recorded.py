@@ -63,15 +63,16 @@ def find_recorded(recorded: Recorded, screen: Screen) -> Located:
     )
 
 
+def can_be_recorded(screen: Screen, target: Target) -> bool:
+    """Whether a target is found again by itself; a field without words is not, only by what stands beside it."""
+    return bool(_is_icon(target) or _words_of(screen, target)[0])
+
+
 def record_target(screen: Screen, target: Target) -> Recorded:
-    """What of a target is recorded, so that it is found again."""
-    words, role = target.label, ""
-    items = labelled_fields(tree_items(screen.nodes)) if screen.nodes and target.layer == "tree" else items_of(screen)
-    same = [item for item in items if item.rect == target.rect and item.layer == target.layer]
-    if same:
-        words, role = same[0].title, same[0].role
+    """What of a target that `can_be_recorded` is recorded, so that it is found again."""
+    words, role = _words_of(screen, target)
     icon = ""
-    if target.layer in ("icon", "model") and max(target.rect.width, target.rect.height) <= ICON_PX:
+    if _is_icon(target):
         icon, words = _png(screen.crop(target.rect)), ""
     height, width = screen.rgb.shape[:2]
     inside = target.rect.overlap(screen.rect)
@@ -82,6 +83,17 @@ def record_target(screen: Screen, target: Target) -> Recorded:
         bottom=min(1.0, inside.bottom / height),
     )
     return Recorded(words=words, role=role, place=place, icon=icon)
+
+
+def _is_icon(target: Target) -> bool:
+    return target.layer in ("icon", "model") and max(target.rect.width, target.rect.height) <= ICON_PX
+
+
+def _words_of(screen: Screen, target: Target) -> tuple[str, str]:
+    """The words and the role that a target goes by."""
+    items = labelled_fields(tree_items(screen.nodes)) if screen.nodes and target.layer == "tree" else items_of(screen)
+    same = [item for item in items if item.rect == target.rect and item.layer == target.layer]
+    return (same[0].title, same[0].role) if same else (target.label, "")
 
 
 def _named(recorded: Recorded, items: Sequence[Item], least: float) -> list[Target]:

@@ -20,7 +20,7 @@ from tools.gui.guard.guarded import Guard, guarded
 from tools.gui.types import Actuator, Outcome, Screen, Target
 from tools.gui.workflow.aim import POLL_S, aim
 from tools.gui.workflow.journal import FINISHED, Journal, Past
-from tools.gui.workflow.recorded import record_target
+from tools.gui.workflow.recorded import can_be_recorded, record_target
 from tools.gui.workflow.running import Mend, Nobody, Person, Run, RunReport, StepReport, asking, searching
 from tools.gui.workflow.steps import Step, Workflow
 
@@ -214,7 +214,7 @@ def act(
         if run.journal and injects:
             run.journal.done(number, record.outcome)
         recorded = None
-        if target and how not in ("", "recorded") and record.outcome in FINISHED:
+        if target and how not in ("", "recorded") and record.outcome in FINISHED and can_be_recorded(screen, target):
             recorded = record_target(screen, target)
     except Stopped as error:
         return StepReport(number, step.name, Outcome.CANCELLED, str(error))
