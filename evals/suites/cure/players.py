@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -57,7 +58,8 @@ def extractive(case: Case, diagnoses: Sequence[str], rng: Random, *, closed: boo
 
     A paper counts for the share of the case's different words, common ones left out, that it has; a diagnosis for the
     sum over the papers that name it. It knows no medicine: open-ended, it chooses among the diagnoses of the data, and
-    what no paper names is ranked by chance. As an agent it searches once with the history and opens what comes first.
+    what no paper names is ranked by chance; of options that are supported alike it takes one by its name, and not by
+    its place. As an agent it searches once with the history and opens what comes first.
     """
     own = set(words(case.history)) - _COMMON
     order = rng.sample(list(diagnoses), len(diagnoses))
@@ -75,7 +77,8 @@ def extractive(case: Case, diagnoses: Sequence[str], rng: Random, *, closed: boo
         if not closed:
             return _ranked(sorted(options, key=lambda name: -support[name]), papers)
         most = max(support.values())
-        choice = rng.choice([letter for letter in options if support[letter] == most])
+        ties = {_mixed(name): letter for letter, name in options.items() if support[letter] == most}
+        choice = ties[min(ties)]
         return json.dumps({"choice": choice, "papers": papers.get(choice, [])})
 
     steps = [
@@ -98,6 +101,10 @@ def _finishing(say: Callable[[Sequence[Message]], str], steps: Sequence[Callable
         return left.pop(0)(prompt) if left else FINISH
 
     return play
+
+
+def _mixed(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 def papers_of(messages: Sequence[Message]) -> dict[int, str]:
