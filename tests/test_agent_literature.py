@@ -325,6 +325,13 @@ def tiny_bert(folder: Path, labels: int = 0) -> None:
     BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
 
 
+def test_questions_have_the_vectors_that_documents_have() -> None:
+    """By numpy alone, and by the library that documents are embedded with."""
+    texts = ["Do statins help?", "HbA1c ≥ 7% in T2DM – Überleben", "word " * 400, ""]
+    made = embedder("minilm")
+    assert np.allclose(made.questions(texts), made.documents(texts), atol=1e-5)
+
+
 def test_an_encoder_of_two_parts_is_loaded_from_its_folder(tmp_path: Path) -> None:
     for part in (QUERIES, ARTICLES):
         tiny_bert(tmp_path / part)

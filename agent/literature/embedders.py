@@ -41,7 +41,7 @@ def embedder(name: str) -> Embedder:
         ConfigError: if there is none of this name, or its folder lacks something.
     """
     if name == MINILM:
-        return Embedder(name, _minilm, _minilm)
+        return Embedder(name, _minilm_questions, _minilm)
     kind, _, folder = name.partition(":")
     if kind != MEDCPT or not folder:
         raise ConfigError(
@@ -81,6 +81,12 @@ def cross_encoder(folder: str) -> Rerank:
         return [float(score) for score in np.asarray(scores).reshape(-1)]
 
     return rerank
+
+
+def _minilm_questions(texts: list[str]) -> np.ndarray:
+    from agent.literature.minilm import embed_questions
+
+    return embed_questions(texts)
 
 
 def _minilm(texts: list[str]) -> np.ndarray:
