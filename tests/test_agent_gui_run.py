@@ -25,9 +25,11 @@ from agent.cli import app
 from tests.fixtures import gui_stage
 from tests.fixtures.clips import need
 from tools.errors import ConfigError, Stopped, StoreError, ToolFailed
+from tools.gui.act.browser import BrowserActuator
 from tools.gui.guard.audit import read_entries, verify
+from tools.gui.guard.identity import check_identity
 from tools.gui.guard.stop import write_stop
-from tools.gui.types import Outcome
+from tools.gui.types import Outcome, WaitFor
 from tools.gui.workflow import orthanc
 from tools.gui.workflow.journal import Journal
 
@@ -152,6 +154,33 @@ def test_a_study_is_deleted_with_a_persons_word(eyes: str, held: Orthanc, attend
     assert not Path(told[-1]["journal"]).with_suffix(".plan.json").exists()
 
 
+@pytest.mark.parametrize("window", ["1280x800", "1920x1080"])
+def test_a_study_is_deleted_in_windows_of_other_sizes(window: str, held: Orthanc, attend: Any) -> None:
+    goal = 'delete the study "CHEST CT" of patient Doe^Archibald'
+    target = ("--target", f"orthanc@{held.base}", "--mode", "confirm", "--approve", "Ann", "--window", window)
+    code, told = attend(goal, *target, "--pixels")
+    assert (code, told[-1]["outcome"]) == (0, "verified"), told[-2]["reason"]
+    assert held.studies == ["HEAD CT", "KNEE MR"]
+
+
+def test_a_page_that_is_too_narrow_is_told_of(held: Orthanc) -> None:
+    """As in a browser that was running before, whose window nobody but the person makes larger."""
+    planned = orthanc.plan('delete the study "CHEST CT" of patient 7700123', held.base)
+    study = f"{held.base}/app/explorer.html#study?uuid={planned.values['study_id']}"
+    for width, told in ((1100, "birth date expected"), (1600, "")):
+        actuator = BrowserActuator(study, executable=gui_stage.chromium(), size_px=(width, 900))
+        try:
+            actuator.perform(WaitFor(words=planned.patient.name, seconds=30))
+            screen = actuator.screen()
+        finally:
+            actuator.close()
+        banner = planned.workflow.policy.banner_on(screen)
+        assert banner
+        reason = check_identity(screen, banner, planned.patient).reason
+        assert (told in reason) if told else not reason
+        assert ("cut off on the screen: make the window larger" in reason) == bool(told)
+
+
 @pytest.mark.parametrize("eyes", ["tree", "pixels"])
 def test_the_wrong_patient_halts(
     eyes: str, held: Orthanc, attend: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -260,6 +289,7 @@ def test_what_cannot_be_run_is_said(attend: Any, tmp_path: Path) -> None:
         (("delete everything",), "is no YAML file"),
         (("none.yaml",), "cannot be read"),
         (("none.yaml", "--set", "x"), "is no value"),
+        (("none.yaml", "--window", "large"), "is no size"),
     ):
         with pytest.raises(ConfigError, match=told):
             attend(*arguments)

@@ -81,6 +81,7 @@ def do_request(
         flow = as_workflow(
             done, request.words, narrowed(policy, request.words), stage.start or _page(stage), veil, request.expect
         )
+        flow = flow.model_copy(update={"page_px": stage.least_px})
         try:
             kept.write_text(write_workflow(flow), "utf-8")
         except OSError as error:
@@ -95,7 +96,7 @@ def _rules(request: Request, stage: Stage) -> tuple[Policy, Patient | None, Stag
     patient = request.patient
     if stage.target.startswith("orthanc"):
         base = stage.target.partition("@")[2] or ORTHANC
-        stage = replace(stage, start=orthanc.explorer(base), size_px=orthanc.PAGE_PX)
+        stage = replace(stage, start=orthanc.explorer(base), least_px=orthanc.PAGE_PX)
         return policy or orthanc.explorer_policy(base), patient or orthanc.named_patient(request.words, base), stage
     if policy is None:
         raise ConfigError(

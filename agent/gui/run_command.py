@@ -64,6 +64,9 @@ def run(
     downloads: Annotated[Path | None, typer.Option(help="The folder that downloads are kept in.")] = None,
     connect: Annotated[str, typer.Option(help="The DevTools address of a running Chromium to work in.")] = "",
     headed: Annotated[bool, typer.Option("--headed", help="Show the browser's window.")] = False,
+    window: Annotated[
+        str, typer.Option(help="WIDTHxHEIGHT of the browser's window; a page that needs more is zoomed out.")
+    ] = "",
     folder: Annotated[Path | None, typer.Option(help="Where journals and the audit file are kept.")] = None,
     config: Annotated[Path | None, typer.Option("--config", help="A settings file; else attend.toml is found.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one step a line, then the whole.")] = False,
@@ -88,7 +91,8 @@ def run(
     stop = KillSwitch(place.parent)
     stop.check()
     planner = _planner(model, phi, settings.mllm) if model else None
-    stage = Stage(target, pixels=pixels, connect=connect, headed=headed, downloads=downloads)
+    size = _size(window) if window else None
+    stage = Stage(target, pixels=pixels, connect=connect, headed=headed, downloads=downloads, size_px=size)
     if _is_to_be_planned(what, target, resume is not None, planner):
         from agent.gui.request_command import Request, do_request
         from tools.gui.workflow.planned import Limits
@@ -168,15 +172,15 @@ def _what(
     if Path(what).suffix in (".yaml", ".yml"):
         loaded = load_workflow(Path(what))
         bound = loaded.bind(given)
-        size = orthanc.PAGE_PX if stage.target.startswith("orthanc") else stage.size_px
-        return loaded, bound, _patient(patient), given, replace(stage, start=bound.start, size_px=size)
+        least = bound.page_px or (orthanc.PAGE_PX if stage.target.startswith("orthanc") else None)
+        return loaded, bound, _patient(patient), given, replace(stage, start=bound.start, least_px=least)
     if plan is not None and resumed:
         planned = orthanc.load_plan(plan)
     else:
         planned = orthanc.plan(what, stage.target.partition("@")[2] or ORTHANC, stage.downloads)
         if plan is not None:
             orthanc.keep_plan(planned, plan)
-    stage = replace(stage, start=planned.workflow.start, size_px=orthanc.PAGE_PX)
+    stage = replace(stage, start=planned.workflow.start, least_px=planned.workflow.page_px)
     return orthanc.template(planned.kind), planned.workflow, planned.patient, planned.values, stage
 
 
@@ -214,6 +218,13 @@ def _do(
             mend=mend,
             on_step=lambda step: tell_step(step, as_json),
         )
+
+
+def _size(window: str) -> tuple[int, int]:
+    width, _, height = window.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and min(int(width), int(height)) >= 200):
+        raise ConfigError(f"--window {window!r} is no size.", expected="WIDTHxHEIGHT, such as 1280x800; at least 200")
+    return int(width), int(height)
 
 
 def _pairs(values: Sequence[str] | None) -> dict[str, str]:

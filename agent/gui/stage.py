@@ -33,7 +33,8 @@ class Stage:
         connect: the DevTools address of a running Chromium; "" starts one.
         headed: whether the browser's window is shown.
         downloads: the folder that downloads are kept in.
-        size_px: of the page.
+        size_px: of the browser's window; None is as large as the page needs.
+        least_px: what the page needs; in a smaller window it is zoomed out.
     """
 
     target: str
@@ -42,7 +43,8 @@ class Stage:
     connect: str = ""
     headed: bool = False
     downloads: Path | None = None
-    size_px: tuple[int, int] = (WIDTH_PX, HEIGHT_PX)
+    size_px: tuple[int, int] | None = None
+    least_px: tuple[int, int] | None = None
 
 
 @contextlib.contextmanager
@@ -59,7 +61,8 @@ def acting(stage: Stage, stop: KillSwitch) -> Iterator[Actuator]:
             headless=not stage.headed,
             downloads=stage.downloads,
             tree=not stage.pixels,
-            size_px=stage.size_px,
+            size_px=stage.size_px or stage.least_px or (WIDTH_PX, HEIGHT_PX),
+            least_px=stage.least_px,
         )
     else:
         expected = "an http(s):// address, 'desktop' or 'orthanc'"

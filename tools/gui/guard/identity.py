@@ -161,7 +161,7 @@ def _differs(name: str, expected: str, seen: str) -> str:
         return f"{name} expected {mask(expected)}, seen {mask(others[0])}{_HINT if close else ''}"
     if not _holds(expected, seen):
         close = _holds(_confused(expected), _confused(seen))
-        hint = _HINT if close else _CUT if "…" in seen or "..." in seen else ""
+        hint = _HINT if close else _CUT if re.search(r"…|\.{2}", seen) else ""
         return f"{name} expected {mask(expected)}, seen {mask(seen[:120])}{hint}"
     return ""
 

@@ -23,7 +23,7 @@ from tools.gui.guard.policy import Address, Policy
 from tools.gui.workflow.steps import Workflow, parse_workflow
 
 PAGE_PX = (1600, 900)
-"""The size of the page that the banner of the templates is measured on; the birth date is cut off on a narrower one."""
+"""What pages of Orthanc Explorer need, as the templates say; on a narrower one the birth date is cut off."""
 TIMEOUT_S = 20.0
 
 KINDS: dict[str, str] = {
