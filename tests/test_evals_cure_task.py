@@ -253,6 +253,7 @@ def test_options_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         (("setting=bas",), "'bas' is no setting; known are base"),
         (("setting=",), "name at least one"),
         (("offline=true",), "offline needs the folder of kept searches"),
+        (("judge=openai:m@https://me:secret@host/v1",), "holds a password"),
         (("form=closed", "value=hit@5"), "a choice has no second diagnosis"),
         (("source=pubmed", "setting=rag"), "a whole case is no query for pubmed"),
         (("source=pubmed", "setting=agent", "dense=true"), "goes with neither corpus nor dense"),

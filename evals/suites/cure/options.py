@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from agent.literature.seeking import Budget
 from evals.suites.contrasts import listed
 from evals.suites.cure.evidence import SETTINGS
+from tools.media import mask_credentials
 
 
 class Options(BaseModel):
@@ -78,6 +79,9 @@ class Options(BaseModel):
     def _fit(self) -> Self:
         if self.offline and self.record is None:
             raise ValueError("offline needs the folder of kept searches: --set record=DIR")
+        if mask_credentials(self.judge) != self.judge:
+            # Options stand in the manifest as they are.
+            raise ValueError("the judge's model string holds a password; give it by the environment of its backend")
         if self.source != "papers" and (self.corpus is not None or self.dense):
             raise ValueError(f"source={self.source} goes with neither corpus nor dense")
         if self.source != "papers" and "rag" in self.settings and self.query == "case":

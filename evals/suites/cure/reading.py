@@ -23,7 +23,7 @@ _THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL | re.IGNORECASE)
 _MARKS = re.compile(r"[*_`]+")
 _GIVES_UP = re.compile(r"\W*(?:i\s+)?abstain\W*", re.IGNORECASE)
 _ALONE = re.compile(r"(?:option\s+)?[\[(]?([A-E])[\])]?[.:]?", re.IGNORECASE)
-_LEADING = re.compile(r"(?:[\[(]([A-E])[\])]|([A-E])(?=[.):]|\s+[-–—]\s))")
+_LEADING = re.compile(r"^[ \t]*(?:[\[(]([A-E])[\])]|([A-E])(?=[.):]|[ \t]+[-–—]\s))", re.MULTILINE)
 _STATED = re.compile(r"\b(?i:answer|option|choice)\b(?i:\s+is|\s+would\s+be)?\s*[:=]?\s*[\[(]?([A-E])(?![\w'’-])")
 _MORE = re.compile(r"\s*[\])]*\s*(?:,\s*)?(?i:or|and|nor|/)\b")
 _GOES_ON = re.compile(r"(?i:because|since|as|for|which|given)\b")
@@ -143,20 +143,20 @@ def read_choice(reply: str, options: Mapping[str, str]) -> Said:
 
 
 def letter_of(text: str, options: Mapping[str, str]) -> str:
-    """The letter of the option that a text names: a letter alone, marked at the beginning, or called the answer; or its
-    words, by themselves.
+    """The letter of the option that a text names: a letter alone, marked at the beginning of a line, or called the
+    answer; or its words, by themselves.
 
     Raises:
-        Unreadable: if there is none, or several.
+        Unreadable: if there is none, or several, as where all options are said over again.
     """
     if alone := _ALONE.fullmatch(text):
         return _known({alone[1].upper()}, options)
-    if leading := _LEADING.match(text):
-        return _known({leading[1] or leading[2]}, options)
-    stated = [found for found in _STATED.finditer(text) if not _is_prose(text[found.end() :], found[1], options)]
-    if stated:
-        several = any(_MORE.match(text[found.end() :]) for found in stated)
-        return _known({found[1] for found in stated} if not several else set(), options)
+    found = {one or other for one, other in _LEADING.findall(text)}
+    stated = [match for match in _STATED.finditer(text) if not _is_prose(text[match.end() :], match[1], options)]
+    found |= {match[1] for match in stated}
+    if found:
+        several = any(_MORE.match(text[match.end() :]) for match in stated)
+        return _known(found if not several else set(), options)
     said = words(_CITED.sub("", text))
     return _known({letter for letter, option in options.items() if words(option) == said}, options)
 
