@@ -196,6 +196,33 @@ def test_a_page_is_seen_where_it_is() -> None:
             actuator.close()
 
 
+@pytest.mark.parametrize(
+    ("size", "least", "inner", "scale"),
+    [
+        ((640, 480), (800, 600), [800, 600], 0.8),
+        ((640, 480), (640, 960), [1280, 960], 0.5),
+        ((640, 480), (64, 48), [640, 480], 1),
+    ],
+)
+def test_a_page_that_needs_room_is_zoomed_out(
+    size: tuple[int, int], least: tuple[int, int], inner: list[int], scale: float
+) -> None:
+    with gui_stage.serve(gui_stage.FIXTURES) as address:
+        actuator = BrowserActuator(
+            f"{address}/gui_form.html", executable=gui_stage.chromium(), size_px=size, least_px=least
+        )
+        try:
+            screen = actuator.screen()
+            assert screen.rgb.shape == (480, 640, 3)
+            assert screen.view.scale == pytest.approx(scale)
+            assert actuator._page.evaluate("() => [innerWidth, innerHeight]") == inner
+            at = Point(x_px=300 * scale, y_px=77 * scale)
+            assert actuator.perform(TypeText(point=at, text="Doe")) == "Doe"
+            assert actuator._page.evaluate("() => state().name") == "Doe"
+        finally:
+            actuator.close()
+
+
 def test_only_the_window_in_front_is_told_of() -> None:
     rect = Rect(left=0, top=0, right=10, bottom=10)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,9 +20,24 @@ from tools.gui.guard.audit import AuditLog, read_entries, verify
 from tools.gui.guard.decide import Decision, Line, Mode, Verdict, decide
 from tools.gui.guard.guarded import Guard, Record, guarded
 from tools.gui.guard.identity import Patient, check_identity, mask, read_tree
-from tools.gui.guard.policy import Address, Policy, Region, load_policy, parse_url
+from tools.gui.guard.policy import Address, Edges, Policy, Region, load_policy, parse_url
 from tools.gui.guard.words import VERBS, find_verbs, hides, same_label
-from tools.gui.types import Action, Click, Drag, Outcome, Point, PressKey, Read, Rect, Screen, Scroll, Target, TypeText
+from tools.gui.types import (
+    Action,
+    Click,
+    Drag,
+    Node,
+    Outcome,
+    Point,
+    PressKey,
+    Read,
+    Rect,
+    Screen,
+    Scroll,
+    Target,
+    TypeText,
+    View,
+)
 
 PATIENT = Patient(name="Doe, Jane", birth_date="1980-01-02", id="4471902")
 POLICY = Policy(
@@ -570,6 +586,23 @@ def test_the_banner_is_read_from_real_pixels(tree: bool) -> None:
     assert not check_identity(replace(other, nodes=screen.nodes), banner, PATIENT).holds
 
 
+def test_behind_a_dialog_the_banner_is_read_in_the_pixels_twice() -> None:
+    """Browsers leave what lies behind a dialog out of the tree."""
+    someone = BANNER.replace("4471902", "4471962")
+    screen, wrong = (SimulatedDesk(replace(PAGE, banner=banner)).screen() for banner in (BANNER, someone))
+    banner = Region(bottom=0.1).on(screen)
+    left = tuple(node for node in screen.nodes or () if node.role != "banner")
+    dialog = Node(role="dialog", name="Stop this drug?", rect=Rect(left=200, top=200, right=600, bottom=400))
+    assert (
+        "reading 1 of the banner found no text" in check_identity(replace(screen, nodes=left), banner, PATIENT).reason
+    )
+    assert check_identity(replace(screen, nodes=(*left, dialog)), banner, PATIENT).holds
+    assert not check_identity(replace(wrong, nodes=(*left, dialog)), banner, PATIENT).holds
+    # A dialog excuses no tree that tells of somebody else.
+    other = Node(role="banner", name=someone, rect=banner)
+    assert not check_identity(replace(screen, nodes=(*left, other, dialog)), banner, PATIENT).holds
+
+
 def test_words_in_the_pixels_are_read_where_there_is_no_tree(tmp_path: Path) -> None:
     desk = SimulatedDesk(replace(PAGE, tree=False))
     guard = make_guard(tmp_path, read_lines=guarded_rules.read_lines, readers=(_read(BANNER),) * 2)
@@ -702,6 +735,8 @@ def test_a_policy_file_is_read(tmp_path: Path) -> None:
             "line 10: auto_label: there is no such field; did you mean 'auto_labels'?",
         ),
         (GOOD.replace("bottom: 0.1", "bottom: 1.1"), "line 4: banner.bottom: 1.1"),
+        (GOOD + "banner_px: {left: 0, top: 0, right: 9, bottom: 9}", "'banner' and 'banner_px' say the same"),
+        (GOOD.replace("banner: {bottom: 0.1}", "banner_px: {left: 0, top: 9, right: 9, bottom: 9}"), "top less than"),
         (GOOD.replace("two_person", "allow"), "line 6: verbs.sign: 'allow'"),
         (GOOD.replace("  sign:", "  signe:"), "did you mean 'sign'?"),
         (GOOD + "name: again", "line 11: 'name' is set again; it is in line 2 already"),
@@ -722,6 +757,17 @@ def test_a_bad_policy_file_is_named_with_its_line(text: str, told: str, tmp_path
         load_policy(path)
     assert told in str(error.value)
     assert "policy.yaml" in str(error.value)
+
+
+@given(scale=st.floats(0.25, 4.0), width=st.integers(200, 2000), height=st.integers(200, 1500))
+@settings(deadline=None, max_examples=40)
+def test_a_banner_in_pixels_stays_where_it_is_in_every_window(scale: float, width: int, height: int) -> None:
+    policy = Policy(name="x", windows=("*",), banner_px=Edges(left=16, top=100, right=400, bottom=190))
+    rgb = np.zeros((height, width, 3), np.uint8)
+    rect = policy.banner_on(Screen(rgb=rgb, view=View(scale=scale)))
+    assert rect is not None
+    assert (rect.left, rect.top) == (16 * scale, 100 * scale)
+    assert (rect.right, rect.bottom) == (min(400 * scale, width), min(190 * scale, height))
 
 
 @pytest.mark.parametrize(
