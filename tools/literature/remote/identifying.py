@@ -15,12 +15,13 @@ _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 _ANY_TEN, _ANY_ONE = "|".join(_TENS), "|".join(_ONES)
 _NUMBER = rf"(?P<n>\d{{1,3}}(?:[.,]\d)?|(?:{_ANY_TEN})(?:[ -](?:{_ANY_ONE}))?|{'|'.join(_TEENS)}|{_ANY_ONE})"
 _UNIT = r"(?P<u>years?|yrs?|y|months?|mos?|mths?|weeks?|wks?|days?)"
+_AGE = r"(?P<n>1[01]\d|\d{1,2})"
 _START = r"(?<![\w./-])"
 _AGES = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         # "46-year-old", "46 years of age", "three weeks old"; "46 yo", "46 y/o"; other languages
-        rf"(?<![\d.]){_NUMBER}[ -]*{_UNIT}[ -]*(?:old(?!er)|of age)",
+        rf"(?<![\d.]){_NUMBER}[ -]*{_UNIT}[ .-]*(?:old(?!er)|of age)",
         rf"{_START}{_NUMBER}[ -]*(?:y\.? ?/? ?o\b\.?|jährig\w*|jahre alt\b|ans\b|años\b)",
         # "46 year man", "46-y male"; not "5-year patient survival"
         rf"{_START}{_NUMBER}[ -]*{_UNIT}[ -]+(?=(?:man|woman|boy|girl|lady|gentleman)\b)",
@@ -30,10 +31,10 @@ _AGES = tuple(
         # "man, 46", "woman (46 years)", "man of 46"
         rf"(?P<kept>\b(?:man|woman|boy|girl|lady|gentleman|male|female))(?: ?[,(] ?| of ){_NUMBER}"
         rf"(?: ?{_UNIT}(?: old)?)?(?:\)|\b)(?! ?(?:mg|kg|g|ml|mm|cm|%|cases|patients))",
-        # "46M", "46/F", "46 F with", "M/46"; not the tracer in "[18F]FDG"
-        rf"{_START}(?P<n>\d{{1,3}})(?:/ ?)?(?P<sex>[mf])(?![\w/\]-]| ?(?:fdg|pet|psma|dopa|naf|fluor|label))",
-        rf"{_START}(?P<n>\d{{1,3}}) (?P<sex>[mf])(?=$|,| with\b| who\b| present| c/o\b| admitted\b| h/o\b)",
-        rf"{_START}(?P<sex>[mf]) ?/ ?(?P<n>\d{{1,3}})(?![\w/-])",
+        # "46M", "46/F", "46 f with", "M/46"; not "400m", nor the tracers "[18F]FDG" and "Tc 99m"
+        rf"{_START}{_AGE}(?:/ ?)?(?P<sex>(?-i:[MF]))(?![\w/\]-]| ?(?:fdg|pet|psma|dopa|naf|fluor|label))",
+        rf"{_START}{_AGE}[ /]?(?P<sex>[mf])(?=$|,| with\b| who\b| present| c/o\b| admitted\b| h/o\b)",
+        rf"{_START}(?P<sex>[mf]) ?/ ?{_AGE}(?![\w/-])",
     )
 )
 
@@ -61,18 +62,25 @@ _HOUSE = (
     r"|Health System|NHS(?: Foundation)? Trust|Klinik|(?:Universitäts)?[Kk]linikum|Krankenhaus|Spital)"
 )
 _FOREIGN_HOUSE = r"(?:Clínica|Hôpital|Clinique|Ospedale|Policlinico|CHU|Charité)"
-_NO_HOUSE = (  # "hospital-acquired", "hospital readmission", the Hospital Anxiety and Depression Scale
-    r"(?![ -](?i:acquired|re-?admi|mortality|stay|admission|admitted|discharge|anxiety|infection|length|onset|based"
-    r"|cost|outbreak|volume|care|survival|medicine|setting))"
+_NO_HOUSE = (  # "hospital-acquired", "Hospital Units", the Hospital Anxiety and Depression Scale
+    r"(?![ -](?i:acquired|re-?admi|mortality|stay|admi|discharge|anxiety|infection|length|onset|based|cost|outbreak"
+    r"|volume|care|survival|medicine|setting|type|bed|charge|record|unit|service|staff|department))"
 )
-_JOINT = r"(?:of|the|and|for|de|del|di|du|la|le|les|der|den|für|rechts|at|in|&)"
+_JOINT = r"(?:of|the|and|for|de|del|di|du|la|le|les|der|den|für|rechts|&)"
 _CAPITAL = r"[A-ZÀ-ÖØ-Þ][\w.'’-]*"
+_ANY_KIND = r"(?:academic|tertiary|large|small|urban|rural|public|private|local|pa?ediatric|single|teaching)\b"
+_NAMES = rf"{_CAPITAL}(?:,? (?:{_JOINT} )*{_CAPITAL})*"
 _WORD = r"(?!(?:with|and|or|who|the|for|in|on|by|after|during|patients?|an?|of)\b)[\w.'’-]+"
 _PLACES = (
-    re.compile(rf"(?<![\w-])(?:{_CAPITAL},? (?:{_JOINT} )*)+{_HOUSE}\b{_NO_HOUSE}(?:,? (?:{_JOINT} )*{_CAPITAL})*"),
-    re.compile(rf"\b(?:{_HOUSE}{_NO_HOUSE}|{_FOREIGN_HOUSE})(?: {_JOINT})* {_CAPITAL}(?: (?:{_JOINT} )*{_CAPITAL})*"),
+    re.compile(rf"(?<![\w-]){_NAMES} (?:{_JOINT} )*{_HOUSE}\b{_NO_HOUSE}(?:,? (?:{_JOINT} )*{_NAMES})?"),
+    re.compile(rf"\b(?:{_HOUSE}{_NO_HOUSE}|{_FOREIGN_HOUSE}) (?:{_JOINT} )*{_NAMES}"),
     re.compile(rf"(?i)\b(?:at|from)(?: the)?(?: {_WORD}){{1,4}} {_HOUSE}\b{_NO_HOUSE}"),
     re.compile(rf"(?i)\b(?:st|saint)\.? [\w'’-]+(?: [\w'’-]+){{0,2}} {_HOUSE}\b"),
+    re.compile(
+        rf"(?i)\b(?!{_ANY_KIND}){_WORD} (?:general|memorial|regional|county|district|university|children['’]?s)"
+        rf" {_HOUSE}\b{_NO_HOUSE}"
+    ),
+    re.compile(r"\b\d{1,5}\w? [A-Z][\w'’-]+(?: [A-Z][\w'’-]+)? (?:Street|Road|Avenue|Lane|Drive|St|Rd|Ave)\b\.?"),
     re.compile(r"(?i)\b(?:bed|room|ward)(?: (?:no|number))?\.? ?#? ?\d+\w?\b"),
 )
 
