@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -236,3 +238,14 @@ def test_a_damaged_index_is_told(tmp_path: Path) -> None:
     (tmp_path / "kept" / "literature" / "literature.sqlite").write_bytes(b"damaged" * 1_000)
     with pytest.raises(AttendError, match=r"literature\.sqlite"):
         attend(tmp_path, "search", "statins")
+
+
+def test_a_search_loads_no_model(indexed: Path) -> None:
+    """At the terminal it is to answer at once."""
+    script = (
+        "import sys; from evals.cli import app; "
+        f"app(['literature', 'search', 'statins', '--folder', {str(indexed / 'kept')!r}], standalone_mode=False); "
+        "print([name for name in ('torch', 'transformers', 'chromadb', 'langchain_core') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "[]"

@@ -17,7 +17,6 @@ from tools.literature.answer import (
     StatedCitation,
     StatedClaim,
     check_claims,
-    is_yes_no,
     quote_evidence,
 )
 from tools.literature.citing import (
@@ -29,6 +28,7 @@ from tools.literature.citing import (
     sentence_of,
     sentences,
 )
+from tools.literature.questions import is_yes_no
 from tools.literature.retrieve import retrieve
 from tools.literature.stance import stance
 from tools.literature.types import Document

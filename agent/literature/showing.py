@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from agent.config import Config
 from agent.literature.library import Library
-from agent.mllm.protocol import MLLM
 from agent.terminal import make_console, plain, safe
 from tools.errors import ConfigError, StoreError
 from tools.literature.answer import NOTICE, LiteratureAnswer
@@ -18,6 +18,9 @@ from tools.literature.bearing import FIRST, POOL, best_sentences
 from tools.literature.export import address_of, answer_html, answer_text, bibtex, reference, ris
 from tools.literature.retrieve import Retrieved
 from tools.literature.types import Document, Filters
+
+if TYPE_CHECKING:
+    from agent.mllm.protocol import MLLM
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from agent.mllm.options import ModelOptions
-from agent.mllm.protocol import MLLM, Abilities
 from tools.errors import ModelError
+
+if TYPE_CHECKING:
+    from agent.mllm.protocol import MLLM, Abilities
 
 __all__ = ["MLLM", "Abilities", "ModelOptions", "load_mllm"]
 
@@ -18,6 +21,15 @@ _FORMS = {
     "scripted": "`scripted:FILE` (fixed answers)",
     "replay": "`replay:FILE` (a recorded cassette)",
 }
+
+
+def __getattr__(name: str) -> Any:
+    """The protocol on first use: langchain-core takes a second to load, and settings need only the options."""
+    if name in ("MLLM", "Abilities"):
+        from agent.mllm import protocol
+
+        return getattr(protocol, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def load_mllm(spec: str, options: ModelOptions | None = None) -> MLLM:

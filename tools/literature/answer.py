@@ -12,8 +12,9 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from tools.literature.bearing import FIRST, POOL, bearing, best_sentences, stems
+from tools.literature.bearing import FIRST, POOL, bearing, best_sentences
 from tools.literature.citing import Span, find_quote, left_out_negation, mentions, quoted, same_id, sentence_of
+from tools.literature.questions import is_yes_no, stems
 from tools.literature.retrieve import Query, Retrieved
 from tools.literature.stance import Stance
 from tools.literature.types import Document, Hit, Problem
@@ -25,11 +26,6 @@ LEAST_SHARED = 0.25
 Our choice."""
 MOST_DOCUMENTS = 8
 """Documents that an answer is looked for in, at most; our choice."""
-_YES_NO = re.compile(
-    r"(?:^|[:;.,?!–-]\s*)(?:and |or |but )?(?:is|are|was|were|does|do|did|can|could|should|may|might|will|would|has|"
-    r"have|had)\b[^?]*\?|\bor not\b|\bwhether\b",
-    re.IGNORECASE,
-)
 _NUMBER = re.compile(r"(?<![\w-])\d+(?:[.,·]\d+)*(?![\w-]*[a-z])", re.IGNORECASE)
 
 
@@ -221,11 +217,6 @@ def check_claims(
             cautions.append("it shares few words with its quotes: read them")
         kept.append(Claim(text=text, stance=claim.stance, citations=tuple(citations), cautions=tuple(cautions)))
     return kept, dropped
-
-
-def is_yes_no(question: str) -> bool:
-    """Whether a question can be answered by yes or no."""
-    return bool(_YES_NO.search(question.strip()))
 
 
 def disagree(claims: Sequence[Claim]) -> bool:

@@ -15,12 +15,11 @@ from functools import lru_cache
 from tools.literature.citing import sentences
 from tools.literature.expand import synonyms
 from tools.literature.fuse import mmr
+from tools.literature.questions import STEM, stems
 from tools.literature.stance import Stance, stance
 from tools.literature.tokens import tokens
 from tools.literature.types import Document, Hit
 
-STEM = 6
-"""Letters by which two forms of a word are taken for one; our choice."""
 COVER_WEIGHT = 0.5
 """The weight of shared words beside the cosine."""
 LEAST_COVER, LEAST_SUPPORT = 0.59, 0.88
@@ -56,15 +55,6 @@ _AIM = re.compile(  # what was looked for and what was done, which is no finding
     r"randomi[sz]ed|randomly|collected|obtained|calculated|included in|excluded|recorded|asked to|used to|performed)\b",
     re.IGNORECASE,
 )
-_EMPTY = frozenset(
-    """
-    a an the is are was were be been being do does did can could may might must should shall will would has have had of
-    in on at to for from by with as and or but if than that this these those there here it its their they them we our us
-    you your i me my he she his her who whom whose which what when where why how any all some both each either such same
-    other more most less least very so too also only just about into over under between among after before during
-    through within versus vs per via not no nor use used using make makes made get gets among against because while
-    """.split()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +71,6 @@ class Sentence:
     @property
     def text(self) -> str:
         return self.document.sections[self.section].text[self.start : self.end]
-
-
-def stems(text: str) -> frozenset[str]:
-    """The words of a text that carry its meaning, cut to `STEM` letters."""
-    return frozenset(word[:STEM] for word in tokens(text) if word not in _EMPTY)
 
 
 @dataclass(frozen=True)
