@@ -87,8 +87,13 @@ def copied(folder: Path, name: str = "", change: Callable[[list[dict[str, Any]]]
     """The planted data in a folder of their own, with the records of one file changed."""
     shutil.copytree(SAMPLE, folder)
     if change is not None:
-        path = folder / name
-        records = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-        change(records)
-        path.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records), "utf-8")
+        changed(folder, name, change)
     return folder
+
+
+def changed(folder: Path, name: str, change: Callable[[list[dict[str, Any]]], None]) -> None:
+    """Change the records of a file."""
+    path = folder / name
+    records = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    change(records)
+    path.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records), "utf-8")

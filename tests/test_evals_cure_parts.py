@@ -37,7 +37,7 @@ def answer(**given: Any) -> Answer:
     held: dict[str, Any] = {
         "setting": "rag", "marks": [2, 0, 0, 0, 0], "abstained": False, "supports": [[], [], [], [], []], "covers": [],
         "shown": [], "retracted": 0, "cited": [[], [], [], [], []], "invented": 0, "dropped": {}, "missing": [],
-        "queries": [], "problems": [],
+        "queries": [], "problems": [], "stopped": "",
     }  # fmt: skip
     return Answer.of(held | given)
 

@@ -12,8 +12,10 @@ from typer.testing import CliRunner
 
 from evals.cli import app
 from evals.suites.cure import clinic
-from tests.cure_runs import FILLERS, SAMPLE, copied, five, outcomes, player, results, run, script
+from tests.cure_runs import FILLERS, SAMPLE, changed, copied, five, outcomes, player, results, run, script
 from tools.errors import AttendError, ConfigError
+from tools.literature.options import LiteratureOptions
+from tools.literature.types import Document, Filters, Found, Hit, Problem, Section
 
 RATED = r"(?s)Rate whether a diagnosis.*is rated:\n<untrusted>{}</untrusted>"
 
@@ -210,13 +212,18 @@ def test_a_corpus_of_ones_own_is_searched_in_place_of_the_papers(tmp_path: Path)
         run(tmp_path, "baseline:extractive", "setting=rag", data=data, out="none")
 
 
-def test_cited_papers_without_words_are_counted(tmp_path: Path) -> None:
+def test_cited_papers_without_an_abstract_are_counted(tmp_path: Path) -> None:
     def cite(records: list[dict[str, Any]]) -> None:
         records[0]["cited_pmids"].append("12345")
 
-    found = run(tmp_path, "baseline:oracle", "setting=reference", data=copied(tmp_path / "d", "cases.jsonl", cite))
-    assert found["figures"]["reference: cited papers without words"] == 1
-    assert outcomes(tmp_path)["c1"]["missing"] == ["pmid:12345"]
+    def blank(records: list[dict[str, Any]]) -> None:
+        records[0].update(abstract="", sha256="")
+
+    data = copied(tmp_path / "data", "cases.jsonl", cite)
+    changed(data, "documents.jsonl", blank)
+    found = run(tmp_path, "baseline:oracle", "setting=reference", data=data)
+    assert found["figures"]["reference: cited papers without an abstract"] == 2
+    assert outcomes(tmp_path)["c1"]["missing"] == ["pmid:90000011", "pmid:12345"]
 
 
 @pytest.mark.parametrize(
@@ -309,3 +316,37 @@ def test_cases_of_agentclinic_stand_in(tmp_path: Path) -> None:
     (tmp_path / clinic.FILES[0]).write_text(examination("Scurvy", Patient_Actor={}), "utf-8")
     with pytest.raises(AttendError, match=r"line 1, field 'OSCE_Examination\.Patient_Actor'"):
         run(tmp_path, model, "data_set=agentclinic", "setting=base", data=tmp_path, out="broken")
+
+
+def test_a_source_on_the_network_is_sent_clean_queries_only_when_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    class Pretended:
+        name, remote = "pubmed", True
+
+        def search(self, query: str, limit: int, filters: Filters) -> Found:
+            asked.append(query)
+            document = Document(id="pmid:7", title="Pain of the shin", sections=(Section(text="Osteoid osteoma."),))
+            problem = Problem(source="pubmed", reason="the server was slow")
+            return Found(hits=(Hit(document=document, score=1.0),), problems=(problem,))
+
+        def close(self) -> None:
+            asked.append("closed")
+
+    def opened(name: str, options: LiteratureOptions, folder: Path, allow: object) -> Pretended:
+        asked.append(f"{name} {options.contact} {options.send_unasked} {allow}")
+        return Pretended()
+
+    monkeypatch.setattr("tools.literature.remote.open_remote", opened)
+    steps = [{"action": "search", "query": "shin pain of a 16-year-old"}, {"action": "open", "ids": ["pmid:7"]}]
+    turns = [*({"say": json.dumps(step)} for step in (*steps, {"action": "finish"})), {"say": five("Osteoid osteoma")}]
+    model = script(tmp_path / "s.json", turns)
+    found = run(tmp_path, model, "setting=agent", "source=pubmed", "contact=me@example.org", "cases=1")["figures"]
+    assert asked[:2] == ["pubmed me@example.org True None", "shin pain of an adolescent"]
+    assert found["agent: papers shown"] == 1
+    assert found["agent: searches that brought a part"] == 1
+    asked.clear()
+    run(tmp_path, model, "setting=base", "source=pubmed", "cases=1", out="base")
+    assert asked == []

@@ -48,7 +48,7 @@ class Shown:
         documents: what the model reads, in the order of its numbers from 1.
         queries: what was searched for, as it was sent.
         dropped: why documents were kept back, by id.
-        missing: cited papers of which there is no title and no abstract.
+        missing: cited papers without an abstract; of some there is not even a title.
         problems: why what was found may be partial.
         stopped: what ended the search of an agent.
     """
@@ -171,7 +171,7 @@ class _Desk:
 
 def _cited(case: Case, library: Library) -> Shown:
     held = [library.documents.get(id_) for id_ in case.cited_pmids]
-    missing = tuple(id_ for id_, one in zip(case.cited_pmids, held, strict=True) if one is None)
+    missing = tuple(id_ for id_, one in zip(case.cited_pmids, held, strict=True) if one is None or not one.text)
     return Shown(tuple(one for one in held if one is not None), missing=missing)
 
 

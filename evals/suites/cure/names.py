@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from functools import cache, lru_cache
+from functools import lru_cache
 
 _POSSESSIVE = re.compile(r"['’]s\b|(?<=s)['’](?!\w)")
 _WORD = re.compile(r"[^\W_]+")
@@ -19,7 +19,7 @@ _ABBREVIATION = re.compile(r"(?=[^a-z]*\Z)(?=.*[A-Z])[A-Z0-9][A-Z0-9-]{0,7}")
 _ARTICLES = frozenset(("a", "an", "the"))
 
 
-@cache
+@lru_cache(maxsize=4096)
 def words(name: str) -> tuple[str, ...]:
     """The words of a name: lower case, no accents, no possessives, no punctuation, no articles before it."""
     found = _words(name)
@@ -34,7 +34,7 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(_WORD.findall(_POSSESSIVE.sub("", plain).casefold()))
 
 
-@cache
+@lru_cache(maxsize=4096)
 def variants(name: str) -> tuple[str, ...]:
     """The ways in which a name may be written: as it is, without what stands in brackets, and that abbreviation."""
     inside = [part.strip() for part in _BRACKETS.findall(name)]

@@ -72,9 +72,10 @@ class Answer:
         cited: papers cited for each diagnosis.
         invented: citations of what was never shown.
         dropped: why papers were kept back, by id.
-        missing: cited papers of the case without words.
+        missing: cited papers of the case without an abstract.
         queries: what was searched for.
         problems: searches that brought a part only.
+        stopped: what ended the search of an agent; empty where there was none.
     """
 
     setting: str
@@ -90,6 +91,7 @@ class Answer:
     missing: tuple[str, ...]
     queries: tuple[str, ...]
     problems: tuple[str, ...]
+    stopped: str
 
     @classmethod
     def of(cls, outcome: Mapping[str, Any]) -> Answer:
@@ -109,6 +111,7 @@ class Answer:
             missing=tuple(outcome["missing"]),
             queries=tuple(outcome["queries"]),
             problems=tuple(outcome["problems"]),
+            stopped=outcome["stopped"],
         )
 
     def hit(self, first: int) -> bool | None:
@@ -151,8 +154,9 @@ def evidence_figures(answers: Mapping[str, Sequence[tuple[Answer, Sequence[str]]
         counts = {
             "citations of what was never shown": sum(answer.invented for answer in held),
             "retracted papers shown": sum(answer.retracted for answer in held),
-            "cited papers without words": sum(len(answer.missing) for answer in held),
+            "cited papers without an abstract": sum(len(answer.missing) for answer in held),
             "searches that brought a part": sum(bool(answer.problems) for answer in held),
+            "searches that the model did not end": sum(one.stopped not in ("", "finished") for one in held),
             **{f"kept back, {reason}": reasons.count(reason) for reason in sorted(set(reasons))},
         }
         figures |= {name: float(count) for name, count in counts.items() if count}
