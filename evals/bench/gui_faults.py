@@ -72,6 +72,12 @@ def _late(trouble: Trouble) -> None:
     trouble.at_approval = wait
 
 
+def _ordered(trouble: Trouble) -> None:
+    """Somebody else ordered the same."""
+    assert trouble.stage.ehr is not None
+    trouble.stage.ehr.patients["4471902"]["orders"].append({"drug": "Ibuprofen", "dose": "400 mg"})
+
+
 def _gone(trouble: Trouble) -> None:
     """Somebody else deleted the study."""
     import httpx
@@ -101,14 +107,12 @@ FAULTS: dict[str, Callable[[Trouble], None]] = {
     "one person of two": lambda trouble: trouble.people.__delitem__(slice(1, None)),
     "stopped": lambda trouble: _later(trouble, lambda: trouble.stop.set("a person")),
     "study gone": _gone,
+    "ordered already": _ordered,
     # What is wrong lies in the case itself: its patient, policy, window or values.
     "wrong patient": lambda trouble: None,
     "not allowed": lambda trouble: None,
     "two alike": lambda trouble: None,
-    "already there": lambda trouble: None,
     "allergy": lambda trouble: None,
-    "narrow window": lambda trouble: None,
     "other end closed": lambda trouble: None,
-    "another site": lambda trouble: None,
 }
 """By the name that cases use."""

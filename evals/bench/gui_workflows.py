@@ -1,6 +1,6 @@
 """Workflows on real programs, by pixels alone and with the tree, healthy ones and with faults: what became of them?
 
-    python -m evals.bench.gui_workflows [--json docs/gui_workflows.json] [--quick] [--case NAME] [--eyes tree|pixels]
+    python -m evals.bench.gui_workflows [--json docs/gui_workflows.json] [--resume] [--quick] [--case NAME] ...
 
 `gui_set/cases.yaml` lists the cases: a workflow, whom it is for, what it may change, and the fault, if any. Programs
 are Orthanc in Chromium, a small health record of our own in two languages, a form in Tk, XMedCon and AMIDE. A scripted
@@ -266,13 +266,19 @@ def run(
     patients: dict[str, Patient],
     eyes: Sequence[str] = EYES,
     told: Callable[[Run], None] = lambda run: None,
+    past: Sequence[Run] = (),
 ) -> list[Run]:
-    """Do cases one after the other. Raises ToolFailed if a program is missing, or an audit file does not hold."""
+    """Do cases one after the other, but those that were run in the past.
+
+    Raises:
+        ToolFailed: if a program is missing, or an audit file does not hold.
+    """
+    known = {(one.name, one.eyes): one for one in past}
     runs = []
     with Programs() as programs:
         for case in cases:
             for eye in (eye for eye in case.eyes if eye in eyes):
-                one = run_case(case, eye, programs, patients)
+                one = known.get((case.name, eye)) or run_case(case, eye, programs, patients)
                 if not one.audit_holds:
                     raise ToolFailed(f"the audit file of {case.name!r} does not hold.")
                 runs.append(one)
@@ -339,6 +345,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the cases and print what became of them; exit code 1 if anything was unsafe."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
+    parser.add_argument("--resume", action="store_true", help="keep the runs that the file of --json has")
     parser.add_argument("--quick", action="store_true", help="a few cases only")
     parser.add_argument("--case", action="append", help="only cases whose name holds this; may be repeated")
     parser.add_argument("--program", help="only cases of this program")
@@ -350,11 +357,19 @@ def main(arguments: list[str] | None = None) -> int:
         cases = [case for case in cases if case.program == chosen.program]
     if chosen.case:
         cases = [case for case in cases if any(part in case.name for part in chosen.case)]
-    runs = run(cases, patients, [chosen.eyes] if chosen.eyes else EYES, _tell)
-    figures = report(runs, cases)
-    if chosen.json:
-        chosen.json.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    print(table(figures))
+    past = json.loads(chosen.json.read_text("utf-8"))["runs"] if chosen.resume and chosen.json.exists() else []
+    done: list[Run] = []
+
+    def told(one: Run) -> None:
+        _tell(one)
+        done.append(one)
+        if chosen.json:  # after each one, since all of them take a while
+            figures = json.dumps(report(done, cases), indent=1, ensure_ascii=False)
+            chosen.json.write_text(figures + "\n", "utf-8")
+
+    eyes = [chosen.eyes] if chosen.eyes else EYES
+    runs = run(cases, patients, eyes, told, TypeAdapter(list[Run]).validate_python(past))
+    print(table(report(runs, cases)))
     return int(any(one.unsafe for one in runs))
 
 
