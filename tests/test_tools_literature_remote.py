@@ -168,8 +168,9 @@ def test_threads_and_sources_together_keep_to_the_rate_by_the_servers_own_clock(
             found = list(threads.map(ask, range(4)))
     assert [pmids(one) for one in found] == [["1"]] * 4
     assert len(server.seen) == 8
-    # A request may be under way for longer than the one behind it; half a second is allowed for that.
-    assert most([one.at_s for one in server.seen], 2.5) <= 1 + 2.5 * 0.5
+    # The way to the server takes longer for one request than for another: half of the time is allowed for that.
+    times = sorted(one.at_s for one in server.seen)
+    assert times[-1] - times[0] >= 7 / 2.5 / 2
 
 
 # A server that fails
