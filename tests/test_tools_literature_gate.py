@@ -149,16 +149,24 @@ def test_long_odd_texts_come_to_an_end(gate: Gate, part: str) -> None:
 
 
 def test_known_details_never_leave(tmp_path: Path, clock: Clock) -> None:
-    known = ["Anna Zeta", "Quokka Clinic", "X-77", "1978-03-04"]
+    known = ["Anna Zeta", "Quokka Clinic", "X-77", "1978-03-04", "1978"]
     queries = ["anna has gout", "ZETA, gout", "gout at quokka", "gout X-77", "gout 1978-03-04", "Ａnna gout"]
-    with FakeServer(pubmed(["1"])) as server:
+    with FakeServer(pubmed(["1", "2"])) as server:
         options = server.options(send_unasked=True)
         with open_remote("pubmed", options, tmp_path / "remote", None, known=known, counters=tmp_path / "c",
                          timing=clock.timing) as source:  # fmt: skip
             for query in queries:
                 source.search(query, 5, NONE)
                 source.search("gout", 5, Filters(mesh=(query,)))
-    left = repr(server.seen) + "".join(str(path.read_bytes()) for path in (tmp_path / "remote").iterdir())
+            found = source.fetch(["pmid:1978", "pmid:2"])
+            assert [hit.document.id for hit in found.hits] == ["pmid:2"]
+            assert found.problems[0].ids == ("pmid:1978",)
+        with open_remote("europepmc", options, tmp_path / "remote", None, known=known, counters=tmp_path / "c",
+                         timing=clock.timing) as source:  # fmt: skip
+            source.fetch(["doi:10.1000/anna-zeta", "doi:10.1000/x"])
+    left = repr([one.params for one in server.seen]) + "".join(
+        str(path.read_bytes()) for path in (tmp_path / "remote").iterdir()
+    )
     assert len(server.seen) >= 3
     assert not re.search(r"(?i)anna|zeta|quokka|x-77|1978", left)
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from tools.errors import AttendError
+from tools.literature.remote.gate import Gate
 from tools.literature.types import Document, Filters, Hit, Problem
 
 
@@ -39,6 +40,14 @@ def joined(asked: str, conditions: Sequence[str], unwanted: str) -> str:
         return asked
     told = " AND ".join([f"({asked})", *conditions])
     return f"{told} NOT {unwanted}" if unwanted else told
+
+
+def sendable(gate: Gate, source: str, ids: Sequence[str]) -> tuple[list[str], list[Problem]]:
+    """Each id once that may be sent, and a problem with those that may not. Raises GateError."""
+    hidden = [id_ for id_ in dict.fromkeys(ids) if gate.knows(id_)]
+    reason = f"{len(hidden)} of the ids hold a known detail of this session; they were not sent."
+    problems = [Problem(source=source, reason=reason, ids=tuple(hidden))] if hidden else []
+    return [id_ for id_ in dict.fromkeys(ids) if id_ not in hidden], problems
 
 
 def problem(source: str, error: AttendError, ids: Sequence[str] = ()) -> Problem:

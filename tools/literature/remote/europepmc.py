@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from tools.errors import StoreError
 from tools.literature.reading.records import identifier, sections
-from tools.literature.remote.asking import any_of, joinable, joined, problem, quoted, ranked
+from tools.literature.remote.asking import any_of, joinable, joined, problem, quoted, ranked, sendable
 from tools.literature.remote.client import Client, RemoteError, TryAgain
 from tools.literature.remote.gate import GateError
 from tools.literature.types import Document, Filters, Found, Hit, Problem, Section
@@ -100,9 +100,12 @@ class EuropePMC:
             ids: such as `pmid:28612165`, `pmcid:PMC5480000`, `doi:10.1000/182` or `epmc:PPR/PPR1234`. A document that
                 is found by another id than its own first one bears the one that was asked for.
         """
-        asked = {id_: _condition(id_) for id_ in dict.fromkeys(ids)}
+        try:
+            unhidden, problems = sendable(self._client.gate, NAME, ids)
+        except GateError as error:
+            return Found(problems=(problem(NAME, error, ids),))
+        asked = {id_: _condition(id_) for id_ in unhidden}
         documents: dict[str, Document] = {}
-        problems: list[Problem] = []
         if strange := [id_ for id_, condition in asked.items() if not condition]:
             reason = f"Europe PMC is asked by PMID, PMCID, DOI or its own id, not by {strange[0]!r:.60}."
             problems.append(Problem(source=NAME, reason=reason, ids=tuple(strange)))

@@ -118,6 +118,10 @@ class Gate:
                     remedy="Filter by a heading or a publication type as PubMed spells it, or leave the filter out.",
                 )
 
+    def knows(self, text: str) -> bool:
+        """Whether a text, such as an id that somebody gives, holds a known detail of the session. Raises GateError."""
+        return any(one.kind == "KNOWN" for one in self._findings(plain(text)))
+
     def permit(self, text: str, short: str = "") -> None:
         """Have a person allow the first text to be sent, and log each.
 

@@ -17,7 +17,7 @@ from lxml import etree
 
 from tools.errors import StoreError
 from tools.literature.reading.medline import ARTICLE_TAGS, SAFE, ArticleError, read_article
-from tools.literature.remote.asking import any_of, joinable, joined, problem, ranked
+from tools.literature.remote.asking import any_of, joinable, joined, problem, ranked, sendable
 from tools.literature.remote.client import Client, RemoteError, TryAgain
 from tools.literature.remote.gate import GateError
 from tools.literature.types import Document, Filters, Found, Hit, Problem
@@ -93,9 +93,12 @@ class PubMed:
 
     def fetch(self, ids: Sequence[str]) -> Found:
         """Bring documents by ids such as `pmid:28612165`, in this order; a problem names those that it lacks."""
-        asked = {id_: _pmid(id_) for id_ in dict.fromkeys(ids)}
+        try:
+            unhidden, problems = sendable(self._client.gate, NAME, ids)
+        except GateError as error:
+            return Found(problems=(problem(NAME, error, ids),))
+        asked = {id_: _pmid(id_) for id_ in unhidden}
         strange = [id_ for id_, pmid in asked.items() if not pmid]
-        problems = []
         if strange:
             reason = f"PubMed is asked for ids such as 'pmid:28612165', not {strange[0]!r:.60}."
             problems.append(Problem(source=NAME, reason=reason, ids=tuple(strange)))
