@@ -22,9 +22,9 @@ class Scores(BaseModel):
     Attributes:
         attempts: how many count.
         mean: over samples of the mean over their attempts; its n is the number of samples.
-        pass_at_k: by k, the chance that one of k attempts is right. An attempt is right where its value is 1.
-        pass_hat_k: by k, the chance that all of k attempts are right.
-        flip_rate: the chance that two attempts at a sample disagree; samples with one attempt take no part.
+        pass_at_k: by k, the best of k attempts; where scores are 0 or 1, the chance that one of k is right.
+        pass_hat_k: by k, the worst of k attempts; where scores are 0 or 1, the chance that all of k are right.
+        flip_rate: the chance that two attempts at a sample differ in score; samples with one attempt take no part.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -102,15 +102,10 @@ def _scores(groups: Sequence[Sequence[SampleResult]], counting: Counting) -> Sco
     return Scores(
         attempts=sum(len(values) for values, _ in counted),
         mean=over(lambda values: sum(values) / len(values)),
-        pass_at_k={k: over(_counted(partial(pass_at_k, k=k)), k) for k in _steps(most)},
-        pass_hat_k={k: over(_counted(partial(pass_hat_k, k=k)), k) for k in _steps(most)},
-        flip_rate=over(_counted(flip_rate), 2),
+        pass_at_k={k: over(partial(pass_at_k, k=k), k) for k in _steps(most)},
+        pass_hat_k={k: over(partial(pass_hat_k, k=k), k) for k in _steps(most)},
+        flip_rate=over(flip_rate, 2),
     )
-
-
-def _counted(statistic: Callable[[int, int], float]) -> Callable[[list[float]], float]:
-    """A statistic of (right attempts, attempts) as one of values."""
-    return lambda values: statistic(values.count(1.0), len(values))
 
 
 def _steps(attempts: int) -> list[int]:

@@ -5,6 +5,7 @@ samples differ in what the runs make of them, which only more samples reduce, an
 which more attempts reduce too. Both are told by shares that anyone can read off runs. With D the share of samples on
 which one attempt of A and one of B disagree, F that on which two attempts of one run disagree, k attempts and the
 effect d, a sample's difference has the variance D - d^2 - F (1 - 1 / k); clusters of m add (m - 1) icc (D - d^2).
+Where scores lie between 0 and 1, D and F are the mean squares of these differences, which are the shares for 0 and 1.
 """
 
 from __future__ import annotations
@@ -26,13 +27,17 @@ MOST = 10_000_000
 
 
 class Assumptions(BaseModel):
-    """What is known of runs before they are compared. Scores are taken to be 0 or 1.
+    """What is known of runs before they are compared.
 
     Attributes:
         baseline: the mean score of A.
-        disagreement: the share of samples on which single attempts of A and B disagree; None takes A and B to be
-            independent, where pairing gains nothing.
-        flip_rate: the share of samples on which two attempts of one run disagree; 0 where answers are deterministic.
+        disagreement: the share of samples on which single attempts of A and B disagree, or the mean square of their
+            difference; None takes A and B to be independent, where pairing gains nothing.
+        flip_rate: the same of two attempts of one run; 0 where answers are deterministic.
+        spread: the variance of a single attempt's score, over samples and attempts, in either run; None takes scores to
+            be 0 or 1.
+        samples: how many the assumptions were read from, those of both runs where there are two; None where they were
+            given.
         cluster_size: the size of the cluster that a sample is in, on average over samples.
         icc: the correlation of two samples' scores within a cluster, single attempts.
         icc_of_differences: the same of differences between A and B; None takes it to be `icc`.
@@ -43,6 +48,8 @@ class Assumptions(BaseModel):
     baseline: float = Field(gt=0, lt=1)
     disagreement: float | None = Field(default=None, gt=0, le=1)
     flip_rate: float = Field(default=0.0, ge=0, le=0.5)
+    spread: float | None = Field(default=None, gt=0, le=0.25)
+    samples: int | None = Field(default=None, ge=1)
     cluster_size: float = Field(default=1.0, ge=1, allow_inf_nan=False)
     icc: float = Field(default=0.0, ge=0, le=1)
     icc_of_differences: float | None = Field(default=None, ge=0, le=1)
@@ -82,9 +89,9 @@ def power(
     _check(effect, assumptions, attempts, alpha, power)
     a = assumptions
     other = a.baseline + effect
-    spread_a, spread_b = a.baseline * (1 - a.baseline), other * (1 - other)
+    spread_a, spread_b = _spreads(a, other)
     repeated = a.flip_rate * (1 - 1 / attempts)
-    disagreement = a.baseline + other - 2 * a.baseline * other if a.disagreement is None else a.disagreement
+    disagreement = spread_a + spread_b + effect**2 if a.disagreement is None else a.disagreement
     shared = (a.icc if a.icc_of_differences is None else a.icc_of_differences) * (a.cluster_size - 1)
     within = (disagreement - effect**2) * (1 + shared) - repeated
     apart = (spread_a + spread_b) * (1 + a.icc * (a.cluster_size - 1)) - repeated
@@ -112,6 +119,11 @@ def assume(pilot: RunResults, rival: RunResults | None = None) -> Assumptions:
     Raises:
         ConfigError: if all of the pilot is right or all wrong, or the two runs have no sample in common.
     """
+    if rival is not None and (suites := {run.manifest.get("suite") for run in (pilot, rival)}) and len(suites) > 1:
+        raise ConfigError(
+            f"the pilot runs are of different suites: {' and '.join(map(repr, sorted(map(str, suites))))}.",
+            remedy="Name two runs of one suite.",
+        )
     found = headline(pilot.samples).as_wrong
     if found.mean.value is None or not 0 < found.mean.value < 1:
         raise ConfigError(
@@ -119,33 +131,54 @@ def assume(pilot: RunResults, rival: RunResults | None = None) -> Assumptions:
         )
     values, cluster = _by_sample(pilot)
     rate = {key: float(np.mean(one)) for key, one in values.items()}
-    flip_rates = [found.flip_rate.value]
-    disagreement, icc_of_differences = None, None
+    measured = _squares_between_attempts(values)
+    disagreement, icc_of_differences, common = None, None, len(rate)
     if rival is not None:
         others, _ = _by_sample(rival)
         both = [key for key in rate if key in others]
-        if not both:
-            raise ConfigError("the pilot runs have no sample in common.", remedy="Name two runs of the same samples.")
+        common = len(both)
+        if 2 * common < min(len(rate), len(others)):
+            raise ConfigError(
+                f"the pilot runs have {common} samples in common, of {len(rate)} and {len(others)}.",
+                expected="at least half of the smaller one",
+                remedy="Name two runs of the same samples.",
+            )
         a, b = np.array([rate[key] for key in both]), np.array([float(np.mean(others[key])) for key in both])
-        flip_rates.append(headline(rival.samples).as_wrong.flip_rate.value)
-    measured = [one for one in flip_rates if one is not None]
+        measured += _squares_between_attempts(others)
     flips = sum(measured) / len(measured) if measured else 0.0
     if rival is not None:
         # Attempts are independent, given the sample.
-        disagreement = max(float(np.mean(a * (1 - b) + b * (1 - a))), flips) or None
+        apart = (a - b) ** 2 + [float(np.var(values[key]) + np.var(others[key])) for key in both]
+        disagreement = max(float(np.mean(apart)), flips) or None
         if disagreement is not None:
             single = disagreement - float(np.mean(a - b)) ** 2
             icc_of_differences = _single_icc(a - b, [cluster[key] for key in both], single)
     mean = found.mean.value
     sizes = Counter(cluster.values())
+    single_values = [value for one in values.values() for value in one]
+    graded = any(value not in (0.0, 1.0) for value in single_values)
+    spread = float(np.var(single_values)) if graded else mean * (1 - mean)
     return Assumptions(
         baseline=mean,
         disagreement=disagreement,
         flip_rate=min(0.5, flips),
+        spread=spread if graded else None,
+        samples=common,
         cluster_size=sum(n * n for n in sizes.values()) / len(rate),
-        icc=_single_icc(np.array(list(rate.values())), list(cluster.values()), mean * (1 - mean)),
+        icc=_single_icc(np.array(list(rate.values())), list(cluster.values()), spread),
         icc_of_differences=icc_of_differences,
     )
+
+
+def _squares_between_attempts(values: Mapping[tuple[str, str], Sequence[float]]) -> list[float]:
+    """The mean square of the difference of two attempts, over the samples that have two; none where none has."""
+    several = [2 * float(np.var(one, ddof=1)) for one in values.values() if len(one) > 1]
+    return [float(np.mean(several))] if several else []
+
+
+def _spreads(a: Assumptions, other: float) -> tuple[float, float]:
+    """The variance of a single attempt's score in A, and in B with another mean."""
+    return (a.baseline * (1 - a.baseline), other * (1 - other)) if a.spread is None else (a.spread, a.spread)
 
 
 def _single_icc(means: np.ndarray, clusters: Sequence[str], single: float) -> float:
@@ -191,14 +224,16 @@ def _check(effect: float, a: Assumptions, attempts: int, alpha: float, power: fl
         raise ConfigError(f"power is {power!r} and alpha is {alpha!r}.", expected="a power above alpha")
     if attempts < 1:
         raise ConfigError(f"attempts is {attempts!r}.", expected="1 or more")
-    if a.disagreement is not None and a.disagreement < max(abs(effect), a.flip_rate):
+    # Scores of 0 and 1 that differ by d on average differ in a share d of the samples; others by as little as d each.
+    least = abs(effect) if a.spread is None else effect**2
+    if a.disagreement is not None and a.disagreement < max(least, a.flip_rate):
         raise ConfigError(
             f"the disagreement is {a.disagreement:.3g}, with an effect of {effect:.3g} and a flip rate of "
             f"{a.flip_rate:.3g}.",
             expected="a disagreement of at least both: runs that differ by an effect disagree that often",
         )
     other = a.baseline + effect
-    if a.flip_rate > (most := a.baseline * (1 - a.baseline) + other * (1 - other)):
+    if a.flip_rate > (most := sum(_spreads(a, other)) * (1 + 1e-9)):
         raise ConfigError(
             f"the flip rate is {a.flip_rate:.3g}, with means of {a.baseline:.3g} and {other:.3g}.",
             expected=f"at most {most:.3g}: scores that are mostly alike cannot flip more often",

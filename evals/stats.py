@@ -166,22 +166,30 @@ def wilson(right: float, n: float, quantile: float | None = None) -> tuple[float
     return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
 
 
-def pass_at_k(right: int, n: int, k: int) -> float:
-    """Return the chance that one of k attempts is right, unbiased, of n attempts with `right` right ones.
+def pass_at_k(values: Sequence[float], k: int) -> float:
+    """The best of k attempts, on average over all choices of k of them.
 
-    Chen et al. 2021, Evaluating Large Language Models Trained on Code, equation 1: 1 - C(n - right, k) / C(n, k).
+    Of scores of 0 and 1 it is the chance that one of k is right, estimated without bias (Chen et al. 2021,
+    arXiv 2107.03374).
     """
-    return 1 - math.comb(n - right, k) / math.comb(n, k)
+    return _extreme(sorted(values), k)
 
 
-def pass_hat_k(right: int, n: int, k: int) -> float:
-    """Return the chance that k attempts are all right, unbiased: C(right, k) / C(n, k) (Yao et al. 2024, tau-bench)."""
-    return math.comb(right, k) / math.comb(n, k)
+def pass_hat_k(values: Sequence[float], k: int) -> float:
+    """The worst of k attempts, on average over all choices; of 0 and 1 the chance that all are right (tau-bench)."""
+    return _extreme(sorted(values, reverse=True), k)
 
 
-def flip_rate(right: int, n: int) -> float:
-    """Return the chance that two of n attempts, drawn without putting back, disagree; n is 2 or more."""
-    return 2 * right * (n - right) / (n * (n - 1))
+def flip_rate(values: Sequence[float]) -> float:
+    """The chance that two of the attempts, at least two, have different scores."""
+    pairs = len(values) * (len(values) - 1)
+    return 1 - sum(count * (count - 1) for count in Counter(values).values()) / pairs
+
+
+def _extreme(in_order: Sequence[float], k: int) -> float:
+    """The last of k values, on average over all choices of k of these, in their order."""
+    ways = math.comb(len(in_order), k)
+    return sum(value * math.comb(place, k - 1) for place, value in enumerate(in_order)) / ways
 
 
 def _normal(confidence: float) -> float:

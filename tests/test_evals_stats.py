@@ -96,15 +96,19 @@ def test_weights_by_hand() -> None:
     assert apart.se == pytest.approx(math.sqrt((1 / 6) ** 2 / (1 - 0.5) + (1 / 6) ** 2 / (1 - 0.25)))
 
 
-@given(st.integers(1, 7).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n), st.integers(1, n))))
-def test_chances_of_several_attempts_are_those_of_every_choice(given_: tuple[int, int, int]) -> None:
-    right, n, k = given_
-    choices = list(combinations([True] * right + [False] * (n - right), k))
-    assert pass_at_k(right, n, k) == pytest.approx(sum(any(c) for c in choices) / len(choices))
-    assert pass_hat_k(right, n, k) == pytest.approx(sum(all(c) for c in choices) / len(choices))
-    if n > 1:
-        pairs = list(combinations([True] * right + [False] * (n - right), 2))
-        assert flip_rate(right, n) == pytest.approx(sum(a != b for a, b in pairs) / len(pairs))
+@given(
+    st.lists(st.sampled_from([0.0, 1.0]), min_size=1, max_size=7)
+    | st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0]), min_size=1, max_size=7),
+    st.data(),
+)
+def test_several_attempts_are_those_of_every_choice(values: list[float], data: st.DataObject) -> None:
+    k = data.draw(st.integers(1, len(values)))
+    choices = list(combinations(values, k))
+    assert pass_at_k(values, k) == pytest.approx(sum(map(max, choices)) / len(choices))
+    assert pass_hat_k(values, k) == pytest.approx(sum(map(min, choices)) / len(choices))
+    if len(values) > 1:
+        pairs = list(combinations(values, 2))
+        assert flip_rate(values) == pytest.approx(sum(a != b for a, b in pairs) / len(pairs))
 
 
 @pytest.mark.parametrize(
