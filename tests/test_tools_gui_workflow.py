@@ -223,6 +223,38 @@ def test_icons_are_found_by_their_pixels() -> None:
     assert find_recorded(recorded, Screen(rgb=np.full((300, 400, 3), 240, np.uint8))).targets == ()
 
 
+class Restless(SimulatedActuator):
+    """Its buttons change places by themselves, with each of the screenshots that are named."""
+
+    def __init__(self, program: Program, *shots: int) -> None:
+        super().__init__(program, key_s=0)
+        self.shots, self.moves = 0, shots
+
+    def screen(self, *, tree: bool = True) -> Screen:
+        self.shots += 1
+        if self.shots in self.moves:
+            self.program.upside_down = not self.program.upside_down
+        return super().screen(tree=tree)
+
+
+@pytest.mark.parametrize(
+    ("moves", "saved", "asked"), [((3,), True, 1), ((3, 6), True, 1), (tuple(range(3, 99)), False, 0), ((4,), False, 1)]
+)
+def test_a_screen_that_was_still_changing_is_aimed_at_again(
+    moves: tuple[int, ...], saved: bool, asked: int, audit: AuditLog
+) -> None:
+    """Once a person has agreed to what they saw, a change ends the run."""
+    text = SAVING.replace("  - {name: write the name", "  # {").replace("  - {name: write the note", "  # {")
+    flow = parse_workflow(
+        text.replace("parameters: {who: the name, note: what to write}", "").replace("${who}", ""), "flow"
+    )
+    program, person = Program(), Ann()
+    report = run(flow, Restless(program, *moves), audit, person=person)
+    assert bool(program.records) == saved
+    assert report.outcome == (Outcome.VERIFIED if saved else Outcome.HALTED_BEFORE_EFFECT)
+    assert len(person.asked) == asked
+
+
 # Checks outside
 
 

@@ -26,6 +26,8 @@ from tools.gui.workflow.steps import Step, Workflow
 
 FROM_A_MODEL = ("mended", "planned")
 """How targets were found that a model named, and nobody before."""
+AIMS = 3
+"""How often a step is aimed at on a screen that does not come to rest; our choice."""
 
 
 def run_workflow(
@@ -167,6 +169,16 @@ def _until(run: Run, step: Step) -> tuple[bool | None, str]:
 
 
 def _do(run: Run, number: int, step: Step) -> StepReport:
+    """Do a step; where the screen was still changing when it was aimed at, and nobody was asked yet, aim again."""
+    told = _once(run, number, step)
+    for _ in range(AIMS - 1):
+        if not told.moved:
+            break
+        told = _once(run, number, step)
+    return told
+
+
+def _once(run: Run, number: int, step: Step) -> StepReport:
     try:
         screen, target, how, problem = aim(run, step)
     except Stopped as error:
@@ -208,6 +220,7 @@ def act(
         if run.journal and injects:
             run.journal.intent(number, action.kind)
         record = guarded(run.actuator, guard, action, seen=screen, target=target, verify=verify)
+        moved = record.rule in ("unchanged", "rescreen")
         unforeseen = how == "repaired" or how in FROM_A_MODEL
         if record.request and (approval := _approved(run, guard, step, record.request, unforeseen)):
             record = guarded(run.actuator, guard, action, seen=screen, target=target, approval=approval, verify=verify)
@@ -221,7 +234,7 @@ def act(
     reason = "" if record.outcome in FINISHED else record.reason
     if check.reason and (record.outcome == Outcome.RECONCILE or lenient):
         reason = f"{record.reason}: {check.reason}".removeprefix(": ")
-    return StepReport(number, step.name, record.outcome, reason, how, target, record, recorded)
+    return StepReport(number, step.name, record.outcome, reason, how, target, record, recorded, moved)
 
 
 def _approved(run: Run, guard: Guard, step: Step, request: ApprovalRequest, repaired: bool) -> Approval | None:

@@ -66,6 +66,7 @@ class StepReport:
         target: where; None where there is none.
         record: of the guard; None where it did not come to that.
         recorded: what to record of the target, where that is new.
+        moved: whether the screen changed after it was aimed at, before anybody was asked or anything was done.
     """
 
     number: int
@@ -76,6 +77,7 @@ class StepReport:
     target: Target | None = None
     record: Record | None = None
     recorded: Recorded | None = None
+    moved: bool = False
 
 
 @dataclass
