@@ -21,10 +21,13 @@ from tools.literature.answer import (
 )
 from tools.literature.citing import (
     LEAST_WORDS,
+    LONGEST_ID,
+    cite_id,
     find_quote,
     left_out_negation,
     mentions,
     quoted,
+    same_id,
     sentence_of,
     sentences,
 )
@@ -232,6 +235,22 @@ def test_documents_are_recognised_however_they_are_named() -> None:
     assert [mention.id for mention in mentions(text)] == [
         "pmid:1", "pmid:22", "pmcid:PMC123", "doi:10.1016/s0140-6736(05)1", "local:abc1",
     ]  # fmt: skip
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.text(min_size=1, max_size=80), st.sampled_from(["local:", "doi:10.1000/"]))
+def test_any_id_can_be_cited_and_none_ends_its_citation(text: str, kind: str) -> None:
+    """Files name documents as they like; what stands in brackets is one name, and names the document."""
+    cited = cite_id(kind + text)
+    told = f"It helps [{cited}]. So it is (see [{cited}, p. 3])."
+    assert [same_id(kind + text, mention.id) for mention in mentions(told)] == [True, True]
+    assert cite_id("doi:10.1016/s0140-6736(05)1") == "doi:10.1016/s0140-6736(05)1"
+
+
+def test_long_ids_are_told_apart() -> None:
+    one, other = (cite_id(f"local:{'x' * 500}{end}") for end in "ab")
+    assert len(one) == len(other) <= LONGEST_ID
+    assert one != other
 
 
 def test_without_a_model_the_sentences_that_say_most_are_quoted() -> None:

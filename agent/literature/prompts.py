@@ -7,6 +7,7 @@ from functools import cache
 from importlib.resources import files
 
 from tools.base import untrusted
+from tools.literature.citing import cite_id
 from tools.literature.types import Document
 
 MOST_CHARS = 6_000
@@ -36,12 +37,7 @@ def told(document: Document) -> str:
     about = "; ".join(part for part in (document.title, document.journal, document.published) if part)
     labelled = [f"{section.label}: {section.text}" if section.label else section.text for section in document.sections]
     mark = " RETRACTED" if document.retracted else ""
-    return f"[{plain_id(document)}]{mark}\n{untrusted(chr(10).join([about, *labelled]).strip())}"
-
-
-def plain_id(document: Document) -> str:
-    """An id without signs that could end its line; ids come from files, too."""
-    return "".join(sign for sign in document.id if sign.isprintable())[:120]
+    return f"[{cite_id(document.id)}]{mark}\n{untrusted(chr(10).join([about, *labelled]).strip())}"
 
 
 def listed(documents: Sequence[Document]) -> str:
@@ -50,5 +46,5 @@ def listed(documents: Sequence[Document]) -> str:
     for document in documents:
         title = document.title or document.text[:150]
         mark = " RETRACTED" if document.retracted else ""
-        lines.append(f"[{plain_id(document)}]{mark} {document.published[:4]} {untrusted(' '.join(title.split()))}")
+        lines.append(f"[{cite_id(document.id)}]{mark} {document.published[:4]} {untrusted(' '.join(title.split()))}")
     return "\n".join(lines)

@@ -19,7 +19,7 @@ from agent.structured import MalformedAnswer, ask_json
 from tools.base import untrusted
 from tools.errors import ConfigError
 from tools.literature.answer import LiteratureAnswer, answer_of, quote_evidence, why_nothing
-from tools.literature.citing import same_id
+from tools.literature.citing import cite_id, same_id
 from tools.literature.retrieve import NO_FILTERS, Embed, Query, Rerank, Retrieved, retrieve
 from tools.literature.types import Document, Filters, Hit, Problem, Source
 
@@ -269,11 +269,11 @@ class _Seeking:
     def _open(self, action: Action, progress: Callable[[str], None]) -> str:
         lines = []
         for id_ in tuple(dict.fromkeys(action.ids))[:AT_ONCE]:
-            hit = next((hit for known, hit in self._seen.items() if same_id(known, id_.strip("[] "))), None)
+            hit = next((hit for known, hit in self._seen.items() if same_id(known, id_)), None)
             if hit is None:
                 lines.append(f"open {untrusted(id_[:120])}: refused, no search has listed it.")
             elif hit.document.id in self._opened:
-                lines.append(f"open [{hit.document.id}]: it is open already.")
+                lines.append(f"open [{cite_id(hit.document.id)}]: it is open already.")
             elif len(self._opened) >= self._budget.abstracts:
                 lines.append("open: refused, no abstract is left.")
             else:

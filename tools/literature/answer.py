@@ -280,7 +280,7 @@ def _unsupported(
     held = [citation.document_id for citation in citations]
     text = claim.text
     for mention in mentions(text):
-        if not any(same_id(mention.id, id_) for id_ in held):
+        if not any(same_id(id_, mention.id) for id_ in held):
             return f"it names {mention.id}, which does not support it"
     told = " ".join([question, *(citation.sentence for citation in citations)])
     lacking = _numbers(_without_mentions(text)) - _numbers(told)

@@ -52,7 +52,8 @@ _AIM = re.compile(  # what was looked for and what was done, which is no finding
     r"(?:whether|if|how)\b|\bwe (?:investigated|examined|studied|evaluated|assessed|compared|analy[sz]ed|tested) the\b|"
     r"\b(?:is|are|remains?) (?:still )?(?:unclear|unknown|controversial|debated|poorly understood)\b|\?$|"
     r"\b(?:was|were) (?:prospectively |retrospectively |then |also )?(?:analy[sz]ed|reviewed|recruited|enrolled|"
-    r"randomi[sz]ed|randomly|collected|obtained|calculated|included in|excluded|recorded|asked to|used to|performed)\b",
+    r"randomi[sz]ed|randomly|collected|obtained|calculated|included in|excluded|recorded|followed|"
+    r"asked to|used to|performed)\b",
     re.IGNORECASE,
 )
 

@@ -7,6 +7,7 @@ else is forgiven: no left-out word, no ellipsis, no other order. A quote begins 
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -35,6 +36,9 @@ _MENTION = re.compile(
     re.IGNORECASE,
 )
 _AFTER = ".:!?*_"
+_UNSAFE = re.compile(r"[^\x21-\x7e]|[\[\]{}<>,;\"'%]|[.:!?*_)]\Z")
+LONGEST_ID = 160
+"""Signs of an id as it is cited, at most; our choice: a DOI has seldom more than 60."""
 _CLAUSE = re.compile(r"[;:]|,?\s+(?:but|whereas|while|however|although|though)\b", re.IGNORECASE)
 _GRANTED = re.compile(r"\s*(?:although|though|while|despite|whereas)\b[^,]*,", re.IGNORECASE)
 
@@ -204,9 +208,19 @@ def mentions(text: str) -> list[Mention]:
     return found
 
 
-def same_id(one: str, other: str) -> bool:
-    """Whether two ids name one document; letter case does not count."""
-    return one.casefold().strip() == other.casefold().strip()
+def cite_id(id_: str) -> str:
+    """An id as it is cited: files may name documents as they like, so signs that could end a citation, or begin
+    something else, stand as `%` and their code, as in web addresses. Ordinary ids stay as they are."""
+    told = _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "replace")), id_)
+    if len(told) > LONGEST_ID:
+        return f"{told[: LONGEST_ID - 17]}~{hashlib.sha256(id_.encode('utf-8', 'replace')).hexdigest()[:16]}"
+    return told
+
+
+def same_id(id_: str, cited: str) -> bool:
+    """Whether an id is the one that is cited; letter case does not count."""
+    wanted = cited.strip().removeprefix("[").removesuffix("]").casefold()
+    return wanted in (id_.casefold(), cite_id(id_).casefold())
 
 
 def _joins(sign: str) -> bool:

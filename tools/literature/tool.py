@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tools.base import Evidence, Shown, check_tool, untrusted
 from tools.literature.answer import NOTHING, NOTICE, disagree, quote_evidence
 from tools.literature.bearing import POOL, best_sentences
+from tools.literature.citing import cite_id
 from tools.literature.export import title_of
 from tools.literature.retrieve import Retrieved
 from tools.literature.types import Document
@@ -78,15 +79,15 @@ def make_literature(retrieve: Callable[[str, int], Retrieved]) -> BaseTool:
 def _line(document: Document) -> str:
     about = "; ".join(part for part in (title_of(document), document.journal, document.published[:4]) if part)
     mark = " RETRACTED," if document.retracted else ""
-    return f"[{document.id}] {IS}{mark} {untrusted(' '.join(about.split()))}"
+    return f"[{cite_id(document.id)}] {IS}{mark} {untrusted(' '.join(about.split()))}"
 
 
 def _said(id_: str, text: str) -> str:
-    return f"[{id_}] {SAYS}: {untrusted(text)}"
+    return f"[{cite_id(id_)}] {SAYS}: {untrusted(text)}"
 
 
 def _evidence(document: Document, sentences: list[str]) -> Evidence:
     text = "\n".join(sentences) or title_of(document)
     return Evidence(
-        id=document.id, kind="document", text=text, source=document.source, licence=document.licence or None
+        id=cite_id(document.id), kind="document", text=text, source=document.source, licence=document.licence or None
     )

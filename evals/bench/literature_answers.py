@@ -1,0 +1,156 @@
+"""What answers without a model say, and what they refuse; and which questions the embedded model takes to the papers.
+
+    python -m evals.bench.literature_answers --pubmedqa DIR --fairytaleqa DIR [--folder DIR] [--json FILE]
+
+Each of PubMedQA's 1,000 questions is asked twice: with all abstracts there, and with its own taken out, after which it
+should be refused, though another abstract may well bear on it. Questions on stories (FairytaleQA) should be refused
+always. The thresholds were chosen on every second question, the first on; figures of the others are the ones to quote.
+Counted is, too, whether the first sentence that is quoted is of the question's own abstract, whether the rule of
+stances is right on conclusions (the long answers) where it says yes or no, and how many questions the rule for
+clinical ones takes. Nothing is said of whether a quoted sentence answers the question: that takes a person.
+
+Intervals (95%) are those of `evals.stats.rate`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agent.literature.embedders import embedder
+from agent.mllm.embedded.clinical import is_clinical
+from evals.stats import Outcome, rate
+from evals.suites.na_vqa.fairytale import load
+from tools.literature.answer import quote_evidence
+from tools.literature.bearing import POOL
+from tools.literature.citing import sentences
+from tools.literature.corpus import Corpus, open_corpus
+from tools.literature.indexing import index_path
+from tools.literature.retrieve import Embed, retrieve
+from tools.literature.stance import stance
+from tools.literature.types import Filters, Found
+
+FILE = "ori_pqal.json"
+STORIES = 400
+"""Questions on stories that are put to the papers; all are put to the rule for clinical questions."""
+SEED = 0
+
+
+class Lacking:
+    """A corpus without one document."""
+
+    name, remote = "local", False
+
+    def __init__(self, corpus: Corpus, lacks: str) -> None:
+        self._corpus, self._lacks = corpus, lacks
+
+    def search(self, query: str, limit: int, filters: Filters) -> Found:
+        return self._without(self._corpus.search(query, limit + 1, filters), limit)
+
+    def near(self, vector: np.ndarray, limit: int, filters: Filters) -> Found:
+        return self._without(self._corpus.near(vector, limit + 1, filters), limit)
+
+    def fetch(self, ids: Sequence[str]) -> Found:
+        return self._corpus.fetch([id_ for id_ in ids if id_ != self._lacks])
+
+    def _without(self, found: Found, limit: int) -> Found:
+        return found.model_copy(update={"hits": tuple(h for h in found.hits if h.document.id != self._lacks)[:limit]})
+
+
+def answers(entries: dict[str, Any], off_topic: Sequence[str], corpus: Corpus, embed: Embed | None) -> dict[str, Any]:
+    """Ask all questions, and count what is answered and refused."""
+
+    def first_cited(question: str, lacks: str) -> str:
+        """The document of the first sentence that is quoted; empty where the question is refused."""
+        given = quote_evidence(question, retrieve(question, [Lacking(corpus, lacks)], limit=POOL, embed=embed))
+        return given.claims[0].citations[0].document_id if given.claims else ""
+
+    asked = {key: (first_cited(entry["QUESTION"], ""), first_cited(entry["QUESTION"], f"pmid:{key}"))
+             for key, entry in entries.items()}  # fmt: skip
+    stories = [first_cited(question, "") for question in off_topic]
+    keys = list(asked)
+    told: dict[str, Any] = {}
+    for half, part, other in (("chosen on", keys[::2], stories[::2]), ("held out", keys[1::2], stories[1::2])):
+        answered = [key for key in part if asked[key][0]]
+        told[half] = {
+            "answered, own abstract there": _rate([bool(asked[key][0]) for key in part]),
+            "first quote is of the own abstract": _rate([asked[key][0] == f"pmid:{key}" for key in answered]),
+            "refused, own abstract taken out": _rate([not asked[key][1] for key in part]),
+            "refused, about a story": _rate([not one for one in other]),
+        }
+    return told
+
+
+def stances(entries: dict[str, Any]) -> dict[str, Any]:
+    """Hold the rule of stances against what PubMedQA's readers decided."""
+    told = {}
+    for half, keys in (("chosen on", list(entries)[::2]), ("held out", list(entries)[1::2])):
+        pairs = []
+        for key in keys:
+            conclusion = entries[key]["LONG_ANSWER"]
+            start, end = sentences(conclusion)[0]
+            pairs.append((stance(conclusion[start:end]), entries[key]["final_decision"]))
+        spoken = [pair for pair in pairs if pair[0] != "unclear"]
+        told[half] = {
+            "says yes or no": _rate([says != "unclear" for says, _ in pairs]),
+            "is right then": _rate([says == decided for says, decided in spoken]),
+        }
+    return told
+
+
+def _rate(right: Sequence[bool]) -> dict[str, Any]:
+    found = rate([Outcome(str(number), "", "", one) for number, one in enumerate(right)])
+    return {name: value if value is None else round(value, 3) for name, value in found.model_dump().items()}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark, and print one JSON object."""
+    parser = argparse.ArgumentParser(prog="python -m evals.bench.literature_answers")
+    parser.add_argument("--pubmedqa", type=Path, required=True, help="a folder with ori_pqal.json")
+    parser.add_argument("--fairytaleqa", type=Path, required=True, help="the folder of FairytaleQA")
+    parser.add_argument("--folder", type=Path, help="where the index is made, and found again")
+    parser.add_argument("--json", type=Path, help="write the result there, too")
+    options = parser.parse_args(arguments)
+    entries = json.loads((options.pubmedqa / FILE).read_text("utf-8"))
+    on_stories = [question.text for question in load(options.fairytaleqa)[1]]
+    chosen = np.random.default_rng(SEED).choice(len(on_stories), STORIES, replace=False)
+    off_topic = [on_stories[number] for number in chosen]
+    made = embedder("minilm")
+    place: Callable[[], AbstractContextManager[Any]] = (
+        tempfile.TemporaryDirectory if options.folder is None else lambda: nullcontext(options.folder)
+    )
+    started = time.monotonic()
+    with place() as folder:
+        with open_corpus(Path(folder), writer=True) as corpus:
+            index_path(corpus, options.pubmedqa / FILE, embed=made.documents, model=made.name)
+        with open_corpus(Path(folder)) as corpus:
+            told: dict[str, Any] = {
+                "words only": answers(entries, off_topic, corpus, None),
+                "words and meaning": answers(entries, off_topic, corpus, made.questions),
+            }
+    told["stances"] = stances(entries)
+    papers = [is_clinical(entry["QUESTION"]) for entry in entries.values()]
+    told["taken to the papers"] = {
+        "questions of papers, chosen on": _rate(papers[::2]),
+        "questions of papers, held out": _rate(papers[1::2]),
+        "questions on stories": _rate([is_clinical(question) for question in on_stories]),
+    }
+    told["seconds"] = round(time.monotonic() - started, 1)
+    text = json.dumps(told, indent=2)
+    print(text)
+    if options.json:
+        options.json.write_text(text + "\n", "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
