@@ -43,7 +43,7 @@ MAX_BODY_BYTES = 64 << 20
 """Unpacked size of an answer; 200 records of PubMed have about 4 MB."""
 USER_AGENT = "attend-agent/0.1"
 
-_AGAIN = {408, 429, 500, 502, 503, 504}
+_AGAIN = {429, 500, 502, 503, 504}
 _LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -190,16 +190,17 @@ class Client:
                 raise RemoteError(error.problem, remedy=error.remedy) from error
             except TryAgain as error:
                 failed, reason = error, self._clean(str(error))
+            for_all = failed.busy or failed.wait_s is not None
             wait_s = failed.wait_s
             if wait_s is None:
                 wait_s = BACK_OFF_S[attempt - 1] * (1 + self.timing.chance() / 4)
-            if failed.busy:
+            if for_all:
                 self.bucket.hold(min(wait_s, LONGEST_HOLD_S))
             _LOG.info("%s: try %d of %d failed: %s", self.name, attempt, TRIES, reason)
             if wait_s > PATIENCE_S:
                 reason += f"; it wants to be left alone for {wait_s:.0f} s."
                 raise RemoteError(reason, remedy="Try again then.", partial=failed.partial) from failed
-            if not failed.busy and attempt < TRIES:
+            if not for_all and attempt < TRIES:
                 self.timing.sleep(wait_s)
         reason += f"; it was asked {TRIES} times."
         if failed.down:
