@@ -350,3 +350,10 @@ def test_a_source_on_the_network_is_sent_clean_queries_only_when_it_is_named(
     asked.clear()
     run(tmp_path, model, "setting=base", "source=pubmed", "cases=1", out="base")
     assert asked == []
+
+
+def test_a_model_that_keeps_to_no_form_ends_no_run(tmp_path: Path) -> None:
+    found = run(tmp_path, "embedded", "setting=base", "cases=1")
+    assert set(found["overall"]["failures"]) <= {"parse"}
+    assert found["figures"]["base: n"] == 1
+    assert found["figures"]["base: calls"] >= 1

@@ -219,3 +219,9 @@ def test_bad_data_are_told_of_with_file_line_and_field(tmp_path: Path) -> None:
         run(tmp_path, "baseline:oracle", "split=all", data=data, out="list")
     with pytest.raises(ConfigError, match="'abstracts' is no setting"):
         run(tmp_path, "baseline:oracle", "setting=abstracts", out="odd")
+
+
+def test_the_embedded_model_is_asked(tmp_path: Path) -> None:
+    found = run(tmp_path, "embedded", "--limit", "2", "setting=question")
+    assert set(found["overall"]["failures"]) <= {"parse"}
+    assert found["figures"]["question: calls"] == 1
