@@ -8,6 +8,7 @@ from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, ConfigDict, Field
 
 from tools.base import Evidence, Shown, check_tool, untrusted
+from tools.errors import ConfigError, ToolRetry
 from tools.literature.answer import NOTHING, NOTICE, disagree, quote_evidence
 from tools.literature.bearing import POOL, best_sentences
 from tools.literature.citing import cite_id
@@ -42,8 +43,11 @@ def make_literature(retrieve: Callable[[str, int], Retrieved]) -> BaseTool:
     """
 
     def search_literature(query: str, limit: int = 5) -> tuple[str, Shown]:
-        """Search the literature. Finding nothing is an answer, not an error."""
-        found = retrieve(query, POOL)
+        """Search the literature. Finding nothing is an answer; raises ToolRetry for a query without a word."""
+        try:
+            found = retrieve(query, POOL)
+        except ConfigError as error:
+            raise ToolRetry(error.problem, remedy="Search for some words.") from error
         # The answer without a model decides in which order sentences of different documents are told.
         answer = quote_evidence(query, found, limit)
         missing = [f"{problem.source}: {untrusted(problem.reason)}" for problem in found.problems[:PROBLEMS]]
