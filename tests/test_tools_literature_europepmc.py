@@ -89,8 +89,8 @@ def test_a_search_without_end_is_left(tmp_path: Path, clock: Clock) -> None:
     with FakeServer(endless) as server, opened(server, tmp_path, clock, "europepmc") as source:
         found = source.search("asthma", 5, NONE)
     assert ids(found) == ["pmid:1"]
-    assert len(server.seen) == 100
-    assert "100 pages" in found.problems[0].reason
+    assert len(server.seen) == 6
+    assert "6 pages" in found.problems[0].reason
 
 
 def test_the_rate_is_kept(tmp_path: Path, clock: Clock) -> None:
@@ -123,6 +123,7 @@ def test_filters_are_told_and_applied_once_more(tmp_path: Path, clock: Clock) ->
     )
     found, seen = search(tmp_path, clock, [page(results)], 5, filters)
     assert ids(found) == ["pmid:1"]
+    assert seen[0].params["pageSize"] == "100"  # since few may pass
     assert seen[0].params["query"] == (
         '(asthma) AND PUB_YEAR:[2010 TO 3000] AND (PUB_TYPE:"Randomized Controlled Trial") AND (KW:"Asthma")'
         ' NOT PUB_TYPE:"retracted publication"'
@@ -221,7 +222,9 @@ def test_offline_is_answered_from_what_was_asked(tmp_path: Path, clock: Clock) -
         with opened(server, tmp_path, clock, "europepmc", offline=True) as source:
             assert (source.search("asthma", 1, NONE), source.fetch(["pmid:1"])) == first
             assert "offline" in source.search("gout", 1, NONE).problems[0].reason
-            assert source.fetch(["pmid:2"]).problems[0].ids == ("pmid:2",)
+            many = [f"pmid:{number}" for number in range(2, 27)]
+            lacking = source.fetch([*many, "pmid:1"])
+            assert (ids(lacking), lacking.problems[0].ids) == (["pmid:1"], tuple(many))
         assert len(server.seen) == 2
 
 

@@ -162,6 +162,7 @@ class Client:
             raise RemoteError(
                 f"offline, and the cache holds no answer to {short or said!r:.200}.",
                 remedy="Ask it once with `literature.offline` off, or use the cache of a run that asked it.",
+                asked_amiss=True,
             )
         self.gate.permit(said, short)
         body, value = self._persist(call, params, read)

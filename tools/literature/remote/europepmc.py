@@ -29,8 +29,8 @@ PAGE = 100
 """Documents a page, at most."""
 BATCH = 25
 """Ids of one request: they stand in its address. Our choice."""
-MOST_PAGES = 100
-"""Pages of one search; our choice."""
+MOST_PAGES, MOST_IDLE_PAGES = 100, 5
+"""Pages of one search, and those in a row that bring nothing new or nothing that filters let pass; our choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +76,20 @@ class EuropePMC:
         problems: list[Problem] = []
         try:
             term = self._term(query, filters)
-            mark, seen, size = "*", set[str](), min(PAGE, limit)
+            size = min(PAGE, limit) if filters == Filters() else PAGE
+            mark, idle, seen = "*", 0, set[str]()
             while mark and mark not in seen and len(documents) < limit:
-                if len(seen) == MOST_PAGES:
-                    reason = f"it was left after {MOST_PAGES} pages. Search year by year to have more."
+                if len(seen) == MOST_PAGES or idle == MOST_IDLE_PAGES:
+                    reason = f"the search was left after {len(seen)} pages, which brought few documents that count."
                     problems.append(Problem(source=NAME, reason=reason))
                     break
+                before = len(documents)
                 seen.add(mark)
                 page = self._page(term, size, mark)
                 for document in page.documents:
                     if filters.passes(document):
                         documents.setdefault(document.id, document)
+                idle = 0 if len(documents) > before else idle + 1
                 problems += [Problem(source=NAME, reason=reason) for reason in page.bad]
                 mark = page.mark if page.documents or page.bad else ""
         except (GateError, RemoteError, StoreError) as error:
