@@ -27,7 +27,7 @@ Tiers = Annotated[
     typer.Option(help="Key moments beside the queue, chosen by the question; without them, the policy alone."),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="At most so many questions, drawn by --seed.")]
-Seed = Annotated[int, typer.Option(min=0, help="Of the draw, the model, the policy 'random' and the intervals.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the draw, the model, and the policy 'random'.")]
 MaxTokens = Annotated[int, typer.Option(min=1, max=4096, help="The most tokens of a letter, a number, yes or no.")]
 Prompts = Annotated[Path | None, typer.Option("--prompt", help="A TOML file of prompts in place of ours.")]
 Out = Annotated[Path | None, typer.Option(help="The log, JSON lines; an unfinished run of it goes on.")]

@@ -162,7 +162,7 @@ def compare(a: RunResults, b: RunResults, *, alpha: float = ALPHA, seed: int = 0
 
 
 def _refuse(a: RunResults, b: RunResults) -> None:
-    suites, versions = [run.manifest.get("suite") for run in (a, b)], [_scoring(run, "version") for run in (a, b)]
+    suites, versions = [run.suite for run in (a, b)], [_scoring(run, "version") for run in (a, b)]
     if suites[0] != suites[1]:
         raise ConfigError(
             f"the runs are of different suites: A is {suites[0]!r}, B is {suites[1]!r}.",

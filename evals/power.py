@@ -119,9 +119,9 @@ def assume(pilot: RunResults, rival: RunResults | None = None) -> Assumptions:
     Raises:
         ConfigError: if all of the pilot is right or all wrong, or the two runs have no sample in common.
     """
-    if rival is not None and (suites := {run.manifest.get("suite") for run in (pilot, rival)}) and len(suites) > 1:
+    if rival is not None and pilot.suite != rival.suite:
         raise ConfigError(
-            f"the pilot runs are of different suites: {' and '.join(map(repr, sorted(map(str, suites))))}.",
+            f"the pilot runs are of different suites: {pilot.suite!r} and {rival.suite!r}.",
             remedy="Name two runs of one suite.",
         )
     found = headline(pilot.samples).as_wrong

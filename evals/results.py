@@ -101,6 +101,12 @@ class RunResults(BaseModel):
     manifest: dict[str, Any]
     samples: tuple[SampleResult, ...]
 
+    @property
+    def suite(self) -> str:
+        """The suite's name; of one in a file, its own name, wherever the file lies."""
+        named = str(self.manifest.get("suite", ""))
+        return self.samples[0].suite if named.endswith(".py") and self.samples else named
+
     @model_validator(mode="after")
     def _each_once(self) -> Self:
         seen: set[Key] = set()

@@ -15,6 +15,7 @@ from statsmodels.stats.power import TTestPower
 from evals.compare import compare
 from evals.paired import bootstrap_interval, holm, mcnemar, paired_difference
 from evals.power import Assumptions, assume, intraclass_correlation, power
+from evals.results import RunResults
 from tests.eval_runs import made_up, run_of, sample
 from tools.errors import ConfigError
 
@@ -292,6 +293,37 @@ def test_a_pilot_tells_what_to_assume() -> None:
     assert power(0.05, two, attempts=4).paired < power(0.05, two).paired / 2
     with pytest.raises(ConfigError, match="mean score is 1"):
         assume(run_of([sample("x"), sample("y")]))
+
+
+def test_graded_scores_need_as_many_samples_as_they_vary() -> None:
+    random = np.random.default_rng(5)
+    level = random.uniform(0.3, 0.5, 300)
+
+    def graded(seed: int, gain: float) -> RunResults:
+        noise = np.random.default_rng(seed).normal(0, 0.05, (300, 2))
+        scores = np.clip(level[:, None] + gain + noise, 0, 1)
+        return run_of(
+            [sample(f"{n}", float(scores[n, epoch]), epoch=epoch + 1) for n in range(300) for epoch in (0, 1)]
+        )
+
+    pilot, rival = graded(1, 0.0), graded(2, 0.02)
+    found = assume(pilot, rival)
+    assert found.samples == 300
+    assert found.spread == pytest.approx(0.2**2 / 12 + 0.05**2, rel=0.15)
+    assert found.flip_rate == pytest.approx(2 * 0.05**2, rel=0.2)
+    assert found.disagreement == pytest.approx(2 * 0.05**2 + 0.02**2, rel=0.2)
+    # A paired t-test on differences with the standard deviation 0.05 sqrt(2).
+    size = power(0.02, found)
+    assert size.paired == pytest.approx(2 * 0.05**2 * (1.96 + 0.84) ** 2 / 0.02**2, rel=0.2)
+    assert size.paired < power(0.02, found.model_copy(update={"spread": None, "disagreement": None})).paired / 10
+
+
+def test_a_rival_has_to_have_the_samples_of_the_pilot() -> None:
+    pilot = run_of([sample(f"{n}", float(n % 2)) for n in range(10)])
+    with pytest.raises(ConfigError, match="4 samples in common, of 10 and 10"):
+        assume(pilot, run_of([sample(f"{n + 6}", float(n % 2)) for n in range(10)]))
+    with pytest.raises(ConfigError, match="different suites"):
+        assume(pilot, run_of(pilot.samples, suite="other"))
 
 
 def test_the_correlation_within_clusters_by_hand() -> None:

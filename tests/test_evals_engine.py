@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -29,6 +30,8 @@ from agent.mllm import load_mllm
 from agent.mllm.blocks import decode_image, image_block
 from agent.mllm.scripted import Scripted, Turn
 from evals.cli import app
+from evals.compare import compare
+from evals.engine.commands import results_of
 from evals.engine.data import DataError, read_json_list
 from evals.engine.manifest import git_revision, package_hash, read_manifest, weight_hashes
 from evals.engine.media import picture_block
@@ -40,7 +43,7 @@ from evals.engine.suite import Picture, Sample, Scored
 from evals.results import load_results
 from tests.fixtures.scenes import write_scenes
 from tests.fixtures.sums_suite import SUITE, Row
-from tools.errors import ConfigError, ModelError, StoreError
+from tools.errors import AttendError, ConfigError, ModelError, StoreError
 
 SUMS = Path(__file__).parent / "fixtures" / "sums_suite.py"
 
@@ -353,6 +356,85 @@ def test_scoring_again_calls_no_model(tmp_path: Path) -> None:
     assert score_run(tmp_path / "run").results == made.results
 
 
+def test_damaged_results_are_scored_anew(tmp_path: Path) -> None:
+    made = run(tmp_path, answers(tmp_path / "script.json", 4), write_sums(tmp_path / "data", 4))
+    (tmp_path / "run" / "results.jsonl").write_text("{", "utf-8")
+    assert score_run(tmp_path / "run").results == made.results
+
+
+def test_a_suite_file_that_changed_is_noticed(tmp_path: Path) -> None:
+    data, spec = write_sums(tmp_path / "data", 4), answers(tmp_path / "script.json", 4)
+    suite = tmp_path / "mine.py"
+    suite.write_text(SUMS.read_text("utf-8"), "utf-8")
+    first = run(tmp_path, spec, data, name=str(suite))
+    suite.write_text(SUMS.read_text("utf-8") + "\n# Another scorer, for all that is known.\n", "utf-8")
+    with pytest.raises(ConfigError, match=r"prompts was otherwise in 'mine.py'"):
+        resume_run(tmp_path / "run", config(), quiet)
+    assert score_run(tmp_path / "run").results.samples == first.results.samples, "a scorer may be mended"
+    suite.write_text(SUMS.read_text("utf-8").replace("Give the number.", "Say the number."), "utf-8")
+    with pytest.raises(ConfigError, match="asked was"):
+        score_run(tmp_path / "run")
+    moved = tmp_path / "elsewhere" / "mine.py"
+    moved.parent.mkdir()
+    moved.write_text(SUMS.read_text("utf-8"), "utf-8")
+    other = run(tmp_path, spec, data, name=str(moved), out="other")
+    assert compare(first.results, other.results).overall.difference == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "told_"),
+    [
+        ("import no_such_module", "cannot be loaded: ModuleNotFoundError: No module named 'no_such_module'"),
+        ("SUITE = ", "cannot be loaded: SyntaxError"),
+        ("def load(data, options): return 1 / 0", "sums cannot be loaded: ZeroDivisionError"),
+        ("def score(sample, transcript): return 0.5", "returned 0.5, and no Scored"),
+        ("def score(sample, transcript): return Scored(value=2.0)", "a score is 2.0, and not from 0 to 1"),
+        ("def score(sample, transcript): return Scored(failure='oops')", "there is no failure 'oops'"),
+        ("def figures(judged): return judged['x']", "figures of sums cannot be told: TypeError"),
+    ],
+)
+def test_a_broken_suite_file_is_told_of_in_words(tmp_path: Path, line: str, told_: str) -> None:
+    suite, data = tmp_path / "mine.py", write_sums(tmp_path / "data", 2)
+    text = SUMS.read_text("utf-8").replace("SUITE = Suite(", f"{line}\n\n\nSUITE = Suite(")
+    suite.write_text(re.sub(r"figures=lambda.*", "figures=figures,", text) if "figures" in line else text, "utf-8")
+    with pytest.raises(AttendError) as raised:
+        run(tmp_path, answers(tmp_path / "script.json", 2), data, name=str(suite))
+    assert told_ in str(raised.value)
+
+
+def test_a_judge_that_is_not_there_is_told_of_before_the_run(tmp_path: Path) -> None:
+    suite, data = tmp_path / "mine.py", write_sums(tmp_path / "data", 2)
+    text = SUMS.read_text("utf-8")
+    suite.write_text(text.replace("    sign: Literal", '    judge: str = ""\n    sign: Literal'), "utf-8")
+    judge = {"judge": "openai:x@http://127.0.0.1:9/v1"}
+    with pytest.raises(ModelError, match="no server answers"):
+        run(tmp_path, "baseline:oracle", data, name=str(suite), suite_options=judge)
+    assert not (tmp_path / "run").exists()
+
+
+def test_attempts_without_a_temperature_are_remarked_on(tmp_path: Path) -> None:
+    data, spec = write_sums(tmp_path / "data", 2), answers(tmp_path / "script.json", 2)
+    assert "the temperature is 0" in "".join(run(tmp_path, spec, data, attempts=2).notices)
+    assert not run(tmp_path, spec, data, out="once").notices
+    assert not run(tmp_path, "baseline:oracle", data, out="oracle", attempts=2).notices
+
+
+def test_an_unfinished_run_is_no_report(tmp_path: Path) -> None:
+    run(tmp_path, answers(tmp_path / "script.json", 2), write_sums(tmp_path / "data", 2))
+    (tmp_path / "run" / "results.jsonl").unlink()
+    with pytest.raises(ConfigError, match=r"is not finished.*attend eval resume"):
+        results_of(tmp_path / "run")
+
+
+def test_a_line_that_is_no_text_is_one_bad_line(tmp_path: Path) -> None:
+    data = write_sums(tmp_path / "data", 3)
+    lines = (data / "sums.jsonl").read_bytes().split(b"\n")
+    (data / "sums.jsonl").write_bytes(b"\n".join([lines[0], b'{"id": "\xff"}', lines[2]]))
+    with pytest.raises(DataError, match=r"line 2: it is no UTF-8"):
+        run(tmp_path, "baseline:oracle", data)
+    assert len(run(tmp_path, "baseline:oracle", data, skip_bad=True).results.samples) == 3
+
+
 def test_a_run_is_not_begun_over_another_and_not_shared(tmp_path: Path) -> None:
     data, spec = write_sums(tmp_path / "data", 2), answers(tmp_path / "script.json", 2)
     run(tmp_path, spec, data)
@@ -368,7 +450,8 @@ def test_the_manifest_tells_what_a_run_was(tmp_path: Path) -> None:
     manifest = read_manifest(tmp_path / "run")
     assert manifest.files == {"sums.jsonl": hashlib.sha256((data / "sums.jsonl").read_bytes()).hexdigest()}
     assert manifest.weights == {"script.json": hashlib.sha256((tmp_path / "script.json").read_bytes()).hexdigest()}
-    assert manifest.prompts == {"ask": hashlib.sha256(SUITE.prompts["ask"].encode()).hexdigest()}
+    hashes = {"ask": SUITE.prompts["ask"].encode(), "sums_suite.py": SUMS.read_bytes()}
+    assert manifest.prompts == {name: hashlib.sha256(content).hexdigest() for name, content in hashes.items()}
     assert (manifest.seed, manifest.attempts, manifest.samples, manifest.version) == (7, 2, 2, 1)
     assert manifest.packages == package_hash()
 
@@ -382,7 +465,13 @@ def test_a_revision_tells_of_changes(tmp_path: Path) -> None:
     clean = git_revision(tmp_path)
     assert len(clean) == 40
     (tmp_path / "a").write_text("2")
-    assert git_revision(tmp_path) == clean + "+changes"
+    changed = git_revision(tmp_path)
+    assert changed.startswith(clean + "+")
+    (tmp_path / "a").write_text("3")
+    assert git_revision(tmp_path).startswith(clean + "+")
+    assert git_revision(tmp_path) != changed
+    (tmp_path / "a").write_text("2")
+    assert git_revision(tmp_path) == changed
 
 
 def test_weights_are_hashed_where_they_are_on_this_machine(tmp_path: Path) -> None:
@@ -459,7 +548,7 @@ def test_an_option_of_the_suite_changes_what_is_asked(tmp_path: Path) -> None:
     data = write_sums(tmp_path / "data", 4)
     made = run(tmp_path, "baseline:oracle", data, suite_options={"sign": "minus"})
     assert [one.question for one in made.results.samples][1] == "What is 1 minus 0? Give the number."
-    with pytest.raises(ConfigError, match=r"option 'sing' of sums.*options out of sign"):
+    with pytest.raises(ConfigError, match=r"sums has no option 'sing'.*options out of sign"):
         run(tmp_path, "baseline:oracle", data, out="two", suite_options={"sing": "minus"})
 
 

@@ -14,11 +14,12 @@ from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
-from rich.table import Table
+from rich.table import Column, Table
 
 from agent.config import Config
 from agent.terminal import safe
 from evals.compare import Comparison, Delta, compare
+from evals.engine.manifest import MANIFEST
 from evals.engine.prepare import RunOptions
 from evals.engine.run import RESULTS, Progress, Run
 from evals.headlines import Headline, Headlines, headlines
@@ -111,7 +112,7 @@ def _bar(console: Console) -> Iterator[Progress]:
 
 def _show(run: Run, found: Headlines, console: Console) -> None:
     manifest = run.results.manifest
-    title = f"{Path(manifest['suite']).stem} {manifest['scored']['version']}, {manifest['model']}"
+    title = f"{run.results.suite} {manifest['scored']['version']}, {manifest['model']}"
     table = Table("", "samples", "failures as wrong", "scored only", "failed", title=safe(title))
     _row(table, "all", found.overall, "bold")
     if len(found.tasks) > 1:
@@ -157,8 +158,13 @@ def results_of(place: Path) -> RunResults:
     """Load the results of a run's folder, or of a results file.
 
     Raises:
+        ConfigError: if the run is not finished.
         StoreError: if there are none, or they are damaged.
     """
+    if place.is_dir() and not (place / RESULTS).exists() and (place / MANIFEST).exists():
+        raise ConfigError(
+            f"the run {str(place)!r} is not finished.", remedy=f"Go on with it by `attend eval resume {place}`."
+        )
     return load_results(place / RESULTS if place.is_dir() else place)
 
 
@@ -204,7 +210,8 @@ def show_power(found: SampleSize, console: Console, *, as_json: bool) -> None:
     if as_json:
         console.print(found.model_dump_json(), soft_wrap=True, markup=False)
         return
-    assumed = found.assumptions.model_dump(exclude_none=True).items()
+    known = found.assumptions
+    assumed = known.model_dump(exclude_none=True, exclude={"samples"}).items()
     console.print(
         f"To show a difference of {found.effect:+.3g} with power {found.power:g} at alpha {found.alpha:g}, "
         f"{_counted(found.attempts, 'attempt')} a sample:"
@@ -214,13 +221,17 @@ def show_power(found: SampleSize, console: Console, *, as_json: bool) -> None:
         ("each run on its own samples", found.unpaired, found.unpaired_clusters),
     ):
         console.print(f"  {how}: {_counted(samples, 'sample')} in {_counted(clusters, 'cluster')}")
-    console.print("assumed: " + ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in assumed))
+    read_from = "" if known.samples is None else f"; read from {known.samples:,} samples"
+    console.print(
+        "assumed: " + ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in assumed) + read_from
+    )
 
 
 def _show_comparison(found: Comparison, console: Console) -> None:
     for warning in found.warnings:
         console.print(f"[yellow]{safe(warning)}[/]", soft_wrap=True)
-    table = Table("", "n", "A", "B", "B less A", "p", "fixes", "worse", "verdict", box=box.SIMPLE_HEAD, padding=(0, 1))
+    names = ("", "n", "A", "B", "B less A", "p", "fixes", "worse", "verdict")
+    table = Table(*(Column(name, no_wrap=True) for name in names), box=box.SIMPLE_HEAD, padding=(0, 1))
     table.add_row(*_delta_cells("all", found.overall), style="bold")
     table.add_row(*_delta_cells("scored", found.scored))
     if len(found.tasks) > 1:
@@ -228,7 +239,10 @@ def _show_comparison(found: Comparison, console: Console) -> None:
         for task, delta in found.tasks.items():
             table.add_row(*_delta_cells(task, delta))
     console.print(table)
-    console.print("Failures count as wrong, but for `scored`: what both runs scored. p of tasks is Holm's.")
+    console.print(
+        "Failures count as wrong, but for `scored`: what both runs scored. p of tasks is Holm's. p of scores of 0 and "
+        "1 is McNemar's, which is exact, so that close to the limit it may differ from the interval."
+    )
     if found.overall.rerun_se is not None:
         console.print(f"running both again would move the difference by about {found.overall.rerun_se:.3f} by itself")
     for one, many, style, changes in (

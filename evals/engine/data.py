@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from pathlib import Path
@@ -44,7 +45,9 @@ def need_folder(data: Path | None, remedy: str = "") -> Path:
         DataError: if none was given, or it does not exist.
     """
     if data is None or not data.is_dir():
-        problem = "the suite needs a data folder." if data is None else f"the data folder {str(data)!r} does not exist."
+        problem = "the suite needs a data folder."
+        if data is not None:
+            problem = f"the data folder {str(data)!r} {'is no folder' if data.exists() else 'does not exist'}."
         raise DataError(
             problem, file=None, remedy=remedy or "Name it with --data; the suite's README says what it holds."
         )
@@ -64,15 +67,17 @@ def read_json_lines(path: Path, form: type[Record]) -> tuple[list[tuple[int, Rec
     records: list[tuple[int, Record]] = []
     bad: list[DataError] = []
     try:
-        lines = path.read_text("utf-8-sig").split("\n")  # not at U+2028, which may stand in a text
-    except (OSError, UnicodeDecodeError) as error:
+        lines = path.read_bytes().removeprefix(codecs.BOM_UTF8).split(b"\n")  # not at U+2028: it may stand in a text
+    except OSError as error:
         remedy = "Name the folder that holds it with --data, or get it again as the suite's README says."
         raise DataError(f"it cannot be read: {error}.", file=path, remedy=remedy) from error
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
-            records.append((number, form.model_validate_json(line)))
+            records.append((number, form.model_validate_json(line.decode())))
+        except UnicodeDecodeError as error:
+            bad.append(DataError(f"it is no UTF-8: {error.reason} at byte {error.start}.", file=path, line=number))
         except ValidationError as error:
             bad.append(record_error(error, path, number))
     return records, tuple(bad)

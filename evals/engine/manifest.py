@@ -19,7 +19,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.config import Config
-from evals.engine.suite import Suite
+from evals.engine.suite import Sample, Suite
 from tools.base import Seen
 from tools.errors import ConfigError, StoreError
 from tools.media import mask_credentials
@@ -45,13 +45,16 @@ class Manifest(BaseModel):
         suite: its name, or the file that holds it.
         version: of the suite when it was asked; what scored it stands in the results.
         attend: the project's version.
-        git: the commit of the checkout, with "+changes" where the tree had any; "" without one.
+        git: the commit of the checkout; where the tree had changes, "+" and a hash of them; "" without one.
         packages: sha256 over names and versions of all installed packages.
         python, machine: what it ran on.
         device: where local weights run, as set.
         model: the model string, credentials masked.
         weights: sha256 of local weights or of a script, by file name.
-        prompts: sha256 of the suite's templates, by name; where the agent is asked, of what it tells a model, too.
+        prompts: sha256 of the suite's templates, by name; where the agent is asked, of what it tells a model, too; of a
+            suite in a file of its own, of that file.
+        asked: sha256 over what is asked in every sample that was drawn, as far as that stands in it; "" in runs of
+            before it was kept.
         files: sha256 of the annotation, by file name.
         options: the suite's own options.
         data: the data folder, or "".
@@ -76,6 +79,7 @@ class Manifest(BaseModel):
     model: str
     weights: dict[str, str]
     prompts: dict[str, str]
+    asked: str = ""
     files: dict[str, str]
     options: dict[str, Any]
     data: str
@@ -140,8 +144,8 @@ def environment(parts: Iterable[str] = ("attend", "git", "packages", "python", "
     return {part: tell[part]() for part in parts}
 
 
-def shaping(suite: Suite, spec: str, config: Config, files: Iterable[Path]) -> dict[str, Any]:
-    """The parts of a manifest that say what was asked and who answered."""
+def shaping(suite: Suite, name: str, spec: str, config: Config, files: Iterable[Path]) -> dict[str, Any]:
+    """The parts of a manifest that say how a suite, by its name or its file's, asks, and who answered."""
     return {
         "version": suite.version,
         "device": config.mllm.device,
@@ -150,10 +154,21 @@ def shaping(suite: Suite, spec: str, config: Config, files: Iterable[Path]) -> d
         "prompts": {
             **{name: _sha256(text.encode()) for name, text in sorted(suite.prompts.items())},
             **(agent_prompts() if suite.solve == "agent" else {}),
+            **({Path(name).name: file_hash(Path(name))} if name.endswith(".py") else {}),
         },
         "files": data_hashes(files),
         "settings": config.model_dump(mode="json", include=set(CONFIG_PARTS)),
     }
+
+
+def asked_hash(samples: Iterable[Sample]) -> str:
+    """A sha256 over the words and pictures' names of some samples: what a person reads as the question."""
+    digest = hashlib.sha256()
+    for sample in samples:
+        words = [part if isinstance(part, str) else part.path.name if part.path else "" for part in sample.prompt]
+        told = [sample.task, sample.id, sample.system, Path(sample.source).name, *words, *sample.questions]
+        digest.update(json.dumps(told, ensure_ascii=False).encode())
+    return digest.hexdigest()
 
 
 def agent_prompts() -> dict[str, str]:
@@ -174,10 +189,11 @@ def data_hashes(files: Iterable[Path]) -> dict[str, str]:
 
 
 def git_revision(folder: Path) -> str:
-    """The commit that a folder is checked out at, "+changes" added where tracked files differ; "" without one."""
+    """The commit that a folder is checked out at, "+" and a hash of what tracked files differ in; "" without one."""
     try:
         commit = _git(folder, "rev-parse", "HEAD")
-        return commit + ("+changes" if _git(folder, "status", "--porcelain", "--untracked-files=no") else "")
+        changes = _git(folder, "diff", "HEAD", "--binary")
+        return commit + (f"+{_sha256(changes.encode())[:12]}" if changes else "")
     except (OSError, subprocess.SubprocessError):
         return ""
 

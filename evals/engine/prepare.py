@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from evals.engine.media import missing_files
 from evals.engine.suite import Loaded, Sample, Suite, own_name
 from evals.run import draw
 from evals.suites import load_suite
-from tools.errors import ConfigError
+from tools.errors import AttendError, ConfigError
 
 
 class RunOptions(BaseModel):
@@ -54,9 +55,10 @@ class Bad:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A suite with the samples that a run is about, in the suite's order."""
+    """A suite with its options, and with the samples that a run is about, in the suite's order."""
 
     suite: Suite
+    options: BaseModel
     loaded: Loaded
     samples: tuple[Sample, ...]
     bad: tuple[Bad, ...]
@@ -72,7 +74,8 @@ def prepare(name: str, data: Path | None, options: RunOptions) -> Prepared:
     suite = load_suite(name)
     if options.blind and not isinstance(suite.solve, str) and suite.blind is None:
         raise ConfigError(f"{suite.name} has a dialogue of its own, from which no picture can be kept.")
-    loaded = suite.load(data, _suite_options(suite, options.suite_options))
+    own = _suite_options(suite, options.suite_options)
+    loaded = _load(suite, data, own)
     population = [*_checked(suite, loaded), *_unread(suite, loaded)]
     if not population:
         raise DataError(f"{suite.name} found no samples.", file=None, remedy="See the suite's README for its data.")
@@ -81,7 +84,7 @@ def prepare(name: str, data: Path | None, options: RunOptions) -> Prepared:
         raise _refused(broken)
     drawn = draw(population, options.limit, options.seed)
     samples = tuple(one for one in drawn if isinstance(one, Sample))
-    return Prepared(suite, loaded, samples, tuple(one for one in drawn if isinstance(one, Bad)))
+    return Prepared(suite, own, loaded, samples, tuple(one for one in drawn if isinstance(one, Bad)))
 
 
 def _checked(suite: Suite, loaded: Loaded) -> list[Sample | Bad]:
@@ -123,7 +126,28 @@ def _suite_options(suite: Suite, given: dict[str, Any]) -> BaseModel:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         known = ", ".join(suite.options.model_fields)
-        raise ConfigError(
-            f"the option {where!r} of {suite.name} is set to {first['input']!r}: {first['msg']}.",
-            expected=f"options out of {known}" if known else "no options: this suite has none",
+        expected = f"options out of {known}" if known else "no options: this suite has none"
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(f"{suite.name} has no option {where!r}.", expected=expected) from error
+        said = first["msg"].removeprefix("Value error, ")
+        problem = f"the option {where!r} of {suite.name} is set to {first['input']!r}: {said}."
+        raise ConfigError(problem if where else f"the options of {suite.name} do not fit: {said}.") from error
+
+
+def _load(suite: Suite, data: Path | None, options: BaseModel) -> Loaded:
+    try:
+        return suite.load(data, options)
+    except AttendError:
+        raise
+    except Exception as error:  # it may be anybody's code
+        raise DataError(
+            f"{suite.name} cannot be loaded: {type(error).__name__}: {error}, {_where(error)}.",
+            file=None,
+            remedy="Mend the suite or its data.",
         ) from error
+
+
+def _where(error: BaseException) -> str:
+    """The place in the code that an error comes from."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"at {last.filename}, line {last.lineno}"

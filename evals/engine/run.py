@@ -9,11 +9,12 @@ FOLDER/manifest.json      what shapes the answers, see `evals.engine.manifest`
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
@@ -24,6 +25,7 @@ from evals.engine.journal import AttemptKey, Journal, read_transcripts
 from evals.engine.manifest import (
     MANIFEST,
     Manifest,
+    asked_hash,
     data_hashes,
     differing,
     environment,
@@ -107,12 +109,15 @@ def run_suite(
         StoreError: if the folder cannot be written.
     """
     _refuse_taken(folder)
+    _need_inspect()
     prepared = prepare(name, data, options)
     model = _load_model(spec, prepared, config, options)
+    _need_judge(prepared)
     manifest = Manifest(
         suite=str(Path(name).resolve()) if name.endswith(".py") else name,
         **environment(),
-        **shaping(prepared.suite, spec, config, prepared.loaded.files),
+        **shaping(prepared.suite, name, spec, config, prepared.loaded.files),
+        asked=asked_hash(prepared.samples),
         options=options.suite_options,
         data=str(data.resolve()) if data else "",
         seed=options.seed,
@@ -155,8 +160,8 @@ def resume_run(
     config = Config.model_validate({**config.model_dump(), **manifest.settings})
     prepared = prepare(manifest.suite, _data(manifest), options)
     spec = spec or manifest.model
-    now = shaping(prepared.suite, spec, config, prepared.loaded.files)
-    if changed := differing(manifest, {**now, "samples": len(prepared.samples) + len(prepared.bad)}):
+    now = shaping(prepared.suite, manifest.suite, spec, config, prepared.loaded.files)
+    if changed := differing(manifest, {**now, **_drawn(manifest, prepared)}):
         raise ConfigError(
             f"the run {str(folder)!r} cannot be gone on with: {'; '.join(changed)}.",
             remedy="Undo that, or begin a new run.",
@@ -180,12 +185,12 @@ def score_run(folder: Path) -> Run:
     """
     manifest = read_manifest(folder)
     prepared = prepare(manifest.suite, _data(manifest), _options(manifest, None))
-    now = {"files": data_hashes(prepared.loaded.files), "samples": len(prepared.samples) + len(prepared.bad)}
-    changed = differing(manifest, now)
+    changed = differing(manifest, {"files": data_hashes(prepared.loaded.files), **_drawn(manifest, prepared)})
     if (folder / RESULTS).exists():
-        before = load_results(folder / RESULTS).manifest
-        asked = {name: before[name] for name in ASKED if name in before}
-        changed += [f"{MANIFEST} no longer agrees with {RESULTS}: {one}" for one in differing(manifest, asked)]
+        with suppress(StoreError):  # it is damaged, and made anew
+            before = load_results(folder / RESULTS).manifest
+            asked = {name: before[name] for name in ASKED if name in before}
+            changed += [f"{MANIFEST} no longer agrees with {RESULTS}: {one}" for one in differing(manifest, asked)]
     if changed:
         raise ConfigError(
             f"the run {str(folder)!r} cannot be scored again: {'; '.join(changed)}.",
@@ -204,14 +209,8 @@ def _go_on(
     options: RunOptions,
     progress: Progress,
 ) -> Run:
-    try:
-        from evals.engine.harness import InspectTrace, Work, evaluate
-        from evals.engine.provider import generate
-    except ModuleNotFoundError as error:
-        if error.name != "inspect_ai":
-            raise
-        remedy = "Run `pip install -e '.[evals]'`, then go on with `attend eval resume`."
-        raise ConfigError("running a suite needs the package inspect-ai.", remedy=remedy) from error
+    from evals.engine.harness import InspectTrace, Work, evaluate
+    from evals.engine.provider import generate
 
     suite, total = prepared.suite, len(prepared.samples) * options.attempts
     settings = Settings(config, options.seed, options.limit_s, options.blind)
@@ -267,7 +266,49 @@ def _go_on(
                 folder / LOGS,
                 options.in_flight or (LOCAL if model is None or model.abilities.local else REMOTE),
             )
-    return _scored(folder, manifest, prepared, made, made=len(left))
+    run = _scored(folder, manifest, prepared, made, made=len(left))
+    return replace(run, notices=(*run.notices, *_notices(folder, model, config, options, made)))
+
+
+def _notices(
+    folder: Path, model: MLLM | None, config: Config, options: RunOptions, made: Mapping[AttemptKey, Transcript]
+) -> list[str]:
+    """What a person should know of how the attempts went."""
+    notices = []
+    if options.attempts > 1 and model is not None and config.mllm.temperature == 0:
+        notices.append(
+            "the temperature is 0: attempts at a sample most likely repeat one answer. Set it above 0 by "
+            "ATTEND_MLLM__TEMPERATURE, or [mllm] temperature."
+        )
+    for who in GONE:
+        if problems := [one.problem for one in made.values() if one.failure == who]:
+            notices.append(
+                f"the {who} failed in {len(problems)} attempts, such as: {problems[0]} Mend that, and have these made "
+                f"again by `attend eval resume {folder}`."
+            )
+    return notices
+
+
+def _need_inspect() -> None:
+    """Raise ConfigError where the harness is not installed."""
+    if find_spec("inspect_ai") is None:
+        raise ConfigError(
+            "running a suite needs the package inspect-ai.",
+            remedy="Run `pip install 'attend-agent[evals]'`, in a checkout `pip install -e '.[evals]'`.",
+        )
+
+
+def _need_judge(prepared: Prepared) -> None:
+    """Raise ModelError where the suite's options name a judge, by the name `judge`, who cannot be asked."""
+    spec = getattr(prepared.options, "judge", "")
+    if spec:
+        load_mllm(spec).preflight()
+
+
+def _drawn(manifest: Manifest, prepared: Prepared) -> dict[str, Any]:
+    """What of a manifest says which samples were drawn and what they ask; runs of before may not say the latter."""
+    asked = {"asked": asked_hash(prepared.samples)} if manifest.asked else {}
+    return {"samples": len(prepared.samples) + len(prepared.bad), **asked}
 
 
 def _left(everything: list[Work], made: dict[AttemptKey, Transcript], suite: str) -> list[Work]:

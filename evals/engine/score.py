@@ -24,7 +24,10 @@ def score_one(suite: Suite, sample: Sample, transcript: Transcript) -> Scored:
     if transcript.failure:
         return Scored(failure=transcript.failure)
     try:
-        return suite.score(sample, transcript)
+        scored = suite.score(sample, transcript)
+        if not isinstance(scored, Scored):
+            raise TypeError(f"it returned {scored!r}, and no Scored")
+        return scored
     except Exception as error:
         raise DataError(
             f"the scorer of {suite.name} fails at the sample {sample.id!r}: {type(error).__name__}: {error}.",
@@ -62,10 +65,21 @@ def score_all(
             SampleResult(suite=suite.name, task=bad.task, id=bad.id, epoch=epoch, cluster=bad.cluster, failure="data")
             for bad in prepared.bad
         ]
-    figures = variation.figures(judged) | (dict(suite.figures(judged)) if suite.figures else {})
+    figures = variation.figures(judged) | _own_figures(suite, judged)
     # What cannot be told, such as an F1 of nothing, is no number, and JSON has no word for it but null.
     told = {name: value if math.isfinite(value) else None for name, value in figures.items()}
     return RunResults(manifest={**manifest, **({"figures": told} if told else {})}, samples=tuple(results))
+
+
+def _own_figures(suite: Suite, judged: list[Judged]) -> dict[str, float]:
+    try:
+        return dict(suite.figures(judged)) if suite.figures else {}
+    except Exception as error:
+        raise DataError(
+            f"the figures of {suite.name} cannot be told: {type(error).__name__}: {error}.",
+            file=None,
+            remedy="Mend the suite, then go on with `attend eval score`; what was answered is kept.",
+        ) from error
 
 
 def _result(suite: Suite, sample: Sample, transcript: Transcript, scored: Scored) -> SampleResult:

@@ -53,7 +53,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
@@ -231,6 +231,10 @@ class Scored:
     def __post_init__(self) -> None:
         if (self.value is None) != bool(self.failure):
             raise ValueError("a score is either a value or a failure")
+        if self.value is not None and not 0 <= self.value <= 1:
+            raise ValueError(f"a score is {self.value!r}, and not from 0 to 1")
+        if self.failure not in get_args(Failure):
+            raise ValueError(f"there is no failure {self.failure!r}; there are {', '.join(get_args(Failure)[1:])}")
 
 
 @dataclass(frozen=True)
@@ -304,7 +308,8 @@ class Suite:
         score: rates a transcript that did not fail; needs no model, file or clock. It is called again by `score`.
         solve: `"model"`, `"agent"` or a dialogue; see the top of this module.
         prompts: the templates by name; their hashes stand in the manifest.
-        options: the suite's own settings, given as `--set NAME=VALUE`; frozen, and extra fields forbidden.
+        options: the suite's own settings, given as `--set NAME=VALUE`; frozen, and extra fields forbidden. One named
+            `judge` is a model string: that model is asked whether it is there before a run begins.
         baselines: answers without a model by name, for `--model baseline:NAME`.
         figures: measures of the whole run beyond the mean, such as an F1, by name. Those of annotators' labels come by
             themselves, where samples have any.

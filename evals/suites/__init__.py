@@ -16,7 +16,7 @@ from typing import Any
 
 from evals.engine.suite import Suite
 from evals.suites.sample import Suite as StreamingSuite
-from tools.errors import ConfigError
+from tools.errors import AttendError, ConfigError
 
 NAMES: tuple[str, ...] = (
     "attend-core",
@@ -85,5 +85,13 @@ def _module_of_file(path: Path) -> ModuleType:
         raise ConfigError(f"the suite file {str(path)!r} does not exist.", expected="a Python file with a SUITE")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except AttendError:
+        raise
+    except Exception as error:  # it is anybody's code
+        raise ConfigError(
+            f"the suite file {str(path)!r} cannot be loaded: {type(error).__name__}: {error}.",
+            remedy=f"Mend it: `python {path}` shows where.",
+        ) from error
     return module

@@ -73,7 +73,7 @@ def read_golden(path: Path, form: type[Form]) -> Form:
     Raises:
         MediaError: if it cannot be read, is no JSON, or lacks a field; the message names the place in the file.
     """
-    remedy = "Use a golden file of this suite as it was recorded; its README names the fields."
+    remedy = "Use a golden file of this suite as it was recorded; `golden.py` of the suite names the fields."
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

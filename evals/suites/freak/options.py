@@ -49,7 +49,9 @@ class Options(BaseModel):
         if self.subset == "controlled":
             if self.scoring != "repaired" or self.types == "fib":
                 raise ValueError("the controlled subset has choices only, and no released script")
-        elif not self.judge and (self.types != "mcq" or self.scoring == "released"):
+        elif not self.judge and self.scoring == "released":
+            raise ValueError("the released script needs a judge for choices, too: --set judge=MODEL")
+        elif not self.judge and self.types != "mcq":
             raise ValueError("free answers need a judge: --set judge=MODEL; or leave them out with --set types=mcq")
         if self.cot and self.scoring != "repaired" and self.types != "mcq":
             raise ValueError("the released script has no prompt for free answers with reasoning: --set types=mcq")
