@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import numpy as np
@@ -250,6 +251,34 @@ def test_a_page_that_opens_another_hands_over_and_takes_back() -> None:
             actuator.perform(Click(point=SAVE))
             assert actuator.screen().url.endswith("gui_form.html")
             assert actuator._page.evaluate("() => state().name") == ""
+        finally:
+            actuator.close()
+
+
+class Hops(SimpleHTTPRequestHandler):
+    """A page whose button leads to another one, which leads on to the next by itself, and so on."""
+
+    def do_GET(self) -> None:
+        left = int(self.path.rpartition("?")[2] or 0) if "?" in self.path else 12
+        script = f"setTimeout(() => {{ location = '/hop?{left - 1}' }}, 20)" if left and "?" in self.path else ""
+        shown = "Arrived" if left == 0 else f"<button onclick=\"location='/hop?{left - 1}'\">Go</button>"
+        body = f"<title>{left}</title><body style='margin:0'>{shown}<script>{script}</script>".encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def test_a_page_on_its_way_through_several_addresses_is_waited_for() -> None:
+    with gui_stage.serve(gui_stage.FIXTURES, Hops) as address:
+        actuator = BrowserActuator(f"{address}/", executable=gui_stage.chromium(), size_px=(640, 480))
+        try:
+            for _ in range(4):
+                actuator.open(f"{address}/")
+                actuator.perform(Click(point=Point(x_px=15, y_px=12)))
+                actuator.perform(WaitFor(words="Arrived", seconds=30))
+                assert actuator.screen().window == "0"
         finally:
             actuator.close()
 

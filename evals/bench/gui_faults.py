@@ -25,7 +25,8 @@ class Trouble:
         stop: the kill switch of the run.
         clock_s: seconds that the guard's clock is ahead.
         people: who approves; empty refuses.
-        at_approval: is done when a person approves the step of the case's `at`.
+        at_approval: is done when a person is asked about the step of the case's `at`.
+        after_approval: is done when they have agreed.
     """
 
     stage: Stage
@@ -33,6 +34,7 @@ class Trouble:
     people: list[str]
     clock_s: float = 0.0
     at_approval: Callable[[], None] = field(default=lambda: None)
+    after_approval: Callable[[], None] = field(default=lambda: None)
 
 
 def _ehr(trouble: Trouble, **changes: object) -> None:
@@ -66,10 +68,15 @@ def _live(trouble: Trouble, **told: object) -> None:
 
 
 def _late(trouble: Trouble) -> None:
+    """An approval is used only long after it was given."""
+
     def wait() -> None:
         trouble.clock_s += LATE_S
 
-    trouble.at_approval = wait
+    def at_approval() -> None:
+        trouble.after_approval = wait
+
+    trouble.at_approval = at_approval
 
 
 def _ordered(trouble: Trouble) -> None:

@@ -34,14 +34,14 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from evals.bench.gui_faults import FAULTS, Trouble
-from evals.bench.gui_programs import Programs, Stage
+from evals.bench.gui_programs import Programs, Stage, get
 from tools.errors import ToolFailed
-from tools.gui.guard.approval import ApprovalRequest
+from tools.gui.guard.approval import Approval, ApprovalDesk, ApprovalRequest
 from tools.gui.guard.audit import AuditLog, verify
 from tools.gui.guard.decide import Mode
 from tools.gui.guard.guarded import Guard
 from tools.gui.guard.identity import Patient
-from tools.gui.guard.policy import parse_url
+from tools.gui.guard.policy import Policy, parse_url
 from tools.gui.guard.stop import KillSwitch, watching
 from tools.gui.types import Actuator, Located, Outcome, Screen, Target
 from tools.gui.workflow import orthanc
@@ -141,6 +141,20 @@ class _Person(Nobody):
         return None if self._case.choice is None else located.targets[self._case.choice]
 
 
+class _Desk(ApprovalDesk):
+    """Where something happens between a person's word and its use."""
+
+    def __init__(self, policy: Policy, clock: Callable[[], float], trouble: Trouble) -> None:
+        super().__init__(policy.approval_s, policy.approvers, clock)
+        self._trouble = trouble
+
+    def approve(self, request_id: str, nonce: str, person: str) -> Approval | None:
+        given = super().approve(request_id, nonce, person)
+        if given is not None:
+            self._trouble.after_approval()
+        return given
+
+
 def load_cases() -> tuple[list[Case], dict[str, Patient]]:
     """The cases of the set, and the patients that they name."""
     told = yaml.safe_load((SET / "cases.yaml").read_text("utf-8"))
@@ -177,6 +191,8 @@ def _bound(case: Case, stage: Stage, files: Path, patients: dict[str, Patient]) 
     if case.goal:
         planned = orthanc.plan(case.goal, stage.orthanc, files)
         values |= planned.values
+        if "study_id" in values:
+            values["patient"] = get(f"{stage.orthanc}/studies/{values['study_id']}")["ParentPatient"]
         patient = patient or planned.patient
         if not case.workflow:
             return planned.workflow, patient
@@ -221,7 +237,8 @@ def _do(
     def knows_nothing(image: np.ndarray, question: str) -> None:
         return None
 
-    guard = Guard(workflow.policy, audit, Mode.CONFIRM, patient, trouble.stop, clock=clock)
+    desk = _Desk(workflow.policy, clock, trouble)
+    guard = Guard(workflow.policy, audit, Mode.CONFIRM, patient, trouble.stop, desk, clock=clock)
     try:
         with watching(trouble.stop, actuator.release):
             report = run_workflow(

@@ -7,6 +7,7 @@ watcher, therefore does nothing by itself: the actuator polls the switch between
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,8 +35,8 @@ WIDTH_PX, HEIGHT_PX = 1280, 800
 NOTCH_PX = 100
 """CSS pixels that a notch of the wheel scrolls; our choice, as in Chromium."""
 TIMEOUT_MS = 30_000
-LOOKS = 5
-"""How often a page is asked before it counts as unreadable; our choice."""
+LOOKS, PAUSE_S = 5, 0.2
+"""How often a page is asked before it counts as unreadable, and seconds between; our choice."""
 BLANK = "about:blank"
 
 _NAMES = {
@@ -120,17 +121,11 @@ class BrowserActuator:
         """Take a screenshot of the page's viewport, with the accessibility tree in the same pixels."""
         from playwright.sync_api import Error
 
-        looks = 0
-        while True:
-            try:
-                return self._look(tree)
-            except Error as error:
-                looks += 1
-                # A page that is just going to another address cannot be asked for a moment.
-                if looks == LOOKS or self._page.is_closed():
-                    told = f"the page cannot be read: {first_line(error)}."
-                    raise MediaError(told, remedy="Is the browser open?") from error
-                self._stop.pause(0.2)
+        try:
+            return cast(Screen, self._looking(lambda: self._look(tree)))
+        except Error as error:
+            told = f"the page cannot be read: {first_line(error)}."
+            raise MediaError(told, remedy="Is the browser open?") from error
 
     def _look(self, tree: bool) -> Screen:
         rgb = self._shoot()
@@ -275,27 +270,36 @@ class BrowserActuator:
         dialog.dismiss()
 
     def _shoot(self) -> Any:
+        return self._looking(lambda: as_rgb(self._page.screenshot(timeout=TIMEOUT_MS)))
+
+    def _ask(self, script: str, *given: Any) -> Any:
+        """What a script says that only looks."""
+        return self._looking(lambda: self._page.evaluate(script, *given))
+
+    def _looking(self, look: Callable[[], Any]) -> Any:
+        """What a look gives; it is taken again where the page closed itself, or is on its way to another address."""
         from playwright.sync_api import Error
 
-        page = self._page
-        try:
-            return as_rgb(page.screenshot(timeout=TIMEOUT_MS))
-        except Error:
-            # It may have closed itself while it was looked at.
-            if self._closed_itself(page):
-                self._leave(page)
-            elif page.is_closed():
-                raise
-            else:  # Or it is on its way to another address.
-                page.wait_for_load_state("load", timeout=TIMEOUT_MS)
-            return as_rgb(self._page.screenshot(timeout=TIMEOUT_MS))
+        for looks in range(1, LOOKS + 1):
+            page = self._page
+            try:
+                return look()
+            except Error:
+                if self._closed_itself(page):
+                    self._leave(page)
+                elif page.is_closed() or looks == LOOKS:
+                    raise
+                else:
+                    page.wait_for_load_state("load", timeout=TIMEOUT_MS)
+                    self._stop.pause(PAUSE_S)
+        raise AssertionError("the last look returns or raises")
 
     def _settle(self) -> None:
         settle(self._shoot, self._stop)
 
     def _measure(self) -> tuple[float, Rect]:
         """Image pixels to one CSS pixel, and the bounds of the screenshot."""
-        width, height, scale = self._page.evaluate("() => [innerWidth, innerHeight, devicePixelRatio]")
+        width, height, scale = self._ask("() => [innerWidth, innerHeight, devicePixelRatio]")
         return scale, Rect(left=0, top=0, right=width * scale, bottom=height * scale)
 
     def _unless_closed(self, action: Action, scale: float) -> str:
@@ -354,7 +358,7 @@ class BrowserActuator:
 
     def _type(self, action: TypeText, scale: float) -> str:
         at = _css(action.point, scale)
-        found = self._page.evaluate(FIELD_AT, list(at))
+        found = self._ask(FIELD_AT, list(at))
         if found in ("none", "locked"):
             why = "there is no field" if found == "none" else "the field cannot be changed"
             raise ToolFailed(f"{why} at ({action.point.x_px:g}, {action.point.y_px:g}).", remedy="Name the field.")
@@ -380,7 +384,7 @@ class BrowserActuator:
 
     def _held(self) -> str | None:
         """What the field with the focus holds; None if that is none."""
-        held = self._page.evaluate(HELD)
+        held = self._ask(HELD)
         return None if held is None else str(held)
 
     def _press(self, keys: list[str]) -> None:
