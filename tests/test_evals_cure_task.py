@@ -200,7 +200,7 @@ def test_scoring_again_gives_the_same(tmp_path: Path) -> None:
 
 
 def test_a_corpus_of_ones_own_is_searched_in_place_of_the_papers(tmp_path: Path) -> None:
-    index = ["literature", "index", str(SAMPLE / "documents.jsonl"), "--folder", str(tmp_path / "own")]
+    index = ["literature", "index", str(SAMPLE / "documents.jsonl"), "--folder", str(tmp_path / "own"), "--no-dense"]
     done = CliRunner().invoke(app, index, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     data = copied(tmp_path / "data")
@@ -208,6 +208,8 @@ def test_a_corpus_of_ones_own_is_searched_in_place_of_the_papers(tmp_path: Path)
     corpus = f"corpus={tmp_path / 'own' / 'literature'}"
     found = run(tmp_path, "baseline:extractive", "setting=rag", corpus, data=data)
     assert found["figures"]["rag: papers shown"] > 0
+    with pytest.raises(ConfigError, match=r"the corpus .* has no vectors"):
+        run(tmp_path, "baseline:extractive", "setting=rag", corpus, "dense=true", data=data, out="dense")
     with pytest.raises(ConfigError, match="the setting 'rag' searches papers, and there are none"):
         run(tmp_path, "baseline:extractive", "setting=rag", data=data, out="none")
 

@@ -159,6 +159,7 @@ def test_replies_without_a_decision_are_counted_in_both_headlines(tmp_path: Path
     model = script(tmp_path / "s.json", [{"say": "yes"}], **{"91000001": [{"say": "not enough information"}]})
     found = run(tmp_path, model)
     assert found["overall"]["failures"] == {"parse": 1}
+    assert "abstract: official accuracy" not in found["figures"]  # the script wants a decision for each id
     assert found["figures"]["abstract: unparsed"] == 1
     assert found["figures"]["abstract: accuracy"] == 2 / 6
     assert found["figures"]["abstract: accuracy of the parsed"] == 2 / 5
@@ -190,6 +191,11 @@ def test_an_index_is_kept_where_a_folder_is_named(tmp_path: Path) -> None:
     run(tmp_path, "baseline:majority", "setting=retrieval", kept, out="again")
     assert {path.name: path.stat().st_mtime_ns for path in folder.glob("documents.jsonl")} == before
     assert shown(tmp_path, "first") == shown(tmp_path, "again")
+
+
+def test_abstracts_may_be_found_by_meaning_too(tmp_path: Path) -> None:
+    run(tmp_path, "baseline:majority", "setting=retrieval", "k=1", "dense=true")
+    assert shown(tmp_path) == {pmid: [f"pmid:{pmid}"] for pmid in shown(tmp_path)}
 
 
 def test_bad_data_are_told_of_with_file_line_and_field(tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ from evals.suites.cure.names import words
 
 RANKED = 5
 """Diagnoses of an open-ended answer, as in DiagnosisArena, the same group's earlier benchmark."""
-ABSTAIN = "ABSTAIN"
 _THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL | re.IGNORECASE)
 _MARKS = re.compile(r"[*_`]+")
 _GIVES_UP = re.compile(r"\W*(?:i\s+)?abstain\W*", re.IGNORECASE)

@@ -17,7 +17,7 @@ from evals.suites.contrasts import SETTING, accuracies, by_setting, contrast, co
 from evals.suites.corpora import Papers, Searching
 from evals.suites.pubmedqa import dataset
 from evals.suites.pubmedqa.dataset import DECISIONS, Dataset, Question, Split
-from evals.suites.pubmedqa.scorer import accuracy, decision, macro_f1, macro_f1_interval
+from evals.suites.pubmedqa.scorer import decision, macro_f1, macro_f1_interval, official
 from tools.base import untrusted
 from tools.literature.types import Document
 
@@ -156,8 +156,8 @@ def _shown(transcript: Transcript) -> list[JsonValue]:
 def figures(judged: Sequence[Judged]) -> dict[str, float]:
     """Accuracy and macro-F1 of each setting in both headlines, what was retrieved, costs, and what evidence is worth.
 
-    `official` stands before the scores of a setting in which all ids of the test were asked once, as the authors'
-    script wants; a reply without a decision counts as wrong there.
+    `official` stands before the scores of a setting in which each id of the test has a decision, as the authors' script
+    wants.
     """
     found = accuracies(judged)
     parts: defaultdict[str, list[Judged]] = defaultdict(list)
@@ -189,11 +189,12 @@ def _f1(setting: str, part: Sequence[Judged]) -> dict[str, float]:
         found |= {f"{setting}: macro-F1 low": ends[0], f"{setting}: macro-F1 high": ends[1]}
     if parsed := [(one, other) for one, other in zip(truth, said, strict=True) if other is not None]:
         found[f"{setting}: macro-F1 of the parsed"] = macro_f1(*map(list, zip(*parsed, strict=True)))
-    ids = [sample.id for sample, _, _ in part]
     test = part[0][0].fields["held"].test
-    if test is not None and len(ids) == len(test) and set(ids) == test:
-        found |= {f"{setting}: official accuracy": accuracy(truth, said)}
-        found |= {f"{setting}: official macro-F1": macro_f1(truth, said)}
+    decided = {sample.id: one for (sample, _, _), one in zip(part, said, strict=True) if one is not None}
+    if test is not None and len(part) == len(test) and decided.keys() == test:
+        right = {sample.id: sample.reference for sample, _, _ in part}
+        figures = zip(("official accuracy", "official macro-F1"), official(right, decided), strict=True)
+        found |= {f"{setting}: {name}": value for name, value in figures}
     return found
 
 
