@@ -160,6 +160,16 @@ def test_a_document_bears_on_a_question_by_its_words_or_by_other_words_for_them(
     assert FOR in [hit.document for hit in bearing(STATIN, hits, {})]
 
 
+def test_a_long_document_bears_on_a_question_by_a_passage_of_it_and_not_by_words_all_over() -> None:
+    filler = "Nothing of this bears on what is asked here today. " * 100
+    scattered = paper(
+        61, filler.join(["Statins are old.", "Mortality fell.", "Patients came.", "Heart rates.", "Failure."])
+    )
+    whole = paper(62, f"{filler}{FOR.text} {filler}")
+    hits = [Hit(document=document, score=1.0) for document in (scattered, whole)]
+    assert [hit.document.id for hit in bearing(STATIN, hits, {})] == ["pmid:62"]
+
+
 def test_sentences_that_say_what_was_looked_for_are_not_what_was_found() -> None:
     document = paper(
         31,

@@ -28,6 +28,8 @@ the cosine and that share, weighted."""
 POOL, FIRST = 50, 10
 """The first documents that were found: from those of the pool it is known which of the asked words are rare, and of the
 others it is seen whether they bear on the question."""
+PASSAGE = 4_000
+"""Characters of a passage that is measured, about; our choice: abstracts have half of it, papers ten times as many."""
 SENTENCES = 5
 """Sentences that an answer without a model quotes at most, and how many of them one document gives; our choice."""
 A_DOCUMENT = 2
@@ -88,8 +90,8 @@ class Measure:
         if not self._wanted:
             return 0.0
         there = _there(self._wanted, self._others, stems(text))
-        total = sum(self._weights.values())
-        weighted = sum(self._weights[word] for word in there) / total if total else 0.0
+        total = math.fsum(self._weights.values())  # exact, whatever the order of a set
+        weighted = math.fsum(self._weights[word] for word in there) / total if total else 0.0
         return (len(there) / len(self._wanted) + weighted) / 2
 
 
@@ -103,7 +105,7 @@ def measure(question: str, pool: Sequence[Document] = ()) -> Measure:
             Lucene adds). Without a pool all count alike.
     """
     wanted, others = stems(question), _others(question)
-    held = [_there(wanted, others, stems(_text(document))) for document in pool]
+    held = [_there(wanted, others, stems(f"{document.title}\n{document.text[:PASSAGE]}")) for document in pool]
     counts = {word: sum(word in there for there in held) for word in wanted}
     weights = {word: math.log(1 + (len(held) - count + 0.5) / (count + 0.5)) for word, count in counts.items()}
     return Measure(wanted, others, weights)
@@ -124,12 +126,21 @@ def bearing(question: str, hits: Sequence[Hit], cosines: Mapping[str, float], fi
 
 def _support(asked: Measure, hit: Hit, cosine: float | None) -> float:
     """How surely a document is about what is asked; 1 and more is enough."""
-    share = asked.share(_text(hit.document))
+    share = max(asked.share(passage) for passage in _passages(hit.document))
     return share / LEAST_COVER if cosine is None else (cosine + COVER_WEIGHT * share) / LEAST_SUPPORT
 
 
-def _text(document: Document) -> str:
-    return f"{document.title}\n{document.text}"
+def _passages(document: Document) -> list[str]:
+    """A document as passages of an abstract's length, the title before each: a whole paper has words of any question."""
+    found = []
+    passage = document.title
+    for section in document.sections:
+        for start, end in sentences(section.text):
+            if len(passage) + end - start > PASSAGE:
+                found.append(passage)
+                passage = document.title
+            passage = f"{passage}\n{section.text[start:end]}"
+    return [*found, passage]
 
 
 def best_sentences(
