@@ -131,7 +131,7 @@ def _support(asked: Measure, hit: Hit, cosine: float | None) -> float:
 
 
 def _passages(document: Document) -> list[str]:
-    """A document as passages of an abstract's length, the title before each: a whole paper has words of any question."""
+    """A document as passages as long as an abstract, each with the title: a whole paper has words of any question."""
     found = []
     passage = document.title
     for section in document.sections:
