@@ -13,6 +13,7 @@ from tests.literature_processes import embed
 from tools.errors import StoreError
 from tools.literature.corpus import Corpus, open_corpus
 from tools.literature.indexing import index_path
+from tools.literature.retrieve import retrieve
 from tools.literature.types import Document, Filters, Section
 from tools.literature.vectors import MOST_PARTS, PART, parts
 
@@ -59,6 +60,22 @@ def test_words_find_documents_with_rank_and_score(corpus: Corpus) -> None:
 )  # fmt: skip
 def test_codes_and_negations_can_be_searched_for(corpus: Corpus, query: str, expected: list[str]) -> None:
     assert ids(corpus, query) == expected
+
+
+def test_cover_says_how_much_of_the_question_the_first_hit_holds(corpus: Corpus) -> None:
+    covers = [corpus.search(query, 5, Filters()).cover for query in ("aspirin bleeding", "aspirin zebra", "zebra")]
+    assert covers[0] == pytest.approx(1.0)
+    assert covers[1] is not None
+    assert 0 < covers[1] < 0.5  # the word that no document holds is the rarer one
+    assert covers[2] == 0.0
+    assert corpus.fetch(["pmid:1"]).cover is None
+
+
+def test_words_that_are_in_no_document_leave_the_order_to_meaning(corpus: Corpus) -> None:
+    (paper,) = [paper for paper in corpus.documents() if paper.id == "pmid:3"]
+    question = "aspirin zebra okapi quagga"
+    found = retrieve(question, [corpus], embed=lambda _: embed(parts(paper)), expand=False)
+    assert found.hits[0].document.id == "pmid:3"
 
 
 @pytest.mark.parametrize("query", ["", "?", '"', "title:aspirin OR (", "aspirin AND NOT stroke", "* ~2 ^5", "\x00"])

@@ -4,8 +4,8 @@ Each clinical or general word of a question that stands in the table (`literatur
 person who is no clinician says, of which no content word may occur in the abstract that the question was made from. A
 word that has no such wording stays if the abstract does without it; else it is dropped, but for a few that are kept as
 the names without which the question would ask for nothing: of a paraphrased question at most one in five content words,
-the rarest ones. Of one that is poor in keywords only two or three of the new wordings are left, clinical ones rather
-than general ones, and nothing that its abstract holds.
+the rarest ones. One that is poor in keywords has none of these, and no word of the question at all: only the wordings
+of its clinical words, and at most two of its general ones.
 
 Two words count as the same if they begin with the same five letters, or are the same. That is strict: `control` and
 `contrast` count as one, and so the wordings share even less with the abstract than is reported.
@@ -23,8 +23,8 @@ from pathlib import Path
 TABLE = Path(__file__).parent / "literature_set" / "lay.txt"
 SHARED = 0.2
 """Content words of a paraphrased question that its abstract may hold; our choice."""
-LEAST, MOST = 2, 3
-"""New wordings that a question needs, and that are left of it where it is poor in keywords; our choice."""
+LEAST, GENERAL = 2, 2
+"""New wordings that a question needs, and those of general words that one poor in keywords has at most; our choice."""
 LETTERS = 5
 """Letters at the beginning that make two words one; our choice, and strict."""
 _WORD = re.compile(r"[a-z0-9]+(?:['’][a-z0-9]+)*")
@@ -73,10 +73,9 @@ def reword(asked: Mapping[str, tuple[str, str]]) -> tuple[list[Reworded], list[R
         if len(new) < LEAST:
             continue
         paraphrased.append(_told(pmid, _paraphrase(parts, holders), known))
-        clinical = [part for part in new if not part.general] or new
-        rarest = sorted(clinical, key=lambda part: min(holders.get(_stem(word), 0) for word in part.old))[:MOST]
-        rarest += [part for part in new if part not in rarest][: max(0, LEAST - len(rarest))]
-        poor.append(_told(pmid, ", ".join(dict.fromkeys(part.text for part in new if part in rarest)), known))
+        general = [part for part in new if part.general][:GENERAL]
+        told = dict.fromkeys(part.text for part in new if not part.general or part in general)
+        poor.append(_told(pmid, ", ".join(told), known))
     return paraphrased, poor
 
 

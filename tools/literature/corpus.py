@@ -151,7 +151,8 @@ class Corpus:
             )
             if not missing:
                 break
-        return Found(hits=hits, problems=self._problems(query, missing))
+        cover = self.words.cover(query, hits[0].document) if hits else 0.0
+        return Found(hits=hits, problems=self._problems(query, missing), cover=cover)
 
     def near(self, vector: np.ndarray, limit: int, filters: Filters = Filters()) -> Found:  # noqa: B008 - it is frozen
         """Find documents by meaning, nearest first; `score` is the cosine to the nearest part of the document.

@@ -8,6 +8,7 @@ their segment, so that scores of a corpus that changed differ slightly from thos
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -123,6 +124,22 @@ class Words:
                 wanted = tantivy.Query.boolean_query([(tantivy.Occur.Must, wanted), *must])
             found = self._rows(wanted, limit)
         return sorted(found, key=lambda hit: (-hit[1], hit[0]))
+
+    def cover(self, query: str, document: Document) -> float:
+        """The share of a query's different words that a document holds, each counted by its idf in BM25; 0 to 1.
+
+        Words that no document holds count, too: they are the rarest.
+        """
+        searcher = self._searcher()
+        held = set(self._terms(f"{document.title}\n{document.text}").split())
+        total, found = 0.0, 0.0
+        with failures(self.path, "searched"):
+            for term in list(dict.fromkeys(self._terms(query).split()))[:MOST_TERMS]:
+                frequency = searcher.doc_freq("words", term)  # with removed documents, so that it may be above all
+                idf = math.log1p((max(0, searcher.num_docs - frequency) + 0.5) / (frequency + 0.5))
+                total += idf
+                found += idf * (term in held)
+        return found / total if total > 0 else 0.0
 
     def knows(self, query: str) -> bool:
         """Whether a query holds any word that the index could have."""

@@ -138,12 +138,20 @@ class Problem(BaseModel):
 
 
 class Found(BaseModel):
-    """What was found: hits, best first or in the order asked for, and what is missing and why."""
+    """What was found.
+
+    Attributes:
+        hits: best first, or in the order asked for.
+        problems: what is missing, and why.
+        cover: of a search by words, the share of what was asked that the first hit holds, 0 to 1, where rare words
+            count for more; None where that is not known.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     hits: tuple[Hit, ...] = ()
     problems: tuple[Problem, ...] = ()
+    cover: float | None = None
 
 
 class Source(Protocol):
