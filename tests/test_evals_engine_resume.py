@@ -203,8 +203,10 @@ def test_resuming_with_other_code_is_told(tmp_path: Path) -> None:
     begin(tmp_path, spec, write_sums(tmp_path / "data", 3))
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     (folder / "manifest.json").write_text(json.dumps({**manifest, "git": "0123abc"}), "utf-8")
-    [notice] = resume_run(folder, config(), quiet).notices
-    assert "made with different code: git was '0123abc', is" in notice
+    failed, mixed = resume_run(folder, config(), quiet).notices
+    assert "the model failed in 1 attempt, such as: " in failed
+    assert f"attend eval resume {folder}" in failed
+    assert "made with different code: git was '0123abc', is" in mixed
 
 
 def test_what_the_agent_is_told_stands_in_the_manifest(tmp_path: Path) -> None:

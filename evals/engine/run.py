@@ -283,8 +283,8 @@ def _notices(
     for who in GONE:
         if problems := [one.problem for one in made.values() if one.failure == who]:
             notices.append(
-                f"the {who} failed in {len(problems)} attempts, such as: {problems[0]} Mend that, and have these made "
-                f"again by `attend eval resume {folder}`."
+                f"the {who} failed in {len(problems)} attempt{'s' * (len(problems) > 1)}, such as: {problems[0]} Mend "
+                f"that, and have it made again by `attend eval resume {folder}`."
             )
     return notices
 
