@@ -282,18 +282,28 @@ def _answers(base: str) -> bool:
 
 
 def files(folder: Path) -> set[str]:
-    """The files in a folder; of archives, whose study they hold."""
+    """The files in a folder; of archives, whose studies they hold."""
     lines = set()
     for path in folder.rglob("*"):
         if path.suffix == ".zip":
-            with zipfile.ZipFile(path) as archive:
-                lines |= {"zip of " + "/".join(name.split("/")[:-2]) for name in archive.namelist() if "/" in name}
-                lines |= {"zip with DICOMDIR" for name in archive.namelist() if name == "DICOMDIR"}
+            lines |= set(_studies_in(path))
         elif path.suffix == ".json":
             lines |= {f"record {record}" for record in json.loads(path.read_text("utf-8"))}
         elif path.is_file():
             lines.add(f"file {path.relative_to(folder)}")
     return lines
+
+
+def _studies_in(path: Path) -> Iterator[str]:
+    import pydicom
+
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        more = " with DICOMDIR" if "DICOMDIR" in names else ""
+        for name in names:
+            if name != "DICOMDIR":
+                data = pydicom.dcmread(io.BytesIO(archive.read(name)), stop_before_pixels=True)
+                yield f"zip of {data.PatientID} {data.StudyDescription}{more}"
 
 
 @contextlib.contextmanager
@@ -319,6 +329,7 @@ def desktop_program(program: str, folder: Path) -> Iterator[None]:
 
 def _shown(title: str) -> bool:
     from Xlib import display
+    from Xlib.error import BadWindow
 
     connection = display.Display()
     try:
@@ -326,6 +337,8 @@ def _shown(title: str) -> bool:
         listed = root.get_full_property(connection.intern_atom("_NET_CLIENT_LIST"), 0)
         windows = [connection.create_resource_object("window", number) for number in (listed.value if listed else ())]
         return any(title in str(window.get_wm_name()) for window in windows)
+    except BadWindow:
+        return False  # One closed while it was asked.
     finally:
         connection.close()
 
