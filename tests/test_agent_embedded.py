@@ -135,6 +135,9 @@ def test_abstains_on_noise(model: MLLM) -> None:
 
 def test_no_frames_are_said_to_be_missing(model: MLLM) -> None:
     assert "not been shown any frames" in answer(model, [], "What do you see now?")
+    abstract = "Patients here were seen at the clinic and followed for a year. The changes now appear to be small. " * 4
+    told = answer(model, [], f"{abstract}Do the changes happen after the start? Answer yes, no or maybe.")
+    assert "not been shown any frames" not in told, "a long text brings what it is about"
 
 
 def test_general_knowledge_goes_to_the_language_model(model: MLLM) -> None:

@@ -33,6 +33,8 @@ ABOUT = (
     "tell when something appears or changes, and say when I cannot tell. For more than that, use a larger model."
 )
 """Said when asked who it is: the base model makes such answers up."""
+LONG_WORDS = 60
+"""Words of a question beyond which it brings what it is about, such as an abstract; our choice."""
 _NEAR_S = 0.6
 
 
@@ -78,6 +80,8 @@ def _pieces(mind: Mind, text: str, options: ModelOptions) -> Iterator[str]:
 
 def _answer(mind: Mind, request: Request, question: Question, facts: list[Fact]) -> str | None:
     """Answer from evidence; None leaves the talk to the base model."""
+    if not request.frames and len(question.text.split()) > LONG_WORDS:
+        return None
     if question.kind == "talk" or question.at_large:
         written = None if question.kind == "talk" else layout.cell(mind, question, facts)
         return written or (ABOUT if question.about_model else None)
