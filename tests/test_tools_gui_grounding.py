@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,7 @@ from tools.gui.grounding.controls import find_frames
 from tools.gui.grounding.icon_shapes import SHAPES
 from tools.gui.grounding.icons import draw, icon_items
 from tools.gui.grounding.matching import fit, likeness
+from tools.gui.grounding.rephrase import rephrased
 from tools.gui.grounding.zoom import zoom_in
 from tools.gui.page_nodes import read_nodes
 from tools.gui.types import Node, Rect, Screen
@@ -111,6 +113,56 @@ def test_finds_what_is_meant(stage: Stage, way: str, name: str, instruction: str
     assert bounds(stage.page, selector).holds(found.targets[0].point)
     expected = ("tree",) if way == "tree" else ("words", "icon")
     assert found.targets[0].layer in expected or way == "tree"
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("name", "instruction", "selector"),
+    [
+        ("list", "remove the record of Eriksen, Maja", "tr:has-text('Eriksen') >> [aria-label=Delete]"),
+        ("list", "bring up the chart of Greta Adler", "tr:has-text('Adler') >> text=Open"),
+        ("list", "Dimitrov: Open", "tr:has-text('Dimitrov') >> text=Open"),
+        ("list", "take in a patient (Add patient)", "text=Add patient"),
+        ("list", "in the row of Castro press Open", "tr:has-text('Castro') >> text=Open"),
+        ("order", "set the dose to 5 mg", "#dose"),
+        ("order", "enter 5 mg as the dose", "#dose"),
+        ("order", "the blue button at the bottom", "text=Sign order"),
+        ("dialog", "cancel this: press Keep", "text=Keep"),
+        ("notes", "save this note", "main >> [aria-label=Save]"),
+        ("medication", "modify Ramipril", "tr:has-text('Ramipril') >> text=Change"),
+    ],
+)
+def test_finds_what_is_said_otherwise(stage: Stage, way: str, name: str, instruction: str, selector: str) -> None:
+    found = locate(instruction, stage.show(name), **_layers(way))
+    assert found.abstained == ""
+    assert bounds(stage.page, selector).holds(found.targets[0].point)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("name", "instruction"),
+    [
+        ("list", "open the chart of the patient with number 999999"),
+        ("list", "remove the record of Nobody^Else"),
+        ("list", "delete Zimmermann"),
+        ("list", "discharge this patient"),
+        ("medication", "leave this medication as it is"),
+        ("notes", "throw away the third draft"),
+    ],
+)
+def test_other_words_do_not_make_up_what_is_not_there(stage: Stage, way: str, name: str, instruction: str) -> None:
+    found = locate(instruction, stage.show(name), **_layers(way))
+    assert found.abstained or not found.targets, found.targets[0]
+
+
+@given(st.text(max_size=80))
+@settings(deadline=None, max_examples=200)
+def test_other_words_keep_numbers_and_quotes(text: str) -> None:
+    for said in rephrased(text):
+        assert said != text
+        if not said.endswith(("field", "drop-down")) and not said.startswith("Feld "):
+            assert set(re.findall(r"\d+", text)) <= set(re.findall(r"\d+", said))
+    assert rephrased(f'click "{text.replace(chr(34), "")}" now') == ()
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -144,8 +144,10 @@ def time_screens(steps: list[Asked]) -> dict[str, dict[str, float]]:
 def measure(steps: list[Asked], misses: bool = False) -> dict[str, Any]:
     """Figures of every way over some steps, in all and by program."""
     found: dict[str, Any] = {}
-    for name, way in WAYS.items():
-        points = [way(str(asked.step.instruction), asked.screen) for asked in steps]
+    # All ways of a step in turn, since what was read of a screen is remembered for the last ones.
+    answers = [{name: way(str(asked.step.instruction), asked.screen) for name, way in WAYS.items()} for asked in steps]
+    for name in WAYS:
+        points = [answer[name] for answer in answers]
         found[name] = _figures(steps, points)
         programs = sorted({asked.program for asked in steps})
         found[name]["programs"] = {program: _figures(*_only(steps, points, program)) for program in programs}

@@ -9,15 +9,20 @@ from tools.gui.grounding.geometry import contains, region_factor, relation_facto
 from tools.gui.grounding.icon_shapes import same_icon
 from tools.gui.grounding.instruction import CONTAINERS, NAMED, Wanted
 from tools.gui.grounding.items import Item, Name, in_reading_order, number
-from tools.gui.grounding.matching import fit
+from tools.gui.grounding.matching import fit, normal
+from tools.gui.grounding.rephrase import meaning
 from tools.gui.types import Point, Rect
 
 LEAST = 0.62
 """Below this score nothing is said to be found; our choice, tuned on the tuning half of the sequel to MedSPOT."""
 TIE = 0.975
 """Two places whose scores differ by less than this share are both named; our choice."""
+MEANT = 0.88
+"""How well words fit that mean the same as those looked for; our choice."""
 SAME = 0.9
 """Items whose scores reach this share of the best one's are counted for "the second one"; our choice."""
+LABELLED = 0.75
+"""What a control has to score, as a share of the words that label it, to be meant by them; our choice."""
 BEHIND = 0.6
 """What the score of something is worth that lies behind a dialog; our choice."""
 
@@ -91,6 +96,10 @@ FITS: dict[str, dict[str, float]] = {
     "radio": {**_TICK, "radio": 1.0, "checkbox": 0.95},
     "switch": {**_TICK, "switch": 1.0, "slider": 0.97, "checkbox": 0.92, "button": 0.85},
     "slider": {"slider": 1.0, "field": 0.8, "dropdown": 0.75, "text": 0.5},
+    "entry": {
+        **{"row": 1.0, "link": 1.0, "menuitem": 1.0, "button": 0.97, "tab": 0.95, "text": 0.93, "radio": 0.9},
+        **{"checkbox": 0.9, "heading": 0.8, "section": 0.6},
+    },
     "row": {"row": 1.0, "link": 0.8, "text": 0.75, "button": 0.6, "section": 0.6},
     "column": {"column": 1.0, "text": 0.88, "button": 0.8, "heading": 0.7, "link": 0.8},
     "heading": {"heading": 1.0, "text": 0.93, "button": 0.7, "link": 0.75, "section": 0.6},
@@ -118,9 +127,27 @@ def choose(wanted: Wanted, items: Sequence[Item], screen: Rect) -> list[Choice]:
     """Items that may be meant, best first; those that stand for the same place are given once."""
     scored = _scored(wanted, items, screen)
     scored.sort(key=lambda choice: -choice.score)
+    if not wanted.kind:
+        scored = _controls_first(scored)
     if wanted.ordinal and scored:
         return _numbered(wanted, scored)
     return _distinct(scored)
+
+
+def _controls_first(scored: list[Choice]) -> list[Choice]:
+    """Without words that only label a control of the same name: who says "Dose" means the field."""
+    named = [choice for choice in scored if choice.item.role in NAMED]
+    return [
+        choice
+        for choice in scored
+        if choice.item.role not in ("text", "heading")
+        or not any(
+            normal(other.item.title) == normal(choice.item.title)
+            and other.score >= LABELLED * choice.score
+            and relation_factor("for", other.item.rect, choice.item.rect) > 0.1
+            for other in named
+        )
+    ]
 
 
 def _scored(wanted: Wanted, items: Sequence[Item], screen: Rect, *, anchor: bool = False) -> list[Choice]:
@@ -159,7 +186,7 @@ def _name_score(wanted: Wanted, item: Item, anchor: bool) -> tuple[float, Name |
     if not wanted.words:
         return 1.0, None, (0, 0)
     best: tuple[float, Name | None, tuple[int, int]] = (0.0, None, (0, 0))
-    alike = same_icon(wanted.words) if wanted.kind in ("", "icon", "button") else frozenset()
+    alike = same_icon(wanted.words) | meaning(wanted.words) if wanted.kind in ("", "icon", "button") else frozenset()
     labelled = anchor or wanted.kind in NAMED
     for name in item.names:
         score, start, end = fit(wanted.words, name.words)
@@ -177,6 +204,9 @@ def _name_score(wanted: Wanted, item: Item, anchor: bool) -> tuple[float, Name |
         ):
             score = 0.9
             start, end = 0, len(name.words)
+        elif score < MEANT and item.layer == "words" and item.role in ("button", "link", "tab", "menuitem", "text"):
+            same = wanted.kind != "icon" and normal(" ".join(name.words)) in meaning(wanted.words)
+            score, start, end = (MEANT, 0, len(name.words)) if same else (score, start, end)
         if score > best[0]:
             best = score, name, (start, end)
     return best

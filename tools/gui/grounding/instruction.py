@@ -178,8 +178,19 @@ def _ways(text: str, depth: int) -> list[Wanted]:
         whole, part = _simple(text[: means.start()]), _simple(means[1])
         if whole.kind in CONTAINERS or whole.ordinal:
             ways.append(replace(part, relation="in", anchor=whole, region=region))
-        ways += [replace(part, region=region), replace(whole, region=region)]
+        # "The patient with the number 4711" is not just any patient.
+        ways += [replace(one, region=region) for one, left in ((part, whole), (whole, part)) if not _tells(left)]
     return ways
+
+
+def _points(before: str) -> bool:
+    """Whether what is said next belongs to an arrow, and not to the screen."""
+    return bool(re.search(r"\b(?:nach|pfeil|arrow|pointing)\s*$", before, _FLAGS))
+
+
+def _tells(wanted: Wanted) -> bool:
+    """Whether it holds a number or a name as DICOM writes it, which tells one from another."""
+    return bool(re.search(r"[\d^]", wanted.words))
 
 
 def _take_region(text: str) -> tuple[str, frozenset[str]]:
@@ -200,7 +211,8 @@ def _take_region(text: str) -> tuple[str, frozenset[str]]:
         ):
             continue
         # Without "at" or the like it has to be said in full and first: "top right Close", but not "right arrow".
-        if found["at"] or (found.start() == 0 and len(region) == 2):
+        last = not after.strip() and (len(region) == 2 or found.group().strip().lower() in ("oben", "unten"))
+        if found["at"] or (found.start() == 0 and len(region) == 2) or (last and not _points(text[: found.start()])):
             return (text[: found.start()].rstrip(" ,") + " " + after.lstrip(" ,")).strip(), region
     return text, frozenset()
 

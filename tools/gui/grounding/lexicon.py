@@ -63,7 +63,8 @@ INTO = "in(?:to)?|to|en|in das|in den|in die|ins|im|dans|nel|nella"
 PURPOSES = r"in order to|so that|so as to|um .{3,60} zu \w+$|para que|afin de|per poter"
 
 KINDS: dict[str, str] = {
-    "field": r"(?:text |input |search |entry |date )?(?:fields?|box|textbox|input|entry)|text ?area|(?:eingabe"
+    "field": r"(?:text |input |search |entry |date )?(?:fields?"
+    r"|(?<!select )(?<!combo )(?<!list )(?<!check )(?<!tick )box|textbox|input)|entry field|text ?area|(?:eingabe"
     r"|such|text)?feld(?:e[rs])?|campo"
     r"|(?:cuadro|caja) de texto|champ|zone de texte|casella",
     "dropdown": r"drop-?down(?: menu| list| box)?|combo ?box|select(?:or| box)|picker|auswahlliste|auswahl"
@@ -75,7 +76,8 @@ KINDS: dict[str, str] = {
     "switch": r"toggle(?: switch| button)?|switch|schalter|interruptor|interrupteur",
     "slider": r"slider|schieberegler|regler|deslizador|curseur",
     "tab": r"tab|reiter|registerkarte|pestaña|onglet|scheda",
-    "row": r"(?:table )?row|(?:table )?line|zeile|fila|ligne|riga|(?:list )?entry|list item|listeneintrag",
+    "row": r"(?:table )?row|(?:table )?line|zeile|fila|ligne|riga|list entry|list item|listeneintrag",
+    "entry": r"entry|entries|item|eintrag|punkt|entrada|entrée|voce",
     "column": r"column(?: header)?|spalte(?:nkopf)?|columna|colonne",
     "link": r"(?:hyper)?link|enlace|lien|collegamento",
     "menuitem": r"menu (?:item|entry|option)|menüpunkt|menüeintrag|opción(?: del menú)?",
@@ -219,11 +221,25 @@ ORDINALS: dict[str, int] = {
 }
 """1 is the first; -1 the last."""
 
+ABBREVIATIONS: dict[str, str] = {
+    **{"lab": "laboratory", "labs": "laboratory", "info": "information", "med": "medication", "meds": "medications"},
+    **{"prefs": "preferences", "config": "configuration", "docs": "documents", "no": "number", "nr": "number"},
+    **{
+        "max": "maximum",
+        "min": "minimum",
+        "pt": "patient",
+        "pat": "patient",
+        "dob": "birthdate",
+        "temp": "temperature",
+    },
+    **{"bp": "pressure", "rx": "prescription", "dx": "diagnosis", "freq": "frequency", "desc": "description"},
+}
+"""Short forms that people and programs use for one another's words."""
 ARTICLES = (
     r"the|a|an|this|that|its|his|her|your|labell?ed|called|named|titled|marked|saying|that says"
     r"|with the (?:label|text|name|title)|with label"
     r"|der|die|das|dem|den|des|ein|eine|einen|einem|einer|mit der (?:aufschrift|beschriftung)|namens"
     r"|el|la|los|las|un|una|le|les|une|l'|il|lo|gli|i|uno"
 )
-ORDER = "now|then|next|finally|first|afterwards|dann|danach|jetzt|zuerst|luego|ensuite|poi"
+ORDER = r"now|then|next(?=,)|finally|first|afterwards|dann|danach|jetzt|zuerst|luego|ensuite|poi"
 POLITE = r"please|bitte|por favor|s'il vous plaît|per favore"

@@ -13,13 +13,19 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from tools.errors import ToolRetry
 from tools.gui.grounding.choose import LEAST, TIE, Choice, choose
+from tools.gui.grounding.colours import is_drawn_in, take_colour
+from tools.gui.grounding.icon_shapes import same_icon
 from tools.gui.grounding.instruction import Wanted, read_instruction
 from tools.gui.grounding.items import Item
+from tools.gui.grounding.matching import normal
 from tools.gui.grounding.pixels import pixel_items
 from tools.gui.grounding.reading import read_lines
+from tools.gui.grounding.rephrase import deed, is_deed_alone, meaning, rephrased
 from tools.gui.grounding.tree import labelled_fields, tree_items
 from tools.gui.grounding.zoom import zoom_in
+from tools.gui.guard.words import VERBS, find_verbs
 from tools.gui.types import Layer, Located, Screen, Target
 
 Ask = Callable[[np.ndarray, str], tuple[float, float] | None]
@@ -29,6 +35,14 @@ PIXELS: frozenset[Layer] = LAYERS - {"tree"}
 """All that need no accessibility tree."""
 KEPT_SCREENS = 16
 """Screens whose pixels need not be read again; our choice."""
+SURE = 0.8
+"""An answer that scores this much needs no other words; our choice."""
+LITERAL = 0.95
+"""From here on a label has the instruction's own words, and not just what something shall be done to; our choice."""
+LEAST_REPHRASED = 0.72
+"""What an answer to other words has to score, since these say less; our choice."""
+CLEARLY = 0.08
+"""By how much it has to be better than an unsure answer to the instruction's own words; our choice."""
 MOST_TARGETS = 8
 """Candidates that an answer lists at most; our choice."""
 
@@ -55,13 +69,13 @@ def locate(instruction: str, screen: Screen, *, layers: frozenset[Layer] = LAYER
     ways = read_instruction(instruction)
     answer = Located()
     if screen.nodes and "tree" in layers:
-        answer = _answer(ways, labelled_fields(tree_items(screen.nodes)), screen)
+        answer = _found(instruction, ways, labelled_fields(tree_items(screen.nodes)), screen)
         if answer.targets:
             return answer if not answer.abstained else _asked(instruction, screen, answer, ask)
     ask = ask if "model" in layers else None
     if not layers & {"words", "icon"}:
         return _asked(instruction, screen, answer, ask)
-    read = _answer(ways, [item for item in items_of(screen) if item.layer in layers], screen)
+    read = _found(instruction, ways, [item for item in items_of(screen) if item.layer in layers], screen)
     if read.targets and not read.abstained:
         return read
     return _asked(instruction, screen, read if read.targets or not answer.abstained else answer, ask)
@@ -83,6 +97,57 @@ def items_of(screen: Screen) -> list[Item]:
         while len(_seen) > KEPT_SCREENS:
             _seen.popitem(last=False)
     return items
+
+
+def _found(instruction: str, ways: Sequence[Wanted], items: Sequence[Item], screen: Screen) -> Located:
+    """What an instruction means among some items; where its own words are unsure, in plainer ones."""
+    own = _answer(ways, items, screen)
+    known = own.targets[0].confidence if own.targets and not own.abstained else 0.0
+    deeds = deed(instruction) if known < LITERAL else ()
+    if known >= SURE and not deeds:
+        return own
+    for said in deeds if known >= SURE else (*deeds, *rephrased(instruction)):
+        try:
+            meant = read_instruction(said)
+        except ToolRetry:
+            continue
+        other = _answer(meant, items, screen)
+        # What says both what to do and to what, and leads to one place, says more than a name alone.
+        related = meant[0].relation and meant[0].anchor and not known
+        least = LEAST if said in deeds or related else max(LEAST_REPHRASED, known + CLEARLY)
+        clear = other.targets and not other.abstained and other.targets[0].confidence >= least
+        if clear and _is_said(other.targets[0].label, said, instruction):
+            return other
+    return own if known else _coloured(instruction, items, screen) or own
+
+
+def _is_said(label: str, said: str, instruction: str) -> bool:
+    """Whether a label is what other words ask for: all of it for a verb alone, and no graver deed than was said."""
+    alone = is_deed_alone(said)
+    if alone and normal(label) not in meaning(alone) | same_icon(alone) | {alone}:
+        return False
+    return set(find_verbs(label, VERBS)) <= set(find_verbs(f"{instruction} {said}", VERBS))
+
+
+def _coloured(instruction: str, items: Sequence[Item], screen: Screen) -> Located | None:
+    """The only one of a colour that an instruction names, of what fits it otherwise; None where it names none."""
+    plain, colour = take_colour(instruction)
+    if not colour:
+        return None
+    try:
+        ways = read_instruction(plain)
+    except ToolRetry:
+        return None
+    for way in ways:
+        drawn = [
+            choice
+            for choice in choose(way, items, screen.rect)
+            if choice.score >= LEAST and is_drawn_in(colour, screen, choice.item.rect)
+        ]
+        fitting = [choice for choice in drawn if choice.score >= TIE * drawn[0].score]
+        if len(fitting) == 1:
+            return Located(targets=(_target(fitting[0]),))
+    return None
 
 
 def _answer(ways: Sequence[Wanted], items: Sequence[Item], screen: Screen) -> Located:

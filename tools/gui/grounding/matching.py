@@ -7,8 +7,12 @@ import unicodedata
 from difflib import SequenceMatcher
 from functools import lru_cache
 
+from tools.gui.grounding.lexicon import ABBREVIATIONS
+
 _SLIP_AT_MOST = 0.76
 """Texts that are less alike differ by more than slips of reading; our choice."""
+_SAME_WORD = 0.6
+"""Words of two texts that are less alike are different ones; our choice."""
 _EDGES = " \t.:;,*…!?·•|"
 _SLIPS = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "!": "l", "5": "s", "ı": "l"})
 """Characters that are read for one another in small print."""
@@ -33,6 +37,8 @@ def likeness(one: str, other: str) -> float:
         return 1.0
     if _stem(one) == _stem(other):
         return 0.93
+    if _in_any_order(one) == _in_any_order(other):
+        return 0.92
     joined, others = one.replace(" ", ""), other.replace(" ", "")
     if joined == others:
         return 0.99
@@ -46,14 +52,27 @@ def likeness(one: str, other: str) -> float:
     # In short words one letter makes another word: "on" and "off", "left" and "lift".
     shorter = min(len(joined), len(others))
     alike = 0.96 * matcher.ratio() ** (1 + 2 / shorter)
+    pairs = list(zip(one.split(), other.split(), strict=False))
+    if len(pairs) > 1 and len(one.split()) == len(other.split()) and any(_another(*pair) for pair in pairs):
+        return 0.7 * alike
     return alike if alike >= _SLIP_AT_MOST else 0.7 * alike
 
 
 def _stem(text: str) -> str:
-    """Without the endings by which one and several of a thing differ in English, word by word."""
-    return " ".join(
-        re.sub(r"(?<=\w{3})(?:ies|y)$", "i", re.sub(r"(?<=[^\Wsi]{3})s$", "", word)) for word in text.split()
-    )
+    """Words in full, without the endings by which one and several of a thing differ in English."""
+    words = [ABBREVIATIONS.get(word, word) for word in text.split()]
+    return " ".join(re.sub(r"(?<=\w{3})(?:ies|y)$", "i", re.sub(r"(?<=[^\Wsi]{3})s$", "", word)) for word in words)
+
+
+def _in_any_order(text: str) -> list[str]:
+    """Its words, sorted: "Maja Eriksen" is "Eriksen, Maja"; [] stands for none, which is like nothing."""
+    words = sorted(word for word in re.split(r"[\s,^]+", text) if word)
+    return words if len(words) > 1 else [text]
+
+
+def _another(word: str, other: str) -> bool:
+    """Whether a word is another one, and not just read badly: "leave" and "delete"."""
+    return SequenceMatcher(None, _slipped(word), _slipped(other), autojunk=False).ratio() < _SAME_WORD
 
 
 def _slipped(text: str) -> str:
