@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.literature_processes import embed
 from tools.errors import StoreError
+from tools.literature import vectors
 from tools.literature.corpus import Corpus, open_corpus
 from tools.literature.indexing import index_path
 from tools.literature.retrieve import retrieve
@@ -170,6 +171,29 @@ def test_meaning_finds_the_nearest_part(corpus: Corpus) -> None:
     assert [hit.ranks for hit in found.hits] == [{"dense": 1}, {"dense": 2}]
     with pytest.raises(StoreError, match="3 numbers"):
         corpus.near(np.ones(3, np.float32), 1)
+
+
+def test_near_is_exact_whatever_comes_in_between(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compared with all cosines one by one, while documents of several parts come, change and go."""
+    monkeypatch.setattr(vectors, "BLOCK", 7)  # so that many readings are needed
+    dice = np.random.default_rng(1)
+    with open_corpus(corpus.folder) as reader:
+        for turn in range(4):
+            numbers = dice.choice(60, size=40, replace=False)
+            papers = [{"pmid": str(100 + n), "text": f"Sentence {n * turn % 7}. " * int(1 + n * 3)} for n in numbers]
+            index_path(corpus, write(tmp_path / "more.jsonl", papers), embed=embed, model="hash")
+            for _ in range(3):
+                question = embed([str(dice.random())])[0]
+                best = {
+                    document.id: max(embed(parts(document)).astype(np.float16).astype(np.float32) @ question)
+                    for document in corpus.documents()
+                }
+                found = reader.near(question, 9)
+                expected = sorted(best.values(), reverse=True)[:9]
+                assert [hit.score for hit in found.hits] == pytest.approx(expected, abs=1e-5)
+                assert all(hit.score == pytest.approx(best[hit.document.id], abs=1e-5) for hit in found.hits)
 
 
 def test_without_vectors_nothing_is_near(tmp_path: Path) -> None:

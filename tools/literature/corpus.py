@@ -166,17 +166,20 @@ class Corpus:
             StoreError: if the vector has another number of components, or the files cannot be read.
         """
         self._need_documents(limit)
-        rows, cosines = self.vectors.nearest(vector, self.words.passing(filters))
-        hits: list[Hit] = []
-        for start in range(0, len(rows), 2 * limit):
-            part = rows[start : start + 2 * limit].tolist()
-            held = self._bodies(part, only_live=True)
-            for row, cosine in zip(part, cosines[start : start + 2 * limit].tolist(), strict=True):
-                if row in held and len(hits) < limit:
-                    hits.append(Hit(document=held[row], score=cosine, ranks={"dense": len(hits) + 1}))
-            if len(hits) >= limit:
+        allowed, asked = self.words.passing(filters), limit
+        while True:
+            rows, cosines = self.vectors.nearest(vector, asked, allowed)
+            held = self._bodies(rows.tolist(), only_live=True)
+            if len(held) >= limit or len(rows) < asked:
                 break
-        return Found(hits=tuple(hits))
+            asked *= 2  # some were replaced since they were embedded
+        kept = [(held[row], cosine) for row, cosine in zip(rows.tolist(), cosines.tolist(), strict=True) if row in held]
+        return Found(
+            hits=tuple(
+                Hit(document=document, score=cosine, ranks={"dense": rank})
+                for rank, (document, cosine) in enumerate(kept[:limit], start=1)
+            )
+        )
 
     def fetch(self, ids: Sequence[str]) -> Found:
         """Bring documents by id, or by another of their identifiers: `pmid:`, `pmcid:` or `doi:`."""

@@ -52,7 +52,8 @@ class Vectors:
 
     def __init__(self, database: Database) -> None:
         self._database, self._lock = database, RLock()
-        self._rows = np.zeros(0, np.int64)
+        self._rows = np.zeros(0, np.int64)  # of each vector; those of one row stand together
+        self._starts = np.zeros(0, np.int64)
         self._vectors = np.zeros((0, 0), np.float32)
         self._held = 0
         self._last, self._removed = 0, -1
@@ -97,15 +98,17 @@ class Vectors:
             sql.executemany("UPDATE documents SET embedded = 1 WHERE row_id = ?", [(row_id,) for row_id in row_ids])
             set_meta(sql, "dim", int(vectors.shape[1]))
 
-    def nearest(self, vector: np.ndarray, allowed: Sequence[int] | None) -> tuple[np.ndarray, np.ndarray]:
-        """All rows that are embedded and allowed (None: all are), nearest first, and the cosine of each's nearest part.
+    def nearest(
+        self, vector: np.ndarray, limit: int, allowed: Sequence[int] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """At most `limit` rows, nearest first, and the cosine of each's nearest part; of the allowed ones (None: all).
 
         Raises:
             StoreError: if the vector has another number of components than those stored.
         """
         with self._lock:
             self._load()
-            rows, stored = self._rows[: self._held], self._vectors[: self._held]
+            stored, starts, rows = self._vectors[: self._held], self._starts, self._rows[self._starts]
         if not len(rows):
             return rows, np.zeros(0, np.float32)
         wanted = np.asarray(vector, np.float32).reshape(-1)
@@ -115,22 +118,22 @@ class Vectors:
                 expected=str(stored.shape[1]),
                 remedy="Use the embedder that the literature was indexed with.",
             )
-        cosines = stored @ wanted
+        cosines = np.maximum.reduceat(stored @ wanted, starts)
         if allowed is not None:
             kept = np.isin(rows, np.asarray(allowed, np.int64))
             rows, cosines = rows[kept], cosines[kept]
+        if limit < len(rows):
+            best = np.argpartition(-cosines, limit)[:limit]
+            rows, cosines = rows[best], cosines[best]
         order = np.lexsort((rows, -cosines))
-        rows, cosines = rows[order], cosines[order]
-        _, first = np.unique(rows, return_index=True)
-        first.sort()
-        return rows[first], cosines[first]
+        return rows[order], cosines[order]
 
     def _load(self) -> None:
         """Read what is new, or all where some were removed."""
         removed = self._database.meta("vectors_removed", 0)
         if removed != self._removed:
             self._held, self._last, self._removed = 0, 0, removed
-            self._vectors = np.zeros((0, 0), np.float32)
+            self._vectors, self._starts = np.zeros((0, 0), np.float32), np.zeros(0, np.int64)
         while True:
             rows = self._database.read(
                 "SELECT number, row_id, vector FROM vectors WHERE number > ? ORDER BY number LIMIT ?",
@@ -138,12 +141,16 @@ class Vectors:
             )
             if not rows:
                 return
+            began = self._held
             block = np.frombuffer(b"".join(row[2] for row in rows), np.float16).reshape(len(rows), -1)
             self._hold(len(rows), block.shape[1])
             self._vectors[self._held : self._held + len(rows)] = block
             self._rows[self._held : self._held + len(rows)] = [row[1] for row in rows]
             self._held += len(rows)
             self._last = rows[-1][0]
+            places = np.arange(began, self._held)
+            new = places[(places == 0) | (self._rows[places] != self._rows[places - 1])]
+            self._starts = np.concatenate([self._starts, new])
 
     def _hold(self, more: int, dim: int) -> None:
         """Have room for more; arrays that a search in another thread still reads are left as they are."""
