@@ -193,13 +193,17 @@ class Screen:
             self.console.print(plain(event.answer.text), markup=False, end="")
         self._streamed = "."
         self.end_line()
-        cited = ", ".join(format_clock(citation.t_s) for citation in event.answer.citations)
+        moments = [format_clock(citation.t_s) for citation in event.answer.citations]
+        cited = safe(", ".join([*moments, *event.answer.documents]))
         first = "" if event.first_token_s is None else f", first words after {event.first_token_s:.1f} s"
         rests = f", rests on {cited}" if cited else ""
         self.console.print(f"[dim]{event.seconds:.1f} s{first}, {event.tokens_out} tokens{rests}[/]")
         if event.answer.unverified:
             wrong = ", ".join(format_clock(t_s) for t_s in event.answer.unverified)
             self.console.print(f"[yellow]Nothing was shown to the model at {wrong}.[/]")
+        if event.answer.unverified_documents:
+            wrong = safe(", ".join(event.answer.unverified_documents))
+            self.console.print(f"[yellow]No tool has brought {wrong} to the model.[/]")
 
     def end_line(self) -> None:
         """End a line of streamed text, if one is open."""

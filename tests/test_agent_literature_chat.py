@@ -207,6 +207,19 @@ async def test_a_made_up_document_is_caught_and_mended_or_marked(clip: Path, hom
     assert events[-1].answer.unverified_documents == ("pmid:31337",)
 
 
+def test_the_terminal_tells_which_documents_an_answer_rests_on(clip: Path, home: Path, tmp_path: Path) -> None:
+    turns = [{"tool": NAME, "args": {"query": STATIN}}, {"say": "Yes [pmid:11], no [pmid:99]."}]
+    script = tmp_path / "script.yaml"
+    script.write_text(json.dumps([*turns, {"say": "Yes [pmid:11], no [pmid:99]."}]))
+    told = CliRunner().invoke(
+        app, ["chat", str(clip), "--ask", STATIN, "--model", f"scripted:{script}", "--folder", str(home)]
+    )
+    assert told.exit_code == 0, told.output
+    words = " ".join(told.stdout.split())
+    assert "rests on pmid:11" in words
+    assert "No tool has brought pmid:99 to the model." in words
+
+
 async def test_a_chat_without_literature_is_as_before(clip: Path, tmp_path: Path) -> None:
     events = await run(clip, settings(tmp_path), {"tool": NAME, "args": {"query": STATIN}}, {"say": "I cannot tell."})
     returned = next(event for event in events if isinstance(event, ToolReturned))
