@@ -46,12 +46,10 @@ def index_paths(paths: Sequence[Path], config: Config, console: Console, *, dens
     with open_corpus(folder_of(config), writer=True) as corpus:
         with _progress(as_json) as told:
             done += [index_path(corpus, path, progress=told) for path in paths]
-            left = corpus.status().documents - corpus.status().embedded
-            wanted = maker is not None and (dense or left <= UNASKED)
-            if wanted and maker is not None:
-                done += [
-                    index_path(corpus, paths[0], embed=maker.documents, model=maker.name, progress=told)
-                ]  # of what is new, in whichever path
+            held = corpus.status()
+            wanted = maker is not None and (bool(dense) or _left(held, maker.name) <= UNASKED)
+            if wanted and maker is not None:  # of what has none yet, in whichever path
+                done.append(index_path(corpus, paths[0], embed=maker.documents, model=maker.name, progress=told))
         if wanted and config.literature.chroma is not None:
             from agent.literature.chroma import fill
 
@@ -65,6 +63,11 @@ def index_paths(paths: Sequence[Path], config: Config, console: Console, *, dens
     _tell(total, held, console, by_meaning=wanted, asked=dense)
     if sent is not None:
         console.print(f"{sent} vectors were put on {safe(config.literature.chroma or '')}", soft_wrap=True)
+
+
+def _left(held: Status, model: str) -> int:
+    """How many documents a model has to embed; what another one did counts for nothing."""
+    return held.documents - (held.embedded if held.model == model else 0)
 
 
 def show_status(config: Config, console: Console, *, as_json: bool) -> None:
