@@ -64,7 +64,7 @@ def index(
         index_paths(paths, _settings(config, folder), make_console(), dense=dense, as_json=as_json)
     except KeyboardInterrupt:
         told = "stopped; what was read so far is kept and can be searched. The same command goes on from there."
-        make_console(stderr=True).print(f"[yellow]{told}[/]")
+        make_console(stderr=True).print(f"[yellow]{told}[/]", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
 
 
