@@ -136,7 +136,12 @@ def choose(wanted: Wanted, items: Sequence[Item], screen: Rect) -> list[Choice]:
 
 def _controls_first(scored: list[Choice]) -> list[Choice]:
     """Without words that only label a control of the same name: who says "Dose" means the field."""
-    named = [choice for choice in scored if choice.item.role in NAMED]
+    # In pixels, a frame with words of its own may be no field at all.
+    named = [
+        choice
+        for choice in scored
+        if choice.item.role in NAMED and (choice.item.layer == "tree" or all(name.label for name in choice.item.names))
+    ]
     return [
         choice
         for choice in scored

@@ -123,13 +123,16 @@ def is_deed_alone(said: str) -> str:
 
 
 def _keeps(text: str, said: str) -> bool:
-    """Whether other words still name what tells one from another: numbers, names as DICOM writes them, and ordinals.
+    """Whether other words still say what tells one from another: numbers, names as DICOM writes them, ordinals, places.
 
     What is to be typed may go.
     """
     marked = [word.strip(",:()") for word in text.split() if re.search(r"[\d^]", word)]
     counted = [word for word in re.findall(r"[\w-]+", text) if word.lower() in lexicon.ORDINALS]
-    return all(word in said for word in (*marked, *counted)) or bool(re.search(r"\b(?:field|drop-down)$|^Feld ", said))
+    placed = re.findall(r"\b(?:below|under|above|beside|next to|left of|right of|unter|über|neben)\b", text, _FLAGS)
+    return all(word in said for word in (*marked, *counted, *placed)) or bool(
+        re.search(r"\b(?:field|drop-down)$|^Feld ", said)
+    )
 
 
 @lru_cache(maxsize=512)
@@ -207,7 +210,7 @@ def _clauses(text: str, depth: int) -> Iterator[str]:
         return
     pressed = [part for part in parts if re.match(rf"(?:then |and |und |so |please )*(?:{_CLICK})\s", part, _FLAGS)]
     # "Maja" of "Eriksen, Maja" is no instruction.
-    asked = [part for part in reversed(parts) if len(part.split()) > 2 or re.match(_VERB, part, _FLAGS)]
+    asked = [part for part in reversed(parts) if re.match(_VERB, part, _FLAGS)]
     for part in dict.fromkeys((*pressed, *asked)):
         yield from _said(re.sub(r"^(?:then|and|und|so|dann)\s+", "", part), depth + 1)
 
