@@ -13,6 +13,7 @@ from functools import lru_cache
 
 _PLAIN = re.compile(r"\b\w\w+\b")
 _TOKEN = re.compile(r"\w\w+(?:[-/]\w+)*|\w(?:[-/]\w+)+|(?<=[^\W\d_] )(?![aI]\b)\w\b")
+_FOREIGN = re.compile(r"[^\x00-\x7f]+")
 _WORDLIKE = 4
 """Letters from which a part of a code is a word of its own, as `covid` in `COVID-19`; our choice."""
 _GREEK = {letter: unicodedata.name(letter).split()[-1].lower() for letter in "αβγδεζηθικμνξοπρστυφχψω"}
@@ -55,9 +56,16 @@ def tokens(text: str) -> list[str]:
 
 def _as_typed(text: str) -> str:
     """The text without accents, with Greek letters written out and one kind of hyphen; capitals of these are lost."""
-    text = unicodedata.normalize("NFKD", text.translate(_BEFORE))
-    bare = "".join(letter for letter in text if not unicodedata.combining(letter))
-    return "".join(letter if letter.isascii() else letter.lower().translate(_AS_TYPED) for letter in bare)
+    return _FOREIGN.sub(lambda run: _typed(run.group()), text)
+
+
+@lru_cache(maxsize=65_536)  # the same letters and words come again and again
+def _typed(run: str) -> str:
+    return "".join(
+        letter if letter.isascii() else letter.lower().translate(_AS_TYPED)
+        for letter in unicodedata.normalize("NFKD", run.translate(_BEFORE))
+        if not unicodedata.combining(letter)
+    )
 
 
 @lru_cache(maxsize=65_536)  # the same compounds come again and again
