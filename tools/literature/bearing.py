@@ -36,7 +36,7 @@ A_DOCUMENT = 2
 CONCLUDES, STATES, PREPARES = 0.3, 0.15, -0.2
 """What is added to the share of words of a sentence that stands in a conclusion, that reports a finding, and that
 stands where aims and methods do; our choice."""
-LEAST_SENTENCE, LEAST_STANCE = 0.25, 0.6
+LEAST_SENTENCE, LEAST_STANCE = 0.15, 0.6
 """The share of the question's words that a sentence has to hold to be quoted, and to be taken for a yes or no to it;
 our choice."""
 SHORTEST, LONGEST = 5, 90
