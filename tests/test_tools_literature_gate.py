@@ -148,6 +148,13 @@ def test_long_odd_texts_come_to_an_end(gate: Gate, part: str) -> None:
         gate.clean(part * (MAX_CHARS // len(part)))
 
 
+def test_known_details_of_the_settings_never_leave(tmp_path: Path, clock: Clock) -> None:
+    with FakeServer(pubmed([])) as server, opened(server, tmp_path, clock, known=("anna zeta", "tuba")) as source:
+        source.search("Zeta plays the tuba and has gout", 5, NONE)
+        assert server.seen[0].params["term"] == "plays the and has gout"
+    assert "zeta" not in repr(server.options(known=("anna zeta",)))
+
+
 def test_known_details_never_leave(tmp_path: Path, clock: Clock) -> None:
     known = ["Anna Zeta", "Quokka Clinic", "X-77", "1978-03-04", "1978"]
     queries = ["anna has gout", "ZETA, gout", "gout at quokka", "gout X-77", "gout 1978-03-04", "Ａnna gout"]
@@ -191,6 +198,113 @@ def test_a_filter_that_holds_a_detail_sends_nothing(tmp_path: Path, clock: Clock
         for filters in (Filters(mesh=("MRN 123456",)), Filters(publication_types=("a@b.org",)), Filters(mesh=("",))):
             assert "a filter of" in source.search("gout", 5, filters).problems[0].reason
     assert server.seen == []
+
+
+# Names in prose
+
+
+@pytest.mark.parametrize(
+    ("query", "left"),
+    [
+        ("gout in my patient Maria Gonzalez of Littleville", "gout in my patient of Littleville"),
+        ("My patient Kowalski, known to Dr. Meyer, has gout", "My patient, known to, has gout"),
+        ("my elderly patient, O'Brien, has gout", "my elderly patient, has gout"),
+        ("a woman named Anna Peterson-Hall with gout", "a woman named with gout"),
+        ("my patient Crohn disease", "my patient Crohn disease"),
+        ("this patient, Guillain Barre syndrome", "this patient, Guillain Barre syndrome"),
+    ],
+)
+def test_a_name_behind_a_person_of_whom_somebody_speaks_is_taken_out(gate: Gate, query: str, left: str) -> None:
+    assert gate.clean(query) == left
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "John Smith, 46M with chest pain and aspirin",
+        "john smith has chest pain, aspirin?",
+        "treat Maria Gonzalez with warfarin for AF",
+        "Is warfarin safe for Mrs peterson, Kowalski, with AF?",
+        "Angela Merkel gout colchicine",
+        "ex-senator John McCain glioblastoma temozolomide",
+        "gout in patient Nguyen",
+        "Kowalski, 46M, gout",
+        "Does colchicine help with gout, Kowalski?",
+        "glioblastoma in a teacher from Littleville, Idaho, who plays the tuba",
+        "gout in my patient Maria Gonzalez of Littleville",
+    ],
+)
+@pytest.mark.parametrize("name", ["pubmed", "europepmc"])
+def test_a_query_in_which_a_name_may_be_left_is_asked_about_again(
+    tmp_path: Path, clock: Clock, query: str, name: Any
+) -> None:
+    asked = []
+
+    def allow(text: str, source: str) -> bool:
+        asked.append(text)
+        return len(asked) == 1
+
+    with FakeServer(page([]) if name == "europepmc" else pubmed([])) as server:
+        with consenting(server, tmp_path, clock, allow, name) as source:
+            source.search("gout", 5, NONE)
+            source.search("asthma", 5, NONE)
+            assert asked == ["gout"]
+            before = len(server.seen)
+            found = source.search(query, 5, NONE)
+        assert len(asked) == 2
+        assert "it was not allowed" in found.problems[0].reason
+        assert len(server.seen) == before
+        with opened(server, tmp_path, clock, name) as source:  # nobody to ask, and allowed in general
+            assert "a name may be left in the query" in source.search(query, 5, NONE).problems[0].reason
+        assert len(server.seen) == before
+
+
+def test_a_yes_for_a_query_in_which_a_name_may_be_left_is_for_this_one_only(tmp_path: Path, clock: Clock) -> None:
+    asked = []
+
+    def allow(text: str, source: str) -> bool:
+        asked.append(text)
+        return True
+
+    with FakeServer(pubmed([])) as server, consenting(server, tmp_path, clock, allow) as source:
+        for query in ("Laryngeal Mask Supreme", "gout", "Laryngeal Mask Supreme", "Angela Merkel gout"):
+            source.search(query, 5, NONE)
+    assert asked == ["Laryngeal Mask Supreme", "Angela Merkel gout"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "Crohn disease or Parkinson disease",
+        "my patient has Hodgkin lymphoma",
+        "Does Guillain Barre syndrome follow vaccination?",
+        "New York Heart Association class III heart failure",
+        "Hospital Anxiety and Depression Scale",
+        "Mini Mental State Examination in the elderly",
+        "Is Helicobacter Pylori eradication useful?",
+        "Does Metformin help in Polycystic Ovary Syndrome?",
+        "Charcot Marie Tooth disease",
+        "European Society of Cardiology guidelines",
+        "COPD, Exacerbation",
+        "Hospital Bed Capacity, 500 and over",
+        "Wolff Parkinson White syndrome",
+        "Stevens Johnson syndrome",
+        "She has Graves disease",
+    ],
+)
+def test_names_that_medicine_bears_are_no_suspects(tmp_path: Path, clock: Clock, query: str) -> None:
+    with FakeServer(pubmed([])) as server, opened(server, tmp_path, clock) as source:
+        assert source.search(query, 5, Filters(mesh=("Breast Neoplasms",))).problems == ()
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(_PARTS | st.sampled_from("my patient|Maria|Gonzalez|named|Crohn|disease|O'Brien|is|,".split("|")),
+                max_size=12))  # fmt: skip
+def test_what_is_left_without_names_stays(parts: list[str]) -> None:
+    gate = Gate("pubmed", Path("nowhere"))
+    with suppress(GateError):
+        left = gate.clean(" ".join(parts))
+        assert gate.clean(left) == left
 
 
 # Consent
@@ -330,8 +444,8 @@ def test_what_presidio_finds_is_taken_out(tmp_path: Path, clock: Clock, monkeypa
 
     monkeypatch.setattr(phi, "_analyzer", lambda: Analyzer())
     with FakeServer(pubmed(["1"])) as server, opened(server, tmp_path, clock, phi="strict") as source:
-        source.search("alice has gout", 5, NONE)
-    assert server.seen[0].params["term"] == "has gout"
+        source.search("alice and gout", 5, NONE)
+    assert server.seen[0].params["term"] == "and gout"
 
 
 def test_strict_refuses_to_open_without_presidio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -149,6 +149,23 @@ def test_a_retraction_is_excluded_whatever_is_asked(tmp_path: Path, clock: Clock
 
 
 @pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        ("heart attack and statins", "heart attack and statins"),
+        ("Does IL-6 rise after a heart attack, or not?", "IL-6 rise heart attack"),
+        ('"heart attack"[ti] AND statins', '"heart attack"[ti] AND statins'),
+        ("What is MRN for 123456: gout?", "MRN gout"),
+    ],
+)
+def test_a_question_is_asked_by_the_words_that_carry_its_meaning(
+    tmp_path: Path, clock: Clock, question: str, told: str
+) -> None:
+    with FakeServer(pubmed(["1"])) as server, opened(server, tmp_path, clock) as source:
+        source.search(question, 5, NONE)
+    assert server.seen[0].params["term"] == told
+
+
+@pytest.mark.parametrize(
     ("query", "told"),
     [
         ("asthma) OR (gout", "asthma OR gout"),

@@ -16,7 +16,9 @@ class LiteratureOptions(BaseModel):
         api_key: a key of NCBI's, which allows more requests a second.
         offline: answer remote requests from the cache alone; what is not in it is an error.
         cache_days: how long an answer of a remote source is taken from the cache.
-        send_unasked: let queries leave for remote sources without a person's yes, as in a run that nobody watches.
+        known: details of the session that never leave, such as a patient's name, birth date and number.
+        send_unasked: let queries leave for remote sources without a person's yes, as in a run that nobody watches; one
+            in which a name is suspected is still not sent.
         pubmed_url, europepmc_url: base addresses of the services, or of an institution's mirrors or proxies of them.
         phi: how strictly outgoing queries are searched for personal details (see `tools.gui.guard.phi`).
         chroma: address of a Chroma server that keeps the vectors; by default they lie in SQLite.
@@ -32,6 +34,7 @@ class LiteratureOptions(BaseModel):
     api_key: str = Field(default="", repr=False)
     offline: bool = False
     cache_days: float = Field(default=30.0, ge=0)
+    known: tuple[str, ...] = Field(default=(), repr=False)
     send_unasked: bool = False
     pubmed_url: str = "https://eutils.ncbi.nlm.nih.gov/entrez/eutils"
     europepmc_url: str = "https://www.ebi.ac.uk/europepmc/webservices/rest"

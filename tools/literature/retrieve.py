@@ -17,7 +17,6 @@ from pydantic import BaseModel, ConfigDict
 from tools.errors import ConfigError
 from tools.literature.expand import expand as expanded
 from tools.literature.fuse import mmr, rrf
-from tools.literature.questions import keywords
 from tools.literature.tokens import tokens
 from tools.literature.types import Document, Filters, Found, Hit, Problem, Source
 
@@ -135,7 +134,7 @@ def retrieve(
     vector: np.ndarray | None = None
     for source in sources:
         channel = source.name if source.remote else f"{source.name} bm25"
-        found = asking.words(source, channel, "words", keywords(question) if source.remote else question)
+        found = asking.words(source, channel, "words", question)
         if not source.remote and expand and (others := expanded(question, found.hits)):
             # A word that stands twice counts twice: what was asked outweighs what is added.
             asking.words(source, f"{source.name} expanded", "expanded", " ".join((question, question, *others)))

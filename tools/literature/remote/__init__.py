@@ -52,9 +52,10 @@ def open_remote(
         options: contact, key, addresses, age of the cache, offline or not, strictness of the filter.
         folder: where answers and the log lie; made with access for this user only.
         allow: asks a person whether a query, the first argument, may go to a source, the second; asked until the first
-            yes, which then holds for this object. None where nobody can be asked: then nothing is sent, unless
-            `options.send_unasked`. What it raises, `search` and `fetch` raise.
-        known: details of the session that never leave, such as the patient's name, birth date and number.
+            yes, which then holds for this object, and again for each query in which a name is suspected. None where
+            nobody can be asked: then nothing is sent, unless `options.send_unasked`. What it raises, `search` and
+            `fetch` raise.
+        known: details of the session that never leave, beside those of `options.known`.
         show: shows a person each query that leaves.
         counters: the file that counts requests for all who share it; by default the user's.
         timing: the clock, and how to wait.
@@ -89,7 +90,7 @@ def open_remote(
             name,
             folder,
             strictness=options.phi,
-            known=known,
+            known=(*options.known, *known),
             allow=allow,
             unasked=options.send_unasked,
             show=show,

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tools.errors import StoreError
+from tools.literature.questions import keywords
 from tools.literature.reading.records import identifier, sections
 from tools.literature.remote.asking import any_of, joinable, joined, problem, quoted, ranked, sendable
 from tools.literature.remote.client import Client, RemoteError, TryAgain
@@ -63,6 +64,14 @@ class EuropePMC:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+    def to_ask(self, query: str, filters: Filters) -> str:
+        """What a search would send, if a person has to be asked first; "" if not, or if nothing may be sent."""
+        try:
+            term = self._term(query, filters)
+        except GateError:  # `search` tells why
+            return ""
+        return term if not self._client.offline and self._client.gate.wants_yes(term) else ""
 
     def search(self, query: str, limit: int, filters: Filters) -> Found:
         """Find at most `limit` documents, in Europe PMC's order of relevance.
@@ -147,14 +156,18 @@ class EuropePMC:
     def _term(self, query: str, filters: Filters) -> str:
         """A query with its filters, as Europe PMC writes them. Raises GateError."""
         gate = self._client.gate
-        asked = joinable(_without_signs(gate.clean(query)))
+        clean = gate.clean(query)
+        wanted = gate.clean(keywords(clean))  # words that are left out may bring together a detail
+        asked = joinable(_without_signs(wanted))
         gate.check((*filters.publication_types, *filters.mesh))
         terms = []
         if filters.year_from is not None or filters.year_to is not None:
             terms.append(f"PUB_YEAR:[{filters.year_from or 1000} TO {filters.year_to or 3000}]")
         terms += any_of(filters.publication_types, "PUB_TYPE:{}")
         terms += any_of(filters.mesh, "KW:{}")
-        return joined(asked, terms, 'PUB_TYPE:"retracted publication"' if filters.exclude_retracted else "")
+        term = joined(asked, terms, 'PUB_TYPE:"retracted publication"' if filters.exclude_retracted else "")
+        gate.suspect(term, clean, wanted)
+        return term
 
 
 _TAG = re.compile(r"(?<=[\w\"*])\[[A-Za-z][A-Za-z /:~0-9-]*\]")

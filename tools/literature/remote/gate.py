@@ -1,8 +1,9 @@
 """What may leave the machine as a query: nothing that tells who a patient is, and nothing that a person did not allow.
 
-A query goes through `Gate.clean` first, which takes out what `tools.gui.guard.phi` and `identifying` find. What is left
-is shown to a person before the first one leaves, and each one that leaves is logged before it does. Whatever goes wrong
-on this way, nothing is sent. The rules miss things, which is why a person is asked.
+A query goes through `Gate.clean` first, which takes out what `tools.gui.guard.phi`, `identifying` and `naming` find.
+What is left is shown to a person before the first one leaves, and once more each time where a name may be left in it;
+each one that leaves is logged before it does, and shown. Whatever goes wrong on this way, nothing is sent. The rules
+miss things, which is why a person is asked.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from tools.errors import AttendError
 from tools.gui.guard.phi import Finding, Redactor, Strictness
 from tools.literature.remote.identifying import plain, with_age_bands, without_places_dates_and_numbers
+from tools.literature.remote.naming import possible_name, without_patient_names
 from tools.literature.remote.timing import Timing
 
 Allow = Callable[[str, str], bool]
@@ -50,7 +52,10 @@ class GateError(AttendError):
 
 
 class Gate:
-    """The way out to one source, for one session: a yes holds as long as this object. Threads may share it.
+    """The way out to one source, for one session. Threads may share it.
+
+    A yes holds as long as this object, for queries in which no name is suspected; one with such a name is asked about
+    by itself.
 
     Args:
         source: its name.
@@ -58,7 +63,7 @@ class Gate:
         strictness: as in `tools.gui.guard.phi`.
         known: details of the session, such as the patient's name and number; they are always found.
         allow: asks a person; None where nobody can be asked, and then nothing is sent.
-        unasked: whether queries may leave without a person's yes.
+        unasked: whether queries may leave without a person's yes; not those in which a name is suspected.
         show: shows a person each query that leaves.
         timing: the clock.
 
@@ -82,6 +87,7 @@ class Gate:
         self._redactor = Redactor(strictness, [plain(detail) for detail in known])
         self._allow, self._show, self._timing = allow, show, timing or Timing()
         self._lock, self._allowed, self._refused = threading.Lock(), False, set[str]()
+        self._granted, self._suspected = set[str](), dict[str, str]()
 
     def clean(self, query: str) -> str:
         """A query without what tells who a patient is.
@@ -122,6 +128,18 @@ class Gate:
         """Whether a text, such as an id that somebody gives, holds a known detail of the session. Raises GateError."""
         return any(one.kind == "KNOWN" for one in self._findings(plain(text)))
 
+    def suspect(self, text: str, *queries: str) -> None:
+        """Have a person asked about a text by itself, if a name may be left in the clean queries that it is made of."""
+        if name := next(filter(None, map(possible_name, queries)), ""):
+            self._suspected[text] = name
+
+    def wants_yes(self, text: str) -> bool:
+        """Whether a person has to be asked before a text is sent, who has not refused it."""
+        return text not in self._refused and self._lacks_yes(text)
+
+    def _lacks_yes(self, text: str) -> bool:
+        return text not in self._granted and (not (self._allowed or self.unasked) or text in self._suspected)
+
     def permit(self, text: str, short: str = "") -> None:
         """Have a person allow the first text to be sent, and log each.
 
@@ -134,7 +152,7 @@ class Gate:
                 or the log cannot be written.
         """
         with self._lock:  # two threads ask once
-            if not (self._allowed or self.unasked):
+            if self._lacks_yes(text):
                 self._ask(short or text)
             self._write(text)
         _LOG.info("sent to %s: %s", self.source, text)
@@ -142,6 +160,12 @@ class Gate:
             self._show(short or text, self.source)
 
     def _ask(self, text: str) -> None:
+        if self._allow is None and self.unasked:
+            raise GateError(
+                f"nothing was sent to {self.source}: a name may be left in the query, {self._suspected[text]!r}, and "
+                "nobody can be asked.",
+                remedy="Leave it out; if it is the name of a disease, write what it is behind it, such as 'syndrome'.",
+            )
         if self._allow is None:
             raise GateError(
                 f"nothing was sent to {self.source}: nobody can be asked whether a query may leave this machine.",
@@ -152,6 +176,7 @@ class Gate:
             self._refused.add(text)
             raise GateError(f"nothing was sent to {self.source}: it was not allowed.", remedy="Use a local corpus.")
         self._allowed = True
+        self._granted.add(text)
 
     def _write(self, text: str) -> None:
         at = datetime.fromtimestamp(self._timing.now(), UTC).isoformat(timespec="milliseconds")
@@ -176,7 +201,7 @@ class Gate:
         for finding in self._findings(text):
             pieces += [_LABEL.sub("", text[at : finding.start]), " "]
             at = finding.end
-        return _tidy(without_places_dates_and_numbers("".join([*pieces, text[at:]])))
+        return _tidy(without_places_dates_and_numbers(without_patient_names("".join([*pieces, text[at:]]))))
 
     def _findings(self, text: str) -> list[Finding]:
         try:

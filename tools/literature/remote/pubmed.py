@@ -16,6 +16,7 @@ from typing import Any
 from lxml import etree
 
 from tools.errors import StoreError
+from tools.literature.questions import keywords
 from tools.literature.reading.medline import ARTICLE_TAGS, SAFE, ArticleError, read_article
 from tools.literature.remote.asking import any_of, joinable, joined, problem, ranked, sendable
 from tools.literature.remote.client import Client, RemoteError, TryAgain
@@ -62,6 +63,14 @@ class PubMed:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+    def to_ask(self, query: str, filters: Filters) -> str:
+        """What a search would send, if a person has to be asked first; "" if not, or if nothing may be sent."""
+        try:
+            term = self._term(query, filters)
+        except GateError:  # `search` tells why
+            return ""
+        return term if not self._client.offline and self._client.gate.wants_yes(term) else ""
 
     def search(self, query: str, limit: int, filters: Filters) -> Found:
         """Find at most `limit` documents, in PubMed's order of relevance.
@@ -111,7 +120,9 @@ class PubMed:
     def _term(self, query: str, filters: Filters) -> str:
         """A query with its filters, as PubMed writes them. Raises GateError."""
         gate = self._client.gate
-        asked = joinable(gate.clean(query))
+        clean = gate.clean(query)
+        wanted = gate.clean(keywords(clean))  # words that are left out may bring together a detail
+        asked = joinable(wanted)
         gate.check((*filters.publication_types, *filters.mesh))
         terms = []
         if filters.year_from is not None or filters.year_to is not None:
@@ -119,7 +130,9 @@ class PubMed:
             terms.append(f'("{filters.year_from or 1000:04}"[dp] : "{filters.year_to or 3000:04}"[dp])')
         terms += any_of(filters.publication_types, "{}[pt:noexp]")
         terms += any_of(filters.mesh, "{}[mh:noexp]")
-        return joined(asked, terms, '"retracted publication"[pt]' if filters.exclude_retracted else "")
+        term = joined(asked, terms, '"retracted publication"[pt]' if filters.exclude_retracted else "")
+        gate.suspect(term, clean, wanted)
+        return term
 
     def _records(self, pmids: Sequence[str]) -> tuple[dict[str, Document], list[Problem]]:
         """The documents that can be had, by id, and why the others cannot."""

@@ -1,0 +1,166 @@
+"""Names in prose, where no label or title tells them: `without_patient_names` takes out those that are sure, and
+`possible_name` says which words may be one, so that a person is asked about them.
+
+There is no list of all names, and many diseases bear one. The rules go by capitals, by what stands before and behind,
+and by short lists of our choice; they miss names, such as rare ones in small letters. `tools.gui.guard.phi` finds more
+where Presidio is installed.
+"""
+
+from __future__ import annotations
+
+import re
+
+_NAME = r"(?:[OD]['’]|Mc|Mac)?[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ’']+(?:-[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ’']+)*"
+_PARTICLE = "van|von|de|del|di|da|der|la|bin|al"
+_RUN = re.compile(
+    rf"(?<![\w'’/-]){_NAME}(?: (?:(?:van|von|de|del|di|da|der|la|bin|al) )*(?:[A-Z]\.? )?{_NAME})*(?![\w/])"
+)
+_OURS = re.compile(
+    r"(?i:\b(?:(?:my|our|this) (?:(?:new|old|young|male|female|elderly|adult|child|infant|adolescent) )*"
+    r"(?:patient|pt|client|mother|father|mum|mom|dad|wife|husband|son|daughter|brother|sister|uncle|aunt|friend"
+    r"|neighbou?r|colleague|boss|grandmother|grandfather|cousin)|(?:named|called) ?)"
+    rf"\b)[ ,:]{{0,2}}(?P<name>{_NAME}(?: {_NAME}){{0,3}})(?![\w/])"
+)
+"""What is said of one person, and then a name."""
+_BEFORE = re.compile(r"(?i)\b(?:patient|pt|case|called|named|senator|president|minister|actor|singer|teacher)[ ,:]*$")
+_HAS_MAN = re.compile(
+    r"(?i)\b(?:(?:my|our|this|a|an|the) (?:\w+ )?(?:patient|man|woman|boy|girl|lady|gentleman|teacher|mayor|nurse"
+    r"|driver)|he|she|his|her|old|aged)\b"
+)
+"""One person is spoken of, so that a place tells who that is."""
+_FROM = re.compile(r"\b(?:of|from|near|in) $")
+_AGE_BEHIND = re.compile(
+    r" ?[,(] ?(?:an? |the )?(?:infant|child|adolescent|(?:older )?adult|fe?male|man|woman|boy|girl)\b"
+)
+_BEARS_A_NAME = re.compile(
+    r"(?i)(?:['’]s)?(?:[ -](?:type|like))?[ -]?\b(?:diseases?|syndromes?|lymphomas?|sarcomas?|tumou?rs?|palsy|chorea"
+    r"|disorder|anomaly|signs?|tests?|scales?|scores?|index|criteria|classification|inventory|questionnaire|examination"
+    r"|stages?|staging|cohort|registry|survey|study|trial|assessment|instrument|grading|equation|formula|procedure"
+    r"|operation|maneuver|manoeuvre|contractures?|phenomenon|reflex|stain|o?esophagus|thyroiditis|arteritis|nodes?"
+    r"|dystrophy|ataxia|paralysis|malformation|bod(?:y|ies)|cyst|gland|prosthesis|protocol|regimen|valve|shunt|catheter"
+    r"|murmur|analysis|association|society|college|pylori)\b"
+)
+"""What stands behind a name that medicine bears."""
+_EPONYMS = frozenset(
+    "Abrikosov Achilles Addison Alport Alzheimer Apgar Arnold Asperger Babinski Bacillus Baker Barlow Barr Barrett "
+    "Barre Barré Bartter Basedow Beck Becker Behcet Behçet Bell Bence Berger Binet Bishop Bloom Boerhaave Bowen "
+    "Breslow Brown Brugada Budd Buerger Burkitt Candida Castleman Chagas Charcot Chiari Chiari's Child Christmas "
+    "Churg Chvostek Clostridium Cochrane Coombs Crohn Cushing Dandy Doppler Down Dravet Dressler Duchenne Dupuytren "
+    "Ebola Edwards Ehlers Eisenmenger Epstein Escherichia Ewing Fabry Fallot Fanconi Felty Fitzpatrick Fontan "
+    "Fowler Friedreich Garcin Gaucher Gilbert Glasgow Gleason Goodpasture Gram Graves Guillain Haemophilus Hamilton "
+    "Hashimoto Helicobacter Henoch Hirschsprung Hodgkin Holter Horner Huntington Jakob Jones Kaplan Kaposi Kawasaki "
+    "Kegel Kell Killip Klebsiella Klinefelter Korsakoff Kruskal Langerhans Lennox Lewy Likert Lou Lyme Lynch "
+    "Mallory Marburg Marfan Marie Mantoux Meier Mendel Meniere Ménière Merkel Mycobacterium Munchausen Neer Niemann "
+    "Norwood Osgood Osler Paget Papanicolaou Parkinson Perthes Peyronie Philadelphia Pick Plasmodium Pompe Pott "
+    "Prader Pseudomonas Pugh Purkinje Ramsay Ranson Raynaud Reiter Rett Reye Rinne Romberg Rorschach Salmonella "
+    "Schlatter Schoenlein Schönlein Sjogren Sjögren Staphylococcus Steinert Steven Stevens Still Strauss "
+    "Streptococcus Sturge Sydenham Takayasu Tanner Tay Tourette Toxoplasma Turner Usher Valsalva Virchow "
+    "Waldenström Weber Wegener Weil Werner Wernicke Whipple Willebrand Williams Wilms Wilson Wolff Zika Zollinger "
+    "Africa African America American Asia Asian Australia Australian Bayesian Brazil Britain British Canada "
+    "Canadian Caribbean Caucasian China Chinese Cox Danish Denmark Dutch Egypt England English Europe European "
+    "Finland Finnish France French German Germany Ghana Greece Hispanic Hong India Indian Iran Ireland Israel "
+    "Italian Italy Japan Japanese Kenya Kong Korea Korean Latin Medicare Medicaid Mediterranean Mexico Netherlands "
+    "New Nigeria Nordic North Norway Norwegian Pakistan Poland Portugal Saudi Arabia Scotland Scottish South Spain "
+    "Spanish Sweden Swedish Switzerland Taiwan Thailand Turkey Turkish Uganda UK Vietnam Wales West Western East "
+    "Eastern York Zealand January February March April May June July August September October November December "
+    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday Internet Medline Embase".split()
+)
+"""Names that medicine bears, kinds of germs, and what research is named after; our choice."""
+_WORDS = frozenset(
+    "A Acute Adult Adults Aged After All An And Any Are As At Before Best Between By Can Child Children Chronic "
+    "Clinical Compare Comparison Could Did Do Does Effect Effects Efficacy Evidence First Find For From Had Has "
+    "Have Health Her His How If In Infant Infants Is It Its Male Female Man Men Management May Mental Mini My New "
+    "No Not Of On Or Our Outcome Outcomes Patient Patients Please Prevention Risk Role Safety Search Should Show "
+    "Since Tell The Their These This Those To Treatment Use Was We Were What When Where Which While Who Why Will "
+    "With Without Woman Women Would State Heart Blood Primary Secondary National World International Royal United "
+    "Nations Kingdom States Central Early Late Deep High Low Left Right Post Pre Self Short Long Total Body Quality "
+    "Life Care Medical Medicine Hospital Clinic Depression Anxiety Disease Syndrome Cancer Diabetes Asthma Stroke "
+    "Surgery Therapy Drug Vitamin Emergency Department Intensive Unit Randomized Randomised Controlled Trial Trials "
+    "Systematic Review Meta Viral Bed Capacity".split()
+)
+"""Words that begin questions and headings; our choice."""
+_ENDINGS = re.compile(
+    r"(?i)(?:itis|osis|oses|oma|omas|emia|aemia|uria|pathy|plasty|ectomy|otomy|ostomy|scopy|graphy|gram|logy|algia|trophy|"
+    r"penia|plegia|pnea|rrhea|sclerosis|coccus|bacter|mab|nib|statin|pril|sartan|olol|azole|cillin|mycin|oxacin|cycline|"
+    r"parin|xaban|gliptin|gliflozin|glutide|azepam|idine|amine|amide|ine|ate|ide|one|ism|tion|sion|ment|ness|ity|ance|ence|"
+    r"ing|ive|al|ic|ous|ed)$"
+)
+"""How words of medicine end; some names do, too, and count as one where they follow a given name. Our choice."""
+_GIVEN = frozenset(
+    "aaron adam ahmed alan alejandro alessandro alexander alexandra ali alice alicia amanda amy ana andrea andreas "
+    "andrew angela ann anna anne anthony antonio barbara benjamin betty brandon brenda brian bruce carlos carmen "
+    "carol caroline catherine charles charlotte cheryl chris christina christine christopher claire claudia cynthia "
+    "daniel daniela david deborah dennis diana diane dmitri donald donna dorothy edward elena elizabeth emily emma "
+    "eric erik ethan eva evelyn fatima felix fernando francesco francisco frank gabriel gary george giovanni giulia "
+    "giuseppe gregory hannah hans hassan heather heinrich helen henry hiroshi ian ibrahim ingrid isabel isabella "
+    "ivan jack jacob james jane janet jason jean jeffrey jennifer jessica joan johann john johannes jonathan jorge "
+    "jose josé joseph joshua juan judith julia julie justin karen katherine kathleen kelly kenneth kevin kimberly "
+    "klaus larry laura lauren linda lisa lucas luis luca manuel marco margaret maria maría mario mariam martha "
+    "martin mary matthew megan mehmet melissa michael michelle miguel mohamed mohammed muhammad nancy natalia "
+    "natasha nathan nicholas nicole noah olga oliver olivia omar pamela patricia patrick paul paula pedro peter "
+    "philip pierre rachel ralph raymond rebecca ricardo richard robert roberto roger ronald ryan samantha samuel "
+    "sandra sara sarah scott sergei sharon shirley sofia sophia sophie stefan stephanie stephen stephan steven "
+    "susan susanne teresa thomas timothy vladimir victoria vincent virginia walter wei william wolfgang yuki yusuf "
+    "zachary".split()
+)
+"""Given names that are frequent in many countries and no words of a question; our choice."""
+
+
+def without_patient_names(text: str) -> str:
+    """A plain text without the name behind a person of whom somebody speaks, as in `my patient Ann Smith`."""
+
+    def cut(found: re.Match[str]) -> str:
+        words = found["name"].split()
+        if _BEARS_A_NAME.match(text, found.end()) or _is_known(words[0]):
+            return found[0]
+        return found[0][: found.start("name") - found.start()].rstrip(" ,:")
+
+    return _OURS.sub(cut, text)
+
+
+def possible_name(text: str) -> str:
+    """The first words of a plain text that may name a person, or the place of one; empty where none do."""
+    for found in _RUN.finditer(text):
+        if name := _of_run(found, text):
+            return name
+    for found in re.finditer(r"(?<![\w'’/.:-])[^\W\d_]+(?![\w/-]|\.\w)", text):
+        if found[0].casefold() in _GIVEN and not _BEARS_A_NAME.match(text, found.end()):
+            return found[0]
+    return ""
+
+
+def _of_run(found: re.Match[str], text: str) -> str:
+    """What of some words with capitals, one behind another, may be a name."""
+    words = found[0].split()
+    start = found.start()
+    while words and words[0] in _WORDS:  # the first word of a question
+        start += len(words[0]) + 1
+        words = words[1:]
+    if not words:
+        return ""
+    told = " ".join(words)
+    if len(words) > 1 and words[0].casefold() in _GIVEN:
+        return told
+    if _BEARS_A_NAME.match(text, found.end()) or _BEARS_A_NAME.fullmatch(words[-1]):
+        return ""
+    unknown = [word for word in words if not _is_known(word)]
+    if len(unknown) > 1 and not _is_title(text):
+        return told
+    before, behind = text[:start], text[found.end() :]
+    # Headings such as "Viral Load, Nasal" hold commas, too, but no sentence around them.
+    apart = before.rstrip().endswith(",") and len(re.findall(r"\b[a-z]{2,}\b", text)) > 2 and not _is_title(text)
+    place = _FROM.search(before) and _HAS_MAN.search(text)
+    return told if unknown and (_BEFORE.search(before) or _AGE_BEHIND.match(behind) or apart or place) else ""
+
+
+def _is_known(word: str) -> bool:
+    bare = re.sub(r"['’]s$", "", word)
+    if any(part in _EPONYMS for part in bare.split("-")):
+        return True
+    return bare in _WORDS or bool(_ENDINGS.search(bare)) or bare.rstrip("s") in _EPONYMS
+
+
+def _is_title(text: str) -> bool:
+    """Whether nearly all long words begin with a capital, as in titles, where it tells nothing."""
+    words = re.findall(r"\b[^\W\d_]{4,}\b", text)
+    return len(words) >= 5 and sum(word[0].isupper() for word in words) > 0.6 * len(words)
