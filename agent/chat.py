@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from agent.assistant import Assistant, open_assistant
 from agent.config import Config
-from agent.events import Answered, Event, Needs, Perceived, Revising, Token, ToolCalled, ToolReturned
+from agent.events import Answered, Event, Needs, Perceived, Revising, Sent, Token, ToolCalled, ToolReturned
 from agent.terminal import plain, safe
 from agent.threads import QUESTIONS
 from tools.ask_user import NEEDS_NEW_FRAME
@@ -163,6 +163,9 @@ class Screen:
                 self.end_line()
                 args = ", ".join(f"{name}={value!r}" for name, value in event.args.items() if value not in (None, []))
                 self.console.print(f"[dim]→ {safe(f'{event.name}({args})')}[/]")
+            case Sent():
+                self.end_line()
+                self.console.print(f"[dim]sent to {safe(event.source)}: {safe(event.query)}[/]", soft_wrap=True)
             case ToolReturned():
                 colour = "dim" if event.ok else "yellow"
                 words = re.sub("</?untrusted>", '"', event.text)

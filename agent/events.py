@@ -45,6 +45,14 @@ class ToolCalled(_Event):
     args: dict[str, Any]
 
 
+class Sent(_Event):
+    """Words left this machine for a source on the network; they are logged, too."""
+
+    type: Literal["sent"] = "sent"
+    source: str
+    query: str
+
+
 class ToolReturned(_Event):
     """A tool answered, or failed (`ok` false): then the text says why. `frames` are the pictures it brought up."""
 
@@ -89,4 +97,4 @@ class Answered(_Event):
     first_token_s: float | None
 
 
-Event = Perceived | Token | ToolCalled | ToolReturned | Revising | Needs | Answered
+Event = Perceived | Token | ToolCalled | Sent | ToolReturned | Revising | Needs | Answered

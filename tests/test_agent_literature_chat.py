@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,7 +19,7 @@ from typer.testing import CliRunner
 from agent.assistant import open_assistant
 from agent.citations import check_citations, closing_note, repair_hint
 from agent.config import Config
-from agent.events import Answered, Needs, Revising, ToolReturned
+from agent.events import Answered, Needs, Revising, Sent, ToolReturned
 from agent.literature.chatting import literature_tools
 from agent.mllm.embedded.clinical import from_literature, is_clinical, literature_call
 from agent.mllm.scripted import Scripted
@@ -247,7 +249,8 @@ async def test_nothing_is_sent_before_the_person_says_yes(clip: Path, tmp_path: 
     events = await run(clip, config, call, {"say": "Nothing found."}, reply="no")
     needs = next(event for event in events if isinstance(event, Needs))
     assert needs.request.kind == "confirm"
-    assert "May this be sent to pubmed, on the network?" in needs.request.request
+    assert "May this be sent on the network? to pubmed: " in needs.request.request
+    assert "A yes holds for this source until this chat is closed." in needs.request.request
     assert "statins" in needs.request.request.lower()
     assert isinstance(events[-1], Answered)
     assert not log.exists()
@@ -271,23 +274,94 @@ class _Empty(BaseHTTPRequestHandler):
         pass
 
 
-async def test_a_yes_sends_the_query_once(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@contextmanager
+def serving(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Settings for a Europe PMC on this machine."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setattr(_Empty, "asked", [])
     with ThreadingHTTPServer(("127.0.0.1", 0), _Empty) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        config = settings(
-            tmp_path, sources=["europepmc"], contact="somebody@example.org",
-            europepmc_url=f"http://127.0.0.1:{server.server_port}/rest",
-        )  # fmt: skip
+        yield {"contact": "somebody@example.org", "europepmc_url": f"http://127.0.0.1:{server.server_port}/rest"}
+        server.shutdown()
+
+
+async def test_a_yes_sends_the_query_once_and_shows_it(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(monkeypatch, tmp_path) as server:
+        config = settings(tmp_path, sources=["europepmc"], **server)
         events = await run(
             clip, config, {"tool": NAME, "args": {"query": STATIN}}, {"say": "Nothing was found."}, reply="Yes."
         )
-        server.shutdown()
     returned = next(event for event in events if isinstance(event, ToolReturned))
     assert returned.text.startswith(NOTHING)
     assert len(_Empty.asked) == 1
-    assert len((tmp_path / "literature" / "remote" / "sent.jsonl").read_text().splitlines()) == 1
+    (line,) = (tmp_path / "literature" / "remote" / "sent.jsonl").read_text().splitlines()
+    assert [(event.source, event.query) for event in events if isinstance(event, Sent)] == [
+        ("europepmc", json.loads(line)["text"])
+    ]
+
+
+async def test_two_sources_are_asked_about_at_once_and_a_no_holds_for_both(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each question in a run of its own would get the first one's reply."""
+    log = tmp_path / "literature" / "remote" / "sent.jsonl"
+    call = {"tool": NAME, "args": {"query": STATIN}}
+    with serving(monkeypatch, tmp_path) as server:
+        both = settings(tmp_path, sources=["pubmed", "europepmc"], pubmed_url="http://127.0.0.1:9/entrez", **server)
+        events = await run(clip, both, call, {"say": "Nothing."}, reply="no")
+        assert len([event for event in events if isinstance(event, Needs)]) == 1
+        assert isinstance(events[-1], Answered)
+        assert not log.exists()
+        assert _Empty.asked == []
+        events = await run(clip, both, call, {"say": "Nothing."}, reply="yes")
+    (needs,) = (event for event in events if isinstance(event, Needs))
+    assert "to pubmed and europepmc: " in needs.request.request
+    assert [event.source for event in events if isinstance(event, Sent)] == ["pubmed", "europepmc"]
+    assert len(_Empty.asked) == 1
+
+
+async def test_a_later_query_is_shown_and_one_that_may_hold_a_name_is_asked_about_again(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queries = ("Is colchicine safe in gout?", "gout in sepsis", "gout in my patient Maria Gonzalez of Littleville",
+               "Angela Merkel gout")  # fmt: skip
+    turns = [turn for query in queries for turn in ({"tool": NAME, "args": {"query": query}}, {"say": "Nothing."})]
+    asked, shown = [], []
+    with serving(monkeypatch, tmp_path) as server:
+        config = settings(tmp_path, sources=["europepmc"], known=["littleville"], **server)
+        model = Scripted(turns=turns)  # type: ignore[arg-type]
+        async with open_assistant(str(clip), config, model=model) as assistant:
+            await assistant.watch()
+            for number in range(len(queries)):
+                events = [event async for event in assistant.ask(f"question {number}")]
+                if isinstance(events[-1], Needs):
+                    asked.append(events[-1].request.request)
+                    reply = "no" if number else "yes"
+                    events += [event async for event in assistant.reply(reply)]
+                shown += [event.query for event in events if isinstance(event, Sent)]
+    assert [line.split("europepmc: ")[1].split(". A yes")[0] for line in asked] == [
+        "colchicine safe gout", "Angela Merkel gout",
+    ]  # fmt: skip
+    assert shown == ["colchicine safe gout", "gout in sepsis", "gout in my patient of"]
+    assert not any("Merkel" in path or "Gonzalez" in path or "ittleville" in path for path in _Empty.asked)
+
+
+def test_the_terminal_shows_what_is_sent(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "script.yaml"
+    script.write_text(json.dumps([{"tool": NAME, "args": {"query": "gout"}}, {"say": "Nothing."}]))
+    with serving(monkeypatch, tmp_path) as server:
+        (tmp_path / "attend.toml").write_text(
+            "take_notes = false\n[literature]\nsend_unasked = true\nsources = ['europepmc']\n"
+            + "".join(f"{name} = {value!r}\n" for name, value in server.items())
+        )
+        told = CliRunner().invoke(
+            app, ["chat", str(clip), "--ask", STATIN, "--model", f"scripted:{script}", "--folder", str(tmp_path / "f"),
+                  "--config", str(tmp_path / "attend.toml")],
+        )  # fmt: skip
+    assert told.exit_code == 0, told.output
+    assert "sent to europepmc: gout" in told.stdout
 
 
 def test_the_embedded_model_answers_from_the_literature_by_itself(clip: Path, home: Path) -> None:

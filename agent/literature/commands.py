@@ -199,6 +199,10 @@ def _allow() -> Any:
 def _ask(query: str, source: str) -> bool:
     console = make_console(stderr=True)
     console.print(f"To {safe(source)}, on the network, would be sent: [bold]{safe(query)}[/]", soft_wrap=True)
+    scope = (
+        f"A yes holds for {safe(source)} until this command ends; each query that leaves is shown, and one in which "
+    )
+    console.print(f"[dim]{scope}a name may be left is asked about again.[/]", soft_wrap=True)
     return typer.confirm("Send it, and the queries that follow?", err=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -173,3 +173,11 @@ class Source(Protocol):
 
     def fetch(self, ids: Sequence[str]) -> Found:
         """Bring the documents of these ids, in this order; a problem names those that it lacks."""
+
+
+@runtime_checkable
+class Asks(Protocol):
+    """A source that sends nothing before a person has allowed it."""
+
+    def to_ask(self, query: str, filters: Filters) -> str:
+        """What a search would send, if a person has to be asked first; "" if not, or if nothing may be sent."""

@@ -92,6 +92,8 @@ export function showTurn(room, turn, hooks) {
         return token(happened.text);
       case "tool_called":
         return called(happened);
+      case "sent":
+        return steps.append(h("p", { class: "muted" }, `Sent to ${happened.source}: ${happened.query}`));
       case "tool_returned":
         return returned(happened);
       case "revising":
