@@ -316,10 +316,10 @@ steps:
     common = ("--set", "who=Doe", "--target", "desktop", "--mode", "confirm", "--approve", "Ann")
     with gui_stage.x_server(tmp_path, "800x600"), gui_stage.desktop(tmp_path) as stage:
         code, told = attend(str(flow), *common, "--record", str(recorded))
-        assert (code, told[-1]["outcome"]) == (0, "verified")
+        assert (code, told[-1]["outcome"]) == (0, "verified"), told[-2]["reason"]
         assert stage.state()["records"] == ["Doe: K<5.0 μg/dL"]
         code, told = attend(str(recorded), *common)
-        assert (code, [step["how"] for step in told[:-1]]) == (0, ["recorded"] * 3)
+        assert (code, [step["how"] for step in told[:-1]]) == (0, ["recorded"] * 3), told[-2]["reason"]
         assert stage.state()["records"] == ["Doe: K<5.0 μg/dL"] * 2
         assert not stage.held()
 

@@ -327,14 +327,18 @@ class DesktopActuator:
         """The text of the field with the focus, by selecting it; None where the program does not say."""
         if shutil.which("xclip") is None:
             return None
-        token = secrets.token_hex(8)
+        token, read = secrets.token_hex(8), ["xclip", "-out", "-selection", "primary"]
         run_tool(["xclip", "-in", "-selection", "primary"], token)
+        ends = time.monotonic() + SELECT_S
+        # xclip returns before the selection is its own, and would take it from the program later.
+        while run_tool(read) != token and time.monotonic() < ends:
+            self._stop.pause(KEY_S)
         for keys in _SELECT_ALL:
             self._press(keys)
         held, ends = token, time.monotonic() + SELECT_S
         while held == token and time.monotonic() < ends:
             self._stop.pause(KEY_S)
-            held = run_tool(["xclip", "-out", "-selection", "primary"])
+            held = run_tool(read)
         self._press(["end"])
         return None if held == token else held
 
