@@ -7,16 +7,19 @@ the answer says so.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from tools.literature.bearing import FIRST, POOL, bearing, best_sentences
-from tools.literature.citing import Span, find_quote, left_out_negation, mentions, quoted, same_id, sentence_of
-from tools.literature.questions import is_yes_no, stems
+from tools.literature.bearing import FIRST, POOL, Sentence, bearing, best_sentences
+from tools.literature.citing import Span, find_quote, mentions, quoted, same_id, sentence_of
+from tools.literature.expand import synonyms
+from tools.literature.figures import lacking
+from tools.literature.framing import denies, left_out
+from tools.literature.questions import asks_for_effect, is_general, names, stem, stems
 from tools.literature.retrieve import Query, Retrieved
-from tools.literature.stance import Stance
+from tools.literature.stance import Stance, stance
+from tools.literature.tokens import tokens
 from tools.literature.types import Document, Hit, Problem
 
 NOTICE = "For research use; not medical advice."
@@ -26,7 +29,9 @@ LEAST_SHARED = 0.25
 Our choice."""
 MOST_DOCUMENTS = 8
 """Documents that an answer is looked for in, at most; our choice."""
-_NUMBER = re.compile(r"(?<![\w-])\d+(?:[.,·]\d+)*(?![\w-]*[a-z])", re.IGNORECASE)
+LEAST_OF_QUESTION = 0.6
+"""The share of the question's words that a claim has to hold for its words to be a yes or a no to it; our choice."""
+BY_RULE = "chosen by rule from what the model was shown, and did not cite: read it"
 
 
 class StatedCitation(BaseModel):
@@ -109,7 +114,8 @@ class LiteratureAnswer(BaseModel):
         claims: what is said, in order.
         dropped: what a model said without support.
         documents: what was shown to whoever answered, best first; every citation is of one of them.
-        conflict: whether claims of different documents say yes and no.
+        conflict: whether claims of different documents say yes and no. Where all that a model claims says one of them
+            and a document that it was shown says the other, by its words, that sentence is the last claim.
         abstained: whether there is no claim.
         reason: why not, in words; empty where there is one.
         model: who answered; empty where sentences were chosen by rule.
@@ -157,12 +163,7 @@ def quote_evidence(question: str, retrieved: Retrieved, first: int = FIRST) -> L
     documents = tuple(hit.document for hit in bear)
     sound = [document for document in documents if not document.retracted]
     pool = [hit.document for hit in retrieved.hits[:POOL]]
-    claims = []
-    for sentence in best_sentences(question, sound, pool=pool):
-        span = Span(section=sentence.section, start=sentence.start, end=sentence.end)
-        says = sentence.stance if is_yes_no(question) else "unclear"
-        citation = Citation(document_id=sentence.document.id, quote=sentence.text, sentence=sentence.text, span=span)
-        claims.append(Claim(text=" ".join(sentence.text.split()), stance=says, citations=(citation,)))
+    claims = [_quoting(question, sentence) for sentence in best_sentences(question, sound, pool=pool)]
     reason = "" if claims else why_nothing(retrieved.hits, documents)
     return answer_of(question, retrieved, documents, claims, reason=reason)
 
@@ -178,6 +179,8 @@ def answer_of(
     model: str = "",
 ) -> LiteratureAnswer:
     """Put an answer together."""
+    if model and claims:
+        claims = [*claims, *_other_side(question, claims, documents)]
     return LiteratureAnswer(
         question=question,
         claims=tuple(claims),
@@ -198,24 +201,32 @@ def check_claims(
     """Keep the claims that documents support, each with the citations that hold, and say why others do not.
 
     A citation holds if its document was shown, its quote stands there word for word (see `find_quote`), and the
-    sentence of the quote has no negation before it that is left out. A claim is dropped if none of its citations
-    holds, if all of them are of retracted documents, if it names another document, if it has a number that neither a
-    quoted sentence nor the question has, or if it shares no word with them. Code checks words, not sense: whether a
-    quote means what the claim says is the reader's to judge, so it is shown beside it.
+    sentence of the quote does not turn it round, leave it open or state an aim (see `framing.left_out`). What supports
+    a claim are citations of documents that were not retracted. It is dropped if there is none, if it names another
+    document, if it has a number that no quoted sentence has with this unit, if it speaks of a substance, a disease or
+    another subject of the question that is neither in these sentences nor in their titles, if it denies what they say,
+    or if it shares no word with them. Code checks words, not sense: whether a quote means what the claim says is the
+    reader's to judge, so it is shown beside it.
     """
     kept: list[Claim] = []
     dropped: list[Dropped] = []
     for claim in stated:
-        citations, cautions = _hold(claim.citations, shown)
         text = " ".join(claim.text.split())
-        problem = _unsupported(question, claim, citations, cautions, shown)
+        citations, wrong, cautions = _hold(text, claim.citations, shown)
+        problem = _unsupported(question, claim, citations, wrong, shown)
         if problem:
             dropped.append(Dropped(text=text, reason=problem))
             continue
-        words = stems(text)
-        if words and len(words & _said(citations, shown)) < LEAST_SHARED * len(words):
+        words, sound = stems(text), [citation for citation in citations if not citation.retracted]
+        if words and len(words & _said(sound, shown)) < LEAST_SHARED * len(words):
             cautions.append("it shares few words with its quotes: read them")
-        kept.append(Claim(text=text, stance=claim.stance, citations=tuple(citations), cautions=tuple(cautions)))
+        if denies(text, [citation.sentence for citation in sound])[1]:
+            cautions.append("by their words, its quotes may say the opposite: read them")
+        says = claim.stance
+        if _is_opposite(question, text, says):
+            says = "unclear"
+            cautions.append(f"the model counts it as {claim.stance!r}, and its words say the opposite")
+        kept.append(Claim(text=text, stance=says, citations=tuple(citations), cautions=(*wrong, *cautions)))
     return kept, dropped
 
 
@@ -240,10 +251,42 @@ def why_nothing(hits: Sequence[Hit], bear: Sequence[Document]) -> str:
     return f"{NOTHING} What was found is about something else."
 
 
-def _hold(stated: Sequence[StatedCitation], shown: Sequence[Document]) -> tuple[list[Citation], list[str]]:
-    """The citations that hold, and what is wrong with the others."""
+def _quoting(question: str, sentence: Sentence, *cautions: str) -> Claim:
+    """A sentence as a claim."""
+    span = Span(section=sentence.section, start=sentence.start, end=sentence.end)
+    says = sentence.stance if asks_for_effect(question) else "unclear"
+    citation = Citation(document_id=sentence.document.id, quote=sentence.text, sentence=sentence.text, span=span)
+    return Claim(text=" ".join(sentence.text.split()), stance=says, citations=(citation,), cautions=cautions)
+
+
+def _other_side(question: str, claims: Sequence[Claim], documents: Sequence[Document]) -> list[Claim]:
+    """Where all that is claimed says yes, or no, the sentence of a document that was shown and not cited that says the
+    other, if there is one."""
+    said = {claim.stance for claim in claims} - {"unclear"}
+    cited = {citation.document_id for claim in claims for citation in claim.citations}
+    others = [document for document in documents if document.id not in cited and not document.retracted]
+    if len(said) != 1 or not others:
+        return []
+    told = [_quoting(question, sentence, BY_RULE) for sentence in best_sentences(question, others, pool=documents)]
+    return [claim for claim in told if claim.stance not in {"unclear", *said}][:1]
+
+
+def _is_opposite(question: str, text: str, says: Stance) -> bool:
+    """Whether a claim that speaks of what is asked says yes by its words, and is counted as no, or the reverse."""
+    asked = stems(question)
+    by_words = stance(text)
+    if "unclear" in (says, by_words) or says == by_words or not asks_for_effect(question):
+        return False
+    return len(asked & stems(text)) >= LEAST_OF_QUESTION * len(asked)
+
+
+def _hold(
+    text: str, stated: Sequence[StatedCitation], shown: Sequence[Document]
+) -> tuple[list[Citation], list[str], list[str]]:
+    """The citations of a claim that hold, what is wrong with the others, and what a reader should know of those."""
     citations: list[Citation] = []
     wrong: list[str] = []
+    cautions: list[str] = []
     for one in stated:
         document = next((document for document in shown if same_id(document.id, one.id)), None)
         if document is None:
@@ -252,19 +295,23 @@ def _hold(stated: Sequence[StatedCitation], shown: Sequence[Document]) -> tuple[
         span = find_quote(one.quote, document)
         if span is None:
             wrong.append(f"the words it quotes are not in {document.id}: {one.quote[:80]!r}")
-        elif negation := left_out_negation(span, document):
-            wrong.append(f"its quote of {document.id} leaves out {negation!r}")
-        else:
-            citation = Citation(
-                document_id=document.id,
-                quote=quoted(span, document),
-                sentence=quoted(sentence_of(span, document), document),
-                span=span,
-                retracted=document.retracted,
-            )
-            if citation not in citations:
-                citations.append(citation)
-    return citations, wrong
+            continue
+        against, caution = left_out(text, span, document)
+        if against:
+            wrong.append(f"its quote of {document.id} {against}")
+            continue
+        if caution:
+            cautions.append(f"its quote of {document.id} {caution}")
+        citation = Citation(
+            document_id=document.id,
+            quote=quoted(span, document),
+            sentence=quoted(sentence_of(span, document), document),
+            span=span,
+            retracted=document.retracted,
+        )
+        if citation not in citations:
+            citations.append(citation)
+    return citations, wrong, cautions
 
 
 def _unsupported(
@@ -275,34 +322,51 @@ def _unsupported(
         return "it cites nothing"
     if not citations:
         return "; ".join(wrong)
-    if all(citation.retracted for citation in citations):
-        return f"it rests on retracted documents alone ({', '.join(citation.document_id for citation in citations)})"
+    sound = [citation for citation in citations if not citation.retracted]
+    if not sound:
+        ids = ", ".join(citation.document_id for citation in citations)
+        return "; ".join([f"it rests on retracted documents alone ({ids})", *wrong])
     held = [citation.document_id for citation in citations]
-    text = claim.text
-    for mention in mentions(text):
+    for mention in mentions(claim.text):
         if not any(same_id(id_, mention.id) for id_ in held):
             return f"it names {mention.id}, which does not support it"
-    told = " ".join([question, *(citation.sentence for citation in citations)])
-    lacking = _numbers(_without_mentions(text)) - _numbers(told)
-    if lacking:
-        return f"it says {', '.join(sorted(lacking))}, which its quotes do not"
-    if stems(text) and not stems(text) & _said(citations, shown):
+    sentences = [citation.sentence for citation in sound]
+    text = _without_mentions(claim.text)
+    if numbers := lacking(text, " ".join(sentences), question):
+        return f"it says {', '.join(numbers)}, which its quotes do not"
+    if others := _unsaid(question, text, sound, shown):
+        return f"it speaks of {', '.join(map(repr, others))}, and its quotes do not"
+    if denies(text, sentences)[0]:
+        return "it says the opposite of its quotes"
+    if stems(text) and not stems(text) & _said(sound, shown):
         return "it has no word in common with its quotes"
     return ""
 
 
 def _said(citations: Sequence[Citation], shown: Sequence[Document]) -> frozenset[str]:
-    titles = {document.id: document.title for document in shown}
-    return frozenset().union(*(stems(f"{c.sentence} {titles[c.document_id]}") for c in citations))
+    return stems("\n".join(_telling(citations, shown)))
 
 
-def _numbers(text: str) -> set[str]:
-    """The numbers in a text, as they are written but for separators of thousands and zeros at the end."""
-    found = set()
-    for number in _NUMBER.findall(text):
-        plain = re.sub(r",(?=\d{3}\b)", "", number.replace("·", ".")).replace(",", ".")
-        found.add(plain.rstrip("0").rstrip(".") if plain.count(".") == 1 else plain)
-    return found
+def _telling(citations: Sequence[Citation], shown: Sequence[Document]) -> list[str]:
+    """What says what a claim is about: quoted sentences, with the titles and headings of their documents."""
+    by_id = {document.id: document for document in shown}
+    cited = {citation.document_id: by_id[citation.document_id] for citation in citations}
+    about = [part for document in cited.values() for part in (document.title, *document.mesh)]
+    return [*(citation.sentence for citation in citations), *about]
+
+
+def _unsaid(question: str, text: str, citations: Sequence[Citation], shown: Sequence[Document]) -> list[str]:
+    """Words of a claim that name its subject, and stand in nothing that it rests on, nor do other words for them."""
+    said = _said(citations, shown)
+    known = said | {
+        stem(word)
+        for words, terms in synonyms(text)
+        if any(stems(term) and stems(term) <= said for term in terms)
+        for word in words
+    }
+    subjects = (stems(text) & stems(question)) | names(text)
+    unsaid = dict.fromkeys(word for word in tokens(text) if stem(word) in subjects - known)
+    return [word for word in unsaid if not is_general(word) and not word.isdigit()]
 
 
 def _without_mentions(text: str) -> str:

@@ -14,17 +14,20 @@ from functools import lru_cache
 
 from tools.literature.citing import sentences
 from tools.literature.expand import synonyms
+from tools.literature.framing import AIM
 from tools.literature.fuse import mmr
-from tools.literature.questions import STEM, stems
+from tools.literature.questions import in_plain_words, is_general, names, stem, stems
 from tools.literature.stance import Stance, stance
 from tools.literature.tokens import tokens
 from tools.literature.types import Document, Hit
 
 COVER_WEIGHT = 0.5
 """The weight of shared words beside the cosine."""
-LEAST_COVER, LEAST_SUPPORT = 0.59, 0.88
+LEAST_COVER, LEAST_SUPPORT, LEAST_PLAIN = 0.59, 0.9, 0.7
 """What the share of shared words has to reach for a document to bear on a question, and, where vectors were compared,
-the cosine and that share, weighted."""
+the cosine and that share, weighted; the last for questions in plain words, which papers do not use."""
+FEW = 3
+"""Words that name a subject, up to which a question is about the rarest of them, whatever kind of word it is."""
 POOL, FIRST = 50, 10
 """The first documents that were found: from those of the pool it is known which of the asked words are rare, and of the
 others it is seen whether they bear on the question."""
@@ -46,13 +49,11 @@ _PURPOSE = re.compile(r"objective|purpose|\baims?\b|background|introduction|hypo
 _METHOD = re.compile(
     r"method|design|setting|participant|patients|material|subjects|intervention|measure", re.IGNORECASE
 )
-_AIM = re.compile(  # what was looked for and what was done, which is no finding
-    r"\b(?:aims?|objectives?|purpose|goal) (?:of|was|were|is|are)\b|\b(?:aimed|sought|designed|undertaken|conducted|"
-    r"performed|hypothesi[sz]ed) (?:to|that)\b|\bhypothesi[sz]e that\b|\bto (?:determine|evaluate|assess|investigate|"
-    r"examine|explore|compare|test|study|analy[sz]e|identify|find out) (?:the|whether|if|how|and|a)\b|"
-    r"\b(?:investigated|examined|studied|explored|evaluated|assessed|compared|analy[sz]ed|tested|asked) "
-    r"(?:whether|if|how)\b|\bwe (?:investigated|examined|studied|evaluated|assessed|compared|analy[sz]ed|tested) the\b|"
-    r"\b(?:is|are|remains?) (?:still )?(?:unclear|unknown|controversial|debated|poorly understood)\b|\?$|"
+_PREPARES = re.compile(  # what was looked for and what was done, beside `AIM`
+    r"\bto (?:determine|evaluate|assess|investigate|examine|explore|compare|test|study|analy[sz]e|identify|find out) "
+    r"(?:the|whether|if|how|and|a)\b|"
+    r"\bwe (?:investigated|examined|studied|evaluated|assessed|compared|analy[sz]ed|tested) the\b|"
+    r"\b(?:is|are|remains?) (?:still )?(?:unclear|unknown|controversial|debated|poorly understood)\b|"
     r"\b(?:was|were) (?:prospectively |retrospectively |then |also )?(?:analy[sz]ed|reviewed|recruited|enrolled|"
     r"randomi[sz]ed|randomly|collected|obtained|calculated|included in|excluded|recorded|followed|"
     r"asked to|used to|performed)\b",
@@ -83,6 +84,7 @@ class Measure:
     _wanted: frozenset[str]
     _others: tuple[tuple[frozenset[str], tuple[frozenset[str], ...]], ...]
     _weights: Mapping[str, float]
+    _names: frozenset[str]
 
     def share(self, text: str) -> float:
         """The share of the question's words that stand in a text, themselves or as other words for the same: the mean
@@ -93,6 +95,18 @@ class Measure:
         total = math.fsum(self._weights.values())  # exact, whatever the order of a set
         weighted = math.fsum(self._weights[word] for word in there) / total if total else 0.0
         return (len(there) / len(self._wanted) + weighted) / 2
+
+    def is_on_subject(self, text: str, *, names_only: bool = False) -> bool:
+        """Whether a text has the rarest of the question's names of substances, diseases and the like, or another word
+        for it, and, of a question with few words that name a subject, the rarest of these, unless `names_only`."""
+        there = _there(self._wanted, self._others, stems(text))
+        subjects = frozenset(word for word in self._wanted if not is_general(word))
+        told = (self._names, subjects if len(subjects) <= FEW and not names_only else frozenset())
+        return all(self._rarest(words) <= there for words in told)
+
+    def _rarest(self, words: frozenset[str]) -> frozenset[str]:
+        most = max((self._weights.get(word, 0.0) for word in words), default=0.0)
+        return frozenset(word for word in words if self._weights.get(word, 0.0) == most)
 
 
 def measure(question: str, pool: Sequence[Document] = ()) -> Measure:
@@ -108,7 +122,7 @@ def measure(question: str, pool: Sequence[Document] = ()) -> Measure:
     held = [_there(wanted, others, stems(f"{document.title}\n{document.text[:PASSAGE]}")) for document in pool]
     counts = {word: sum(word in there for there in held) for word in wanted}
     weights = {word: math.log(1 + (len(held) - count + 0.5) / (count + 0.5)) for word, count in counts.items()}
-    return Measure(wanted, others, weights)
+    return Measure(wanted, others, weights, names(question) & wanted)
 
 
 def bearing(question: str, hits: Sequence[Hit], cosines: Mapping[str, float], first: int = FIRST) -> list[Hit]:
@@ -120,14 +134,17 @@ def bearing(question: str, hits: Sequence[Hit], cosines: Mapping[str, float], fi
         cosines: of documents with the question, by id, where they are known.
         first: how many are looked at.
     """
-    asked = measure(question, [hit.document for hit in hits[:POOL]])
-    return [hit for hit in hits[:first] if _support(asked, hit, cosines.get(hit.document.id)) >= 1]
+    asked, plain = measure(question, [hit.document for hit in hits[:POOL]]), in_plain_words(question)
+    return [hit for hit in hits[:first] if _bears(asked, hit.document, cosines.get(hit.document.id), plain=plain)]
 
 
-def _support(asked: Measure, hit: Hit, cosine: float | None) -> float:
-    """How surely a document is about what is asked; 1 and more is enough."""
-    share = max(asked.share(passage) for passage in _passages(hit.document))
-    return share / LEAST_COVER if cosine is None else (cosine + COVER_WEIGHT * share) / LEAST_SUPPORT
+def _bears(asked: Measure, document: Document, cosine: float | None, *, plain: bool) -> bool:
+    """Whether a document is about what is asked."""
+    share, passage = max((asked.share(passage), passage) for passage in _passages(document))
+    if cosine is None:
+        return share >= LEAST_COVER and asked.is_on_subject(passage)
+    least = LEAST_PLAIN if plain else LEAST_SUPPORT
+    return cosine + COVER_WEIGHT * share >= least and asked.is_on_subject(passage, names_only=plain)
 
 
 def _passages(document: Document) -> list[str]:
@@ -171,7 +188,7 @@ def _scored(asked: Measure, document: Document) -> list[Sentence]:
     for number, section in enumerate(document.sections):
         for start, end in sentences(section.text):
             text = section.text[start:end]
-            if not SHORTEST <= len(text.split()) <= LONGEST or _AIM.search(text):
+            if not SHORTEST <= len(text.split()) <= LONGEST or AIM.search(text) or _PREPARES.search(text):
                 continue
             share = asked.share(text)
             if share < LEAST_SENTENCE:
@@ -205,6 +222,5 @@ def _there(
 def _others(question: str) -> tuple[tuple[frozenset[str], tuple[frozenset[str], ...]], ...]:
     """The words of a question that have other words, each with these."""
     return tuple(
-        (frozenset(word[:STEM] for word in words), tuple(stems(term) for term in terms))
-        for words, terms in synonyms(question)
+        (frozenset(map(stem, words)), tuple(stems(term) for term in terms)) for words, terms in synonyms(question)
     )

@@ -1,8 +1,8 @@
 """Whether a quote stands in a document, where, and in which sentence: `find_quote`. Code decides it, never a model.
 
 Two texts are the same here where they differ in white space, letter case and the forms of Unicode (NFKC) only. Nothing
-else is forgiven: no left-out word, no ellipsis, no other order. A quote begins and ends where words do, so that
-"effective" is not found in "ineffective".
+else is forgiven: no left-out word, no ellipsis, no other order. A quote begins and ends where words and figures do:
+"effective" is not found in "ineffective", "inferior" not in "non-inferior", 5 not in 2.5, in -5, in < 5 or in 10⁵.
 """
 
 from __future__ import annotations
@@ -24,23 +24,19 @@ _SHORT = re.compile(
     r"\b(?:vs|cf|al|e\.g|i\.e|fig|figs|ref|refs|eq|dr|prof|mr|mrs|st|approx|ca|resp|incl|spp|subsp|dept|univ|vol|pp)$",
     re.IGNORECASE,
 )
-_NEGATION = re.compile(
-    r"\b(?:no|not|never|neither|nor|none|without|cannot|lack(?:s|ed|ing)?|fail(?:s|ed|ing)? to|absence of|unlikely|"
-    r"un(?:related|associated|changed)|rather than|instead of)\b|n[’']t\b",
-    re.IGNORECASE,
-)
-
 _MENTION = re.compile(
     r"\b(?P<kind>pmid|pmcid|doi|local)(?:\s*[:#]\s*|\s+|(?=\d))(?P<id>[^\s\[\]{}<>,;\"'“”]+)|\b(?P<pmc>PMC\d+)\b|"
     r"\b(?P<doi>10\.\d{4,9}/[^\s\[\]{}<>,;\"'“”]+)",
     re.IGNORECASE,
 )
+_WORD = re.compile(  # with what belongs to a word or a figure: hyphens, points, signs, exponents, per cent
+    r"(?:[<>≤≥±]=?\s?)?(?:(?<!\w)[-−+](?=[.·]?\d))?(?:(?<!\w)[.·](?=\d))?\w+"
+    r"(?:(?:[-‐‑‒–−/'’^⁻⁺]+|(?<=\d)[.,·:](?=\d)|(?<=\d)\s?×\s?(?=\d)|(?<=[^\W\d_])\.(?=[^\W\d_]))\w+)*(?:[%‰°]|[-+⁻⁺](?!\w))?"
+)
 _AFTER = ".:!?*_"
 _UNSAFE = re.compile(r"[^\x21-\x7e]|[\[\]{}<>,;\"'%]|[.:!?*_)]\Z")
 LONGEST_ID = 160
 """Signs of an id as it is cited, at most; our choice: a DOI has seldom more than 60."""
-_CLAUSE = re.compile(r"[;:]|,?\s+(?:but|whereas|while|however|although|though)\b", re.IGNORECASE)
-_GRANTED = re.compile(r"\s*(?:although|though|while|despite|whereas)\b[^,]*,", re.IGNORECASE)
 
 
 class Span(BaseModel):
@@ -99,18 +95,6 @@ def sentence_of(span: Span, document: Document) -> Span:
     return Span(section=span.section, start=min(start, span.start), end=max(end, span.end))
 
 
-def left_out_negation(span: Span, document: Document) -> str:
-    """A word such as "not" that stands in the sentence of a quote before it and is left out by it, or "".
-
-    "associated with survival" stands in "was not associated with survival", and says the opposite.
-    """
-    whole = sentence_of(span, document)
-    before = document.sections[span.section].text[whole.start : span.start]
-    granted = _GRANTED.match(before)
-    found = _NEGATION.search(_CLAUSE.split(before[granted.end() :] if granted else before)[-1])
-    return found[0] if found else ""
-
-
 def sentences(text: str) -> list[tuple[int, int]]:
     """Where each sentence of a text begins and ends, without the white space around it, in order."""
     found: list[tuple[int, int]] = []
@@ -145,10 +129,8 @@ def _is_sentence(text: str, span: Span) -> bool:
 
 
 def _is_whole(text: str, start: int, end: int) -> bool:
-    """Whether a part begins and ends where words do."""
-    cut_before = start > 0 and text[start - 1].isalnum() and text[start].isalnum()
-    cut_after = end < len(text) and text[end].isalnum() and text[end - 1].isalnum()
-    return not (cut_before or cut_after)
+    """Whether a part begins and ends where words and figures do."""
+    return not any(word.start() < edge < word.end() for word in _WORD.finditer(text) for edge in (start, end))
 
 
 def _normal(text: str) -> _Normal:
@@ -156,12 +138,15 @@ def _normal(text: str) -> _Normal:
     parts: list[str] = []
     first: list[int] = []
     last: list[int] = []
-    start = 0
+    start, raised = 0, False
     while start < len(text):
         end = start + 1
         while end < len(text) and _joins(text[end]):
             end += 1
-        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text[start:end]).casefold())
+        if raised := _is_raised(text[start]) and (raised or text[start - 1 : start].isnumeric()):
+            folded = text[start:end]  # 10⁵ is not 105, and 2½ not 21/2
+        else:
+            folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text[start:end]).casefold())
         for sign in folded:
             if not sign.isspace():
                 parts.append(sign)
@@ -226,3 +211,8 @@ def same_id(id_: str, cited: str) -> bool:
 def _joins(sign: str) -> bool:
     """Whether a sign belongs to the one before it, such as an accent, or a part of a Korean syllable."""
     return unicodedata.category(sign)[0] == "M" or "\u1160" <= sign <= "\u11ff"
+
+
+def _is_raised(sign: str) -> bool:
+    """Whether a sign is an exponent, an index or a fraction."""
+    return unicodedata.decomposition(sign).split(" ", 1)[0] in ("<super>", "<sub>", "<fraction>")

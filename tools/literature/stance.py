@@ -39,6 +39,12 @@ _YES = re.compile(
     r"impact|cause|increase|reduction)|should be|evidence (?:that|for|of)|can be)",
     re.IGNORECASE,
 )
+_NO_DENIAL = re.compile(
+    r"\bnot (?:only|just|merely|(?:un|in)(?:common|usual|likely|safe|frequent|reasonable|effective))\b|"
+    r"\bnot least\b|\bno doubt\b",
+    re.IGNORECASE,
+)
+_NO_WORSE = re.compile(r"\b(?:not |non-?)inferior(?:ity)?\b", re.IGNORECASE)
 _OPEN = re.compile(
     r"\b(?:unclear|uncertain|inconclusive|unknown|conflicting|further (?:\w+ ){0,2}?(?:research|stud(?:y|ies)|trials?|"
     r"investigation)|more (?:research|studies|data) (?:is|are)|remains? to be|cannot be (?:determined|concluded))\b",
@@ -48,13 +54,18 @@ _OPEN = re.compile(
 
 def stance(sentence: str) -> Stance:
     """Whether a sentence reports a finding (`yes`), or that something was not found (`no`), or neither."""
-    main = _after_concession(sentence)
+    main = _NO_WORSE.sub(" ", plainly(_after_concession(sentence)))
     denied, stated, left_open = _NO.search(main), _YES.search(main), _OPEN.search(main)
     if left_open and not (denied or stated):
         return "unclear"
     if denied:
         return "no"
     return "yes" if stated and not left_open else "unclear"
+
+
+def plainly(sentence: str) -> str:
+    """A sentence without the words that only look like a negation, as in "not only" and "not uncommon"."""
+    return _NO_DENIAL.sub(" ", sentence)
 
 
 def _after_concession(sentence: str) -> str:
