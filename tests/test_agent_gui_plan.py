@@ -613,3 +613,57 @@ def test_a_page_is_worked_saved_and_replayed(tmp_path: Path, monkeypatch: pytest
         assert (code, told[-1]["outcome"], told[-1]["model_calls"]) == (0, "verified", 0), told
         entries = list(read_entries(tmp_path / "state" / "gui" / "audit.jsonl"))
         assert any(entry.get("about", {}).get("model") == f"scripted:{script}" for entry in entries)
+
+
+def test_a_broken_step_is_mended_by_the_model_only_with_a_persons_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHROMIUM", gui_stage.chromium())
+    with gui_stage.serve(Path(__file__).parent / "fixtures") as address:
+        flow, script = tmp_path / "flow.yaml", tmp_path / "model.json"
+        flow.write_text(
+            f"""
+name: save
+start: {address}/gui_form.html
+policy:
+  name: form
+  urls: [{{host: 127.0.0.1, schemes: [http], port: {address.rsplit(":", 1)[1]}}}]
+  identity: none
+  auto_labels: [Save]
+steps:
+  - {{name: save, target: {{words: Store, role: button}}, find: click "Store", do: click, timeout_s: 0.5}}
+""",
+            "utf-8",
+        )
+        script.write_text(json.dumps({"turns": [{"say": json.dumps({"target": 'the "Save" button'})}]}), "utf-8")
+        flags = ["--target", address, "--mode", "auto", "--approve", "Ann"]
+        code, told = call(tmp_path, str(flow), *flags)
+        assert (code, told[-1]["model_calls"]) == (4, 0)
+        code, told = call(tmp_path, str(flow), *flags, "--model", f"scripted:{script}")
+        assert (code, told[-1]["model_calls"], told[-1]["repaired"]) == (4, 1, [1])
+        assert "mode 'confirm' asks" in told[0]["reason"]
+        assert told[0]["how"] == "mended"
+
+
+def test_a_mended_target_that_stands_there_twice_is_chosen_by_a_person(ehr: Ehr, desk: Desk) -> None:
+    port = ehr.address.rsplit(":", 1)[1]
+    text = f"""
+name: open a chart
+start: {ehr.address}/app/
+policy: {{name: list, urls: [{{host: 127.0.0.1, schemes: [http], port: {port}}}], identity: none}}
+steps:
+  - {{name: open, target: {{words: Show, role: button}}, find: click "Show", do: click, timeout_s: 0.5}}
+"""
+    flow = parse_workflow(text, "flow")
+    for person, outcome in ((Ann(), Outcome.HALTED_BEFORE_EFFECT), (Ann(choice=1), Outcome.COMPLETED_UNVERIFIED)):
+        said = model({"target": 'the "Open chart" button'})
+        guard = Guard(flow.policy, desk.audit, Mode.CONFIRM, read_lines=lambda rgb: [])
+        planner = Planner(said)
+        page = BrowserActuator(flow.start, executable=gui_stage.chromium(), size_px=(800, 600))
+        try:
+            mend = planner.mending(planner.veil({}))
+            report = run_workflow(flow, page, guard, person=person, mend=mend)
+            assert report.outcome == outcome, report.steps[-1].reason
+            assert ("4471920" in page.screen().url) == (outcome == Outcome.COMPLETED_UNVERIFIED)
+        finally:
+            page.close()

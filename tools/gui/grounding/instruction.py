@@ -9,9 +9,10 @@ from tools.errors import ToolRetry
 from tools.gui.grounding import lexicon
 
 QUOTES = (
+    "\ue010([^\ue011]+)\ue011|"
     r"\"([^\"]+)\"|“([^”]+)”|„([^“”]+)[“”]|«\s*([^»]+?)\s*»|‘([^’]+)’|(?<!\w)'([^']+(?:'\w[^']*)*)'(?!\w)|`([^`]+)`"
 )
-"""Quotation marks of several languages; an apostrophe within a word is none."""
+"""Quotation marks of several languages; an apostrophe within a word is none. The first are those of `label`."""
 CONTAINERS = frozenset({"dialog", "section", "row", "bar", "menu", "column", "heading"})
 """Kinds that other controls stand in."""
 NAMED = frozenset({"field", "dropdown", "checkbox", "radio", "switch", "slider"})
@@ -23,6 +24,11 @@ _AFTER = r"(?:^|(?<=\s)|(?<=\ue001))"
 _MARK = "\ue000{}\ue001"
 _MARKED = re.compile("\ue000(\\d+)\ue001")
 _FLAGS = re.IGNORECASE
+
+
+def label(text: str) -> str:
+    """Words that are not taken apart when they are read, and need not stand on the screen as they are written."""
+    return f"\ue010{text.strip()}\ue011"
 
 
 @dataclass(frozen=True)
@@ -69,8 +75,11 @@ def read_instruction(text: str) -> tuple[Wanted, ...]:
         said = f"an instruction of {len(text)} characters" if text.strip() else "an empty instruction"
         raise ToolRetry(f"{said} cannot be followed.", expected=f"what to find, in 1 to {MOST} characters")
     kept: list[str] = []
+    ours: set[str] = set()
 
     def keep(match: re.Match[str]) -> str:
+        if match[1] is not None:
+            ours.add(str(len(kept)))
         kept.append(next(group for group in match.groups() if group is not None).strip())
         return _MARK.format(len(kept) - 1)
 
@@ -91,7 +100,7 @@ def read_instruction(text: str) -> tuple[Wanted, ...]:
         # "Open file" may be told to do, or be what stands on the button.
         if not re.match(rf"(?:{lexicon.CLICKS}|{lexicon.TYPING})\b", turned, _FLAGS):
             bodies.append((turned, ""))
-    ways = [(_fill(way, kept), kind) for body, kind in dict.fromkeys(bodies) for way in _ways(body, 0)]
+    ways = [(_fill(way, kept, ours), kind) for body, kind in dict.fromkeys(bodies) for way in _ways(body, 0)]
     found = [replace(way, kind=way.kind or kind) for way, kind in ways if way != Wanted()]
     told = [way for way in found if way.words or way.anchor or way.ordinal or way.region]
     found = told or found
@@ -259,6 +268,8 @@ def _strip(text: str) -> str:
     )
 
 
-def _fill(way: Wanted, kept: list[str]) -> Wanted:
+def _fill(way: Wanted, kept: list[str], ours: set[str]) -> Wanted:
+    literal = way.quoted and not ours & set(_MARKED.findall(way.words))
     words = _MARKED.sub(lambda match: kept[int(match[1])], way.words)
-    return replace(way, words=words, anchor=_fill(way.anchor, kept) if way.anchor else None)
+    anchor = _fill(way.anchor, kept, ours) if way.anchor else None
+    return replace(way, words=words, quoted=literal, anchor=anchor)

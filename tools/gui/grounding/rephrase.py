@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from tools.gui.grounding import lexicon
+from tools.gui.grounding.instruction import label
 
 INTENTS: dict[str, str] = {
     "open": r"open(?: up)?|go (?:in)?to|bring up|call up|show(?: me)?|view|see|look at|display|read|access|enter|visit"
@@ -118,7 +119,7 @@ def rephrased(text: str) -> tuple[str, ...]:
 
 def is_deed_alone(said: str) -> str:
     """The word that asks for something without saying for what, such as "save"; "" for anything else."""
-    word = re.fullmatch(r"\"([^\"]+)\"", said)
+    word = re.fullmatch("\ue010([^\ue011]+)\ue011", said)
     return word[1] if word and any(word[1] in (intent, *LABELS.get(intent, ())) for intent in INTENTS) else ""
 
 
@@ -174,9 +175,9 @@ def _said(text: str, depth: int) -> Iterator[str]:
         return
     about = re.fullmatch(r"([^:]{2,60}):\s+(.+)", text)
     if about:
-        yield f"{_quoted(about[2])} next to {_quoted(about[1])}"
-        yield f"{_quoted(about[2])} in the {about[1]}"
-        yield _quoted(about[2])
+        yield f"{label(about[2])} next to {label(about[1])}"
+        yield f"{label(about[2])} in the {about[1]}"
+        yield label(about[2])
     yield from _placed(text)
     yield from _clauses(text, depth)
     yield from _german(text, depth)
@@ -220,9 +221,9 @@ def _german(text: str, depth: int) -> Iterator[str]:
     if written := re.fullmatch(
         r"(?:tragen|geben) sie\s+(?:.+?\s+)?(?:unter|bei|in|für|als)\s+(.+?)\s+ein", text, _FLAGS
     ):
-        yield f"Feld {_quoted(_bare(written[1]))}"
+        yield f"Feld {label(_bare(written[1]))}"
     if written := re.fullmatch(r"(?:tragen|geben) sie\s+(.+?)\s+ein", text, _FLAGS):
-        yield f"Feld {_quoted(_bare(written[1]))}"
+        yield f"Feld {label(_bare(written[1]))}"
     if shown := re.fullmatch(
         r"(zeig(?:en sie)?|ruf(?:en sie)?|seh(?:en sie)?)\s+(.+?)(?:\s+(?:an|auf))?", text, _FLAGS
     ):
@@ -231,15 +232,15 @@ def _german(text: str, depth: int) -> Iterator[str]:
     if moved:
         yield _bare(moved[1])
     if typed := re.fullmatch(rf"(?:{_TO})?(.+?)\s+(?:{_WRITING})", text, _FLAGS):
-        yield f"Feld {_quoted(_bare(typed[1]))}"
+        yield f"Feld {label(_bare(typed[1]))}"
     if pressed := re.fullmatch(rf"(.+?)\s+(?:{_CLICKING})", text, _FLAGS):
         yield from _said(_bare(pressed[1]), depth + 1)
     for intent, verbs in INTENTS.items():
         if asked := re.fullmatch(rf"(.+?)\s+(?:zu )?({verbs})", text, _FLAGS):
             yield from _object(intent, asked[1])
-            yield _quoted(asked[2])
+            yield label(asked[2])
     if alone := re.fullmatch(rf"(?:sich|ja|nein|yes|no|ok)?,?\s*({'|'.join(INTENTS.values())})", text, _FLAGS):
-        yield _quoted(alone[1])
+        yield label(alone[1])
 
 
 def _fields(text: str) -> Iterator[str]:
@@ -251,11 +252,11 @@ def _fields(text: str) -> Iterator[str]:
         _FLAGS,
     )
     if value:
-        yield f"{_quoted(_bare(value[1]))} field"
+        yield f"{label(_bare(value[1]))} field"
     turned = re.fullmatch(r"(?:set|change|adjust|put|alter)\s+(?:the\s+)?(.+?)\s+to\s+(.+)", text, _FLAGS)
     if turned:
-        yield f"{_quoted(turned[1])} field"
-        yield _quoted(turned[2])
+        yield f"{label(turned[1])} field"
+        yield label(turned[2])
     plain = re.fullmatch(
         r"(?:fill in|fill out|complete|enter|type|give|provide|specify|state|set|choose|select)\s+"
         r"(?:(?:the|a|an|your)\s+)*(.+)",
@@ -263,25 +264,25 @@ def _fields(text: str) -> Iterator[str]:
         _FLAGS,
     )
     if plain:
-        yield f"{_quoted(plain[1])} field"
-        yield f"{_quoted(plain[1])} drop-down"
+        yield f"{label(plain[1])} field"
+        yield f"{label(plain[1])} drop-down"
     about = re.fullmatch(
         rf"(?:.*?\b)?{_FIELD}\s+(?:for|of|where|next to|beside|labell?ed|called|named|with|to enter|that takes)\s+(.+)",
         text,
         _FLAGS,
     )
     if about:
-        yield f"{_quoted(_bare(about[1]))} field"
+        yield f"{label(_bare(about[1]))} field"
     between = re.fullmatch(r"(.*?\b\w+)\s+between\s+(.+?)\s+and\s+(.+)", text, _FLAGS)
     if between:
-        yield f"{between[1]} below {_quoted(between[2])}"
+        yield f"{between[1]} below {label(between[2])}"
     numbered = re.fullmatch(rf"(.+?)\s+(?:number|name|value|text)\s+{_FIELD}", text, _FLAGS)
     if numbered:
-        yield f"{_quoted(numbered[1])} field"
+        yield f"{label(numbered[1])} field"
     if listed := re.fullmatch(
         rf"(?:.*\b)?(?:list|options|choices|values) (?:of|for|next to) (?:{_THE}\s+)*(.+)", text, _FLAGS
     ):
-        yield f"{_quoted(listed[1])} drop-down"
+        yield f"{label(listed[1])} drop-down"
 
 
 def _asked(text: str) -> Iterator[str]:
@@ -303,8 +304,8 @@ def _object(intent: str, what: str) -> Iterator[str]:
     some = rf"(?:(?:{_THE})\s+)*(?:{_THINGS})"
     if re.fullmatch(rf"{some}(?:\s+{_OF}\s+{some})*", thing, _FLAGS):
         yield from _alone(intent)
-        for label in LABELS.get(intent, ()):
-            yield _quoted(f"{label} {what}")
+        for word in LABELS.get(intent, ()):
+            yield label(f"{word} {what}")
         yield from _trimmed(thing)
         return
     yield from acted(intent, thing)
@@ -312,10 +313,10 @@ def _object(intent: str, what: str) -> Iterator[str]:
     rest = _bare(named[1]) if named else thing
     if intent in ("open", "search", "back"):
         yield rest
-        yield _quoted(rest)
+        yield label(rest)
         yield from _trimmed(rest)
-    for label in dict.fromkeys((intent, *LABELS.get(intent, ()))) if intent != "open" else ():
-        yield _quoted(f"{label} {thing}")
+    for word in dict.fromkeys((intent, *LABELS.get(intent, ()))) if intent != "open" else ():
+        yield label(f"{word} {thing}")
     if intent in _OF_ALL:
         yield from _alone(intent)
 
@@ -324,12 +325,12 @@ def acted(intent: str, thing: str) -> Iterator[str]:
     """A control that says what is asked for, beside what it is to be done to."""
     owned = re.fullmatch(rf"(?:(?:{_THE}\s+)*(?:{_THINGS}|\w+)\s+{_OF}\s+)+(.+)", thing, _FLAGS)
     called = re.sub(rf"^(?:{lexicon.NOUNS})\s+(?=\S)", "", _bare(owned[1]) if owned else thing, flags=_FLAGS)
-    yield f"{_quoted(intent)} next to {_quoted(called)}"
+    yield f"{label(intent)} next to {label(called)}"
 
 
 def _alone(intent: str) -> Iterator[str]:
-    for label in dict.fromkeys((intent, *LABELS.get(intent, ()))):
-        yield _quoted(label)
+    for word in dict.fromkeys((intent, *LABELS.get(intent, ()))):
+        yield label(word)
 
 
 def _trimmed(text: str) -> Iterator[str]:
@@ -339,18 +340,18 @@ def _trimmed(text: str) -> Iterator[str]:
         yield shorter
     listed = re.fullmatch(rf"(?:(?:{_THE})\s+)*(?:{_THINGS}|list|liste|seite|tab|reiter)\s+{_OF}\s+(.+)", text, _FLAGS)
     if listed:
-        yield _quoted(_bare(listed[1]))
+        yield label(_bare(listed[1]))
     ended = re.fullmatch(
         rf"(.+?)\s+(?:{_THINGS}|tab|section|entry|button|überblick|übersicht)(?:\s+(?:{_PLACE}))?", text, _FLAGS
     )
     if ended:
-        yield _quoted(_bare(ended[1]))
+        yield label(_bare(ended[1]))
     about = re.fullmatch(rf"(\w+)\s+(?:about|on|{_OF})\s+(?:(?:{_THE})\s+)*(.+)", text, _FLAGS)
     if about:
-        yield _quoted(f"{about[2]} {about[1]}")
+        yield label(f"{about[2]} {about[1]}")
     pair = re.fullmatch(r"(?:the\s+)?([^\s].*?)\s+(\w+)(?:\s+(?:link|button|icon))?", text, _FLAGS)
     if pair and pair[1].lower().split()[0] not in _SMALL:
-        yield f"{_quoted(pair[2])} next to {_quoted(pair[1])}"
+        yield f"{label(pair[2])} next to {label(pair[1])}"
     sign = re.fullmatch(r"(.+?)\s+(?:sign|mark|symbol|glyph|shape)((?:\s+.*)?)", text, _FLAGS)
     if sign:
         yield f"{sign[1]} icon{sign[2]}"
@@ -385,9 +386,4 @@ def _bare(text: str) -> str:
 
 def _label(text: str) -> str:
     """What is pressed: a label, unless it says of what kind it is."""
-    return text if re.search(rf"\b(?:{'|'.join(lexicon.KINDS.values())})\b", text, _FLAGS) else _quoted(text)
-
-
-def _quoted(text: str) -> str:
-    """A label as it is written, which is not taken apart again."""
-    return f'"{text.strip()}"'
+    return text if re.search(rf"\b(?:{'|'.join(lexicon.KINDS.values())})\b", text, _FLAGS) else label(text)
