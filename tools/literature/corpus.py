@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict
 from tools.errors import StoreError
 from tools.literature.database import BEHIND, LIVE, RETIRED, Database, nothing, set_meta
 from tools.literature.lexical import RULES, Words
+from tools.literature.siblings import names_of, retracted_names
 from tools.literature.types import Document, Filters, Found, Hit, Problem
 from tools.literature.vectors import Vectors
 
@@ -192,7 +193,9 @@ class Corpus:
             if body is None:
                 missing.append(id_)
             else:
-                hits.append(Hit(document=Document.model_validate_json(body), score=1.0))
+                document = Document.model_validate_json(body)
+                flagged = document.retracted or bool(self.retracted(names_of(document)))
+                hits.append(Hit(document=document.model_copy(update={"retracted": flagged}), score=1.0))
         problems = (
             [Problem(source=self.name, reason="it is not in the local literature", ids=tuple(missing))]
             if missing
@@ -200,13 +203,17 @@ class Corpus:
         )
         return Found(hits=tuple(hits), problems=tuple(problems))
 
+    def retracted(self, names: Sequence[str]) -> set[str]:
+        """Those of some names (see `tools.literature.siblings.names_of`) whose paper was retracted by what is here."""
+        return retracted_names(self.database, names)
+
     def documents(self, limit: int | None = None, offset: int = 0) -> Iterator[Document]:
         """Give the documents that can be found, in the order in which they came in."""
         at, left = 0, limit
         while left is None or left > 0:
             size = REBUILD_BATCH if left is None else min(left, REBUILD_BATCH)
             rows = self.database.read(
-                f"SELECT row_id, body FROM documents WHERE state = {LIVE} AND row_id > ? ORDER BY row_id "
+                f"SELECT row_id, body FROM documents WHERE +state = {LIVE} AND row_id > ? ORDER BY row_id "
                 "LIMIT ? OFFSET ?",
                 (at, size, offset),
             )
@@ -351,7 +358,7 @@ class Corpus:
         rows = self.database.read(
             "SELECT d.id, d.state, f.path FROM documents d JOIN files f USING (file_id) WHERE d.id IN "
             f"(SELECT b.id FROM documents b JOIN documents l ON l.id = b.id AND l.state = {LIVE} "
-            f"WHERE b.state = {BEHIND} AND b.sha256 != l.sha256) AND d.state IN ({BEHIND}, {LIVE}) "
+            f"WHERE b.state = {BEHIND} AND b.sha256 != l.sha256) AND +d.state IN ({BEHIND}, {LIVE}) "
             "ORDER BY d.id, f.path"
         )
         files: dict[str, list[str]] = {}

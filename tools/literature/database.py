@@ -35,8 +35,8 @@ CREATE TABLE documents (
 );
 CREATE UNIQUE INDEX documents_live ON documents (id) WHERE state = {LIVE};
 CREATE INDEX documents_by_id ON documents (id);
-CREATE INDEX documents_by_file ON documents (file_id, pass);
-CREATE INDEX documents_retired ON documents (row_id) WHERE state = {RETIRED};
+CREATE INDEX documents_by_file ON documents (file_id, pass, state);
+CREATE INDEX documents_by_state ON documents (state, retracted, embedded);
 CREATE INDEX documents_unembedded ON documents (row_id) WHERE state = {LIVE} AND embedded = 0;
 CREATE INDEX documents_by_pmid ON documents (pmid) WHERE pmid IS NOT NULL;
 CREATE INDEX documents_by_pmcid ON documents (pmcid) WHERE pmcid IS NOT NULL;
@@ -54,6 +54,7 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 """
 # files:   `sha256` of the content that is being read or was read, `state` (reading, done, cut: broken somewhere), and
 #          the number of the pass, which is borne by each row that was met in it.
+# documents: a plus before `state` in a statement keeps SQLite from taking the index of states, and from sorting then.
 # pending: rows that the index of words may have without cause, or lack.
 # vectors: one or more of each embedded row, float16; the numbers grow, so that a reader sees what is new.
 # meta:    `words`, the name of the index that belongs to this file; `tokens`, its rule; `dim` and `model` of the

@@ -355,7 +355,7 @@ class _Work:
 def _embed(corpus: Corpus, embed: Embed, model: str, progress: Callable[[Progress], None] | None) -> int:
     """Embed what has no vectors yet, and return how many documents that were."""
     corpus.vectors.use(model)
-    where = f"FROM documents WHERE state = {LIVE} AND embedded = 0"
+    where = f"FROM documents INDEXED BY documents_unembedded WHERE state = {LIVE} AND embedded = 0"
     ((total,),) = corpus.database.read(f"SELECT count(*) {where}")
     done = 0
     while rows := corpus.database.read(f"SELECT row_id, body {where} ORDER BY row_id LIMIT {EMBED_BATCH}"):
