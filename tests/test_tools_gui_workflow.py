@@ -386,7 +386,7 @@ name: open a chart
 start: {ehr.address}/app/
 policy: {{name: list, urls: [{{host: 127.0.0.1, schemes: [http], port: {port}}}], identity: none}}
 steps:
-  - {{name: open, target: {{words: Open chart, role: button}}, do: click, expect: {{words: "Doe, Jan"}}}}
+  - {{name: open, target: {{words: Open chart, role: button}}, do: click, expect: {{words: "MRN 4471920"}}}}
 """
     flow = parse_workflow(text, "flow")
     for person, outcome in ((Nobody(), Outcome.HALTED_BEFORE_EFFECT), (Ann(choice=1), Outcome.VERIFIED)):
