@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,10 +14,12 @@ from hypothesis import strategies as st
 from tests.literature_helpers import AGAINST, FOR, OTHER, PAPERS, RETRACTED, STATIN, NearShelf, Shelf, paper
 from tools.errors import ConfigError
 from tools.literature.bearing import bearing, best_sentences, measure
+from tools.literature.corpus import open_corpus
 from tools.literature.expand import MOST_TERMS, expand
 from tools.literature.fuse import RRF_K, mmr, rrf
+from tools.literature.indexing import index_path
 from tools.literature.retrieve import Near, retrieve
-from tools.literature.types import Filters, Hit, Problem
+from tools.literature.types import Document, Filters, Hit, Problem
 
 rankings = st.dictionaries(st.sampled_from("abcd"), st.lists(st.sampled_from("stuvwxyz"), unique=True, max_size=8))
 
@@ -112,6 +118,60 @@ def test_one_paper_of_two_sources_is_one_hit_and_known_to_be_retracted_by_either
     assert [hit.document.id for hit in found.hits] == ["local:1"]
     assert found.hits[0].document.retracted
     assert {"local bm25", "pubmed"} <= set(found.hits[0].ranks)
+
+
+def test_records_of_one_paper_are_found_through_a_third_one() -> None:
+    first = FOR.model_copy(update={"id": "pmid:11", "pmid": "11", "pmcid": "", "doi": ""})
+    second = FOR.model_copy(update={"id": "pmcid:PMC9", "pmid": "", "pmcid": "PMC9", "doi": "", "retracted": True})
+    third = FOR.model_copy(update={"id": "epmc:MED/11", "pmid": "11", "pmcid": "PMC9", "doi": ""})
+    found = retrieve(STATIN, [Shelf([first]), Shelf([second], name="a"), Shelf([third], name="b")])
+    assert [(hit.document.id, hit.document.retracted) for hit in found.hits] == [("pmid:11", True)]
+
+
+def test_two_files_that_show_one_doi_are_both_found() -> None:
+    """They may be a paper and its supplement; one of them stands for the record of the paper."""
+    files = [FOR.model_copy(update={"id": f"local:{n}", "pmid": "", "doi": "10.1/x"}) for n in "ab"]
+    record = FOR.model_copy(update={"doi": "10.1/X", "retracted": True})
+    found = retrieve(STATIN, [Shelf(files), Shelf([record], name="pubmed", remote=True)])
+    assert {hit.document.id for hit in found.hits} == {"local:a", "local:b"}
+    assert all(hit.document.retracted for hit in found.hits)
+
+
+FLAGGED = {"title": "Aspirin in septic shock", "text": "Aspirin reduced mortality in septic shock.", "retracted": True}
+COPY = {
+    "id": "pmcid:PMC9",
+    "title": "Aspirin in septic shock",
+    "text": "Aspirin reduced mortality in septic shock. More.",
+}
+
+
+@pytest.mark.parametrize(
+    ("record", "copy"),
+    [
+        ({"id": "pmid:1", "pmid": "1"}, {"pmid": "1"}),
+        ({"id": "pmid:1", "pmcid": "PMC9"}, {"pmcid": "PMC9"}),
+        ({"id": "pmid:1", "pmcid": "PMC9"}, {}),
+        ({"id": "pmid:1", "doi": "10.1/Ab"}, {"doi": "10.1/aB"}),
+        ({"id": "pmid:1", "pmid": "1", "text": "No word of it."}, {"pmid": "1"}),  # the record is not found itself
+        ({"id": "pmid:1", "pmid": "1", "publication_types": ["Letter"]}, {"pmid": "1", "year": 2020}),
+    ],
+)
+def test_a_copy_of_a_retracted_paper_is_retracted(tmp_path: Path, record: Any, copy: Any) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text("\n".join(json.dumps(one) for one in (FLAGGED | record, COPY | copy)))
+    with open_corpus(tmp_path / "kept", writer=True) as corpus:
+        index_path(corpus, path)
+        question = "Does aspirin reduce mortality in septic shock? More"
+        years = {"year_from": 2000} if "year" in copy else {}
+        found = retrieve(question, [corpus], filters=Filters(**years))
+        assert found.hits
+        assert all(hit.document.retracted for hit in found.hits)
+        assert retrieve(question, [corpus], filters=Filters(exclude_retracted=True, **years)).hits == ()
+        assert corpus.fetch(["pmcid:PMC9"]).hits[0].document.retracted
+        there = Shelf([Document.model_validate({"id": "pmcid:PMC9", "pmcid": "PMC9", "pmid": "1", "title": "Aspirin"})],
+                      name="europepmc", remote=True)  # fmt: skip
+        if not copy.get("doi"):
+            assert [hit.document.retracted for hit in retrieve("aspirin", [there, corpus]).hits][:1] == [True]
 
 
 def test_problems_are_carried_along_and_told_once() -> None:

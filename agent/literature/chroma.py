@@ -49,6 +49,10 @@ class Served:
         """See `Corpus.fetch`."""
         return self.corpus.fetch(ids)
 
+    def retracted(self, names: Sequence[str]) -> set[str]:
+        """See `Corpus.retracted`."""
+        return self.corpus.retracted(names)
+
     def near(self, vector: np.ndarray, limit: int, filters: Filters) -> Found:
         """See `Corpus.near`. Raises StoreError likewise."""
         if filters != Filters():

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from tools.errors import ConfigError
 from tools.literature.expand import expand as expanded
 from tools.literature.fuse import mmr, rrf
+from tools.literature.siblings import names_of, same_papers
 from tools.literature.tokens import tokens
 from tools.literature.types import Document, Filters, Found, Hit, Problem, Source
 
@@ -47,6 +48,14 @@ class Near(Protocol):
 
     def near(self, vector: np.ndarray, limit: int, filters: Filters) -> Found:
         """Find at most `limit` documents by the cosine with a unit vector (D,), which is their score."""
+
+
+@runtime_checkable
+class Retractions(Protocol):
+    """A source that says of which papers it knows a retraction."""
+
+    def retracted(self, names: Sequence[str]) -> set[str]:
+        """Those of some names (see `tools.literature.siblings.names_of`) whose paper was retracted."""
 
 
 class Query(BaseModel):
@@ -110,7 +119,8 @@ def retrieve(
         question: in words.
         sources: which are asked, in this order.
         limit: documents, at most.
-        filters: which documents count.
+        filters: which documents count. What was retracted is left out at the end: what one source or record does not
+            tell, another may.
         embed: makes a vector of the question, for sources that have vectors; None asks by words only.
         rerank: reads the first `RERANKED` again.
         expand: also search for other words for the same, where the source lies on this machine. Remote ones know other
@@ -130,7 +140,7 @@ def retrieve(
         wrong = f"limit {limit!r}" if limit < 1 else f"diversity {diversity!r}"
         raise ConfigError(f"{wrong} is out of range.", expected="a limit of 1 or more, a diversity of 0 to 1")
     started = time.monotonic()
-    asking = _Asking(max(2 * limit, DEPTH), filters)
+    asking = _Asking(max(2 * limit, DEPTH), filters.model_copy(update={"exclude_retracted": False}))
     vector: np.ndarray | None = None
     for source in sources:
         channel = source.name if source.remote else f"{source.name} bm25"
@@ -141,7 +151,9 @@ def retrieve(
         if embed is not None and isinstance(source, Near):
             vector = embed([question])[0] if vector is None else vector
             asking.dense(source, vector)
-    hits = asking.fused()
+    hits = asking.fused(sources)
+    if filters.exclude_retracted:
+        hits = [hit for hit in hits if not hit.document.retracted]
     if rerank is not None and hits:
         hits = _reranked(question, hits, rerank)
     if diversity:
@@ -165,7 +177,6 @@ class _Asking:
     def __init__(self, depth: int, filters: Filters) -> None:
         self._depth, self._filters = depth, filters
         self._documents: dict[str, Document] = {}
-        self._same: dict[str, str] = {}
         self._rankings: dict[str, list[str]] = {}
         self._covers: dict[str, float] = {}
         self.cosines: dict[str, float] = {}
@@ -186,9 +197,17 @@ class _Asking:
         started = time.monotonic()
         found = source.near(vector, self._depth, self._filters)
         self._take(source.name, f"{source.name} dense", "dense", "", found, started)
-        self.cosines |= {self._id_of(hit.document): hit.score for hit in found.hits}
+        self.cosines |= {hit.document.id: hit.score for hit in found.hits}
 
-    def fused(self) -> list[Hit]:
+    def fused(self, sources: Sequence[Source]) -> list[Hit]:
+        """All that was found as one ranking, each paper once, and flagged where any source knows of a retraction."""
+        same = self._merge(sources)
+        rankings = {channel: list(dict.fromkeys(same[id_] for id_ in ids)) for channel, ids in self._rankings.items()}
+        self._rankings = rankings
+        cosines: dict[str, float] = {}
+        for id_, cosine in self.cosines.items():
+            cosines[same[id_]] = max(cosine, cosines.get(same[id_], cosine))
+        self.cosines = cosines
         weights = {channel: WEIGHTS.get(channel.split()[-1], 1.0) for channel in self._rankings}
         if self.cosines:
             weights |= {channel: weights[channel] * self._covers[channel] ** TRUST
@@ -208,23 +227,28 @@ class _Asking:
             Query(source=source, channel=kind, text=query, found=len(found.hits), seconds=round(seconds, 6))
         )
         self.problems = list(dict.fromkeys([*self.problems, *found.problems]))
-        ids = dict.fromkeys(self._id_of(hit.document) for hit in found.hits)
-        if ids:
-            self._rankings[channel] = list(ids)
+        for hit in found.hits:
+            known = self._documents.setdefault(hit.document.id, hit.document)
+            if hit.document.retracted and not known.retracted:
+                self._documents[known.id] = known.model_copy(update={"retracted": True})
+        if found.hits:
+            self._rankings[channel] = [hit.document.id for hit in found.hits]
 
-    def _id_of(self, document: Document) -> str:
-        """The id that a document goes by here: two sources may know one paper by different ids."""
-        names = [document.id.casefold()]
-        names += [f"pmid:{document.pmid}"] if document.pmid else []
-        names += [f"doi:{document.doi.casefold()}"] if document.doi else []
-        known = next((self._same[name] for name in names if name in self._same), document.id)
-        self._documents.setdefault(known, document)
-        if document.retracted and not self._documents[known].retracted:
-            # One source that knows of a retraction is enough.
-            self._documents[known] = self._documents[known].model_copy(update={"retracted": True})
-        for name in names:
-            self._same.setdefault(name, known)
-        return known
+    def _merge(self, sources: Sequence[Source]) -> dict[str, str]:
+        """For each id that of the document that stands for the paper; one record that is retracted flags them all."""
+        documents = list(self._documents.values())
+        same = same_papers(documents)
+        names = {document.id: names_of(document) for document in documents}
+        asked = sorted({name for held in names.values() for name in held})
+        flagged = {name for document in documents if document.retracted for name in names[document.id]}
+        for source in sources:
+            if isinstance(source, Retractions):
+                flagged |= source.retracted(asked)
+        papers = {same[id_] for id_, held in names.items() if not flagged.isdisjoint(held)}
+        for document in documents:
+            if not document.retracted and (same[document.id] in papers or not flagged.isdisjoint(names[document.id])):
+                self._documents[document.id] = document.model_copy(update={"retracted": True})
+        return same
 
 
 def _reranked(question: str, hits: list[Hit], rerank: Rerank) -> list[Hit]:
