@@ -11,14 +11,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.mllm import load_mllm
+from evals.engine.suite import Judged, Sample, Scored, Transcript
 from evals.judge import VerdictCache
-from evals.suites.contrasts import half_width, listed
+from evals.results import Failure
+from evals.stats import wilson
+from evals.suites.contrasts import accuracies, by_setting, half_width, listed, shares
 from evals.suites.cure.cases import Case
 from evals.suites.cure.judging import marks_by_name, rate
 from evals.suites.cure.leaks import copied_share, leak, outgoing, title_likeness
 from evals.suites.cure.names import named, same
+from evals.suites.cure.options import Options
 from evals.suites.cure.reading import RANKED, Unreadable, cited_ids, letter_of, read_choice, read_ranked
-from evals.suites.cure.scorer import QUADRANTS, Answer, citation_precision, coverage, gaps, quadrant, quadrants
+from evals.suites.cure.scorer import (
+    NO_ANSWER,
+    QUADRANTS,
+    Answer,
+    Attempt,
+    citations,
+    coverage,
+    evidence_figures,
+    gaps,
+    quadrant,
+    quadrants,
+)
 from tests.cure_runs import FILLERS, five, script
 from tools.literature.types import Document, Section
 
@@ -40,6 +55,10 @@ def answer(**given: Any) -> Answer:
         "queries": [], "problems": [], "stopped": "",
     }  # fmt: skip
     return Answer.of(held | given)
+
+
+def attempt(cluster: str, made: Answer | None, cited: tuple[str, ...] = ("pmid:1",), setting: str = "rag") -> Attempt:
+    return Attempt(setting=setting, answer=made, cited=cited, cluster=cluster)
 
 
 @pytest.mark.parametrize(
@@ -250,17 +269,95 @@ def test_a_missing_verdict_leaves_a_hit_open_only_where_it_matters() -> None:
     assert answer(marks=None, abstained=True).quadrant is None
 
 
-@given(st.lists(st.tuples(st.sampled_from([0, 1, 2, None]), st.booleans(), st.booleans()), max_size=30))
-def test_quadrants_sum_to_1_over_answers_that_name_a_diagnosis(made: list[tuple[int | None, bool, bool]]) -> None:
-    answers = [
-        answer(marks=None if silent else [mark], supports=[["pmid:1"] if supported else []], abstained=silent)
-        for mark, supported, silent in made
+@given(st.lists(st.tuples(st.sampled_from([0, 1, 2, None]), st.booleans(), st.booleans(), st.booleans()), max_size=30))
+@settings(deadline=None)
+def test_quadrants_sum_to_1_over_answers_and_over_all_with_those_without_one(
+    made: list[tuple[int | None, bool, bool, bool]],
+) -> None:
+    attempts = [
+        attempt(
+            str(number),
+            None if failed
+            else answer(marks=None if silent else [mark], supports=[["pmid:1"] if supported else []], abstained=silent),
+        )
+        for number, (mark, supported, silent, failed) in enumerate(made)
+    ]  # fmt: skip
+    found = quadrants(attempts)
+    answered = [mark for mark, _, silent, failed in made if not silent and not failed and mark is not None]
+    every = len(answered) + sum(silent or failed for _, _, silent, failed in made)
+    assert sum(found.get(name, 0) for name in QUADRANTS) == pytest.approx(1 if answered else 0)
+    assert found.get("quadrants n", 0) == len(answered)
+    parts = [f"{name}, of all" for name in (*QUADRANTS, NO_ANSWER)]
+    assert sum(found.get(name, 0) for name in parts) == pytest.approx(1 if every else 0)
+    assert found.get("quadrants, of all n", 0) == every
+    right = sum(found.get(name, 0) for name in QUADRANTS[:2])
+    assert right == pytest.approx(answered.count(2) / len(answered) if answered else 0)
+    # The two right parts of all are the accuracy, failures as wrong.
+    assert sum(found.get(name, 0) for name in parts[:2]) == pytest.approx(answered.count(2) / every if every else 0)
+
+
+def test_shares_of_evidence_have_intervals_and_say_of_how_many_they_are() -> None:
+    one = {"shown": ["pmid:1", "pmid:2"], "queries": ["q"]}
+    right = answer(**one, supports=[["pmid:1"], [], [], [], []], cited=[["pmid:1", "pmid:2"], [], [], [], []])
+    silent = answer(**one, marks=None, abstained=True, supports=[], cited=[])
+    attempts = [attempt(f"c{number}", right) for number in range(3)]
+    attempts += [attempt("c3", silent, ()), attempt("c4", None)]
+    found = evidence_figures(attempts)
+    for name, value, n in (
+        ("cov_pmid@k", 1, 3), ("cov_pmid@k, any", 1, 3), ("cov_dx", 0, 4), ("abstained", 1 / 4, 4),
+        ("citation precision", 1 / 2, 6),
+    ):  # fmt: skip
+        assert (found[f"rag: {name}"], found[f"rag: {name} n"]) == (value, n), name
+        assert 0 <= found[f"rag: {name} low"] <= value <= found[f"rag: {name} high"] <= 1
+        assert found[f"rag: {name} low"] < found[f"rag: {name} high"]
+    assert (found["rag: abstained low"], found["rag: abstained high"]) == pytest.approx(wilson(1, 4))
+    assert (found["rag: evidence-based"], found["rag: quadrants n"]) == (1, 3)
+    assert (found["rag: evidence-based low"], found["rag: evidence-based high"]) == pytest.approx(wilson(3, 3))
+    assert (found["rag: evidence-based, of all"], found["rag: no answer, of all"]) == (3 / 5, 2 / 5)
+    assert (found["rag: no answer, of all low"], found["rag: no answer, of all high"]) == pytest.approx(wilson(2, 5))
+    # Citations of one case are no independent ones.
+    both = shares("x", [True, False] * 6, [name for number in range(6) for name in (f"a{number}", f"b{number}")])
+    alike = shares("x", [True, False] * 6, ["a", "b"] * 6)
+    assert alike["x high"] - alike["x low"] > both["x high"] - both["x low"]
+    assert shares("x", [], []) == {}
+    assert shares("x", [1.0, 0.0], ["a", "a"]) == {"x": 0.5, "x n": 2}
+
+
+def test_a_search_that_brings_nothing_is_counted() -> None:
+    nothing, kept = answer(queries=["q"]), answer(queries=["q"], dropped={"pmid:1": "retracted"})
+    found = evidence_figures(
+        [attempt("a", nothing), attempt("b", kept), attempt("c", answer(queries=["q"], shown=["p"]))]
+    )
+    assert found["rag: searches that brought nothing"] == 1
+    assert not answer(queries=["q"], stopped="finished").found_nothing  # an agent need not open what it found
+
+
+def test_what_the_judge_fails_to_say_is_in_no_mean_and_counted() -> None:
+    def judged(setting: str, case: int, value: float | None, failure: Failure = "") -> Judged:
+        sample = Sample(id=f"c{case}", fields={"setting": setting})
+        return sample, Transcript(task=setting, id=sample.id), Scored(value=value, failure=failure)
+
+    held = [
+        judged("reference", case, None, "judge") if case % 2 else judged("reference", case, 1) for case in range(40)
     ]
-    shares = quadrants(answers)
-    named_ = [mark for mark, _, silent in made if not silent and mark is not None]
-    assert sum(shares.values()) == pytest.approx(1 if named_ else 0)
-    right = shares.get("evidence-based", 0) + shares.get("knowledge-based", 0)
-    assert right == pytest.approx(named_.count(2) / len(named_) if named_ else 0)
+    held += [judged("rag", case, 0) for case in range(39)] + [judged("rag", 39, None, "parse")]
+    found = accuracies(held)
+    assert (found["reference: accuracy"], found["reference: n"], found["reference: without a verdict"]) == (1, 20, 20)
+    assert (found["reference: accuracy low"], found["reference: accuracy high"]) == pytest.approx(wilson(20, 20))
+    assert (found["rag: accuracy"], found["rag: n"], found["rag: unparsed"]) == (0, 40, 1)
+    assert "rag: without a verdict" not in found
+    gap = gaps(by_setting(held), {sample.id: sample.id for sample, _, _ in held})
+    assert (gap["gap, reference less rag"], gap["gap, reference less rag: n"]) == (1, 20)
+    none = accuracies([judged("base", case, None, "judge") for case in range(3)])
+    assert none == {"base: n": 0, "base: unparsed": 0, "base: without a verdict": 3}
+
+
+def test_a_source_on_the_network_is_asked_what_the_model_writes() -> None:
+    assert not Options(setting="rag").writes_query
+    assert Options(setting="rag", query="model").writes_query
+    assert Options(setting="rag", source="pubmed").writes_query
+    with pytest.raises(ValueError, match="a whole case is no query for europepmc"):
+        Options(setting="rag", source="europepmc", query="case")
 
 
 def test_each_quadrant_is_what_it_is_called() -> None:
@@ -276,9 +373,9 @@ def test_coverage_is_of_cited_papers() -> None:
 
 def test_citation_precision_counts_papers_that_do_not_name_and_were_not_shown() -> None:
     one = answer(cited=[["p1", "p2"], ["p1"], [], [], []], supports=[["p1"], [], [], [], []], invented=1)
-    assert citation_precision([one]) == 1 / 4
-    assert citation_precision([answer()]) is None
-    assert citation_precision([answer(invented=2)]) == 0
+    assert citations(one) == [True, False, False, False]
+    assert citations(answer()) == []
+    assert citations(answer(invented=2)) == [False, False]
 
 
 @given(st.dictionaries(st.sampled_from("abcdefgh"), st.tuples(*[st.sampled_from([0.0, 1.0])] * 3), min_size=2))

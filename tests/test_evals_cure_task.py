@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,13 @@ import pytest
 from typer.testing import CliRunner
 
 from evals.cli import app
+from evals.engine.data import DataError
+from evals.suites.corpora import Papers, Searching
 from evals.suites.cure import clinic
 from tests.cure_runs import FILLERS, SAMPLE, changed, copied, five, outcomes, player, results, run, script
 from tools.errors import AttendError, ConfigError
+from tools.literature.corpus import open_corpus
+from tools.literature.indexing import index_path
 from tools.literature.options import LiteratureOptions
 from tools.literature.types import Document, Filters, Found, Hit, Problem, Section
 
@@ -56,6 +61,10 @@ def test_who_abstains_is_counted_and_is_in_no_quadrant(tmp_path: Path) -> None:
     assert results(tmp_path)["c2"]["value"] == 0
     assert sum(figures[f"reference: {name}"] for name in ("evidence-based", "hallucination")) == 1
     assert figures["reference: evidence-based"] == pytest.approx(1 / 7)
+    assert figures["reference: quadrants n"] == 7
+    assert figures["reference: evidence-based, of all"] == figures["reference: accuracy"] == 1 / 8
+    assert figures["reference: no answer, of all"] == 1 / 8
+    assert figures["reference: quadrants, of all n"] == 8
 
 
 def test_what_cannot_be_read_is_asked_for_once_more_and_never_becomes_an_answer(tmp_path: Path) -> None:
@@ -108,14 +117,20 @@ def test_a_judge_decides_what_words_do_not(tmp_path: Path) -> None:
     unread = script(tmp_path / "u.json", [{"say": "Two of two."}] * 80)
     left = run(tmp_path, model, "setting=reference", f"judge={unread}", out="unread")
     assert left["overall"]["failures"] == {"judge": 8}
-    assert "reference: evidence-based" not in left["figures"]
+    figures = left["figures"]
+    for name in ("evidence-based", "evidence-based, of all", "accuracy", "hit@1", "hit@5"):
+        assert f"reference: {name}" not in figures  # nothing is known, which is no zero
+    assert (figures["reference: n"], figures["reference: without a verdict"]) == (0, 8)
 
 
 def test_hits_among_five_may_be_the_value(tmp_path: Path) -> None:
     model = script(tmp_path / "s.json", [{"say": five("Mumps", others=("Scurvy", "Rickets", "LAM", "Anthrax"))}])
     found = run(tmp_path, model, "setting=base", "value=hit@5")
     assert found["overall"]["as_wrong"]["mean"]["value"] == 1 / 8
-    assert (found["figures"]["base: hit@1"], found["figures"]["base: hit@5"]) == (0, 1 / 8)
+    figures = found["figures"]
+    assert (figures["base: hit@1"], figures["base: hit@5"]) == (0, 1 / 8)
+    assert figures["base: hit@1 n"] == figures["base: hit@5 n"] == 8
+    assert figures["base: hit@5 low"] < 1 / 8 < figures["base: hit@5 high"]
 
 
 def test_baselines_show_the_room(tmp_path: Path) -> None:
@@ -264,7 +279,8 @@ def test_options_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         (("offline=true",), "offline needs the folder of kept searches"),
         (("judge=openai:m@https://me:secret@host/v1",), "holds a password"),
         (("form=closed", "value=hit@5"), "a choice has no second diagnosis"),
-        (("source=pubmed", "setting=rag"), "a whole case is no query for pubmed"),
+        (("source=pubmed", "setting=rag", "query=case"), "a whole case is no query for pubmed"),
+        (("source=pubmed", "setting=rag"), "pubmed wants an e-mail address: set `literature.contact`"),
         (("source=pubmed", "setting=agent", "dense=true"), "goes with neither corpus nor dense"),
     ):
         with pytest.raises(ConfigError, match=re.escape(told)):
@@ -338,20 +354,51 @@ def test_a_source_on_the_network_is_sent_clean_queries_only_when_it_is_named(
             asked.append("closed")
 
     def opened(name: str, options: LiteratureOptions, folder: Path, allow: object) -> Pretended:
-        asked.append(f"{name} {options.contact} {options.send_unasked} {allow}")
+        asked.append(f"{name} {options.contact} {options.api_key} {options.send_unasked} {allow}")
         return Pretended()
 
     monkeypatch.setattr("tools.literature.remote.open_remote", opened)
     steps = [{"action": "search", "query": "shin pain of a 16-year-old"}, {"action": "open", "ids": ["pmid:7"]}]
     turns = [*({"say": json.dumps(step)} for step in (*steps, {"action": "finish"})), {"say": five("Osteoid osteoma")}]
     model = script(tmp_path / "s.json", turns)
-    found = run(tmp_path, model, "setting=agent", "source=pubmed", "contact=me@example.org", "cases=1")["figures"]
-    assert asked[:2] == ["pubmed me@example.org True None", "shin pain of an adolescent"]
+    settings = tmp_path / "attend.toml"
+    settings.write_text('[literature]\ncontact = "me@example.org"\napi_key = "secret-key"\n', "utf-8")
+    given = ("setting=agent", "source=pubmed", "cases=1", "--config", str(settings))
+    found = run(tmp_path, model, *given)["figures"]
+    assert asked[:2] == ["pubmed me@example.org secret-key True None", "shin pain of an adolescent"]
+    for path in (tmp_path / "run").rglob("*.json*"):  # neither is told to whom the run is given
+        assert not any(word in path.read_text("utf-8") for word in ("me@example.org", "secret-key"))
+    again = CliRunner().invoke(app, ["eval", "score", str(tmp_path / "run"), "--json"], catch_exceptions=False)
+    assert json.loads(again.stdout)["figures"] == found  # which asks nobody, and wants no address
     assert found["agent: papers shown"] == 1
     assert found["agent: searches that brought a part"] == 1
     asked.clear()
     run(tmp_path, model, "setting=base", "source=pubmed", "cases=1", out="base")
     assert asked == []
+
+
+async def test_a_search_kept_of_a_corpus_is_not_taken_for_one_of_what_it_holds_now(tmp_path: Path) -> None:
+    def paper(number: int) -> str:
+        return Document(id=f"pmid:{number}", title=f"Pain of the shin, {number}", pmid=str(number)).model_dump_json()
+
+    async def found(folder: Path, **more: Any) -> list[str]:
+        papers = Papers((), Searching(corpus=folder, record=tmp_path / "kept", **more))
+        return [document.id for document in (await papers.search("pain of the shin", 9)).documents]
+
+    file, folder = tmp_path / "papers.jsonl", tmp_path / "corpus"
+    file.write_text(paper(1) + "\n", "utf-8")
+    with open_corpus(folder, writer=True) as corpus:
+        index_path(corpus, file)
+    assert await found(folder) == ["pmid:1"]
+    assert await found(folder, offline=True) == ["pmid:1"]
+    shutil.copytree(folder, tmp_path / "elsewhere")
+    assert await found(tmp_path / "elsewhere", offline=True) == ["pmid:1"]  # the same papers, wherever they lie
+    file.write_text(paper(1) + "\n" + paper(2) + "\n", "utf-8")
+    with open_corpus(folder, writer=True) as corpus:
+        index_path(corpus, file)
+    with pytest.raises(DataError, match="not among those kept"):
+        await found(folder, offline=True)
+    assert sorted(await found(folder)) == ["pmid:1", "pmid:2"]
 
 
 def test_a_model_that_keeps_to_no_form_ends_no_run(tmp_path: Path) -> None:

@@ -78,7 +78,14 @@ def rated(sample: Sample, replies: Sequence[str | Reply]) -> tuple[float | None,
     """The value or none, how it ended or failed, and the number of calls."""
     transcript, asked = talk(sample, replies)
     scored = SUITE.score(sample, transcript)
-    return scored.value, scored.failure or scored.slices["ended"], len(asked)
+    assert SUITE.figures is not None
+    told = {} if scored.failure else ends(SUITE.figures([(sample, transcript, scored)]))
+    return scored.value, scored.failure or next(iter(told)), len(asked)
+
+
+def ends(figures: Mapping[str, float]) -> dict[str, float]:
+    """How tasks ended, counted."""
+    return {name.removeprefix("ended: "): value for name, value in figures.items() if name.startswith("ended: ")}
 
 
 def run(tmp_path: Path, model: str, *more: str, data: Path = SAMPLE, out: str = "run") -> dict[str, Any]:
@@ -130,14 +137,12 @@ def test_a_task_is_asked_step_by_step_until_the_first_miss(tmp_path: Path) -> No
     }
     model = script(tmp_path / "m.json", {id_: [click(point) for point in held] for id_, held in clicks.items()})
     made = run(tmp_path, model)
-    assert {
-        id_: (one["value"], one["slices"]["ended"], one["model_calls"]) for id_, one in made["results"].items()
-    } == {
-        "Lantern/00": (0.0, "far_miss", 2),
-        "Lantern/01": (1.0, "complete", 1),
-        "Lantern/02": (1.0, "complete", 2),
-        "Shelf/00": (0.0, "near_miss", 1),
-        "Shelf/01": (0.0, "no_prediction", 1),
+    assert {id_: (one["value"], one["model_calls"]) for id_, one in made["results"].items()} == {
+        "Lantern/00": (0.0, 2),
+        "Lantern/01": (1.0, 1),
+        "Lantern/02": (1.0, 2),
+        "Shelf/00": (0.0, 1),
+        "Shelf/01": (0.0, 1),
     }
     # Seven steps were reached and four hit, of nine with a click; the first step of one task is none.
     figures = made["figures"]
@@ -145,7 +150,10 @@ def test_a_task_is_asked_step_by_step_until_the_first_miss(tmp_path: Path) -> No
     assert (figures["shr_reached"], figures["shr_annotated"]) == (pytest.approx(4 / 7), pytest.approx(4 / 9))
     assert figures["wps"] == pytest.approx((1 + 0.8 + (1 + 0.8)) / 5)
     assert figures["wps_normalised"] == pytest.approx((1 / 1.8 + 1 + 1) / 5)
-    assert (figures["failed by near_miss"], figures["missed, but within 7 px"]) == (1, 1)
+    assert ends(figures) == {"complete": 2, "far_miss": 1, "near_miss": 1, "no_prediction": 1}
+    assert figures["missed, but within 7 px"] == 1
+    # How a task ended is its outcome: a mean over those that ended alike would only say so again.
+    assert set(made["slices"]) == {"software", "smallest target", "steps"}
     overall = made["overall"]["as_wrong"]["mean"]
     assert (overall["value"], overall["n"]) == (0.4, 5)
 
@@ -268,10 +276,10 @@ def test_baselines_without_a_model(tmp_path: Path) -> None:
 def test_our_own_grounding_is_measured_by_pixels_alone(tmp_path: Path) -> None:
     pytest.importorskip("rapidocr")
     made = run(tmp_path, "baseline:grounding")
-    ended = {id_: one["slices"]["ended"] for id_, one in made["results"].items()}
-    assert ended["Lantern/00"] == ended["Lantern/01"] == ended["Shelf/01"] == "complete"
-    # Two buttons fit one instruction alike: that is left to a person, and is no click.
-    assert ended["Lantern/02"] == "no_prediction"
+    value = {id_: one["value"] for id_, one in made["results"].items()}
+    assert value["Lantern/00"] == value["Lantern/01"] == value["Shelf/01"] == 1.0
+    # Of two buttons that one instruction offers, either will do; else the choice is left to a person, and no click.
+    assert value["Lantern/02"] == 1.0 or made["transcripts"]["Lantern/02"]["outcome"]["outputs"] == [None]
     # What is not on the screenshot cannot be found, whatever its annotation says.
     data = tmp_path / "data"
     shutil.copytree(SAMPLE, data)

@@ -128,7 +128,9 @@ def test_each_setting_shows_its_evidence(tmp_path: Path) -> None:
     assert found["abstract"][1] == own
     assert not any(set(own[pmid]) & set(ids) for pmid, ids in found["mismatched"][1].items())
     assert all(ids[0] == own[pmid][0] and len(ids) <= 2 for pmid, ids in found["retrieval"][1].items())
-    assert found["retrieval"][0]["retrieval: own abstract shown"] == 1
+    figures = found["retrieval"][0]
+    assert (figures["retrieval: own abstract shown"], figures["retrieval: own abstract shown n"]) == (1, 6)
+    assert 0 < figures["retrieval: own abstract shown low"] < 1
     for name, (figures, _) in found.items():
         assert figures[f"{name}: accuracy"] == figures[f"{name}: official accuracy"] == 3 / 6
         assert figures[f"{name}: official macro-F1"] == pytest.approx((2 * 3 / 9 + 0 + 0) / 3)
@@ -181,6 +183,27 @@ def test_baselines_show_the_room(tmp_path: Path) -> None:
     assert reached["majority"] == 3 / 8
     assert reached["human"] == 7 / 8
     assert 0 <= reached["random"] < 1
+
+
+def test_what_annotators_say_is_told_beside_what_the_model_says(tmp_path: Path) -> None:
+    # Of the six of the test one has two decisions: who read the sections alone says maybe.
+    turns = [{"when": "Question", "say": "yes"}]
+    model = script(tmp_path / "s.json", turns, **{"91000001": [{"say": "I cannot tell."}]})
+    found = run(tmp_path, model)
+    figures = found["figures"]
+    records = json.loads((SAMPLE / "ori_pqal.json").read_text("utf-8"))
+    test = json.loads((SAMPLE / "test_ground_truth.json").read_text("utf-8"))
+    pairs = {pmid: (records[pmid]["reasoning_required_pred"], records[pmid]["reasoning_free_pred"]) for pmid in test}
+    agreed = {pmid: one for pmid, (one, other) in pairs.items() if one == other}
+    assert 0 < len(agreed) < len(test)
+    assert figures["annotators: agreed"] == pytest.approx(len(agreed) / len(test))
+    said = [one == "yes" and pmid != "91000001" for pmid, one in agreed.items()]  # what is not read is wrong
+    assert figures["agreed: accuracy"] == pytest.approx(sum(said) / len(said))
+    assert found["slices"]["annotators"]["disagree"]["as_wrong"]["mean"]["n"] == len(test) - len(agreed)
+    twice = run(tmp_path, "baseline:human-with-conclusion", "--attempts", "2", out="twice")["figures"]
+    # Of two annotators who differ, always taking one is half a decision off: Brier (1/4 + 1/4) / 2.
+    assert twice["agreed: accuracy"] == 1
+    assert (twice["brier, Low"], twice["brier, High"]) == (0, pytest.approx(1 / 4))
 
 
 def test_an_index_is_kept_where_a_folder_is_named(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from agent.config import Config
 from evals.engine.data import DataError
 from evals.engine.media import missing_files
 from evals.engine.suite import Loaded, Sample, Suite, own_name
@@ -64,8 +65,14 @@ class Prepared:
     bad: tuple[Bad, ...]
 
 
-def prepare(name: str, data: Path | None, options: RunOptions) -> Prepared:
+def prepare(name: str, data: Path | None, options: RunOptions, config: Config | None = None) -> Prepared:
     """Load a suite's data and draw the samples of a run; broken ones are drawn like others.
+
+    Args:
+        name: of the suite, or the Python file that holds it.
+        data: the data folder; None where the suite needs none.
+        options: see `RunOptions`.
+        config: the settings, where the suite is about to be asked; the suite's options get them as pydantic's context.
 
     Raises:
         ConfigError: if there is no such suite, or an option does not fit it.
@@ -74,7 +81,7 @@ def prepare(name: str, data: Path | None, options: RunOptions) -> Prepared:
     suite = load_suite(name)
     if options.blind and not isinstance(suite.solve, str) and suite.blind is None:
         raise ConfigError(f"{suite.name} has a dialogue of its own, from which no picture can be kept.")
-    own = _suite_options(suite, options.suite_options)
+    own = _suite_options(suite, options.suite_options, config)
     loaded = _load(suite, data, own)
     population = [*_checked(suite, loaded), *_unread(suite, loaded)]
     if not population:
@@ -119,9 +126,9 @@ def _refused(broken: list[Bad]) -> DataError:
     return DataError(first.problem + rest, file=None, remedy=first.remedy)
 
 
-def _suite_options(suite: Suite, given: dict[str, Any]) -> BaseModel:
+def _suite_options(suite: Suite, given: dict[str, Any], config: Config | None) -> BaseModel:
     try:
-        return suite.options.model_validate(given)
+        return suite.options.model_validate(given, context=config)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])

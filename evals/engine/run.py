@@ -110,7 +110,7 @@ def run_suite(
     """
     _refuse_taken(folder)
     _need_inspect()
-    prepared = prepare(name, data, options)
+    prepared = prepare(name, data, options, config)
     model = _load_model(spec, prepared, config, options)
     _need_judge(prepared)
     manifest = Manifest(
@@ -158,7 +158,7 @@ def resume_run(
     manifest = read_manifest(folder)
     options = _options(manifest, in_flight)
     config = Config.model_validate({**config.model_dump(), **manifest.settings})
-    prepared = prepare(manifest.suite, _data(manifest), options)
+    prepared = prepare(manifest.suite, _data(manifest), options, config)
     spec = spec or manifest.model
     now = shaping(prepared.suite, manifest.suite, spec, config, prepared.loaded.files)
     if changed := differing(manifest, {**now, **_drawn(manifest, prepared)}):

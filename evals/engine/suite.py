@@ -309,7 +309,9 @@ class Suite:
         solve: `"model"`, `"agent"` or a dialogue; see the top of this module.
         prompts: the templates by name; their hashes stand in the manifest.
         options: the suite's own settings, given as `--set NAME=VALUE`; frozen, and extra fields forbidden. One named
-            `judge` is a model string: that model is asked whether it is there before a run begins.
+            `judge` is a model string: that model is asked whether it is there before a run begins. They stand in the
+            manifest; what must not, such as an e-mail address, they may take from `agent.config.Config`, which is
+            pydantic's context where a run begins or goes on.
         baselines: answers without a model by name, for `--model baseline:NAME`.
         figures: measures of the whole run beyond the mean, such as an F1, by name. Those of annotators' labels come by
             themselves, where samples have any.

@@ -46,7 +46,7 @@ def half_width(share: float, n: int) -> float:
 
 @dataclass(frozen=True)
 class Contrast:
-    """One setting less another over the cases that both have; failures count as wrong.
+    """One setting less another over the cases that both have; failures count as wrong, but for those of the judge.
 
     Attributes:
         n: cases.
@@ -67,10 +67,15 @@ class Contrast:
 
 
 def by_setting(judged: Sequence[Judged]) -> dict[str, dict[str, float]]:
-    """The mean over attempts of each case's score, failures as 0, by setting and case."""
+    """The mean over attempts of each case's score, failures as 0, by setting and case.
+
+    Where the judge failed it is not known whether the answer is right: such attempts are left out, and so are cases
+    that have no other.
+    """
     held: defaultdict[str, defaultdict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for sample, _, scored in judged:
-        held[sample.fields[SETTING]][sample.id].append(scored.value or 0.0)
+        if scored.failure != "judge":
+            held[sample.fields[SETTING]][sample.id].append(scored.value or 0.0)
     return {name: {case: fmean(values) for case, values in cases.items()} for name, cases in held.items()}
 
 
@@ -108,25 +113,40 @@ def told(name: str, found: Contrast, up: str = "", down: str = "") -> dict[str, 
     return {key: value for key, value in shown.items() if value is not None} if found.n else {}
 
 
+def shares(name: str, values: Sequence[float], clusters: Sequence[Hashable], *, n: bool = True) -> dict[str, float]:
+    """A mean of values from 0 to 1 as figures of a run: `NAME`, the ends of its 95% interval `NAME low` and `NAME high`
+    (`evals.stats.score_interval`), and `NAME n`, where it is wanted: how many values there are.
+
+    There is no interval with fewer than two clusters, and nothing at all without values.
+    """
+    found = score_interval(values, clusters)
+    ends = {name: found.value, f"{name} low": found.low, f"{name} high": found.high}
+    told = {key: value for key, value in ends.items() if value is not None}
+    return told | ({f"{name} n": float(found.n)} if n and found.n else {})
+
+
 def accuracies(judged: Sequence[Judged]) -> dict[str, float]:
     """The accuracy of each setting with its 95% interval, what its n could tell at most, and what could not be read.
 
-    Two headlines: with failures as wrong, and of what was scored only.
+    Two headlines: with failures as wrong, and of what was scored only. Attempts of which the judge gave no verdict are
+    in neither, and counted.
     """
     figures: dict[str, float] = {}
     scores = by_setting(judged)
     cluster = {sample.id: sample.cluster or sample.id for sample, _, _ in judged}
-    for setting, cases in scores.items():
-        rate = score_interval(list(cases.values()), [cluster[case] for case in cases])
+    for setting in dict.fromkeys(sample.fields[SETTING] for sample, _, _ in judged):
+        cases = scores.get(setting, {})
         mine = [scored for sample, _, scored in judged if sample.fields[SETTING] == setting]
         kept = [scored.value for scored in mine if scored.value is not None]
-        ends = {"low": rate.low, "high": rate.high}
+        unjudged = sum(scored.failure == "judge" for scored in mine)
+        found = shares(f"{setting}: accuracy", list(cases.values()), [cluster[case] for case in cases], n=False)
+        if cases:
+            found[f"{setting}: half-width at n"] = half_width(found[f"{setting}: accuracy"], len(cases))
         figures |= {
-            f"{setting}: accuracy": rate.value or 0.0,
-            **{f"{setting}: accuracy {end}": value for end, value in ends.items() if value is not None},
-            f"{setting}: half-width at n": half_width(rate.value or 0.0, rate.n),
-            f"{setting}: n": float(rate.n),
+            **found,
+            f"{setting}: n": float(len(cases)),
             f"{setting}: unparsed": float(sum(scored.failure == "parse" for scored in mine)),
+            **({f"{setting}: without a verdict": float(unjudged)} if unjudged else {}),
             **({f"{setting}: accuracy of the parsed": fmean(kept)} if kept else {}),
         }
     return figures

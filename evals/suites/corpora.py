@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from threading import get_ident
 from typing import Literal
@@ -21,7 +22,8 @@ from agent.literature.embedders import MINILM, embedder
 from evals.engine.data import DataError
 from evals.suites.judges import own_folder
 from tools.errors import ConfigError, StoreError
-from tools.literature.corpus import open_corpus
+from tools.literature.corpus import Corpus, open_corpus
+from tools.literature.digest import digest_of
 from tools.literature.embedded import embedder_of
 from tools.literature.indexing import index_path
 from tools.literature.options import LiteratureOptions
@@ -50,16 +52,18 @@ class Searching:
             place of the papers.
         remote: a source on the network that is searched in place of the papers. Naming it is the consent to send
             queries there.
-        contact: an e-mail address that it is told.
+        literature: how it is asked, such as the e-mail address that it is told; what is said there of a person's yes
+            has no part.
         dense: whether to rank by meaning too; a corpus must have vectors.
-        record: a folder in which searches are kept, and found again by later runs; None keeps none.
+        record: a folder in which searches are kept, and found again by later runs that search the same papers; None
+            keeps none.
         offline: answer searches from `record` alone.
     """
 
     folder: Path | None = None
     corpus: Path | None = None
     remote: Literal["pubmed", "europepmc"] | None = None
-    contact: str = ""
+    literature: LiteratureOptions = LiteratureOptions()  # noqa: RUF009 - it is frozen
     dense: bool = False
     record: Path | None = None
     offline: bool = False
@@ -114,15 +118,17 @@ class Papers:
     def _kept(self, query: str, limit: int) -> Path | None:
         if self._how.record is None:
             return None
-        corpus = str(self._how.corpus.resolve()) if self._how.corpus else ""
-        place = self._how.remote or corpus or self._digest
-        named = json.dumps([place, self._how.dense, query, limit])
+        named = json.dumps([self._how.remote or self._digest, self._how.dense, query, limit])
         return self._how.record / f"{hashlib.sha256(named.encode()).hexdigest()[:32]}.json"
 
-    @property
+    @cached_property
     def _digest(self) -> str:
-        """What tells these papers from others."""
-        told = "\n".join(f"{document.id} {document.sha256}" for document in self._documents)
+        """What tells what is searched from other papers; a corpus is taken as it was at the first search."""
+        if self._how.corpus is not None:
+            corpus = self._opened()
+            assert isinstance(corpus, Corpus)
+            return digest_of(corpus)
+        told = "\n".join(f"{document.id} {document.sha256} {document.source}" for document in self._documents)
         return hashlib.sha256(told.encode()).hexdigest()[:16]
 
     def _opened(self) -> Source:
@@ -134,7 +140,7 @@ class Papers:
         from tools.literature.remote import open_remote
 
         assert self._how.remote is not None
-        options = LiteratureOptions(contact=self._how.contact, send_unasked=True)
+        options = self._how.literature.model_copy(update={"send_unasked": True})
         folder = self._how.folder or own_folder(self, "attend-papers-")
         return self._open.enter_context(closing(open_remote(self._how.remote, options, folder / "remote", None)))
 

@@ -29,6 +29,7 @@ Setting = Literal[
     "base", "reference", "rag", "agent", "reference+distractors", "shuffled_reference", "no_image"
 ]  # fmt: skip
 SETTINGS: tuple[Setting, ...] = get_args(Setting)
+SEARCHING: tuple[Setting, ...] = ("rag", "agent")
 SEEK = "Which diagnosis fits this case, and what is known of it?\n{case}"
 WRITE = (
     "Write one search query for a database of medical papers that would find what helps to diagnose this case: a few "

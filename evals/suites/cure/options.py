@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
+from agent.config import Config
 from agent.literature.seeking import Budget
 from evals.suites.contrasts import listed
-from evals.suites.cure.evidence import SETTINGS
+from evals.suites.cure.evidence import SEARCHING, SETTINGS
+from tools.literature.options import LiteratureOptions
 from tools.media import mask_credentials
 
 
 class Options(BaseModel):
     """The suite's own options; numbers are our choice.
+
+    How a source on the network is asked is told by `literature` of the settings, with which pydantic's context has a
+    run begin: an e-mail address or a key has no place in its manifest.
 
     Attributes:
         setting: one of `evidence.SETTINGS`, or several with commas, over the same cases. Given, found and no evidence
@@ -33,10 +38,11 @@ class Options(BaseModel):
         judge: the model string of a judge of diagnoses; "" lets words alone decide.
         verdicts: the folder in which the judge's verdicts are kept for other runs.
         source: what is searched: the folder's papers, or a source on the network, to which queries are then sent.
-        contact: an e-mail address that such a source is told.
         corpus: a corpus of `attend literature index`, the folder `literature` of its settings, that is searched in
             place of the folder's papers.
-        query: what `rag` searches for: the case's own words, or one query that the model writes.
+        query: what `rag` searches for: the case's own words, or one query that the model writes. By default the former
+            in papers and a corpus, whose ranking bears a long text, and the latter on the network, where a paper must
+            hold all words of a query.
         index: the folder in which the index of the folder's papers is kept for other runs.
         dense: rank by meaning too.
         record: a folder in which searches are kept, and found again by later runs.
@@ -62,13 +68,18 @@ class Options(BaseModel):
     judge: str = ""
     verdicts: Path | None = None
     source: Literal["papers", "pubmed", "europepmc"] = "papers"
-    contact: str = ""
     corpus: Path | None = None
-    query: Literal["case", "model"] = "case"
+    query: Literal["case", "model"] | None = None
     index: Path | None = None
     dense: bool = False
     record: Path | None = None
     offline: bool = False
+    _literature: LiteratureOptions = PrivateAttr(default=LiteratureOptions())
+
+    def model_post_init(self, context: Any) -> None:
+        """Take from the settings how a source on the network is asked."""
+        if isinstance(context, Config):
+            self._literature = context.literature
 
     @field_validator("setting")
     @classmethod
@@ -76,7 +87,7 @@ class Options(BaseModel):
         return ",".join(listed(setting, SETTINGS))
 
     @model_validator(mode="after")
-    def _fit(self) -> Self:
+    def _fit(self, info: ValidationInfo) -> Self:
         if self.offline and self.record is None:
             raise ValueError("offline needs the folder of kept searches: --set record=DIR")
         if mask_credentials(self.judge) != self.judge:
@@ -86,6 +97,11 @@ class Options(BaseModel):
             raise ValueError(f"source={self.source} goes with neither corpus nor dense")
         if self.source != "papers" and "rag" in self.settings and self.query == "case":
             raise ValueError(f"a whole case is no query for {self.source}: --set query=model")
+        if self._sends and isinstance(info.context, Config) and not self._literature.contact:
+            raise ValueError(
+                f"{self.source} wants an e-mail address: set `literature.contact` in the settings, or "
+                "ATTEND_LITERATURE__CONTACT"
+            )
         if self.form == "closed" and self.value != "hit@1":
             raise ValueError("a choice has no second diagnosis: value=hit@5 is of the open form")
         return self
@@ -94,6 +110,20 @@ class Options(BaseModel):
     def settings(self) -> tuple[str, ...]:
         """The settings, in order."""
         return tuple(self.setting.split(","))
+
+    @property
+    def writes_query(self) -> bool:
+        """Whether the model writes what `rag` searches for."""
+        return self.query == "model" or (self.query is None and self.source != "papers")
+
+    @property
+    def literature(self) -> LiteratureOptions:
+        """How a source on the network is asked."""
+        return self._literature
+
+    @property
+    def _sends(self) -> bool:
+        return self.source != "papers" and not self.offline and any(one in SEARCHING for one in self.settings)
 
     @property
     def budget(self) -> Budget:

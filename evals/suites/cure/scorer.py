@@ -5,30 +5,36 @@ of what is told about it.
 
 - Quadrants: a named diagnosis is right or wrong, and supported or not: a shown paper that was not retracted names it.
   Right and supported is evidence-based, right and not supported knowledge-based, wrong and supported evidence-misled,
-  wrong and not supported a hallucination. They sum to 1 over the answers that name a diagnosis; abstentions and replies
-  that cannot be read are told of by themselves. (Support cannot mean that the right diagnosis is in the evidence: then
-  fewer answers could be misled than evidence covers.)
+  wrong and not supported a hallucination. They sum to 1 over the answers that name a diagnosis; so who abstains more
+  may have better shares. Over all attempts they sum to 1 with a fifth part, those without an answer: abstentions,
+  replies that cannot be read, and what failed; there the two right ones sum to the accuracy. (Support cannot mean that
+  the right diagnosis is in the evidence: then fewer answers could be misled than evidence covers.)
 - Coverage in both readings: the share of cited papers that were shown, and whether one was; and whether a shown paper
   names the right diagnosis.
 - Citation precision: the share of citations, of a diagnosis in a paper, in which that paper was shown, was not
   retracted and names that diagnosis.
+
+Attempts whose verdict is missing are in no quadrant, neither of answers nor of all. Intervals are of 95%, over the
+clusters of cases (`evals.stats`).
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Literal, get_args
 
-from evals.suites.contrasts import contrast, told
+from evals.suites.contrasts import contrast, shares, told
 from evals.suites.cure.judging import SAME
 from evals.suites.cure.names import named
 from tools.literature.types import Document
 
 Quadrant = Literal["evidence-based", "knowledge-based", "evidence-misled", "hallucination"]
 QUADRANTS: tuple[Quadrant, ...] = get_args(Quadrant)
+NO_ANSWER: Literal["no answer"] = "no answer"
+"""The fifth part, beside the quadrants, of all attempts."""
+OF_ALL = "of all"
 GIVEN, NOTHING = "reference", "base"
 """The settings that others are compared with."""
 COMPARED = ("rag", "agent", "reference+distractors", "shuffled_reference")
@@ -129,57 +135,103 @@ class Answer:
             return None
         return quadrant(right=right, supported=bool(self.supports[0]))
 
+    @property
+    def found_nothing(self) -> bool:
+        """Whether one search was made, and brought no paper, not even one that had to be kept back."""
+        return bool(self.queries) and not (self.stopped or self.shown or self.dropped)
 
-def evidence_figures(answers: Mapping[str, Sequence[tuple[Answer, Sequence[str]]]]) -> dict[str, float]:
-    """What evidence there was and how it was used, by setting; each answer with the papers that its case cites.
+
+@dataclass(frozen=True)
+class Attempt:
+    """An attempt at a case in a setting.
+
+    Attributes:
+        setting: its setting.
+        answer: what it came to; None where it failed.
+        cited: the papers that its case cites.
+        cluster: what its case shares with others.
+    """
+
+    setting: str
+    answer: Answer | None
+    cited: tuple[str, ...]
+    cluster: str
+
+    @property
+    def part(self) -> Quadrant | Literal["no answer"] | None:
+        """The quadrant of its answer, or that it has none; None where the verdict is missing."""
+        if self.answer is None or not self.answer.marks:
+            return NO_ANSWER
+        return self.answer.quadrant
+
+
+def evidence_figures(attempts: Sequence[Attempt]) -> dict[str, float]:
+    """What evidence there was and how it was used, by setting, with 95% intervals and n.
 
     Where no paper was shown and nothing was searched for there is none of it, and counts of what never happened are
     left out.
     """
     found: dict[str, float] = {}
-    for setting, pairs in answers.items():
-        held = [answer for answer, _ in pairs]
-        figures: dict[str, float | None] = {**quadrants(held), "abstained": _mean([one.abstained for one in held])}
-        if any(answer.shown or answer.queries for answer in held):
-            shares = [share for answer, cited in pairs if (share := coverage(answer.shown, cited)) is not None]
+    for setting in dict.fromkeys(one.setting for one in attempts):
+        mine = [one for one in attempts if one.setting == setting]
+        held = [(one.answer, one.cited, one.cluster) for one in mine if one.answer is not None]
+        clusters = [cluster for _, _, cluster in held]
+        figures = quadrants(mine) | shares("abstained", [answer.abstained for answer, _, _ in held], clusters)
+        if any(answer.shown or answer.queries for answer, _, _ in held):
+            shown = [
+                (share, cluster)
+                for answer, cited, cluster in held
+                if (share := coverage(answer.shown, cited)) is not None
+            ]
+            holds = [(hold, cluster) for answer, _, cluster in held for hold in citations(answer)]
             figures |= {
-                "cov_pmid@k": _mean(shares),
-                "cov_pmid@k, any": _mean([share > 0 for share in shares]),
-                "cov_dx": _mean([bool(answer.covers) for answer in held]),
-                "citation precision": citation_precision(held),
-                "papers shown": _mean([len(answer.shown) for answer in held]),
-                "searches": _mean([len(answer.queries) for answer in held]),
+                **_shares("cov_pmid@k", shown),
+                **_shares("cov_pmid@k, any", [(share > 0, cluster) for share, cluster in shown]),
+                **shares("cov_dx", [bool(answer.covers) for answer, _, _ in held], clusters),
+                **_shares("citation precision", holds),
+                "papers shown": fmean(len(answer.shown) for answer, _, _ in held),
+                "searches": fmean(len(answer.queries) for answer, _, _ in held),
             }
-        reasons = [reason for answer in held for reason in answer.dropped.values()]
-        counts = {
-            "citations of what was never shown": sum(answer.invented for answer in held),
-            "retracted papers shown": sum(answer.retracted for answer in held),
-            "cited papers without an abstract": sum(len(answer.missing) for answer in held),
-            "searches that brought a part": sum(bool(answer.problems) for answer in held),
-            "searches that the model did not end": sum(one.stopped not in ("", "finished") for one in held),
-            **{f"kept back, {reason}": reasons.count(reason) for reason in sorted(set(reasons))},
-        }
-        figures |= {name: float(count) for name, count in counts.items() if count}
-        found |= {f"{setting}: {name}": value for name, value in figures.items() if value is not None}
+        figures |= _counts([answer for answer, _, _ in held])
+        found |= {f"{setting}: {name}": value for name, value in figures.items()}
     return found
 
 
-def citation_precision(answers: Sequence[Answer]) -> float | None:
-    """The share of citations that hold (see the top of this module); None where nothing is cited."""
-    holds = [
-        paper in supported
-        for answer in answers
-        for papers, supported in zip(answer.cited, answer.supports, strict=True)
-        for paper in papers
-    ]
-    made = len(holds) + sum(answer.invented for answer in answers)
-    return sum(holds) / made if made else None
+def _counts(answers: Sequence[Answer]) -> dict[str, float]:
+    reasons = [reason for answer in answers for reason in answer.dropped.values()]
+    counts = {
+        "citations of what was never shown": sum(answer.invented for answer in answers),
+        "retracted papers shown": sum(answer.retracted for answer in answers),
+        "cited papers without an abstract": sum(len(answer.missing) for answer in answers),
+        "searches that brought nothing": sum(answer.found_nothing for answer in answers),
+        "searches that brought a part": sum(bool(answer.problems) for answer in answers),
+        "searches that the model did not end": sum(one.stopped not in ("", "finished") for one in answers),
+        **{f"kept back, {reason}": reasons.count(reason) for reason in sorted(set(reasons))},
+    }
+    return {name: float(count) for name, count in counts.items() if count}
 
 
-def quadrants(answers: Sequence[Answer]) -> dict[str, float]:
-    """The share of each quadrant among answers that name a diagnosis; empty where none does. They sum to 1."""
-    held = [one for answer in answers if (one := answer.quadrant) is not None]
-    return {name: held.count(name) / len(held) for name in QUADRANTS} if held else {}
+def citations(answer: Answer) -> list[bool]:
+    """Whether each citation holds (see the top of this module); one of what was never shown does not."""
+    return [
+        paper in supported for papers, supported in zip(answer.cited, answer.supports, strict=True) for paper in papers
+    ] + [False] * answer.invented
+
+
+def quadrants(attempts: Sequence[Attempt]) -> dict[str, float]:
+    """The share of each quadrant, first of answers that name a diagnosis, then, `of all`, with those without an answer.
+
+    Each sums to 1, with an n of its own, and stands where that is not 0.
+    """
+    placed = [(part, one.cluster) for one in attempts if (part := one.part) is not None]
+    named_ = [(part, cluster) for part, cluster in placed if part != NO_ANSWER]
+    found: dict[str, float] = {}
+    for end, held, names in (("", named_, QUADRANTS), (f", {OF_ALL}", placed, (*QUADRANTS, NO_ANSWER))):
+        clusters = [cluster for _, cluster in held]
+        for name in names:
+            found |= shares(f"{name}{end}", [part == name for part, _ in held], clusters, n=False)
+        found |= {f"quadrants{end} n": float(len(held))} if held else {}
+    return found
 
 
 def gaps(scores: Mapping[str, Mapping[str, float]], cluster: Mapping[str, str]) -> dict[str, float]:
@@ -203,13 +255,5 @@ def gaps(scores: Mapping[str, Mapping[str, float]], cluster: Mapping[str, str]) 
     return found
 
 
-def grouped(pairs: Sequence[tuple[Answer, Sequence[str]]]) -> dict[str, list[tuple[Answer, Sequence[str]]]]:
-    """Answers by setting, in the order of the run."""
-    held: defaultdict[str, list[tuple[Answer, Sequence[str]]]] = defaultdict(list)
-    for answer, cited in pairs:
-        held[answer.setting].append((answer, cited))
-    return dict(held)
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return fmean(values) if values else None
+def _shares(name: str, held: Sequence[tuple[float, str]]) -> dict[str, float]:
+    return shares(name, [value for value, _ in held], [cluster for _, cluster in held])

@@ -26,12 +26,13 @@ from evals.engine.suite import (
     Suite,
     Transcript,
 )
-from evals.suites.contrasts import SETTING, accuracies, by_setting, costs
+from evals.suites.contrasts import SETTING, accuracies, by_setting, costs, shares
 from evals.suites.corpora import Papers, Searching
 from evals.suites.cure import asking, cases, clinic, players
 from evals.suites.cure.asking import Asked, ask, case_text, pictures, task_text, whole_prompt
 from evals.suites.cure.cases import Case, Cases, Placed
 from evals.suites.cure.evidence import (
+    SEARCHING,
     SEEK,
     WRITE,
     Setting,
@@ -46,13 +47,12 @@ from evals.suites.cure.leaks import BLOCKED
 from evals.suites.cure.library import Library
 from evals.suites.cure.options import Options
 from evals.suites.cure.reading import RANKED, cited_ids
-from evals.suites.cure.scorer import Answer, evidence_figures, gaps, grouped, naming
+from evals.suites.cure.scorer import Answer, Attempt, evidence_figures, gaps, naming
 from evals.suites.judges import SuiteJudge, added, tally
 from evals.suites.threads import in_thread
 from tools.errors import ConfigError
 
 CITING = ("reference", "reference+distractors", "shuffled_reference")
-SEARCHING = ("rag", "agent")
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def load(data: Path | None, options: Options) -> Loaded:
     _refuse(read, options)
     how = Searching(
         folder=options.index, corpus=options.corpus, remote=None if options.source == "papers" else options.source,
-        contact=options.contact, dense=options.dense, record=options.record, offline=options.offline,
+        literature=options.literature, dense=options.dense, record=options.record, offline=options.offline,
     )  # fmt: skip
     blocked = (*BLOCKED, *(host.strip() for host in options.blocked.split(",") if host.strip()))
     library = Library(read.documents, Papers(read.documents.values(), how), blocked)
@@ -197,7 +197,7 @@ async def _put(
 
 async def _query(held: Held, text: str, respond: Respond) -> str:
     """What `rag` searches for, as it may be sent."""
-    if held.options.query == "case":
+    if not held.options.writes_query:
         return case_query(held.placed.case, held.options.findings)
     return written_query(await respond([Message("user", (WRITE.format(case=text),))]))
 
@@ -278,30 +278,41 @@ def score(sample: Sample, transcript: Transcript) -> Scored:
 
 def figures(judged: Sequence[Judged]) -> dict[str, float]:
     """The gap between given and found evidence first, then accuracy, evidence, quadrants and cost of each setting."""
-    answers = [
-        (Answer.of(made.outcome), sample.fields["held"].placed.case.cited_pmids)
+    attempts = [
+        Attempt(
+            setting=sample.fields[SETTING],
+            answer=None if made.failure else Answer.of(made.outcome),
+            cited=sample.fields["held"].placed.case.cited_pmids,
+            cluster=sample.cluster,
+        )
         for sample, made, _ in judged
-        if not made.failure
+        if made.failure != "judge"
     ]
     cluster = {sample.id: sample.cluster for sample, _, _ in judged}
     return {
         **gaps(by_setting(judged), cluster),
         **accuracies(judged),
-        **(_hits(judged) if any(not sample.fields["held"].closed for sample, _, _ in judged) else {}),
-        **evidence_figures(grouped(answers)),
+        **(_hits(attempts) if any(not sample.fields["held"].closed for sample, _, _ in judged) else {}),
+        **evidence_figures(attempts),
         **costs(judged),
         **added(made.outcome.get("verdicts") for _, made, _ in judged),
     }
 
 
-def _hits(judged: Sequence[Judged]) -> dict[str, float]:
-    """Hit@1 and Hit@5 of each setting; what failed, and what a missing verdict leaves open, is no hit."""
+def _hits(attempts: Sequence[Attempt]) -> dict[str, float]:
+    """Hit@1 and Hit@5 of each setting, with 95% intervals and n: what failed is no hit, and what a missing verdict
+    leaves open is left out.
+    """
     found: dict[str, float] = {}
-    for setting in dict.fromkeys(sample.fields[SETTING] for sample, _, _ in judged):
-        mine = [made for sample, made, _ in judged if sample.fields[SETTING] == setting]
+    for setting in dict.fromkeys(one.setting for one in attempts):
         for first in (1, RANKED):
-            hits = [not made.failure and Answer.of(made.outcome).hit(first) is True for made in mine]
-            found[f"{setting}: hit@{first}"] = sum(hits) / len(hits)
+            hits = [
+                (hit, one.cluster)
+                for one in attempts
+                if one.setting == setting
+                and (hit := False if one.answer is None else one.answer.hit(first)) is not None
+            ]
+            found |= shares(f"{setting}: hit@{first}", [hit for hit, _ in hits], [cluster for _, cluster in hits])
     return found
 
 
@@ -324,7 +335,7 @@ BASELINES: dict[str, Baseline] = {"oracle": _oracle, "random": _chance, "extract
 SUITE = Suite(
     name="cure",
     title="Diagnoses of clinical cases under controlled evidence: none, given, or found",
-    version=1,
+    version=2,
     load=load,
     score=score,
     solve=put,

@@ -26,13 +26,11 @@ def score(sample: Sample, transcript: Transcript) -> Scored:
     ended = _ended(sample, transcript)
     if ended.failure:
         return Scored(failure=ended.failure)
-    complete = _complete(ended)
-    last = ended.clicks[-1].failure if ended.clicks else ""
-    return Scored(value=float(complete), slices={"ended": "complete" if complete else last or BLOCKED})
+    return Scored(value=float(_complete(ended)))
 
 
 def figures(judged: Sequence[Judged]) -> dict[str, float]:
-    """The measures of the rules that were chosen, hit rates by the target's size, and how misses came about."""
+    """The measures of the rules that were chosen, hit rates by the target's size, and how tasks ended, counted."""
     held = [(sample, _ended(sample, transcript)) for sample, transcript, _ in judged if not transcript.failure]
     if not held:
         return {}
@@ -48,7 +46,7 @@ def figures(judged: Sequence[Judged]) -> dict[str, float]:
     else:
         found = summarise([one.outcome for one in ended if one.outcome is not None])
         table = {name: float(value) for name, value in found.items() if value is not None}
-    return table | _by_size(ended) | _misses(ended, options) | _stopped(held)
+    return table | _by_size(ended) | _ends(ended) | _misses(ended, options) | _stopped(held)
 
 
 def _ended(sample: Sample, transcript: Transcript) -> Progress:
@@ -76,18 +74,28 @@ def _by_size(ended: Sequence[Progress]) -> dict[str, float]:
     return table
 
 
+def _ends(ended: Sequence[Progress]) -> dict[str, float]:
+    """How many tasks, or steps where each is a sample, were completed, and how many ended by each failure.
+
+    These are no slices: what a task came to is its score, and tells no group of tasks from another.
+    """
+    counts = Counter(_end(one) for one in ended)
+    return {f"ended: {name}": float(counts[name]) for name in sorted(counts)}
+
+
+def _end(ended: Progress) -> str:
+    last = ended.clicks[-1].failure if ended.clicks else ""
+    return "complete" if _complete(ended) else last or BLOCKED
+
+
 def _misses(ended: Sequence[Progress], options: Options) -> dict[str, float]:
-    """How many tasks failed in each way; by our rules also how many of the misses the authors' window would pass."""
-    if options.chosen.script:
-        results = [one.result for one in ended if one.result is not None]
-        counts: Mapping[str, int] = failure_statistics(options.chosen.script, results)["failure_type_histogram"]
-    else:
-        outcomes = [one.outcome for one in ended if one.outcome is not None]
-        counts = Counter(outcome.failure for outcome in outcomes if outcome.failure)
-    table = {f"failed by {name}": float(counts[name]) for name in sorted(counts)}
+    """By the authors' rules their own count of failures; by ours how many of the misses their window would pass."""
     if not options.chosen.script:
-        table["missed, but within 7 px"] = float(sum(bool(outcome.window_hit) for outcome in outcomes))
-    return table
+        outcomes = [one.outcome for one in ended if one.outcome is not None]
+        return {"missed, but within 7 px": float(sum(bool(outcome.window_hit) for outcome in outcomes))}
+    results = [one.result for one in ended if one.result is not None]
+    counts: Mapping[str, int] = failure_statistics(options.chosen.script, results)["failure_type_histogram"]
+    return {f"failed by {name}": float(counts[name]) for name in sorted(counts)}
 
 
 def _stopped(held: Sequence[tuple[Sample, Progress]]) -> dict[str, float]:
@@ -170,7 +178,7 @@ def grounded(sample: Sample, rng: Random, step: ShownStep, picture: Picture) -> 
 SUITE = Suite(
     name="medspot",
     title="MedSPOT: clicks in programs for medical images, step after step, until the first miss",
-    version=1,
+    version=2,
     load=load,
     score=score,
     solve=put,

@@ -49,6 +49,11 @@ class Record(BaseModel):
             raise ValueError(f"there are {len(self.labels)} LABELS for {len(self.contexts)} CONTEXTS")
         return self
 
+    @property
+    def annotators(self) -> tuple[Decision, ...]:
+        """What annotators said: the one who read the sections, then the one who read the conclusion too."""
+        return tuple(one for one in (self.human, self.human_with_conclusion) if one is not None)
+
 
 @dataclass(frozen=True)
 class Question:

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from statistics import fmean
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from evals.engine.suite import Baseline, Judged, Loaded, Message, Player, Respond, Sample, Scored, Suite, Transcript
-from evals.suites.contrasts import SETTING, accuracies, by_setting, contrast, costs, listed, told
+from evals.suites.contrasts import SETTING, accuracies, by_setting, contrast, costs, listed, shares, told
 from evals.suites.corpora import Papers, Searching
 from evals.suites.pubmedqa import dataset
 from evals.suites.pubmedqa.dataset import DECISIONS, Dataset, Question, Split
@@ -93,6 +92,7 @@ def _sample(read: Dataset, pool: Papers, options: Options, setting: str, setting
             cluster=question.pmid,
             questions=(question.record.question,),
             reference=question.record.decision,
+            labels=question.record.annotators,
             # Whose abstract is shown instead does not depend on what is drawn of the part.
             fields={SETTING: setting, "held": Held(question, asked[place - 1], pool, options.k, test)},
             file=read.files[0],
@@ -145,7 +145,7 @@ def score(sample: Sample, transcript: Transcript) -> Scored:
     said = decision(transcript.answer)
     if said is None:
         return Scored(failure="parse", slices=slices)
-    return Scored(value=float(said == sample.reference), slices=slices)
+    return Scored(value=float(said == sample.reference), slices=slices, label=said)
 
 
 def _shown(transcript: Transcript) -> list[JsonValue]:
@@ -166,9 +166,9 @@ def figures(judged: Sequence[Judged]) -> dict[str, float]:
     for setting, part in parts.items():
         found |= _f1(setting, part)
         shown = [(sample, held) for sample, made, _ in part if (held := _shown(made))]
-        if setting == "retrieval" and shown:
+        if setting == "retrieval":
             own = [sample.fields["held"].question.document.id in held for sample, held in shown]
-            found["retrieval: own abstract shown"] = fmean(own)
+            found |= shares("retrieval: own abstract shown", own, [sample.cluster for sample, _ in shown])
     scores, cluster = by_setting(judged), {sample.id: sample.cluster for sample, _, _ in judged}
     for ours, rival, name in (
         ("abstract", "retrieval", "gap, abstract less retrieval"),
@@ -209,7 +209,7 @@ def _says(choose: Any) -> Baseline:
 SUITE = Suite(
     name="pubmedqa",
     title="Questions of biomedical research: yes, no or maybe, with and without the paper's abstract",
-    version=1,
+    version=2,
     load=load,
     score=score,
     solve=ask,
