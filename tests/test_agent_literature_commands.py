@@ -16,7 +16,8 @@ from typer.testing import CliRunner, Result
 from evals.cli import app
 from tests.literature_helpers import FOR, OTHER, PAPERS, STATIN, paper, write_papers
 from tools.errors import AttendError, ConfigError, StoreError
-from tools.literature.answer import NOTHING, NOTICE
+from tools.literature.answer import MOST_DOCUMENTS, NOTHING, NOTICE
+from tools.literature.bearing import FIRST
 from tools.literature.reading import ReadError
 
 GOOD = "Statins reduced mortality by 21% in patients with heart failure"
@@ -109,6 +110,25 @@ def test_filters_hold(indexed: Path) -> None:
         attend(indexed, "search", STATIN, "--source", "google")
     with pytest.raises(ConfigError, match="nothing to search for in '!!'"):
         attend(indexed, "search", "!!")
+
+
+def test_a_search_names_types_and_headings_and_no_aim(tmp_path: Path) -> None:
+    trial = paper(
+        1, "The aim of this study was to see how statins change mortality. Statins reduced mortality in heart failure.",
+        publication_types=("Randomized Controlled Trial",), mesh=("Heart Failure",),
+    )  # fmt: skip
+    attend(tmp_path, "index", write_papers(tmp_path / "in", [trial]), "--no-dense")
+    lines = [line.strip() for line in attend(tmp_path, "search", "statins mortality").stdout.splitlines()]
+    assert "Randomized Controlled Trial; Heart Failure" in lines
+    assert "Statins reduced mortality in heart failure." in lines
+
+
+def test_help_names_the_defaults_and_what_leaves(indexed: Path) -> None:
+    said = " ".join(CliRunner().invoke(app, ["literature", "answer", "--help"], env={"COLUMNS": "300"}).stdout.split())
+    for words in ("at first local", "embedded", "after you said yes", f"{MOST_DOCUMENTS} at most are used"):
+        assert words in said
+    assert attend(indexed, "answer", STATIN, "--limit", FIRST).exit_code == 0
+    assert attend(indexed, "answer", STATIN, "--limit", FIRST + 1).exit_code == 2
 
 
 def test_a_document_is_shown_whole(indexed: Path) -> None:

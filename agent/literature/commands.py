@@ -26,7 +26,8 @@ Folder = Annotated[Path | None, typer.Option(help="Where conversations, frames, 
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="A settings file; else attend.toml is looked for.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Sources = Annotated[
-    list[str] | None, typer.Option("--source", help="local, pubmed or europepmc; may be repeated (default: settings).")
+    list[str] | None,
+    typer.Option("--source", help="local, pubmed or europepmc; may be repeated (default: settings, at first local)."),
 ]
 YearFrom = Annotated[int | None, typer.Option(help="Published in this year or later.")]
 YearTo = Annotated[int | None, typer.Option(help="Published in this year or earlier.")]
@@ -39,6 +40,12 @@ ByMeaning = Annotated[
     bool, typer.Option("--dense/--no-dense", help="Search by meaning, too, where there are vectors; it loads a model.")
 ]
 Limit = Annotated[int | None, typer.Option(min=1, max=200, help="Documents, at most (default 10).")]
+Looked = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=10, help="Of the documents found, how many are looked at (default 10); 8 at most are used."
+    ),
+]
 
 
 @literature_app.command()
@@ -91,7 +98,8 @@ def search(
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Find documents, best first; exit code 5 if there are none."""
+    """Find documents, best first; exit code 5 if there are none. Queries leave only for pubmed and europepmc, and after
+    you said yes."""
     from agent.literature.library import open_library
     from agent.literature.showing import show_found
 
@@ -136,7 +144,8 @@ def show(
 def answer(
     question: Annotated[str, typer.Argument(help="A clinical question.")],
     model: Annotated[
-        str | None, typer.Option(help="Who states the claims; the embedded model quotes sentences instead.")
+        str | None,
+        typer.Option(help="Who states the claims (default: settings); the embedded one, at first, quotes sentences."),
     ] = None,
     agentic: Annotated[
         bool, typer.Option("--agentic", help="Let the model search by itself, within a budget.")
@@ -152,12 +161,13 @@ def answer(
     no_retracted: Sound = False,
     sources: Sources = None,
     dense: ByMeaning = True,
-    limit: Limit = None,
+    limit: Looked = None,
     folder: Folder = None,
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Answer a question from the literature, each claim with its documents and their words; exit code 5 without one."""
+    """Answer a question from the literature, each claim with its documents and their words; exit code 5 without one.
+    A model on a server is told question and documents; queries leave for pubmed and europepmc after you said yes."""
     from agent.literature.library import open_library
     from agent.literature.showing import Files, answer_aloud
 

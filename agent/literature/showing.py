@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from agent.mllm.protocol import MLLM
 
 
+HEADINGS = 6
+"""MeSH headings of a document that a list names, at most; our choice: `show` names all."""
+
+
 @dataclass(frozen=True)
 class Files:
     """Where an answer is written, beside the terminal; None writes none."""
@@ -33,13 +37,15 @@ class Files:
 
 
 def show_found(found: Retrieved, console: Console) -> None:
-    """Print what a search found, each with its best sentence, and why something may be missing."""
+    """Print what a search found, each with its best sentence and headings, and why something may be missing."""
     for number, hit in enumerate(found.hits, start=1):
         mark = "[bold red]RETRACTED[/] " if hit.document.retracted else ""
         told = safe(reference(hit.document).removeprefix("RETRACTED: "))
         console.print(f"{number:>3}. [bold]{safe(hit.document.id)}[/]  {mark}{told}", soft_wrap=True)
         for sentence in best_sentences(found.question, [hit.document], 1):
             console.print(f"     [dim]{safe(' '.join(sentence.text.split()))}[/]", soft_wrap=True)
+        if told := "; ".join((*hit.document.publication_types, *hit.document.mesh[:HEADINGS])):
+            console.print(f"     [dim italic]{safe(told)}[/]", soft_wrap=True)
     if not found.hits:
         console.print("Nothing was found.")
     for problem in found.problems:

@@ -5,9 +5,11 @@
 Each of PubMedQA's 1,000 questions is asked twice: with all abstracts there, and with its own taken out, after which it
 should be refused, though another abstract may well bear on it. Questions on stories (FairytaleQA) should be refused
 always. The thresholds were chosen on every second question, the first on; figures of the others are the ones to quote.
-Counted is, too, whether the first sentence that is quoted is of the question's own abstract, whether the rule of
-stances is right on conclusions (the long answers) where it says yes or no, and how many questions the rule for
-clinical ones takes. Nothing is said of whether a quoted sentence answers the question: that takes a person.
+Few people ask in the words of papers, so questions in words of every day (`literature_set/natural.txt`) are put to them
+likewise: half of them are answered by an abstract, half by none. Counted is, too, whether the first sentence that is
+quoted is of the question's own abstract, whether the rule of stances is right on conclusions (the long answers) where
+it says yes or no, and how many questions the rule for clinical ones takes. Nothing is said of whether a quoted sentence
+answers the question: that takes a person.
 
 Intervals (95%) are those of `evals.stats.rate`.
 """
@@ -40,6 +42,7 @@ from tools.literature.stance import stance
 from tools.literature.types import Filters, Found
 
 FILE = "ori_pqal.json"
+NATURAL = Path(__file__).parent / "literature_set" / "natural.txt"
 STORIES = 400
 """Questions on stories that are put to the papers; all are put to the rule for clinical questions."""
 SEED = 0
@@ -69,14 +72,14 @@ class Lacking:
 def answers(entries: dict[str, Any], off_topic: Sequence[str], corpus: Corpus, embed: Embed | None) -> dict[str, Any]:
     """Ask all questions, and count what is answered and refused."""
 
-    def first_cited(question: str, lacks: str) -> str:
-        """The document of the first sentence that is quoted; empty where the question is refused."""
-        given = quote_evidence(question, retrieve(question, [Lacking(corpus, lacks)], limit=POOL, embed=embed))
-        return given.claims[0].citations[0].document_id if given.claims else ""
-
-    asked = {key: (first_cited(entry["QUESTION"], ""), first_cited(entry["QUESTION"], f"pmid:{key}"))
-             for key, entry in entries.items()}  # fmt: skip
-    stories = [first_cited(question, "") for question in off_topic]
+    asked = {
+        key: (
+            first_cited(entry["QUESTION"], corpus, embed),
+            first_cited(entry["QUESTION"], corpus, embed, f"pmid:{key}"),
+        )
+        for key, entry in entries.items()
+    }
+    stories = [first_cited(question, corpus, embed) for question in off_topic]
     keys = list(asked)
     told: dict[str, Any] = {}
     for half, part, other in (("chosen on", keys[::2], stories[::2]), ("held out", keys[1::2], stories[1::2])):
@@ -88,6 +91,32 @@ def answers(entries: dict[str, Any], off_topic: Sequence[str], corpus: Corpus, e
             "refused, about a story": _rate([not one for one in other]),
         }
     return told
+
+
+def natural(corpus: Corpus, embed: Embed | None) -> dict[str, Any]:
+    """Ask the questions in words of every day, and count what is answered and refused."""
+    lines = [line.split(" : ") for line in NATURAL.read_text("utf-8").splitlines() if not line.startswith("#")]
+    told: dict[str, Any] = {}
+    for half, part in (("chosen on", lines[::2]), ("held out", lines[1::2])):
+        own = [(pmid, text) for pmid, text in part if pmid != "-"]
+        cited = [(first_cited(text, corpus, embed), f"pmid:{pmid}") for pmid, text in own]
+        told[half] = {
+            "answered, own abstract there": _rate([bool(first) for first, _ in cited]),
+            "first quote is of the own abstract": _rate([first == pmid for first, pmid in cited if first]),
+            "refused, own abstract taken out": _rate(
+                [not first_cited(text, corpus, embed, f"pmid:{pmid}") for pmid, text in own]
+            ),
+            "refused, no abstract answers it": _rate(
+                [not first_cited(text, corpus, embed) for pmid, text in part if pmid == "-"]
+            ),
+        }
+    return told
+
+
+def first_cited(question: str, corpus: Corpus, embed: Embed | None, lacks: str = "") -> str:
+    """The document of the first sentence that is quoted; empty where the question is refused."""
+    given = quote_evidence(question, retrieve(question, [Lacking(corpus, lacks)], limit=POOL, embed=embed))
+    return given.claims[0].citations[0].document_id if given.claims else ""
 
 
 def stances(entries: dict[str, Any]) -> dict[str, Any]:
@@ -136,6 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             told: dict[str, Any] = {
                 "words only": answers(entries, off_topic, corpus, None),
                 "words and meaning": answers(entries, off_topic, corpus, made.questions),
+                "words of every day": natural(corpus, made.questions),
             }
     told["stances"] = stances(entries)
     papers = [is_clinical(entry["QUESTION"]) for entry in entries.values()]

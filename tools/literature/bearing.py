@@ -25,7 +25,8 @@ COVER_WEIGHT = 0.5
 """The weight of shared words beside the cosine."""
 LEAST_COVER, LEAST_SUPPORT, LEAST_PLAIN = 0.59, 0.9, 0.7
 """What the share of shared words has to reach for a document to bear on a question, and, where vectors were compared,
-the cosine and that share, weighted; the last for questions in plain words, which papers do not use."""
+the cosine and that share, weighted; the last for the document that is nearest to a question in plain words, since
+papers do not use these."""
 FEW = 3
 """Words that name a subject, up to which a question is about the rarest of them, whatever kind of word it is."""
 POOL, FIRST = 50, 10
@@ -134,17 +135,18 @@ def bearing(question: str, hits: Sequence[Hit], cosines: Mapping[str, float], fi
         cosines: of documents with the question, by id, where they are known.
         first: how many are looked at.
     """
-    asked, plain = measure(question, [hit.document for hit in hits[:POOL]]), in_plain_words(question)
-    return [hit for hit in hits[:first] if _bears(asked, hit.document, cosines.get(hit.document.id), plain=plain)]
+    asked = measure(question, [hit.document for hit in hits[:POOL]])
+    nearest = max(cosines.values(), default=0.0) if in_plain_words(question) else math.inf
+    return [hit for hit in hits[:first] if _bears(asked, hit.document, cosines.get(hit.document.id), nearest)]
 
 
-def _bears(asked: Measure, document: Document, cosine: float | None, *, plain: bool) -> bool:
+def _bears(asked: Measure, document: Document, cosine: float | None, nearest: float) -> bool:
     """Whether a document is about what is asked."""
     share, passage = max((asked.share(passage), passage) for passage in _passages(document))
     if cosine is None:
         return share >= LEAST_COVER and asked.is_on_subject(passage)
-    least = LEAST_PLAIN if plain else LEAST_SUPPORT
-    return cosine + COVER_WEIGHT * share >= least and asked.is_on_subject(passage, names_only=plain)
+    least = LEAST_PLAIN if cosine >= nearest else LEAST_SUPPORT
+    return cosine + COVER_WEIGHT * share >= least and asked.is_on_subject(passage, names_only=cosine >= nearest)
 
 
 def _passages(document: Document) -> list[str]:
@@ -171,10 +173,12 @@ def best_sentences(
         limit: sentences, at most.
         pool: see `measure`.
     """
-    asked = measure(question, pool)
+    asked, plain = measure(question, pool), in_plain_words(question)
     found: list[Sentence] = []
     for rank, document in enumerate(documents):
-        own = sorted(_scored(asked, document), key=lambda one: (-one.score, one.section, one.start))[:A_DOCUMENT]
+        own = sorted(_scored(asked, document, plain=plain), key=lambda one: (-one.score, one.section, one.start))[
+            :A_DOCUMENT
+        ]
         # Of equals, those of the document that was found first.
         found += [replace(one, score=one.score - 0.02 * rank) for one in own]
     found.sort(key=lambda one: (-one.score, one.document.id, one.section, one.start))
@@ -182,7 +186,7 @@ def best_sentences(
     return [found[place] for place in chosen]
 
 
-def _scored(asked: Measure, document: Document) -> list[Sentence]:
+def _scored(asked: Measure, document: Document, *, plain: bool) -> list[Sentence]:
     last = len(document.sections) - 1
     found = []
     for number, section in enumerate(document.sections):
@@ -190,10 +194,10 @@ def _scored(asked: Measure, document: Document) -> list[Sentence]:
             text = section.text[start:end]
             if not SHORTEST <= len(text.split()) <= LONGEST or AIM.search(text) or _PREPARES.search(text):
                 continue
-            share = asked.share(text)
-            if share < LEAST_SENTENCE:
+            share, says = asked.share(text), stance(text)
+            # What answers a question in plain words may share none of them; a finding has to do.
+            if share < LEAST_SENTENCE and not (plain and says != "unclear"):
                 continue
-            says = stance(text)
             score = share + _worth(section.label, says, at_end=number == last)
             bold = says if share >= LEAST_STANCE else "unclear"
             found.append(Sentence(document, number, start, end, score, bold))

@@ -37,6 +37,7 @@ def answer_text(answer: LiteratureAnswer) -> str:
             ids = dict.fromkeys(citation.document_id for citation in claim.citations)
             lines.append(f"{'- ' if heading else ''}{said} {' '.join(f'[{id_}]' for id_ in ids)}")
             lines += [f"  (caution: {caution})" for caution in claim.cautions]
+            lines += _quotes(claim, answer) if answer.model else []
     if answer.cited:
         lines += ["", "Documents:", *(f"  [{document.id}] {reference(document)}" for document in answer.cited)]
     left_out = [document for document in answer.retracted if document not in answer.cited]
@@ -45,6 +46,21 @@ def answer_text(answer: LiteratureAnswer) -> str:
     lines += [f"Left out: “{claim.text}”: {claim.reason}" for claim in answer.dropped]
     lines += [f"Missing: {problem.source}: {problem.reason}" for problem in answer.problems]
     return "\n".join([*lines, "", answer.notice])
+
+
+def _quotes(claim: Claim, answer: LiteratureAnswer) -> list[str]:
+    """What a claim of a model rests on: the words it quotes, and the whole sentence where they are a part of it."""
+    by_id = {document.id: document for document in answer.documents}
+    lines = []
+    for citation in claim.citations:
+        label = by_id[citation.document_id].sections[citation.span.section].label
+        place = ", ".join(part for part in (citation.document_id, label) if part)
+        mark = "RETRACTED, " if citation.retracted else ""
+        quote, sentence = (" ".join(text.split()) for text in (citation.quote, citation.sentence))
+        lines.append(f"  {mark}{place}: “{quote}”")
+        if len(sentence) > len(quote) + 2:  # more than its full stop
+            lines.append(f"    in: “{sentence}”")
+    return lines
 
 
 def grouped(answer: LiteratureAnswer) -> list[tuple[str, list[Claim]]]:
