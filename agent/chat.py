@@ -207,6 +207,11 @@ class Screen:
         if event.answer.unverified_documents:
             wrong = safe(", ".join(event.answer.unverified_documents))
             self.console.print(f"[yellow]No tool has brought {wrong} to the model.[/]")
+        for quote in event.answer.unverified_quotes:
+            self.console.print(f"[yellow]No document that is cited for it says “{safe(quote)}”.[/]")
+        if event.answer.retracted_documents:
+            wrong = safe(", ".join(event.answer.retracted_documents))
+            self.console.print(f"[bold red]Retracted: {wrong}.[/]")
 
     def end_line(self) -> None:
         """End a line of streamed text, if one is open."""

@@ -9,12 +9,15 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from agent.well_formed import well_formed
-from tools.base import Evidence, SeenFrame
+from tools.base import Evidence, SeenFrame, untrusted
 from tools.literature.answer import NOTICE
-from tools.literature.citing import Mention, mentions
+from tools.literature.citing import LEAST_WORDS, Mention, find_quote, mentions
+from tools.literature.types import Document, Section
 from tools.media import cited_times, format_clock
 from tools.media.clock import BRACKET
 
+_QUOTED = re.compile(r"[“\"](?P<quote>[^“”\"\n]+)[”\"][.,]?\s*(?P<cited>[\[(][^\[\]\n]*[\])])")
+_CALLED_RETRACTED = re.compile(r"(?i)\bretracted\b[\s:,(\[]*$")
 TOLERANCE_S = 0.55
 """A cited time stands for the nearest shown moment at most this far away; our choice, as models round to seconds."""
 
@@ -37,6 +40,9 @@ class Answer(BaseModel):
         unverified: cited times, in seconds, at which nothing was shown to the model.
         documents: ids of the documents that it names, which a tool has brought.
         unverified_documents: those that none has.
+        retracted_documents: those of `documents` that were retracted.
+        unverified_quotes: words in quotation marks before a citation that none of its documents has, as far as the
+            model was shown them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,6 +52,8 @@ class Answer(BaseModel):
     unverified: tuple[float, ...] = ()
     documents: tuple[str, ...] = ()
     unverified_documents: tuple[str, ...] = ()
+    retracted_documents: tuple[str, ...] = ()
+    unverified_quotes: tuple[str, ...] = ()
 
     @field_validator("text", mode="before")
     @classmethod
@@ -55,7 +63,7 @@ class Answer(BaseModel):
 
 def check_citations(text: str, shown: Sequence[SeenFrame], evidence: Sequence[Evidence]) -> Answer:
     """Resolve each bracketed time of an answer to a moment that was shown, and each document that it names to one that
-    a tool brought, or mark it in the text as unverified.
+    a tool brought, or mark it in the text as unverified, or as retracted. Quotes before a citation are looked up, too.
 
     Args:
         text: the answer.
@@ -78,14 +86,21 @@ def check_citations(text: str, shown: Sequence[SeenFrame], evidence: Sequence[Ev
         wrong = set(cited_times(bracket[0])) & set(unverified)
         return f"[unverified {bracket[0][1:-1]}]" if wrong else bracket[0]
 
-    brought = {entry.id.casefold(): entry.id for entry in evidence if entry.kind == "document"}
+    told_of = [entry for entry in evidence if entry.kind == "document"]
+    brought = {entry.id.casefold(): entry.id for entry in told_of}
+    retracted = {entry.id for entry in told_of if entry.retracted}
+    wrong_quotes = _wrong_quotes(text, told_of)
     known: dict[str, None] = {}
     unknown: dict[str, None] = {}
+    for start, _ in reversed(wrong_quotes):
+        text = f"{text[:start]}unverified {text[start:]}"
     text = BRACKET.sub(mark, text)
     for named in reversed(_cited(text, everywhere=bool(brought))):
         id_ = brought.get(named.id.casefold())
         if id_ is None:
             text = f"{text[: named.start]}unverified {text[named.start :]}"
+        elif id_ in retracted and not _CALLED_RETRACTED.search(text[: named.start]):
+            text = f"{text[: named.start]}retracted {text[named.start :]}"
         (unknown if id_ is None else known)[id_ or named.id] = None
     return Answer(
         text=text,
@@ -93,7 +108,26 @@ def check_citations(text: str, shown: Sequence[SeenFrame], evidence: Sequence[Ev
         unverified=tuple(unverified),
         documents=tuple(reversed(known)),
         unverified_documents=tuple(reversed(unknown)),
+        retracted_documents=tuple(id_ for id_ in reversed(known) if id_ in retracted),
+        unverified_quotes=tuple(dict.fromkeys(quote for _, quote in wrong_quotes)),
     )
+
+
+def _wrong_quotes(text: str, evidence: Sequence[Evidence]) -> list[tuple[int, str]]:
+    """Quotes, and where each begins, that stand before a citation of documents that were brought and have not these
+    words. What is too short to tell anything is no quote here."""
+    held: dict[str, str] = {}
+    for entry in evidence:
+        held[entry.id.casefold()] = "\n\n".join(filter(None, (held.get(entry.id.casefold()), entry.text)))
+    found = []
+    for match in _QUOTED.finditer(text):
+        texts = [held[named.id.casefold()] for named in mentions(match["cited"]) if named.id.casefold() in held]
+        if not texts or len(match["quote"].split()) < LEAST_WORDS:
+            continue
+        told = tuple(Section(text=form) for text in texts for form in (text, untrusted(text)))
+        if find_quote(match["quote"], Document(id="local:shown", sections=told)) is None:
+            found.append((match.start(), match["quote"]))
+    return found
 
 
 def _cited(text: str, *, everywhere: bool) -> list[Mention]:
@@ -114,6 +148,12 @@ def repair_hint(answer: Answer, shown: Sequence[SeenFrame], evidence: Sequence[E
         wrong = ", ".join(format_clock(t_s) for t_s in answer.unverified)
         allowed = ", ".join(f"[{format_clock(frame.t_s)}]" for frame in shown) or "none"
         hints.append(f"Nothing was shown to you at {wrong}. Answer again; the times you may cite are: {allowed}.")
+    if answer.unverified_quotes:
+        wrong = "; ".join(f"“{quote}”" for quote in answer.unverified_quotes)
+        hints.append(f"These words do not stand in the documents behind them: {wrong}. Quote word for word.")
+    if answer.retracted_documents and len(answer.retracted_documents) == len(answer.documents):
+        wrong = ", ".join(answer.retracted_documents)
+        hints.append(f"{wrong} was retracted, and supports nothing. Say so, or cite another document.")
     if answer.unverified_documents:
         wrong = ", ".join(answer.unverified_documents)
         ids = dict.fromkeys(f"[{entry.id}]" for entry in evidence if entry.kind == "document")
@@ -126,6 +166,8 @@ def closing_note(answer: Answer, stale: str) -> str:
     """What code adds to an answer, since not every model heeds what it is told: that an old picture only looks like a
     new one, and what literature is for. "" where there is nothing to add."""
     notes = [f"(What is there now cannot be seen: {stale}.)"] if stale else []
+    if answer.retracted_documents:
+        notes.append(f"(Retracted, so that nothing may rest on it: {', '.join(answer.retracted_documents)}.)")
     if answer.documents and NOTICE not in answer.text:
         notes.append(f"({NOTICE})")
     return "".join(f"\n\n{note}" for note in notes)

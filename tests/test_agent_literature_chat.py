@@ -25,7 +25,7 @@ from agent.mllm.embedded.clinical import from_literature, is_clinical, literatur
 from agent.mllm.scripted import Scripted
 from evals.cli import app
 from tests.fixtures.scenes import write_scenes
-from tests.literature_helpers import AGAINST, FOR, STATIN, write_papers
+from tests.literature_helpers import AGAINST, FOR, RETRACTED, STATIN, write_papers
 from tools.base import Evidence, SeenFrame
 from tools.literature.answer import NOTHING, NOTICE
 from tools.literature.tool import NAME
@@ -153,12 +153,64 @@ def test_documents_that_a_tool_brought_are_known_and_others_are_marked() -> None
 @pytest.mark.parametrize(
     "written",
     ["[pmid:99]", "(PMID: 99)", "PMID 99", "pmid:99", "[PMID99]", "[see pmid:99, p. 3]", "PMC99", "[doi:10.1/x]",
-     "https://doi.org/10.1000/xyz", "[local:abc]"],
+     "https://doi.org/10.1000/xyz", "[local:abc]", "[epmc:PPR/PPR12345]", "https://pubmed.ncbi.nlm.nih.gov/12345/",
+     "(pubmed.ncbi.nlm.nih.gov/12345)", "https://www.ncbi.nlm.nih.gov/pubmed/12345", "PubMed ID 12345678",
+     "PubMed: 12345678", "PubMed 12345678", "[PMCID: 99]", "https://europepmc.org/article/MED/99",
+     "https://europepmc.org/abstract/PPR/PPR99", "PMIDs 11 and 456", "PMID 11, 1234567"],
 )  # fmt: skip
 def test_no_way_of_naming_a_document_escapes_the_check(written: str) -> None:
     answer = check_citations(f"Statins help {written}.", [], BROUGHT)
     assert len(answer.unverified_documents) == 1
     assert "unverified" in answer.text
+
+
+def test_documents_that_only_europe_pmc_has_are_known_too() -> None:
+    brought = [*BROUGHT, Evidence(id="epmc:PPR/PPR12345", kind="document", text="x")]
+    told = "Yes [epmc:PPR/PPR12345], https://europepmc.org/article/MED/11, PMIDs 11, 456 and 457. PMID 11, 2021."
+    answer = check_citations(told, [], brought)
+    assert answer.documents == ("epmc:PPR/PPR12345", "pmid:11")
+    assert answer.unverified_documents == ("pmid:456", "pmid:457")
+    assert answer.text == told.replace("456 and 457", "unverified 456 and unverified 457")
+
+
+def test_an_address_is_marked_as_a_whole() -> None:
+    answer = check_citations("See https://pubmed.ncbi.nlm.nih.gov/12345/ and https://doi.org/10.1000/x.", [], BROUGHT)
+    assert answer.text == (
+        "See unverified https://pubmed.ncbi.nlm.nih.gov/12345/ and unverified https://doi.org/10.1000/x."
+    )
+
+
+@pytest.mark.parametrize("signs", ["“{}”", '"{}"'])
+def test_a_quote_that_no_cited_document_has_is_marked(signs: str) -> None:
+    true, false = (signs.format(words) for words in (GOOD, "Statins reduced mortality by 81% in patients"))
+    answer = check_citations(f"It says {true} [pmid:11]. It says {false} [pmid:11].", [], BROUGHT)
+    assert answer.text == f"It says {true} [pmid:11]. It says unverified {false} [pmid:11]."
+    assert answer.unverified_quotes == (false[1:-1],)
+    assert false[1:-1] in repair_hint(answer, [], BROUGHT)
+    assert check_citations(f"A sign says {false} [0:04].", [], BROUGHT).unverified_quotes == ()
+
+
+def test_a_retracted_paper_is_marked_and_is_no_sole_support() -> None:
+    gone = Evidence(id="pmid:13", kind="document", text="Cured.", retracted=True)
+    answer = check_citations("It cures [pmid:13].", [], [*BROUGHT, gone])
+    assert answer.text == "It cures [retracted pmid:13]."
+    assert answer.retracted_documents == ("pmid:13",)
+    assert "pmid:13 was retracted" in repair_hint(answer, [], [*BROUGHT, gone])
+    assert "(Retracted, so that nothing may rest on it: pmid:13.)" in closing_note(answer, "")
+    answer = check_citations("It helps [pmid:11]; the retracted pmid:13 said so, too.", [], [*BROUGHT, gone])
+    assert answer.text == "It helps [pmid:11]; the retracted pmid:13 said so, too."
+    assert repair_hint(answer, [], [*BROUGHT, gone]) == ""
+
+
+async def test_a_retracted_paper_is_marked_in_the_chat(clip: Path, tmp_path: Path) -> None:
+    path = write_papers(tmp_path / "in", [FOR, RETRACTED])
+    told = CliRunner().invoke(app, ["literature", "index", str(path), "--no-dense", "--folder", str(tmp_path / "kept")])
+    assert told.exit_code == 0, told.output
+    call, wrong = {"tool": NAME, "args": {"query": STATIN}}, {"say": f"It cures [{RETRACTED.id}]."}
+    events = await run(clip, settings(tmp_path / "kept"), call, wrong, wrong)
+    assert any(isinstance(event, Revising) and "was retracted" in event.reason for event in events)
+    assert f"[retracted {RETRACTED.id}]" in events[-1].answer.text
+    assert events[-1].answer.retracted_documents == (RETRACTED.id,)
 
 
 def test_a_paper_that_is_read_out_is_no_citation_but_one_in_brackets_is() -> None:

@@ -54,6 +54,7 @@ class Evidence(BaseModel):
         t_s: media time in seconds, if any.
         source: where it came from.
         licence: terms of reuse, for documents.
+        retracted: whether a document was retracted, so that nothing may rest on it.
         sha256: of the frame or of the text.
     """
 
@@ -66,6 +67,7 @@ class Evidence(BaseModel):
     t_s: float | None = None
     source: str = ""
     licence: str | None = None
+    retracted: bool = False
     sha256: str = Field(default="", description="filled from the frame or the text when left empty")
 
     def model_post_init(self, context: Any) -> None:

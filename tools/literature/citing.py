@@ -25,10 +25,21 @@ _SHORT = re.compile(
     re.IGNORECASE,
 )
 _MENTION = re.compile(
-    r"\b(?P<kind>pmid|pmcid|doi|local)(?:\s*[:#]\s*|\s+|(?=\d))(?P<id>[^\s\[\]{}<>,;\"'“”]+)|\b(?P<pmc>PMC\d+)\b|"
-    r"\b(?P<doi>10\.\d{4,9}/[^\s\[\]{}<>,;\"'“”]+)",
+    r"\b(?P<kind>doi|local)(?:\s*[:#]\s*|\s+|(?=\d))(?P<id>[^\s\[\]{}<>,;\"'“”]+)"
+    r"|(?:\bpmcid\s*[:#]?\s*|\b)(?P<pmc>PMC\d+)\b|\bpmcid\s*[:#]?\s*(?P<pmcid>\d+)\b"
+    r"|(?:\bhttps?://(?:dx\.)?doi\.org/|\b)(?P<doi>10\.\d{4,9}/[^\s\[\]{}<>,;\"'“”]+)"
+    r"|\bepmc\s*:\s*(?P<epmc>[A-Z]{3}/[A-Z0-9.-]*[A-Z0-9])"
+    r"|(?:\bhttps?://|\b)(?:[\w-]+\.)*ncbi\.nlm\.nih\.gov/(?:pubmed/)?(?:\?term=)?(?P<pubmed>\d{1,8})\b"
+    r"|(?:\bhttps?://|\b)(?:www\.)?europepmc\.org/(?:article|abstract)/(?P<europe>[A-Z]{3}/[A-Z0-9-]+)",
     re.IGNORECASE,
 )
+_NUMBERED = re.compile(
+    r"\b(?:(?:pmid|pubmed[ -]?(?:id(?:entifier)?|no\.?|number))(?P<many>s?)|pubmed(?=\s*[:#]|\s+\d{6}))\s*[:#]?\s*"
+    r"(?P<first>\d{1,8})\b(?P<rest>(?:\s*(?:[,;/&]|,?\s*\b(?:and|or)\b)\s*\d{1,8}\b)*)",
+    re.IGNORECASE,
+)
+"""PubMed's numbers in words, alone or several; behind a single "PMID" only long ones go on, as "2021" is a year."""
+_LONG_NUMBER = 6
 _WORD = re.compile(  # with what belongs to a word or a figure: hyphens, points, signs, exponents, per cent
     r"(?:[<>≤≥±]=?\s?)?(?:(?<!\w)[-−+](?=[.·]?\d))?(?:(?<!\w)[.·](?=\d))?\w+"
     r"(?:(?:[-‐‑‒–−/'’^⁻⁺]+|(?<=\d)[.,·:](?=\d)|(?<=\d)\s?×\s?(?=\d)|(?<=[^\W\d_])\.(?=[^\W\d_]))\w+)*(?:[%‰°]|[-+⁻⁺](?!\w))?"
@@ -172,25 +183,43 @@ class Mention:
 
 
 def mentions(text: str) -> list[Mention]:
-    """The documents that a text names, in any of the usual ways of writing, such as `[pmid:1]`, `PMID 1` and `PMC1`."""
-    found = []
-    for match in _MENTION.finditer(text):
-        kind = (match["kind"] or ("pmcid" if match["pmc"] else "doi")).casefold()
-        written = match["id"] or match["pmc"] or match["doi"]
-        id_ = written.rstrip(_AFTER)
-        while id_.endswith(")") and id_.count(")") > id_.count("("):  # some DOIs have brackets of their own
-            id_ = id_[:-1].rstrip(_AFTER)
-        # "the pmid of a paper" and "local 5-FU" name nothing.
-        names = {
-            "pmid": id_.isdigit(),
-            "local": bool(re.match(r"local:\S", match[0], re.I)),
-            "doi": id_.startswith("10."),
-            "pmcid": True,
-        }
-        if id_ and names[kind]:
-            end = match.end() - (len(written) - len(id_))
-            found.append(Mention(f"{kind}:{id_.upper() if kind == 'pmcid' else id_}", match.start(), end))
+    """The documents that a text names, in any of the usual ways of writing, such as `[pmid:1]`, `PMIDs 1 and 2`,
+    `PMC1`, `epmc:PPR/PPR1` and addresses at PubMed, Europe PMC and doi.org."""
+    found: list[Mention] = []
+    for mention in sorted([*_numbered(text), *_named(text)], key=lambda one: (one.start, -one.end)):
+        if not found or mention.start >= found[-1].end:
+            found.append(mention)
     return found
+
+
+def _numbered(text: str) -> Iterator[Mention]:
+    for match in _NUMBERED.finditer(text):
+        yield Mention(f"pmid:{match['first']}", match.start(), match.end("first"))
+        for number in re.finditer(r"\d+", match["rest"]):
+            if match["many"] or len(number[0]) >= _LONG_NUMBER:
+                at = match.start("rest")
+                yield Mention(f"pmid:{number[0]}", at + number.start(), at + number.end())
+
+
+def _named(text: str) -> Iterator[Mention]:
+    for match in _MENTION.finditer(text):
+        if match["pmc"] or match["pmcid"]:
+            yield Mention(f"pmcid:{(match['pmc'] or 'PMC' + match['pmcid']).upper()}", match.start(), match.end())
+        elif match["pubmed"]:
+            yield Mention(f"pmid:{match['pubmed']}", match.start(), match.end())
+        elif own := match["epmc"] or match["europe"]:
+            source, _, id_ = own.upper().partition("/")
+            known = match["europe"] and source == "MED"
+            yield Mention(f"pmid:{id_}" if known else f"epmc:{source}/{id_}", match.start(), match.end())
+        else:
+            kind, written = (match["kind"] or "doi").casefold(), match["id"] or match["doi"]
+            id_ = written.rstrip(_AFTER)
+            while id_.endswith(")") and id_.count(")") > id_.count("("):  # some DOIs have brackets of their own
+                id_ = id_[:-1].rstrip(_AFTER)
+            # "the doi of a paper" and "local 5-FU" name nothing.
+            names = id_.startswith("10.") if kind == "doi" else bool(re.match(r"local:\S", match[0], re.I))
+            if id_ and names:
+                yield Mention(f"{kind}:{id_}", match.start(), match.end() - (len(written) - len(id_)))
 
 
 def cite_id(id_: str) -> str:

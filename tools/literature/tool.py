@@ -93,5 +93,10 @@ def _said(id_: str, text: str) -> str:
 def _evidence(document: Document, sentences: list[str]) -> Evidence:
     text = "\n".join(sentences) or title_of(document)
     return Evidence(
-        id=cite_id(document.id), kind="document", text=text, source=document.source, licence=document.licence or None
+        id=cite_id(document.id),
+        kind="document",
+        text=text,
+        source=document.source,
+        licence=document.licence or None,
+        retracted=document.retracted,
     )
