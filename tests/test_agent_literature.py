@@ -29,7 +29,7 @@ from agent.mllm.protocol import MLLM, Abilities
 from agent.structured import MalformedAnswer
 from tests.literature_helpers import FOR, OTHER, PAPERS, POISON, RETRACTED, STATIN, Shelf, paper
 from tools.errors import ConfigError, StoreError
-from tools.literature.answer import NOTHING, NOTICE
+from tools.literature.answer import BY_RULE, NOTHING, NOTICE
 from tools.literature.retrieve import Retrieved, retrieve
 
 GOOD = "Statins reduced mortality by 21% in patients with heart failure"
@@ -197,7 +197,9 @@ def test_an_agent_searches_reads_notes_and_answers_from_what_it_opened() -> None
     assert sought.stopped == "finished"
     assert sought.notes == ("mixed",)
     assert (sought.searches, sought.abstracts, sought.steps) == (1, 2, 4)
-    assert [one.citations[0].document_id for one in answer.claims] == ["pmid:11"]
+    # The side that the model left out is shown beside.
+    assert [one.citations[0].document_id for one in answer.claims] == ["pmid:11", "pmid:12"]
+    assert answer.claims[1].cautions == (BY_RULE,)
     assert "pmid:15', which was not shown" in answer.dropped[0].reason
     assert told_of == ["searching for statins heart failure mortality", "reading pmid:11", "reading pmid:12"]
     assert sought.retrieved.queries[0].text == "statins heart failure mortality"

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from evals.cli import app
 from tests.literature_helpers import FOR, OTHER, PAPERS, STATIN, paper, write_papers
 from tools.errors import AttendError, ConfigError, StoreError
-from tools.literature.answer import MOST_DOCUMENTS, NOTHING, NOTICE
+from tools.literature.answer import BY_RULE, MOST_DOCUMENTS, NOTHING, NOTICE
 from tools.literature.bearing import FIRST
 from tools.literature.reading import ReadError
 
@@ -191,7 +191,9 @@ def test_a_model_answers_with_checked_claims(indexed: Path, tmp_path: Path) -> N
     ]
     model = script(tmp_path, {"claims": claims})
     answer = told(indexed, "answer", STATIN, "--model", model)
-    assert [claim["text"] for claim in answer["claims"]] == ["Statins reduced mortality."]
+    claimed, other = answer["claims"]
+    assert claimed["text"] == "Statins reduced mortality."
+    assert (other["stance"], other["citations"][0]["document_id"], other["cautions"]) == ("no", "pmid:12", [BY_RULE])
     assert "'pmid:77', which was not shown" in answer["dropped"][0]["reason"]
     assert answer["notice"] == NOTICE
     assert answer["model"].startswith("scripted:")
