@@ -6,7 +6,7 @@
 Without --data, the sequel is made anew (`python -m evals.suites.medspot.make`); that needs chromium and Orthanc.
 Even task numbers of each program are for tuning (`tune`), odd ones for reporting (`report`). Both halves have one
 author, who also wrote the code: they tell how much works of what was not tuned on, not how strangers speak. All steps
-in the words of another hand are `second_hand`; nothing was tuned on these. The ways:
+in the words of another hand are `second_hand`; none of these was tuned on. The ways:
 
 - `strings`: the line of text that is most alike to a stretch of the instruction: what reading alone does;
 - `words`: the layers of pixels without icons;
