@@ -22,6 +22,10 @@ def test_baselines_reach_the_known_figures(tmp_path: Path, baseline: str, accura
     assert found["figures"]["abstract: n"] == 500
     assert found["figures"]["abstract: official accuracy"] == pytest.approx(accuracy, abs=5e-4)
     assert found["figures"]["abstract: official macro-F1"] == pytest.approx(macro_f1, abs=5e-4)
+    assert found["figures"]["annotators: agreed"] == 0.69
+    assert found["figures"]["annotators: alpha"] == pytest.approx(0.433, abs=5e-4)
+    parts = found["slices"]["annotators"]
+    assert [parts[name]["as_wrong"]["mean"]["n"] for name in ("agree", "disagree")] == [345, 155]
 
 
 def test_the_own_abstract_is_among_the_first_three_of_a_thousand(tmp_path: Path) -> None:
