@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from tests.literature_processes import POINTS, embed
-from tests.test_tools_literature_reading import PUBMED
+from tests.test_tools_literature_reading import PUBMED, pdf
 from tools.errors import StoreError
 from tools.literature.corpus import MOST_PROBLEMS, Corpus, open_corpus
 from tools.literature.indexing import Indexed, Progress, index_path
 from tools.literature.reading import ReadError
+from tools.literature.retrieve import retrieve
 from tools.literature.types import Filters
 
 ROOT = Path(__file__).parent.parent
@@ -112,6 +113,54 @@ def test_of_two_contents_of_a_document_the_newest_counts(corpus: Corpus, tmp_pat
     assert ids(corpus, "old young") == ["pmid:1"]
     assert corpus.status().embedded == 2
     assert corpus.status().duplicates == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "texts"),
+    [
+        ("{}.jsonl", ['{"_id": "1", "text": "Gout in {}"}'] * 2),
+        ("{}.json", ['{"a1": {"CONTEXTS": ["Gout in {}"]}}'] * 2),
+        ("{}.jsonl", ['{"id": 1, "title": "Gout in {}"}'] * 2),
+    ],
+)
+def test_two_files_that_call_different_documents_the_same_lose_neither(
+    corpus: Corpus, tmp_path: Path, name: str, texts: list[str]
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for part, text in zip(("knees", "toes"), texts, strict=True):
+        (folder / name.format(part)).write_text(text.replace("{}", part))
+    index_path(corpus, folder)
+    assert corpus.status().documents == 2
+    (first,), (second,) = corpus.search("knees", 1).hits, corpus.search("toes", 1).hits
+    assert "knees" in first.document.title + first.document.text
+    assert "toes" in second.document.title + second.document.text
+    own = first.document.id[:-9]
+    assert corpus.fetch([own]).hits == ()  # which of the two is not known
+    (folder / name.format("toes")).unlink()
+    index_path(corpus, folder)
+    assert [hit.document for hit in corpus.fetch([own]).hits] == [first.document]
+
+
+def test_two_pdfs_that_show_one_doi_are_both_kept(corpus: Corpus, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for part in ("knees", "toes"):
+        (folder / f"{part}.pdf").write_bytes(pdf(f"Gout in {part} of many adults\ndoi:10.1000/xyz-1"))
+    index_path(corpus, folder)
+    assert corpus.status().documents == 2
+    found = retrieve("gout in toes", [corpus])
+    assert len(found.hits) == 2
+    assert all(hit.document.doi == "10.1000/xyz-1" for hit in found.hits)
+
+
+def test_what_a_file_calls_a_document_keeps_it_where_it_breaks(corpus: Corpus, tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    path.write_text('{"_id": "MED-1", "text": "Gout"}\n{"_id": "MED-1-00000000", "text": "Sepsis"}\n')
+    index_path(corpus, path)
+    path.write_text('{"_id": "MED-1", "text": 5}\n')
+    assert index_path(corpus, path).bad == 1
+    assert [document.text for document in corpus.documents()] == ["Gout"]
 
 
 def test_a_date_of_revision_counts_more_than_the_order(corpus: Corpus, tmp_path: Path) -> None:

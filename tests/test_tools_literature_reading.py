@@ -241,7 +241,7 @@ def test_json_lines_of_three_forms(tmp_path: Path) -> None:
         {"doi": "10.1000/X", "title": "DOI"},
     ]
     found = documents(read(tmp_path / "d.jsonl", "\n".join(map(json.dumps, lines)) + "\n\n"))
-    assert [one.id for one in found[:3]] == ["pmid:1", "local:MED-10", "pmid:3"]
+    assert [one.id for one in found[:3]] == ["pmid:1", f"local:MED-10-{found[1].id[-8:]}", "pmid:3"]
     assert [one.text for one in found] == ["a", "b", "c", "d", "d!", ""]
     assert found[3].id != found[4].id
     assert found[3].id.startswith("local:")
@@ -284,12 +284,34 @@ def test_records_that_are_longer_than_what_is_read_at_once(tmp_path: Path) -> No
 def test_pdf_gives_a_section_a_page(tmp_path: Path) -> None:
     text = "Dry eye in winter\nWe studied 40 adults who wear con-\ntact lenses. doi:10.1000/xyz-1."
     (paper,) = documents(read(tmp_path / "a.pdf", pdf(text, "/Title(Dry eye)/Author(Ann Lee; Bo Ek)")))
-    assert (paper.id, paper.title, paper.authors) == ("doi:10.1000/xyz-1", "Dry eye", ("Ann Lee", "Bo Ek"))
+    assert (paper.doi, paper.title, paper.authors) == ("10.1000/xyz-1", "Dry eye", ("Ann Lee", "Bo Ek"))
     assert paper.sections[0].label == "page 1"
     assert "wear contact lenses" in paper.text
     (paper,) = documents(read(tmp_path / "b.pdf", pdf("Untitled work on dry eyes")))
     assert paper.title == "Untitled work on dry eyes"
     assert paper.id.startswith("local:")
+
+
+@pytest.mark.parametrize(
+    ("text", "about", "doi"),
+    [
+        ("Dry eye in winter\ndoi:10.1000/xyz-1\nWe studied 40 adults", "", "10.1000/xyz-1"),
+        ("Dry eye in winter\nSee 10.1000/other for the trial", "", ""),
+        ("Dry eye in winter\n[1] Lee A. Eyes. doi:10.1000/other", "", ""),
+        ("Dry eye in winter\nReferences\nLee A. Eyes. doi:10.1000/other", "", ""),
+        ("Dry eye in winter\ndoi:10.1000/one\nand also 10.1000/two", "", ""),
+        ("Dry eye in winter\nSee 10.1000/other", "/Subject(J Eyes, doi:10.1000/own-2)", "10.1000/own-2"),
+    ],
+)
+def test_the_doi_of_a_pdf_is_its_own_or_none(tmp_path: Path, text: str, about: str, doi: str) -> None:
+    (paper,) = documents(read(tmp_path / "a.pdf", pdf(text, about)))
+    assert paper.doi == doi
+    assert paper.id.startswith("local:")
+
+
+def test_ids_of_europe_pmc_are_kept(tmp_path: Path) -> None:
+    (paper,) = documents(read(tmp_path / "d.jsonl", '{"id": "epmc:PPR/PPR5", "title": "Preprint"}'))
+    assert paper.id == "epmc:PPR/PPR5"
 
 
 def test_pdfs_that_cannot_be_read_say_why(tmp_path: Path) -> None:

@@ -85,10 +85,7 @@ def show_status(config: Config, console: Console, *, as_json: bool) -> None:
         state = "" if file.state == "done" else f" [yellow]({'cut off' if file.state == 'cut' else 'unfinished'})[/]"
         wrong = f", {file.problems} records not used" if file.problems else ""
         console.print(f"  {file.documents:>8} {safe(file.path)}{state}{wrong}", soft_wrap=True)
-    for pair in held.duplicates[:SHOWN]:
-        files = ", ".join(Path(path).name for path in pair.files)
-        console.print(f"  [yellow]{safe(pair.id)} differs between {safe(files)}; shown is that of "
-                      f"{safe(Path(pair.shown).name)}[/]", soft_wrap=True)  # fmt: skip
+    _tell_duplicates(held, console)
     _tell_problems(held.problems, console)
 
 
@@ -140,6 +137,7 @@ def _tell(total: Indexed, held: Status, console: Console, *, by_meaning: bool, a
         names = ", ".join(Path(name).name for name in total.ignored[:SHOWN])
         console.print(f"[dim]not read, of unknown formats: {safe(names)}"
                       f"{' and others' if len(total.ignored) > SHOWN else ''}[/]", soft_wrap=True)  # fmt: skip
+    _tell_duplicates(held, console)
     _tell_problems(total.problems, console)
     left = held.documents - held.embedded
     if left and not by_meaning and asked is None:
@@ -150,6 +148,13 @@ def _tell(total: Indexed, held: Status, console: Console, *, by_meaning: bool, a
     else:
         told = 'Search with: attend literature search "..."   Ask with: attend literature answer "..."'
         console.print(told, soft_wrap=True)
+
+
+def _tell_duplicates(held: Status, console: Console) -> None:
+    for pair in held.duplicates[:SHOWN]:
+        files = ", ".join(Path(path).name for path in pair.files)
+        console.print(f"  [yellow]{safe(pair.id)} differs between {safe(files)}; shown is that of "
+                      f"{safe(Path(pair.shown).name)}[/]", soft_wrap=True)  # fmt: skip
 
 
 def _tell_problems(problems: Sequence[BadRecord], console: Console) -> None:

@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict
 from tools.errors import StoreError
 from tools.literature.database import BEHIND, LIVE, RETIRED, Database, nothing, set_meta
 from tools.literature.lexical import RULES, Words
+from tools.literature.reading.records import OWN_HASH
 from tools.literature.siblings import names_of, retracted_names
 from tools.literature.types import Document, Filters, Found, Hit, Problem
 from tools.literature.vectors import Vectors
@@ -183,7 +184,8 @@ class Corpus:
         )
 
     def fetch(self, ids: Sequence[str]) -> Found:
-        """Bring documents by id, or by another of their identifiers: `pmid:`, `pmcid:` or `doi:`."""
+        """Bring documents by id, or by another of their identifiers: `pmid:`, `pmcid:` or `doi:`, or `local:` and what
+        a file calls it, where only one file does."""
         known = dict(
             self.database.read_any(f"SELECT id, body FROM documents WHERE id IN ({{ids}}) AND state = {LIVE}", ids)
         )
@@ -333,6 +335,12 @@ class Corpus:
 
     def _by_other_name(self, id_: str) -> str | None:
         kind, _, name = id_.partition(":")
+        if kind == "local":
+            rows = self.database.read(
+                f"SELECT body FROM documents WHERE id BETWEEN ? AND ? AND length(id) = ? AND +state = {LIVE} LIMIT 2",
+                (f"{id_}-", f"{id_}.", len(id_) + 1 + OWN_HASH),
+            )
+            return rows[0][0] if len(rows) == 1 else None  # two files may call different documents the same
         if kind not in ("pmid", "pmcid", "doi"):
             return None
         rows = self.database.read(

@@ -16,6 +16,7 @@ from tools.errors import StoreError
 from tools.literature.corpus import MOST_PROBLEMS, BadRecord, Corpus
 from tools.literature.database import BEHIND, LIVE, RETIRED, WITHDRAWN
 from tools.literature.reading import Bad, Read, ReadError, Record, Withdrawn, literature_files, read_file
+from tools.literature.reading.records import OWN_HASH
 from tools.literature.types import Document
 from tools.literature.vectors import Embed, parts
 
@@ -238,9 +239,11 @@ class _Work:
             for record in batch:
                 if isinstance(record, Bad):
                     self._note(sql, path, file_id, record)
+                    # What a file calls a document stands before the hash of its content, which is not known here.
                     sql.execute(
-                        f"UPDATE documents SET pass = ? WHERE id = ? AND file_id = ? AND state != {RETIRED}",
-                        (turn, record.id, file_id),
+                        "UPDATE documents SET pass = ? WHERE (id = ? OR (id BETWEEN ? AND ? AND length(id) = ?)) "
+                        f"AND file_id = ? AND state != {RETIRED}",
+                        (turn, record.id, f"{record.id}-", f"{record.id}.", len(record.id) + 1 + OWN_HASH, file_id),
                     )
                 else:
                     self._put(sql, path, file_id, turn, record)

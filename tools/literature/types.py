@@ -23,8 +23,8 @@ class Document(BaseModel):
     """A paper, an abstract or another text that can be cited.
 
     Attributes:
-        id: `pmid:N`, `pmcid:PMCN`, `doi:...`, `epmc:SOURCE/ID` for what only Europe PMC knows, or `local:` and the
-            start of the content's hash.
+        id: `pmid:N`, `pmcid:PMCN`, `doi:...`, `epmc:SOURCE/ID` for what only Europe PMC knows, or `local:`,
+            what its file calls it, if anything, and the start of the content's hash.
         title: as published.
         sections: the abstract or the full text, in order.
         authors: as `Family Given` or `Family GN`, in order.

@@ -19,7 +19,7 @@ PIECE = 1 << 20
 """Characters that are read at once; our choice."""
 LARGEST = 64 << 20
 """Characters of the largest record that is tried; our choice: a book has a few million."""
-_KNOWN = ("pmid:", "pmcid:", "doi:", "local:")
+_KNOWN = ("pmid:", "pmcid:", "doi:", "epmc:", "local:")
 _TEXTS = ("text", "abstract", "content", "contents")
 _BLANKS = " \t\r\n\ufeff"
 
@@ -68,8 +68,8 @@ def _pubmedqa(path: Path, key: str, value: Any) -> Record:
         if not isinstance(held, list | tuple) or not all(isinstance(text, str) for text in held):
             return Bad(id_, f"it is no list of texts but {held!r:.60}", field, id=id_)
     fields = {
-        "id": id_,
         "pmid": key if key.isdigit() else "",
+        "own": key,
         "sections": sections(texts, labels),
         "mesh": value.get("MESHES") or (),
         "published": str(value.get("YEAR") or ""),
@@ -94,7 +94,10 @@ def _document(path: Path, place: str, value: Any) -> Record:
         fields["pmcid"] = f"PMC{fields['pmcid']}"
     own = value.get("id", value.get("_id"))
     id_ = str(own).strip() if own is not None else ""
-    if not id_.startswith(_KNOWN):
+    if id_.startswith(_KNOWN):
+        fields["id"] = id_
+    else:
+        fields["own"] = id_
         named = identifier(**{name: fields.get(name, "") for name in ("pmid", "pmcid", "doi")})
         id_ = named or (f"local:{id_}" if id_ else "")
     if "published" not in fields and value.get("year") is not None:
@@ -105,7 +108,7 @@ def _document(path: Path, place: str, value: Any) -> Record:
             return Bad(place, "it is no text", _TEXTS[[bool(value.get(name)) for name in _TEXTS].index(True)], id=id_)
         fields["sections"] = sections(texts[:1])
     try:
-        made = document(path, id=id_, **fields)
+        made = document(path, **fields)
     except ValidationError as error:
         return wrong(f"{place}{f', {id_}' if id_ else ''}", error, id_)
     if not made.title.strip() and not made.text.strip():

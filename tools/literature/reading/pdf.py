@@ -1,7 +1,8 @@
 """A PDF as one document, a section a page, by pypdf.
 
-Its title and authors are those that the file states; its DOI is the one that the first page shows. Nothing in a file
-says for certain when a paper was published, so that this stays unknown.
+Its title and authors are those that the file states; its DOI is the one that it states, or the only one that its first
+page shows outside of references. A supplement shows its paper's DOI, too, so that a file is named by its content.
+Nothing in a file says for certain when a paper was published, so that this stays unknown.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ MOST_PAGES = 2_000
 LEAST_LETTERS = 20
 """Letters below which a file counts as one of pictures; our choice."""
 _DOI = re.compile(r"\b10\.\d{4,9}/[^\s\"<>{}|]+[^\s\"<>{}|.,;:)\]]")
+_REFERENCES = re.compile(r"(?im)^\W*(?:references|bibliography|literature cited)\W*$")
+_CITED = re.compile(r"(?im)^\s*(?:\[\d+\]|\d{1,3}[.)])\s|\bet al\b|\b(?:see|cf|in response to|reply to|comment on)\b")
+"""What stands before a DOI that is another paper's, in its line or the one above; our choice."""
 _DASH_AT_END = re.compile(r"(?<=[a-z])-\n(?=[a-z])")
 
 
@@ -45,18 +49,29 @@ def read_pdf(path: Path, stream: IO[bytes]) -> Iterator[Record]:
         yield Bad("the file", "it holds pictures of text, but no text", rest=True,
                   remedy="Have its text recognised, for example by `ocrmypdf IN OUT`, and index that.")  # fmt: skip
         return
-    doi = _DOI.search(pages[0])
     made = document(
         path,
         title=about.get("/Title") or _first_line(pages),
         authors=tuple(name.strip() for name in re.split(r";|,| and ", about.get("/Author", "")) if name.strip()),
-        doi=doi[0] if doi else "",
         sections=tuple(Section(label=f"page {number}", text=text) for number, text in enumerate(pages, 1) if text),
     )
-    yield Read(made)
+    yield Read(made.model_copy(update={"doi": _doi(about, pages[0])}))
     if left_out:
         yield Bad(f"page {MOST_PAGES + 1} and on", f"{left_out} pages are too many to be read", id=made.id,
                   remedy="Split the file.")  # fmt: skip
+
+
+def _doi(about: dict[str, str], page: str) -> str:
+    """The DOI of a paper, by what its file states or its first page shows; "" where that is not sure."""
+    stated = {name: found[0] for name, value in about.items() if (found := _DOI.search(value))}
+    if stated:
+        return next((value for name, value in stated.items() if "doi" in name.casefold()), next(iter(stated.values())))
+    shown = list(_DOI.finditer(page))
+    if len({one[0].casefold() for one in shown}) != 1:
+        return ""
+    before = page[: shown[0].start()]
+    near = "\n".join(before.split("\n")[-2:])
+    return "" if _REFERENCES.search(before) or _CITED.search(near) else shown[0][0]
 
 
 def _text(page: Any) -> str:

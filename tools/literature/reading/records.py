@@ -14,6 +14,9 @@ from pydantic import ValidationError
 from tools.errors import AttendError
 from tools.literature.types import Document, Section
 
+OWN_HASH = 8
+"""Letters of the content's hash behind what a file calls a document, as in `local:MED-10-0123abcd`; our choice."""
+
 
 @dataclass(frozen=True, slots=True)
 class Read:
@@ -65,12 +68,19 @@ class ReadError(AttendError):
 def document(source: Path, **fields: Any) -> Document:
     """Make a document; without an `id`, it is named after its identifiers or else its content.
 
+    Args:
+        source: the file.
+        fields: of the document; `own`, what a file calls it, goes before the content's hash. Other files may call
+            theirs the same, so that it tells no document by itself.
+
     Raises:
         ValidationError: if a field is of the wrong type.
     """
+    own = fields.pop("own", "")
     id_ = fields.pop("id", "") or identifier(**{name: fields.get(name, "") for name in ("pmid", "pmcid", "doi")})
     made = Document(id=id_ or "local:", source=source.name, **fields)
-    return made if id_ else made.model_copy(update={"id": f"local:{_content(made)}"})
+    named = f"{own}-{_content(made)[:OWN_HASH]}" if own else _content(made)
+    return made if id_ else made.model_copy(update={"id": f"local:{named}"})
 
 
 def identifier(pmid: str = "", pmcid: str = "", doi: str = "") -> str:
