@@ -50,6 +50,10 @@ def checked(
         ("It is unknown whether {}.", "", "leaves out 'unknown'"),
         ("There is little evidence that {}.", "", "leaves open what the claim states: 'little evidence'"),
         ("It was long believed that {}.", "", "leaves out 'was long believed'"),
+        ("If {}, fewer beds are needed.", "", "leaves out 'If'"),
+        ("Contrary to what we thought, that {} is a fallacy.", "", "leaves out 'Contrary to'"),
+        ("That {} is a common misconception.", "", "leaves out 'misconception'"),
+        ("The view that {} has been challenged.", "", "leaves out 'challenged'"),
         ("To determine whether {}.", "To determine whether {}.", "leaves open what the claim states: 'whether'"),
         ("To assess aspirin in sepsis and mortality.", "To assess aspirin in sepsis and mortality.",
          "is of an aim or a question, not of a finding"),
@@ -106,6 +110,8 @@ def test_what_a_sentence_does_say_is_kept_without_a_caution(claim: str, text: st
          "Aspirin reduces mortality in sepsis", "goes on: “, but the difference was not significant.”"),
         ("Aspirin reduces mortality in sepsis without shock.", "Aspirin reduces mortality in sepsis",
          "goes on: “without"),
+        ("Aspirin reduces mortality in sepsis only in young men.", "Aspirin reduces mortality in sepsis",
+         "goes on: “only"),
     ],
 )  # fmt: skip
 def test_what_a_quote_leaves_out_farther_off_is_a_caution(text: str, quote: str, caution: str) -> None:

@@ -32,9 +32,10 @@ AIM = re.compile(
 _AIMS = re.compile(r"objective|purpose|\baims?\b|hypothes|question", re.IGNORECASE)
 _DOUBT = re.compile(
     rf"\b(?:{_SUPPOSED}|unknown|unclear|uncertain\w*|inconclusive|controvers\w+|debated?|disputed|unproven|questionable|"
-    r"speculat\w+|doubt\w*|myths?|conflicting|(?<!regardless of )(?<!irrespective of )whether|remains? to be|"
-    r"(?:(?:is|was|were|are|been) (?:\w+ )?)(?:believed|thought|claimed|assumed|presumed|postulated|said|suggested|"
-    r"proposed|argued)|(?:believed?|thought|claim(?:ed|s)?|assum(?:ed|es?)|presumed|postulated?) that)\b",
+    r"speculat\w+|doubt\w*|myths?|mis(?:conception|belief)s?|fallacy|questioned|challenged|conflicting|"
+    r"(?<!regardless of )(?<!irrespective of )whether|remains? to be|(?:(?:is|was|were|are|been) (?:\w+ )?)(?:believed|"
+    r"thought|claimed|assumed|presumed|postulated|said|suggested|proposed|argued)|(?:believed?|thought|claim(?:ed|s)?|"
+    r"expect(?:ed)?|suspect(?:ed)?|argued?|assum(?:ed|es?)|presumed|postulated?) that)\b",
     re.IGNORECASE,
 )
 _WEAK = re.compile(
@@ -57,6 +58,8 @@ _NULL = re.compile(
     r"influence)|without)\b",
     re.IGNORECASE,
 )
+_IF = re.compile(r"\b(?:if|unless|suppos\w+|assuming|provided that|contrary to|far from)\b", re.IGNORECASE)
+_ONLY = re.compile(r"\b(?:only|except|unless|if)\b", re.IGNORECASE)
 _MAY = re.compile(r"\b(?:may|might|could|possibly|perhaps)\b", re.IGNORECASE)
 _SOFT = re.compile(rf"{_MAY.pattern}|\b(?:can|suggest\w*|appear\w*|seem\w*|potential\w*|likely|probabl\w+)\b", re.I)
 _CLAUSE = re.compile(r";|,?\s+(?:but|whereas|while|however|although|though)\b", re.IGNORECASE)
@@ -88,7 +91,7 @@ def left_out(claim: str, span: Span, document: Document) -> tuple[str, str]:
     tail, *rest = _GOES_ON.split(after, maxsplit=1)
     quote = quoted(span, document)
     is_open = bool(_DOUBT.search(claim) or AIM.search(claim))
-    if found := _NEGATION.search(plainly(lead)) or _DENIAL.search(plainly(tail)):
+    if found := _NEGATION.search(plainly(lead)) or _IF.search(lead) or _DENIAL.search(plainly(tail)):
         return f"leaves out {_told(found)}", ""
     if not is_open:
         weak = None if _NULL.search(claim) else _WEAK.search(lead) or _WEAK.search(quote) or _WEAK.search(tail)
@@ -101,7 +104,7 @@ def left_out(claim: str, span: Span, document: Document) -> tuple[str, str]:
     found = _MAY.search(f"{lead} {quote} {tail}")
     if found and not (is_open or _SOFT.search(claim)):
         return "", f"says {_told(found)}, and the claim does not"
-    if any(_NEGATION.search(part) or _DOUBT.search(part) for part in (tail, *rest)):
+    if _ONLY.search(tail) or any(_NEGATION.search(part) or _DOUBT.search(part) for part in (tail, *rest)):
         return "", f"goes on: “{' '.join(after.split())[:200]}”"
     return "", ""
 
