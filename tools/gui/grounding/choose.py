@@ -193,7 +193,7 @@ def _name_score(wanted: Wanted, item: Item, anchor: bool) -> tuple[float, Name |
     best: tuple[float, Name | None, tuple[int, int]] = (0.0, None, (0, 0))
     alike = same_icon(wanted.words) if wanted.kind in ("", "icon", "button") else frozenset()
     # What stands in quotation marks is a label as it is written, and none that means the same.
-    alike |= meaning(wanted.words) if not wanted.quoted and wanted.kind in ("", "button") else frozenset()
+    means = meaning(wanted.words) if not wanted.quoted and wanted.kind in ("", "button") else frozenset()
     labelled = anchor or wanted.kind in NAMED
     for name in item.names:
         score, start, end = fit(wanted.words, name.words)
@@ -207,12 +207,12 @@ def _name_score(wanted: Wanted, item: Item, anchor: bool) -> tuple[float, Name |
             score < 0.9
             and item.layer == "tree"
             and item.role in _MAY_BE_ICONS
-            and " ".join(name.words).lower() in alike
+            and " ".join(name.words).lower() in alike | means
         ):
             score = 0.9
             start, end = 0, len(name.words)
         elif score < MEANT and item.layer == "words" and item.role in ("button", "link", "tab", "menuitem", "text"):
-            same = normal(" ".join(name.words)) in alike - same_icon(wanted.words)
+            same = normal(" ".join(name.words)) in means
             score, start, end = (MEANT, 0, len(name.words)) if same else (score, start, end)
         if score > best[0]:
             best = score, name, (start, end)
