@@ -186,13 +186,18 @@ def plot(results: dict[str, Any], path: Path) -> None:
     middle.plot(at, [step["reader_mb"] / 1e3 for step in steps], marker=".", label="process that searches")
     middle.plot(at, [step["disk_mb"] / 1e3 for step in steps], marker=".", label="on disk")
     middle.axhline(MOST_GB, color="grey", linestyle=":", label="allowed memory")
-    middle.set(title="Memory and disk", xlabel="documents (thousands)", ylabel="GB", yscale="log", ylim=(0.05, 12))
-    middle.legend(frameon=False, fontsize="small")
+    middle.set(title="Memory and disk", xlabel="documents (thousands)", ylabel="GB", yscale="log", ylim=(0.02, 20))
+    middle.legend(frameon=False, fontsize="small", loc="lower right")
     right.plot(at, [step["p95_ms"] for step in steps], marker=".", label="95th percentile")
     right.plot(at, [step["p50_ms"] for step in steps], marker=".", label="median")
     right.plot(at, [step["cpu_p95_ms"] for step in steps], marker=".", label="95th percentile, of the processor")
-    right.set(title="Search by words", xlabel="documents (thousands)", ylabel="ms", ylim=(0, None))
-    right.legend(frameon=False, fontsize="small")
+    right.set(
+        title="Search by words",
+        xlabel="documents (thousands)",
+        ylabel="ms",
+        ylim=(0, 1.4 * max(step["p95_ms"] for step in steps)),
+    )
+    right.legend(frameon=False, fontsize="small", loc="upper left")
     for axes in (left, middle, right):
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110, metadata={"Software": None})
