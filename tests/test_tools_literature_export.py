@@ -66,6 +66,13 @@ def test_any_title_survives_bibtex(title: str, journal: str) -> None:
     assert unlatex(entry.get("journal", "")).split() == journal.split()
 
 
+@pytest.mark.parametrize("name", ["pmid", "pmcid", "doi", "published", "journal"])
+def test_no_field_can_add_another_to_bibtex(name: str) -> None:
+    evil = "1},\n  note = {evil"
+    (entry,) = read_bibtex(bibtex([Document(id="local:1", title="t", **{name: evil})]))
+    assert "note" not in entry
+
+
 def test_keys_of_bibtex_differ() -> None:
     keys = [entry["key"] for entry in read_bibtex(bibtex([Document(id="doi:a/b"), Document(id="doi:ab")]))]
     assert len(set(keys)) == 2

@@ -147,6 +147,13 @@ def test_jats_gives_abstract_and_full_text_by_sections(tmp_path: Path, name: str
     assert not paper.retracted
 
 
+def test_items_of_a_list_do_not_run_together(tmp_path: Path) -> None:
+    body = "<p>Signs were<list><list-item><label>1</label><p>fever</p></list-item><list-item><p>10<sup>5</sup></p>"
+    text = jats().replace("<p>Before.</p>", f"{body}</list-item></list>in <italic>T</italic>2.</p>")
+    (paper,) = documents(read(tmp_path / "a.xml", text))
+    assert paper.sections[2].text == "Signs were 1 fever 10^5 in T2."
+
+
 @pytest.mark.parametrize(
     "changes",
     [

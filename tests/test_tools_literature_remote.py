@@ -114,6 +114,18 @@ def test_a_clock_that_was_set_back_stops_nobody(tmp_path: Path, clock: Clock) ->
     assert bucket.take(10) - (1_800_000_000 - 3600) <= 1
 
 
+@pytest.mark.parametrize("back_s", [10.0, 3_600.0, 5 * 86_400.0])
+def test_a_clock_that_is_set_back_makes_no_hold_longer(tmp_path: Path, clock: Clock, back_s: float) -> None:
+    bucket = Bucket(tmp_path / "counters.sqlite", "server", 2.0, timing=clock.timing)
+    bucket.take(60)
+    bucket.hold(20)
+    clock.now_s -= back_s
+    with pytest.raises(Held):
+        bucket.take(10)
+    asked_s = clock.now_s
+    assert bucket.take(60) == pytest.approx(asked_s + 20, abs=2)
+
+
 def test_a_long_hold_is_told_at_once_and_to_everybody(tmp_path: Path, clock: Clock) -> None:
     Bucket(tmp_path / "counters.sqlite", "server", 2.0, timing=clock.timing).hold(100)
     other = Bucket(tmp_path / "counters.sqlite", "server", 2.0, timing=clock.timing)

@@ -105,5 +105,5 @@ def from_literature(results: Sequence[tuple[str, str]]) -> str | None:
         failed = "" if told.startswith(NOTHING) else f" {told.splitlines()[0]}"
         return f"{NOTHING}{failed} ({NOTICE})"
     quotes = " ".join(f"“{match['text'].strip()}” [{match['id']}]" for match in said)
-    disagree = "Documents disagree. " if DISAGREE in told else ""
+    disagree = "Documents disagree. " if DISAGREE in told.splitlines() else ""
     return f"{disagree}{quotes} ({NOTICE})"

@@ -163,6 +163,12 @@ def _said(element: Any, path: str) -> str:
     return "" if found is None else words(found)
 
 
+_APART = frozenset(
+    "p list list-item def-list def-item term def disp-quote title label break tr td th verse-line".split()
+)
+"""Elements of running text that stand apart from what is before and behind them, blanks or not."""
+
+
 def words(element: Any) -> str:
     """The text of an element, with one blank between words.
 
@@ -178,8 +184,10 @@ def _pieces(element: Any) -> list[str]:
         if child.tag is etree.Entity:
             pieces.append(html.unescape(child.text))
         elif isinstance(child.tag, str):
-            inner = _pieces(child)
-            raised = etree.QName(child).localname == "sup" and re.fullmatch(r"\s*[-+−]?\d+\s*", "".join(inner))
+            inner, name = _pieces(child), etree.QName(child).localname
+            if name in _APART:
+                inner = [" ", *inner, " "]
+            raised = name == "sup" and re.fullmatch(r"\s*[-+−]?\d+\s*", "".join(inner))
             pieces += ["^", *inner] if raised else inner
         pieces.append(child.tail or "")
     return pieces

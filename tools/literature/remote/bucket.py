@@ -82,10 +82,10 @@ class Bucket:
             now_s = self._timing.now()  # read with the file held: before, it may be old by the time the token is taken
             row = sql.execute("SELECT full_s, held_s FROM bucket WHERE name = ?", (self.name,)).fetchone()
             full_s, held_s = row or (0.0, 0.0)
+            if (back_s := full_s - now_s - self.capacity * step_s) > 0:  # the clock was set back
+                full_s, held_s = full_s - back_s, held_s - back_s  # an empty bucket, and as long a hold as before
             if held_s - now_s > patience_s:
                 raise Held(self.name, held_s - now_s)
-            if full_s > now_s + self.capacity * step_s:  # the clock was set back: begin with an empty bucket
-                full_s = now_s + self.capacity * step_s
             free_s = max(full_s - (self.capacity - 1) * step_s, held_s)
             if free_s <= now_s:
                 full_s = max(full_s, now_s) + step_s
