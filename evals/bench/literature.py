@@ -63,7 +63,8 @@ def run(part: str, data: Path | None, documents: int | None, cache: Path) -> dic
         results = literature_scale.latency(cache, documents or literature_scale.WARM_DOCUMENTS)
     else:
         assert data is not None
-        results = (literature_relevance.known_item if part == "known-item" else literature_relevance.paraphrase)(data)
+        measure = literature_relevance.known_item if part == "known-item" else literature_relevance.paraphrase
+        results = measure(data, cache)
     return {"load": round(load, 2), "cores": os.cpu_count(), "python": platform.python_version(), **results}
 
 

@@ -24,12 +24,11 @@ from typing import Any
 import numpy as np
 
 from evals.bench import literature_made as made
+from evals.bench.literature_timing import PASSES, most_mb, percentiles
 
-DOCUMENTS, QUESTIONS, WARM, LIMIT = 100_000, 500, 20, 10
+DOCUMENTS, QUESTIONS, LIMIT = 100_000, 500, 10
 SLOW_QUESTIONS = 25
 """Questions to rank-bm25, which takes seconds for each; our choice."""
-PASSES = 3
-"""How often the questions are asked; the median of the passes' percentiles is stated. Our choice."""
 Search = Callable[[str, int], Sequence[str]]
 
 
@@ -44,7 +43,8 @@ def run(cache: Path, documents: int) -> dict[str, Any]:
         with ProcessPoolExecutor(1, context) as process:
             found[name] = process.submit(_measure, name, folder, place, questions).result()
         print(f"{name}: {found[name]}", file=sys.stderr, flush=True)
-    for key, better in (("documents_a_s", max), ("p50_ms", min), ("p95_ms", min)):
+    for key, better in (("documents_a_s", max), ("index_cpu_s", min), ("p50_ms", min), ("p95_ms", min),
+                        ("cpu_p50_ms", min), ("cpu_p95_ms", min)):  # fmt: skip
         best = better(one[key] for name, one in found.items() if name not in OURS)
         for one in found.values():
             one[f"{key}_to_the_best"] = one[key] / best if better is min else best / one[key]
@@ -64,30 +64,21 @@ def _measure(name: str, folder: Path, place: Path, questions: Sequence[tuple[str
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     built = most_mb()
     asked = questions[:SLOW_QUESTIONS] if name == "rank-bm25" else questions
-    for text, _ in asked[:WARM]:
-        search(text, LIMIT)
-    passes, first = [], 0
-    for number in range(1 if name == "rank-bm25" else PASSES):
-        times = []
-        for text, pmid in asked:
-            start = time.perf_counter()
-            found = search(text, LIMIT)
-            times.append(1_000 * (time.perf_counter() - start))
-            first += number == 0 and bool(found) and found[0] == pmid
-        passes.append([float(np.percentile(times, share)) for share in (50, 95)])
-    p50, p95 = np.median(passes, axis=0).tolist()
+    right = sum(search(text, LIMIT)[:1] == [pmid] for text, pmid in asked)
+    times = percentiles(
+        lambda text: search(text, LIMIT), [text for text, _ in asked], passes=1 if name == "rank-bm25" else PASSES
+    )
     documents = int(folder.name.split()[0])
     return {
         "index_s": seconds,
         "index_cpu_s": cpu,
         "documents_a_s": documents / seconds,
-        "p50_ms": p50,
-        "p95_ms": p95,
+        **times,
         "most_mb": most_mb(),
         "grown_mb": built - empty,
         "disk_mb": sum(file.stat().st_size for file in place.rglob("*") if file.is_file()) / 1e6,
         "asked": len(asked),
-        "right_first": first / len(asked),
+        "right_first": right / len(asked),
     }
 
 
@@ -196,26 +187,17 @@ ENGINES: dict[str, Callable[[Path, Path], Search]] = {
 
 def table(results: dict[str, Any]) -> str:
     """The results as text."""
+    shown = {
+        "documents_a_s": "docs/s", "index_cpu_s": "cpu s", "p50_ms": "p50 ms", "p95_ms": "p95 ms",
+        "cpu_p50_ms": "cpu p50", "cpu_p95_ms": "cpu p95",
+    }  # fmt: skip
     lines = [
-        f"{results['documents']:,} documents, {results['questions']} questions, load {results['load']}",
-        f"{'':<14}{'documents/s':>12}{'to best':>9}{'cpu s':>8}{'p50 ms':>9}{'to best':>9}{'p95 ms':>9}{'to best':>9}"
-        f"{'most MB':>9}{'grown':>7}{'disk':>6}{'first':>7}",
+        f"{results['documents']:,} documents, {results['questions']} questions, load {results['load']}; in brackets "
+        "the ratio to the best library",
+        f"{'':<13}" + "".join(f"{head:>16}" for head in shown.values()) + f"{'most MB':>9}{'disk MB':>9}{'first':>7}",
     ]
     for name, one in results["engines"].items():
-        lines.append(
-            f"{name:<14}{one['documents_a_s']:>12,.0f}{one['documents_a_s_to_the_best']:>9.2f}{one['index_cpu_s']:>8.1f}{one['p50_ms']:>9.2f}"
-            f"{one['p50_ms_to_the_best']:>9.2f}{one['p95_ms']:>9.2f}{one['p95_ms_to_the_best']:>9.2f}"
-            f"{one['most_mb']:>9,.0f}{one['grown_mb']:>7,.0f}{one['disk_mb']:>6,.0f}{one['right_first']:>7.3f}"
-        )
+        figures = "".join(f"{one[key]:>9,.{0 if one[key] > 100 else 2}f} ({one[f'{key}_to_the_best']:4.2f})"
+                          for key in shown)  # fmt: skip
+        lines.append(f"{name:<13}{figures}{one['most_mb']:>9,.0f}{one['disk_mb']:>9,.0f}{one['right_first']:>7.3f}")
     return "\n".join(lines)
-
-
-def most_mb() -> float:
-    """The most memory that this process held, in MB; on Linux without what its parent had."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        return int(next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))) / 1e3
-    import resource
-
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / (1e6 if sys.platform == "darwin" else 1e3)

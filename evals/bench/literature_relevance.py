@@ -35,7 +35,7 @@ WITHIN = 0.005
 """How near the figures must come to the reference."""
 
 
-def known_item(data: Path) -> dict[str, Any]:
+def known_item(data: Path, _: Path) -> dict[str, Any]:
     """Ask each question for its own abstract, and for its own long answer."""
     entries = json.loads((data / FILE).read_text("utf-8"))
     questions = {pmid: entry["QUESTION"] for pmid, entry in entries.items()}
@@ -59,8 +59,8 @@ def known_item(data: Path) -> dict[str, Any]:
     return found
 
 
-def paraphrase(data: Path) -> dict[str, Any]:
-    """Ask questions in other words by words, by meaning, and by both."""
+def paraphrase(data: Path, cache: Path) -> dict[str, Any]:
+    """Ask questions in other words by words, by meaning, and by both; the index stays in the cache."""
     from agent.notes import embed_texts
     from tools.literature.retrieve import retrieve
 
@@ -73,7 +73,7 @@ def paraphrase(data: Path) -> dict[str, Any]:
         "poor in keywords": poor,
     }
     found: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder, open_corpus(Path(folder) / "corpus", writer=True) as corpus:
+    with open_corpus(cache / "pubmedqa corpus", writer=True) as corpus:
         index_path(corpus, data / FILE, embed=embed_texts, model="minilm")
         for name, questions in sets.items():
             vectors = _vectors(embed_texts, questions)
