@@ -8,8 +8,9 @@ always. The thresholds were chosen on every second question, the first on; figur
 Few people ask in the words of papers, so questions in words of every day (`literature_set/natural.txt`) are put to them
 likewise: half of them are answered by an abstract, half by none. Counted is, too, whether the first sentence that is
 quoted is of the question's own abstract, whether the rule of stances is right on conclusions (the long answers) where
-it says yes or no, and how many questions the rule for clinical ones takes. Nothing is said of whether a quoted sentence
-answers the question: that takes a person.
+it says yes or no, how claims fare that quote a conclusion and repeat it, or that of another paper, and how many
+questions the rule for clinical ones takes. Nothing is said of whether a quoted sentence answers the question: that
+takes a person.
 
 Intervals (95%) are those of `evals.stats.rate`.
 """
@@ -32,20 +33,22 @@ from agent.literature.embedders import embedder
 from agent.mllm.embedded.clinical import is_clinical
 from evals.stats import Outcome, rate
 from evals.suites.na_vqa.fairytale import load
-from tools.literature.answer import quote_evidence
+from tools.literature.answer import StatedCitation, StatedClaim, check_claims, quote_evidence
 from tools.literature.bearing import POOL
-from tools.literature.citing import sentences
+from tools.literature.citing import LEAST_WORDS, sentences
 from tools.literature.corpus import Corpus, open_corpus
 from tools.literature.indexing import index_path
 from tools.literature.retrieve import Embed, retrieve
 from tools.literature.stance import stance
-from tools.literature.types import Filters, Found
+from tools.literature.types import Document, Filters, Found, Section
 
 FILE = "ori_pqal.json"
 NATURAL = Path(__file__).parent / "literature_set" / "natural.txt"
 STORIES = 400
 """Questions on stories that are put to the papers; all are put to the rule for clinical questions."""
 SEED = 0
+MOST_CHARS = 1_000
+"""Of a claim, as `StatedClaim` has it."""
 
 
 class Lacking:
@@ -119,6 +122,29 @@ def first_cited(question: str, corpus: Corpus, embed: Embed | None, lacks: str =
     return given.claims[0].citations[0].document_id if given.claims else ""
 
 
+def claims(entries: dict[str, Any]) -> dict[str, Any]:
+    """Check claims that quote the first sentence of a conclusion: the same one, and that of the next paper."""
+    first = {key: _first_sentence(entry["LONG_ANSWER"]) for key, entry in entries.items()}
+    keys = [key for key, text in first.items() if len(text.split()) >= LEAST_WORDS and len(text) <= MOST_CHARS]
+    found: dict[str, list[str]] = {"the conclusion itself": [], "another paper's conclusion": []}
+    for key, other in zip(keys, [*keys[1:], keys[0]], strict=True):
+        title, label = entries[key]["QUESTION"], "CONCLUSIONS"
+        paper = Document(id=key, title=title, sections=(Section(label=label, text=entries[key]["LONG_ANSWER"]),))
+        for name, text in zip(found, (first[key], first[other]), strict=True):
+            stated = StatedClaim(text=text, citations=(StatedCitation(id=key, quote=first[key]),))
+            kept, _ = check_claims(title, [stated], [paper])
+            found[name].append("dropped" if not kept else "marked" if kept[0].cautions else "kept")
+    return {
+        name: {fate: _rate([one == fate for one in fates]) for fate in ("kept", "marked", "dropped")}
+        for name, fates in found.items()
+    }
+
+
+def _first_sentence(text: str) -> str:
+    start, end = sentences(text)[0]
+    return text[start:end]
+
+
 def stances(entries: dict[str, Any]) -> dict[str, Any]:
     """Hold the rule of stances against what PubMedQA's readers decided."""
     told = {}
@@ -126,8 +152,7 @@ def stances(entries: dict[str, Any]) -> dict[str, Any]:
         pairs = []
         for key in keys:
             conclusion = entries[key]["LONG_ANSWER"]
-            start, end = sentences(conclusion)[0]
-            pairs.append((stance(conclusion[start:end]), entries[key]["final_decision"]))
+            pairs.append((stance(_first_sentence(conclusion)), entries[key]["final_decision"]))
         spoken = [pair for pair in pairs if pair[0] != "unclear"]
         told[half] = {
             "says yes or no": _rate([says != "unclear" for says, _ in pairs]),
@@ -168,6 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "words of every day": natural(corpus, made.questions),
             }
     told["stances"] = stances(entries)
+    told["claims that quote a conclusion"] = claims(entries)
     papers = [is_clinical(entry["QUESTION"]) for entry in entries.values()]
     told["taken to the papers"] = {
         "questions of papers, chosen on": _rate(papers[::2]),
