@@ -71,6 +71,13 @@ def test_the_way_of_a_new_user(tmp_path: Path) -> None:
     assert "5 documents can be searched" in attend(tmp_path, "status").stdout
 
 
+def test_indexing_tells_which_files_disagree_about_a_document(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"id": "local:1", "title": f"Gout in {name}"}))
+    said = attend(tmp_path, "index", tmp_path / "one.jsonl", tmp_path / "two.jsonl", "--no-dense").stdout
+    assert "local:1 differs between one.jsonl, two.jsonl; shown is that of two.jsonl" in said
+
+
 def test_indexing_again_reads_only_what_is_new(tmp_path: Path) -> None:
     write_papers(tmp_path / "in", PAPERS[:2])
     assert told(tmp_path, "index", tmp_path / "in", "--no-dense")["added"] == 2
