@@ -275,6 +275,7 @@ def test_forms_of_a_word_are_one_and_names_are_known() -> None:
     assert names("Does metformin or COVID-19 change the rate of pneumonia?") == stems("metformin pneumonia") | {
         "covid-19"
     }
+    assert not names("The 1st hypothesis on 40mg: emphasis, analysis and extension of the examined area in 12-month")
 
 
 def test_a_question_in_plain_words_is_answered_by_what_is_nearest_in_meaning() -> None:
@@ -356,3 +357,10 @@ def test_the_terminal_shows_what_a_model_quotes() -> None:
     whole = answer_text(by_model(SEPSIS, FOR_ASPIRIN)).splitlines()
     assert "  pmid:1, RESULTS: “Aspirin reduced mortality in sepsis”" in whole
     assert not any("in: “" in line for line in whole)
+
+
+def test_units_may_be_written_otherwise() -> None:
+    sentence = "Aspirin 40 mg reduced mortality in sepsis."
+    kept, reasons = checked("Aspirin 40mg reduced mortality in sepsis.", sentence, sentence)
+    assert not reasons
+    assert kept[0].cautions == ()

@@ -53,20 +53,24 @@ _GENERAL = frozenset(
     """.split()
 )
 """Words that papers on anything have, and lay words for what medicine does; our choice. They name no subject."""
-_NAME = re.compile(
-    r"\d|(?:itis|osis|[ae]sis|a?emia|oma|pathy|[eo]ctomy|otomy|ostomy|plasty|scopy|graphy|tension|thyroidism|virus|mab|"
+_NAME = re.compile(  # a code, or the ending of a name
+    r"^[a-z][a-z-]*\d|"
+    r"(?:itis|osis|[ae]sis|a?emia|oma|pathy|[eo]ctomy|otomy|ostomy|plasty|scopy|graphy|tension|thyroidism|virus|mab|"
     r"nib|pril|artan|cillin|m[iy]cin|azole|parin|gliptin|flozin|glutide|olol|pine|epam|olam|caine|bital|triptan|setron|"
     r"tidine|oxacin|cycline|[aeio]vir|profen|amide|azide|iazide|oxide|[hn]ide|ride|sone|lone|rone|xone|idone|zone|"
-    r"amine|[dr]ine|(?<!a)in|enol|erol|otal|ium|ase|rh?ea|plegia|algia|trophy|cyte|thorax|monia|pn[eo]a|uria|lysis|"
+    r"amine|[dr]ine|(?<!a)in|enol|erol|ium|ase|rh?ea|plegia|algia|trophy|cyte|thorax|monia|pn[eo]a|uria|lysis|"
     r"megaly|phagia|phasia|dynia|edema|cele|spasm|oid)s?$"
 )
-_SHORTEST_NAME = 6
-_PLAIN = frozenset(
+_SHORTEST_NAME, _SHORTEST_CODE = 6, 3
+"""Letters of a word that its ending makes a name, and signs of a code; our choice."""
+_NO_NAMES = frozenset(
     """
     origin margin machine doctrine marine submarine bride pride disease decrease increase release database purchase
-    phase please protein medium premium stadium cousin virgin override
-""".split()
+    phase please protein medium premium stadium cousin virgin override emphasis hypothesis synthesis extension herein
+    wherein therein reanalysis diploma
+    """.split()
 )
+"""Words that end like a name."""
 _FAMILIES = {
     "reduct": "reduc", "diagnosi": "diagnos", "diagnost": "diagnos", "surgeri": "surg", "surgic": "surg",
     "therapeut": "therapi", "children": "child", "women": "woman", "men": "man", "infecti": "infect",
@@ -117,10 +121,9 @@ def names(text: str) -> frozenset[str]:
     return frozenset(
         stem(word)
         for word in tokens(text)
-        if len(word) >= (_SHORTEST_NAME if word.isalpha() else 3)
+        if len(word) >= (_SHORTEST_NAME if word.isalpha() else _SHORTEST_CODE)
         and _NAME.search(word)
-        and word not in _PLAIN
-        and not word.isdigit()
+        and word not in _NO_NAMES
         and not is_general(word)
     )
 
