@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evals.bench import literature_made as made
+from evals.bench.literature_answers import claims
 from evals.bench.literature_questions import SHARED, reword, table, words
 from tools.literature.reading import Read, read_file
 
@@ -101,6 +102,19 @@ def test_the_parts_on_pubmedqa_run(tmp_path: Path) -> None:
     assert report["known-item"]["plain"]["long answer"]["R@1"] == 1
     assert report["known-item"]["within"] is False
     assert set(report["paraphrase"]["paraphrased"]["ways"]) == {"words", "meaning", "both", "both, with synonyms"}
+
+
+def test_claims_that_quote_a_conclusion_are_counted() -> None:
+    entries = {
+        "1": {
+            "QUESTION": "Does aspirin help in sepsis?",
+            "LONG_ANSWER": "Aspirin reduced mortality in sepsis. So it is.",
+        },
+        "2": {"QUESTION": "Do zebrafish grow?", "LONG_ANSWER": "Zebrafish larvae grow fast in warm water."},
+    }
+    found = claims(entries)
+    assert found["the conclusion itself"]["kept"]["value"] == 1
+    assert found["another paper's conclusion"]["dropped"]["value"] == 1
 
 
 def test_data_that_is_missing_is_asked_for() -> None:
