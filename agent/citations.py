@@ -61,7 +61,9 @@ class Answer(BaseModel):
         return well_formed(text)
 
 
-def check_citations(text: str, shown: Sequence[SeenFrame], evidence: Sequence[Evidence]) -> Answer:
+def check_citations(
+    text: str, shown: Sequence[SeenFrame], evidence: Sequence[Evidence], *, searched: bool = False
+) -> Answer:
     """Resolve each bracketed time of an answer to a moment that was shown, and each document that it names to one that
     a tool brought, or mark it in the text as unverified, or as retracted. Quotes before a citation are looked up, too.
 
@@ -69,6 +71,8 @@ def check_citations(text: str, shown: Sequence[SeenFrame], evidence: Sequence[Ev
         text: the answer.
         shown: the frames that really were in the prompt.
         evidence: what tools told in words.
+        searched: whether the literature was asked, found or not: a paper that is named is then a citation, in brackets
+            or not.
     """
     moments = [Citation(t_s=frame.t_s, frame_id=frame.frame_id) for frame in shown]
     told = [entry for entry in evidence if entry.kind != "frame" and entry.t_s is not None]
@@ -95,7 +99,7 @@ def check_citations(text: str, shown: Sequence[SeenFrame], evidence: Sequence[Ev
     for start, _ in reversed(wrong_quotes):
         text = f"{text[:start]}unverified {text[start:]}"
     text = BRACKET.sub(mark, text)
-    for named in reversed(_cited(text, everywhere=bool(brought))):
+    for named in reversed(_cited(text, everywhere=searched or bool(brought))):
         id_ = brought.get(named.id.casefold())
         if id_ is None:
             text = f"{text[: named.start]}unverified {text[named.start :]}"

@@ -36,6 +36,7 @@ from agent.prompt import build_prompt
 from agent.state import State, Turn, begins_turn, hint, new_turn, split_turns
 from tools.base import Evidence, SeenFrame, Shown
 from tools.errors import AttendError, ToolRetry
+from tools.literature.tool import NAME
 from tools.media import Gap
 
 log = logging.getLogger(__name__)
@@ -146,7 +147,8 @@ def build_graph(
         reply, turn = _last_reply(state), state["turn"]
         shown = [SeenFrame.model_validate(frame) for frame in state["shown"]]
         evidence = [Evidence.model_validate(entry) for entry in state["evidence"]]
-        checked = check_citations(text_of(reply).strip() or NO_ANSWER, shown, evidence)
+        searched = any(isinstance(message, ToolMessage) and message.name == NAME for message in state["messages"])
+        checked = check_citations(text_of(reply).strip() or NO_ANSWER, shown, evidence, searched=searched)
         wrong = repair_hint(checked, shown, evidence) or _unusable(reply)
         if wrong and not turn["repaired"] and not _exhausted(turn, limits):
             get_stream_writer()(Revising(reason=wrong))

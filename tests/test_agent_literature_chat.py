@@ -267,6 +267,14 @@ async def test_a_made_up_document_is_caught_and_mended_or_marked(clip: Path, hom
     assert events[-1].answer.unverified_documents == ("pmid:31337",)
 
 
+async def test_a_paper_that_is_named_where_nothing_was_found_is_marked(clip: Path, home: Path) -> None:
+    call = {"tool": NAME, "args": {"query": "chewing gum otitis media"}}
+    wrong = {"say": "As PMID 31337 shows, it helps."}
+    events = await run(clip, settings(home), call, wrong, wrong)
+    assert next(event for event in events if isinstance(event, ToolReturned)).text.startswith(NOTHING)
+    assert events[-1].answer.text == "As unverified PMID 31337 shows, it helps."
+
+
 def test_the_terminal_tells_which_documents_an_answer_rests_on(clip: Path, home: Path, tmp_path: Path) -> None:
     turns = [{"tool": NAME, "args": {"query": STATIN}}, {"say": "Yes [pmid:11], no [pmid:99]."}]
     script = tmp_path / "script.yaml"
