@@ -302,7 +302,12 @@ def _need_judge(prepared: Prepared) -> None:
     """Raise ModelError where the suite's options name a judge, by the name `judge`, who cannot be asked."""
     spec = getattr(prepared.options, "judge", "")
     if spec:
-        load_mllm(spec).preflight()
+        try:
+            load_mllm(spec).preflight()
+        except (ConfigError, ModelError) as error:
+            raise ModelError(
+                f"the judge cannot be used: {error.problem}", expected=error.expected, remedy=error.remedy
+            ) from error
 
 
 def _drawn(manifest: Manifest, prepared: Prepared) -> dict[str, Any]:
