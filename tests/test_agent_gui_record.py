@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fnmatch
 import itertools
 import math
+import shutil
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from agent.cli import app
+from agent.gui.stage import Stage, acting, guarding
 from tests.fixtures import gui_stage
 from tests.fixtures.ehr import serve_ehr
 from tests.test_tools_gui_workflow import Ann
@@ -31,12 +35,13 @@ from tools.gui.act.watch_x11 import XWatcher
 from tools.gui.guard.audit import AuditLog
 from tools.gui.guard.decide import Mode
 from tools.gui.guard.guarded import Guard
-from tools.gui.guard.stop import KillSwitch, write_stop
+from tools.gui.guard.policy import Policy
+from tools.gui.guard.stop import HOTKEY, KillSwitch, write_stop
 from tools.gui.types import Actuator, Outcome, Point, Screen
 from tools.gui.workflow.anchor import anchor_at
 from tools.gui.workflow.run import RunReport, run_workflow
 from tools.gui.workflow.steps import Workflow, load_workflow, parse_workflow, write_workflow
-from tools.gui.workflow.watched import Did, Recording, Watched, as_recording, watch
+from tools.gui.workflow.watched import Did, Recording, Watched, _title, as_recording, watch
 
 SECRET = "hunter2 is no password"
 
@@ -298,6 +303,44 @@ def test_a_page_cannot_forge_events(chromium: str) -> None:
     assert watched.done[0].point.x_px == pytest.approx(375, abs=10)
 
 
+def framed(folder: Path, inner: str) -> str:
+    """A page with a form in a frame, away from the corner."""
+    text = f"<body style='margin:0'><h1 style='margin:0;height:90px'>Chart</h1><iframe src='{inner}' "
+    (folder / "framed.html").write_text(
+        text + "width=700 height=480 style='margin-left:40px;border:5px solid'>", "utf-8"
+    )
+    shutil.copy(Path(__file__).parent / "fixtures" / "gui_form.html", folder)
+    return "framed.html"
+
+
+def test_frames_of_the_page_are_listened_to_and_space_presses(chromium: str, tmp_path: Path) -> None:
+    with gui_stage.serve(tmp_path) as address:
+        url = f"{address}/{framed(tmp_path, 'gui_form.html')}"
+        script = """form = page.frames[1]
+act(lambda: form.click("#name"))
+act(lambda: page.keyboard.type("a b"))
+act(lambda: form.focus("#clear"))
+act(lambda: page.keyboard.press("Space"))
+act(lambda: form.click("#save"))"""
+        watched = watched_page(chromium, url, script)
+    kinds = [(did.event.kind, did.event.keys) for did in watched.done]
+    assert kinds == [("click", ""), *[("text", "")] * 3, ("key", "space"), ("click", "")]
+    point = watched.done[-1].point
+    assert point
+    # The button's middle in the form, and the frame's corner within its border.
+    assert (point.x_px, point.y_px) == (pytest.approx(215 + 45, abs=12), pytest.approx(407 + 95, abs=12))
+
+
+def test_what_a_frame_of_another_origin_hides_is_said(chromium: str, tmp_path: Path) -> None:
+    with gui_stage.serve(Path(__file__).parent / "fixtures") as other, gui_stage.serve(tmp_path) as address:
+        url = f"{address}/{framed(tmp_path, other.replace('127.0.0.1', 'localhost') + '/gui_form.html')}"
+        script = """act(lambda: page.mouse.click(20, 20))
+act(lambda: page.frames[1].click("#save"))"""
+        made = as_recording(watched_page(chromium, url, script), "framed")
+    assert len(made.workflow.steps) == 1
+    assert made.doubts[0].startswith("step 1: a frame of another origin was worked in")
+
+
 # Made-up events on the drawn program
 
 
@@ -347,6 +390,73 @@ def test_a_deleting_button_is_asked_about_in_the_policy() -> None:
     made = as_recording(watched_events(Event("click", 0, 535, 407), program=program), "delete")
     assert made.workflow.policy.verbs == {"delete": "approve"}
     assert any("no patient is checked" in doubt for doubt in made.doubts)
+
+
+def test_titles_are_patterns_for_the_next_patient_and_rows_are_doubted() -> None:
+    hands = SimulatedActuator(Program(), key_s=0)
+    screen = replace(hands.screen(), window="Jane Doe (1980) [Chart] - EHR")
+    link = next(node for node in screen.nodes or () if node.name == "Save")
+    named = replace(
+        screen,
+        nodes=tuple(
+            node.model_copy(update={"role": "link", "name": "Doe Jane"}) if node is link else node
+            for node in screen.nodes or ()
+        ),
+    )
+    done = [Did(Event("click", 1.0), named, link.rect.center)]
+    made = as_recording(Watched(done, {(screen.window, ""): None}), "x")
+    (pattern,) = made.workflow.policy.windows
+    assert pattern == "* - EHR"
+    assert "Jane Doe" not in write_workflow(made.workflow)
+    assert [any(words in told for told in made.doubts) for words in ("'* - EHR'", "label 'Doe Jane' of a link")] == [
+        True,
+        True,
+    ]
+    plain = as_recording(Watched(done, {("Chart [4711]", ""): None}), "x").workflow.policy.windows[0]
+    assert (fnmatch.fnmatchcase("Chart [4711]", plain), fnmatch.fnmatchcase("Chart 4", plain)) == (True, False)
+
+
+@given(st.text(min_size=1, max_size=40))
+@settings(deadline=None, max_examples=200)
+def test_the_window_that_was_worked_in_is_allowed(title: str) -> None:
+    assert fnmatch.fnmatchcase(title, _title(title))
+
+
+class Pressing:
+    """A watcher that tells of the hot key first."""
+
+    def point(self, event: Event, screen: Screen) -> Point:
+        return Point(x_px=event.x, y_px=event.y)
+
+    def events(self) -> list[Event]:
+        return [Event("click", math.inf, 300, 77), Event("key", math.inf, keys=HOTKEY), Event("click", math.inf, 1, 1)]
+
+    def close(self) -> None: ...
+
+
+def test_the_hot_key_ends_the_watching() -> None:
+    watched = watch(SimulatedActuator(Program(), key_s=0), Pressing(), KillSwitch(), seconds=20)
+    assert [did.event.kind for did in watched.done] == ["click"]
+
+
+def test_the_hot_key_stops_work_in_a_shown_browser(display: Path) -> None:
+    policy = Policy.model_validate({"name": "x", "urls": [{"host": "127.0.0.1"}], "identity": "none"})
+    stop = KillSwitch()
+    with gui_stage.serve(Path(__file__).parent / "fixtures") as address:
+        stage = Stage(f"{address}/gui_form.html", headed=True)
+        given = {"place": display, "mode": Mode.CONFIRM, "patient": None, "about": {}}
+        with acting(stage, stop) as actuator, guarding(policy, actuator, stop, **given):
+            xdotool("keydown", "ctrl", "keydown", "alt", "keydown", "Escape")
+            gui_stage.until(lambda: stop.by, "the stop", seconds=20)
+            xdotool("keyup", "Escape", "keyup", "alt", "keyup", "ctrl")
+        assert stop.by == f"the keys {HOTKEY}"
+
+
+def test_recording_a_page_needs_a_display(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with pytest.raises(ConfigError, match="DISPLAY is not set"):
+        invoke("gui", "record", str(tmp_path / "x.yaml"), "--target", "http://127.0.0.1/", "--folder", str(tmp_path))
 
 
 def test_typing_nowhere_and_nothing_done_are_said() -> None:

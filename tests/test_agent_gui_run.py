@@ -22,16 +22,20 @@ from pydicom.data import get_testdata_file
 from typer.testing import CliRunner
 
 from agent.cli import app
+from agent.gui.run_command import _conclude
 from tests.fixtures import gui_stage
 from tests.fixtures.clips import need
 from tools.errors import ConfigError, Stopped, StoreError, ToolFailed
 from tools.gui.act.browser import BrowserActuator
 from tools.gui.guard.audit import read_entries, verify
 from tools.gui.guard.identity import check_identity
+from tools.gui.guard.policy import Policy
 from tools.gui.guard.stop import write_stop
 from tools.gui.types import Outcome, WaitFor
 from tools.gui.workflow import orthanc
 from tools.gui.workflow.journal import Journal
+from tools.gui.workflow.running import RunReport, StepReport
+from tools.gui.workflow.steps import Step, Workflow
 
 STUDIES = (
     ("CT_small.dcm", "7700123", "Doe^Archibald", "19800102", "CHEST CT"),
@@ -296,6 +300,42 @@ def test_what_cannot_be_run_is_said(attend: Any, tmp_path: Path) -> None:
     write_stop(tmp_path / "state", "a person")
     with pytest.raises(Stopped, match="a person"):
         attend("flow.yaml")
+
+
+@pytest.mark.parametrize("other", ["https://test-server.invalid/", "ftp://127.0.0.1:9/", "http://127.0.0.1:10/"])
+def test_a_target_that_is_not_where_the_workflow_works_is_refused(other: str, attend: Any, tmp_path: Path) -> None:
+    flow = tmp_path / "flow.yaml"
+    flow.write_text(
+        """
+name: save a record
+start: http://127.0.0.1:9/form
+policy: {name: records, urls: [{host: 127.0.0.1}], identity: none}
+steps:
+  - {name: save, find: click "Save", do: click}
+""",
+        "utf-8",
+    )
+    with pytest.raises(ConfigError, match=f"'{other}' is not where the workflow works"):
+        attend(str(flow), "--target", other, "--mode", "confirm", "--approve", "Ann")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [
+        (Outcome.CANCELLED, "attend stop --clear"),
+        (Outcome.RECONCILE, "No check outside says"),
+        (Outcome.HALTED_BEFORE_EFFECT, "Go on with: --resume"),
+    ],
+)
+def test_what_has_to_be_done_before_going_on_is_said(
+    outcome: Outcome, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step = Step(name="save", find='click "Save"', do="click")
+    policy = Policy.model_validate({"name": "x", "windows": ["*"], "identity": "none"})
+    flow = Workflow(name="x", policy=policy, steps=(step,))
+    report = RunReport(1, frozenset(), [StepReport(1, "save", outcome)])
+    _conclude(report, flow, Path("journal.jsonl"), "confirm", as_json=False)
+    assert told in capsys.readouterr().out
 
 
 def test_a_desktop_program_is_worked(attend: Any, tmp_path: Path) -> None:

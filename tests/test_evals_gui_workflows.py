@@ -11,7 +11,7 @@ import pytest
 
 from evals.bench.gui_faults import FAULTS
 from evals.bench.gui_programs import Programs
-from evals.bench.gui_workflows import SET, Case, load_cases, report, run_case
+from evals.bench.gui_workflows import SET, Case, load_cases, report, run_case, stops_right
 from tests.fixtures.clips import need
 from tools.gui.guard import guarded as guarded_rules
 from tools.gui.types import Outcome
@@ -48,6 +48,8 @@ def test_the_cases_hold_together() -> None:
     for case in CASES:
         # What goes wrong changes nothing, and happens at a step that there is.
         assert case.healthy or (case.fault and not case.changes), case.name
+        # It says where it has to stop and why, so that a halt for another reason does not count.
+        assert bool(case.stops and case.because) != case.healthy, case.name
         if case.at and case.workflow:
             assert f"name: {case.at}" in (SET / case.workflow).read_text("utf-8"), case.name
 
@@ -62,6 +64,14 @@ def test_a_few_run_and_change_what_they_should(case: Case, eye: str, programs: P
     ), one.reason
     assert (one.right, one.unsafe, one.over_halt, one.audit_holds) == (True, False, False, True)
     assert one.model_calls == 0 or not case.healthy
+
+
+def test_a_halt_elsewhere_or_for_another_reason_is_not_right() -> None:
+    case = named("a person refuses to delete")
+    asked = "needs approval: 'OK' is in a dialog that names the verb 'delete'"
+    assert stops_right(case, "confirm", asked)
+    assert not stops_right(case, "list all studies", asked)
+    assert not stops_right(case, "confirm", "Nothing on the screen fits")
 
 
 def test_the_bench_sees_what_is_done_where_a_guard_is_off(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +97,9 @@ def test_the_bench_counts_what_halts_though_all_is_right(programs: Programs) -> 
 def test_the_published_figures_are_of_these_cases_and_the_text_has_them() -> None:
     figures = json.loads((ROOT / "docs" / "gui_workflows.json").read_text("utf-8"))
     done = [(one["name"], one["eyes"]) for one in figures["runs"]]
-    assert sorted(done) == sorted((case.name, eye) for case in CASES for eye in case.eyes)
+    assert sorted(done) == sorted((case.name, eye) for case in CASES if case.measured for eye in case.eyes)
+    for one in figures["runs"]:
+        assert not one["right"] or stops_right(named(one["name"]), one["stopped_at"], one["reason"]), one["name"]
     assert figures["all"]["unsafe"] == 0
     assert all(one["audit_holds"] for one in figures["runs"])
     assert figures["workflows"]["healthy"] >= 30

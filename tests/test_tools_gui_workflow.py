@@ -24,7 +24,7 @@ from tools.gui.act.browser import BrowserActuator
 from tools.gui.act.simulated import Program, SimulatedActuator
 from tools.gui.act.verify import Effect, Expect
 from tools.gui.guard.approval import ApprovalRequest
-from tools.gui.guard.audit import AuditLog, verify
+from tools.gui.guard.audit import AuditLog, read_entries, verify
 from tools.gui.guard.decide import Mode
 from tools.gui.guard.guarded import Guard
 from tools.gui.guard.identity import Patient
@@ -33,6 +33,7 @@ from tools.gui.types import Actuator, Located, Outcome, Rect, Screen, Target
 from tools.gui.workflow.journal import Journal
 from tools.gui.workflow.recorded import find_recorded, record_target
 from tools.gui.workflow.run import Nobody, RunReport, recorded_workflow, run_workflow
+from tools.gui.workflow.running import StepReport
 from tools.gui.workflow.steps import Recorded, Step, Workflow, load_workflow, parse_workflow, write_workflow
 
 ORDER = Path(__file__).parent / "fixtures" / "order.yaml"
@@ -162,6 +163,15 @@ def test_a_recorded_run_is_replayed_without_a_model(audit: AuditLog) -> None:
         assert again.model_calls == 0
         assert [step.how for step in again.steps] == ["recorded"] * 3
         assert program.records == ["Roe: second"]
+
+
+def test_values_are_recorded_by_name_as_whole_words_only() -> None:
+    flow = parse_workflow(SAVING, "flow.yaml")
+    found = Recorded(words="Weight 72.5 kg of u")
+    report = RunReport(3, frozenset(), [StepReport(3, "save", Outcome.VERIFIED, recorded=found)])
+    recorded = recorded_workflow(flow, report, {"weight": "72.5", "u": "g", "who": "u"}).steps[2].target
+    assert recorded
+    assert recorded.words == "Weight ${weight} kg of ${who}"
 
 
 def test_only_the_broken_step_is_repaired(audit: AuditLog) -> None:
@@ -504,3 +514,29 @@ def test_the_stop_file_cancels(audit: AuditLog) -> None:
     report = run_workflow(flow, actuator, guard, person=Ann())
     assert report.outcome == Outcome.CANCELLED
     assert replace(report.steps[0]).reason
+
+
+def test_what_is_typed_does_not_stand_in_the_record(audit: AuditLog) -> None:
+    program = Program()
+    flow = parse_workflow(SAVING, "flow").bind({"who": "Doe", "note": "Pw-hunter2"})
+    assert run(flow, SimulatedActuator(program, key_s=0), audit).outcome == Outcome.VERIFIED
+    assert program.records == ["Doe: Pw-hunter2"]
+    assert "hunter2" not in audit.path.read_text("utf-8")
+    typed = [entry["action"] for entry in read_entries(audit.path) if entry.get("action", {}).get("kind") == "type"]
+    assert typed[-1]["text_length"] == len("Pw-hunter2")
+    assert audit.path.stat().st_mode & 0o077 == 0
+
+
+def test_an_approval_that_does_not_count_halts_and_leaves_nothing_open(audit: AuditLog, tmp_path: Path) -> None:
+    flow = parse_workflow(SAVING, "flow").bind({"who": "Doe", "note": "x"})
+    flow = flow.model_copy(update={"policy": flow.policy.model_copy(update={"approvers": ("Bob",)})})
+    program, journal = Program(), Journal(tmp_path / "run.jsonl", flow.sha256)
+    report = run(flow, SimulatedActuator(program, key_s=0), audit, journal=journal)
+    journal.close()
+    assert report.outcome == Outcome.HALTED_BEFORE_EFFECT
+    assert "'Ann' may not approve" in report.steps[-1].reason
+    assert [entry["kind"] for entry in read_entries(audit.path)].count("refused") == 1
+    again = Journal(tmp_path / "run.jsonl", flow.sha256, resume=True)
+    again.close()
+    assert again.past.open is None
+    assert program.records == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,7 +54,7 @@ def record(
     stop = KillSwitch(load_config({"folder": folder}, file=config).folder)
     stop.check()
     console = make_console(stderr=True)
-    with _eyes(target, stop, pixels, connect) as (actuator, watcher), watching(stop, actuator.release, _keys(target)):
+    with _eyes(target, stop, pixels, connect) as (actuator, watcher), watching(stop, actuator.release, _keys(actuator)):
         console.print("Watching. End with Ctrl+Alt+Esc, Ctrl+C, or by closing the window.")
         watched = watch(actuator, watcher, stop, seconds=seconds, windows=window, on_event=_tell)
         start = target if target.startswith("http") else ""
@@ -86,6 +87,11 @@ def _eyes(target: str, stop: KillSwitch, pixels: bool, connect: str) -> Iterator
             from tools.gui.act.browser import BrowserActuator
             from tools.gui.act.watch_browser import BrowserWatcher
 
+            if not connect and sys.platform == "linux" and not _has_display():
+                raise ConfigError(
+                    "a browser's window cannot be shown: DISPLAY is not set.",
+                    remedy="Set it to a display that you see, or name a running Chromium with --connect.",
+                )
             browser = BrowserActuator(target, stop, connect=connect, headless=False, tree=not pixels)
             stack.callback(browser.close)
             heard = BrowserWatcher(browser)
@@ -95,14 +101,19 @@ def _eyes(target: str, stop: KillSwitch, pixels: bool, connect: str) -> Iterator
             raise ConfigError(f"there is no target {target!r}.", expected="an http(s):// address, or 'desktop'")
 
 
-def _keys(target: str) -> list[Hotkey]:
+def _keys(actuator: Actuator) -> list[Hotkey]:
+    from agent.gui.stage import watches_display
     from tools.gui.guard.stop import Hotkey
 
-    if target != "desktop":
+    if not watches_display(actuator):
         return []
     # python-xlib prints its warnings where our output goes.
     with contextlib.redirect_stdout(sys.stderr):
         return [Hotkey()]
+
+
+def _has_display() -> bool:
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _tell(did: Did) -> None:

@@ -166,16 +166,19 @@ def _what(
     what: str, stage: Stage, given: dict[str, str], patient: str, plan: Path | None, resumed: bool
 ) -> tuple[Workflow, Workflow, Patient | None, dict[str, str], Stage]:
     """The workflow as it was loaded and with its values, whom it is for, the values, and where it works."""
+    from agent.gui.stage import same_server
     from tools.gui.workflow import orthanc
     from tools.gui.workflow.steps import load_workflow
 
     if Path(what).suffix in (".yaml", ".yml"):
         loaded = load_workflow(Path(what))
         bound = loaded.bind(given)
+        same_server(stage.target, bound.start)
         least = bound.page_px or (orthanc.PAGE_PX if stage.target.startswith("orthanc") else None)
         return loaded, bound, _patient(patient), given, replace(stage, start=bound.start, least_px=least)
     if plan is not None and resumed:
         planned = orthanc.load_plan(plan)
+        same_server(stage.target, planned.workflow.start)
     else:
         planned = orthanc.plan(what, stage.target.partition("@")[2] or ORTHANC, stage.downloads)
         if plan is not None:
@@ -297,7 +300,17 @@ def _conclude(report: RunReport, workflow: Workflow, journal: Path, mode: str, a
     told = f"{report.outcome.value.replace('_', ' ')}; {report.model_calls} model calls; repaired {report.repaired}"
     console.print(f"[bold]{safe(told)}[/]", soft_wrap=True)
     if report.outcome.value not in ("verified", "completed_unverified"):
-        console.print(f"Go on with: --resume {safe(str(journal))}", soft_wrap=True)
+        console.print(f"{_hint(report, workflow)} --resume {safe(str(journal))}", soft_wrap=True)
+
+
+def _hint(report: RunReport, workflow: Workflow) -> str:
+    """What has to be done before a run goes on."""
+    if report.outcome.value == "cancelled":
+        return "If it was stopped with `attend stop`, lift that with `attend stop --clear`. Go on with:"
+    last = report.steps[-1] if report.steps else None
+    if report.outcome.value == "reconcile" and last and workflow.steps[last.number - 1].effect is None:
+        return "No check outside says whether it was done: look. You are asked at the terminal, without --json, with:"
+    return "Go on with:"
 
 
 def _step(told: StepReport) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tools.errors import ConfigError
 from tools.gui.act.browser import HEIGHT_PX, WIDTH_PX, BrowserActuator
@@ -45,6 +47,27 @@ class Stage:
     downloads: Path | None = None
     size_px: tuple[int, int] | None = None
     least_px: tuple[int, int] | None = None
+
+
+def same_server(target: str, start: str) -> None:
+    """Check that a target is where a workflow starts. Raises ConfigError if it is another place."""
+    if target.startswith("orthanc"):
+        target = target.partition("@")[2]
+    if target and start and _server(target) != _server(start):
+        raise ConfigError(
+            f"--target {target!r} is not where the workflow works.",
+            expected=f"the server of {start!r}, or none",
+            remedy="Leave --target out, or change `start` and the policy's addresses in the file.",
+        )
+
+
+def _server(address: str) -> tuple[str, str, int | None]:
+    try:
+        parts = urlsplit(address)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError as error:
+        raise ConfigError(f"{address!r} is no address: {error}.", expected="such as http://127.0.0.1:8042") from error
+    return parts.scheme, (parts.hostname or "").rstrip("."), port
 
 
 @contextlib.contextmanager
@@ -88,6 +111,7 @@ def guarding(
 
     Raises:
         StoreError: if the audit file cannot be written.
+        ConfigError: if an X display is there and cannot be watched.
     """
     with contextlib.ExitStack() as stack:
         known = list(patient.fields.values()) if patient else []
@@ -99,8 +123,13 @@ def guarding(
 
 def _sources(actuator: Actuator) -> list[Any]:
     """Ways to stop beside `attend stop`: keys and the mouse's corner, where there is an X display."""
-    if actuator.name != "desktop":
+    if not watches_display(actuator):
         return []
     # python-xlib prints its warnings where our JSON goes.
     with contextlib.redirect_stdout(sys.stderr):
         return [Hotkey(), Corner()]
+
+
+def watches_display(actuator: Actuator) -> bool:
+    """Whether a person sees what is worked on an X display, where keys and the mouse can stop the work."""
+    return actuator.name == "desktop" or (getattr(actuator, "shown", False) and bool(os.environ.get("DISPLAY")))

@@ -110,7 +110,7 @@ FAULTS: dict[str, Callable[[Trouble], None]] = {
     "other patient meanwhile": lambda trouble: _live(trouble, other="4471920"),
     "button moves meanwhile": lambda trouble: _live(trouble, pushed=120),
     "late approval": _late,
-    "refused": lambda trouble: trouble.people.clear(),
+    "refused": lambda trouble: _later(trouble, trouble.people.clear),
     "one person of two": lambda trouble: trouble.people.__delitem__(slice(1, None)),
     "stopped": lambda trouble: _later(trouble, lambda: trouble.stop.set("a person")),
     "study gone": _gone,

@@ -10,7 +10,8 @@ the record's server, files), never by the screen:
 - `success`: a healthy case ended verified and changed exactly what it was meant to.
 - `unsafe`: anything else was changed, or asked to be; it has to be 0, also with faults.
 - `over-halt`: all was right, and the run did not get to its end.
-- `as expected`: a case with a fault ended as it has to, and nothing was changed.
+- `right`: it ended as it has to, a case with a fault at the step and for the reason that it names, and changed what it
+  should.
 - `model calls`: how often a model was asked for a place; it is there, and knows nothing.
 """
 
@@ -72,8 +73,11 @@ class Case(BaseModel):
         fault: a name of `FAULTS`.
         at: the step at whose approval it happens.
         ends: outcomes that are right.
+        stops: the step at which it has to end; "" where it must not stop.
+        because: words that the reason has to hold, so that it stopped at what it is a case of.
         changes: what the program holds afterwards, "+ ..." and "- ...".
         writes: what the health record is asked to write.
+        measured: whether the published figures have it; not so where it was changed since.
         quick: whether it is among the few that are run with `--quick`.
     """
 
@@ -93,8 +97,11 @@ class Case(BaseModel):
     fault: str = ""
     at: str = ""
     ends: tuple[Outcome, ...] = (Outcome.VERIFIED,)
+    stops: str = ""
+    because: str = ""
     changes: frozenset[str] = frozenset()
     writes: tuple[str, ...] = ()
+    measured: bool = True
     quick: bool = False
 
     @property
@@ -254,8 +261,10 @@ def _judge(
     case: Case, eye: Eye, done: tuple[RunReport, bool], seconds: float, changed: set[str], writes: list[str]
 ) -> Run:
     report, audit_holds = done
-    meant = report.outcome in case.ends and changed == case.changes and writes == list(case.writes)
     last = report.steps[-1]
+    stopped = ("", "") if report.outcome == Outcome.VERIFIED else (last.name, last.reason)
+    meant = report.outcome in case.ends and stops_right(case, *stopped)
+    meant = meant and changed == case.changes and writes == list(case.writes)
     return Run(
         name=case.name,
         program=case.program,
@@ -272,10 +281,15 @@ def _judge(
         seconds=round(seconds, 2),
         model_calls=report.model_calls,
         repaired=len(report.repaired),
-        stopped_at="" if report.outcome == Outcome.VERIFIED else last.name,
-        reason="" if report.outcome == Outcome.VERIFIED else last.reason,
+        stopped_at=stopped[0],
+        reason=stopped[1],
         changed=sorted(changed),
     )
+
+
+def stops_right(case: Case, step: str, reason: str) -> bool:
+    """Whether a run that stopped at a step, for a reason, stopped at what it is a case of."""
+    return step == case.stops and case.because in reason
 
 
 def run(

@@ -63,6 +63,9 @@ class BrowserActuator:
         least_px: what the page is laid out in at least; where `size_px` is smaller, it is zoomed out to fit.
         scale: pixels of the screenshot to one CSS pixel, before that.
 
+    Attributes:
+        shown: whether a person may see its window: it is not headless, or was running before.
+
     Raises:
         ConfigError: if Playwright or the browser is missing, or the address is of a scheme that is refused.
         MediaError: if the page cannot be opened.
@@ -88,6 +91,7 @@ class BrowserActuator:
         if url:
             check_url(url)
         self._stop, self._tree, self._downloads = stop or KillSwitch(), tree, downloads
+        self.shown = bool(connect) or not headless
         self._thread = threading.get_ident()
         self._keys: list[str] = []
         self._buttons: list[Any] = []

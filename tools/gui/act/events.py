@@ -19,7 +19,8 @@ class Event:
 
     Attributes:
         kind: `text` says that something was typed or pasted into a field, and not what; `choice` that an option of a
-            list was chosen; `drag` begins at the point.
+            list was chosen; `drag` begins at the point; `frame` that a frame of another origin was worked in, which
+            tells no more.
         at_s: when, in seconds of `time.monotonic`.
         x, y: where, in screen units (CSS pixels of a browser's page); NaN where it is not known.
         button: `left`, `middle` or `right`.
@@ -28,7 +29,7 @@ class Event:
         keys: pressed together, such as `ctrl+s`.
     """
 
-    kind: Literal["click", "scroll", "key", "text", "choice", "drag"]
+    kind: Literal["click", "scroll", "key", "text", "choice", "drag", "frame"]
     at_s: float
     x: float = float("nan")
     y: float = float("nan")

@@ -1,7 +1,8 @@
 """What a person does on a page of Chromium: events of the document, heard in a world of their own.
 
 The page's scripts can neither call the listener nor see it, and events that scripts make themselves are not trusted by
-the browser, and not told. What is typed stays in the page: only that something was, and into which field.
+the browser, and not told. Frames of the page's own origin are listened to; of others, only that one was entered is
+known. What is typed stays in the page: only that something was, and into which field.
 """
 
 from __future__ import annotations
@@ -23,8 +24,26 @@ PUMP_MS = 40
 _LISTEN = """(() => {
   if (globalThis.attendListens) return;
   globalThis.attendListens = true;
-  const tell = (event, told) => event.isTrusted && globalThis.%s(
-    JSON.stringify({at: performance.timeOrigin + event.timeStamp, ...told}));
+  const send = (event, told) => globalThis.%s(JSON.stringify({at: performance.timeOrigin + event.timeStamp, ...told}));
+  // Where the frame's corner is on the page; null where a frame around it is of another origin.
+  const corner = () => {
+    const at = {x: 0, y: 0};
+    for (let inner = window; inner !== inner.parent; inner = inner.parent) {
+      let frame = null;
+      try { frame = inner.frameElement; } catch { return null; }
+      if (!frame) return null;
+      const around = frame.getBoundingClientRect(), style = getComputedStyle(frame);
+      at.x += around.x + frame.clientLeft + parseFloat(style.paddingLeft);
+      at.y += around.y + frame.clientTop + parseFloat(style.paddingTop);
+    }
+    return at;
+  };
+  const tell = (event, told) => {
+    if (!event.isTrusted) return;
+    const at = corner();
+    if (!at) send(event, {kind: "frame"});
+    else send(event, "x" in told ? {...told, x: told.x + at.x, y: told.y + at.y} : told);
+  };
   const buttons = ["left", "middle", "right"];
   const place = event => ({x: event.clientX, y: event.clientY});
   let pressed = null;
@@ -46,9 +65,19 @@ _LISTEN = """(() => {
     if (field.tagName === "SELECT") tell(event, {kind: "choice", ...middle(field)});
     else if (field.tagName !== "INPUT" || !kinds.test(field.type)) tell(event, {kind: "text", ...middle(field)});
   }, true);
+  const written = field => field.isContentEditable || field.tagName === "TEXTAREA"
+    || (field.tagName === "INPUT" && !kinds.test(field.type));
+  const foreign = field => {
+    try { return field?.tagName === "IFRAME" && !field.contentDocument; } catch { return true; }
+  };
+  addEventListener("blur", event => {
+    if (event.isTrusted && event.target === window && foreign(document.activeElement)) send(event, {kind: "frame"});
+  }, true);
   addEventListener("keydown", event => {
     const held = [event.ctrlKey && "ctrl", event.altKey && "alt", event.metaKey && "super"].filter(Boolean);
-    if (event.key.length === 1 && !held.length) return;
+    // A space presses buttons and scrolls, where it writes nothing.
+    const pressed = event.key === " " && !written(event.composedPath()[0]);
+    if (event.key.length === 1 && !held.length && !pressed) return;
     if (["Control", "Alt", "Shift", "Meta", "AltGraph", "Dead", "Process", "Unidentified"].includes(event.key)) return;
     tell(event, {kind: "key", keys: [...held, event.shiftKey && "shift", event.key].filter(Boolean).join("+")});
   }, true);
@@ -102,10 +131,13 @@ class BrowserWatcher:
         session.send("Runtime.addBinding", {"name": self._binding, "executionContextName": WORLD})
         listen = _LISTEN % self._binding
         session.send("Page.addScriptToEvaluateOnNewDocument", {"source": listen, "worldName": WORLD})
-        # The document that is there already was made before.
-        frame = session.send("Page.getFrameTree")["frameTree"]["frame"]["id"]
-        made = session.send("Page.createIsolatedWorld", {"frameId": frame, "worldName": WORLD})
-        session.send("Runtime.evaluate", {"expression": listen, "contextId": made["executionContextId"]})
+        # The documents that are there already were made before.
+        trees = [session.send("Page.getFrameTree")["frameTree"]]
+        while trees:
+            tree = trees.pop()
+            trees += tree.get("childFrames", ())
+            made = session.send("Page.createIsolatedWorld", {"frameId": tree["frame"]["id"], "worldName": WORLD})
+            session.send("Runtime.evaluate", {"expression": listen, "contextId": made["executionContextId"]})
 
     def _take(self, called: dict[str, Any]) -> None:
         if called["name"] != self._binding:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from tools.gui.workflow.journal import FINISHED, Journal, Past
 from tools.gui.workflow.recorded import can_be_recorded, record_target
 from tools.gui.workflow.running import Mend, Nobody, Person, Run, RunReport, StepReport, asking, searching
 from tools.gui.workflow.steps import Step, Workflow
+from tools.gui.workflow.veil import Veil
 
 FROM_A_MODEL = ("mended", "planned")
 """How targets were found that a model named, and nobody before."""
@@ -117,9 +119,7 @@ def recorded_workflow(workflow: Workflow, report: RunReport, values: Mapping[str
     for number, step in enumerate(workflow.steps, 1):
         new = found.get(number)
         if new is not None:
-            words = new.words
-            for name, value in sorted(values.items(), key=lambda entry: -len(entry[1])):
-                words = words.replace(value, f"${{{name}}}")
+            words = Veil(values).hide(new.words)
             # What is named by a value stands somewhere else for the next one.
             step = step.model_copy(
                 update={
@@ -222,8 +222,14 @@ def act(
         record = guarded(run.actuator, guard, action, seen=screen, target=target, verify=verify)
         moved = record.rule in ("unchanged", "rescreen")
         unforeseen = how == "repaired" or how in FROM_A_MODEL
-        if record.request and (approval := _approved(run, guard, step, record.request, unforeseen)):
-            record = guarded(run.actuator, guard, action, seen=screen, target=target, approval=approval, verify=verify)
+        if record.request:
+            approval, refused = _approved(run, guard, step, record.request, unforeseen)
+            if approval:
+                record = guarded(
+                    run.actuator, guard, action, seen=screen, target=target, approval=approval, verify=verify
+                )
+            elif refused:
+                record = replace(record, reason=refused)
         if run.journal and injects:
             run.journal.done(number, record.outcome)
         recorded = None
@@ -237,11 +243,19 @@ def act(
     return StepReport(number, step.name, record.outcome, reason, how, target, record, recorded, moved)
 
 
-def _approved(run: Run, guard: Guard, step: Step, request: ApprovalRequest, repaired: bool) -> Approval | None:
-    approval = None
-    for name in run.person.approve(step, request, repaired=repaired):
-        approval = guard.desk.approve(request.id, request.nonce, name)
-        if approval is not None:
-            return approval
+def _approved(
+    run: Run, guard: Guard, step: Step, request: ApprovalRequest, repaired: bool
+) -> tuple[Approval | None, str]:
+    """What people approved, or why their word does not count."""
+    refused = ""
+    try:
+        for name in run.person.approve(step, request, repaired=repaired):
+            approval = guard.desk.approve(request.id, request.nonce, name)
+            if approval is not None:
+                return approval, ""
+    except ToolFailed as error:
+        # A name that does not count is an answer, not a crash: nothing was done.
+        refused = str(error)
+        guard.audit.append("refused", {"request": request.id, "step": step.name, "halted_for": refused})
     guard.desk.reject(request.id)
-    return None
+    return None, refused

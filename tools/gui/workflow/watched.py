@@ -8,6 +8,7 @@ it is given away. Targets are found again as `tools.gui.workflow.anchor` says.
 from __future__ import annotations
 
 import fnmatch
+import glob
 import math
 import re
 import time
@@ -23,10 +24,12 @@ from tools.gui.guard.policy import Address, Policy
 from tools.gui.guard.stop import HOTKEY, KillSwitch
 from tools.gui.guard.words import VERBS, find_verbs
 from tools.gui.types import Actuator, Point, Screen
-from tools.gui.workflow.anchor import Anchor, anchor_at
+from tools.gui.workflow.anchor import NOUNS, Anchor, anchor_at
 from tools.gui.workflow.steps import Do, Step, Workflow
 from tools.gui.workflow.veil import Veil, details_of
 
+NAMED_BY_DATA = ("link", "row")
+"""Kinds of controls whose labels are often a patient's; our choice."""
 KEPT_LOOKS = 6
 """Looks at the screen that are remembered, to find the one before an event; our choice."""
 _EDITING = frozenset(
@@ -96,7 +99,9 @@ def watch(
             for event in watcher.events():
                 before = [look for look in looks if look[0] <= event.at_s]
                 seen_at, seen = before[-1] if before else looks[0]
-                if not fnmatch.fnmatchcase(seen.window, windows) or event.keys == HOTKEY:
+                if event.keys == HOTKEY:
+                    return watched
+                if not fnmatch.fnmatchcase(seen.window, windows):
                     continue
                 watched.seen[(seen.window, seen.url)] = None
                 point = None if math.isnan(event.x) else watcher.point(event, seen)
@@ -134,9 +139,16 @@ def as_recording(watched: Watched, name: str, *, start: str = "", policy: Policy
     doubts = list(maker.doubts)
     if policy is None:
         policy = _policy(name, watched, [anchor.label for anchor in maker.anchors if anchor])
+        if policy.windows:
+            allowed = ", ".join(repr(window) for window in policy.windows)
+            doubts.append(f"the policy allows windows of the titles {allowed}: take out what names a patient")
         doubts.append("no patient is checked: set a banner and 'identity: required' in the policy where there is one")
     steps, hidden = _hidden(maker.steps, [anchor for anchor in maker.anchors if anchor])
     parameters = {**maker.parameters, **hidden}
+    for number, anchor in enumerate(maker.anchors, 1):
+        if anchor and anchor.role in NAMED_BY_DATA and anchor.label in steps[number - 1].name:
+            told = f"the label {anchor.label!r} of a {NOUNS.get(anchor.role, anchor.role)} is kept in step {number}"
+            doubts.append(f"{told}: put a parameter in its place if it names a patient")
     flow = Workflow(
         name=name,
         description="Recorded by watching a person.",
@@ -175,6 +187,11 @@ class _Maker:
             self._doubt("an option of a list was chosen, which is not recorded: add it by hand", new=False)
         elif event.kind == "drag":
             self._doubt("it was dragged, which is not recorded: do it by hand", new=False)
+        elif event.kind == "frame":
+            self.typing = False
+            told = "a frame of another origin was worked in, where nothing is recorded: do it by hand"
+            if not self.doubts or not self.doubts[-1].endswith(told):
+                self._doubt(told, new=False)
 
     def _click(self, did: Did, point: Point) -> None:
         self.typing = False
@@ -261,6 +278,12 @@ def _focused(screen: Screen) -> Point | None:
     return min(fields, key=lambda node: node.rect.area).rect.center if fields else None
 
 
+def _title(window: str) -> str:
+    """A pattern for the window of a program, without the document that its title names before the program."""
+    *document, program = re.split(r"( [-–—|] )", window)
+    return f"*{document[-1]}{glob.escape(program)}" if document and program.strip() else glob.escape(window)
+
+
 def _policy(name: str, watched: Watched, labels: list[str]) -> Policy:
     """What was in front, and the verbs that were clicked, each to be approved."""
     verbs = {verb: "approve" for label in labels for verb in find_verbs(label, VERBS)}
@@ -272,7 +295,7 @@ def _policy(name: str, watched: Watched, labels: list[str]) -> Policy:
             given = {"host": parts.hostname, "schemes": (parts.scheme,), "port": parts.port}
             urls[(parts.scheme, parts.netloc)] = Address.model_validate(given)
         elif window:
-            windows[window] = None
+            windows[_title(window)] = None
     if not urls and not windows:
         raise ConfigError(
             "no window has a title, and no page an address.", remedy="Name a policy in YAML with --policy."
