@@ -32,7 +32,8 @@ from tools.gui.act.simulated import Program, SimulatedActuator
 from tools.gui.guard.audit import AuditLog, read_entries, verify
 from tools.gui.guard.decide import Mode
 from tools.gui.guard.guarded import Guard
-from tools.gui.guard.policy import Policy
+from tools.gui.guard.identity import Patient
+from tools.gui.guard.policy import Policy, Region
 from tools.gui.types import Actuator, Node, Outcome, Rect, Screen
 from tools.gui.workflow import orthanc
 from tools.gui.workflow.planned import Limits, PlannedRun, Proposal, Proposed, as_workflow, narrowed, run_planned
@@ -476,7 +477,7 @@ def test_what_no_template_does_is_planned_in_orthanc(held: Orthanc, desk: Desk) 
                 request,
                 model(*steps, {"do": "finish"}),
                 actuator=page,
-                policy=orthanc.explorer_policy(base),
+                policy=orthanc.explorer_policy(base, patient),
                 patient=patient,
                 expect="Protected",
             )
@@ -491,11 +492,29 @@ def test_what_no_template_does_is_planned_in_orthanc(held: Orthanc, desk: Desk) 
         else:
             assert done.report.outcome == Outcome.VERIFIED, told
     veil = Veil(values_of(request, {}, patient))
-    flow = as_workflow(done, request, narrowed(orthanc.explorer_policy(base), request), orthanc.explorer(base), veil)
+    policy = narrowed(orthanc.explorer_policy(base, patient), request)
+    flow = as_workflow(done, request, policy, orthanc.explorer(base), veil)
     assert [step.patient for step in flow.steps] == [False, False, False, False, True]
     assert flow.parameters.keys() == {"patient_name", "patient_id"}
     assert "7700132" not in write_workflow(flow)
     assert "Archibalt" not in write_workflow(flow)
+
+
+def test_no_write_goes_without_the_patient_though_its_label_is_listed(desk: Desk) -> None:
+    """A screen that shows no patient: mode `auto` may do what is listed, and still has to know whose record it is."""
+    policy = Policy(
+        name="form",
+        windows=("Records",),
+        banner=Region(bottom=0.1),
+        auto_labels=("Name", "Note", "Save"),
+        search_labels=("Find",),
+    )
+    patient = Patient(name="Doe", birth_date="1980-01-02", id="4471902")
+    done = desk.run(SAVE, model(*GOOD), policy=policy, mode=Mode.AUTO, patient=patient, person=Nobody())
+    assert desk.program.records == []
+    assert done.report.steps[-1].record
+    assert done.report.steps[-1].record.rule == "identity"
+    assert done.steps == []
 
 
 # Mending

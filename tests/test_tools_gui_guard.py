@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from evals.bench.redteam_desk import BANNER, CONTROLS, Control, Page, SimulatedDesk
 from tools.errors import ConfigError, MediaError, ToolFailed
@@ -824,3 +825,50 @@ def test_no_text_breaks_the_reading_of_addresses_and_labels(text: str) -> None:
     parse_url(text)
     find_verbs(text, VERBS)
     find_verbs(text, VERBS, label=False)
+
+
+# Before a patient's record is open
+
+
+@pytest.mark.parametrize(
+    ("banner", "label", "searching", "halts"),
+    [
+        ("Ward 4 East", "Search", True, False),
+        ("Ward 4 East", "Search", False, True),
+        ("Ward 4 East", "Save", True, True),
+        ("Roe, Max  1971-03-04  7700123", "Search", True, True),
+        ("Roe, Max  DOB 04.03.1971", "Search", True, True),
+        ("", "Search", True, False),
+    ],
+)
+def test_only_what_leads_to_a_record_goes_without_its_patient(
+    banner: str, label: str, searching: bool, halts: bool, tmp_path: Path
+) -> None:
+    log = AuditLog(tmp_path / "audit.jsonl")
+    policy = POLICY.model_copy(update={"search_labels": ("Search",)})
+    guard = Guard(
+        policy,
+        log,
+        Mode.CONFIRM,
+        Patient(name="Doe, Jane", birth_date="1980-01-02", id="4471902"),
+        readers=(lambda screen, rect: banner, lambda screen, rect: banner),
+        read_lines=lambda rgb: [],
+        searching=searching,
+    )
+    page = Page((Control(label, 20, 300),))
+    desk = SimulatedDesk(page)
+    rect = page.control(label).rect
+    target = Target(label=label, point=rect.center, rect=rect, layer="tree", confidence=1.0)
+    record = do(desk, guard, Click(point=rect.center), target)
+    log.close()
+    assert record.rule == ("identity" if halts else "approval"), record.reason
+    if not halts:
+        assert record.request
+        assert record.request.patient.startswith("not checked")
+        assert [entry["patient_checked"] for entry in read_entries(log.path)] == [False]
+
+
+def test_what_names_an_effect_leads_nowhere() -> None:
+    for label in ("Sign", "OK", "Delete*", "*"):
+        with pytest.raises(ValidationError, match="search_labels"):
+            Policy(name="x", windows=("*",), identity="none", search_labels=(label,))

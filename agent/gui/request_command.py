@@ -97,7 +97,8 @@ def _rules(request: Request, stage: Stage) -> tuple[Policy, Patient | None, Stag
     if stage.target.startswith("orthanc"):
         base = stage.target.partition("@")[2] or ORTHANC
         stage = replace(stage, start=orthanc.explorer(base), least_px=orthanc.PAGE_PX)
-        return policy or orthanc.explorer_policy(base), patient or orthanc.named_patient(request.words, base), stage
+        patient = patient or orthanc.named_patient(request.words, base)
+        return policy or orthanc.explorer_policy(base, patient), patient, stage
     if policy is None:
         raise ConfigError(
             f"nothing says what may be done on {stage.target or 'no target'!r}.",

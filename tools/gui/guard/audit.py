@@ -139,7 +139,7 @@ class AuditLog:
     def _open(self) -> None:
         new = not self.path.exists()
         try:
-            self._file = self.path.open("ab")
+            self._file = open(self.path, "ab", opener=_owners_only)  # noqa: SIM115
             if new:
                 folder = os.open(self.path.parent, os.O_RDONLY)
                 try:
@@ -234,6 +234,10 @@ def _parse(line: bytes) -> dict[str, Any] | str:
     if entry.get("hash") != entry_hash(entry) or _canonical(entry) + b"\n" != line:
         return "its text is not the one that its hash names"
     return entry
+
+
+def _owners_only(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -99,6 +99,8 @@ def _row(entry: Mapping[str, Any], redactor: Redactor) -> dict[str, Any]:
 def _detail(action: Mapping[str, Any]) -> str:
     if action.get("text"):
         return repr(action["text"])
+    if action.get("text_length"):
+        return f"{action['text_length']} characters"
     if action.get("keys"):
         return "+".join(map(str, action["keys"]))
     point = action.get("point") or action.get("start")

@@ -15,7 +15,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict
 
 from tools.gui.guard.policy import Policy, parse_url
-from tools.gui.guard.words import affirms, find_verbs, fold, hides, same_label
+from tools.gui.guard.words import affirms, find_verbs, fold, hides, plain_label, same_label
 from tools.gui.types import (
     CHANGES_NOTHING,
     Action,
@@ -148,6 +148,23 @@ def is_write(action: Action, screen: Screen) -> bool:
     if isinstance(action, Scroll):
         return any(node.role in _TURNED_BY_WHEEL and node.rect.holds(action.point) for node in screen.nodes or ())
     return action.kind not in CHANGES_NOTHING
+
+
+def leads_to_a_record(policy: Policy, action: Action, target: Target | None) -> bool:
+    """Whether an action clicks on, or types into, what the policy lists as leading to a patient's record."""
+    if target is None or target.layer == "model" or not isinstance(action, Click | TypeText):
+        return False
+    if isinstance(action, TypeText) and ("\n" in action.text or "\t" in action.text):
+        return False
+    if isinstance(action, Click) and action.button != "left":
+        return False
+    if affirms(target.label) or find_verbs(target.label, policy.all_words):
+        return False
+    label = plain_label(target.label)
+    return any(
+        label.startswith(plain_label(entry)) if entry.endswith("*") else same_label(label, entry)
+        for entry in policy.search_labels
+    )
 
 
 def labels_at(case: Case, point: Point) -> tuple[list[str], list[str]]:

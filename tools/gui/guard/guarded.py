@@ -6,6 +6,7 @@ an answer that the loop has to deal with, not a crash.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections import deque
@@ -28,11 +29,24 @@ from tools.gui.guard.decide import (
     decide,
     focused,
     is_write,
+    leads_to_a_record,
 )
-from tools.gui.guard.identity import Patient, Reader, check_identity
+from tools.gui.guard.identity import Patient, Reader, check_identity, names_a_patient
 from tools.gui.guard.policy import Policy
 from tools.gui.guard.stop import KillSwitch
-from tools.gui.types import Action, Actuator, Outcome, Point, PressKey, Rect, Screen, Target, points_of, region_hash
+from tools.gui.types import (
+    Action,
+    Actuator,
+    Outcome,
+    Point,
+    PressKey,
+    Rect,
+    Screen,
+    Target,
+    TypeText,
+    points_of,
+    region_hash,
+)
 
 MINUTE_S = 60.0
 
@@ -103,6 +117,8 @@ class Guard:
         read_lines: reads the words around an action's points.
         about: who acts, for the record: such as the model with its digest, and the hash of the prompt.
         clock: seconds that only go forward.
+        searching: whether no record need be open yet: what the policy lists as leading to one is then done without
+            check of identity, as long as no banner can be read.
     """
 
     policy: Policy
@@ -115,6 +131,7 @@ class Guard:
     read_lines: Callable[[np.ndarray], list[Line]] = read_lines
     about: Mapping[str, str] = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
+    searching: bool = False
 
     def __post_init__(self) -> None:
         if self.desk is None:
@@ -164,6 +181,7 @@ class _Step:
     decision: Decision = field(default_factory=lambda: Decision(verdict=Verdict.ALLOWED))
     request: ApprovalRequest | None = None
     approved_by: tuple[str, ...] = ()
+    patient_checked: bool = False
 
     @property
     def injects(self) -> bool:
@@ -200,6 +218,9 @@ def guarded(
     """
     with guard.lock:
         step = _Step(actuator, guard, action, seen, seen, target, approval)
+        if isinstance(action, TypeText):
+            # Whatever quotes it later, such as a screen that shows it, is recorded without it.
+            guard.audit.know([action.text])
         try:
             step.now = actuator.screen()
             # The kill switch is asked first and, since reading takes time, once more at the end.
@@ -255,7 +276,12 @@ def _identity(step: _Step) -> str:
     banner = guard.banner(step.now)
     if guard.patient is None or banner is None:
         return "the policy asks for the right patient, and none is set"
-    return check_identity(step.now, banner, guard.patient, guard.readers).reason
+    leads = guard.searching and leads_to_a_record(guard.policy, step.action, step.target)
+    if leads and not names_a_patient(step.now, banner, guard.patient, guard.readers):
+        return ""
+    checked = check_identity(step.now, banner, guard.patient, guard.readers)
+    step.patient_checked = checked.holds
+    return checked.reason
 
 
 def _approval(step: _Step) -> str:
@@ -270,7 +296,7 @@ def _approval(step: _Step) -> str:
             step.target,
             step.decision,
             banner=banner,
-            patient=guard.patient.masked if guard.patient else "",
+            patient=_whom(step),
         )
         return f"needs approval: {step.decision.reason}"
     problem = guard.desk.redeem(step.approval, step.decision, step.now, step.action, step.target, banner)
@@ -376,7 +402,7 @@ def _told(step: _Step) -> dict[str, Any]:
         "actuator": step.actuator.name,
         "policy": guard.policy.name,
         "mode": guard.mode.value,
-        "action": step.action.model_dump(mode="json"),
+        "action": _told_action(step.action),
         "target": step.target.model_dump(mode="json") if step.target else None,
         "verdict": step.decision.verdict.value,
         "rule": step.decision.rule,
@@ -384,11 +410,28 @@ def _told(step: _Step) -> dict[str, Any]:
         "request": step.request.id if step.request else (step.approval.request_id if step.approval else ""),
         "approved_by": list(step.approved_by),
         "patient": guard.patient.masked if guard.patient else "",
+        "patient_checked": step.patient_checked,
         "window": step.now.window,
         "url": step.now.url,
         "screen_sha256": step.now.sha256,
         "region_sha256": step.bound(step.now),
     }
+
+
+def _told_action(action: Action) -> dict[str, Any]:
+    """An action for the record. What is typed may be a password: its length and hash tell whether it was the same."""
+    told = action.model_dump(mode="json")
+    if isinstance(action, TypeText):
+        del told["text"]
+        told |= {"text_length": len(action.text), "text_sha256": hashlib.sha256(action.text.encode()).hexdigest()}
+    return told
+
+
+def _whom(step: _Step) -> str:
+    """Whom the work is for, masked, and that the screen was not compared where it was not."""
+    if step.guard.patient is None:
+        return ""
+    return step.guard.patient.masked if step.patient_checked else f"not checked ({step.guard.patient.masked})"
 
 
 def _points(screen: Screen, action: Action) -> list[Point]:

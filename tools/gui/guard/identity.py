@@ -105,6 +105,32 @@ def check_identity(screen: Screen, banner: Rect, expected: Patient, readers: Seq
     return Identity(True)
 
 
+def names_a_patient(screen: Screen, banner: Rect, expected: Patient, readers: Sequence[Reader] = ()) -> bool:
+    """Whether a banner can be read, of whomever: a labelled number or birth date, or both without labels.
+
+    Without labels they are known by the form of the expected patient's: letters stand for letters, digits for
+    about as many digits.
+    Arguments and errors are those of `check_identity`.
+    """
+    for reader in readers or default_readers(screen, banner):
+        seen = plain(reader(screen, banner))
+        if any(_labelled(name, seen) for name in _LABELS):
+            return True
+        if all(re.search(_form(plain(value)), seen) for value in (expected.birth_date, expected.id)):
+            return True
+    return False
+
+
+def _form(value: str) -> str:
+    """A pattern for what is written like a value."""
+    pieces = re.findall(r"\d+|[^\W\d_]+|[\W_]", value)
+    forms = [
+        rf"\d{{{(len(one) + 1) // 2},}}" if one.isdigit() else r"[^\W\d_]+" if one.isalpha() else re.escape(one)
+        for one in pieces
+    ]
+    return rf"(?<!\w){''.join(forms)}(?!\w)"
+
+
 def default_readers(screen: Screen, banner: Rect) -> list[Reader]:
     """The accessibility tree and OCR; OCR at two scales where there is no tree.
 

@@ -25,7 +25,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tools.errors import ConfigError
-from tools.gui.guard.words import VERBS, fold
+from tools.gui.guard.words import VERBS, affirms, find_verbs, fold
 from tools.gui.types import Point, Rect, Screen
 
 VerbRule = Literal["forbid", "two_person", "approve"]
@@ -133,6 +133,8 @@ class Policy(_Part):
             forbidden.
         words: more words for a verb, or verbs of your own; a word that ends in `*` stands for all that begin so.
         auto_labels: labels that mode `auto` clicks, and fields it types into, without asking.
+        search_labels: labels that lead to a patient's record and are clicked, or typed into, while no banner names a
+            patient yet; one that ends in `*` stands for all that begin so. Labels that name an effect never count.
         auto_regions: where those labels count; best the program's own bars, since a document may hold any text.
         auto_keys: keys that it presses without asking, such as "tab" or "ctrl+f".
         forbidden_keys: keys that are never pressed.
@@ -153,6 +155,7 @@ class Policy(_Part):
     verbs: dict[str, VerbRule] = {}
     words: dict[str, tuple[str, ...]] = {}
     auto_labels: tuple[str, ...] = ()
+    search_labels: tuple[str, ...] = ()
     auto_regions: tuple[Region, ...] = (Region(),)
     auto_keys: tuple[str, ...] = ()
     forbidden_keys: tuple[str, ...] = FORBIDDEN_KEYS
@@ -180,6 +183,11 @@ class Policy(_Part):
             short = [entry for entry in entries if len(fold(entry.rstrip("*"))) < 2]
             if short:
                 raise ValueError(f"the word {short[0]!r} of {verb!r} is too short to be looked for")
+        for label in self.search_labels:
+            if len(fold(label.rstrip("*"))) < 2:
+                raise ValueError(f"the label {label!r} of 'search_labels' says too little")
+            if affirms(label) or find_verbs(label, self.all_words):
+                raise ValueError(f"the label {label!r} names an effect, so that 'search_labels' may not hold it")
         if "two_person" in self.verbs.values() and len({fold(name) for name in self.approvers}) == 1:
             raise ValueError("'two_person' needs two different names in 'approvers', or none for everybody")
         return self

@@ -87,11 +87,12 @@ def plan(goal: str, base: str, folder: Path | None = None) -> Planned:
     return planned_with(kind, values, patient)
 
 
-def explorer_policy(base: str) -> Policy:
+def explorer_policy(base: str, patient: Patient | None = None) -> Policy:
     """What may be done in Orthanc Explorer at all: the rules of the built-in workflows taken together.
 
     Args:
         base: the server's address.
+        patient: whose rows lead to the record; None for nobody's.
 
     Raises:
         ConfigError: if that is no address.
@@ -99,8 +100,17 @@ def explorer_policy(base: str) -> Policy:
     flows = [_for_server(template(kind), base) for kind in KINDS]
     named = next(flow.policy for flow in flows if flow.policy.identity == "required")
     labels = dict.fromkeys(label for flow in flows for label in flow.policy.auto_labels)
+    rows = (patient.name, f"{patient.name} - *") if patient else ()
+    leading = dict.fromkeys(label for flow in flows for label in flow.policy.search_labels if "${" not in label)
     verbs = {verb: rule for flow in flows for verb, rule in flow.policy.verbs.items()}
-    return named.model_copy(update={"name": "Orthanc Explorer", "auto_labels": tuple(labels), "verbs": verbs})
+    return named.model_copy(
+        update={
+            "name": "Orthanc Explorer",
+            "auto_labels": tuple(labels),
+            "search_labels": (*leading, *rows),
+            "verbs": verbs,
+        }
+    )
 
 
 def named_patient(request: str, base: str) -> Patient | None:

@@ -19,10 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tools.errors import MediaError, ModelError, Stopped, ToolFailed, ToolRetry
 from tools.gui.act.verify import Expect
 from tools.gui.act.words import shows
+from tools.gui.guard.decide import leads_to_a_record
 from tools.gui.guard.guarded import Guard
 from tools.gui.guard.phi import PhiError
 from tools.gui.guard.policy import Policy
-from tools.gui.guard.words import affirms, find_verbs, same_label
+from tools.gui.guard.words import affirms, find_verbs
 from tools.gui.types import Actuator, Outcome, Screen, Target
 from tools.gui.workflow.aim import aim
 from tools.gui.workflow.journal import FINISHED
@@ -217,7 +218,9 @@ def as_workflow(done: PlannedRun, name: str, policy: Policy, start: str, veil: V
     if expect:
         steps[-1] = steps[-1].model_copy(update={"expect": Expect(words=hide(expect))})
     title = hide(name)
-    texts = [title, *(step.model_dump_json() for step in steps)]
+    # What leads to the record is often called by the patient's name.
+    policy = policy.model_copy(update={"search_labels": tuple(map(hide, policy.search_labels))})
+    texts = [title, policy.model_dump_json(), *(step.model_dump_json() for step in steps)]
     return Workflow(
         name=title,
         description="Kept from a run that a model planned.",
@@ -295,6 +298,8 @@ def _kept(work: _Work, proposal: Proposal, step: Step, told: StepReport) -> Step
     hide = Veil(work.veil.values).hide
     verified = step.expect is not None and told.outcome == Outcome.VERIFIED
     kept: dict[str, Any] = {
+        "name": hide(step.name),
+        "keys": hide(step.keys),
         "find": hide(proposal.target),
         "text": hide(proposal.text),
         "expect": Expect(words=hide(proposal.expect)) if verified else None,
@@ -326,22 +331,10 @@ def _step(work: _Work, proposal: Proposal) -> Step:
 
 
 def _leads_to_the_record(guard: Guard, step: Step, target: Target | None) -> bool:
-    """Whether a step goes where the patient is not shown yet, by the word of the policy or of the screen.
-
-    That is so for labels and keys that the policy lists, and for clicks on what is called by the patient's name or
-    number. Such steps are done without check of identity, and under a policy that allows no verb at all.
-    """
-    policy = guard.policy
-    if policy.identity == "none" or guard.patient is None:
+    """Whether a step goes where the patient is not shown yet, by the word of the policy."""
+    if guard.policy.identity == "none" or guard.patient is None:
         return False
-    if step.do == "press":
-        return any(entry.strip().lower() == step.keys.strip().lower() for entry in policy.auto_keys)
-    if target is None or target.layer == "model" or find_verbs(target.label, policy.all_words):
-        return False
-    if any(same_label(target.label, entry) for entry in policy.auto_labels):
-        return True
-    holds = Veil({"name": guard.patient.name, "id": guard.patient.id}).hide(target.label) != target.label
-    return step.do in ("click", "double_click") and holds
+    return leads_to_a_record(guard.policy, step.action(target.point if target else None), target)
 
 
 def _conclude(work: _Work, expect: str, shown_before: bool) -> None:

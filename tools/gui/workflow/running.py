@@ -140,8 +140,9 @@ class Run:
 
 
 def searching(guard: Guard) -> Guard:
-    """The rules for steps before a patient's record is open: no identity to check, and no verb allowed."""
-    return under(guard, guard.policy.model_copy(update={"identity": "none", "verbs": {}}))
+    """The rules for steps before a patient's record is open: no verb allowed, and see `Guard.searching`."""
+    narrow = guard.policy.model_copy(update={"verbs": {}})
+    return _shared(guard, replace(guard, policy=narrow, searching=True))
 
 
 def under(guard: Guard, policy: Policy) -> Guard:
