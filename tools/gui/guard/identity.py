@@ -108,9 +108,8 @@ def check_identity(screen: Screen, banner: Rect, expected: Patient, readers: Seq
 def names_a_patient(screen: Screen, banner: Rect, expected: Patient, readers: Sequence[Reader] = ()) -> bool:
     """Whether a banner can be read, of whomever: a labelled number or birth date, or both without labels.
 
-    Without labels they are known by the form of the expected patient's: letters stand for letters, digits for
-    about as many digits.
-    Arguments and errors are those of `check_identity`.
+    Without labels they are known by the form of the expected patient's: letters stand for letters, and
+    digits for as many digits. Arguments and errors are those of `check_identity`.
     """
     for reader in readers or default_readers(screen, banner):
         seen = plain(reader(screen, banner))
@@ -123,12 +122,13 @@ def names_a_patient(screen: Screen, banner: Rect, expected: Patient, readers: Se
 
 def _form(value: str) -> str:
     """A pattern for what is written like a value."""
-    pieces = re.findall(r"\d+|[^\W\d_]+|[\W_]", value)
-    forms = [
-        rf"\d{{{(len(one) + 1) // 2},}}" if one.isdigit() else r"[^\W\d_]+" if one.isalpha() else re.escape(one)
-        for one in pieces
-    ]
-    return rf"(?<!\w){''.join(forms)}(?!\w)"
+
+    def form(piece: str) -> str:
+        if piece.isdigit():
+            return rf"\d{{{len(piece)}}}" if len(piece) > 2 else r"\d{1,2}"
+        return r"[^\W\d_]+" if piece.isalpha() else re.escape(piece)
+
+    return rf"(?<!\w){''.join(map(form, re.findall(r'\d+|[^\W\d_]+|[\W_]', value)))}(?!\w)"
 
 
 def default_readers(screen: Screen, banner: Rect) -> list[Reader]:
