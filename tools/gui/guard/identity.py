@@ -128,7 +128,8 @@ def _form(value: str) -> str:
             return rf"\d{{{len(piece)}}}" if len(piece) > 2 else r"\d{1,2}"
         return r"[^\W\d_]+" if piece.isalpha() else re.escape(piece)
 
-    return rf"(?<!\w){''.join(map(form, re.findall(r'\d+|[^\W\d_]+|[\W_]', value)))}(?!\w)"
+    pieces = re.findall(r"\d+|[^\W\d_]+|[\W_]", value)
+    return rf"(?<!\w){''.join(map(form, pieces))}(?!\w)"
 
 
 def default_readers(screen: Screen, banner: Rect) -> list[Reader]:
