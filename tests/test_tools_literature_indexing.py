@@ -385,7 +385,7 @@ def test_two_processes_search_while_one_indexes(tmp_path: Path) -> None:
         assert reader.stdout.readline() == "ready\n"
     time.sleep(0.5)
     write(path / "a.jsonl", [paper(number, "common and later") for number in range(20)])
-    write(path / "b.jsonl", [paper(number, f"common {number}") for number in range(20, 620)])
+    write(path / "b.jsonl", [paper(number, f"common {number}") for number in range(20, 220)])
     _, errors = (writer := start("index", folder, path, "never", 0)).communicate()
     assert writer.returncode == 0, errors
     time.sleep(0.5)
@@ -394,7 +394,7 @@ def test_two_processes_search_while_one_indexes(tmp_path: Path) -> None:
         assert reader.returncode == 0, errors
         saw = json.loads(said)
         assert saw["wrong"] == []
-        assert (saw["first"], saw["least"], saw["last"]) == (20, 20, 620)
+        assert (saw["first"], saw["least"], saw["last"]) == (20, 20, 220)
         assert saw["searches"] > 5
 
 
