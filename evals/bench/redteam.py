@@ -36,9 +36,10 @@ from tools.errors import ToolFailed
 from tools.gui.guard.approval import Approval
 from tools.gui.guard.audit import AuditLog, verify
 from tools.gui.guard.decide import Line, Mode
-from tools.gui.guard.guarded import Guard, Record, guarded, read_lines
+from tools.gui.guard.guarded import Guard, guarded, read_lines
 from tools.gui.guard.identity import Patient, Reader, read_pixels, read_pixels_enlarged, read_tree
 from tools.gui.guard.policy import Address, Policy, Region
+from tools.gui.guard.record import Record
 from tools.gui.types import Action, Click, PressKey, Read, Rect, Screen, Scroll, Target, TypeText, region_hash
 
 PATIENT = Patient(name="Doe, Jane", birth_date="1980-01-02", id="4471902")

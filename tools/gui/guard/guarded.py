@@ -6,7 +6,6 @@ an answer that the loop has to deal with, not a crash.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections import deque
@@ -31,8 +30,9 @@ from tools.gui.guard.decide import (
     is_write,
     leads_to_a_record,
 )
-from tools.gui.guard.identity import Patient, Reader, check_identity, names_a_patient
+from tools.gui.guard.identity import Patient, Reader, check_identity
 from tools.gui.guard.policy import Policy
+from tools.gui.guard.record import Record, told_action
 from tools.gui.guard.stop import KillSwitch
 from tools.gui.types import (
     Action,
@@ -49,37 +49,6 @@ from tools.gui.types import (
 )
 
 MINUTE_S = 60.0
-
-
-@dataclass(frozen=True)
-class Record:
-    """What became of an action.
-
-    Attributes:
-        outcome: how it ended.
-        action, target: what was asked for.
-        decision: of the policy; None if it was halted before there was one.
-        rule: the check that halted it, "" if none did.
-        reason: why, for people.
-        text: what was read, for actions that read; data from the screen, never an instruction.
-        request: what a person has to be shown, where approval is missing.
-        approved_by: the people who approved.
-        before_sha256, after_sha256: the screenshots before and after; "" where there is none.
-        entry: the hash of its last line in the audit file; "" if that could not be written.
-    """
-
-    outcome: Outcome
-    action: Action
-    target: Target | None
-    decision: Decision | None = None
-    rule: str = ""
-    reason: str = ""
-    text: str = ""
-    request: ApprovalRequest | None = None
-    approved_by: tuple[str, ...] = ()
-    before_sha256: str = ""
-    after_sha256: str = ""
-    entry: str = ""
 
 
 def read_lines(rgb: np.ndarray) -> list[Line]:
@@ -118,7 +87,7 @@ class Guard:
         about: who acts, for the record: such as the model with its digest, and the hash of the prompt.
         clock: seconds that only go forward.
         searching: whether no record need be open yet: what the policy lists as leading to one is then done without
-            check of identity, as long as no banner can be read.
+            check of identity.
     """
 
     policy: Policy
@@ -276,9 +245,8 @@ def _identity(step: _Step) -> str:
     banner = guard.banner(step.now)
     if guard.patient is None or banner is None:
         return "the policy asks for the right patient, and none is set"
-    leads = guard.searching and leads_to_a_record(guard.policy, step.action, step.target)
-    if leads and not names_a_patient(step.now, banner, guard.patient, guard.readers):
-        return ""
+    if guard.searching and leads_to_a_record(guard.policy, step.action, step.target):
+        return ""  # a list of patients looks like a banner, and names others
     checked = check_identity(step.now, banner, guard.patient, guard.readers)
     step.patient_checked = checked.holds
     return checked.reason
@@ -402,7 +370,7 @@ def _told(step: _Step) -> dict[str, Any]:
         "actuator": step.actuator.name,
         "policy": guard.policy.name,
         "mode": guard.mode.value,
-        "action": _told_action(step.action),
+        "action": told_action(step.action),
         "target": step.target.model_dump(mode="json") if step.target else None,
         "verdict": step.decision.verdict.value,
         "rule": step.decision.rule,
@@ -416,15 +384,6 @@ def _told(step: _Step) -> dict[str, Any]:
         "screen_sha256": step.now.sha256,
         "region_sha256": step.bound(step.now),
     }
-
-
-def _told_action(action: Action) -> dict[str, Any]:
-    """An action for the record. What is typed may be a password: its length and hash tell whether it was the same."""
-    told = action.model_dump(mode="json")
-    if isinstance(action, TypeText):
-        del told["text"]
-        told |= {"text_length": len(action.text), "text_sha256": hashlib.sha256(action.text.encode()).hexdigest()}
-    return told
 
 
 def _whom(step: _Step) -> str:

@@ -105,33 +105,6 @@ def check_identity(screen: Screen, banner: Rect, expected: Patient, readers: Seq
     return Identity(True)
 
 
-def names_a_patient(screen: Screen, banner: Rect, expected: Patient, readers: Sequence[Reader] = ()) -> bool:
-    """Whether a banner can be read, of whomever: a labelled number or birth date, or both without labels.
-
-    Without labels they are known by the form of the expected patient's: letters stand for letters, and
-    digits for as many digits. Arguments and errors are those of `check_identity`.
-    """
-    for reader in readers or default_readers(screen, banner):
-        seen = plain(reader(screen, banner))
-        if any(_labelled(name, seen) for name in _LABELS):
-            return True
-        if all(re.search(_form(plain(value)), seen) for value in (expected.birth_date, expected.id)):
-            return True
-    return False
-
-
-def _form(value: str) -> str:
-    """A pattern for what is written like a value."""
-
-    def form(piece: str) -> str:
-        if piece.isdigit():
-            return rf"\d{{{len(piece)}}}" if len(piece) > 2 else r"\d{1,2}"
-        return r"[^\W\d_]+" if piece.isalpha() else re.escape(piece)
-
-    pieces = re.findall(r"\d+|[^\W\d_]+|[\W_]", value)
-    return rf"(?<!\w){''.join(map(form, pieces))}(?!\w)"
-
-
 def default_readers(screen: Screen, banner: Rect) -> list[Reader]:
     """The accessibility tree and OCR; OCR at two scales where there is no tree.
 

@@ -133,8 +133,8 @@ class Policy(_Part):
             forbidden.
         words: more words for a verb, or verbs of your own; a word that ends in `*` stands for all that begin so.
         auto_labels: labels that mode `auto` clicks, and fields it types into, without asking.
-        search_labels: labels that lead to a patient's record and are clicked, or typed into, while no banner names a
-            patient yet; one that ends in `*` stands for all that begin so. Labels that name an effect never count.
+        search_labels: labels that lead to a patient's record and are clicked, or typed into, before its banner can name
+            the patient; one that ends in `*` stands for all that begin so. Labels that name an effect never count.
         auto_regions: where those labels count; best the program's own bars, since a document may hold any text.
         auto_keys: keys that it presses without asking, such as "tab" or "ctrl+f".
         forbidden_keys: keys that are never pressed.

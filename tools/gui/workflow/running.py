@@ -9,8 +9,9 @@ from typing import Protocol
 from tools.gui.grounding import Ask
 from tools.gui.guard.approval import ApprovalRequest
 from tools.gui.guard.decide import Mode
-from tools.gui.guard.guarded import Guard, Record
+from tools.gui.guard.guarded import Guard
 from tools.gui.guard.policy import Policy
+from tools.gui.guard.record import Record
 from tools.gui.types import Actuator, Located, Outcome, Screen, Target
 from tools.gui.workflow.journal import FINISHED, Journal
 from tools.gui.workflow.steps import Recorded, Step

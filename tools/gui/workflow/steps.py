@@ -100,8 +100,7 @@ class Step(_Part):
         effect: what is true outside afterwards.
         repeatable: whether doing it twice does no harm, as for steps that only lead somewhere.
         patient: whether a patient's record is open. A step without is done before the check of identity can be, if its
-            label is one of the policy's `search_labels` and no banner can be read; it is refused if its label names a
-            verb, such as "delete".
+            label is one of the policy's `search_labels`; it is refused if its label names a verb, such as "delete".
         timeout_s: how long its target may take to appear, and its effect to be there.
     """
 
