@@ -107,6 +107,17 @@ def test_a_cut_or_a_file_written_anew_is_found_with_what_was_noted(tmp_path: Pat
     assert verify(path, entries=again.entries, head=again.head).holds
 
 
+@pytest.mark.parametrize("line", [b'{"n": NaN, "prev": ""}', b"[" * 100_000, b'{"n": 3, "prev": "", "x": 1e999}'])
+def test_a_line_that_cannot_be_read_does_not_hold(line: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    write(path, 2)
+    path.write_bytes(path.read_bytes() + line + b"\n")
+    checked = verify(path)
+    assert (checked.holds, checked.line) == (False, 3)
+    with pytest.raises(StoreError, match="does not hold"):
+        AuditLog(path)
+
+
 @pytest.mark.parametrize("torn", [b'{"at":"2026', b"{", b"\xff\xfe", b'{"n":4}'])
 def test_a_torn_last_line_is_cut_off_and_told(torn: bytes, tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
