@@ -145,7 +145,9 @@ def test_what_is_left_is_clean_however_it_is_put_together(parts: list[str], betw
 )  # fmt: skip
 def test_long_odd_texts_come_to_an_end(gate: Gate, part: str) -> None:
     with suppress(GateError):
-        gate.clean(part * (MAX_CHARS // len(part)))
+        left = gate.clean(part * (MAX_CHARS // len(part)))
+        assert len(left) <= MAX_CHARS
+        assert gate.clean(left) == left, "what is left holds nothing more to take out"
 
 
 def test_known_details_of_the_settings_never_leave(tmp_path: Path, clock: Clock) -> None:
