@@ -181,7 +181,10 @@ def power(
         float | None, typer.Option(help="Share of samples on which A and B disagree; else as if independent.")
     ] = None,
     flip_rate: Annotated[
-        float | None, typer.Option(help="Share on which two attempts of one run disagree (default 0).")
+        float | None,
+        typer.Option(
+            help="Share on which two attempts of one run disagree (default 0); scores of 0 and 1 only, else --pilot."
+        ),
     ] = None,
     cluster_size: Annotated[
         float | None, typer.Option(help="Samples in the cluster of a sample, on average (default 1).")

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from evals.headlines import Counting, values_of
-from evals.paired import bootstrap_interval, holm, mcnemar, paired_difference
+from evals.paired import bootstrap_interval, deciding_p, holm, mcnemar, paired_difference
 from evals.results import RunResults, SampleResult
 from tools.errors import ConfigError
 
@@ -214,7 +214,7 @@ def _delta(a: Attempts, b: Attempts, keys: Sequence[SampleKey], counting: Counti
         fixes=fixes,
         regressions=regressions,
         mcnemar_p=mid_p,
-        p=mid_p if mid_p is not None and found.clusters == found.n else _number(found.p),
+        p=_number(deciding_p(found, fixes, regressions, binary=binary)),
         rerun_se=_rerun_se([values_a[key] for key in both], [values_b[key] for key in both]),
     )
 

@@ -96,6 +96,12 @@ def paired_difference(
     return Difference(found.mean, low, high, found.se, p, found.n, found.clusters)
 
 
+def deciding_p(found: Difference, fixes: int, regressions: int, *, binary: bool) -> float:
+    """The p that a difference is judged by: McNemar's mid-p where scores are 0 or 1 and samples share no clusters, else
+    that of `found`; not a number where there is none."""
+    return mcnemar(fixes, regressions).mid_p if binary and found.clusters == found.n else found.p
+
+
 def bootstrap_interval(
     values: Sequence[float], clusters: Sequence[Hashable], *, seed: int = 0
 ) -> tuple[float, float] | None:

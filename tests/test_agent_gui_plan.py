@@ -257,6 +257,35 @@ def test_only_words_that_a_person_gave_are_typed(desk: Desk) -> None:
         desk.program.name.text = ""
         if not allowed:
             assert "not done" in said.texts[-1]
+    begin = {"do": "type", "target": 'the "Name" field', "text": "first"}
+    for keys in ("7", "shift+a", "space", "shift+space", "+", "ctrl+v", "ctrl+shift+v", "Cmd+V", "shift+insert"):
+        said, person = model(begin, {"do": "press", "keys": keys}, {"do": "give_up", "why": "so"}), Ann()
+        assert len(desk.run(SAVE, said, person=person).steps) == 1, keys
+        assert len(person.asked) == 1, keys
+        assert "write text" in said.texts[-1], keys
+    for keys in ("tab", "ctrl+a", "shift+tab", "backspace"):
+        said = model(begin, {"do": "press", "keys": keys}, {"do": "give_up", "why": "so"})
+        assert len(desk.run(SAVE, said).steps) == 2, keys
+
+
+def test_what_is_said_of_a_proposal_quotes_no_value(desk: Desk) -> None:
+    said = model({"do": "click", "target": "click ${who}"}, {"do": "give_up"})
+    desk.run("Write the name and save.", said, values={"who": "the"})
+    told = said.texts[-1].partition("Done so far:")[2].partition("The screen:")[0]
+    assert "not done: the instruction 'click ${who}'" in told
+
+
+@pytest.mark.parametrize("grave", [True, False])
+def test_what_a_model_expects_has_to_be_shown_where_its_step_is_grave(grave: bool, desk: Desk) -> None:
+    """Elsewhere it is a guess, and the model is told that it was wrong."""
+    steps: list[dict[str, Any]] = [{"do": "type", "target": 'the "Name" field', "text": "Doe", "expect": "Nowhere"}]
+    if grave:
+        # Whatever has the focus is pressed; there is no label to tell.
+        steps = [{"do": "press", "keys": "enter", "expect": "Nowhere"}]
+    said = model(*steps, {"do": "finish"})
+    done = desk.run(SAVE, said)
+    assert done.report.outcome == (Outcome.RECONCILE if grave else Outcome.COMPLETED_UNVERIFIED)
+    assert any("done, but what was expected is not shown" in text for text in said.texts) != grave
 
 
 @pytest.mark.parametrize(
@@ -686,3 +715,26 @@ steps:
             assert ("4471920" in page.screen().url) == (outcome == Outcome.COMPLETED_UNVERIFIED)
         finally:
             page.close()
+
+
+def test_a_repaired_target_that_stands_there_twice_counts_as_repaired(ehr: Ehr, desk: Desk) -> None:
+    """Whoever chose the place, nobody agreed on it beforehand."""
+    port = ehr.address.rsplit(":", 1)[1]
+    text = f"""
+name: open a chart
+start: {ehr.address}/app/
+policy: {{name: list, urls: [{{host: 127.0.0.1, schemes: [http], port: {port}}}], identity: none}}
+steps:
+  - {{name: open, target: {{words: Show, role: button}}, find: click "Open chart", do: click, timeout_s: 0.5}}
+"""
+    flow, person = parse_workflow(text, "flow"), Ann(choice=1)
+    guard = Guard(flow.policy, desk.audit, Mode.CONFIRM, read_lines=lambda rgb: [])
+    page = BrowserActuator(flow.start, executable=gui_stage.chromium(), size_px=(800, 600))
+    try:
+        report = run_workflow(flow, page, guard, person=person)
+    finally:
+        page.close()
+    assert report.outcome == Outcome.COMPLETED_UNVERIFIED, report.steps[-1].reason
+    assert report.steps[0].how == "repaired"
+    assert report.repaired == [1]
+    assert person.asked == [("open", True)]

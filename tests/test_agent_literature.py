@@ -27,9 +27,9 @@ from agent.literature.seeking import AT_ONCE, Budget, answer_by_seeking, seek
 from agent.mllm.blocks import text_of
 from agent.mllm.protocol import MLLM, Abilities
 from agent.structured import MalformedAnswer
-from tests.literature_helpers import FOR, OTHER, PAPERS, POISON, RETRACTED, STATIN, Shelf, paper
+from tests.literature_helpers import FOR, OTHER, PAPERS, POISON, RETRACTED, STATIN, NearShelf, Shelf, paper
 from tools.errors import ConfigError, StoreError
-from tools.literature.answer import BY_RULE, NOTHING, NOTICE
+from tools.literature.answer import BY_RULE, MOST_DOCUMENTS, NOTHING, NOTICE
 from tools.literature.retrieve import Retrieved, retrieve
 
 GOOD = "Statins reduced mortality by 21% in patients with heart failure"
@@ -248,6 +248,49 @@ def test_a_model_that_can_search_but_not_state_claims_has_its_documents_quoted()
     answer, _ = answer_by_seeking(STATIN, [Shelf()], model)
     assert answer.model == ""
     assert {citation.document_id for one in answer.claims for citation in one.citations} == {"pmid:11"}
+
+
+def test_of_what_was_opened_only_what_bears_on_the_question_is_shown() -> None:
+    about = [paper(n, FOR.text) for n in range(100, 112)]
+    shelf = Shelf([*about, OTHER])
+    ids = [document.id for document in (OTHER, *about)]
+    model = playing(
+        search("zebra fish larvae"), open_(OTHER.id), search("statins heart failure mortality"), search("statins"),
+        *(open_(*ids[start : start + AT_ONCE]) for start in range(1, len(ids), AT_ONCE)),
+    )  # fmt: skip
+    answer, sought = answer_by_seeking(STATIN, [shelf], model)
+    assert OTHER in sought.opened
+    assert len(sought.opened) > MOST_DOCUMENTS
+    assert len(answer.documents) == MOST_DOCUMENTS
+    assert OTHER not in answer.documents
+    assert OTHER.text not in model.asked[-1]
+
+
+def test_a_model_is_not_asked_where_nothing_that_it_opened_bears() -> None:
+    def embed(texts: list[str]) -> np.ndarray:
+        """All that is about fish along the first axis, and so nearest to the first document."""
+        return np.array([[1.0, 0.0] if "fish" in text else [0.0, 1.0] for text in texts], np.float32)
+
+    for vectors in (None, embed):
+        model = playing(search("zebra fish larvae"), open_(OTHER.id))
+        answer, sought = answer_by_seeking(STATIN, [NearShelf([OTHER, FOR])], model, embed=vectors)
+        assert sought.opened == (OTHER,)
+        assert answer.abstained
+        assert answer.reason.startswith(NOTHING)
+        assert not any('"claims"' in prompt for prompt in model.asked)
+
+
+def test_cosines_of_other_queries_make_no_document_bear() -> None:
+    """A document that has some words of the question, and is near to what the model searched for only."""
+    question = "Do larvae of zebra fish survive and multiply in a heated tank of glass?"
+
+    def embed(texts: list[str]) -> np.ndarray:
+        return np.array([[0.0, 1.0] if text == question else [1.0, 0.0] for text in texts], np.float32)
+
+    model = playing(search("zebra fish larvae"), open_(OTHER.id))
+    answer, sought = answer_by_seeking(question, [NearShelf([OTHER, FOR])], model, embed=embed)
+    assert sought.retrieved.cosines[OTHER.id] == 1
+    assert answer.documents == ()
 
 
 ACTIONS = st.one_of(

@@ -217,6 +217,8 @@ def test_a_model_searches_by_itself(indexed: Path, tmp_path: Path) -> None:
     assert answer["queries"][0]["text"] == "larvae water"
     with pytest.raises(ConfigError, match=r"'embedded' cannot search by itself.*leave out --agentic"):
         attend(indexed, "answer", STATIN, "--agentic")
+    with pytest.raises(ConfigError, match=r"--limit 3 has no meaning with --agentic.*Leave out one"):
+        attend(indexed, "answer", STATIN, "--model", model, "--agentic", "--limit", 3)
 
 
 def test_vectors_are_made_where_there_are_few_documents_and_found_again(

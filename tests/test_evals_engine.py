@@ -40,6 +40,7 @@ from evals.engine.prepare import RunOptions, prepare
 from evals.engine.run import Run, resume_run, run_suite, score_run
 from evals.engine.solver import Settings, Untraced, attempt, attempt_seed
 from evals.engine.suite import Picture, Sample, Scored
+from evals.judge import JudgeOutage
 from evals.results import load_results
 from tests.fixtures.scenes import write_scenes
 from tests.fixtures.sums_suite import SUITE, Row
@@ -402,14 +403,31 @@ def test_a_broken_suite_file_is_told_of_in_words(tmp_path: Path, line: str, told
     assert told_ in str(raised.value)
 
 
-def test_a_judge_that_is_not_there_is_told_of_before_the_run(tmp_path: Path) -> None:
-    suite, data = tmp_path / "mine.py", write_sums(tmp_path / "data", 2)
-    text = SUMS.read_text("utf-8")
-    suite.write_text(text.replace("    sign: Literal", '    judge: str = ""\n    sign: Literal'), "utf-8")
-    judge = {"judge": "openai:x@http://127.0.0.1:9/v1"}
-    with pytest.raises(ModelError, match="no server answers"):
-        run(tmp_path, "baseline:oracle", data, name=str(suite), suite_options=judge)
+def test_what_a_suite_needs_is_told_of_before_a_run_and_before_it_goes_on(tmp_path: Path) -> None:
+    """Here a judge, which is asked for while the file of it is there not to be."""
+    suite, data, judge = tmp_path / "mine.py", write_sums(tmp_path / "data", 2), tmp_path / "judge.json"
+    ready = f"ready=SuiteJudge({f'scripted:{judge}'!r}, None).open"
+    text = SUMS.read_text("utf-8").replace("files=(file,))", f"files=(file,), {ready})")
+    suite.write_text(text.replace("SUITE =", "from evals.suites.judges import SuiteJudge\n\nSUITE ="), "utf-8")
+    with pytest.raises(JudgeOutage, match=r"the judge cannot be used: .*judge\.json"):
+        run(tmp_path, "baseline:oracle", data, name=str(suite))
     assert not (tmp_path / "run").exists()
+    judge.write_text(json.dumps({"turns": [{"say": "yes"}]}), "utf-8")
+    assert len(run(tmp_path, "baseline:oracle", data, name=str(suite)).results.samples) == 2
+    judge.unlink()
+    with pytest.raises(JudgeOutage, match="the judge cannot be used"):
+        resume_run(tmp_path / "run", config(), quiet)
+
+
+def test_no_run_begins_or_goes_on_without_the_harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = write_sums(tmp_path / "data", 2)
+    run(tmp_path, "baseline:oracle", data)
+    monkeypatch.setattr("evals.engine.run.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match="inspect"):
+        run(tmp_path, "baseline:oracle", data, out="other")
+    assert not (tmp_path / "other").exists()
+    with pytest.raises(ConfigError, match="inspect"):
+        resume_run(tmp_path / "run", config(), quiet)
 
 
 def test_attempts_without_a_temperature_are_remarked_on(tmp_path: Path) -> None:

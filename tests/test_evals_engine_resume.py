@@ -204,7 +204,7 @@ def test_resuming_with_other_code_is_told(tmp_path: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     (folder / "manifest.json").write_text(json.dumps({**manifest, "git": "0123abc"}), "utf-8")
     failed, mixed = resume_run(folder, config(), quiet).notices
-    assert "the model failed in 1 attempt, such as: " in failed
+    assert "the model failed in 1 of 3 attempts: " in failed
     assert f"attend eval resume {folder}" in failed
     assert "made with different code: git was '0123abc', is" in mixed
 

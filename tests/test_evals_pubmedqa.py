@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from evals.cli import app
 from evals.suites.pubmedqa.dataset import DECISIONS
-from evals.suites.pubmedqa.scorer import accuracy, decision, macro_f1, macro_f1_interval, official
+from evals.suites.pubmedqa.scorer import accuracy, decision, macro_f1_interval, official
+from evals.variation import macro_f1
 from tools.errors import AttendError, ConfigError
 
 SAMPLE = Path(__file__).parent.parent / "evals" / "suites" / "pubmedqa" / "sample"

@@ -90,14 +90,19 @@ def test_bins_slices_and_f1_by_hand() -> None:
     ]
     assert [agreement(labels) for labels in (["a"], ["a", "a"], ["a", "b"])] == ["one", "agree", "disagree"]
     # "a" is said of 2 of its 3 and wrongly once; "b" of its 1 of 1, and once too often.
-    pairs = [("a", "a"), ("a", "a"), ("a", "b"), ("b", "b")]
-    assert macro_f1(pairs) == pytest.approx((2 * 2 / (2 + 3) + 2 * 1 / (2 + 1)) / 2)
-    assert macro_f1([("a", "")]) == 0
+    assert macro_f1(["a", "a", "a", "b"], ["a", "a", "b", "b"]) == pytest.approx(
+        (2 * 2 / (2 + 3) + 2 * 1 / (2 + 1)) / 2
+    )
+    assert macro_f1(["a"], [None]) == 0
+    # A label that is never right counts, too.
+    assert macro_f1(["a", "a"], ["a", "c"]) == pytest.approx(2 / 3 / 2)
 
 
-def judge(id_: str, labels: tuple[str, ...], said: str, epoch: int = 1) -> tuple[Sample, Transcript, Scored]:
+def judge(
+    id_: str, labels: tuple[str, ...], said: str, epoch: int = 1, task: str = ""
+) -> tuple[Sample, Transcript, Scored]:
     scored = Scored(value=1.0, label=said) if said else Scored(failure="parse")
-    return Sample(id=id_, labels=labels), Transcript(task="s", id=id_, epoch=epoch), scored
+    return Sample(id=id_, task=task, labels=labels), Transcript(task=task or "s", id=id_, epoch=epoch), scored
 
 
 def test_the_figures_of_a_run_by_hand() -> None:
@@ -118,6 +123,16 @@ def test_the_figures_of_a_run_by_hand() -> None:
     assert "brier, Low" not in figures(judged[:4]), "soft labels need several attempts"
     assert figures([(Sample(id="a"), Transcript(task="s", id="a"), Scored(value=1.0, label="x"))]) == {}
     assert math.isnan(figures([judge("a", ("x", "x"), "x")])["annotators: alpha"])
+
+
+def test_tasks_that_ask_about_the_same_items_are_told_apart() -> None:
+    items = {"a": ("x", "x"), "b": ("x", "y"), "c": ("y", "y")}
+    right = [judge(id_, labels, labels[0], task="given") for id_, labels in items.items()]
+    wrong = [judge(id_, labels, "z", task="bare") for id_, labels in items.items()]
+    found = figures([*right, *wrong])
+    assert found["annotators: alpha"] == figures(right)["annotators: alpha"], "each item's annotators count once"
+    assert (found["given: agreed: accuracy"], found["bare: agreed: accuracy"]) == (1, 0)
+    assert "agreed: accuracy" not in found
 
 
 def test_a_suite_with_annotators_is_reported_so(tmp_path: Path) -> None:

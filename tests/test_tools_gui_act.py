@@ -255,6 +255,25 @@ def test_a_page_that_opens_another_hands_over_and_takes_back() -> None:
             actuator.close()
 
 
+@pytest.mark.parametrize("last", [True, False])
+def test_a_page_that_closes_while_it_is_typed_into_is_no_success(last: bool) -> None:
+    with gui_stage.serve(gui_stage.FIXTURES) as address:
+        actuator = BrowserActuator(f"{address}/gui_form.html", executable=gui_stage.chromium(), size_px=(640, 480))
+        try:
+            actuator._page.evaluate("() => { get('save').onclick = () => open('gui_form.html?second') }")
+            actuator.perform(Click(point=SAVE))
+            closes = (
+                f"() => {{ get('name').oninput = ({{target}}) => target.value.length > {2 if last else 0} && close() }}"
+            )
+            actuator._page.evaluate(closes)
+            with pytest.raises(WrongText, match="closed while it was typed into"):
+                actuator.perform(TypeText(point=NAME, text="Doe"))
+            assert actuator.screen().url.endswith("gui_form.html")
+            assert not actuator._keys
+        finally:
+            actuator.close()
+
+
 class Hops(SimpleHTTPRequestHandler):
     """A page whose button leads to another one, which leads on to the next by itself, and so on."""
 

@@ -62,14 +62,7 @@ def answer_question(
     bear = bearing(question, retrieved.hits, retrieved.cosines, first)[:MOST_DOCUMENTS]
     if not bear:  # nothing to show: a model would answer from what it was trained on
         return answer_of(question, retrieved, (), (), reason=why_nothing(retrieved.hits, ()), model=model.spec)
-    return answer_from([hit.document for hit in bear], question, retrieved, model, findings)
-
-
-def answer_from(
-    documents: Sequence[Document], question: str, retrieved: Retrieved, model: MLLM, findings: str = ""
-) -> LiteratureAnswer:
-    """Answer from documents that were chosen already. Raises likewise."""
-    parts = [shown(document) for document in documents]
+    parts = [shown(hit.document) for hit in bear]
     stated = _stated(model, parts, question, findings).value
     claims, dropped = check_claims(question, stated.claims, parts)
     if stated.claims and not claims:

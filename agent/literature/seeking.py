@@ -12,15 +12,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from agent.literature.answering import answer_from
+from agent.literature.answering import answer_question
 from agent.literature.prompts import listed, prompt_of, shown, told
 from agent.mllm.protocol import MLLM
 from agent.structured import MalformedAnswer, ask_json
 from tools.base import untrusted
 from tools.errors import ConfigError
-from tools.literature.answer import LiteratureAnswer, answer_of, quote_evidence, why_nothing
+from tools.literature.answer import LiteratureAnswer, quote_evidence
 from tools.literature.citing import cite_id, same_id
-from tools.literature.retrieve import NO_FILTERS, Embed, Query, Rerank, Retrieved, retrieve
+from tools.literature.retrieve import DEPTH, NO_FILTERS, Embed, Near, Query, Rerank, Retrieved, retrieve
 from tools.literature.types import Document, Filters, Hit, Problem, Source
 
 LISTED = 10
@@ -144,21 +144,33 @@ def answer_by_seeking(
     findings: str = "",
     progress: Callable[[str], None] | None = None,
 ) -> tuple[LiteratureAnswer, Sought]:
-    """Have a model look for evidence, and answer from what it opened; see `seek` for arguments and errors."""
+    """Have a model look for evidence, and answer from what it opened; see `seek` for arguments and errors.
+
+    Of what it opened, the documents that bear on the question are shown, `MOST_DOCUMENTS` at most, as
+    `answer_question` chooses them. Where none does, the model is not asked for an answer.
+    """
     sought = seek(
         question, sources, model, budget=budget, filters=filters, embed=embed, rerank=rerank, findings=findings,
         progress=progress,
     )  # fmt: skip
-    if not sought.opened:
-        reason = why_nothing(sought.retrieved.hits, ())
-        return answer_of(question, sought.retrieved, (), (), reason=reason, model=model.spec), sought
+    ids = {document.id for document in sought.opened}
+    hits = sorted(sought.retrieved.hits, key=lambda hit: hit.document.id not in ids)  # the others tell rare words
+    cosines = _cosines(question, sources, filters, embed) if ids else {}
+    retrieved = sought.retrieved.model_copy(update={"hits": tuple(hits), "cosines": cosines})
     try:
-        return answer_from(sought.opened, question, sought.retrieved, model, findings), sought
+        return answer_question(question, retrieved, model, findings, len(ids)), sought
     except MalformedAnswer:
         # It can search but not state claims: its documents are quoted instead, and the answer names no model.
-        kept = {document.id for document in sought.opened}
-        hits = tuple(hit for hit in sought.retrieved.hits if hit.document.id in kept)
-        return quote_evidence(question, sought.retrieved.model_copy(update={"hits": hits})), sought
+        return quote_evidence(question, retrieved, len(ids)), sought
+
+
+def _cosines(question: str, sources: Sequence[Source], filters: Filters, embed: Embed | None) -> dict[str, float]:
+    """Of documents with the question itself, by id; what the model searched for may be about something else."""
+    near = [source for source in sources if isinstance(source, Near)]
+    if embed is None or not near:
+        return {}
+    vector = embed([question])[0]
+    return {hit.document.id: hit.score for source in near for hit in source.near(vector, DEPTH, filters).hits}
 
 
 class _Seeking:

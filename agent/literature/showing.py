@@ -87,10 +87,15 @@ def answer_aloud(
     """Answer a question, print the answer and write the files that are asked for.
 
     Raises:
-        ConfigError: if the model cannot search by itself, and is to.
+        ConfigError: if the model cannot search by itself, and is to; if a limit is given then, which it would not keep.
         ModelError: if it fails.
         StoreError: if a file cannot be written.
     """
+    if agentic and limit is not None:
+        raise ConfigError(
+            f"--limit {limit} has no meaning with --agentic: the model chooses what it opens, within its budget.",
+            remedy="Leave out one of them.",
+        )
     aloud = make_console(stderr=True)
     model = _model(config, aloud, agentic=agentic)
     with aloud.status("searching ...") as shown:

@@ -22,11 +22,13 @@ from typing import Any
 import numpy as np
 
 from evals.bench.literature_questions import Reworded, reword
+from evals.paired import paired_difference
+from evals.stats import score_interval
 from tools.literature.corpus import Corpus, open_corpus
 from tools.literature.indexing import index_path
 
 FILE = "ori_pqal.json"
-LIMIT, DRAWS, SEED = 10, 10_000, 0
+LIMIT = 10
 REFERENCE = {
     "abstract": {"R@1": 0.949, "R@5": 0.983, "R@10": 0.985, "MRR@10": 0.964},
     "long answer": {"R@1": 0.780, "R@10": 0.910},
@@ -181,15 +183,17 @@ def _figures(ranks: np.ndarray, intervals: bool = False) -> dict[str, Any]:
 
 
 def _gain(ranks: np.ndarray, base: np.ndarray) -> dict[str, dict[str, float]]:
-    ours, theirs = _scores(ranks), _scores(base)
-    return {figure: _interval(ours[figure] - theirs[figure]) for figure in ("R@1", "MRR@10")}
+    """What one way finds more than another, with the interval of paired differences."""
+    gains = {}
+    for figure in ("R@1", "MRR@10"):
+        ours, theirs = (dict(enumerate(_scores(one)[figure].tolist())) for one in (ranks, base))
+        found = paired_difference(ours, theirs, {number: number for number in ours})
+        gains[figure] = {"value": found.mean, "low": found.low, "high": found.high}
+    return gains
 
 
-def _interval(scores: np.ndarray) -> dict[str, float]:
-    random = np.random.default_rng(SEED)
-    means = [scores[random.integers(len(scores), size=len(scores))].mean() for _ in range(DRAWS)]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return {"value": float(scores.mean()), "low": float(low), "high": float(high)}
+def _interval(scores: np.ndarray) -> dict[str, Any]:
+    return score_interval(scores.tolist(), range(len(scores))).model_dump(exclude={"n"})
 
 
 def _overlap(questions: Sequence[Reworded]) -> dict[str, float]:

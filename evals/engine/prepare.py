@@ -56,10 +56,9 @@ class Bad:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A suite with its options, and with the samples that a run is about, in the suite's order."""
+    """A suite with the samples that a run is about, in the suite's order."""
 
     suite: Suite
-    options: BaseModel
     loaded: Loaded
     samples: tuple[Sample, ...]
     bad: tuple[Bad, ...]
@@ -91,7 +90,7 @@ def prepare(name: str, data: Path | None, options: RunOptions, config: Config | 
         raise _refused(broken)
     drawn = draw(population, options.limit, options.seed)
     samples = tuple(one for one in drawn if isinstance(one, Sample))
-    return Prepared(suite, own, loaded, samples, tuple(one for one in drawn if isinstance(one, Bad)))
+    return Prepared(suite, loaded, samples, tuple(one for one in drawn if isinstance(one, Bad)))
 
 
 def _checked(suite: Suite, loaded: Loaded) -> list[Sample | Bad]:

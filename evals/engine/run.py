@@ -112,7 +112,7 @@ def run_suite(
     _need_inspect()
     prepared = prepare(name, data, options, config)
     model = _load_model(spec, prepared, config, options)
-    _need_judge(prepared)
+    _be_ready(prepared)
     manifest = Manifest(
         suite=str(Path(name).resolve()) if name.endswith(".py") else name,
         **environment(),
@@ -155,6 +155,7 @@ def resume_run(
         ConfigError: if the suite, its data, the model or its weights are no longer what they were.
         DataError, ModelError, StoreError: as `run_suite` does.
     """
+    _need_inspect()
     manifest = read_manifest(folder)
     options = _options(manifest, in_flight)
     config = Config.model_validate({**config.model_dump(), **manifest.settings})
@@ -167,6 +168,7 @@ def resume_run(
             remedy="Undo that, or begin a new run.",
         )
     model = _load_model(spec, prepared, config, options)
+    _be_ready(prepared)
     with _alone(folder):
         done = _go_on(folder, manifest, prepared, model, config, options, progress)
     if done.made and (code := differing(manifest, environment(), ("attend", "git", "packages"))):
@@ -281,12 +283,19 @@ def _notices(
             "ATTEND_MLLM__TEMPERATURE, or [mllm] temperature."
         )
     for who in GONE:
-        if problems := [one.problem for one in made.values() if one.failure == who]:
+        if failed := [one for one in made.values() if one.failure == who]:
+            again = any(one.retries + 1 < TRIES for one in failed)
+            what = f"have it made again by `attend eval resume {folder}`" if again else f"it was tried {TRIES} times"
             notices.append(
-                f"the {who} failed in {len(problems)} attempt{'s' * (len(problems) > 1)}, such as: {problems[0]} Mend "
-                f"that, and have it made again by `attend eval resume {folder}`."
+                f"the {who} failed in {len(failed)} of {len(made)} attempts: {failed[0].problem} Now: {what}."
             )
     return notices
+
+
+def _be_ready(prepared: Prepared) -> None:
+    """Raise AttendError where what the suite needs beside the model is not there."""
+    if prepared.loaded.ready is not None:
+        prepared.loaded.ready()
 
 
 def _need_inspect() -> None:
@@ -296,18 +305,6 @@ def _need_inspect() -> None:
             "running a suite needs the package inspect-ai.",
             remedy="Run `pip install 'attend-agent[evals]'`, in a checkout `pip install -e '.[evals]'`.",
         )
-
-
-def _need_judge(prepared: Prepared) -> None:
-    """Raise ModelError where the suite's options name a judge, by the name `judge`, who cannot be asked."""
-    spec = getattr(prepared.options, "judge", "")
-    if spec:
-        try:
-            load_mllm(spec).preflight()
-        except (ConfigError, ModelError) as error:
-            raise ModelError(
-                f"the judge cannot be used: {error.problem}", expected=error.expected, remedy=error.remedy
-            ) from error
 
 
 def _drawn(manifest: Manifest, prepared: Prepared) -> dict[str, Any]:

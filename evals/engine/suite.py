@@ -151,12 +151,15 @@ class Loaded:
         bad: records that could not be made a sample; a run stops at them, or counts them with `--skip-bad`.
         files: the annotation files that were read; their hashes stand in the manifest.
         notices: what a person should know, such as a part that is not there.
+        ready: called before any attempt is made; raises AttendError where what the suite needs beside the model is
+            missing, such as its judge.
     """
 
     samples: tuple[Sample, ...]
     bad: tuple[DataError, ...] = ()
     files: tuple[Path, ...] = ()
     notices: tuple[str, ...] = ()
+    ready: Callable[[], object] | None = None
 
 
 def own_name(task: str, id_: str) -> str:
@@ -308,10 +311,9 @@ class Suite:
         score: rates a transcript that did not fail; needs no model, file or clock. It is called again by `score`.
         solve: `"model"`, `"agent"` or a dialogue; see the top of this module.
         prompts: the templates by name; their hashes stand in the manifest.
-        options: the suite's own settings, given as `--set NAME=VALUE`; frozen, and extra fields forbidden. One named
-            `judge` is a model string: that model is asked whether it is there before a run begins. They stand in the
-            manifest; what must not, such as an e-mail address, they may take from `agent.config.Config`, which is
-            pydantic's context where a run begins or goes on.
+        options: the suite's own settings, given as `--set NAME=VALUE`; frozen, and extra fields forbidden. They
+            stand in the manifest; what must not, such as an e-mail address, they may take from `agent.config.Config`,
+            which is pydantic's context where a run begins or goes on.
         baselines: answers without a model by name, for `--model baseline:NAME`.
         figures: measures of the whole run beyond the mean, such as an F1, by name. Those of annotators' labels come by
             themselves, where samples have any.

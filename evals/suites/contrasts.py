@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from evals.engine.suite import Judged, Transcript
-from evals.paired import mcnemar, paired_difference
+from evals.paired import deciding_p, paired_difference
 from evals.stats import score_interval
 
 SETTING = "setting"
@@ -54,7 +54,7 @@ class Contrast:
         low, high: its 95% interval (`evals.paired.paired_difference`); None where there is none.
         up: the share of cases that score higher in the first setting.
         down: the share that score lower. Where scores are 0 or 1, `up - down` is the difference.
-        p: McNemar's mid-p; None where a score is neither 0 nor 1, or cases share clusters.
+        p: see `evals.paired.deciding_p`; None where there is none.
     """
 
     n: int
@@ -87,7 +87,8 @@ def contrast(ours: Mapping[str, float], rival: Mapping[str, float], cluster: Map
     found = paired_difference(ours, rival, cluster)
     change = [ours[case] - rival[case] for case in both]
     up, down = sum(one > 0 for one in change), sum(one < 0 for one in change)
-    plain = found.clusters == found.n and all(side[case] in (0, 1) for side in (ours, rival) for case in both)
+    binary = all(side[case] in (0, 1) for side in (ours, rival) for case in both)
+    p = deciding_p(found, up, down, binary=binary)
     return Contrast(
         n=len(both),
         difference=fmean(change),
@@ -95,7 +96,7 @@ def contrast(ours: Mapping[str, float], rival: Mapping[str, float], cluster: Map
         high=None if math.isnan(found.high) else found.high,
         up=up / len(both),
         down=down / len(both),
-        p=mcnemar(up, down).mid_p if plain else None,
+        p=None if math.isnan(p) else p,
     )
 
 
@@ -106,7 +107,7 @@ def told(name: str, found: Contrast, up: str = "", down: str = "") -> dict[str, 
         f"{name}: low": found.low,
         f"{name}: high": found.high,
         f"{name}: n": float(found.n),
-        f"{name}: McNemar p": found.p,
+        f"{name}: p": found.p,
         **({up: found.up} if up else {}),
         **({down: found.down} if down else {}),
     }

@@ -1,4 +1,4 @@
-"""The judge that a suite's options name: loaded at its first verdict, and asked beside the model under test."""
+"""The judge that a suite's options name: loaded before the run, and asked beside the model under test."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import tempfile
 import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
@@ -17,7 +18,7 @@ from pydantic import JsonValue
 from agent.mllm import load_mllm
 from agent.mllm.protocol import MLLM
 from evals.judge import JudgeOutage, Verdict, VerdictCache, count
-from tools.errors import ModelError
+from tools.errors import ConfigError, ModelError
 
 AT_ONCE = 8
 """Verdicts that are waited for at once; our choice."""
@@ -48,19 +49,26 @@ class SuiteJudge:
             JudgeOutage: if the judge cannot be loaded or reached.
             StoreError: if the verdicts cannot be read or written.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: ask(*self._open()))
+        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: ask(*self.open()))
 
-    def _open(self) -> tuple[VerdictCache, MLLM]:
+    def open(self) -> tuple[VerdictCache, MLLM]:
+        """Return the judge and its verdicts, loaded once. Raises JudgeOutage if it cannot be loaded or reached."""
         with self._lock:
             if self._opened is None:
                 try:
                     model = load_mllm(self.spec)
                     model.preflight()
-                except ModelError as error:
+                except (ConfigError, ModelError) as error:
                     raise JudgeOutage(f"the judge cannot be used: {error.problem}", remedy=error.remedy) from error
                 folder = self._folder or own_folder(self, "attend-verdicts-")
                 self._opened = VerdictCache(folder / FILE_NAME), model
         return self._opened
+
+
+@cache
+def suite_judge(spec: str, folder: Path | None) -> SuiteJudge:
+    """The one judge of a model string and a folder in this process."""
+    return SuiteJudge(spec, folder)
 
 
 def own_folder(owner: object, prefix: str) -> Path:

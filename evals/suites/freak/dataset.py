@@ -16,6 +16,7 @@ from evals.engine.data import DataError, need_folder, read_json_lines, record_er
 from evals.engine.suite import Loaded, Sample
 from evals.suites.freak.options import Options
 from evals.suites.freak.scorer import GROUPS, LETTERS
+from evals.suites.judges import suite_judge
 from tools.errors import ConfigError
 
 COLUMNS = ("id", "image", "question", "type", "options", "hallu_answer", "ground_truth", "item", "category")
@@ -99,7 +100,8 @@ def load(data: Path | None, options: Options) -> Loaded:
                 bad.append(found)
             else:
                 samples.append(_sample(*found, options, file, line))
-    return Loaded(tuple(samples), tuple(bad), tuple(files), _unknown(samples))
+    ready = suite_judge(options.judge, options.judge_folder).open if options.judge else None
+    return Loaded(tuple(samples), tuple(bad), tuple(files), _unknown(samples), ready)
 
 
 def _shards(folder: Path) -> list[Path]:

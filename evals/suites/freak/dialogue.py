@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Literal
@@ -19,7 +18,7 @@ from evals.suites.freak.dataset import Row, StoredImage
 from evals.suites.freak.options import Options
 from evals.suites.freak.prompts import CHOICE, FREE, JUDGES, SYSTEM
 from evals.suites.freak.scorer import PERMUTATIONS, shown, without_thinking
-from evals.suites.judges import SuiteJudge, tally
+from evals.suites.judges import suite_judge, tally
 
 
 class Said(BaseModel):
@@ -88,9 +87,4 @@ async def _verdict(sample: Sample, options: Options, said: str, *, swapped: bool
             cache, model, prompt, Said, images=images, question=row.question, truth=truth, error=error, answer=said
         )
 
-    return await _judge(options.judge, options.judge_folder).rate(ask)
-
-
-@cache
-def _judge(spec: str, folder: Path | None) -> SuiteJudge:
-    return SuiteJudge(spec, folder)
+    return await suite_judge(options.judge, options.judge_folder).rate(ask)

@@ -13,13 +13,11 @@ from itertools import pairwise
 from statistics import fmean, median
 from typing import Any
 
+from evals.variation import FLOOR, krippendorff_alpha
 from tools.errors import AttendError
 
 ALPHA_LIMIT = 0.60
 """A post whose labels of a question differ, with a lower alpha of their own, is in the disagreement subset."""
-
-FLOOR = 1e-10
-"""The least probability in a divergence (authors); it makes a unanimous model on a divided post cost about 11 nats."""
 
 WORDS = {"yes": 1, "no": 0, "1": 1, "0": 0}
 
@@ -118,26 +116,6 @@ def soft_scores(human: Sequence[int], runs: Sequence[int]) -> Soft:
         agreement_score=agreement_score(human),
         model_self_agreement=agreement_score(runs),
     )
-
-
-def krippendorff_alpha(units: Sequence[Sequence[Hashable]]) -> float | None:
-    """Krippendorff's alpha for nominal labels; None where it is undefined, as with one kind of label only.
-
-    Args:
-        units: the labels that each unit was given; units with fewer than two take no part.
-    """
-    pairable = [labels for labels in units if len(labels) > 1]
-    total = sum(len(labels) for labels in pairable)
-    values: dict[Hashable, int] = {}
-    observed = 0.0
-    for labels in pairable:
-        counts: dict[Hashable, int] = {}
-        for label in labels:
-            counts[label] = counts.get(label, 0) + 1
-            values[label] = values.get(label, 0) + 1
-        observed += (len(labels) ** 2 - sum(n**2 for n in counts.values())) / (len(labels) - 1)
-    expected = total**2 - sum(n**2 for n in values.values())
-    return 1 - (total - 1) * observed / expected if expected else None
 
 
 def fleiss_kappa(units: Sequence[Sequence[Hashable]]) -> float | None:

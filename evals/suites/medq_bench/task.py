@@ -87,6 +87,7 @@ def load(data: Path | None, options: Options) -> Loaded:
         tuple(error for table in tables.values() for error in table.bad),
         tuple(table.file for table in tables.values()),
         tuple(missing),
+        judge.open if judge else None,
     )
 
 

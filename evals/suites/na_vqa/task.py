@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from statistics import fmean
@@ -118,7 +118,8 @@ def load(data: Path | None, options: Options) -> Loaded:
     folder = need_folder(data, REMEDY if options.data_set == "na-vqa" else fairytale.REMEDY)
     judge = SuiteJudge(options.judge, options.verdicts) if options.judge else None
     held = Held(options, Films(options.memory, options.builder), judge)
-    return _stories(folder, held) if options.data_set == "fairytaleqa" else _films(folder, held)
+    loaded = _stories(folder, held) if options.data_set == "fairytaleqa" else _films(folder, held)
+    return replace(loaded, ready=judge.open if judge else None)
 
 
 def _films(folder: Path, held: Held) -> Loaded:

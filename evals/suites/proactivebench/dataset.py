@@ -8,6 +8,7 @@ from random import Random
 
 from evals.engine.data import DataError, need_folder, read_json_lines
 from evals.engine.suite import Loaded, Sample
+from evals.suites.judges import suite_judge
 from evals.suites.proactivebench.environments import Environment, image_numbers, image_paths, observe, start
 from evals.suites.proactivebench.options import EXAMPLED, Options
 from evals.suites.proactivebench.records import (
@@ -67,7 +68,8 @@ def load(data: Path | None, options: Options) -> Loaded:
             Random(0).shuffle(found)
             found = found[: options.most]
         samples += found
-    return Loaded(tuple(samples), tuple(bad), tuple(files))
+    ready = suite_judge(options.judge, options.judge_folder).open if options.mode == "open" else None
+    return Loaded(tuple(samples), tuple(bad), tuple(files), ready=ready)
 
 
 def _read(file: Path, dataset: str, folder: Path, options: Options) -> tuple[list[Sample], list[DataError]]:

@@ -19,7 +19,7 @@ from agent.mllm.protocol import MLLM
 from evals.engine.data import DataError
 from evals.engine.suite import Message, Picture, Reply, Respond, Sample, Tool
 from evals.judge import Verdict, VerdictCache, judge
-from evals.suites.judges import SuiteJudge, tally
+from evals.suites.judges import suite_judge, tally
 from evals.suites.proactivebench.asking import requested
 from evals.suites.proactivebench.environments import (
     Environment,
@@ -220,12 +220,7 @@ async def _marks(options: Options, question: str, statements: Sequence[str], sai
         form = _form(len(statements))
         return judge(cache, model, JUDGE, form, question=question, expected=listed, answer=said)
 
-    return await _judge(options.judge, options.judge_folder).rate(ask)
-
-
-@cache
-def _judge(spec: str, folder: Path | None) -> SuiteJudge:
-    return SuiteJudge(spec, folder)
+    return await suite_judge(options.judge, options.judge_folder).rate(ask)
 
 
 @cache

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from evals.suites.pubmedqa.dataset import DECISIONS, Decision
+from evals.variation import macro_f1
 
 RESAMPLES = 2_000
 """Bootstrap resamples behind the interval of macro-F1; our choice."""
@@ -59,20 +60,6 @@ def _word(text: str) -> Decision:
 def accuracy(truth: Sequence[str], said: Sequence[str | None]) -> float:
     """The share of decisions that are the right ones; None is wrong. Both of shape (n,), n at least 1."""
     return sum(one == other for one, other in zip(truth, said, strict=True)) / len(truth)
-
-
-def macro_f1(truth: Sequence[str], said: Sequence[str | None]) -> float:
-    """The mean of F1 over the decisions that occur in either, as scikit-learn takes it; one of no hit counts 0.
-
-    None is wrong, and no decision of its own. Both of shape (n,), n at least 1.
-    """
-    kinds = sorted({*truth, *(one for one in said if one is not None)})
-    scores = []
-    for kind in kinds:
-        hits = sum(one == other == kind for one, other in zip(truth, said, strict=True))
-        claimed = sum(one == kind for one in truth) + sum(one == kind for one in said)
-        scores.append(2 * hits / claimed)
-    return sum(scores) / len(scores)
 
 
 def official(truth: Mapping[str, str], said: Mapping[str, str]) -> tuple[float, float]:

@@ -16,7 +16,8 @@ from evals.suites.contrasts import SETTING, accuracies, by_setting, contrast, co
 from evals.suites.corpora import Papers, Searching
 from evals.suites.pubmedqa import dataset
 from evals.suites.pubmedqa.dataset import DECISIONS, Dataset, Question, Split
-from evals.suites.pubmedqa.scorer import decision, macro_f1, macro_f1_interval, official
+from evals.suites.pubmedqa.scorer import decision, macro_f1_interval, official
+from evals.variation import macro_f1
 from tools.base import untrusted
 from tools.literature.types import Document
 

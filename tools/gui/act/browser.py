@@ -16,6 +16,7 @@ from tools.gui.act.chromium import FIELD_AT, HELD, check_url, find_chromium, fir
 from tools.gui.act.common import (
     DRAG_STEPS,
     KEY_S,
+    WrongText,
     as_rgb,
     check_field,
     check_points,
@@ -151,7 +152,7 @@ class BrowserActuator:
 
         Raises:
             ToolFailed: if it cannot be done; nothing is done then.
-            WrongText: if a field does not hold what was typed.
+            WrongText: if a field does not hold what was typed, or its page closed meanwhile.
             AttendError: if the page asked something by a dialog of the browser, which is answered with Cancel.
             Stopped: if the kill switch falls.
         """
@@ -307,19 +308,23 @@ class BrowserActuator:
         return scale, Rect(left=0, top=0, right=width * scale, bottom=height * scale)
 
     def _unless_closed(self, action: Action, scale: float) -> str:
-        """Do one action; a page that closes itself at a click lets go of what is held, and the one before is shown."""
+        """Do one action; a page that closes itself at it lets go of what is held, and the one before is shown."""
         from playwright.sync_api import Error
 
         page = self._page
         try:
-            return self._do(action, scale)
+            said = self._do(action, scale)
         except Error:
             if not self._closed_itself(page):
                 raise
             self._keys.clear()
             self._buttons.clear()
             self._leave(page)
-            return ""
+            said = ""
+        if isinstance(action, TypeText) and page.is_closed():
+            # What was read back, if anything, is of another page.
+            raise WrongText("the page closed while it was typed into.", remedy="Look at what became of it.")
+        return said
 
     def _do(self, action: Action, scale: float) -> str:
         mouse = self._page.mouse

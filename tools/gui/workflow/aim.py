@@ -28,7 +28,7 @@ def aim(run: Run, step: Step) -> tuple[Screen, Target | None, str, str]:
         ToolRetry: if the step's instruction names nothing to look for.
         Stopped: if the kill switch is set.
     """
-    screen, target, how = run.actuator.screen(), None, ""
+    target: Target | None = None
     if step.do in AIMED:
         screen, located, how = _find(run, step)
         if not located.targets and run.mend is not None:
@@ -37,9 +37,11 @@ def aim(run: Run, step: Step) -> tuple[Screen, Target | None, str, str]:
         target = located.targets[0] if located.targets else None
         if len(located.targets) > 1 and located.abstained:
             target = run.person.choose(step, screen, located)
-            how = how if how == "mended" else "person"
+            how = how if how in ("mended", "repaired") else "person"
         if target is None:
             return screen, None, how, located.abstained or "it is not on the screen"
+    else:
+        screen, how = run.actuator.screen(), ""
     missing = [words for words in step.requires if not shows(screen, words)]
     if missing:
         return screen, target, how, f"the screen has to show {missing[0]!r} before this step, and does not"
@@ -64,9 +66,7 @@ def _find(run: Run, step: Step) -> tuple[Screen, Located, str]:
         if located.targets and not located.abstained:
             return screen, located, how
         ties += bool(located.targets)
-        if (located.targets and ties > 1 and (run.ask is None or passed > step.timeout_s)) or (
-            passed > step.timeout_s and (late or step.target is None)
-        ):
+        if passed > step.timeout_s or (located.targets and ties > 1 and run.ask is None):
             return screen, located, how
         run.guard.stop.pause(POLL_S)
 

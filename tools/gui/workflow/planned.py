@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tools.errors import MediaError, ModelError, Stopped, ToolFailed, ToolRetry
+from tools.gui.act.common import key_names
 from tools.gui.act.verify import Expect
 from tools.gui.act.words import shows
 from tools.gui.guard.decide import leads_to_a_record
@@ -24,7 +25,7 @@ from tools.gui.guard.guarded import Guard
 from tools.gui.guard.phi import PhiError
 from tools.gui.guard.policy import Policy
 from tools.gui.guard.words import affirms, find_verbs
-from tools.gui.types import Actuator, Outcome, Screen, Target
+from tools.gui.types import Actuator, Outcome, PressKey, Screen, Target
 from tools.gui.workflow.aim import aim
 from tools.gui.workflow.journal import FINISHED
 from tools.gui.workflow.run import act
@@ -261,7 +262,10 @@ def _turn(work: _Work) -> str:
     work.seen[f"{screen.sha256} {proposal.model_dump_json(exclude={'why', 'expect'})}"] += 1
     if max(work.seen.values()) > MOST_ALIKE:
         return f"the same step was proposed {MOST_ALIKE + 1} times on the same screen: {_named(proposal)}"
-    return _try(work, proposal)
+    try:
+        return _try(work, proposal)
+    except PhiError as error:
+        return f"what the model may be told cannot be told: {error}"
 
 
 def _try(work: _Work, proposal: Proposal) -> str:
@@ -272,14 +276,16 @@ def _try(work: _Work, proposal: Proposal) -> str:
     except ValidationError as error:
         return _missed(work, proposal, f"not done: {error.errors()[0]['msg']}")
     except ToolRetry as error:
-        return _missed(work, proposal, f"not done: {error}")
+        # It may quote the instruction, in which values stand.
+        return _missed(work, proposal, f"not done: {work.veil.hide(str(error))}")
     if problem:
         work.on_step(StepReport(number, _named(proposal), Outcome.HALTED_BEFORE_EFFECT, problem, "planned", target))
         # The reason quotes the screen, which has no say in what a model is told in our name.
         return _missed(work, proposal, f"not done: {'several places fit it' if how == 'person' else 'nothing fits it'}")
     step = step.model_copy(update={"patient": not _leads_to_the_record(run.guard, step, target)})
     label = target.label if target else ""
-    grave = bool(find_verbs(label, run.guard.policy.all_words)) or affirms(label)
+    # Keys have no target, and what has the focus may be anything.
+    grave = proposal.do == "press" or bool(find_verbs(label, run.guard.policy.all_words)) or affirms(label)
     # Where nothing grave is at hand, what the model expects to be shown is its guess, and no reason to stop.
     told = act(run, number, step, screen, target, "planned", lenient=not grave)
     _tell(work, told)
@@ -318,7 +324,7 @@ def _step(work: _Work, proposal: Proposal) -> Step:
     show = work.veil.show
     if proposal.do == "type" and not (proposal.text and work.veil.given(proposal.text, work.request)):
         raise ToolRetry("only words of the request, as they stand there, and values by their names, may be typed.")
-    return Step(
+    step = Step(
         name=_named(proposal),
         find=show(proposal.target) if proposal.do in AIMED else "",
         do=proposal.do,  # type: ignore[arg-type]
@@ -328,6 +334,23 @@ def _step(work: _Work, proposal: Proposal) -> Step:
         expect=Expect(words=show(proposal.expect)) if proposal.expect.strip() else None,
         timeout_s=LOOK_S,
     )
+    try:
+        writes = isinstance(action := step.action(None), PressKey) and _writes(action)
+    except ToolFailed as error:
+        raise ToolRetry(str(error)) from error
+    if writes:
+        raise ToolRetry(
+            f"the keys {proposal.keys!r} write text.",
+            expected="keys such as tab, enter or ctrl+s; words go with 'type'",
+        )
+    return step
+
+
+def _writes(action: PressKey) -> bool:
+    """Whether keys write text into a field, be it a character or what was copied. Raises ToolFailed if unknown."""
+    keys = set(key_names(action))
+    pastes = ("v" in keys and bool(keys & {"ctrl", "super"})) or keys >= {"shift", "insert"}
+    return pastes or (all(len(key) == 1 or key == "space" for key in keys - {"shift"}) and keys != {"shift"})
 
 
 def _leads_to_the_record(guard: Guard, step: Step, target: Target | None) -> bool:
