@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from tools.errors import AttendError, ConfigError, StoreError
 from tools.literature.answer import BY_RULE, MOST_DOCUMENTS, NOTHING, NOTICE
 from tools.literature.bearing import FIRST
 from tools.literature.reading import ReadError
+from tools.literature.types import Document
 
 GOOD = "Statins reduced mortality by 21% in patients with heart failure"
 
@@ -86,6 +89,35 @@ def test_indexing_again_reads_only_what_is_new(tmp_path: Path) -> None:
     write_papers(tmp_path / "in", PAPERS[:3])
     more = told(tmp_path, "index", tmp_path / "in", tmp_path / "in" / "papers.jsonl", "--no-dense")
     assert (more["added"], more["documents"], more["waiting_for_vectors"]) == (1, 3, 3)
+
+
+def test_what_two_paths_hold_is_counted_together_and_each_file_looked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[str] = []
+    digest = hashlib.file_digest
+
+    def counting(stream: Any, name: str) -> Any:
+        looked_at.append(stream.name)
+        return digest(stream, name)
+
+    def write(name: str, papers: Sequence[Document]) -> Path:
+        (tmp_path / name).mkdir()
+        for document in papers:
+            (tmp_path / name / f"{document.pmid}.jsonl").write_text(document.model_dump_json())
+        return tmp_path / name
+
+    monkeypatch.setattr("agent.notes.embed_texts", lambda texts: np.eye(2, dtype=np.float32)[[0] * len(texts)])
+    old, new = write("old", PAPERS[:3]), write("new", PAPERS[3:])
+    told(tmp_path, "index", old, "--no-dense")
+    monkeypatch.setattr(hashlib, "file_digest", counting)
+    total = told(tmp_path, "index", old, new, "--no-dense")
+    assert (total["unchanged"], total["read"], total["added"], total["embedded"]) == (3, 2, 2, 0)
+    assert len(looked_at) == 5
+    looked_at.clear()
+    total = told(tmp_path, "index", old, new, "--dense")
+    assert (total["unchanged"], total["read"], total["embedded"], total["waiting_for_vectors"]) == (5, 0, 5, 0)
+    assert len(looked_at) == 5
 
 
 def test_what_cannot_be_read_is_told_with_its_place(tmp_path: Path) -> None:
@@ -271,11 +303,15 @@ def test_a_damaged_index_is_told(tmp_path: Path) -> None:
         attend(tmp_path, "search", "statins")
 
 
-def test_a_search_loads_no_model(indexed: Path) -> None:
-    """At the terminal it is to answer at once."""
+def test_a_search_loads_no_heavy_library(tmp_path: Path) -> None:
+    """At the terminal it is to answer at once, by meaning, too: torch and transformers take seconds to load."""
+    result = attend(tmp_path, "index", write_papers(tmp_path / "in"), "--dense")
+    assert "5 of them found by meaning, too" in result.stdout
+    found = told(tmp_path, "search", "statins")
+    assert "dense" in [query["channel"] for query in found["queries"]]
     script = (
         "import sys; from evals.cli import app; "
-        f"app(['literature', 'search', 'statins', '--folder', {str(indexed / 'kept')!r}], standalone_mode=False); "
+        f"app(['literature', 'search', 'statins', '--folder', {str(tmp_path / 'kept')!r}], standalone_mode=False); "
         "print([name for name in ('torch', 'transformers', 'chromadb', 'langchain_core') if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

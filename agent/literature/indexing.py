@@ -17,7 +17,7 @@ from agent.literature.embedders import embedder
 from agent.literature.library import folder_of
 from agent.terminal import safe
 from tools.literature.corpus import BadRecord, Status, open_corpus
-from tools.literature.indexing import Indexed, Progress, index_path
+from tools.literature.indexing import Indexed, Progress, embed_missing, index_path
 
 UNASKED = 2_000
 """Documents that vectors are made of without being asked to; our choice: a few minutes of one core with MiniLM."""
@@ -41,21 +41,20 @@ def index_paths(paths: Sequence[Path], config: Config, console: Console, *, dens
     """
     maker = embedder(config.literature.embedder) if dense is not False else None
     started = time.monotonic()
-    done: list[Indexed] = []
-    sent: int | None = None
+    embedded, sent = 0, None
     with open_corpus(folder_of(config), writer=True) as corpus:
         with _progress(as_json) as told:
-            done += [index_path(corpus, path, progress=told) for path in paths]
+            done = [index_path(corpus, path, progress=told) for path in paths]
             held = corpus.status()
             wanted = maker is not None and (bool(dense) or _left(held, maker.name) <= UNASKED)
-            if wanted and maker is not None:  # of what has none yet, in whichever path
-                done.append(index_path(corpus, paths[0], embed=maker.documents, model=maker.name, progress=told))
+            if wanted and maker is not None:
+                embedded = embed_missing(corpus, maker.documents, maker.name, told)
         if wanted and config.literature.chroma is not None:
             from agent.literature.chroma import fill
 
             sent = fill(corpus, config.literature.chroma)
         held = corpus.status()
-    total = _total(done, time.monotonic() - started)
+    total = _total(done, embedded, time.monotonic() - started)
     if as_json:
         known = {"documents": held.documents, "waiting_for_vectors": held.documents - held.embedded}
         print(json.dumps(total.model_dump(mode="json") | known | ({} if sent is None else {"sent": sent})))
@@ -108,15 +107,15 @@ def _progress(as_json: bool) -> Iterator[Callable[[Progress], None]]:
         yield show
 
 
-def _total(done: Sequence[Indexed], seconds: float) -> Indexed:
-    """What was done in all; files that a second pass only found unchanged count once."""
+def _total(done: Sequence[Indexed], embedded: int, seconds: float) -> Indexed:
+    """What was done in all; a file of two of the paths is read with the first, and unchanged in the second."""
     counts = {
         name: sum(getattr(one, name) for one in done)
-        for name in ("read", "vanished", "added", "replaced", "removed", "kept", "embedded", "bad")
+        for name in ("read", "unchanged", "vanished", "added", "replaced", "removed", "kept", "bad")
     }
     return Indexed(
         **counts,
-        unchanged=max(0, max((one.unchanged for one in done), default=0) - counts["read"]),
+        embedded=embedded,
         ignored=tuple(dict.fromkeys(name for one in done for name in one.ignored)),
         problems=tuple(dict.fromkeys(problem for one in done for problem in one.problems)),
         seconds=round(seconds, 3),

@@ -1,4 +1,5 @@
-"""`index_path`: brings files into a corpus: only what is new or changed, and again from where a kill cut it off."""
+"""`index_path` brings files into a corpus: only what is new or changed, and again from where a kill cut it off.
+`embed_missing` makes the vectors that its documents lack."""
 
 from __future__ import annotations
 
@@ -118,11 +119,7 @@ def index_path(
         ReadError: if the path does not exist, or is a file of no known format.
         StoreError: if the corpus is not open to write, the disk is full, or the embedder gives something else.
     """
-    if not corpus.writer:
-        raise StoreError(
-            f"the literature in {str(corpus.folder)!r} is open for searching only.",
-            remedy="Open it with open_corpus(folder, writer=True).",
-        )
+    _need_writer(corpus)
     began = monotonic()
     path = path.resolve()
     files, ignored = literature_files(path)
@@ -134,7 +131,7 @@ def index_path(
     if path.is_dir():
         work.vanished(path, files)
     work.commit()
-    embedded = _embed(corpus, embed, model, progress) if embed else 0
+    embedded = embed_missing(corpus, embed, model, progress) if embed else 0
     counts = work.counts
     return Indexed(
         read=counts.read,
@@ -355,8 +352,19 @@ class _Work:
             self.commit()
 
 
-def _embed(corpus: Corpus, embed: Embed, model: str, progress: Callable[[Progress], None] | None) -> int:
-    """Embed what has no vectors yet, and return how many documents that were."""
+def embed_missing(corpus: Corpus, embed: Embed, model: str, progress: Callable[[Progress], None] | None = None) -> int:
+    """Embed the documents that have no vectors yet, whichever file they came from, and return how many these were.
+
+    Args:
+        corpus: opened to write.
+        embed: texts to unit vectors (N, D), float32.
+        model: the embedder's name; what another one embedded is embedded anew.
+        progress: told about it, after each `EMBED_BATCH` documents; what was embedded before a kill is kept.
+
+    Raises:
+        StoreError: if the corpus is not open to write, the disk is full, or the embedder gives something else.
+    """
+    _need_writer(corpus)
     corpus.vectors.use(model)
     where = f"FROM documents INDEXED BY documents_unembedded WHERE state = {LIVE} AND embedded = 0"
     ((total,),) = corpus.database.read(f"SELECT count(*) {where}")
@@ -369,6 +377,14 @@ def _embed(corpus: Corpus, embed: Embed, model: str, progress: Callable[[Progres
         if progress:
             progress(Progress("embedding", None, done, total, done))
     return done
+
+
+def _need_writer(corpus: Corpus) -> None:
+    if not corpus.writer:
+        raise StoreError(
+            f"the literature in {str(corpus.folder)!r} is open for searching only.",
+            remedy="Open it with open_corpus(folder, writer=True).",
+        )
 
 
 def _tell(progress: Callable[[Progress], None] | None, file: Path, number: int, files: int) -> Callable[[int], None]:
