@@ -1,13 +1,93 @@
-"""What the sources share: how a query is made safe to be joined with filters, and how failures become problems."""
+"""What the sources share: `Remote`, which decides what of a query may be sent, how it is made safe to be joined with
+filters, and how failures become problems."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
 
 from tools.errors import AttendError
-from tools.literature.remote.gate import Gate
+from tools.literature.questions import keywords
+from tools.literature.remote.client import Client
+from tools.literature.remote.gate import Gate, GateError
 from tools.literature.types import Document, Filters, Hit, Problem
+
+EARLIEST, LATEST = 1000, 3000
+"""The years that stand for an open end; PubMed's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Syntax:
+    """How a source writes filters, each with `{}` where a value stands.
+
+    Attributes:
+        years: the first and the last year.
+        publication_type, mesh: one of them, in quotes.
+        retracted: what was retracted; without a value.
+    """
+
+    years: str
+    publication_type: str
+    mesh: str
+    retracted: str
+
+
+class Remote:
+    """A source on the network. Use it as a context, or `close` it.
+
+    What may leave is decided here, once for all sources: `_term` alone makes the text of a search, and what it has not
+    cleaned is sent by none.
+
+    Args:
+        client: asks the server.
+    """
+
+    name: ClassVar[str]
+    syntax: ClassVar[Syntax]
+    remote = True
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def to_ask(self, query: str, filters: Filters) -> str:
+        """What a search would send, if a person has to be asked first; "" if not, or if nothing may be sent."""
+        try:
+            term = self._term(query, filters)
+        except GateError:  # `search` tells why
+            return ""
+        return term if not self._client.offline and self._client.gate.wants_yes(term) else ""
+
+    def _term(self, query: str, filters: Filters) -> str:
+        """A query with its filters, as the source writes them, without what tells of a patient. Raises GateError."""
+        gate = self._client.gate
+        clean = gate.clean(query)
+        wanted = gate.clean(keywords(clean))  # words that are left out may bring together a detail
+        gate.check((*filters.publication_types, *filters.mesh))
+        conditions = []
+        if filters.year_from is not None or filters.year_to is not None:
+            conditions.append(self.syntax.years.format(filters.year_from or EARLIEST, filters.year_to or LATEST))
+        conditions += any_of(filters.publication_types, self.syntax.publication_type)
+        conditions += any_of(filters.mesh, self.syntax.mesh)
+        unwanted = self.syntax.retracted if filters.exclude_retracted else ""
+        term = joined(joinable(self._spelt(wanted)), conditions, unwanted)
+        gate.suspect(term, clean, wanted)
+        return term
+
+    def _spelt(self, query: str) -> str:
+        """A query without what the source would take for its syntax where words are meant."""
+        return query
 
 
 def joinable(query: str) -> str:

@@ -16,10 +16,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from tools.errors import StoreError
-from tools.literature.questions import keywords
 from tools.literature.reading.records import identifier, sections
-from tools.literature.remote.asking import any_of, joinable, joined, problem, quoted, ranked, sendable
-from tools.literature.remote.client import Client, RemoteError, TryAgain
+from tools.literature.remote.asking import Remote, Syntax, problem, quoted, ranked, sendable
+from tools.literature.remote.client import RemoteError, TryAgain
 from tools.literature.remote.gate import GateError
 from tools.literature.types import Document, Filters, Found, Hit, Problem, Section
 
@@ -32,6 +31,8 @@ BATCH = 25
 """Ids of one request: they stand in its address. Our choice."""
 MOST_PAGES, MOST_IDLE_PAGES = 100, 5
 """Pages of one search, and those in a row that bring nothing new or nothing that filters let pass; our choice."""
+_TAG = re.compile(r"(?<=[\w\"*])\[[A-Za-z][A-Za-z /:~0-9-]*\]")
+_FIELD_OR_SIGN = re.compile(r"(\b[A-Z][A-Z_]+:(?:\[[^\]]*\]|(?=\S|$)))|[:?/\\!~^{}\[\]]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class _Page:
     bad: tuple[str, ...]
 
 
-class EuropePMC:
+class EuropePMC(Remote):
     """Europe PMC as a source; see `tools.literature.types.Source`. Use it as a context, or `close` it.
 
     Args:
@@ -50,28 +51,12 @@ class EuropePMC:
     """
 
     name = NAME
-    remote = True
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    def __enter__(self) -> EuropePMC:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
-
-    def to_ask(self, query: str, filters: Filters) -> str:
-        """What a search would send, if a person has to be asked first; "" if not, or if nothing may be sent."""
-        try:
-            term = self._term(query, filters)
-        except GateError:  # `search` tells why
-            return ""
-        return term if not self._client.offline and self._client.gate.wants_yes(term) else ""
+    syntax = Syntax(
+        years="PUB_YEAR:[{} TO {}]",
+        publication_type="PUB_TYPE:{}",
+        mesh="KW:{}",
+        retracted='PUB_TYPE:"retracted publication"',
+    )
 
     def search(self, query: str, limit: int, filters: Filters) -> Found:
         """Find at most `limit` documents, in Europe PMC's order of relevance.
@@ -153,36 +138,15 @@ class EuropePMC:
         params |= {"pageSize": str(size), "cursorMark": mark}
         return self._client.ask("search", params, _read_page, said=term)
 
-    def _term(self, query: str, filters: Filters) -> str:
-        """A query with its filters, as Europe PMC writes them. Raises GateError."""
-        gate = self._client.gate
-        clean = gate.clean(query)
-        wanted = gate.clean(keywords(clean))  # words that are left out may bring together a detail
-        asked = joinable(_without_signs(wanted))
-        gate.check((*filters.publication_types, *filters.mesh))
-        terms = []
-        if filters.year_from is not None or filters.year_to is not None:
-            terms.append(f"PUB_YEAR:[{filters.year_from or 1000} TO {filters.year_to or 3000}]")
-        terms += any_of(filters.publication_types, "PUB_TYPE:{}")
-        terms += any_of(filters.mesh, "KW:{}")
-        term = joined(asked, terms, 'PUB_TYPE:"retracted publication"' if filters.exclude_retracted else "")
-        gate.suspect(term, clean, wanted)
-        return term
+    def _spelt(self, query: str) -> str:
+        """A query without what Europe PMC would read as its syntax where words are meant.
 
-
-_TAG = re.compile(r"(?<=[\w\"*])\[[A-Za-z][A-Za-z /:~0-9-]*\]")
-_FIELD_OR_SIGN = re.compile(r"(\b[A-Z][A-Z_]+:(?:\[[^\]]*\]|(?=\S|$)))|[:?/\\!~^{}\[\]]")
-
-
-def _without_signs(query: str) -> str:
-    """A query without what Europe PMC would read as its syntax where words are meant.
-
-    A colon makes a field of the word before it unless that is one of its fields, in capitals and without a blank behind
-    it; a question mark stands for any letter; PubMed's tags are none here. Phrases in quotes are left as they are.
-    """
-    parts = _TAG.sub("", query).split('"')
-    parts[::2] = [_FIELD_OR_SIGN.sub(lambda found: found[1] or " ", part) for part in parts[::2]]
-    return '"'.join(parts)
+        A colon makes a field of the word before it unless that is one of its fields, in capitals and without a blank
+        behind it; a question mark stands for any letter; PubMed's tags are none here. Phrases in quotes stay.
+        """
+        parts = _TAG.sub("", query).split('"')
+        parts[::2] = [_FIELD_OR_SIGN.sub(lambda found: found[1] or " ", part) for part in parts[::2]]
+        return '"'.join(parts)
 
 
 _FORMS = (

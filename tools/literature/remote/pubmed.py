@@ -16,10 +16,9 @@ from typing import Any
 from lxml import etree
 
 from tools.errors import StoreError
-from tools.literature.questions import keywords
 from tools.literature.reading.medline import ARTICLE_TAGS, SAFE, ArticleError, read_article
-from tools.literature.remote.asking import any_of, joinable, joined, problem, ranked, sendable
-from tools.literature.remote.client import Client, RemoteError, TryAgain
+from tools.literature.remote.asking import Remote, Syntax, problem, ranked, sendable
+from tools.literature.remote.client import RemoteError, TryAgain
 from tools.literature.remote.gate import GateError
 from tools.literature.types import Document, Filters, Found, Hit, Problem
 
@@ -41,7 +40,7 @@ class _Search:
     notes: tuple[str, ...]
 
 
-class PubMed:
+class PubMed(Remote):
     """PubMed as a source; see `tools.literature.types.Source`. Use it as a context, or `close` it.
 
     Args:
@@ -49,28 +48,12 @@ class PubMed:
     """
 
     name = NAME
-    remote = True
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    def __enter__(self) -> PubMed:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
-
-    def to_ask(self, query: str, filters: Filters) -> str:
-        """What a search would send, if a person has to be asked first; "" if not, or if nothing may be sent."""
-        try:
-            term = self._term(query, filters)
-        except GateError:  # `search` tells why
-            return ""
-        return term if not self._client.offline and self._client.gate.wants_yes(term) else ""
+    syntax = Syntax(
+        years='("{:04}"[dp] : "{:04}"[dp])',
+        publication_type="{}[pt:noexp]",
+        mesh="{}[mh:noexp]",
+        retracted='"retracted publication"[pt]',
+    )
 
     def search(self, query: str, limit: int, filters: Filters) -> Found:
         """Find at most `limit` documents, in PubMed's order of relevance.
@@ -116,23 +99,6 @@ class PubMed:
         found = [documents[pmid] for pmid in wanted if pmid in documents]
         hits = tuple(Hit(document=document, score=1 / rank) for rank, document in enumerate(found, start=1))
         return Found(hits=hits, problems=(*problems, *more))
-
-    def _term(self, query: str, filters: Filters) -> str:
-        """A query with its filters, as PubMed writes them. Raises GateError."""
-        gate = self._client.gate
-        clean = gate.clean(query)
-        wanted = gate.clean(keywords(clean))  # words that are left out may bring together a detail
-        asked = joinable(wanted)
-        gate.check((*filters.publication_types, *filters.mesh))
-        terms = []
-        if filters.year_from is not None or filters.year_to is not None:
-            # PubMed's own bounds for open ends.
-            terms.append(f'("{filters.year_from or 1000:04}"[dp] : "{filters.year_to or 3000:04}"[dp])')
-        terms += any_of(filters.publication_types, "{}[pt:noexp]")
-        terms += any_of(filters.mesh, "{}[mh:noexp]")
-        term = joined(asked, terms, '"retracted publication"[pt]' if filters.exclude_retracted else "")
-        gate.suspect(term, clean, wanted)
-        return term
 
     def _records(self, pmids: Sequence[str]) -> tuple[dict[str, Document], list[Problem]]:
         """The documents that can be had, by id, and why the others cannot."""
