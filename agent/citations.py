@@ -17,7 +17,13 @@ from tools.media import cited_times, format_clock
 from tools.media.clock import BRACKET
 
 _QUOTED = re.compile(r"[“\"](?P<quote>[^“”\"\n]+)[”\"][.,]?\s*(?P<cited>[\[(][^\[\]\n]*[\])])")
-_CALLED_RETRACTED = re.compile(r"(?i)\bretracted\b[\s:,(\[]*$")
+_CALLED_RETRACTED = re.compile(r"(?i)(?<![\w-])(?<!not )(?<!never )(?<!n't )(?<!n’t )retracted[\s:,(\[]*$")
+_SAID_BEHIND = re.compile(
+    r"(?i)[\])]*(?:,? (?:which |that )?(?:was|is|has been) (?:later |since |now )?retracted\b"
+    r"| ?\((?:later |since |now )?retracted(?=[),;]| (?:in|by)\b))"
+)
+"""How an answer says behind a document that it was retracted; in `retracted pmid:1, retracted pmid:2` the second one is
+not said of the first."""
 TOLERANCE_S = 0.55
 """A cited time stands for the nearest shown moment at most this far away; our choice, as models round to seconds."""
 
@@ -41,6 +47,7 @@ class Answer(BaseModel):
         documents: ids of the documents that it names, which a tool has brought.
         unverified_documents: those that none has.
         retracted_documents: those of `documents` that were retracted.
+        undeclared_retracted: those of `retracted_documents` that the answer names somewhere without saying so.
         unverified_quotes: words in quotation marks before a citation that none of its documents has, as far as the
             model was shown them.
     """
@@ -53,6 +60,7 @@ class Answer(BaseModel):
     documents: tuple[str, ...] = ()
     unverified_documents: tuple[str, ...] = ()
     retracted_documents: tuple[str, ...] = ()
+    undeclared_retracted: tuple[str, ...] = ()
     unverified_quotes: tuple[str, ...] = ()
 
     @field_validator("text", mode="before")
@@ -96,6 +104,7 @@ def check_citations(
     wrong_quotes = _wrong_quotes(text, told_of)
     known: dict[str, None] = {}
     unknown: dict[str, None] = {}
+    undeclared: dict[str, None] = {}
     for start, _ in reversed(wrong_quotes):
         text = f"{text[:start]}unverified {text[start:]}"
     text = BRACKET.sub(mark, text)
@@ -103,8 +112,11 @@ def check_citations(
         id_ = brought.get(named.id.casefold())
         if id_ is None:
             text = f"{text[: named.start]}unverified {text[named.start :]}"
-        elif id_ in retracted and not _CALLED_RETRACTED.search(text[: named.start]):
+        elif id_ in retracted and not (
+            _CALLED_RETRACTED.search(text[: named.start]) or _SAID_BEHIND.match(text, named.end)
+        ):
             text = f"{text[: named.start]}retracted {text[named.start :]}"
+            undeclared[id_] = None
         (unknown if id_ is None else known)[id_ or named.id] = None
     return Answer(
         text=text,
@@ -113,6 +125,7 @@ def check_citations(
         documents=tuple(reversed(known)),
         unverified_documents=tuple(reversed(unknown)),
         retracted_documents=tuple(id_ for id_ in reversed(known) if id_ in retracted),
+        undeclared_retracted=tuple(reversed(undeclared)),
         unverified_quotes=tuple(dict.fromkeys(quote for _, quote in wrong_quotes)),
     )
 
@@ -146,7 +159,8 @@ def _cited(text: str, *, everywhere: bool) -> list[Mention]:
 
 
 def repair_hint(answer: Answer, shown: Sequence[SeenFrame], evidence: Sequence[Evidence] = ()) -> str:
-    """Tell the model which of its times and documents do not exist, and which it may cite; "" where all do."""
+    """Tell the model which of its times and documents do not exist or were retracted without a word of it, and which it
+    may cite; "" where there is nothing to mend."""
     hints = []
     if answer.unverified:
         wrong = ", ".join(format_clock(t_s) for t_s in answer.unverified)
@@ -155,9 +169,10 @@ def repair_hint(answer: Answer, shown: Sequence[SeenFrame], evidence: Sequence[E
     if answer.unverified_quotes:
         wrong = "; ".join(f"“{quote}”" for quote in answer.unverified_quotes)
         hints.append(f"These words do not stand in the documents behind them: {wrong}. Quote word for word.")
-    if answer.retracted_documents and len(answer.retracted_documents) == len(answer.documents):
-        wrong = ", ".join(answer.retracted_documents)
-        hints.append(f"{wrong} was retracted, and supports nothing. Say so, or cite another document.")
+    if answer.undeclared_retracted:
+        wrong = ", ".join(answer.undeclared_retracted)
+        verb, thing = ("was", "supports") if len(answer.undeclared_retracted) == 1 else ("were", "support")
+        hints.append(f"{wrong} {verb} retracted, and {thing} nothing. Say so, or cite another document.")
     if answer.unverified_documents:
         wrong = ", ".join(answer.unverified_documents)
         ids = dict.fromkeys(f"[{entry.id}]" for entry in evidence if entry.kind == "document")

@@ -205,7 +205,32 @@ def test_a_retracted_paper_is_marked_and_is_no_sole_support() -> None:
     assert "(Retracted, so that nothing may rest on it: pmid:13.)" in closing_note(answer, "")
     answer = check_citations("It helps [pmid:11]; the retracted pmid:13 said so, too.", [], [*BROUGHT, gone])
     assert answer.text == "It helps [pmid:11]; the retracted pmid:13 said so, too."
+    assert (answer.retracted_documents, answer.undeclared_retracted) == (("pmid:13",), ())
     assert repair_hint(answer, [], [*BROUGHT, gone]) == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "undeclared"),
+    [
+        ("The retracted pmid:13 said so; pmid:14 says so, too.", ("pmid:14",)),
+        ("It helps [pmid:11]; so says [pmid:13].", ("pmid:13",)),
+        ("The retracted pmid:13 said so. It cures [pmid:13].", ("pmid:13",)),
+        ("It cures [pmid:13, pmid:14].", ("pmid:13", "pmid:14")),
+        ("It cures [pmid:13], retracted pmid:14.", ("pmid:13",)),
+        ("pmid:13 was never retracted; it was not retracted: pmid:14.", ("pmid:13", "pmid:14")),
+        ("[pmid:13] was retracted, and so was [pmid:14] (retracted in 2019).", ()),
+        ("pmid:13, which has been retracted, and pmid:14 (retracted) said so.", ()),
+    ],
+)
+def test_a_model_is_asked_to_mend_what_it_did_not_call_retracted(said: str, undeclared: tuple[str, ...]) -> None:
+    gone = [Evidence(id=id_, kind="document", text="Cured.", retracted=True) for id_ in ("pmid:13", "pmid:14")]
+    answer = check_citations(said, [], [*BROUGHT, *gone])
+    assert answer.undeclared_retracted == undeclared
+    hint = repair_hint(answer, [], [*BROUGHT, *gone])
+    assert [id_ for id_ in ("pmid:13", "pmid:14") if id_ in hint] == list(undeclared)
+    assert (answer.text == said) == (not undeclared)
+    declared = check_citations(answer.text, [], [*BROUGHT, *gone])
+    assert (declared.text, declared.undeclared_retracted) == (answer.text, ())
 
 
 async def test_a_retracted_paper_is_marked_in_the_chat(clip: Path, tmp_path: Path) -> None:
