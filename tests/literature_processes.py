@@ -26,9 +26,9 @@ import numpy as np
 from tools.errors import StoreError
 from tools.literature import indexing
 from tools.literature.corpus import Corpus, open_corpus
-from tools.literature.database import Database
+from tools.literature.database import LIVE, Database
 from tools.literature.lexical import Words
-from tools.literature.types import Filters
+from tools.literature.types import Document, Filters
 from tools.literature.vectors import Vectors
 
 POINTS: dict[str, tuple[type, str, bool]] = {
@@ -49,6 +49,12 @@ def embed(texts: list[str]) -> np.ndarray:
     seeds = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") for text in texts]
     vectors = np.array([np.random.default_rng(seed).normal(size=8) for seed in seeds], np.float32)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def documents_of(corpus: Corpus) -> list[Document]:
+    """The documents that can be found, in the order in which they came in."""
+    rows = corpus.database.read(f"SELECT body FROM documents WHERE state = {LIVE} ORDER BY row_id")
+    return [Document.model_validate_json(body) for (body,) in rows]
 
 
 def kill_at(point: str, count: int) -> None:

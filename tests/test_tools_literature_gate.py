@@ -164,8 +164,8 @@ def test_known_details_never_leave(tmp_path: Path, clock: Clock) -> None:
     known = ["Anna Zeta", "Quokka Clinic", "X-77", "1978-03-04", "1978"]
     queries = ["anna has gout", "ZETA, gout", "gout at quokka", "gout X-77", "gout 1978-03-04", "Ａnna gout"]
     with FakeServer(pubmed(["1", "2"])) as server:
-        options = server.options(send_unasked=True)
-        with open_remote("pubmed", options, tmp_path / "remote", None, known=known, counters=tmp_path / "c",
+        options = server.options(send_unasked=True, known=known)
+        with open_remote("pubmed", options, tmp_path / "remote", None, counters=tmp_path / "c",
                          timing=clock.timing) as source:  # fmt: skip
             for query in queries:
                 source.search(query, 5, NONE)
@@ -173,7 +173,7 @@ def test_known_details_never_leave(tmp_path: Path, clock: Clock) -> None:
             found = source.fetch(["pmid:1978", "pmid:2"])
             assert [hit.document.id for hit in found.hits] == ["pmid:2"]
             assert found.problems[0].ids == ("pmid:1978",)
-        with open_remote("europepmc", options, tmp_path / "remote", None, known=known, counters=tmp_path / "c",
+        with open_remote("europepmc", options, tmp_path / "remote", None, counters=tmp_path / "c",
                          timing=clock.timing) as source:  # fmt: skip
             source.fetch(["doi:10.1000/anna-zeta", "doi:10.1000/x"])
     left = repr([one.params for one in server.seen]) + "".join(

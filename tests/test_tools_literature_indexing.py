@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.literature_processes import POINTS, embed
+from tests.literature_processes import POINTS, documents_of, embed
 from tests.test_tools_literature_reading import PUBMED, pdf
 from tools.errors import StoreError
 from tools.literature.corpus import MOST_PROBLEMS, Corpus, open_corpus
@@ -41,7 +41,7 @@ def changed(indexed: Indexed) -> dict[str, int]:
 
 
 def texts(corpus: Corpus) -> dict[str, str]:
-    return {document.id: document.text for document in corpus.documents()}
+    return {document.id: document.text for document in documents_of(corpus)}
 
 
 def ids(corpus: Corpus, query: str) -> list[str]:
@@ -160,7 +160,7 @@ def test_what_a_file_calls_a_document_keeps_it_where_it_breaks(corpus: Corpus, t
     index_path(corpus, path)
     path.write_text('{"_id": "MED-1", "text": 5}\n')
     assert index_path(corpus, path).bad == 1
-    assert [document.text for document in corpus.documents()] == ["Gout"]
+    assert [document.text for document in documents_of(corpus)] == ["Gout"]
 
 
 def test_a_date_of_revision_counts_more_than_the_order(corpus: Corpus, tmp_path: Path) -> None:

@@ -72,20 +72,17 @@ def most(times_s: Sequence[float], rate: float) -> float:
 @settings(deadline=None, max_examples=25)
 @given(
     rate=st.floats(0.2, 50),
-    capacity=st.integers(1, 5),
     pauses=st.lists(st.lists(st.floats(0, 3), min_size=1, max_size=6), min_size=1, max_size=5),
     hold_s=st.floats(0, 5),
 )
-def test_no_window_holds_more_than_the_bucket_allows(
-    rate: float, capacity: int, pauses: list[list[float]], hold_s: float
-) -> None:
+def test_no_window_holds_more_than_the_bucket_allows(rate: float, pauses: list[list[float]], hold_s: float) -> None:
     clock = Clock()
     taken: list[float] = []
 
     with TemporaryDirectory() as folder:
 
         def work(naps: list[float]) -> None:
-            own = Bucket(Path(folder) / "counters.sqlite", "server", rate, capacity, clock.timing)
+            own = Bucket(Path(folder) / "counters.sqlite", "server", rate, clock.timing)
             for nap_s in naps:
                 taken.append(own.take(60))
                 clock.sleep(nap_s)
@@ -93,18 +90,18 @@ def test_no_window_holds_more_than_the_bucket_allows(
         with ThreadPoolExecutor(len(pauses)) as threads:
             list(threads.map(work, pauses))
         assert len(taken) == sum(map(len, pauses))
-        assert most(taken, rate) <= capacity + 1e-3
-        shared = Bucket(Path(folder) / "counters.sqlite", "server", rate, capacity, clock.timing)
+        assert most(taken, rate) <= 1 + 1e-3
+        shared = Bucket(Path(folder) / "counters.sqlite", "server", rate, clock.timing)
         asked_s = clock.now()
         shared.hold(hold_s)
         assert shared.take(60) >= asked_s + hold_s - 1e-3
 
 
-def test_a_rested_bucket_lets_its_capacity_through_at_once(tmp_path: Path, clock: Clock) -> None:
-    bucket = Bucket(tmp_path / "counters.sqlite", "server", 2.0, 3, clock.timing)
-    times = [bucket.take(10) - clock.now_s for _ in range(3)]
-    assert times == [0, 0, 0]
-    assert bucket.take(10) == pytest.approx(1_800_000_000.5)
+def test_a_rested_bucket_lets_one_through_at_once_and_no_more(tmp_path: Path, clock: Clock) -> None:
+    bucket = Bucket(tmp_path / "counters.sqlite", "server", 2.0, clock.timing)
+    assert bucket.take(10) == 1_800_000_000
+    clock.sleep(60)
+    assert [bucket.take(10) - 1_800_000_060 for _ in range(3)] == pytest.approx([0, 0.5, 1.0])
 
 
 def test_a_clock_that_was_set_back_stops_nobody(tmp_path: Path, clock: Clock) -> None:
@@ -135,10 +132,10 @@ def test_a_long_hold_is_told_at_once_and_to_everybody(tmp_path: Path, clock: Clo
     assert clock.slept == []
 
 
-@pytest.mark.parametrize(("rate", "capacity"), [(0, 1), (-1, 1), (float("nan"), 1), (1, 0)])
-def test_a_bucket_that_lets_nothing_through_is_refused(tmp_path: Path, rate: float, capacity: int) -> None:
+@pytest.mark.parametrize("rate", [0, -1, float("nan")])
+def test_a_bucket_that_lets_nothing_through_is_refused(tmp_path: Path, rate: float) -> None:
     with pytest.raises(ValueError, match="lets nothing through"):
-        Bucket(tmp_path / "counters.sqlite", "server", rate, capacity)
+        Bucket(tmp_path / "counters.sqlite", "server", rate)
 
 
 def test_what_cannot_be_counted_is_not_sent(tmp_path: Path, clock: Clock) -> None:
@@ -152,7 +149,7 @@ def test_what_cannot_be_counted_is_not_sent(tmp_path: Path, clock: Clock) -> Non
 def test_processes_share_a_bucket(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from tools.literature.remote.bucket import Bucket\n"
-        "bucket = Bucket(Path(sys.argv[1]), 'server', 40.0, 2)\n"
+        "bucket = Bucket(Path(sys.argv[1]), 'server', 40.0)\n"
         "sys.stdin.readline()\n"
         "for _ in range(12): print(repr(bucket.take(10)))"
     )
@@ -165,7 +162,7 @@ def test_processes_share_a_bucket(tmp_path: Path) -> None:
         process.stdin.flush()
     times = [float(line) for process in processes for line in process.communicate()[0].split()]
     assert len(times) == 36
-    assert most(times, 40.0) <= 2 + 1e-3
+    assert most(times, 40.0) <= 1 + 1e-3
 
 
 def test_threads_and_sources_together_keep_to_the_rate_by_the_servers_own_clock(tmp_path: Path) -> None:

@@ -197,7 +197,7 @@ class _Seeking:
         self._problems: list[Problem] = []
         self._cosines: dict[str, float] = {}
         self._asked: set[str] = set()
-        self._searches = self._steps = self._tokens = self._calls = 0
+        self._searches = self._steps = self._tokens = 0
         self._seconds = 0.0
 
     def run(self, progress: Callable[[str], None]) -> Sought:
@@ -221,7 +221,6 @@ class _Seeking:
                 cosines=self._cosines,
                 queries=tuple(self._queries),
                 problems=tuple(self._problems),
-                calls=self._calls,
                 seconds=self._seconds,
             ),
             notes=tuple(self._notes),
@@ -267,7 +266,7 @@ class _Seeking:
             return f"search {untrusted(query)}: failed: {untrusted(str(error))}"
         self._queries += found.queries
         self._problems = list(dict.fromkeys([*self._problems, *found.problems]))
-        self._calls, self._seconds = self._calls + found.calls, self._seconds + found.seconds
+        self._seconds += found.seconds
         self._cosines |= found.cosines
         hits = [hit for hit in found.hits if self._passes is None or self._passes(hit.document)]
         for hit in hits:

@@ -139,7 +139,9 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _shown(value: dict[str, float], sign: str = "") -> str:
+def _shown(value: dict[str, Any], sign: str = "") -> str:
+    if value["low"] is None:  # a few scores that are not 0 or 1 tell of no interval
+        return f"{value['value']:{sign}.3f}"
     return f"{value['value']:{sign}.3f} ({value['low']:{sign}.3f} to {value['high']:{sign}.3f})"
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from tools.literature.bearing import FIRST, POOL, Sentence, bearing, best_sentences
+from tools.literature.bearing import FIRST, POOL, Sentence, bearing, best_sentences, measure
 from tools.literature.citing import Span, find_quote, mentions, quoted, same_id, sentence_of
 from tools.literature.expand import synonyms
 from tools.literature.figures import lacking
@@ -159,11 +159,11 @@ def quote_evidence(question: str, retrieved: Retrieved, first: int = FIRST) -> L
         retrieved: what was found; `bearing.POOL` documents tell best which words are rare.
         first: documents that are looked at.
     """
-    bear = bearing(question, retrieved.hits, retrieved.cosines, first)[:MOST_DOCUMENTS]
+    asked = measure(question, [hit.document for hit in retrieved.hits[:POOL]])
+    bear = bearing(question, retrieved.hits, retrieved.cosines, first, asked)[:MOST_DOCUMENTS]
     documents = tuple(hit.document for hit in bear)
     sound = [document for document in documents if not document.retracted]
-    pool = [hit.document for hit in retrieved.hits[:POOL]]
-    claims = [_quoting(question, sentence) for sentence in best_sentences(question, sound, pool=pool)]
+    claims = [_quoting(question, sentence) for sentence in best_sentences(question, sound, asked=asked)]
     reason = "" if claims else why_nothing(retrieved.hits, documents)
     return answer_of(question, retrieved, documents, claims, reason=reason)
 
@@ -267,7 +267,8 @@ def _other_side(question: str, claims: Sequence[Claim], documents: Sequence[Docu
     others = [document for document in documents if document.id not in cited and not document.retracted]
     if len(said) != 1 or not others:
         return []
-    told = [_quoting(question, sentence, BY_RULE) for sentence in best_sentences(question, others, pool=documents)]
+    asked = measure(question, documents)
+    told = [_quoting(question, sentence, BY_RULE) for sentence in best_sentences(question, others, asked=asked)]
     return [claim for claim in told if claim.stance not in {"unclear", *said}][:1]
 
 

@@ -126,7 +126,13 @@ def measure(question: str, pool: Sequence[Document] = ()) -> Measure:
     return Measure(wanted, others, weights, names(question) & wanted)
 
 
-def bearing(question: str, hits: Sequence[Hit], cosines: Mapping[str, float], first: int = FIRST) -> list[Hit]:
+def bearing(
+    question: str,
+    hits: Sequence[Hit],
+    cosines: Mapping[str, float],
+    first: int = FIRST,
+    asked: Measure | None = None,
+) -> list[Hit]:
     """Those of the first hits that are about what is asked, in their order.
 
     Args:
@@ -134,8 +140,9 @@ def bearing(question: str, hits: Sequence[Hit], cosines: Mapping[str, float], fi
         hits: what was found for it, best first; more than `first` of them tell which words are rare.
         cosines: of documents with the question, by id, where they are known.
         first: how many are looked at.
+        asked: what measures them by the question, where it is made already; None makes it of the first `POOL` hits.
     """
-    asked = measure(question, [hit.document for hit in hits[:POOL]])
+    asked = asked or measure(question, [hit.document for hit in hits[:POOL]])
     nearest = max(cosines.values(), default=0.0) if in_plain_words(question) else math.inf
     return [hit for hit in hits[:first] if _bears(asked, hit.document, cosines.get(hit.document.id), nearest)]
 
@@ -163,7 +170,7 @@ def _passages(document: Document) -> list[str]:
 
 
 def best_sentences(
-    question: str, documents: Sequence[Document], limit: int = SENTENCES, pool: Sequence[Document] = ()
+    question: str, documents: Sequence[Document], limit: int = SENTENCES, asked: Measure | None = None
 ) -> list[Sentence]:
     """The sentences that say most on a question, best first, at most `A_DOCUMENT` of one document, none much alike.
 
@@ -171,9 +178,9 @@ def best_sentences(
         question: in words.
         documents: which to look in, best first.
         limit: sentences, at most.
-        pool: see `measure`.
+        asked: what measures them by the question; None lets all of its words count alike.
     """
-    asked, plain = measure(question, pool), in_plain_words(question)
+    asked, plain = asked or measure(question), in_plain_words(question)
     found: list[Sentence] = []
     for rank, document in enumerate(documents):
         own = sorted(_scored(asked, document, plain=plain), key=lambda one: (-one.score, one.section, one.start))[

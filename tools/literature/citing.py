@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict
 
@@ -144,6 +145,7 @@ def _is_whole(text: str, start: int, end: int) -> bool:
     return not any(word.start() < edge < word.end() for word in _WORD.finditer(text) for edge in (start, end))
 
 
+@lru_cache(maxsize=256)  # the sections of the documents that are shown are looked through for each quote
 def _normal(text: str) -> _Normal:
     """A text in lower case and NFKC, with single spaces and none at its ends."""
     parts: list[str] = []

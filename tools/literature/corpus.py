@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -136,23 +136,6 @@ class Corpus:
     def retracted(self, names: Sequence[str]) -> set[str]:
         """Those of some names (see `tools.literature.siblings.names_of`) whose paper was retracted by what is here."""
         return retracted_names(self.database, names)
-
-    def documents(self, limit: int | None = None, offset: int = 0) -> Iterator[Document]:
-        """Give the documents that can be found, in the order in which they came in."""
-        at, left = 0, limit
-        while left is None or left > 0:
-            size = REBUILD_BATCH if left is None else min(left, REBUILD_BATCH)
-            rows = self.database.read(
-                f"SELECT row_id, body FROM documents WHERE +state = {LIVE} AND row_id > ? ORDER BY row_id "
-                "LIMIT ? OFFSET ?",
-                (at, size, offset),
-            )
-            if not rows:
-                return
-            for _, body in rows:
-                yield Document.model_validate_json(body)
-            at, offset = rows[-1][0], 0
-            left = None if left is None else left - len(rows)
 
     def status(self) -> Status:
         """What the corpus holds, from where, and what could not be used."""

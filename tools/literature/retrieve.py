@@ -87,7 +87,6 @@ class Retrieved(BaseModel):
         cosines: of documents with the question, by id, where vectors were compared.
         queries: what was asked of whom, in order.
         problems: why the result is partial, if it is.
-        calls: questions to sources.
         seconds: in all.
     """
 
@@ -98,7 +97,6 @@ class Retrieved(BaseModel):
     cosines: dict[str, float] = {}
     queries: tuple[Query, ...] = ()
     problems: tuple[Problem, ...] = ()
-    calls: int = 0
     seconds: float = 0.0
 
 
@@ -166,7 +164,6 @@ def retrieve(
         cosines=asking.cosines,
         queries=tuple(asking.queries),
         problems=tuple(asking.problems),
-        calls=len(asking.queries),
         seconds=time.monotonic() - started,
     )
 

@@ -10,7 +10,6 @@ The counters of requests lie elsewhere (`bucket`), since all folders and process
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -40,7 +39,6 @@ def open_remote(
     folder: Path,
     allow: Allow | None,
     *,
-    known: Sequence[str] = (),
     show: Show | None = None,
     counters: Path | None = None,
     timing: Timing | None = None,
@@ -55,7 +53,6 @@ def open_remote(
             yes, which then holds for this object, and again for each query in which a name is suspected. None where
             nobody can be asked: then nothing is sent, unless `options.send_unasked`. What it raises, `search` and
             `fetch` raise.
-        known: details of the session that never leave, beside those of `options.known`.
         show: shows a person each query that leaves.
         counters: the file that counts requests for all who share it; by default the user's.
         timing: the clock, and how to wait.
@@ -90,7 +87,7 @@ def open_remote(
             name,
             folder,
             strictness=options.phi,
-            known=(*options.known, *known),
+            known=options.known,
             allow=allow,
             unasked=options.send_unasked,
             show=show,

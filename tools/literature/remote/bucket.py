@@ -1,4 +1,4 @@
-"""A token bucket that all threads and processes of a user share: at most `capacity + rate * t` in any t seconds.
+"""A token bucket that all threads and processes of a user share: at most `1 + rate * t` requests in any t seconds.
 
 It is kept as one number, the time at which the bucket will be full again (the virtual schedule of the generic cell rate
 algorithm, ITU-T I.371, annex A), and a second one: until when a server told us to wait.
@@ -34,17 +34,16 @@ class Bucket:
         path: a SQLite file that the processes share; it may hold many buckets.
         name: of the server; those who share a bucket name it alike.
         rate: requests a second.
-        capacity: requests that may follow each other at once after a rest.
         timing: the clock, and how to wait.
 
     Raises:
-        ValueError: if the rate is not above 0, or the capacity below 1.
+        ValueError: if the rate is not above 0.
     """
 
-    def __init__(self, path: Path, name: str, rate: float, capacity: int = 1, timing: Timing | None = None) -> None:
-        if not rate > 0 or capacity < 1:
-            raise ValueError(f"a bucket of rate {rate!r} and capacity {capacity!r} lets nothing through")
-        self.path, self.name, self.rate, self.capacity = path, name, rate, capacity
+    def __init__(self, path: Path, name: str, rate: float, timing: Timing | None = None) -> None:
+        if not rate > 0:
+            raise ValueError(f"a bucket of rate {rate!r} lets nothing through")
+        self.path, self.name, self.rate = path, name, rate
         self._timing = timing or Timing()
 
     def take(self, patience_s: float) -> float:
@@ -82,11 +81,11 @@ class Bucket:
             now_s = self._timing.now()  # read with the file held: before, it may be old by the time the token is taken
             row = sql.execute("SELECT full_s, held_s FROM bucket WHERE name = ?", (self.name,)).fetchone()
             full_s, held_s = row or (0.0, 0.0)
-            if (back_s := full_s - now_s - self.capacity * step_s) > 0:  # the clock was set back
+            if (back_s := full_s - now_s - step_s) > 0:  # the clock was set back
                 full_s, held_s = full_s - back_s, held_s - back_s  # an empty bucket, and as long a hold as before
             if held_s - now_s > patience_s:
                 raise Held(self.name, held_s - now_s)
-            free_s = max(full_s - (self.capacity - 1) * step_s, held_s)
+            free_s = max(full_s, held_s)
             if free_s <= now_s:
                 full_s = max(full_s, now_s) + step_s
             sql.execute("INSERT OR REPLACE INTO bucket VALUES (?, ?, ?)", (self.name, full_s, held_s))

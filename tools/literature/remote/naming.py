@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 
 _NAME = r"(?:[OD]['’]|Mc|Mac)?[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ’']+(?:-[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ’']+)*"
-_PARTICLE = "van|von|de|del|di|da|der|la|bin|al"
 _RUN = re.compile(
     rf"(?<![\w'’/-]){_NAME}(?: (?:(?:van|von|de|del|di|da|der|la|bin|al) )*(?:[A-Z]\.? )?{_NAME})*(?![\w/])"
 )
