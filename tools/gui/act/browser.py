@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import Any, cast
 
 from tools.errors import AttendError, ConfigError, MediaError, Stopped, ToolFailed
-from tools.gui.act.chromium import FIELD_AT, HELD, check_url, find_chromium, first_line, is_root, start_playwright
+from tools.gui.act.chromium import (
+    FIELD_AT,
+    HELD,
+    check_url,
+    find_chromium,
+    first_line,
+    fit,
+    flags,
+    key_of_page,
+    start_playwright,
+)
 from tools.gui.act.common import (
     DRAG_STEPS,
     KEY_S,
@@ -36,17 +46,10 @@ WIDTH_PX, HEIGHT_PX = 1280, 800
 NOTCH_PX = 100
 """CSS pixels that a notch of the wheel scrolls; our choice, as in Chromium."""
 TIMEOUT_MS = 30_000
-LOOKS, PAUSE_S = 5, 0.2
-"""How often a page is asked before it counts as unreadable, and seconds between; our choice."""
+PATIENCE_MS, PAUSE_S = (2_000, 4_000, 8_000, 16_000, TIMEOUT_MS), 0.2
+"""How long each picture of a page is waited for before it counts as unreadable, and seconds between; our choice. One
+that was asked for while the page left for another never comes."""
 BLANK = "about:blank"
-
-_NAMES = {
-    **{"ctrl": "Control", "alt": "Alt", "shift": "Shift", "super": "Meta", "enter": "Enter", "tab": "Tab"},
-    **{"escape": "Escape", "backspace": "Backspace", "delete": "Delete", "insert": "Insert", "space": "Space"},
-    **{"home": "Home", "end": "End", "pageup": "PageUp", "pagedown": "PageDown", "up": "ArrowUp"},
-    **{"down": "ArrowDown", "left": "ArrowLeft", "right": "ArrowRight"},
-}
-_FLAGS = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 
 
 class BrowserActuator:
@@ -88,7 +91,7 @@ class BrowserActuator:
         least_px: tuple[int, int] | None = None,
         scale: float = 1.0,
     ) -> None:
-        size_px, scale = _zoomed(size_px, least_px, scale)
+        size_px, scale = fit(size_px, least_px, scale)
         if url:
             check_url(url)
         self._stop, self._tree, self._downloads = stop or KillSwitch(), tree, downloads
@@ -226,9 +229,8 @@ class BrowserActuator:
                 pages = [page for page in context.pages if page.url.startswith(("http", BLANK))]
                 page = pages[0] if pages else context.new_page()
             else:
-                flags = [*_FLAGS, *(["--no-sandbox"] if is_root() else [])]
                 self._browser = chromium.launch(
-                    executable_path=find_chromium(executable), args=flags, headless=headless
+                    executable_path=find_chromium(executable), args=flags(), headless=headless
                 )
                 context = self._browser.new_context(
                     viewport={"width": size_px[0], "height": size_px[1]},
@@ -275,7 +277,8 @@ class BrowserActuator:
         dialog.dismiss()
 
     def _shoot(self) -> Any:
-        return self._looking(lambda: as_rgb(self._page.screenshot(timeout=TIMEOUT_MS)))
+        patience_ms = iter(PATIENCE_MS)
+        return self._looking(lambda: as_rgb(self._page.screenshot(timeout=next(patience_ms))))
 
     def _ask(self, script: str, *given: Any) -> Any:
         """What a script says that only looks."""
@@ -285,14 +288,14 @@ class BrowserActuator:
         """What a look gives; it is taken again where the page closed itself, or is on its way to another address."""
         from playwright.sync_api import Error
 
-        for looks in range(1, LOOKS + 1):
+        for left in reversed(range(len(PATIENCE_MS))):
             page = self._page
             try:
                 return look()
             except Error:
                 if self._closed_itself(page):
                     self._leave(page)
-                elif page.is_closed() or looks == LOOKS:
+                elif page.is_closed() or not left:
                     raise
                 else:
                     page.wait_for_load_state("load", timeout=TIMEOUT_MS)
@@ -378,7 +381,7 @@ class BrowserActuator:
         else:
             self._press(["end"])
         before = "" if action.replace else self._held() or ""
-        keyboard = self._page.keyboard
+        page, keyboard = self._page, self._page.keyboard
         for key in action.text:
             self._stop.pause(KEY_S)
             if key in "\n\t" or key.isascii():
@@ -386,7 +389,7 @@ class BrowserActuator:
             else:
                 keyboard.insert_text(key)
         held = self._held()
-        if held is None or "\t" in action.text:
+        if held is None or "\t" in action.text or page.is_closed():
             return ""
         check_field(before + action.text, held, "the page")
         return held
@@ -399,9 +402,8 @@ class BrowserActuator:
     def _press(self, keys: list[str]) -> None:
         for key in keys:
             self._stop.check()
-            name = _NAMES.get(key, key.upper() if key.startswith("f") and key[1:].isdigit() else key)
-            self._keys.append(name)
-            self._page.keyboard.down(name)
+            self._keys.append(key_of_page(key))
+            self._page.keyboard.down(self._keys[-1])
         while self._keys:
             self._page.keyboard.up(self._keys.pop())
 
@@ -410,14 +412,6 @@ class BrowserActuator:
             arrived = self._arrived.pop(0)
             if self._downloads is not None:
                 arrived.save_as(self._downloads / Path(arrived.suggested_filename).name)
-
-
-def _zoomed(size_px: tuple[int, int], least_px: tuple[int, int] | None, scale: float) -> tuple[tuple[int, int], float]:
-    """The size to lay a page out in, and pixels to one CSS pixel, so that it fits a window that may be smaller."""
-    if least_px is None:
-        return size_px, scale
-    zoom = min(1.0, size_px[0] / least_px[0], size_px[1] / least_px[1])
-    return (round(size_px[0] / zoom), round(size_px[1] / zoom)), scale * zoom
 
 
 def _css(point: Point, scale: float) -> tuple[float, float]:

@@ -43,6 +43,14 @@ HELD = """() => {
 }"""
 """What the field with the focus holds; null if that is none."""
 
+_FLAGS = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
+_NAMES = {
+    **{"ctrl": "Control", "alt": "Alt", "shift": "Shift", "super": "Meta", "enter": "Enter", "tab": "Tab"},
+    **{"escape": "Escape", "backspace": "Backspace", "delete": "Delete", "insert": "Insert", "space": "Space"},
+    **{"home": "Home", "end": "End", "pageup": "PageUp", "pagedown": "PageDown", "up": "ArrowUp"},
+    **{"down": "ArrowDown", "left": "ArrowLeft", "right": "ArrowRight"},
+}
+
 
 def check_url(url: str, error: Callable[..., AttendError] = ConfigError) -> None:
     """Refuse every address that is not plain http or https: `data:`, `blob:`, `file:`, `javascript:` and the like."""
@@ -79,9 +87,22 @@ def find_chromium(executable: str | None) -> str | None:
     return named or shutil.which("chromium") or shutil.which("google-chrome")
 
 
-def is_root() -> bool:
-    """Whether we are; Chromium then has no sandbox."""
-    return hasattr(os, "geteuid") and os.geteuid() == 0
+def flags() -> list[str]:
+    """What Chromium is started with; as root it has no sandbox."""
+    return [*_FLAGS, *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else [])]
+
+
+def fit(size_px: tuple[int, int], least_px: tuple[int, int] | None, scale: float) -> tuple[tuple[int, int], float]:
+    """The size to lay a page out in, and pixels to one CSS pixel, so that it fits a window that may be smaller."""
+    if least_px is None:
+        return size_px, scale
+    zoom = min(1.0, size_px[0] / least_px[0], size_px[1] / least_px[1])
+    return (round(size_px[0] / zoom), round(size_px[1] / zoom)), scale * zoom
+
+
+def key_of_page(key: str) -> str:
+    """Playwright's name of a key."""
+    return _NAMES.get(key, key.upper() if key.startswith("f") and key[1:].isdigit() else key)
 
 
 def first_line(error: Exception) -> str:
