@@ -32,6 +32,7 @@ def test_mid_p_by_hand() -> None:
     assert mcnemar(1, 4) == (pytest.approx(12 / 32), pytest.approx(7 / 32))
 
 
+@settings(deadline=None, max_examples=25)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_is_that_of_statsmodels(p: list[float]) -> None:
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])

@@ -323,7 +323,7 @@ def test_a_log_holds_whatever_line_ends_a_model_writes(data: Path, tmp_path: Pat
 
 def test_a_killed_run_ends_with_the_scores_of_a_whole_one(data: Path, tmp_path: Path) -> None:
     script = tmp_path / "script.json"
-    script.write_text(json.dumps([{"when": w, "say": say or "-", "tokens_per_s": 1.5} for w, say in ANSWERS.items()]))
+    script.write_text(json.dumps([{"when": w, "say": say or "-", "tokens_per_s": 1.0} for w, say in ANSWERS.items()]))
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "2", "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "evals.cli", "eval", "streamingbench", "--data", str(data), "--json"]
     command += ["--model", f"scripted:{script}", "--policy", "last", "--folder", str(tmp_path / "home")]

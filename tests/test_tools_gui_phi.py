@@ -54,12 +54,12 @@ def test_dates(day: date, form: str, before: str) -> None:
 @settings(deadline=None)
 @given(
     number=st.one_of(
-        st.from_regex(r"\+49 \d{2,4} \d{5,8}", fullmatch=True),
-        st.from_regex(r"\(\d{3}\) \d{3}-\d{4}", fullmatch=True),
-        st.from_regex(r"\d{3}[-. ]\d{3}[-. ]\d{4}", fullmatch=True),
-        st.from_regex(r"0\d{3}/\d{5,7}", fullmatch=True),
-        st.from_regex(r"\+1\d{10}", fullmatch=True),
-    ).filter(str.isascii),
+        st.from_regex(r"\+49 [0-9]{2,4} [0-9]{5,8}", fullmatch=True),
+        st.from_regex(r"\([0-9]{3}\) [0-9]{3}-[0-9]{4}", fullmatch=True),
+        st.from_regex(r"[0-9]{3}[-. ][0-9]{3}[-. ][0-9]{4}", fullmatch=True),
+        st.from_regex(r"0[0-9]{3}/[0-9]{5,7}", fullmatch=True),
+        st.from_regex(r"\+1[0-9]{10}", fullmatch=True),
+    ),
     before=AROUND,
 )
 def test_telephone_numbers(number: str, before: str) -> None:
