@@ -27,7 +27,7 @@ from agent.literature.seeking import AT_ONCE, Budget, answer_by_seeking, seek
 from agent.mllm.blocks import text_of
 from agent.mllm.protocol import MLLM, Abilities
 from agent.structured import MalformedAnswer
-from tests.literature_helpers import FOR, OTHER, PAPERS, POISON, RETRACTED, STATIN, NearShelf, Shelf, paper
+from tests.literature_helpers import AGAINST, FOR, OTHER, PAPERS, POISON, RETRACTED, STATIN, NearShelf, Shelf, paper
 from tools.errors import ConfigError, StoreError
 from tools.literature.answer import BY_RULE, MOST_DOCUMENTS, NOTHING, NOTICE
 from tools.literature.retrieve import Retrieved, retrieve
@@ -219,6 +219,14 @@ def test_what_no_search_listed_is_not_opened_and_no_query_is_run_twice() -> None
     assert sought.searches == 1
     assert "no search has listed it" in model.asked[1]
     assert "this was searched for already" in model.asked[3]
+
+
+def test_a_search_of_the_models_own_sets_copies_back_where_that_is_asked_for() -> None:
+    shelf = Shelf([*(paper(n, FOR.text, title=FOR.title) for n in range(20, 40)), AGAINST])
+    seen = [
+        seek(STATIN, [shelf], playing(search("statins trial")), diversity=value).retrieved.hits for value in (0, 0.9)
+    ]
+    assert [AGAINST.id in [hit.document.id for hit in hits] for hits in seen] == [False, True]
 
 
 def test_a_query_without_a_word_is_told_to_the_model() -> None:

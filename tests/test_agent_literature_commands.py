@@ -16,7 +16,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from evals.cli import app
-from tests.literature_helpers import FOR, OTHER, PAPERS, STATIN, paper, write_papers
+from tests.literature_helpers import AGAINST, FOR, OTHER, PAPERS, STATIN, paper, write_papers
 from tools.errors import AttendError, ConfigError, StoreError
 from tools.literature.answer import BY_RULE, MOST_DOCUMENTS, NOTHING, NOTICE
 from tools.literature.bearing import FIRST
@@ -149,6 +149,19 @@ def test_filters_hold(indexed: Path) -> None:
         attend(indexed, "search", STATIN, "--source", "google")
     with pytest.raises(ConfigError, match="nothing to search for in '!!'"):
         attend(indexed, "search", "!!")
+
+
+def test_diversity_sets_copies_back_by_flag_or_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copies = [paper(n, AGAINST.text, title=AGAINST.title) for n in (21, 22, 23)]
+    attend(tmp_path, "index", write_papers(tmp_path / "in", [*copies, FOR]), "--no-dense")
+    two = (STATIN, "--limit", 2)
+    assert ids(told(tmp_path, "search", *two)) == ["pmid:21", "pmid:22"]
+    assert ids(told(tmp_path, "search", *two, "--diversity", 0.7)) == ["pmid:21", FOR.id]
+    answers = [told(tmp_path, "answer", *two, "--diversity", value)["documents"] for value in (0, 0.7)]
+    assert [[one["id"] for one in documents] for documents in answers] == [["pmid:21", "pmid:22"], ["pmid:21", FOR.id]]
+    monkeypatch.setenv("ATTEND_LITERATURE__DIVERSITY", "0.7")
+    assert ids(told(tmp_path, "search", *two)) == ["pmid:21", FOR.id]
+    assert attend(tmp_path, "search", *two, "--diversity", 1.5).exit_code == 2
 
 
 def test_a_search_names_types_and_headings_and_no_aim(tmp_path: Path) -> None:

@@ -515,7 +515,7 @@ def test_wrong_settings_are_named(tmp_path: Path, options: dict[str, Any], told:
 
 def test_a_source_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="'local'"):
-        open_remote("local", LiteratureOptions(contact=CONTACT), tmp_path, None)  # type: ignore[arg-type]
+        open_remote("local", LiteratureOptions(contact=CONTACT), tmp_path, None)
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

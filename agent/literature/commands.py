@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,6 +39,10 @@ Mesh = Annotated[list[str] | None, typer.Option(help="A MeSH heading; any of tho
 Sound = Annotated[bool, typer.Option("--no-retracted", help="Leave out what was retracted; else it is flagged.")]
 ByMeaning = Annotated[
     bool, typer.Option("--dense/--no-dense", help="Search by meaning, too, where there are vectors; it loads a model.")
+]
+Diversity = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="Set back documents that are much like better ones: 0 not at all (default), to 1."),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, max=200, help="Documents, at most (default 10).")]
 Looked = Annotated[
@@ -93,6 +98,7 @@ def search(
     no_retracted: Sound = False,
     sources: Sources = None,
     dense: ByMeaning = True,
+    diversity: Diversity = None,
     limit: Limit = None,
     folder: Folder = None,
     config: ConfigFile = None,
@@ -104,7 +110,7 @@ def search(
     from agent.literature.showing import show_found
 
     filters = _filters(year_from, year_to, types, mesh, no_retracted)
-    settings = _settings(config, folder)
+    settings = _settings(config, folder, {"literature.diversity": diversity})
     with open_library(settings, names=sources or (), dense=dense, allow=_allow(), show=_show) as library:
         found = library.retrieve(words, limit=limit, filters=filters)
     if as_json:
@@ -161,6 +167,7 @@ def answer(
     no_retracted: Sound = False,
     sources: Sources = None,
     dense: ByMeaning = True,
+    diversity: Diversity = None,
     limit: Looked = None,
     folder: Folder = None,
     config: ConfigFile = None,
@@ -172,7 +179,7 @@ def answer(
     from agent.literature.showing import Files, answer_aloud
 
     filters = _filters(year_from, year_to, types, mesh, no_retracted)
-    settings = _settings(config, folder, model)
+    settings = _settings(config, folder, {"model": model, "literature.diversity": diversity})
     if not question.strip():
         raise ConfigError("there is no question to answer.", expected="some text")
     with open_library(settings, names=sources or (), dense=dense, allow=_allow(), show=_show) as library:
@@ -201,7 +208,7 @@ def _filters(
     )
 
 
-def _allow() -> Any:
+def _allow() -> Callable[[str, str], bool] | None:
     """What asks the person at the terminal whether a query may leave; None where nobody sits there."""
     return _ask if sys.stdin.isatty() else None
 
@@ -220,7 +227,7 @@ def _show(query: str, source: str) -> None:
     make_console(stderr=True).print(f"[dim]sent to {safe(source)}: {safe(query)}[/]", soft_wrap=True)
 
 
-def _settings(config: Path | None, folder: Path | None, model: str | None = None) -> Config:
+def _settings(config: Path | None, folder: Path | None, flags: Mapping[str, Any] | None = None) -> Config:
     from agent.config import load_config
 
-    return load_config({"model": model, "folder": folder}, file=config)
+    return load_config({"folder": folder, **(flags or {})}, file=config)

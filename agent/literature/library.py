@@ -6,12 +6,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent.config import Config
 from agent.literature.embedders import cross_encoder, embedder
 from tools.errors import ConfigError, StoreError
 from tools.literature.retrieve import NO_FILTERS, Embed, Rerank, Retrieved, retrieve
 from tools.literature.types import Filters, Source
+
+if TYPE_CHECKING:
+    from tools.literature.remote import Allow, Show
 
 FOLDER, REMOTE = "literature", "remote"
 """In the folder of the settings: the corpus, and in it what remote sources answered."""
@@ -26,18 +30,21 @@ class Library:
         embed: makes vectors of questions; None where the corpus has none, or none are wanted.
         rerank: reads the first documents again; None where no cross-encoder is set.
         limit: documents of a search.
+        diversity: how far documents like better ones are set back.
     """
 
     sources: tuple[Source, ...]
     embed: Embed | None
     rerank: Rerank | None
     limit: int
+    diversity: float
 
     def retrieve(self, question: str, *, limit: int | None = None, filters: Filters = NO_FILTERS) -> Retrieved:
         """See `tools.literature.retrieve.retrieve`."""
         return retrieve(
-            question, self.sources, limit=limit or self.limit, filters=filters, embed=self.embed, rerank=self.rerank
-        )
+            question, self.sources, limit=limit or self.limit, filters=filters, embed=self.embed, rerank=self.rerank,
+            diversity=self.diversity,
+        )  # fmt: skip
 
 
 def folder_of(config: Config) -> Path:
@@ -84,8 +91,8 @@ def open_library(
     *,
     names: Sequence[str] = (),
     dense: bool = True,
-    allow: object = None,
-    show: object = None,
+    allow: Allow | None = None,
+    show: Show | None = None,
 ) -> Iterator[Library]:
     """Open the sources.
 
@@ -112,12 +119,12 @@ def open_library(
                 from tools.literature.remote import open_remote
 
                 folder = folder_of(config) / REMOTE
-                remote = open_remote(name, options, folder, allow, show=show)  # type: ignore[arg-type]
+                remote = open_remote(name, options, folder, allow, show=show)
                 sources.append(stack.enter_context(closing(remote)))
             else:
                 raise ConfigError(f"there is no source {name!r}.", expected="local, pubmed or europepmc")
         rerank = cross_encoder(options.reranker) if options.reranker else None
-        yield Library(tuple(sources), embed, rerank, options.limit)
+        yield Library(tuple(sources), embed, rerank, options.limit, options.diversity)
 
 
 def _open_corpus(config: Config, dense: bool, stack: ExitStack) -> tuple[Source, Embed | None]:

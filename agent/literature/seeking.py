@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -108,6 +109,7 @@ def seek(
     filters: Filters = NO_FILTERS,
     embed: Embed | None = None,
     rerank: Rerank | None = None,
+    diversity: float = 0.0,
     findings: str = "",
     passes: Callable[[Document], bool] | None = None,
     progress: Callable[[str], None] | None = None,
@@ -116,7 +118,7 @@ def seek(
 
     Args:
         question: in words.
-        sources, filters, embed, rerank: see `tools.literature.retrieve.retrieve`.
+        sources, filters, embed, rerank, diversity: see `tools.literature.retrieve.retrieve`.
         model: any that can be asked for JSON.
         budget: what it may cost.
         findings: what was seen in pictures, in words; told to the model, which may search for it.
@@ -127,9 +129,10 @@ def seek(
         ModelError: if the model fails. One whose answers cannot be read ends the search with what it has.
         ConfigError, StoreError: as `retrieve`.
     """
-    return _Seeking(question, sources, model, budget or Budget(), filters, embed, rerank, findings, passes).run(
-        progress or (lambda told: None)
+    find = partial(
+        retrieve, sources=sources, limit=LISTED, filters=filters, embed=embed, rerank=rerank, diversity=diversity
     )
+    return _Seeking(question, find, model, budget or Budget(), findings, passes).run(progress or (lambda told: None))
 
 
 def answer_by_seeking(
@@ -141,6 +144,7 @@ def answer_by_seeking(
     filters: Filters = NO_FILTERS,
     embed: Embed | None = None,
     rerank: Rerank | None = None,
+    diversity: float = 0.0,
     findings: str = "",
     progress: Callable[[str], None] | None = None,
 ) -> tuple[LiteratureAnswer, Sought]:
@@ -150,8 +154,8 @@ def answer_by_seeking(
     `answer_question` chooses them. Where none does, the model is not asked for an answer.
     """
     sought = seek(
-        question, sources, model, budget=budget, filters=filters, embed=embed, rerank=rerank, findings=findings,
-        progress=progress,
+        question, sources, model, budget=budget, filters=filters, embed=embed, rerank=rerank, diversity=diversity,
+        findings=findings, progress=progress,
     )  # fmt: skip
     ids = {document.id for document in sought.opened}
     hits = sorted(sought.retrieved.hits, key=lambda hit: hit.document.id not in ids)  # the others tell rare words
@@ -177,17 +181,13 @@ class _Seeking:
     def __init__(
         self,
         question: str,
-        sources: Sequence[Source],
+        find: Callable[[str], Retrieved],
         model: MLLM,
         budget: Budget,
-        filters: Filters,
-        embed: Embed | None,
-        rerank: Rerank | None,
         findings: str,
         passes: Callable[[Document], bool] | None,
     ) -> None:
-        self._question, self._sources, self._model, self._budget = question, sources, model, budget
-        self._filters, self._embed, self._rerank = filters, embed, rerank
+        self._question, self._find, self._model, self._budget = question, find, model, budget
         self._findings, self._passes = findings, passes
         self._seen: dict[str, Hit] = {}
         self._opened: dict[str, Document] = {}
@@ -259,9 +259,7 @@ class _Seeking:
         self._searches += 1
         progress(f"searching for {query}")
         try:
-            found = retrieve(
-                query, self._sources, limit=LISTED, filters=self._filters, embed=self._embed, rerank=self._rerank
-            )
+            found = self._find(query)
         except ConfigError as error:  # a query without a word, which the model may mend
             return f"search {untrusted(query)}: failed: {untrusted(str(error))}"
         self._queries += found.queries

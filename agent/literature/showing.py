@@ -128,7 +128,7 @@ def _answer(
     if agentic and model is not None:
         answer, _ = answer_by_seeking(
             question, library.sources, model, filters=filters, embed=library.embed, rerank=library.rerank,
-            findings=findings, progress=progress,
+            diversity=library.diversity, findings=findings, progress=progress,
         )  # fmt: skip
         return answer
     asked = " ".join(part for part in (question, findings) if part)

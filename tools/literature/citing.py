@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -66,8 +67,8 @@ class _Normal:
     """A normalised text, and for each of its characters the first and the last one of the original it comes from."""
 
     text: str
-    first: tuple[int, ...]
-    last: tuple[int, ...]
+    first: Sequence[int]
+    last: Sequence[int]
 
 
 def find_quote(quote: str, document: Document) -> Span | None:
@@ -172,7 +173,7 @@ def _normal(text: str) -> _Normal:
         start = end
     if parts and parts[-1] == " ":
         parts, first, last = parts[:-1], first[:-1], last[:-1]
-    return _Normal("".join(parts), tuple(first), tuple(last))
+    return _Normal("".join(parts), array("I", first), array("I", last))  # small, since they are kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ class LiteratureOptions(BaseModel):
         embedder: `minilm`, the bundled one, or `medcpt:FOLDER`, a folder with MedCPT's two encoders.
         reranker: a folder with a cross-encoder that reads the first documents again; empty for none.
         limit: documents that a search returns.
+        diversity: how far documents that are much like better ones are set back, 0 (not at all) to 1 (see
+            `tools.literature.fuse.mmr`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,3 +45,4 @@ class LiteratureOptions(BaseModel):
     embedder: str = "minilm"
     reranker: str = ""
     limit: int = Field(default=10, ge=1, le=200)
+    diversity: float = Field(default=0.0, ge=0, le=1)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
 
 import platformdirs
 
@@ -34,7 +33,7 @@ _CONTACT = re.compile(r"[A-Za-z0-9._%+'-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}")
 
 
 def open_remote(
-    name: Literal["pubmed", "europepmc"],
+    name: str,
     options: LiteratureOptions,
     folder: Path,
     allow: Allow | None,
@@ -46,7 +45,7 @@ def open_remote(
     """Open a remote source for one session; nothing is sent yet. Use it as a context, or `close` it.
 
     Args:
-        name: which one.
+        name: `pubmed` or `europepmc`.
         options: contact, key, addresses, age of the cache, offline or not, strictness of the filter.
         folder: where answers and the log lie; made with access for this user only.
         allow: asks a person whether a query, the first argument, may go to a source, the second; asked until the first
