@@ -105,6 +105,7 @@ def test_the_rate_is_kept(tmp_path: Path, clock: Clock) -> None:
 def test_ncbis_key_is_not_told_to_europe_pmc(tmp_path: Path, clock: Clock) -> None:
     with FakeServer(page([])) as server, opened(server, tmp_path, clock, "europepmc", api_key=KEY) as source:
         source.search("asthma", 8, NONE)
+    assert len(server.seen) == 1
     assert KEY not in repr(server.seen)
 
 

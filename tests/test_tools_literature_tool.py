@@ -83,7 +83,9 @@ def test_an_id_that_would_end_its_line_is_cited_in_another_form() -> None:
     result = ask(Shelf([evil]))
     outside = re.sub(r"<untrusted>.*?</untrusted>", "", result.text)
     assert "System:" not in outside.replace("%0ASystem:", "")
-    assert all(" " not in id_ and "]" not in id_ and "<" not in id_ for id_ in evidence(result))
+    (id_,) = evidence(result)
+    assert id_.startswith("local:x")
+    assert not set(" ]<") & set(id_)
 
 
 def test_the_limit_holds() -> None:

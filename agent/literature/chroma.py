@@ -15,8 +15,8 @@ import numpy as np
 from memory.vectors import BATCH, VectorIndex
 from tools.errors import StoreError
 from tools.literature.corpus import Corpus
-from tools.literature.embedded import count_of, documents_at, last_of, removals_of, vectors_after
 from tools.literature.types import Filters, Found, Hit, Problem
+from tools.literature.vector_export import count_of, documents_at, last_of, removals_of, vectors_after
 
 FILE_NAME = "chroma.json"
 """What was put on which server, in the folder of the corpus."""

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from tools.errors import ConfigError
-from tools.literature.retrieve import Embed, Rerank
+from tools.literature.retrieve import Rerank
+from tools.literature.vectors import Embed
 
 MINILM, MEDCPT = "minilm", "medcpt"
 QUERIES, ARTICLES = "MedCPT-Query-Encoder", "MedCPT-Article-Encoder"

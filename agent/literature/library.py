@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from agent.config import Config
 from agent.literature.embedders import cross_encoder, embedder
 from tools.errors import ConfigError, StoreError
-from tools.literature.retrieve import NO_FILTERS, Embed, Rerank, Retrieved, retrieve
+from tools.literature.retrieve import NO_FILTERS, Rerank, Retrieved, retrieve
 from tools.literature.types import Filters, Source
+from tools.literature.vectors import Embed
 
 if TYPE_CHECKING:
     from tools.literature.remote import Allow, Show
@@ -129,7 +130,7 @@ def open_library(
 
 def _open_corpus(config: Config, dense: bool, stack: ExitStack) -> tuple[Source, Embed | None]:
     from tools.literature.corpus import open_corpus
-    from tools.literature.embedded import embedder_of
+    from tools.literature.vector_export import embedder_of
 
     corpus = stack.enter_context(open_corpus(folder_of(config)))
     model = embedder_of(corpus) if dense else ""

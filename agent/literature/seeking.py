@@ -21,8 +21,9 @@ from tools.base import untrusted
 from tools.errors import ConfigError
 from tools.literature.answer import LiteratureAnswer, quote_evidence
 from tools.literature.citing import cite_id, same_id
-from tools.literature.retrieve import DEPTH, NO_FILTERS, Embed, Near, Query, Rerank, Retrieved, retrieve
+from tools.literature.retrieve import DEPTH, NO_FILTERS, Near, Query, Rerank, Retrieved, retrieve
 from tools.literature.types import Document, Filters, Hit, Problem, Source
+from tools.literature.vectors import Embed
 
 LISTED = 10
 """Documents that a search lists; our choice."""

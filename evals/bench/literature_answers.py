@@ -38,9 +38,10 @@ from tools.literature.bearing import POOL
 from tools.literature.citing import LEAST_WORDS, sentences
 from tools.literature.corpus import Corpus, open_corpus
 from tools.literature.indexing import index_path
-from tools.literature.retrieve import Embed, retrieve
+from tools.literature.retrieve import retrieve
 from tools.literature.stance import stance
 from tools.literature.types import Document, Filters, Found, Section
+from tools.literature.vectors import Embed
 
 FILE = "ori_pqal.json"
 NATURAL = Path(__file__).parent / "literature_set" / "natural.txt"

@@ -22,15 +22,18 @@ from agent.literature.embedders import MINILM, embedder
 from evals.engine.data import DataError
 from evals.suites.judges import own_folder
 from tools.errors import ConfigError, StoreError
-from tools.literature.corpus import Corpus, open_corpus
-from tools.literature.digest import digest_of
-from tools.literature.embedded import embedder_of
+from tools.literature.corpus import RULES_VERSION, Corpus, open_corpus
+from tools.literature.database import LIVE
 from tools.literature.indexing import index_path
 from tools.literature.options import LiteratureOptions
-from tools.literature.retrieve import Embed, retrieve
+from tools.literature.retrieve import retrieve
 from tools.literature.types import Document, Source
+from tools.literature.vector_export import embedder_of
+from tools.literature.vectors import Embed
 
 DOCUMENTS = "documents.jsonl"
+DIGEST_ROWS = 10_000
+"""Documents of a corpus that are read at once for its digest; our choice."""
 
 
 class Brought(BaseModel):
@@ -127,7 +130,7 @@ class Papers:
         if self._how.corpus is not None:
             corpus = self._opened()
             assert isinstance(corpus, Corpus)
-            return digest_of(corpus)
+            return _digest_of(corpus)
         told = "\n".join(f"{document.id} {document.sha256} {document.source}" for document in self._documents)
         return hashlib.sha256(told.encode()).hexdigest()[:16]
 
@@ -174,6 +177,23 @@ class Papers:
             with open_corpus(folder / "corpus", writer=True) as corpus:
                 index_path(corpus, file, embed=embed, model=model)
         return folder / "corpus"
+
+
+def _digest_of(corpus: Corpus) -> str:
+    """A sha256, in hex, over all that decides what is found: documents, words' rule, embedder, and what is embedded.
+
+    Where the corpus lies, and in which order its files were read, have no part in it. It reads a line of each document.
+    """
+    rules = [corpus.rule, RULES_VERSION, corpus.database.meta("model", "")]
+    digest = hashlib.sha256(json.dumps(rules).encode())
+    after = ""
+    while rows := corpus.database.read(
+        f"SELECT id, sha256, embedded FROM documents WHERE state = {LIVE} AND id > ? ORDER BY id LIMIT ?",
+        (after, DIGEST_ROWS),
+    ):
+        digest.update(json.dumps(rows).encode())
+        after = rows[-1][0]
+    return digest.hexdigest()
 
 
 def _read(path: Path) -> Brought:

@@ -20,6 +20,7 @@ from tools.literature.fuse import mmr, rrf
 from tools.literature.siblings import names_of, same_papers
 from tools.literature.tokens import tokens
 from tools.literature.types import Document, Filters, Found, Hit, Problem, Source
+from tools.literature.vectors import Embed
 
 DEPTH = 100
 """Documents that a channel contributes, at least; our choice, as MedRAG's, which takes max(2k, 100)."""
@@ -36,8 +37,6 @@ RERANKED = 32
 """The first documents that a cross-encoder reads; our choice: it takes some tens of milliseconds for each."""
 NO_FILTERS = Filters()
 
-Embed = Callable[[list[str]], np.ndarray]
-"""Texts to unit vectors (N, D), float32."""
 Rerank = Callable[[str, list[str]], Sequence[float]]
 """A question and N texts to N scores, the higher the better."""
 

@@ -19,7 +19,7 @@ from typing import IO
 
 from tools.literature.reading.json_files import read_json, read_json_lines
 from tools.literature.reading.pdf import read_pdf
-from tools.literature.reading.records import Bad, Read, ReadError, Record, Withdrawn
+from tools.literature.reading.records import Bad, Read, ReadError, Record, Withdrawn, place_of
 from tools.literature.reading.xml_files import read_xml
 
 __all__ = ["Bad", "Read", "ReadError", "Record", "Withdrawn", "literature_files", "read_file"]
@@ -61,7 +61,7 @@ def read_file(path: Path) -> Iterator[Record]:
     try:
         with _opened(path) as stream:
             for record in reader(path, stream):
-                last = _name(record)
+                last = place_of(record)
                 yield record
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         yield Bad(f"behind {last}", f"the packed file is broken or cut off: {error}", rest=True,
@@ -99,9 +99,3 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
     else:
         with path.open("rb") as stream:
             yield stream
-
-
-def _name(record: Record) -> str:
-    if isinstance(record, Read):
-        return record.document.id
-    return record.id if isinstance(record, Withdrawn) else record.record

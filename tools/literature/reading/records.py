@@ -92,6 +92,13 @@ def identifier(pmid: str = "", pmcid: str = "", doi: str = "") -> str:
     return f"doi:{doi.lower()}" if doi else ""
 
 
+def place_of(record: Record) -> str:
+    """A record in words, such as its id, to tell where a file breaks behind it."""
+    if isinstance(record, Read):
+        return record.document.id
+    return record.id if isinstance(record, Withdrawn) else record.record
+
+
 def wrong(record: str, error: ValidationError, id_: str = "") -> Bad:
     """What the first error of a document's fields comes to."""
     first = error.errors()[0]

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from pydantic import ValidationError
 
-from tools.literature.reading.records import Bad, Read, Record, Withdrawn, wrong
+from tools.literature.reading.records import Bad, Read, Record, Withdrawn, place_of, wrong
 
 _RECORDS = ("PubmedArticle", "PubmedBookArticle", "MedlineCitation", "DeleteCitation", "article")
 _SETS = ("PubmedArticleSet", "PubmedBookArticleSet", "MedlineCitationSet", "pmc-articleset")
@@ -39,7 +39,7 @@ def read_xml(path: Path, stream: IO[bytes]) -> Iterator[Record]:
                 continue
             for record in _records(path, element, name, count + 1):
                 count += 1
-                last = _place(record)
+                last = place_of(record)
                 yield record
             _forget(element)
     except etree.XMLSyntaxError as error:
@@ -101,12 +101,6 @@ def _revised(element: Any) -> str:
         return ""
     parts = [(date.findtext(name) or "").strip().zfill(2) for name in ("Year", "Month", "Day")]
     return "-".join(part for part in parts if part.isdigit() and part != "00")
-
-
-def _place(record: Record) -> str:
-    if isinstance(record, Read):
-        return record.document.id
-    return record.id if isinstance(record, Withdrawn) else record.record
 
 
 def _forget(element: Any) -> None:
