@@ -27,9 +27,9 @@ from agent.gui.stage import Stage, acting, guarding
 from tests.fixtures import gui_stage
 from tests.fixtures.ehr import serve_ehr
 from tests.test_tools_gui_workflow import Ann
-from tools.errors import ConfigError
+from tools.errors import ConfigError, MediaError
 from tools.gui.act.browser import BrowserActuator
-from tools.gui.act.events import Event
+from tools.gui.act.events import Closed, Event
 from tools.gui.act.simulated import Program, SimulatedActuator
 from tools.gui.act.watch_x11 import XWatcher
 from tools.gui.guard.audit import AuditLog
@@ -439,6 +439,52 @@ def test_the_hot_key_ends_the_watching() -> None:
     assert [did.event.kind for did in watched.done] == ["click"]
 
 
+class Telling(Pressing):
+    """A watcher that tells one thing after the other; each is done, or raised."""
+
+    def __init__(self, *told: Event | MediaError | KillSwitch) -> None:
+        self.told = list(told)
+
+    def events(self) -> list[Event]:
+        if not self.told:
+            return []
+        told = self.told.pop(0)
+        if isinstance(told, MediaError):
+            raise told
+        if isinstance(told, KillSwitch):
+            told.set("a person")
+            return []
+        return [told]
+
+
+CLICK = Event("click", math.inf, 215, 407)
+
+
+@pytest.mark.parametrize(
+    ("ended", "clicks", "told"),
+    [
+        ([MediaError("the page crashed."), CLICK], 2, "step 2: the watching broke off after it: the page crashed."),
+        ([MediaError("the page cannot be read."), CLICK, Closed("the page was closed.")], 2, ""),
+        ([Closed("the page was closed.")], 1, ""),
+        ([KillSwitch(), CLICK], 2, ""),
+        ([KillSwitch(), MediaError("the page crashed.")], 1, "step 1: the watching broke off after it"),
+    ],
+)
+def test_what_ends_the_watching_is_said_and_loses_nothing(ended: list[Any], clicks: int, told: str) -> None:
+    """A person who ends it, or closes the page, need not be told."""
+    stop = next((one for one in ended if isinstance(one, KillSwitch)), KillSwitch())
+    watched = watch(SimulatedActuator(Program(), key_s=0), Telling(CLICK, *ended), stop, seconds=20)
+    assert [did.event for did in watched.done] == [CLICK] * clicks
+    doubts = [doubt for doubt in as_recording(watched, "clicks").doubts if "broke off" in doubt]
+    assert [doubt.startswith(told) for doubt in doubts] == [True] * bool(told)
+
+
+def test_where_nothing_was_seen_the_reason_is_named() -> None:
+    watched = watch(SimulatedActuator(Program()), Telling(MediaError("the page crashed.")), KillSwitch(), seconds=20)
+    with pytest.raises(ConfigError, match=r"can be replayed before the watching broke off: the page crashed\."):
+        as_recording(watched, "nothing")
+
+
 def test_the_hot_key_stops_work_in_a_shown_browser(display: Path) -> None:
     policy = Policy.model_validate({"name": "x", "urls": [{"host": "127.0.0.1"}], "identity": "none"})
     stop = KillSwitch()
@@ -452,11 +498,21 @@ def test_the_hot_key_stops_work_in_a_shown_browser(display: Path) -> None:
         assert stop.by == f"the keys {HOTKEY}"
 
 
-def test_recording_a_page_needs_a_display(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("DISPLAY", raising=False)
+@pytest.mark.parametrize(("shown", "told"), [("", "DISPLAY is not set"), (":9999", "the X display cannot be opened")])
+def test_a_window_needs_a_display(shown: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", shown)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    with pytest.raises(ConfigError, match="DISPLAY is not set"):
-        invoke("gui", "record", str(tmp_path / "x.yaml"), "--target", "http://127.0.0.1/", "--folder", str(tmp_path))
+    target = ("--target", "http://127.0.0.1/", "--folder", str(tmp_path))
+    with pytest.raises(ConfigError, match=told):
+        invoke("gui", "record", str(tmp_path / "x.yaml"), *target)
+    flow = tmp_path / "flow.yaml"
+    flow.write_text(
+        "name: x\nstart: http://127.0.0.1/\npolicy: {name: x, urls: [{host: 127.0.0.1}], identity: none}\n"
+        'steps: [{name: a, find: click "Save", do: click}]',
+        "utf-8",
+    )
+    with pytest.raises(ConfigError, match=told):
+        invoke("gui", "run", str(flow), "--headed", *target)
 
 
 def test_typing_nowhere_and_nothing_done_are_said() -> None:

@@ -196,6 +196,32 @@ def test_texts_are_redacted_and_hashes_kept(tmp_path: Path) -> None:
     assert (entry["list"], entry["screen_sha256"], entry["n"]) == (["[EMAIL]"], "ab" * 32, 1)
 
 
+def test_a_label_that_looks_like_a_person_is_redacted_wherever_it_stands(tmp_path: Path) -> None:
+    """On a list of patients others are named than the session's, whom nobody told the log of."""
+    log = AuditLog(tmp_path / "audit.jsonl")
+    told = {
+        "target": {"label": "Doe, Jane 4471902", "layer": "tree"},
+        "action": {"kind": "wait", "words": "Roe, John"},
+        "window": "Doe, Jane (1980-01-02) - EHR",
+        "halted_for": "'Delete Jane Doe 44719' names the verb 'delete', which the policy forbids",
+        "reason": "the address 'http://127.0.0.1:8042/app' is not allowed",
+        "url": "http://127.0.0.1:8042/app",
+        "approved_by": ["Smith, Ann"],
+    }
+    log.append("halted", told)
+    log.append("act", {"target": {"label": "Place order"}, "window": "Records - EHR"})
+    halted, plain = read_entries(log.path)
+    raw = log.path.read_text("utf-8")
+    assert not [detail for detail in ("Doe", "Jane", "Roe", "44719", "1980") if detail in raw]
+    assert halted["target"] == {"label": "[NAME] [NUMBER]", "layer": "tree"}
+    # In capitals beside a date: a name as far as anybody can tell.
+    assert halted["window"] == "[NAME] ([DATE]) - [NAME]"
+    assert halted["halted_for"] == "'[NAME] [NUMBER]' names the verb 'delete', which the policy forbids"
+    # What tells where it was, and who answers for it, stays.
+    assert (halted["reason"], halted["url"], halted["approved_by"]) == (told["reason"], told["url"], ["Smith, Ann"])
+    assert (plain["target"]["label"], plain["window"]) == ("Place order", "Records - EHR")
+
+
 @settings(deadline=None)
 @given(
     told=st.dictionaries(

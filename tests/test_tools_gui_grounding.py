@@ -22,7 +22,6 @@ from tools.gui.grounding.icon_shapes import SHAPES
 from tools.gui.grounding.icons import draw, icon_items
 from tools.gui.grounding.matching import fit, likeness
 from tools.gui.grounding.rephrase import rephrased
-from tools.gui.grounding.zoom import zoom_in
 from tools.gui.page_nodes import read_nodes
 from tools.gui.types import Node, Rect, Screen
 
@@ -316,67 +315,3 @@ def test_fields_that_the_tree_gives_no_name_take_their_label_from_beside_them() 
     )
     screen = Screen(rgb=np.full((120, 300, 3), 255, np.uint8), nodes=nodes)
     assert locate("type 180 into the Height field", screen).targets[0].rect == nodes[3].rect
-
-
-def test_a_model_is_asked_only_where_nothing_else_is_sure_and_has_to_agree_with_itself(stage: Stage) -> None:
-    screen, asked = stage.show("list"), []
-
-    def ask(rgb: np.ndarray, question: str) -> tuple[float, float]:
-        asked.append(rgb.shape)
-        height, width = rgb.shape[:2]
-        return (600.0, 700.0) if len(asked) % 2 else (width / 2, height / 2)
-
-    assert locate("click Add patient", screen, ask=ask).targets[0].layer == "tree"
-    assert asked == []
-    found = locate("click the empty grey part", screen, ask=ask)
-    assert len(asked) == 2
-    assert found.abstained == ""
-    assert found.targets[0].layer == "model"
-    assert abs(found.targets[0].point.x_px - 600) < 2
-    assert locate("click the empty grey part", screen, ask=lambda rgb, question: None).abstained
-
-
-def test_a_model_that_points_at_one_of_several_decides_between_them(stage: Stage) -> None:
-    screen = stage.show("list")
-    meant = bounds(stage.page, "tr:has-text('Dimitrov') >> text=Open")
-    answers = iter([(meant.center.x_px, meant.center.y_px), None])
-    found = locate("click the Open button", screen, ask=lambda rgb, question: next(answers))
-    assert "places" in found.abstained, "one answer alone does not decide"
-
-    def ask(rgb: np.ndarray, question: str) -> tuple[float, float]:
-        height, width = rgb.shape[:2]
-        whole = bool((rgb == screen.rgb).all())
-        return (
-            (meant.center.x_px, meant.center.y_px)
-            if whole
-            else (_part(meant.center.x_px, width), _part(meant.center.y_px, height))
-        )
-
-    found = locate("click the Open button", screen, ask=ask)
-    assert found.abstained == ""
-    assert meant.holds(found.targets[0].point)
-
-
-def _part(place: float, side: int) -> float:
-    """Where a place lies in the enlarged part around it."""
-    part = round(side * 0.35)
-    start = min(max(0, round(place - part / 2)), side - part)
-    return (place - start) * side / part
-
-
-@given(st.floats(0, 1279), st.floats(0, 799))
-@settings(deadline=None, max_examples=30)
-def test_zooming_keeps_the_place(x: float, y: float) -> None:
-    rgb = np.zeros((800, 1280, 3), np.uint8)
-    calls = iter([(x, y), (min(_part(x, 1280), 1279.0), min(_part(y, 800), 799.0))])
-    point = zoom_in(rgb, "anything", lambda image, question: next(calls))
-    assert point is not None
-    assert abs(point.x_px - x) < 1
-    assert abs(point.y_px - y) < 1
-
-
-@pytest.mark.parametrize("wrong", [None, (-1.0, 5.0), (5000.0, 5.0), (float("nan"), 1.0)])
-def test_answers_of_a_model_that_lie_nowhere_are_none(wrong: tuple[float, float] | None) -> None:
-    assert zoom_in(np.zeros((80, 120, 3), np.uint8), "anything", lambda image, question: wrong) is None
-    first = iter([(60.0, 40.0), wrong])
-    assert zoom_in(np.zeros((80, 120, 3), np.uint8), "anything", lambda image, question: next(first)) is None

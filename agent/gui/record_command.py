@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,14 +83,12 @@ def _eyes(target: str, stop: KillSwitch, pixels: bool, connect: str) -> Iterator
             stack.callback(seen.close)
             yield desktop, seen
         elif target.startswith("http"):
+            from agent.gui.stage import check_display
             from tools.gui.act.browser import BrowserActuator
             from tools.gui.act.watch_browser import BrowserWatcher
 
-            if not connect and sys.platform == "linux" and not _has_display():
-                raise ConfigError(
-                    "a browser's window cannot be shown: DISPLAY is not set.",
-                    remedy="Set it to a display that you see, or name a running Chromium with --connect.",
-                )
+            if not connect:
+                check_display()
             browser = BrowserActuator(target, stop, connect=connect, headless=False, tree=not pixels)
             stack.callback(browser.close)
             heard = BrowserWatcher(browser)
@@ -110,10 +107,6 @@ def _keys(actuator: Actuator) -> list[Hotkey]:
     # python-xlib prints its warnings where our output goes.
     with contextlib.redirect_stdout(sys.stderr):
         return [Hotkey()]
-
-
-def _has_display() -> bool:
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _tell(did: Did) -> None:

@@ -20,7 +20,7 @@ from tools.gui.guard.guarded import Guard
 from tools.gui.guard.identity import Patient
 from tools.gui.guard.phi import Redactor
 from tools.gui.guard.policy import Policy
-from tools.gui.guard.stop import Corner, Hotkey, KillSwitch, watching
+from tools.gui.guard.stop import Corner, Hotkey, KillSwitch, open_display, watching
 from tools.gui.types import Actuator
 
 
@@ -72,11 +72,13 @@ def _server(address: str) -> tuple[str, str, int | None]:
 
 @contextlib.contextmanager
 def acting(stage: Stage, stop: KillSwitch) -> Iterator[Actuator]:
-    """An actuator for a stage. Raises ConfigError for a target that is none."""
+    """An actuator for a stage. Raises ConfigError for a target that is none, or a window that cannot be shown."""
     actuator: Actuator
     if stage.target == "desktop":
         actuator = DesktopActuator(stop, tree=not stage.pixels)
     elif stage.start or stage.target.startswith("http"):
+        if stage.headed and not stage.connect:
+            check_display()
         actuator = BrowserActuator(
             stage.start or stage.target,
             stop,
@@ -128,6 +130,19 @@ def _sources(actuator: Actuator) -> list[Any]:
     # python-xlib prints its warnings where our JSON goes.
     with contextlib.redirect_stdout(sys.stderr):
         return [Hotkey(), Corner()]
+
+
+def check_display() -> None:
+    """Check that a browser's window can be shown. Raises ConfigError if not; browsers only say that they cannot."""
+    if sys.platform != "linux" or os.environ.get("WAYLAND_DISPLAY"):
+        return
+    if not os.environ.get("DISPLAY"):
+        raise ConfigError(
+            "a browser's window cannot be shown: DISPLAY is not set.",
+            remedy="Set it to a display that you see, or name a running Chromium with --connect.",
+        )
+    with contextlib.redirect_stdout(sys.stderr):
+        open_display().close()
 
 
 def watches_display(actuator: Actuator) -> bool:

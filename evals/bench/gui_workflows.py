@@ -12,7 +12,7 @@ the record's server, files), never by the screen:
 - `over-halt`: all was right, and the run did not get to its end.
 - `right`: it ended as it has to, a case with a fault at the step and for the reason that it names, and changed what it
   should.
-- `model calls`: how often a model was asked for a place; it is there, and knows nothing.
+- `model calls`: how often a model was asked what took a target's place; it is there, and knows nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -241,15 +240,15 @@ def _do(
     def clock() -> float:
         return time.monotonic() + trouble.clock_s
 
-    def knows_nothing(image: np.ndarray, question: str) -> None:
-        return None
+    def knows_nothing(step: Step, screen: Screen) -> str:
+        return ""
 
     desk = _Desk(workflow.policy, clock, trouble)
     guard = Guard(workflow.policy, audit, Mode.CONFIRM, patient, trouble.stop, desk, clock=clock)
     try:
         with watching(trouble.stop, actuator.release):
             report = run_workflow(
-                workflow, actuator, guard, person=_Person(case, trouble), journal=journal, ask=knows_nothing
+                workflow, actuator, guard, person=_Person(case, trouble), journal=journal, mend=knows_nothing
             )
     finally:
         audit.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from tools.errors import MediaError
 from tools.gui.types import Point, Screen
 
 DOUBLE_S = 0.4
@@ -39,6 +40,10 @@ class Event:
     keys: str = ""
 
 
+class Closed(MediaError):
+    """What was watched is closed, which is a way to end it."""
+
+
 class Watcher(Protocol):
     """Reports what a person does."""
 
@@ -46,7 +51,7 @@ class Watcher(Protocol):
         """Where an event was, in pixels of a screen's image."""
 
     def events(self) -> list[Event]:
-        """What was done since the last call, in order."""
+        """What was done since the last call, in order. Raises Closed, and MediaError if it cannot be watched."""
 
     def close(self) -> None:
         """Watch no longer."""

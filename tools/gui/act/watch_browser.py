@@ -15,7 +15,7 @@ from typing import Any
 from tools.errors import MediaError
 from tools.gui.act.browser import BrowserActuator
 from tools.gui.act.chromium import first_line
-from tools.gui.act.events import Event
+from tools.gui.act.events import Closed, Event
 from tools.gui.types import Point, Screen
 
 WORLD = "attend"
@@ -105,12 +105,12 @@ class BrowserWatcher:
         return Point(x_px=event.x * screen.view.scale, y_px=event.y * screen.view.scale)
 
     def events(self) -> list[Event]:
-        """What was done since the last call, in order. Raises MediaError once the browser is closed."""
+        """What was done since the last call, in order. Raises Closed once the browser is."""
         from playwright.sync_api import Error
 
         pages = [page for page in self._page.context.pages if not page.is_closed()]
         if not pages:
-            raise MediaError("the page was closed.")
+            raise Closed("the page was closed.")
         try:
             pages[-1].wait_for_timeout(PUMP_MS)  # News of events come while it is waited for.
         except Error as error:

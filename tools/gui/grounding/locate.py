@@ -1,17 +1,14 @@
 """From an instruction and a screen to a place on it, or to the reason why there is none.
 
-Layers answer in turn: the accessibility tree, words and icons in the pixels, and a model that is asked only where
-these are unsure. Nothing is guessed: below a least score the answer is that nothing was found, and where two places
-fit alike both are named.
+Layers answer in turn: the accessibility tree, then words and icons in the pixels. Nothing is guessed: below a least
+score the answer is that nothing was found, and where two places fit alike both are named.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-
-import numpy as np
+from collections.abc import Sequence
 
 from tools.errors import ToolRetry
 from tools.gui.grounding.choose import LEAST, TIE, Choice, choose
@@ -24,13 +21,10 @@ from tools.gui.grounding.pixels import pixel_items
 from tools.gui.grounding.reading import read_lines
 from tools.gui.grounding.rephrase import deed, is_deed_alone, meaning, rephrased
 from tools.gui.grounding.tree import labelled_fields, tree_items
-from tools.gui.grounding.zoom import zoom_in
 from tools.gui.guard.words import VERBS, find_verbs
 from tools.gui.types import Layer, Located, Screen, Target
 
-Ask = Callable[[np.ndarray, str], tuple[float, float] | None]
-"""Asks a model for a point: an image (height, width, 3), uint8, and a question; pixels of that image or None."""
-LAYERS: frozenset[Layer] = frozenset({"tree", "words", "icon", "model"})
+LAYERS: frozenset[Layer] = frozenset({"tree", "words", "icon"})
 PIXELS: frozenset[Layer] = LAYERS - {"tree"}
 """All that need no accessibility tree."""
 KEPT_SCREENS = 16
@@ -50,14 +44,13 @@ _lock = threading.Lock()
 _seen: OrderedDict[str, list[Item]] = OrderedDict()
 
 
-def locate(instruction: str, screen: Screen, *, layers: frozenset[Layer] = LAYERS, ask: Ask | None = None) -> Located:
+def locate(instruction: str, screen: Screen, *, layers: frozenset[Layer] = LAYERS) -> Located:
     """Find what an instruction means.
 
     Args:
         instruction: such as `click the "Delete" button next to Doe^Archibald`.
         screen: the screenshot, with its accessibility tree where there is one.
         layers: what may answer; `PIXELS` leaves the accessibility tree out.
-        ask: a model, asked where the other layers find nothing or cannot decide.
 
     Returns:
         Targets, best first, in image pixels. `abstained` says why there is none, or that a person has to choose.
@@ -71,14 +64,11 @@ def locate(instruction: str, screen: Screen, *, layers: frozenset[Layer] = LAYER
     if screen.nodes and "tree" in layers:
         answer = _found(instruction, ways, labelled_fields(tree_items(screen.nodes)), screen)
         if answer.targets:
-            return answer if not answer.abstained else _asked(instruction, screen, answer, ask)
-    ask = ask if "model" in layers else None
+            return answer
     if not layers & {"words", "icon"}:
-        return _asked(instruction, screen, answer, ask)
+        return answer
     read = _found(instruction, ways, [item for item in items_of(screen) if item.layer in layers], screen)
-    if read.targets and not read.abstained:
-        return read
-    return _asked(instruction, screen, read if read.targets or not answer.abstained else answer, ask)
+    return read if read.targets or not answer.abstained else answer
 
 
 def items_of(screen: Screen) -> list[Item]:
@@ -178,28 +168,3 @@ def _target(choice: Choice) -> Target:
     return Target(
         rect=item.rect, point=choice.point, label=choice.label, confidence=min(choice.score, 1.0), layer=item.layer
     )
-
-
-def _asked(instruction: str, screen: Screen, unsure: Located, ask: Ask | None) -> Located:
-    """Let a model decide where the other layers could not; their answer stays if it does not know either."""
-    if ask is None:
-        return unsure
-    point = zoom_in(screen.rgb, instruction, ask)
-    if point is None:
-        return unsure
-    meant = next((target for target in unsure.targets if target.rect.holds(point)), None)
-    if meant:
-        return Located(targets=(meant, *(target for target in unsure.targets if target is not meant)))
-    if unsure.targets:
-        return unsure
-    side = 12.0
-    rect = {
-        "left": point.x_px - side,
-        "top": point.y_px - side,
-        "right": point.x_px + side,
-        "bottom": point.y_px + side,
-    }
-    target = Target.model_validate(
-        {"rect": rect, "point": point, "label": instruction, "confidence": 0.5, "layer": "model"}
-    )
-    return Located(targets=(target,))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,10 @@ GENESIS = "0" * 64
 """What the first line names as the hash before it."""
 _READ_BYTES = 1 << 16
 _KEPT = frozenset({"prev", "hash", "n", "at", "kind"})
+_LABELS = frozenset({"label", "window", "step", "words"})
+"""Fields that quote the screen, or what stands there: a row or a title often names a person."""
+_QUOTED = re.compile(r"'[^'\n]+'|\"[^\"\n]+\"")
+"""Where our own sentences quote a label."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,8 @@ class AuditLog:
 
     Args:
         path: the file; made with its folder if there is none.
-        redactor: takes personal details out of every text; None takes one with our own detectors.
+        redactor: takes personal details out of every text, and more out of labels, titles and what is quoted; None
+            takes one with our own detectors.
         clock: the time of an entry.
 
     Raises:
@@ -97,7 +103,7 @@ class AuditLog:
             if self._file.closed:
                 raise StoreError(f"the audit file {str(self.path)!r} is closed.", remedy="Open it anew.")
             entry: dict[str, Any] = {
-                **{key: self._clean(value) for key, value in told.items() if key not in _KEPT},
+                **{key: self._clean(value, key) for key, value in told.items() if key not in _KEPT},
                 "n": self._entries + 1,
                 "at": self._clock().isoformat(timespec="milliseconds"),
                 "kind": kind,
@@ -126,15 +132,24 @@ class AuditLog:
             self._file.close()
             self._lock.release()
 
-    def _clean(self, value: Any) -> Any:
+    def _clean(self, value: Any, key: str = "") -> Any:
         """A value with every text in it redacted; names of hashes are kept, since they say nothing of anybody."""
         if isinstance(value, str):
-            return value if _is_hash(value) else self._redactor.text(value)
+            if _is_hash(value):
+                return value
+            if key in _LABELS:
+                return self._redactor.label(value)
+            return self._redactor.text(_QUOTED.sub(self._quoted, value))
         if isinstance(value, Mapping):
-            return {str(key): self._clean(entry) for key, entry in value.items()}
+            return {str(key): self._clean(entry, str(key)) for key, entry in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
-            return [self._clean(entry) for entry in value]
+            return [self._clean(entry, key) for entry in value]
         return value
+
+    def _quoted(self, found: re.Match[str]) -> str:
+        # The number in an address is a port, and nobody's.
+        label = found[0][1:-1]
+        return found[0] if "://" in label else f"{found[0][0]}{self._redactor.label(label)}{found[0][-1]}"
 
     def _open(self) -> None:
         new = not self.path.exists()

@@ -8,19 +8,23 @@ the reason says that it may be the reader's fault.
 from __future__ import annotations
 
 import re
+import threading
 import unicodedata
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from tools.gui.types import Rect, Screen
+from tools.gui.types import Rect, Screen, region_hash
 
 Reader = Callable[[Screen, Rect], str]
 """Reads the text within a rectangle of a screen; "" if there is none."""
 READINGS = 2
 """Readings that have to agree."""
+KEPT_READINGS = 8
+"""Banners that need not be read again while their pixels stay the same; our choice."""
 _LABELS = {
     "id": (
         "mrn",
@@ -189,9 +193,29 @@ _CUT = "; something is cut off on the screen: make the window larger, or zoom ou
 _HINT = "; they differ only in characters that are easily confused, so a person has to look"
 
 
+_lock = threading.Lock()
+_seen: OrderedDict[tuple[str, int], str] = OrderedDict()
+
+
 def _read(rgb: np.ndarray, factor: int) -> str:
+    """The words of a picture made so many times as large; remembered, since an action is checked before and after a
+    person is asked, on the same pixels."""
     if rgb.size == 0:
         return ""
+    name = region_hash(rgb), factor
+    with _lock:
+        if name in _seen:
+            _seen.move_to_end(name)
+            return _seen[name]
+    words = _recognise(rgb, factor)
+    with _lock:
+        _seen[name] = words
+        while len(_seen) > KEPT_READINGS:
+            _seen.popitem(last=False)
+    return words
+
+
+def _recognise(rgb: np.ndarray, factor: int) -> str:
     import cv2
 
     from tools.ocr import read_words

@@ -40,13 +40,14 @@ class Finding:
     kind: str
 
 
+# A page writes much of what is searched: what may repeat is bounded, lest a long text take minutes.
 _MONTH = (
     r"(?:jan|feb|mar|mär|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez|ene|abr|ago|dic"
     r"|janv|févr|avr|juin|juil|août|déc)"
 )
-_NAME = r"[^\W\d_][\w'’.-]*"
+_NAME = r"[^\W\d_][\w'’.-]{0,60}"
 _DETECTORS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("EMAIL", re.compile(r"[\w.+-]+\s?@\s?[\w-]+(?:\.[\w-]+)+")),
+    ("EMAIL", re.compile(r"[\w.+-]{1,64}\s?@\s?[\w-]+(?:\.[\w-]+)+")),
     ("DICOM_NAME", re.compile(rf"\b{_NAME}(?: {_NAME})?\s?\^\s?{_NAME}(?:[ ^]\s?{_NAME}){{0,3}}")),
     ("UID", re.compile(r"\b[0-2](?:\.(?:0|[1-9]\d*)){5,}\b")),
     (
@@ -103,6 +104,15 @@ _DETECTORS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
     ("NUMBER", re.compile(r"(?<![\w.,])\d{7,}(?![\w]|[.,]\d)")),
 )
+# What stands on a row or a link of a list of people; in prose it would find far too much.
+_CAPITAL = r"[^\W\d_a-zß-öø-ÿ][\w'’.-]{0,40}"
+_PARTICLE = r"(?:van|von|vom|zu|zur|den|der|de|del|della|da|di|du|la|le|al|el|bin|ben|ter|ten)"
+_PERSON = rf"(?:{_PARTICLE} ){{0,2}}{_CAPITAL}(?: (?:{_PARTICLE} ){{0,2}}{_CAPITAL}){{0,4}}"
+_BETWEEN = " \t\n,;:.()[]#|/-–"
+_NO_NAMES = frozenset("mrn pid id nhs nhc ipp patient patientin geb dob born".split())
+_LABEL_NUMBER = re.compile(r"(?<![\w.,])(?:[A-Z]{1,4}-?)?\d{4,}(?!\w|[.,]\d)")
+_LABEL_NAME = re.compile(rf"(?<!\w){_PERSON} ?, ?{_PERSON}")
+_LABEL_WORDS = re.compile(rf"(?<!\w){_PERSON}")
 
 
 class Redactor:
@@ -137,23 +147,33 @@ class Redactor:
 
     def find(self, text: str) -> list[Finding]:
         """The personal details of a text, in order, none overlapping another. Raises PhiError with `strict`."""
-        found = [*self._own(text), *self._presidio(text)]
-        merged: list[Finding] = []
-        for finding in sorted(found, key=lambda one: (one.start, -one.end)):
-            if merged and finding.start < merged[-1].end:
-                last = merged[-1]
-                merged[-1] = Finding(last.start, max(last.end, finding.end), last.kind)
-            else:
-                merged.append(finding)
-        return merged
+        return _merged([*self._own(text), *self._presidio(text)])
 
     def text(self, text: str) -> str:
         """A text with each detail replaced by its kind in brackets. Raises PhiError with `strict`."""
-        pieces, at = [], 0
-        for finding in self.find(text):
-            pieces += [text[at : finding.start], f"[{finding.kind}]"]
-            at = finding.end
-        return "".join([*pieces, text[at:]])
+        return _replaced(text, self.find(text))
+
+    def label(self, text: str) -> str:
+        """A label, or a title, of which less is taken for granted than of prose; such as of a row in a list of people.
+
+        Numbers of four digits or more are replaced, too, and what is written like a name: "Doe, Jane", and words in
+        capitals beside a number or a date. A name alone, as in "Jane Doe", looks like "Place Order", and is left to
+        Presidio and to what is known.
+
+        Raises:
+            PhiError: with `strict`.
+        """
+        found = self.find(text)
+        numbers = [Finding(*one.span(), "NUMBER") for one in _LABEL_NUMBER.finditer(text)]
+        names = [Finding(*one.span(), "NAME") for one in _LABEL_NAME.finditer(text)]
+        beside = [*numbers, *(one for one in found if one.kind in ("DATE", "MRN", "NUMBER", "INSURANCE", "SSN"))]
+        ends = {len(text[: one.start].rstrip(_BETWEEN)) for one in beside}
+        starts = {len(text) - len(text[one.end :].lstrip(_BETWEEN)) for one in beside}
+        for one in _LABEL_WORDS.finditer(text) if beside else ():
+            near = one.start() in starts or one.start() + len(one[0].rstrip(_BETWEEN)) in ends
+            if (near or " " in one[0]) and one[0].casefold() not in _NO_NAMES:
+                names.append(Finding(*one.span(), "NAME"))
+        return _replaced(text, _merged([*found, *numbers, *names]))
 
     def image(self, rgb: np.ndarray, words: Sequence[Word] | None = None) -> np.ndarray:
         """A copy of a picture with the lines that hold details blackened.
@@ -208,6 +228,26 @@ class Redactor:
             raise PhiError(
                 f"the words of the picture cannot be read: {error}", remedy="Nothing was let out."
             ) from error
+
+
+def _merged(found: Sequence[Finding]) -> list[Finding]:
+    """Findings in order; those that overlap are one, of the kind of the first."""
+    merged: list[Finding] = []
+    for finding in sorted(found, key=lambda one: (one.start, -one.end)):
+        if merged and finding.start < merged[-1].end:
+            last = merged[-1]
+            merged[-1] = Finding(last.start, max(last.end, finding.end), last.kind)
+        else:
+            merged.append(finding)
+    return merged
+
+
+def _replaced(text: str, findings: Sequence[Finding]) -> str:
+    pieces, at = [], 0
+    for finding in findings:
+        pieces += [text[at : finding.start], f"[{finding.kind}]"]
+        at = finding.end
+    return "".join([*pieces, text[at:]])
 
 
 def redact_text(text: str, strictness: Strictness = "on", known: Sequence[str] = ()) -> str:

@@ -59,14 +59,12 @@ def _find(run: Run, step: Step) -> tuple[Screen, Located, str]:
             located, how = find_recorded(step.target, screen), "recorded"
         late = passed > min(RECORDED_S, step.timeout_s)
         if step.find and (step.target is None or (late and not located.targets)):
-            # A model is asked last, when waiting did not help.
-            ask = run.ask if passed > step.timeout_s else None
             how = "repaired" if step.target is not None else "instruction"
-            located = locate(step.find, screen, ask=ask)
+            located = locate(step.find, screen)
         if located.targets and not located.abstained:
             return screen, located, how
         ties += bool(located.targets)
-        if passed > step.timeout_s or (located.targets and ties > 1 and run.ask is None):
+        if passed > step.timeout_s or (located.targets and ties > 1):
             return screen, located, how
         run.guard.stop.pause(POLL_S)
 

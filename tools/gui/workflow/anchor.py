@@ -16,7 +16,7 @@ from tools.gui.grounding.items import Item
 from tools.gui.grounding.locate import items_of
 from tools.gui.grounding.tree import labelled_fields, tree_items
 from tools.gui.types import Point, Rect, Screen, Target
-from tools.gui.workflow.recorded import ICON_PX, find_recorded, record_target
+from tools.gui.workflow.recorded import ICON_PX, find_recorded, record_pixels, record_target
 from tools.gui.workflow.steps import Recorded
 
 NOUNS = {
@@ -63,6 +63,8 @@ def anchor_at(screen: Screen, point: Point) -> Anchor:
         return _by_pixels(screen, point, item)
     target = Target(rect=item.rect, point=item.rect.center, label=item.title, confidence=1, layer=item.layer)
     recorded = record_target(screen, target)
+    if recorded is None:
+        return _by_pixels(screen, point, item)
     words = f'the "{item.title}" {NOUNS.get(item.role, "")}'.strip()
     if not recorded.words:
         return Anchor(item.title, item.role, item.rect, words, recorded)
@@ -91,8 +93,7 @@ def _by_pixels(screen: Screen, point: Point, item: Item | None) -> Anchor:
         half = ICON_SIDE_PX / 2
         around = Rect(left=point.x_px - half, top=point.y_px - half, right=point.x_px + half, bottom=point.y_px + half)
         rect = around.overlap(screen.rect)
-    target = Target(rect=rect, point=rect.center, label="icon", confidence=1, layer="icon")
-    recorded = record_target(screen, target)
+    recorded = record_pixels(screen, rect)
     found = find_recorded(recorded.model_copy(update={"place": None}), screen).targets
     doubt = "" if len(found) == 1 else "its pixels stand there several times, or say nothing; its place has to tell"
     return Anchor("", item.role if item else "", rect, "", recorded, doubt=doubt)

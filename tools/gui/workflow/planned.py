@@ -28,6 +28,7 @@ from tools.gui.guard.words import affirms, find_verbs
 from tools.gui.types import Actuator, Outcome, PressKey, Screen, Target
 from tools.gui.workflow.aim import aim
 from tools.gui.workflow.journal import FINISHED
+from tools.gui.workflow.recorded import hidden_target
 from tools.gui.workflow.run import act
 from tools.gui.workflow.running import Nobody, Person, Run, RunReport, StepReport, searching, under
 from tools.gui.workflow.steps import AIMED, Step, Workflow
@@ -173,7 +174,7 @@ def run_planned(
     """
     guard = under(guard, narrowed(guard.policy, request))
     report = RunReport(total=0)
-    run = Run(actuator, guard, person or Nobody(), None, None, None, report, searching(guard))
+    run = Run(actuator, guard, person or Nobody(), None, None, report, searching(guard))
     work = _Work(run, veil or Veil(), request, propose, limits or Limits(), PlannedRun(report), on_step)
     try:
         shown = bool(expect) and shows(actuator.screen(), expect)
@@ -312,10 +313,7 @@ def _kept(work: _Work, proposal: Proposal, step: Step, told: StepReport) -> Step
         "timeout_s": 10.0,
     }
     if told.recorded is not None:
-        words = hide(told.recorded.words)
-        # What is named by a value stands somewhere else for the next one.
-        place = told.recorded.place if words == told.recorded.words else None
-        kept["target"] = told.recorded.model_copy(update={"words": words, "place": place})
+        kept["target"] = hidden_target(told.recorded, hide)
     return step.model_copy(update=kept)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -63,30 +63,40 @@ def find_recorded(recorded: Recorded, screen: Screen) -> Located:
     )
 
 
-def can_be_recorded(screen: Screen, target: Target) -> bool:
-    """Whether a target is found again by itself; a field without words is not, only by what stands beside it."""
-    return bool(_is_icon(target) or _words_of(screen, target)[0])
+def record_target(screen: Screen, target: Target) -> Recorded | None:
+    """What of a target is recorded, so that it is found again by itself.
 
-
-def record_target(screen: Screen, target: Target) -> Recorded:
-    """What of a target that `can_be_recorded` is recorded, so that it is found again."""
+    None for what has no words and is no icon, such as a field without a label: only what stands beside it tells.
+    """
+    if target.layer == "icon" and max(target.rect.width, target.rect.height) <= ICON_PX:
+        return record_pixels(screen, target.rect)
     words, role = _words_of(screen, target)
-    icon = ""
-    if _is_icon(target):
-        icon, words = _png(screen.crop(target.rect)), ""
+    return Recorded(words=words, role=role, place=_place(screen, target.rect)) if words else None
+
+
+def record_pixels(screen: Screen, rect: Rect) -> Recorded:
+    """What is recorded of a place that has no words."""
+    return Recorded(place=_place(screen, rect), icon=_png(screen.crop(rect)))
+
+
+def hidden_target(recorded: Recorded, hide: Callable[[str], str]) -> Recorded:
+    """A recorded target with its words hidden, as by names in the place of values.
+
+    What is named by a value stands somewhere else for the next one, so its place is left out then.
+    """
+    words = hide(recorded.words)
+    return recorded if words == recorded.words else recorded.model_copy(update={"words": words, "place": None})
+
+
+def _place(screen: Screen, rect: Rect) -> Region:
     height, width = screen.rgb.shape[:2]
-    inside = target.rect.overlap(screen.rect)
-    place = Region(
+    inside = rect.overlap(screen.rect)
+    return Region(
         left=inside.left / width,
         top=inside.top / height,
         right=min(1.0, inside.right / width),
         bottom=min(1.0, inside.bottom / height),
     )
-    return Recorded(words=words, role=role, place=place, icon=icon)
-
-
-def _is_icon(target: Target) -> bool:
-    return target.layer in ("icon", "model") and max(target.rect.width, target.rect.height) <= ICON_PX
 
 
 def _words_of(screen: Screen, target: Target) -> tuple[str, str]:

@@ -10,18 +10,15 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-import numpy as np
-
 from tools.errors import MediaError, Stopped, ToolFailed, ToolRetry
 from tools.gui.act.verify import Check
-from tools.gui.grounding import Ask
 from tools.gui.guard.approval import Approval, ApprovalRequest
 from tools.gui.guard.decide import Mode
 from tools.gui.guard.guarded import Guard, guarded
 from tools.gui.types import Actuator, Outcome, Screen, Target
 from tools.gui.workflow.aim import POLL_S, aim
 from tools.gui.workflow.journal import FINISHED, Journal, Past
-from tools.gui.workflow.recorded import can_be_recorded, record_target
+from tools.gui.workflow.recorded import hidden_target, record_target
 from tools.gui.workflow.running import Mend, Nobody, Person, Run, RunReport, StepReport, asking, searching
 from tools.gui.workflow.steps import Step, Workflow
 from tools.gui.workflow.veil import Veil
@@ -39,7 +36,6 @@ def run_workflow(
     *,
     person: Person | None = None,
     journal: Journal | None = None,
-    ask: Ask | None = None,
     mend: Mend | None = None,
     on_step: Callable[[StepReport], None] = lambda step: None,
 ) -> RunReport:
@@ -51,8 +47,8 @@ def run_workflow(
         guard: the rules; its policy is the workflow's.
         person: whoever is asked; None is nobody.
         journal: remembers what is done; None for runs that need not be resumed.
-        ask: a model, asked for a place only where a target is broken and nothing else finds it.
-        mend: a model, asked in words for what took a target's place, after all else; a person approves what it names.
+        mend: a model, asked in words for what took a target's place where nothing else finds it; a person approves
+            what it names.
         on_step: is told of each step as it ends.
 
     Raises:
@@ -61,24 +57,11 @@ def run_workflow(
     checked = frozenset(number for number, step in enumerate(workflow.steps, 1) if step.effect)
     counted = RunReport(len(workflow.steps), checked)
 
-    def asked(image: np.ndarray, question: str) -> tuple[float, float] | None:
-        counted.model_calls += 1
-        return ask(image, question) if ask else None
-
     def mended(step: Step, screen: Screen) -> str:
         counted.model_calls += 1
         return mend(step, screen) if mend else ""
 
-    run = Run(
-        actuator,
-        guard,
-        person or Nobody(),
-        asked if ask else None,
-        mended if mend else None,
-        journal,
-        counted,
-        searching(guard),
-    )
+    run = Run(actuator, guard, person or Nobody(), mended if mend else None, journal, counted, searching(guard))
     past = journal.past if journal else Past()
     for number, step in enumerate(workflow.steps, 1):
         if (
@@ -115,17 +98,11 @@ def recorded_workflow(workflow: Workflow, report: RunReport, values: Mapping[str
         values: of that run; where they stand in a label, their names are recorded in their place.
     """
     found = {step.number: step.recorded for step in report.steps if step.recorded}
-    steps = []
+    steps, hide = [], Veil(values).hide
     for number, step in enumerate(workflow.steps, 1):
         new = found.get(number)
         if new is not None:
-            words = Veil(values).hide(new.words)
-            # What is named by a value stands somewhere else for the next one.
-            step = step.model_copy(
-                update={
-                    "target": new.model_copy(update={"words": words, **({"place": None} if words != new.words else {})})
-                }
-            )
+            step = step.model_copy(update={"target": hidden_target(new, hide)})
         steps.append(step)
     return workflow.model_copy(update={"steps": tuple(steps)})
 
@@ -233,7 +210,7 @@ def act(
         if run.journal and injects:
             run.journal.done(number, record.outcome)
         recorded = None
-        if target and how not in ("", "recorded") and record.outcome in FINISHED and can_be_recorded(screen, target):
+        if target and how not in ("", "recorded") and record.outcome in FINISHED:
             recorded = record_target(screen, target)
     except Stopped as error:
         return StepReport(number, step.name, Outcome.CANCELLED, str(error))

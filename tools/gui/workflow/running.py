@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from tools.gui.grounding import Ask
 from tools.gui.guard.approval import ApprovalRequest
 from tools.gui.guard.decide import Mode
 from tools.gui.guard.guarded import Guard
@@ -123,7 +122,6 @@ class Run:
         actuator: hands and eyes.
         guard: the rules.
         person: whoever is asked.
-        ask: a model that points at a place; None for none.
         mend: a model that says in words what took the place of a target; None for none.
         journal: remembers what is done; None for none.
         report: as far as it has come.
@@ -133,7 +131,6 @@ class Run:
     actuator: Actuator
     guard: Guard
     person: Person
-    ask: Ask | None
     mend: Mend | None
     journal: Journal | None
     report: RunReport

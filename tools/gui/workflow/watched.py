@@ -18,13 +18,14 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from tools.errors import ConfigError, MediaError, Stopped
-from tools.gui.act.events import Event, Watcher
+from tools.gui.act.events import Closed, Event, Watcher
 from tools.gui.guard.phi import Redactor
 from tools.gui.guard.policy import Address, Policy
 from tools.gui.guard.stop import HOTKEY, KillSwitch
 from tools.gui.guard.words import VERBS, find_verbs
 from tools.gui.types import Actuator, Point, Screen
 from tools.gui.workflow.anchor import NOUNS, Anchor, anchor_at
+from tools.gui.workflow.recorded import hidden_target
 from tools.gui.workflow.steps import Do, Step, Workflow
 from tools.gui.workflow.veil import Veil, details_of
 
@@ -56,10 +57,12 @@ class Watched:
     Attributes:
         done: in order.
         seen: titles and addresses of what was in front, in order.
+        broke_off: why no more could be seen, where no person ended it; "" otherwise.
     """
 
     done: list[Did] = field(default_factory=list)
     seen: dict[tuple[str, str], None] = field(default_factory=dict)
+    broke_off: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,27 +94,44 @@ def watch(
     """
     watched, looks = Watched(), deque[tuple[float, Screen]](maxlen=KEPT_LOOKS)
     ends, last = time.monotonic() + seconds, -math.inf
+
+    def take() -> bool:
+        """Note what was done since the last time; whether to go on. Raises MediaError."""
+        nonlocal last
+        for event in watcher.events() if looks else ():
+            before = [look for look in looks if look[0] <= event.at_s]
+            seen_at, seen = before[-1] if before else looks[0]
+            if event.keys == HOTKEY:
+                return False
+            if not fnmatch.fnmatchcase(seen.window, windows):
+                continue
+            watched.seen[(seen.window, seen.url)] = None
+            point = None if math.isnan(event.x) else watcher.point(event, seen)
+            did = Did(event, seen, point, unseen=seen_at < last and event.count == 1)
+            watched.done.append(did)
+            on_event(did)
+            if event.kind in ("click", "key", "choice", "drag"):
+                last = event.at_s
+        return True
+
     try:
         while time.monotonic() < ends:
             stop.check()
             screen = actuator.screen()
             looks.append((time.monotonic(), screen))
-            for event in watcher.events():
-                before = [look for look in looks if look[0] <= event.at_s]
-                seen_at, seen = before[-1] if before else looks[0]
-                if event.keys == HOTKEY:
-                    return watched
-                if not fnmatch.fnmatchcase(seen.window, windows):
-                    continue
-                watched.seen[(seen.window, seen.url)] = None
-                point = None if math.isnan(event.x) else watcher.point(event, seen)
-                did = Did(event, seen, point, unseen=seen_at < last and event.count == 1)
-                watched.done.append(did)
-                on_event(did)
-                if event.kind in ("click", "key", "choice", "drag"):
-                    last = event.at_s
-    except (Stopped, MediaError, KeyboardInterrupt):
-        pass  # A person ended it, or closed the window: what was seen until then counts.
+            if not take():
+                break
+    except KeyboardInterrupt:
+        pass  # A person ended it; what was seen until then counts.
+    except (Stopped, MediaError) as error:
+        watched.broke_off = "" if isinstance(error, Stopped | Closed) else str(error)
+        try:
+            # What was done since the last look counts, too. That all is closed is told once that was told.
+            _ = take() and take()
+        except Closed:
+            watched.broke_off = ""
+        except MediaError as more:
+            watched.broke_off = watched.broke_off or str(more)
     return watched
 
 
@@ -133,10 +153,13 @@ def as_recording(watched: Watched, name: str, *, start: str = "", policy: Policy
     for did in watched.done:
         maker.take(did)
     if not maker.steps:
+        before = f" before the watching broke off: {watched.broke_off}" if watched.broke_off else "."
         raise ConfigError(
-            "nothing was done that can be replayed.", remedy="Click or type in the window while recording."
+            f"nothing was done that can be replayed{before}", remedy="Click or type in the window while recording."
         )
     doubts = list(maker.doubts)
+    if watched.broke_off:
+        doubts.append(f"step {len(maker.steps)}: the watching broke off after it: {watched.broke_off}")
     if policy is None:
         policy = _policy(name, watched, [anchor.label for anchor in maker.anchors if anchor])
         if policy.windows:
@@ -319,8 +342,7 @@ def _hidden(steps: list[Step], anchors: list[Anchor]) -> tuple[list[Step], dict[
     veil, hidden = Veil(values), []
     for step in steps:
         update: dict[str, object] = {"name": veil.hide(step.name), "find": veil.hide(step.find)}
-        if step.target and (words := veil.hide(step.target.words)) != step.target.words:
-            # What is named by a value stands somewhere else for the next one.
-            update["target"] = step.target.model_copy(update={"words": words, "place": None})
+        if step.target:
+            update["target"] = hidden_target(step.target, veil.hide)
         hidden.append(step.model_copy(update=update))
     return hidden, told
