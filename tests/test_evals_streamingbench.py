@@ -22,7 +22,7 @@ from agent.mllm.scripted import Scripted, Turn
 from evals.run import Run, RunOptions, draw, read_prompts, run
 from evals.stats import Outcome, rate
 from evals.suites import load_streaming_suite
-from evals.suites.answers import first_letter, only_number, says
+from evals.suites.answers import first_letter, only_number, says, without_thoughts
 from evals.suites.sample import LoadOptions
 from evals.suites.streamingbench.dataset import seconds
 from evals.suites.streamingbench.scorer import official_choice, strict_choice
@@ -351,6 +351,20 @@ def test_a_killed_run_ends_with_the_scores_of_a_whole_one(data: Path, tmp_path: 
     said = {when: answer or "-" for when, answer in ANSWERS.items()}
     whole = asked(data, tmp_path / "whole", "real", "omni", "sqa", llm=model(said))
     assert summary.scorings == summarise(whole).scorings
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        ("<think>B? No.</think>A", "A"),
+        ("<Thinking>B?</Thinking> A <think>or C</think>", " A "),
+        ("B? No.</think>A", "A"),
+        ("<think>B, or A, or", ""),
+        ("I think A", "I think A"),
+    ],
+)
+def test_thoughts_are_no_answer(reply: str, said: str) -> None:
+    assert without_thoughts(reply) == said
 
 
 def test_a_log_of_other_settings_is_refused(data: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 A document is its title and text; a question has four words of a document's subject, and five common ones. Each library
 does what its documentation shows: it cuts the texts into words itself where it does that, and else into ours by the
 plain rule. The time of indexing has all from reading the file to the first question that can be asked. The memory is
-the most that the process held, and what it grew by over an empty one. All run on one thread.
+the most that the process held, and what it grew by over an empty one.
 
 `ours` is all of a local corpus: documents are kept in SQLite, known by their hash, and given back with the hits.
 `ours, words` is the index of words in it alone, which is comparable to the libraries: it gives back numbers of rows.

@@ -11,6 +11,14 @@ _LETTER = re.compile(
 )
 _NUMBER = re.compile(r"\d+")
 _YES_NO = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
+_THOUGHTS = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
+# A prompt may have opened the thoughts already.
+_TO_THEIR_END = re.compile(r".*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+
+
+def without_thoughts(reply: str) -> str:
+    """Return a reply without what the model thought aloud; thoughts that were cut off go to the end."""
+    return _TO_THEIR_END.sub("", _THOUGHTS.sub("", reply))
 
 
 def first_letter(text: str) -> str | None:

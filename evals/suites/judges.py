@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
-from pydantic import JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from agent.mllm import load_mllm
 from agent.mllm.protocol import MLLM
@@ -24,6 +24,15 @@ AT_ONCE = 8
 """Verdicts that are waited for at once; our choice."""
 FILE_NAME = "verdicts.sqlite"
 _Said = TypeVar("_Said")
+
+
+class Mark(BaseModel):
+    """A rating of 0 to 2, and why."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    score: int = Field(ge=0, le=2, strict=True)  # "true" is no score
+    why: str = ""
 
 
 class SuiteJudge:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from evals.suites.answers import without_thoughts
 from tools.media.clock import BRACKET, CLOCK, parse_clock
 
 Form = Literal["option", "number", "words", "time"]
@@ -34,7 +35,6 @@ _RANGE = re.compile(
     rf"(?:between \[?({CLOCK.pattern})\]? and|\[?({CLOCK.pattern})\]? ?(?:to|until|till|-|–|—)) ?\[?{CLOCK.pattern}\]?",
     re.IGNORECASE,
 )
-_THOUGHT = re.compile(r".*</think(?:ing)?>", re.DOTALL)
 _BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
 _ANSWER = re.compile(r"\banswer(?: is|:| =)+:?\s*(.+)", re.IGNORECASE | re.DOTALL)
 _SO = re.compile(r"\b(?:so|therefore|thus|hence|altogether|in total|in all)\b,?\s*(.+)", re.IGNORECASE | re.DOTALL)
@@ -110,11 +110,6 @@ def bare(text: str) -> str:
     """Return what `plain` does, without an article at its beginning: `a cat` is `cat`."""
     first, _, rest = plain(text).partition(" ")
     return rest if rest and first in _ARTICLES else f"{first} {rest}".rstrip()
-
-
-def without_thoughts(text: str) -> str:
-    """Return a reply without the thoughts that some models write before it."""
-    return _THOUGHT.sub("", text)
 
 
 def holds(text: str, words: str) -> bool:

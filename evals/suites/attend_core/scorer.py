@@ -9,7 +9,8 @@ from random import Random
 from typing import Literal
 
 from evals.engine.suite import Judged, Sample, Scored, Transcript
-from evals.suites.attend_core.answers import Expected, answered, bare, holds, is_right, unquoted, without_thoughts
+from evals.suites.answers import without_thoughts
+from evals.suites.attend_core.answers import Expected, answered, bare, holds, is_right, unquoted
 
 Rule = Literal["plain", "help", "absent", "injection", "no tools"]
 

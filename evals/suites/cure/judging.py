@@ -10,23 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from agent.mllm.protocol import MLLM
 from evals.judge import Prompt, Verdict, VerdictCache, judge, read_prompt
 from evals.suites.cure.names import same
+from evals.suites.judges import Mark
 
 SAME = 2
 """The mark of the right diagnosis."""
-
-
-class Mark(BaseModel):
-    """A rating, and why."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    score: int = Field(ge=0, le=SAME, strict=True)  # "true" is no score
-    why: str = ""
 
 
 def marks_by_name(diagnoses: Sequence[str], gold: Sequence[str]) -> list[int]:

@@ -14,11 +14,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from agent.structured import read_json
+from evals.suites.answers import without_thoughts
 from evals.suites.cure.names import words
 
 RANKED = 5
 """Diagnoses of an open-ended answer, as in DiagnosisArena, the same group's earlier benchmark."""
-_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL | re.IGNORECASE)
 _MARKS = re.compile(r"[*_`]+")
 _GIVES_UP = re.compile(r"\W*(?:i\s+)?abstain\W*", re.IGNORECASE)
 _ALONE = re.compile(r"(?:option\s+)?[\[(]?([A-E])[\])]?[.:]?", re.IGNORECASE)
@@ -176,7 +176,7 @@ def _known(letters: set[str], options: Mapping[str, str]) -> str:
 
 
 def _plain(reply: str) -> str:
-    return _MARKS.sub("", _THOUGHT.sub("", reply)).strip()
+    return _MARKS.sub("", without_thoughts(reply)).strip()
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from agent.structured import read_json
 from evals.engine.suite import Judged, Loaded, Message, Part, Picture, Respond, Sample, Scored, Suite, Transcript
+from evals.suites.answers import without_thoughts
 from evals.suites.hlv.dataset import Item, Labelled, load_own, load_politok
 from evals.suites.hlv.scorer import (
     Soft,
@@ -47,7 +47,6 @@ MAX_TOKENS = 5_000
 """Of a reply, as the authors have it."""
 SIDE_PX = 640
 """The longer side of a video's frames; our choice."""
-_THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL | re.IGNORECASE)
 
 Runs = dict[str, dict[str, dict[int, int]]]
 """What the model said by question, item and attempt."""
@@ -145,7 +144,7 @@ def read_answers(reply: str, names: Sequence[str]) -> dict[str, int]:
     Read are the object that the prompt asks for, one that has the names as its fields, and the bare word where there is
     one question. Of a question that is answered twice the last answer counts, as in the authors' code.
     """
-    text = _THOUGHT.sub("", reply).strip()
+    text = without_thoughts(reply).strip()
     if len(names) == 1 and (label := binary(text.rstrip(".!"))) is not None:
         return {names[0]: label}
     try:

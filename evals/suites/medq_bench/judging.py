@@ -5,23 +5,13 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from agent.mllm.protocol import MLLM
 from evals.judge import Prompt, Verdict, VerdictCache, judge, read_prompt
+from evals.suites.judges import Mark
 from evals.suites.medq_bench.scorer import METRICS
 
 PAIRED = ("consistency", "quality_accuracy")
 """What is asked otherwise where two images are compared."""
-
-
-class Mark(BaseModel):
-    """A rating, and why."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    score: int = Field(ge=0, le=2, strict=True)  # "true" is no score
-    why: str = ""
 
 
 class Decided(Mark):

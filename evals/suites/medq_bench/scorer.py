@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
+from evals.suites.answers import without_thoughts
+
 Scoring = Literal["repaired", "official"]
 LEVELS = ("reject", "usable", "good")
 """Verdicts on one image, from the lowest."""
@@ -18,7 +20,6 @@ METRICS = ("completeness", "preciseness", "consistency", "quality_accuracy")
 """What a judge rates from 0 to 2; the sum is at most `MOST`."""
 MOST = 2 * len(METRICS)
 
-_THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL | re.IGNORECASE)
 _ALONE = re.compile(r"[\[(]?([A-D])[\])]?[.:]?", re.IGNORECASE)
 _LEADING = re.compile(r"(?:\(([A-D])\)|([A-D])(?=[.):]|\s+[-–—]\s))")
 _STATED = re.compile(r"\b(?i:answer|option|choice)\b(?i:\s+is|\s+would\s+be)?\s*[:=]?\s*[\[(]?([A-D])(?![\w'’])")
@@ -50,7 +51,7 @@ def choice(reply: str, options: Mapping[str, str], scoring: Scoring = "repaired"
     """
     if scoring == "official":
         return official_choice(reply)
-    text = re.sub(r"[*_`]+", "", _THOUGHT.sub("", reply)).strip()
+    text = re.sub(r"[*_`]+", "", without_thoughts(reply)).strip()
     if alone := _ALONE.fullmatch(text):
         return _known(alone[1].upper(), options)
     if leading := _LEADING.match(text):
@@ -102,7 +103,7 @@ def official_choice(reply: str) -> str | None:
 
 def verdict(description: str) -> str | None:
     """The level of `LEVELS` that a description closes with: of its closing formula, else of its last sentence."""
-    said = _THOUGHT.sub("", description)
+    said = without_thoughts(description)
     if closing := _CLOSING.findall(said):
         return str(closing[-1]).casefold()
     levels = {level.casefold() for level in _LEVEL.findall(_last(said))}
@@ -111,7 +112,7 @@ def verdict(description: str) -> str | None:
 
 def better(description: str) -> Better | None:
     """Which of two images a description calls the better one, in the last of its sentences that compares."""
-    for sentence in reversed(_SENTENCE.split(_THOUGHT.sub("", description).strip())):
+    for sentence in reversed(_SENTENCE.split(without_thoughts(description).strip())):
         compared = [(found.start(), True) for found in _MORE.finditer(sentence)]
         compared += [(found.start(), False) for found in _LESS.finditer(sentence)]
         named = [found for found in _IMAGE.finditer(sentence) if not _OBJECT.search(sentence[: found.start()])]

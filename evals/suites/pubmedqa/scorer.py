@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from evals.suites.answers import without_thoughts
 from evals.suites.pubmedqa.dataset import DECISIONS, Decision
 from evals.variation import macro_f1
 
 RESAMPLES = 2_000
 """Bootstrap resamples behind the interval of macro-F1; our choice."""
-_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL | re.IGNORECASE)
 _MARKS = re.compile(r"[*_`\"“”#>]+")
 _ALONE = re.compile(r"\W*(yes|no|maybe)\W*", re.IGNORECASE)
 # "No evidence was found" begins with the article-like no, and "Yes and no" with neither.
@@ -42,7 +42,7 @@ def decision(reply: str) -> Decision | None:
     that is one of the words. Where these differ, or two words are offered at once, there is none; nor is "no" taken
     from words such as "no evidence" or "not enough information".
     """
-    text = _MARKS.sub("", _THOUGHT.sub("", reply)).strip()
+    text = _MARKS.sub("", without_thoughts(reply)).strip()
     if alone := _ALONE.fullmatch(text):
         return _word(alone[1])
     found = {_word(match[1]) for match in _STATED.finditer(text)}
