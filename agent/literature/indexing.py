@@ -16,8 +16,9 @@ from agent.config import Config
 from agent.literature.embedders import embedder
 from agent.literature.library import folder_of
 from agent.terminal import safe
-from tools.literature.corpus import BadRecord, Status, open_corpus
-from tools.literature.indexing import Indexed, Progress, embed_missing, index_path
+from tools.literature.corpus import open_corpus
+from tools.literature.indexing import embed_missing, index_path
+from tools.literature.status import BadRecord, Indexed, Progress, Status
 
 UNASKED = 2_000
 """Documents that vectors are made of without being asked to; our choice: a few minutes of one core with MiniLM."""

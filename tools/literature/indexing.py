@@ -11,13 +11,13 @@ from sqlite3 import Connection
 from time import monotonic
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from tools.errors import StoreError
-from tools.literature.corpus import MOST_PROBLEMS, BadRecord, Corpus
+from tools.literature.corpus import Corpus
 from tools.literature.database import BEHIND, LIVE, RETIRED, WITHDRAWN
 from tools.literature.reading import Bad, Read, ReadError, Record, Withdrawn, literature_files, read_file
 from tools.literature.reading.records import OWN_HASH
+from tools.literature.status import MOST_PROBLEMS, BadRecord, Indexed, Progress
 from tools.literature.types import Document
 from tools.literature.vectors import Embed, parts
 
@@ -29,54 +29,6 @@ COMMIT_EVERY = 20_000
 """Changes of the index of words between its commits; our choice: a commit costs as much as indexing some thousands."""
 EMBED_BATCH = 32
 """Documents that are embedded at once; our choice: about two seconds of one core with MiniLM, which a kill may cost."""
-
-
-class Indexed(BaseModel):
-    """What an indexing did.
-
-    Attributes:
-        read, unchanged, vanished: files that were read, that were as before, and whose documents were removed because
-            they are no longer there.
-        ignored: files of a folder whose format is not known.
-        added, replaced, removed, kept: documents of the files that were read. Those that were kept are as before.
-        embedded: documents that can be found by meaning from now on.
-        bad: how many records of the files that were read could not be used.
-        problems: the first `MOST_PROBLEMS` of these.
-        seconds: how long it took.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    read: int = 0
-    unchanged: int = 0
-    vanished: int = 0
-    ignored: tuple[str, ...] = ()
-    added: int = 0
-    replaced: int = 0
-    removed: int = 0
-    kept: int = 0
-    embedded: int = 0
-    bad: int = 0
-    problems: tuple[BadRecord, ...] = ()
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far an indexing is.
-
-    Attributes:
-        doing: `reading` or `embedding`.
-        file: which file is read; None while embedding.
-        done, total: files that are dealt with, or documents that are embedded, and of how many.
-        documents: records that were taken so far.
-    """
-
-    doing: str
-    file: Path | None
-    done: int
-    total: int
-    documents: int
 
 
 @dataclass(slots=True)

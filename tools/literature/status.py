@@ -1,6 +1,9 @@
-"""What a corpus holds, from where, and what could not be used."""
+"""What a corpus holds, from where, and what could not be used; and what an indexing does, and has done."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
@@ -76,3 +79,51 @@ class Status(BaseModel):
     files: tuple[FileStatus, ...]
     problems: tuple[BadRecord, ...]
     duplicates: tuple[Duplicate, ...]
+
+
+class Indexed(BaseModel):
+    """What an indexing did.
+
+    Attributes:
+        read, unchanged, vanished: files that were read, that were as before, and whose documents were removed because
+            they are no longer there.
+        ignored: files of a folder whose format is not known.
+        added, replaced, removed, kept: documents of the files that were read. Those that were kept are as before.
+        embedded: documents that can be found by meaning from now on.
+        bad: how many records of the files that were read could not be used.
+        problems: the first `MOST_PROBLEMS` of these.
+        seconds: how long it took.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    read: int = 0
+    unchanged: int = 0
+    vanished: int = 0
+    ignored: tuple[str, ...] = ()
+    added: int = 0
+    replaced: int = 0
+    removed: int = 0
+    kept: int = 0
+    embedded: int = 0
+    bad: int = 0
+    problems: tuple[BadRecord, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an indexing is.
+
+    Attributes:
+        doing: `reading` or `embedding`.
+        file: which file is read; None while embedding.
+        done, total: files that are dealt with, or documents that are embedded, and of how many.
+        documents: records that were taken so far.
+    """
+
+    doing: str
+    file: Path | None
+    done: int
+    total: int
+    documents: int
