@@ -20,7 +20,15 @@ from tools.gui.guard.approval import Approval, ApprovalDesk, bound_hash
 from tools.gui.guard.audit import AuditLog, read_entries, verify
 from tools.gui.guard.decide import Decision, Line, Mode, Verdict, decide
 from tools.gui.guard.guarded import Guard, guarded
-from tools.gui.guard.identity import Patient, check_identity, mask, read_tree
+from tools.gui.guard.identity import (
+    KEPT_READINGS,
+    Patient,
+    check_identity,
+    mask,
+    read_pixels,
+    read_pixels_enlarged,
+    read_tree,
+)
 from tools.gui.guard.policy import Address, Edges, Policy, Region, load_policy, parse_url
 from tools.gui.guard.record import Record
 from tools.gui.guard.words import VERBS, find_verbs, hides, same_label
@@ -40,6 +48,8 @@ from tools.gui.types import (
     TypeText,
     View,
 )
+from tools.media.types import Box
+from tools.ocr import Word
 
 PATIENT = Patient(name="Doe, Jane", birth_date="1980-01-02", id="4471902")
 POLICY = Policy(
@@ -492,10 +502,52 @@ def test_disguised_verbs_are_found(verb: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize(
-    "label", ["Next", "Vital signs", "Emergency", "Preliminary report", "Design", "Resign", "Orders"]
+    "label",
+    [
+        *(
+            "Next",
+            "Vital signs",
+            "Emergency",
+            "Preliminary report",
+            "Design",
+            "Resign",
+            "Orders",
+            "Avoid",
+            "Anordnungen",
+        ),
+        # What a dialog has to leave it by; with an object they are no longer that.
+        *("Annuler", "Annulla", "Annuleren", "Cancel", "Abbrechen"),
+    ],
 )
 def test_harmless_labels_name_no_verb(label: str) -> None:
     assert find_verbs(label, VERBS) == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "labels"),
+    [
+        (
+            "sign",
+            "Signed, Zweite Unterschrift, Visieren, Befund visieren, Ondertekenen, Paraferen, Sottoscrivi, Firmare",
+        ),
+        ("stop", "Discontinue, Absetzen, Ja: absetzen, Stop drug, Stopzetten, Sospendi, Interrompi, Interrumpir"),
+        ("delete", "Void, Stornieren, Storno, Annuler la prescription, Annuler l'ordonnance, Annulla l'ordine"),
+        ("delete", "Verwijderen, Eliminare, Cancella, Rimuovi"),
+        ("order", "Anordnung, Bestellen, Aanvragen, Ordina"),
+        ("submit", "Verzenden, Indienen, Invia, Trasmetti"),
+        ("prescribe", "Voorschrijven, Prescrivi"),
+        ("administer", "Toedienen, Somministra"),
+        ("approve", "Goedkeuren, Autorizza, Convalida"),
+        ("discharge", "Ontslaan, Dimetti"),
+        ("export", "Exporteren, Afdrukken, Esporta, Stampa"),
+        ("finalize", "Definitief maken, Vrijgeven, Finalizza"),
+        ("merge", "Samenvoegen, Unisci"),
+        ("override", "Overschrijven, Forza"),
+    ],
+)
+def test_words_that_write_name_their_verb(verb: str, labels: str) -> None:
+    for label in labels.split(", "):
+        assert verb in find_verbs(label, VERBS), label
 
 
 @pytest.mark.parametrize(
@@ -586,6 +638,30 @@ def test_the_banner_is_read_from_real_pixels(tree: bool) -> None:
     assert not check_identity(other, banner, PATIENT).holds
     # A tree that tells the expected patient over pixels that show another one is not believed.
     assert not check_identity(replace(other, nodes=screen.nodes), banner, PATIENT).holds
+
+
+def test_a_banner_of_the_same_pixels_is_read_once_and_any_other_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[tuple[int, ...]] = []
+
+    def read_words(rgb: np.ndarray, **given: Any) -> list[Word]:
+        reads.append(rgb.shape)
+        return [Word(text=f"reading {len(reads)}", box=Box(0, 0, 1, 1), confidence=1.0)]
+
+    monkeypatch.setattr("tools.ocr.read_words", read_words)
+    rng = np.random.default_rng(11)
+    banners = rng.integers(0, 255, (KEPT_READINGS + 1, 30, 40, 3), dtype=np.uint8)
+    screens = [Screen(rgb=rgb) for rgb in banners]
+    for reader, said in ((read_pixels, "reading 1"), (read_pixels_enlarged, "reading 2")):
+        assert [reader(screens[0], screens[0].rect) for _ in range(2)] == [said] * 2
+    assert reads == [(30, 40, 3), (60, 80, 3)]
+    # One pixel makes it another banner, and so does another part of the same.
+    changed = screens[0].rgb.copy()
+    changed[3, 4, 1] ^= 1
+    assert read_pixels(Screen(rgb=changed), screens[0].rect) == "reading 3"
+    assert read_pixels(screens[0], Rect(left=0, top=0, right=39, bottom=30)) == "reading 4"
+    for screen in screens[1:]:
+        read_pixels(screen, screen.rect)
+    assert read_pixels(screens[0], screens[0].rect) == f"reading {4 + KEPT_READINGS + 1}"
 
 
 def test_behind_a_dialog_the_banner_is_read_in_the_pixels_twice() -> None:

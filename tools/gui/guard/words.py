@@ -13,8 +13,11 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 VERBS: dict[str, tuple[str, ...]] = {
-    "administer": ("administer*", "administrar", "administrer", "verabreich*"),
-    "approve": ("approv*", "aprob*", "approuv*", "genehmig*", "authoriz*", "authoris*", "autoriz*", "autoris*"),
+    "administer": ("administer*", "administrar", "administrer", "verabreich*", "toedien*", "somministr*"),
+    "approve": (
+        *("approv*", "aprob*", "approuv*", "genehmig*", "authoriz*", "authoris*", "autoriz*", "autoris*"),
+        *("goedkeur*", "accorder*", "fiatter*", "autorizz*", "convalid*"),
+    ),
     "delete": (
         *(
             "delet*",
@@ -28,24 +31,54 @@ VERBS: dict[str, tuple[str, ...]] = {
             "wipe",
             "trash",
             "destroy",
+            "void",
+            "voids",
+            "voiding",
         ),
-        *("lösch*", "loesch*", "gelöscht", "geloescht", "entfern*", "verwerf*", "vernicht*"),
+        *("lösch*", "loesch*", "gelöscht", "geloescht", "entfern*", "verwerf*", "vernicht*", "stornier*", "storno"),
         *("eliminar", "elimina", "eliminación", "borrar", "borra", "suprimir", "descartar", "quitar"),
         *("supprim*", "efface*", "retirer", "détruire"),
+        # Alone, "Annuler" and "Annulla" are what every dialog has for Cancel.
+        *("annuler la", "annuler le", "annuler l", "annuler les", "annuler cette", "annuler ce"),
+        *("annulla la", "annulla il", "annulla l", "annulla questa", "annulla questo"),
+        *("verwijder*", "vernietig*", "elimina*", "cancella", "cancellare", "rimuov*", "scarta"),
     ),
-    "discharge": ("discharge", "entlassen", "dar de alta", "donner congé", "faire sortir"),
+    "discharge": (
+        *("discharge", "entlassen", "dar de alta", "donner congé", "faire sortir"),
+        *("ontslaan", "ontslag", "dimett*", "dimissione", "dimissioni"),
+    ),
     "export": (
         *("export*", "download*", "print", "share", "herunterladen", "drucken", "teilen"),
         *("descargar", "imprimir", "compartir", "télécharger", "imprimer", "partager"),
+        *("exporteer*", "afdrukken", "delen", "esporta*", "scarica", "scaricare", "stampa", "stampare", "condividi*"),
     ),
-    "finalize": ("finaliz*", "finalis*", "freigeb*", "freigabe", "abschließen", "abschliessen"),
-    "merge": ("merge", "merging", "zusammenführ*", "zusammenfuehr*", "fusionar", "fusionner"),
-    "order": ("order", "reorder", "place order", "bestell*", "anordnen", "ordenar", "commander"),
-    "override": ("overrid*", "bypass*", "übersteuer*", "uebersteuer*", "outrepass*", "forzar", "forcer"),
-    "prescribe": ("prescrib*", "verordn*", "verschreib*", "rezeptier*", "recetar", "prescribir", "prescri*"),
+    "finalize": (
+        *("finaliz*", "finalis*", "freigeb*", "freigabe", "abschließen", "abschliessen"),
+        *("afronden", "vrijgeven", "definitief maken", "finalizz*"),
+    ),
+    "merge": ("merge", "merging", "zusammenführ*", "zusammenfuehr*", "fusionar", "fusionner", "samenvoeg*", "unisci"),
+    "order": (
+        *("order", "reorder", "place order", "bestell*", "anordnen", "anordnung", "ordenar", "commander"),
+        *("bestel", "bestellen", "bestelling", "aanvragen", "ordina", "ordinare"),
+    ),
+    "override": (
+        *("overrid*", "bypass*", "übersteuer*", "uebersteuer*", "outrepass*", "forzar", "forcer"),
+        *("forceren", "overschrijv*", "forza", "forzare"),
+    ),
+    "prescribe": (
+        *("prescrib*", "verordn*", "verschreib*", "rezeptier*", "recetar", "prescribir", "prescri*"),
+        *("voorschrijv*", "schrijf voor"),
+    ),
     "sign": (
-        *("sign", "signing", "esign*", "cosign*", "countersign*", "attest", "attests"),
-        *("unterschreib*", "unterzeichn*", "signier*", "firmar", "firma", "signer", "signez", "signature"),
+        *("sign", "signed", "signing", "esign*", "cosign*", "countersign*", "attest", "attests"),
+        *("unterschreib*", "unterschrift*", "unterzeichn*", "signier*", "visier*"),
+        *("firmar", "firma", "signer", "signez", "signature"),
+        *("onderteken*", "aftekenen", "paraferen", "firmare", "sottoscriv*", "controfirm*"),
+    ),
+    "stop": (
+        *("discontinu*", "stop drug", "stop medication", "stop order", "stop treatment"),
+        *("absetzen", "abgesetzt", "suspender", "suspendre", "interrump*", "interromp*"),
+        *("stopzetten", "staken", "sospend*"),
     ),
     "submit": (
         *("submit*", "send", "sending", "transmit", "transmitting", "senden", "absenden", "versenden", "einreich*"),
@@ -61,10 +94,11 @@ VERBS: dict[str, tuple[str, ...]] = {
             "envoyez",
             "transmettre",
         ),
+        *("verzend*", "verstuur", "versturen", "indienen", "invia", "inviare", "trasmett*", "spedisci"),
     ),
 }
-"""Effects that a policy speaks of, with words for each in English, German, Spanish and French. A word that ends in `*`
-stands for every word that begins so. Our own list; a policy may add to it."""
+"""Effects that a policy speaks of, with words for each in English, German, Spanish, French, Dutch and Italian. A word
+that ends in `*` stands for every word that begins so. Our own list; a policy may add to it."""
 
 AFFIRMING = frozenset(
     "ok okay yes y confirm confirmed continue proceed apply accept agree done finish go ja bestaetigen bestätigen "
