@@ -289,6 +289,36 @@ def test_one_of_several_rows_is_told_by_what_it_stands_beside(chromium: str, tmp
             page.close()
 
 
+def test_closing_the_page_ends_the_watching_though_the_browser_has_others(chromium: str) -> None:
+    from tools.gui.act.watch_browser import BrowserWatcher
+
+    stop, failed = KillSwitch(), []
+    with gui_stage.serve(Path(__file__).parent / "fixtures") as address:
+        url = f"{address}/gui_form.html"
+        assert httpx.put(f"{chromium}/json/new?about:blank").status_code == 200
+        actuator = BrowserActuator(url, stop, connect=chromium)
+        eyes, watcher = Looking(actuator), BrowserWatcher(actuator)
+
+        def hand() -> None:
+            try:
+                eyes.seen()
+                page = next(one for one in httpx.get(f"{chromium}/json").json() if one["url"] == url)
+                assert httpx.get(f"{chromium}/json/close/{page['id']}").status_code == 200
+            except BaseException as error:
+                failed.append(error)
+                stop.set("a test that failed")
+                raise
+
+        worker = threading.Thread(target=hand)
+        worker.start()
+        try:
+            watched = watch(eyes, watcher, stop, seconds=120)
+            worker.join()
+        finally:
+            actuator.close()
+    assert (failed, stop.by, watched.broke_off, watched.done) == ([], "", "", [])
+
+
 def test_a_page_cannot_forge_events(chromium: str) -> None:
     with gui_stage.serve(Path(__file__).parent / "fixtures") as address:
         forge = (

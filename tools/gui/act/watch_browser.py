@@ -96,6 +96,7 @@ class BrowserWatcher:
         self._events: list[Event] = []
         self._binding = f"attend_{secrets.token_hex(8)}"
         self._page = actuator._page
+        self._pages: list[Any] = []
         self._attach(self._page)
         self._page.context.on("page", self._attach)
 
@@ -105,10 +106,10 @@ class BrowserWatcher:
         return Point(x_px=event.x * screen.view.scale, y_px=event.y * screen.view.scale)
 
     def events(self) -> list[Event]:
-        """What was done since the last call, in order. Raises Closed once the browser is."""
+        """What was done since the last call, in order. Raises Closed once all these pages are."""
         from playwright.sync_api import Error
 
-        pages = [page for page in self._page.context.pages if not page.is_closed()]
+        pages = [page for page in self._pages if not page.is_closed()]
         if not pages:
             raise Closed("the page was closed.")
         try:
@@ -124,6 +125,7 @@ class BrowserWatcher:
         self._page.context.remove_listener("page", self._attach)
 
     def _attach(self, page: Any) -> None:
+        self._pages.append(page)
         session = page.context.new_cdp_session(page)
         session.on("Runtime.bindingCalled", self._take)
         session.send("Runtime.enable")
