@@ -246,15 +246,17 @@ class EventVectors:
             return False
 
     def _indexed(self, vector: np.ndarray, k: int, source: str | None, kind: str) -> list[tuple[str, float]]:
-        total = max(self._database.meta(f"indexed:{kind}"), 1)
-        share = min(self._held(source, kind) / total, 1.0)
+        total, held = max(self._database.meta(f"indexed:{kind}"), 1), self._held(source, kind)
+        share = min(held / total, 1.0)
         filtered = source is not None and share < MIN_SHARE
         wanted = k if filtered or not share else math.ceil(k / share)
         while True:  # until there are enough that hold: what is near may be retired
             near = self._indexes[kind].query(vector, wanted, _metadata(source) if filtered else None)
             found = self._holding(near, source)
-            if len(found) >= k or len(near) < wanted or wanted >= total:
+            if len(found) >= min(k, held):
                 return found[:k]
+            if len(near) < wanted or wanted >= total:  # Chroma's graph lost some, which stand among many alike
+                return self._exact(vector, k, source, kind, self._database.version())
             wanted *= 4
 
     def _holding(self, near: list[tuple[str, float]], source: str | None) -> list[tuple[str, float]]:
