@@ -18,9 +18,10 @@ from typer.testing import CliRunner
 
 from agent.cli import app
 from agent.gui.planner import Planner
+from agent.gui.pointer import pointing, veil_for
 from agent.mllm import MLLM, Abilities, load_mllm
 from agent.mllm.blocks import image_bytes, text_of
-from agent.mllm.scripted import Scripted
+from agent.mllm.scripted import Scripted, Turn
 from tests.fake_vllm import FakeVLLM, _Handler
 from tests.fixtures import gui_stage
 from tests.fixtures.ehr import Ehr, serve_ehr
@@ -68,6 +69,24 @@ class Watched(Scripted):
         return [text_of(messages[-1]) for messages in self.shown]
 
 
+class Chooser(Watched):
+    """A model that chooses the uppermost thing of a name, wherever it stands in the list; "" chooses nothing."""
+
+    title: str
+
+    def _stream(self, messages: list[BaseMessage], *given: Any, **more: Any) -> Iterator[Any]:
+        lines = re.findall(rf'^(\d+)\. \w+ "{self.title}" at \d+, (\d+)', text_of(messages[-1]), re.MULTILINE)
+        number = min(lines, key=lambda line: int(line[1]), default=None) if self.title else None
+        said = {"control": int(number[0])} if number else {"none": "not there"}
+        self.turns.append(Turn(say=json.dumps(said)))
+        return super()._stream(messages, *given, **more)
+
+
+def chooser(title: str, *said: dict[str, Any], **abilities: Any) -> Chooser:
+    first = model(*said, **abilities)
+    return Chooser.model_validate({"turns": first.turns, "declared": first.declared, "shown": [], "title": title})
+
+
 def model(*said: dict[str, Any] | str, **abilities: Any) -> Watched:
     turns = [{"say": one if isinstance(one, str) else json.dumps(one)} for one in said]
     declared = Abilities(**{"images": True, **abilities})
@@ -91,13 +110,14 @@ class Desk:
         mode: Mode = Mode.CONFIRM,
         values: dict[str, str] | None = None,
         patient: Any = None,
+        points: bool = False,
         **more: Any,
     ) -> PlannedRun:
         guard = Guard(policy, self.audit, mode, patient, read_lines=lambda rgb: [])
         planner = Planner(said)
         veil = planner.veil(values_of(request, values or {}, patient))
-        hands = actuator or SimulatedActuator(self.program, key_s=0)
-        return run_planned(request, hands, guard, planner.propose, veil=veil, **{"person": Ann(), **more})
+        hands, ask = actuator or SimulatedActuator(self.program, key_s=0), pointing(said, veil) if points else None
+        return run_planned(request, hands, guard, planner.propose, ask=ask, veil=veil, **{"person": Ann(), **more})
 
 
 @pytest.fixture
@@ -559,41 +579,42 @@ def test_no_write_goes_without_the_patient_though_its_label_is_listed(desk: Desk
 
 
 @pytest.mark.parametrize(
-    ("named", "outcome", "records"),
+    ("named", "outcome", "records", "calls"),
     [
-        ('the "Save" button', Outcome.VERIFIED, ["Doe: x"]),
-        ('the "Delete" button', Outcome.HALTED_BEFORE_EFFECT, []),
-        ('the "Archive" button', Outcome.HALTED_BEFORE_EFFECT, []),
-        ("", Outcome.HALTED_BEFORE_EFFECT, []),
+        ("Save", Outcome.VERIFIED, ["Doe: x"], 2),
+        ("Delete", Outcome.HALTED_BEFORE_EFFECT, [], 2),
+        ("Archive", Outcome.HALTED_BEFORE_EFFECT, [], 1),
+        ("", Outcome.HALTED_BEFORE_EFFECT, [], 1),
     ],
 )
-def test_a_model_mends_the_broken_step_alone(named: str, outcome: Outcome, records: list[str], desk: Desk) -> None:
+def test_a_model_mends_the_broken_step_alone(
+    named: str, outcome: Outcome, records: list[str], calls: int, desk: Desk
+) -> None:
     broken = SAVING.replace('find: click "Save"', 'find: click "Store", timeout_s: 0.5, target: {words: Store}')
     flow = parse_workflow(broken, "flow").bind({"who": "Doe", "note": "x"})
     for mode in (Mode.CONFIRM, Mode.AUTO):
-        person, said, program = Ann(), model({"target": named, "why": "so"}), Program()
+        person, said, program = Ann(), chooser(named), Program()
         policy = flow.policy.model_copy(update={"auto_labels": ("Name", "Note", "Save", "Delete")})
         guard = Guard(policy, desk.audit, mode, read_lines=lambda rgb: [])
-        planner = Planner(said)
-        mend = planner.mending(planner.veil({"who": "Doe"}))
-        report = run_workflow(flow, SimulatedActuator(program, key_s=0), guard, person=person, mend=mend)
+        ask = pointing(said, veil_for(said, {"who": "Doe"}))
+        report = run_workflow(flow, SimulatedActuator(program, key_s=0), guard, person=person, ask=ask)
         assert report.outcome == outcome, report.steps[-1].reason
         assert program.records == records
         assert program.dialog == ""
-        assert report.model_calls == 1
+        assert report.model_calls == calls
+        assert report.tokens > 0
         assert report.repaired == [3]
         assert [step.how for step in report.steps[:2]] == ["instruction"] * 2
-        # What a model named is asked in mode auto, too, though its label is listed.
+        # What a model chose is asked in mode auto, too, though its label is listed.
         assert ("save", True) in person.asked if records else ("save", True) not in person.asked
 
 
 def test_a_healthy_replay_asks_no_model(desk: Desk) -> None:
     flow = parse_workflow(SAVING, "flow").bind({"who": "Doe", "note": "x"})
     said = model("never")
-    planner = Planner(said)
     guard = Guard(flow.policy, desk.audit, Mode.CONFIRM, read_lines=lambda rgb: [])
-    mend = planner.mending(planner.veil({}))
-    report = run_workflow(flow, SimulatedActuator(desk.program, key_s=0), guard, person=Ann(), mend=mend)
+    ask = pointing(said, Veil())
+    report = run_workflow(flow, SimulatedActuator(desk.program, key_s=0), guard, person=Ann(), ask=ask)
     assert (report.outcome, report.model_calls) == (Outcome.VERIFIED, 0)
     assert said.shown == []
 
@@ -626,6 +647,15 @@ def test_details_of_a_request_get_names() -> None:
 
 
 # The command
+
+
+def choosing(title: str) -> list[dict[str, str]]:
+    """Turns of a script that choose what is called so, wherever it stands in the list, twice."""
+    return [
+        {"when": rf'\n{number}\. \w+ "{title}" at', "say": json.dumps({"control": number})}
+        for number in range(1, 40)
+        for _ in range(2)
+    ]
 
 
 def call(tmp_path: Path, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
@@ -692,12 +722,12 @@ steps:
 """,
             "utf-8",
         )
-        script.write_text(json.dumps({"turns": [{"say": json.dumps({"target": 'the "Save" button'})}]}), "utf-8")
+        script.write_text(json.dumps({"turns": choosing("Save")}), "utf-8")
         flags = ["--target", address, "--mode", "auto", "--approve", "Ann"]
         code, told = call(tmp_path, str(flow), *flags)
         assert (code, told[-1]["model_calls"]) == (4, 0)
         code, told = call(tmp_path, str(flow), *flags, "--model", f"scripted:{script}")
-        assert (code, told[-1]["model_calls"], told[-1]["repaired"]) == (4, 1, [1])
+        assert (code, told[-1]["model_calls"], told[-1]["repaired"]) == (4, 2, [1])
         assert "mode 'confirm' asks" in told[0]["reason"]
         assert told[0]["how"] == "mended"
 
@@ -713,13 +743,11 @@ steps:
 """
     flow = parse_workflow(text, "flow")
     for person, outcome in ((Ann(), Outcome.HALTED_BEFORE_EFFECT), (Ann(choice=1), Outcome.COMPLETED_UNVERIFIED)):
-        said = model({"target": 'the "Open chart" button'})
         guard = Guard(flow.policy, desk.audit, Mode.CONFIRM, read_lines=lambda rgb: [])
-        planner = Planner(said)
         page = BrowserActuator(flow.start, executable=gui_stage.chromium(), size_px=(800, 600))
         try:
-            mend = planner.mending(planner.veil({}))
-            report = run_workflow(flow, page, guard, person=person, mend=mend)
+            ask = pointing(chooser("Open chart"), Veil())
+            report = run_workflow(flow, page, guard, person=person, ask=ask)
             assert report.outcome == outcome, report.steps[-1].reason
             assert ("4471920" in page.screen().url) == (outcome == Outcome.COMPLETED_UNVERIFIED)
         finally:

@@ -23,6 +23,7 @@ from tools.errors import ConfigError, StoreError
 from tools.gui.act.browser import BrowserActuator
 from tools.gui.act.simulated import Program, SimulatedActuator
 from tools.gui.act.verify import Check, Effect, Expect
+from tools.gui.grounding import Question, Reply
 from tools.gui.guard.approval import ApprovalRequest
 from tools.gui.guard.audit import AuditLog, read_entries, verify
 from tools.gui.guard.decide import Mode
@@ -153,13 +154,13 @@ def test_a_recorded_run_is_replayed_without_a_model(audit: AuditLog) -> None:
         words="Save", role="button", place=Region(left=150 / 640, top=390 / 480, right=280 / 640, bottom=424 / 480)
     )
 
-    def model(step: Step, screen: Screen) -> str:
+    def model(question: Question) -> Reply:
         raise AssertionError("no model is asked on the healthy path")
 
     for tree in (True, False):
         program = Program(upside_down=tree)
         bound = recorded.bind({"who": "Roe", "note": "second"})
-        again = run(bound, SimulatedActuator(program, tree=tree, key_s=0), audit, mend=model)
+        again = run(bound, SimulatedActuator(program, tree=tree, key_s=0), audit, ask=model)
         assert again.outcome == Outcome.VERIFIED
         assert again.model_calls == 0
         assert [step.how for step in again.steps] == ["recorded"] * 3

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent.gui.record_command import record
-from agent.gui.run_command import run
+from agent.gui.run_command import run, screen_model
 from agent.terminal import make_console, safe
 from tools.errors import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from tools.gui.grounding import Ask
     from tools.gui.types import Located, Screen
 
 gui_app = typer.Typer(no_args_is_help=True, help="Find and do things on graphical screens.")
@@ -45,9 +46,19 @@ def locate(
     nodes: Annotated[
         Path | None, typer.Option("--tree", help="The picture's accessibility tree: a JSON list of nodes.")
     ] = None,
+    model: Annotated[
+        str, typer.Option(help="A model that is asked where nothing is found, or several places fit alike.")
+    ] = "",
+    phi: Annotated[
+        str, typer.Option(help="How personal details are kept from a model elsewhere: on, or strict (with Presidio).")
+    ] = "on",
+    config: Annotated[Path | None, typer.Option("--config", help="A settings file; else attend.toml is found.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say where something is on a screen; exit code 5 if it is not there, or several places fit alike."""
+    """Say where something is on a screen; exit code 5 if it is not there, or several places fit alike.
+
+    What a model chose is marked `by model`: it was asked twice and agreed with itself, and nobody has checked it.
+    """
     from tools.gui.grounding import LAYERS, PIXELS
     from tools.gui.grounding import locate as find
 
@@ -58,7 +69,8 @@ def locate(
     if nodes is not None and screen:
         raise ConfigError("--tree belongs to a picture and does not go with --screen.", remedy="Leave one of them out.")
     shown = _capture() if image is None else _open(image, nodes)
-    found = find(instruction, shown, layers=PIXELS if pixels else LAYERS)
+    ask = _pointing(instruction, model, phi, config) if model else None
+    found = find(instruction, shown, layers=PIXELS if pixels else LAYERS, ask=ask)
     if overlay is not None:
         _write(overlay, _draw(shown, found))
     if as_json:
@@ -66,6 +78,15 @@ def locate(
     else:
         _tell(shown, found)
     raise typer.Exit(NOT_FOUND if found.abstained else 0)
+
+
+def _pointing(instruction: str, spec: str, phi: str, config: Path | None) -> Ask:
+    from agent.config import load_config
+    from agent.gui.pointer import pointing, veil_for
+    from tools.gui.workflow.veil import values_of
+
+    model, strictness = screen_model(spec, phi, load_config({}, file=config).mllm)
+    return pointing(model, veil_for(model, values_of(instruction, {}), strictness))
 
 
 def _open(image: Path, nodes: Path | None) -> Screen:
@@ -123,7 +144,8 @@ def _record(instruction: str, screen: Screen, found: Located) -> dict[str, Any]:
         shares = {"x": target.point.x_px / width, "y": target.point.y_px / height}
         targets.append({**target.model_dump(), "share": shares, "screen": {"x": x, "y": y}})
     size = {"width_px": width, "height_px": height}
-    return {"instruction": instruction, "image": size, "targets": targets, "abstained": found.abstained}
+    told = {"abstained": found.abstained, "asked": found.asked}
+    return {"instruction": instruction, "image": size, "targets": targets, **told}
 
 
 def _tell(screen: Screen, found: Located) -> None:
@@ -139,6 +161,8 @@ def _tell(screen: Screen, found: Located) -> None:
         )
     if found.abstained:
         console.print(f"[yellow]{safe(found.abstained)}[/]", soft_wrap=True)
+    if found.asked:
+        console.print(f"[yellow]{safe(found.asked)}[/]", soft_wrap=True)
 
 
 def _draw(screen: Screen, found: Located) -> np.ndarray:

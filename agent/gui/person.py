@@ -36,7 +36,7 @@ class TerminalPerson:
         label = request.target.label if request.target else ""
         console.print(f"  {safe(said(step, label))}  patient {safe(request.patient) or 'unknown'}", soft_wrap=True)
         if repaired:
-            console.print("  [yellow]Nobody approved this target before: it was found anew, or a model named it.[/]")
+            console.print("  [yellow]Nobody approved this target before: it was found anew, or a model chose it.[/]")
         point = request.target.point if request.target else None
         at = f" at {point.x_px:.0f}, {point.y_px:.0f}" if point else ""
         # The picture may name the patient: it is there while the question is, readable by its owner only.

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from agent.gui.pointer import MAX_TOKENS, MOST_LETTERS, short, used, veil_for, words
 from agent.mllm.blocks import image_block
 from agent.mllm.protocol import MLLM
 from agent.structured import ask_json
@@ -17,35 +13,19 @@ from tools.base import untrusted
 from tools.errors import ConfigError
 from tools.gui.grounding.locate import items_of
 from tools.gui.grounding.tree import labelled_fields, tree_items
-from tools.gui.guard.phi import Redactor, Strictness
+from tools.gui.guard.phi import Strictness
 from tools.gui.types import Screen
 from tools.gui.workflow.orthanc import KINDS
 from tools.gui.workflow.planned import Proposal, Proposed, Situation
-from tools.gui.workflow.running import Mend
-from tools.gui.workflow.steps import Step
 from tools.gui.workflow.veil import Veil
 
 MOST_ITEMS = 150
 """Things on a screen that a model is told of in words; our choice."""
-MOST_LETTERS = 120
-"""Of each; our choice."""
-MAX_TOKENS = 500
-"""Of one answer; our choice."""
-_Schema = TypeVar("_Schema", bound=BaseModel)
-
-
-class Replacement(BaseModel):
-    """What took a lost target's place, in words; "" where nothing did."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    target: str = Field(default="", max_length=300)
-    why: str = Field(default="", max_length=1_000)
 
 
 @dataclass(frozen=True)
 class Planner:
-    """Asks a model for the next step, and for what took a target's place.
+    """Asks a model for the next step.
 
     Args:
         model: any backend that answers in JSON.
@@ -73,53 +53,26 @@ class Planner:
         Raises:
             PhiError: if these cannot be looked for as strictly as that.
         """
-        if self.model.abilities.local:
-            return Veil(values)
-        known = [value for name, value in values.items() if name.startswith(("patient_", "detail_"))]
-        return Veil(values, Redactor(self.strictness, known=known))
+        return veil_for(self.model, values, self.strictness)
 
     def propose(self, situation: Situation) -> Proposed:
         """The next step. Raises ModelError and PhiError."""
         veil = situation.veil
         done = "\n".join(f"{number}. {told}" for number, told in enumerate(situation.done, 1)) or "nothing yet"
         parts = [
-            _words("gui_plan"),
+            words("gui_plan"),
             f"The request: {situation.request}",
             f"Values by their names: {', '.join(f'${{{name}}}' for name in veil.values) or 'none'}",
             f"Done so far:\n{done}",
             f"The screen:\n{untrusted(told_screen(situation.screen, veil))}",
         ]
-        most = min(MAX_TOKENS, situation.tokens_left)
-        proposal, calls, tokens = self._ask("\n\n".join(parts), Proposal, situation.screen, veil, most)
-        return Proposed(proposal, calls, tokens)
-
-    def mending(self, veil: Veil) -> Mend:
-        """What asks for another target of a step, for `run_workflow`."""
-
-        def mend(step: Step, screen: Screen) -> str:
-            where = step.target.words if step.target and step.target.words else step.find
-            what = f'{step.do.replace("_", " ")}, named "{step.name}"; its target was: {where or "an icon"}'
-            parts = [
-                _words("gui_mend"),
-                f"The step: {veil.hide(what)}",
-                f"The screen:\n{untrusted(told_screen(screen, veil))}",
-            ]
-            answer, _, _ = self._ask("\n\n".join(parts), Replacement, screen, veil, MAX_TOKENS)
-            return veil.show(answer.target)
-
-        return mend
-
-    def _ask(
-        self, prompt: str, schema: type[_Schema], screen: Screen, veil: Veil, max_tokens: int
-    ) -> tuple[_Schema, int, int]:
-        abilities = self.model.abilities
-        images = []
+        abilities, images = self.model.abilities, []
         if abilities.images and abilities.max_images != 0:
-            images = [image_block(veil.picture(screen.rgb), max_side_px=abilities.max_side_px)]
-        answer = ask_json(self.model, prompt, schema, images=images, max_tokens=max_tokens)
-        # Where a backend does not say, four letters are taken for a token.
-        tokens = answer.tokens_in + answer.tokens_out or (len(prompt) + len(answer.text)) // 4
-        return answer.value, answer.calls, tokens
+            images = [image_block(veil.picture(situation.screen.rgb), max_side_px=abilities.max_side_px)]
+        prompt, most = "\n\n".join(parts), min(MAX_TOKENS, situation.tokens_left)
+        answer = ask_json(self.model, prompt, Proposal, images=images, max_tokens=most)
+        tokens = used(answer.tokens_in + answer.tokens_out, prompt, answer.text)
+        return Proposed(answer.value, answer.calls, tokens)
 
 
 def told_screen(screen: Screen, veil: Veil) -> str:
@@ -137,22 +90,12 @@ def told_screen(screen: Screen, veil: Veil) -> str:
 
 def _told(screen: Screen) -> Iterator[str]:
     if not screen.nodes:
-        yield from (f'{item.role} "{_short(item.title)}"' for item in items_of(screen) if item.title)
+        yield from (f'{item.role} "{short(item.title)}"' for item in items_of(screen) if item.title)
         return
     held = {node.rect: node for node in screen.nodes if node.value or node.states}
     for item in labelled_fields(tree_items(screen.nodes)):
         node = held.get(item.rect)
-        value = f' holds "{_short(node.value)}"' if node and node.value else ""
+        value = f' holds "{short(node.value)}"' if node and node.value else ""
         states = f" ({', '.join(sorted(node.states))})" if node and node.states else ""
         if item.front and (item.title or value):
-            yield f'{item.role} "{_short(item.title)}"{value}{states}'
-
-
-def _short(text: str) -> str:
-    plain = " ".join(text.split())
-    return plain if len(plain) <= MOST_LETTERS else f"{plain[: MOST_LETTERS - 1]}…"
-
-
-@cache
-def _words(name: str) -> str:
-    return (files("agent") / "prompts" / f"{name}.md").read_text("utf-8").strip()
+            yield f'{item.role} "{short(item.title)}"{value}{states}'

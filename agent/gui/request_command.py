@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agent.gui.person import TerminalPerson
 from agent.gui.planner import Planner
+from agent.gui.pointer import pointing
 from agent.gui.run_command import ORTHANC, tell_step
 from agent.gui.stage import Stage, acting, guarding
 from agent.mllm.content import content_of
@@ -69,6 +70,7 @@ def do_request(
             actuator,
             guard,
             planner.propose,
+            ask=pointing(planner.model, veil),
             veil=veil,
             expect=request.expect,
             person=TerminalPerson((), quiet=as_json),

@@ -19,12 +19,15 @@ from tools.errors import ConfigError
 if TYPE_CHECKING:
     from agent.gui.planner import Planner
     from agent.gui.stage import Stage
+    from agent.mllm import MLLM
     from agent.mllm.options import ModelOptions
+    from tools.gui.grounding import Ask
     from tools.gui.guard.decide import Mode
     from tools.gui.guard.identity import Patient
+    from tools.gui.guard.phi import Strictness
     from tools.gui.guard.stop import KillSwitch
     from tools.gui.types import Actuator
-    from tools.gui.workflow.running import Mend, Person, RunReport, StepReport
+    from tools.gui.workflow.running import Person, RunReport, StepReport
     from tools.gui.workflow.steps import Workflow
 
 ORTHANC = "http://127.0.0.1:8042"
@@ -50,7 +53,8 @@ def run(
     record: Annotated[Path | None, typer.Option(help="Write the workflow with the targets that were found.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run of this journal.")] = None,
     model: Annotated[
-        str, typer.Option(help="A model that plans requests no built-in workflow fits, and mends broken steps.")
+        str,
+        typer.Option(help="A model that plans requests no built-in workflow fits, and points at what is not found."),
     ] = "",
     policy: Annotated[Path | None, typer.Option(help="What a planned request may do: a policy in YAML.")] = None,
     expect: Annotated[str, typer.Option(help="Words that the screen has to show once a planned request is done.")] = "",
@@ -79,6 +83,8 @@ def run(
     it that may change something is asked, unless the policy lists it for mode 'auto'.
     """
     from agent.config import load_config
+    from agent.gui.planner import Planner
+    from agent.gui.pointer import pointing
     from agent.gui.stage import Stage, acting
     from tools.gui.guard.decide import Mode
     from tools.gui.guard.stop import KillSwitch
@@ -90,7 +96,7 @@ def run(
     place = settings.folder / "gui"
     stop = KillSwitch(place.parent)
     stop.check()
-    planner = _planner(model, phi, settings.mllm) if model else None
+    planner = Planner(*screen_model(model, phi, settings.mllm)) if model else None
     size = _size(window) if window else None
     stage = Stage(target, pixels=pixels, connect=connect, headed=headed, downloads=downloads, size_px=size)
     if _is_to_be_planned(what, target, resume is not None, planner):
@@ -109,8 +115,8 @@ def run(
     person = _person(approve or [], as_json)
     with acting(stage, stop) as actuator:
         journal = (journal_path, resume is not None)
-        mend = planner.mending(planner.veil(values_of("", given, who))) if planner else None
-        report = _do(bound, actuator, stop, Mode(mode), who, person, journal, place, mend, as_json)
+        ask = pointing(planner.model, planner.veil(values_of("", given, who))) if planner else None
+        report = _do(bound, actuator, stop, Mode(mode), who, person, journal, place, ask, as_json)
     if record is not None and mode != "suggest":
         _record(record, loaded, report, given)
     if plan is not None and report.outcome.value == "verified":
@@ -119,18 +125,23 @@ def run(
     raise typer.Exit(0 if mode == "suggest" else EXIT_CODES[report.outcome.value])
 
 
-def _planner(model: str, phi: str, options: ModelOptions) -> Planner:
-    from agent.gui.planner import Planner
+def screen_model(spec: str, phi: str, options: ModelOptions) -> tuple[MLLM, Strictness]:
+    """A model that is to be shown a screen, and how strictly personal details are kept from one elsewhere; it is told.
+
+    Raises:
+        ConfigError: if there is no such strictness.
+        ModelError: if there is no such model, or it cannot be reached.
+    """
     from agent.mllm import load_mllm
 
     if phi not in ("on", "strict"):
         raise ConfigError(f"--phi {phi!r} is no strictness.", expected="on or strict")
-    planner = Planner(load_mllm(model, options), "strict" if phi == "strict" else "on")
-    planner.model.preflight()
-    if not planner.model.abilities.local:
+    model = load_mllm(spec, options)
+    model.preflight()
+    if not model.abilities.local:
         told = "the screen goes to this server, less the personal details that were found on it"
-        make_console(stderr=True).print(f"model [bold]{safe(planner.model.spec)}[/]: [bold red]{told}[/]")
-    return planner
+        make_console(stderr=True).print(f"model [bold]{safe(model.spec)}[/]: [bold red]{told}[/]")
+    return model, "strict" if phi == "strict" else "on"
 
 
 def _is_to_be_planned(what: str, target: str, resumed: bool, planner: Planner | None) -> bool:
@@ -196,7 +207,7 @@ def _do(
     person: Person,
     journal_at: tuple[Path, bool],
     place: Path,
-    mend: Mend | None,
+    ask: Ask | None,
     as_json: bool,
 ) -> RunReport:
     from agent.gui.stage import guarding
@@ -218,7 +229,7 @@ def _do(
             guard,
             person=person,
             journal=journal,
-            mend=mend,
+            ask=ask,
             on_step=lambda step: tell_step(step, as_json),
         )
 

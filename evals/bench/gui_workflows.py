@@ -36,6 +36,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from evals.bench.gui_faults import FAULTS, Trouble
 from evals.bench.gui_programs import Programs, Stage, get
 from tools.errors import ToolFailed
+from tools.gui.grounding import Pointed, Question, Reply
 from tools.gui.guard.approval import Approval, ApprovalDesk, ApprovalRequest
 from tools.gui.guard.audit import AuditLog, verify
 from tools.gui.guard.decide import Mode
@@ -240,15 +241,15 @@ def _do(
     def clock() -> float:
         return time.monotonic() + trouble.clock_s
 
-    def knows_nothing(step: Step, screen: Screen) -> str:
-        return ""
+    def knows_nothing(question: Question) -> Reply:
+        return Reply(Pointed(none=""))
 
     desk = _Desk(workflow.policy, clock, trouble)
     guard = Guard(workflow.policy, audit, Mode.CONFIRM, patient, trouble.stop, desk, clock=clock)
     try:
         with watching(trouble.stop, actuator.release):
             report = run_workflow(
-                workflow, actuator, guard, person=_Person(case, trouble), journal=journal, mend=knows_nothing
+                workflow, actuator, guard, person=_Person(case, trouble), journal=journal, ask=knows_nothing
             )
     finally:
         audit.close()

@@ -200,11 +200,14 @@ class Target(_Plain):
 class Located(_Plain):
     """Where something is: targets, best first, or none with the reason in `abstained`, said to people.
 
-    Where two candidates tie, both are listed and `abstained` says so: a person has to choose.
+    Where two candidates tie, both are listed and `abstained` says so: a person has to choose. `asked` says what came of
+    asking a model, "" where none was asked; what it chose is of the layer `model`, and goes before whatever is called
+    the same.
     """
 
     targets: tuple[Target, ...] = ()
     abstained: str = ""
+    asked: str = ""
 
 
 class Click(_Plain):

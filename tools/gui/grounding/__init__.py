@@ -1,6 +1,18 @@
-"""Finding what an instruction means on a screen: by the accessibility tree, or by words and icons."""
+"""Finding what an instruction means on a screen: by the accessibility tree, by words and icons, or by a model."""
 
 from tools.gui.grounding.instruction import Wanted, read_instruction
-from tools.gui.grounding.locate import LAYERS, PIXELS, locate
+from tools.gui.grounding.locate import LAYERS, PIXELS, ask_model, locate
+from tools.gui.grounding.pointing import Ask, Pointed, Question, Reply
 
-__all__ = ["LAYERS", "PIXELS", "Wanted", "locate", "read_instruction"]
+__all__ = [
+    "LAYERS",
+    "PIXELS",
+    "Ask",
+    "Pointed",
+    "Question",
+    "Reply",
+    "Wanted",
+    "ask_model",
+    "locate",
+    "read_instruction",
+]

@@ -1,7 +1,8 @@
 """From an instruction and a screen to a place on it, or to the reason why there is none.
 
 Layers answer in turn: the accessibility tree, then words and icons in the pixels. Nothing is guessed: below a least
-score the answer is that nothing was found, and where two places fit alike both are named.
+score the answer is that nothing was found, and where two places fit alike both are named. Then, and only then, a model
+may be asked.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from tools.errors import ToolRetry
 from tools.gui.grounding.choose import LEAST, TIE, Choice, choose
 from tools.gui.grounding.colours import is_drawn_in, take_colour
 from tools.gui.grounding.icon_shapes import same_icon
-from tools.gui.grounding.instruction import Wanted, read_instruction
+from tools.gui.grounding.instruction import MOST, Wanted, read_instruction
 from tools.gui.grounding.items import Item
 from tools.gui.grounding.matching import normal
 from tools.gui.grounding.pixels import pixel_items
+from tools.gui.grounding.pointing import Ask, point, with_pixels
 from tools.gui.grounding.reading import read_lines
 from tools.gui.grounding.rephrase import deed, is_deed_alone, meaning, rephrased
 from tools.gui.grounding.tree import labelled_fields, tree_items
@@ -44,21 +46,49 @@ _lock = threading.Lock()
 _seen: OrderedDict[str, list[Item]] = OrderedDict()
 
 
-def locate(instruction: str, screen: Screen, *, layers: frozenset[Layer] = LAYERS) -> Located:
+def locate(instruction: str, screen: Screen, *, layers: frozenset[Layer] = LAYERS, ask: Ask | None = None) -> Located:
     """Find what an instruction means.
 
     Args:
         instruction: such as `click the "Delete" button next to Doe^Archibald`.
         screen: the screenshot, with its accessibility tree where there is one.
         layers: what may answer; `PIXELS` leaves the accessibility tree out.
+        ask: a model, asked where these find nothing or several places that fit alike; None asks none.
 
     Returns:
-        Targets, best first, in image pixels. `abstained` says why there is none, or that a person has to choose.
+        Targets, best first, in image pixels. `abstained` says why there is none, or that a person has to choose;
+        `asked` what came of asking a model.
 
     Raises:
-        ToolRetry: if the instruction names nothing to look for.
+        ToolRetry: if the instruction names nothing to look for, and no model is there to understand it.
         ToolFailed: if words have to be read and RapidOCR is not installed.
     """
+    try:
+        found = _located(instruction, screen, layers)
+    except ToolRetry as error:
+        if ask is None or not instruction.strip() or len(instruction) > MOST:
+            raise
+        found = Located(abstained=str(error))
+    if ask is None or (found.targets and not found.abstained):
+        return found
+    return ask_model(instruction, screen, found, ask, layers=layers)
+
+
+def ask_model(
+    instruction: str, screen: Screen, unsure: Located, ask: Ask, *, layers: frozenset[Layer] = LAYERS
+) -> Located:
+    """Let a model say what is meant, among what tree and pixels know or elsewhere; see `pointing.point`.
+
+    Raises:
+        ToolFailed: if words have to be read and RapidOCR is not installed.
+    """
+    items = labelled_fields(tree_items(screen.nodes)) if screen.nodes and "tree" in layers else []
+    if all(target.layer != "tree" for target in unsure.targets):
+        items = with_pixels(items, [item for item in items_of(screen) if item.layer in layers])
+    return point(instruction, screen, items, unsure, ask)
+
+
+def _located(instruction: str, screen: Screen, layers: frozenset[Layer]) -> Located:
     ways = read_instruction(instruction)
     answer = Located()
     if screen.nodes and "tree" in layers:

@@ -1,12 +1,11 @@
-"""Where a step acts: its target as it was recorded, then by its instruction, and last in the words of a model."""
+"""Where a step acts: its target as it was recorded, then by its instruction, and last as a model points at it."""
 
 from __future__ import annotations
 
 import time
 
-from tools.errors import ModelError, ToolRetry
 from tools.gui.act.words import shows
-from tools.gui.grounding import locate
+from tools.gui.grounding import ask_model, locate
 from tools.gui.guard.words import find_verbs
 from tools.gui.types import Located, Screen, Target
 from tools.gui.workflow.recorded import find_recorded
@@ -31,7 +30,7 @@ def aim(run: Run, step: Step) -> tuple[Screen, Target | None, str, str]:
     target: Target | None = None
     if step.do in AIMED:
         screen, located, how = _find(run, step)
-        if not located.targets and run.mend is not None:
+        if not located.targets and run.ask is not None:
             screen, located = _mended(run, step, located)
             how = "mended"
         target = located.targets[0] if located.targets else None
@@ -70,20 +69,29 @@ def _find(run: Run, step: Step) -> tuple[Screen, Located, str]:
 
 
 def _mended(run: Run, step: Step, lost: Located) -> tuple[Screen, Located]:
-    """What a model calls in the lost target's place, found by the same grounding; it may name no further effect."""
-    assert run.mend is not None
+    """What a model points at in the lost target's place; it may name no further effect.
+
+    Where others are called the same, a person has to say which is meant: the model knows no more than the step's words.
+    """
+    assert run.ask is not None
     screen = run.actuator.screen()
-    try:
-        words = run.mend(step, screen)
-        if not words.strip():
-            return screen, lost
-        located = locate(words, screen)
-    except (ModelError, ToolRetry) as error:
-        return screen, Located(abstained=f"{lost.abstained} A model was asked, and did not help: {error}")
+    located = ask_model(_meant(step), screen, lost, run.ask)
+    if not located.targets:
+        return screen, Located(abstained=f"{lost.abstained} {located.asked}")
     known = run.guard.policy.all_words
     meant = " ".join((step.name, step.find, step.target.words if step.target else ""))
-    for target in located.targets:
-        if new := [verb for verb in find_verbs(target.label, known) if verb not in find_verbs(meant, known)]:
-            told = f"a model named {target.label!r} in its place, which names the verb {new[0]!r}; the step does not."
-            return screen, Located(abstained=told)
+    chosen = located.targets[0]
+    if new := [verb for verb in find_verbs(chosen.label, known) if verb not in find_verbs(meant, known)]:
+        told = f"a model chose {chosen.label!r} in its place, which names the verb {new[0]!r}; the step does not."
+        return screen, Located(abstained=told)
+    if len(located.targets) > 1:
+        told = f"{len(located.targets)} places are called {chosen.label!r}; a model chose the first of these."
+        located = located.model_copy(update={"abstained": f"{told} Say which is meant."})
     return screen, located
+
+
+def _meant(step: Step) -> str:
+    """What a step looks for, in words."""
+    where = step.find or (step.target.words if step.target else "") or "an icon, which looks different now"
+    before = f', called "{step.target.words}" before' if step.target and step.target.words and step.find else ""
+    return f'{step.do.replace("_", " ")}, for the step "{step.name}": {where}{before}'

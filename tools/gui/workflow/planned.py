@@ -20,6 +20,7 @@ from tools.errors import MediaError, ModelError, Stopped, ToolFailed, ToolRetry
 from tools.gui.act.common import key_names
 from tools.gui.act.verify import Expect
 from tools.gui.act.words import shows
+from tools.gui.grounding import Ask
 from tools.gui.guard.decide import leads_to_a_record
 from tools.gui.guard.guarded import Guard
 from tools.gui.guard.phi import PhiError
@@ -30,7 +31,7 @@ from tools.gui.workflow.aim import aim
 from tools.gui.workflow.journal import FINISHED
 from tools.gui.workflow.recorded import hidden_target
 from tools.gui.workflow.run import act
-from tools.gui.workflow.running import Nobody, Person, Run, RunReport, StepReport, searching, under
+from tools.gui.workflow.running import Nobody, Person, Run, RunReport, StepReport, counted, searching, under
 from tools.gui.workflow.steps import AIMED, Step, Workflow
 from tools.gui.workflow.veil import Veil
 
@@ -122,12 +123,15 @@ class PlannedRun:
     Attributes:
         report: of its steps, and of the check at the end.
         steps: those that were done, with the names of values, to be kept as a workflow.
-        tokens: that the model took.
     """
 
     report: RunReport
     steps: list[Step] = field(default_factory=list)
-    tokens: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Those that the model took."""
+        return self.report.tokens
 
 
 @dataclass
@@ -152,6 +156,7 @@ def run_planned(
     guard: Guard,
     propose: Propose,
     *,
+    ask: Ask | None = None,
     veil: Veil | None = None,
     expect: str = "",
     person: Person | None = None,
@@ -165,6 +170,8 @@ def run_planned(
         actuator: hands and eyes.
         guard: the rules; verbs that the request does not name are forbidden on top.
         propose: the model.
+        ask: a model, asked to point at what a proposal's words do not lead to; None for none. A person approves what
+            it chooses, also where the policy lists it.
         veil: the values of the run; None for none.
         expect: words that the screen has to show in the end, and does not in the beginning. Without them nobody but
             the model says that the request is done, and the run ends unverified.
@@ -173,9 +180,10 @@ def run_planned(
         on_step: is told of each step as it ends.
     """
     guard = under(guard, narrowed(guard.policy, request))
-    report = RunReport(total=0)
-    run = Run(actuator, guard, person or Nobody(), None, None, report, searching(guard))
-    work = _Work(run, veil or Veil(), request, propose, limits or Limits(), PlannedRun(report), on_step)
+    report, limits = RunReport(total=0), limits or Limits()
+    asked = counted(ask, report, limits.tokens) if ask else None
+    run = Run(actuator, guard, person or Nobody(), asked, None, report, searching(guard))
+    work = _Work(run, veil or Veil(), request, propose, limits, PlannedRun(report), on_step)
     try:
         shown = bool(expect) and shows(actuator.screen(), expect)
         while not (ended := _turn(work)):
@@ -250,10 +258,10 @@ def _turn(work: _Work) -> str:
         request, left = work.veil.hide(work.request), limits.tokens - work.told.tokens
         answer = work.propose(Situation(request, screen, work.veil, tuple(work.done), left))
     except (ModelError, PhiError) as error:
-        work.told.tokens += getattr(error, "tokens", 0)
+        work.run.report.tokens += getattr(error, "tokens", 0)
         return f"the model's answer cannot be used: {error}"
     work.proposals += 1
-    work.told.tokens += answer.tokens
+    work.run.report.tokens += answer.tokens
     run.report.model_calls += answer.calls
     proposal = answer.proposal
     if proposal.do == "finish":

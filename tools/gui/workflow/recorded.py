@@ -68,9 +68,12 @@ def record_target(screen: Screen, target: Target) -> Recorded | None:
 
     None for what has no words and is no icon, such as a field without a label: only what stands beside it tells.
     """
-    if target.layer == "icon" and max(target.rect.width, target.rect.height) <= ICON_PX:
+    small = max(target.rect.width, target.rect.height) <= ICON_PX
+    if target.layer == "icon" and small:
         return record_pixels(screen, target.rect)
     words, role = _words_of(screen, target)
+    if target.layer == "model" and not words:
+        return record_pixels(screen, target.rect) if small else None
     return Recorded(words=words, role=role, place=_place(screen, target.rect)) if words else None
 
 
@@ -100,7 +103,11 @@ def _place(screen: Screen, rect: Rect) -> Region:
 
 
 def _words_of(screen: Screen, target: Target) -> tuple[str, str]:
-    """The words and the role that a target goes by."""
+    """The words and the role that a target goes by; of what a model chose, only such as stand on the screen."""
+    if target.layer == "model":
+        items = [*(labelled_fields(tree_items(screen.nodes)) if screen.nodes else ()), *items_of(screen)]
+        chosen = [item for item in items if item.rect == target.rect and item.layer != "icon" and item.title]
+        return (chosen[0].title, chosen[0].role) if chosen else ("", "")
     items = labelled_fields(tree_items(screen.nodes)) if screen.nodes and target.layer == "tree" else items_of(screen)
     same = [item for item in items if item.rect == target.rect and item.layer == target.layer]
     return (same[0].title, same[0].role) if same else (target.label, "")

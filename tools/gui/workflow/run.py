@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from tools.errors import MediaError, Stopped, ToolFailed, ToolRetry
 from tools.gui.act.verify import Check
+from tools.gui.grounding import Ask
 from tools.gui.guard.approval import Approval, ApprovalRequest
 from tools.gui.guard.decide import Mode
 from tools.gui.guard.guarded import Guard, guarded
@@ -19,12 +20,12 @@ from tools.gui.types import Actuator, Outcome, Screen, Target
 from tools.gui.workflow.aim import POLL_S, aim
 from tools.gui.workflow.journal import FINISHED, Journal, Past
 from tools.gui.workflow.recorded import hidden_target, record_target
-from tools.gui.workflow.running import Mend, Nobody, Person, Run, RunReport, StepReport, asking, searching
+from tools.gui.workflow.running import Nobody, Person, Run, RunReport, StepReport, asking, counted, searching
 from tools.gui.workflow.steps import Step, Workflow
 from tools.gui.workflow.veil import Veil
 
 FROM_A_MODEL = ("mended", "planned")
-"""How targets were found that a model named, and nobody before."""
+"""How targets were found that a model chose or named, and nobody before."""
 AIMS = 3
 """How often a step is aimed at on a screen that does not come to rest; our choice."""
 
@@ -36,7 +37,7 @@ def run_workflow(
     *,
     person: Person | None = None,
     journal: Journal | None = None,
-    mend: Mend | None = None,
+    ask: Ask | None = None,
     on_step: Callable[[StepReport], None] = lambda step: None,
 ) -> RunReport:
     """Do a workflow whose values are bound, from where its journal ends.
@@ -47,21 +48,17 @@ def run_workflow(
         guard: the rules; its policy is the workflow's.
         person: whoever is asked; None is nobody.
         journal: remembers what is done; None for runs that need not be resumed.
-        mend: a model, asked in words for what took a target's place where nothing else finds it; a person approves
-            what it names.
+        ask: a model, asked to point at what took a target's place where nothing else finds it; a person approves what
+            it chooses.
         on_step: is told of each step as it ends.
 
     Raises:
         StoreError: if the journal cannot be written; nothing more is done then.
     """
     checked = frozenset(number for number, step in enumerate(workflow.steps, 1) if step.effect)
-    counted = RunReport(len(workflow.steps), checked)
-
-    def mended(step: Step, screen: Screen) -> str:
-        counted.model_calls += 1
-        return mend(step, screen) if mend else ""
-
-    run = Run(actuator, guard, person or Nobody(), mended if mend else None, journal, counted, searching(guard))
+    report = RunReport(len(workflow.steps), checked)
+    asked = counted(ask, report) if ask else None
+    run = Run(actuator, guard, person or Nobody(), asked, journal, report, searching(guard))
     past = journal.past if journal else Past()
     for number, step in enumerate(workflow.steps, 1):
         if (
@@ -71,22 +68,22 @@ def run_workflow(
         ):
             _tell(run, told, on_step)
             if told.outcome not in FINISHED:
-                return counted
+                return report
             past.done[number] = told.outcome
-    begin = next((number for number in range(1, counted.total + 1) if number not in past.done), counted.total + 1)
+    begin = next((number for number in range(1, report.total + 1) if number not in past.done), report.total + 1)
     for number, step in enumerate(workflow.steps, 1):
         if number in past.done:
-            if any(told.number == number for told in counted.steps):
+            if any(told.number == number for told in report.steps):
                 continue
             # A page that was opened anew has to be led to where the run broke off, by steps that do no harm.
-            if not (workflow.start and step.may_repeat and begin <= counted.total and number < begin):
+            if not (workflow.start and step.may_repeat and begin <= report.total and number < begin):
                 _tell(run, StepReport(number, step.name, past.done[number], how="done before"), on_step)
                 continue
         told = _do(run, number, step)
         _tell(run, told, on_step)
         if told.outcome not in FINISHED:
             break
-    return counted
+    return report
 
 
 def recorded_workflow(workflow: Workflow, report: RunReport, values: Mapping[str, str]) -> Workflow:
@@ -181,8 +178,8 @@ def act(
         lenient: what the step expects is a guess: where it is not shown, nothing could tell, and nobody need look.
     """
     guard = run.guard if step.patient else run.searching
-    if how == "mended" and guard.mode == Mode.AUTO:
-        # Another target than the one that was agreed on is looked at by a person, also where its label is listed.
+    if target is not None and target.layer == "model" and guard.mode == Mode.AUTO:
+        # What a model chose is looked at by a person, also where its label is listed.
         guard = asking(guard)
     try:
         if step.effect is not None and not step.may_repeat and step.effect.holds()[0]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from tools.errors import ModelError
+from tools.gui.grounding import Ask, Question, Reply
 from tools.gui.guard.approval import ApprovalRequest
 from tools.gui.guard.decide import Mode
 from tools.gui.guard.guarded import Guard
@@ -14,9 +16,6 @@ from tools.gui.guard.record import Record
 from tools.gui.types import Actuator, Located, Outcome, Screen, Target
 from tools.gui.workflow.journal import FINISHED, Journal
 from tools.gui.workflow.steps import Recorded, Step
-
-Mend = Callable[[Step, Screen], str]
-"""Asks a model for another target of a step, in words; "" where it knows none. Raises ModelError."""
 
 
 class Person(Protocol):
@@ -60,7 +59,7 @@ class StepReport:
         name: of the step.
         outcome: how it ended.
         reason: why, where it did not end well.
-        how: its target was found as `recorded`, by its `instruction`, `repaired`, `mended` (in the words of a model),
+        how: its target was found as `recorded`, by its `instruction`, `repaired`, `mended` (a model pointed at it),
             `planned` by one, or chosen by a `person`; or the step was `done before`, or found to be done on resuming
             (`reconciled`); "" where there is no target.
         target: where; None where there is none.
@@ -89,12 +88,14 @@ class RunReport:
         total: steps that the workflow has.
         checked: the numbers of those whose effect is checked outside of the screen.
         model_calls: how often a model was asked.
+        tokens: that it took.
     """
 
     total: int
     checked: frozenset[int] = frozenset()
     steps: list[StepReport] = field(default_factory=list)
     model_calls: int = 0
+    tokens: int = 0
 
     @property
     def outcome(self) -> Outcome:
@@ -122,7 +123,7 @@ class Run:
         actuator: hands and eyes.
         guard: the rules.
         person: whoever is asked.
-        mend: a model that says in words what took the place of a target; None for none.
+        ask: a model that points at what took the place of a target; None for none.
         journal: remembers what is done; None for none.
         report: as far as it has come.
         searching: the rules for steps before a patient's record is open.
@@ -131,10 +132,29 @@ class Run:
     actuator: Actuator
     guard: Guard
     person: Person
-    mend: Mend | None
+    ask: Ask | None
     journal: Journal | None
     report: RunReport
     searching: Guard
+
+
+def counted(ask: Ask, report: RunReport, most_tokens: int | None = None) -> Ask:
+    """The same model, whose calls and tokens a report counts; once these reach `most_tokens`, it is asked no more."""
+
+    def asking_it(question: Question) -> Reply:
+        if most_tokens is not None and report.tokens >= most_tokens:
+            raise ModelError(f"the run has used {report.tokens} tokens; the limit is {most_tokens}.")
+        try:
+            reply = ask(question)
+        except ModelError as error:
+            report.model_calls += 1
+            report.tokens += getattr(error, "tokens", 0)
+            raise
+        report.model_calls += reply.calls
+        report.tokens += reply.tokens
+        return reply
+
+    return asking_it
 
 
 def searching(guard: Guard) -> Guard:
