@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pexpect
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -78,13 +82,14 @@ class Chooser(Watched):
         lines = re.findall(rf'^(\d+)\. \w+ "{self.title}" at \d+, (\d+)', text_of(messages[-1]), re.MULTILINE)
         number = min(lines, key=lambda line: int(line[1]), default=None) if self.title else None
         said = {"control": int(number[0])} if number else {"none": "not there"}
-        self.turns.append(Turn(say=json.dumps(said)))
+        if "Somebody looks for" in text_of(messages[-1]):
+            self.turns.append(Turn(when="Somebody looks for", say=json.dumps(said)))
         return super()._stream(messages, *given, **more)
 
 
-def chooser(title: str, *said: dict[str, Any], **abilities: Any) -> Chooser:
-    first = model(*said, **abilities)
-    return Chooser.model_validate({"turns": first.turns, "declared": first.declared, "shown": [], "title": title})
+def chooser(title: str, *said: dict[str, Any]) -> Chooser:
+    turns = [{"when": "You work a program", "say": json.dumps(one)} for one in said]
+    return Chooser.model_validate({"turns": turns, "declared": Abilities(images=True), "shown": [], "title": title})
 
 
 def model(*said: dict[str, Any] | str, **abilities: Any) -> Watched:
@@ -609,6 +614,53 @@ def test_a_model_mends_the_broken_step_alone(
         assert ("save", True) in person.asked if records else ("save", True) not in person.asked
 
 
+# What words do not lead to
+
+EMPTYING: list[dict[str, Any]] = [
+    {"do": "type", "target": 'the "Name" field', "text": "Doe"},
+    {"do": "click", "target": "whatever makes it blank"},
+    {"do": "finish"},
+]
+
+
+@pytest.mark.parametrize("mode", [Mode.CONFIRM, Mode.AUTO])
+def test_where_a_proposals_words_lead_nowhere_the_model_points_and_a_person_approves(mode: Mode, desk: Desk) -> None:
+    policy = FORM.model_copy(update={"auto_labels": ("Name", "Clear")})
+    request = 'Write "Doe" into Name, and make it blank again.'
+    said, person = chooser("Clear", *EMPTYING), Ann()
+    done = desk.run(request, said, policy=policy, mode=mode, person=person, points=True)
+    assert done.report.outcome == Outcome.COMPLETED_UNVERIFIED
+    assert desk.program.name.text == ""
+    assert person.asked[-1] == ("click whatever makes it blank", True)
+    # In mode auto nothing else is asked: its label is listed.
+    assert len(person.asked) == (1 if mode == Mode.AUTO else 2)
+    step = done.report.steps[1]
+    assert (step.how, step.target.layer if step.target else "") == ("planned", "model")
+    assert done.report.model_calls == 5
+    assert done.tokens > 0
+    flow = as_workflow(done, request, policy, "", Veil())
+    assert flow.steps[1].target
+    assert flow.steps[1].target.words == "Clear"
+    desk.program.name.text = ""
+    alone = desk.run(request, chooser("Clear", *EMPTYING), policy=policy, mode=mode, person=Nobody(), points=True)
+    assert alone.report.outcome == Outcome.HALTED_BEFORE_EFFECT
+    assert "asks before every action" in alone.report.steps[-1].reason
+
+
+def test_a_model_that_points_names_no_further_effect_and_stays_within_the_limits(desk: Desk) -> None:
+    steps = [{"do": "click", "target": "whatever makes it blank"}, {"do": "give_up", "why": "so"}]
+    person, said = Ann(), chooser("Delete", *steps)
+    done = desk.run("Make it blank.", said, person=person, points=True)
+    assert (done.report.outcome, done.steps, person.asked) == (Outcome.HALTED_BEFORE_EFFECT, [], [])
+    assert "names the verb 'delete'" not in said.texts[-1]
+    assert "not done: nothing fits it" in said.texts[-1]
+    said = chooser("Clear", *steps)
+    done = desk.run("Make it blank.", said, person=person, points=True, limits=Limits(tokens=10))
+    assert (done.steps, person.asked) == ([], [])
+    assert done.report.model_calls == 1
+    assert "the limit is 10" in done.report.steps[-1].reason
+
+
 def test_a_healthy_replay_asks_no_model(desk: Desk) -> None:
     flow = parse_workflow(SAVING, "flow").bind({"who": "Doe", "note": "x"})
     said = model("never")
@@ -730,6 +782,64 @@ steps:
         assert (code, told[-1]["model_calls"], told[-1]["repaired"]) == (4, 2, [1])
         assert "mode 'confirm' asks" in told[0]["reason"]
         assert told[0]["how"] == "mended"
+
+
+def test_a_person_at_the_terminal_sees_that_a_model_chose_it(tmp_path: Path) -> None:
+    with gui_stage.serve(Path(__file__).parent / "fixtures") as address:
+        flow, script = tmp_path / "flow.yaml", tmp_path / "model.json"
+        flow.write_text(
+            f"""
+name: save
+start: {address}/gui_form.html
+policy:
+  name: form
+  urls: [{{host: 127.0.0.1, schemes: [http], port: {address.rsplit(":", 1)[1]}}}]
+  identity: none
+steps:
+  - {{name: write, find: the "Name" field, do: type, text: Doe}}
+  - {{name: save, find: click "Store", do: click, timeout_s: 0.5, expect: {{words: Saved Doe}}}}
+""",
+            "utf-8",
+        )
+        script.write_text(json.dumps({"turns": choosing("Save")}), "utf-8")
+        command = [Path(sys.executable).with_name("attend"), "gui", "run", flow, "--mode", "confirm"]
+        flags = ["--approve", "Ann", "--model", f"scripted:{script}", "--folder", tmp_path / "state"]
+        env = {**os.environ, "CHROMIUM": gui_stage.chromium(), "TERM": "dumb", "COLUMNS": "200"}
+        for answer, ended, code in (
+            ("Ben", "verified; 2 model calls", 0),
+            ("", "halted before effect; 2 model calls", 4),
+        ):
+            told = pexpect.spawn(shlex.join(map(str, command + flags)), env=env, encoding="utf-8", timeout=120)
+            told.expect("a model chose it")
+            told.expect("leave empty to refuse")
+            told.sendline(answer)
+            told.expect(ended)
+            told.expect(pexpect.EOF)
+            told.close()
+            assert told.exitstatus == code
+    entries = list(read_entries(tmp_path / "state" / "gui" / "audit.jsonl"))
+    # The first step is approved by the name that was given, the second by whoever looked at it.
+    assert [entry["approved_by"] for entry in entries if entry.get("approved_by")] == [["Ann"], ["Ben"], ["Ann"]]
+    assert any(entry.get("about", {}).get("model") == f"scripted:{script}" for entry in entries)
+
+
+def test_a_planned_run_points_and_asks_whatever_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHROMIUM", gui_stage.chromium())
+    with gui_stage.serve(Path(__file__).parent / "fixtures") as address:
+        policy, script = tmp_path / "policy.yaml", tmp_path / "model.json"
+        port = address.rsplit(":", 1)[1]
+        policy.write_text(
+            f"name: form\nurls: [{{host: 127.0.0.1, schemes: [http], port: {port}}}]\nidentity: none\n"
+            "auto_labels: [Name, Note, Save]\n",
+            "utf-8",
+        )
+        proposed = {"do": "click", "target": "whatever keeps it"}
+        turns = [{"when": "You work a program", "say": json.dumps(proposed)}, *choosing("Save")]
+        script.write_text(json.dumps({"turns": turns}), "utf-8")
+        flags = ["--target", f"{address}/gui_form.html", "--policy", str(policy), "--mode", "auto"]
+        code, told = call(tmp_path, "Save it.", *flags, "--model", f"scripted:{script}", "--approve", "Ann")
+    assert (code, told[-1]["model_calls"]) == (4, 3), told
+    assert "mode 'confirm' asks" in told[0]["reason"]
 
 
 def test_a_mended_target_that_stands_there_twice_is_chosen_by_a_person(ehr: Ehr, desk: Desk) -> None:

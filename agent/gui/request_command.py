@@ -10,9 +10,8 @@ from pathlib import Path
 from agent.gui.person import TerminalPerson
 from agent.gui.planner import Planner
 from agent.gui.pointer import pointing
-from agent.gui.run_command import ORTHANC, tell_step
+from agent.gui.run_command import ORTHANC, about_model, tell_step
 from agent.gui.stage import Stage, acting, guarding
-from agent.mllm.content import content_of
 from agent.terminal import make_console, safe
 from tools.errors import ConfigError
 from tools.gui.guard.decide import Mode
@@ -59,8 +58,7 @@ def do_request(
     """
     policy, patient, stage = _rules(request, stage)
     veil = planner.veil(values_of(request.words, request.values, patient))
-    model = planner.model.spec
-    about = {"model": model, "model_sha256": content_of(model), "request": Veil(veil.values).hide(request.words)}
+    about = {**about_model(planner.model), "request": Veil(veil.values).hide(request.words)}
     with (
         acting(stage, stop) as actuator,
         guarding(policy, actuator, stop, place=place, mode=mode, patient=patient, about=about) as guard,

@@ -116,7 +116,8 @@ def run(
     with acting(stage, stop) as actuator:
         journal = (journal_path, resume is not None)
         ask = pointing(planner.model, planner.veil(values_of("", given, who))) if planner else None
-        report = _do(bound, actuator, stop, Mode(mode), who, person, journal, place, ask, as_json)
+        about = about_model(planner.model) if planner else {}
+        report = _do(bound, actuator, stop, Mode(mode), who, person, journal, place, ask, about, as_json)
     if record is not None and mode != "suggest":
         _record(record, loaded, report, given)
     if plan is not None and report.outcome.value == "verified":
@@ -142,6 +143,13 @@ def screen_model(spec: str, phi: str, options: ModelOptions) -> tuple[MLLM, Stri
         told = "the screen goes to this server, less the personal details that were found on it"
         make_console(stderr=True).print(f"model [bold]{safe(model.spec)}[/]: [bold red]{told}[/]")
     return model, "strict" if phi == "strict" else "on"
+
+
+def about_model(model: MLLM) -> dict[str, str]:
+    """What an audit says of the model of a run."""
+    from agent.mllm.content import content_of
+
+    return {"model": model.spec, "model_sha256": content_of(model.spec)}
 
 
 def _is_to_be_planned(what: str, target: str, resumed: bool, planner: Planner | None) -> bool:
@@ -208,13 +216,14 @@ def _do(
     journal_at: tuple[Path, bool],
     place: Path,
     ask: Ask | None,
+    about: Mapping[str, str],
     as_json: bool,
 ) -> RunReport:
     from agent.gui.stage import guarding
     from tools.gui.workflow.journal import Journal
     from tools.gui.workflow.run import run_workflow
 
-    about = {"workflow": workflow.name, "workflow_sha256": workflow.sha256}
+    about = {**about, "workflow": workflow.name, "workflow_sha256": workflow.sha256}
     with (
         contextlib.ExitStack() as stack,
         guarding(workflow.policy, actuator, stop, place=place, mode=mode, patient=patient, about=about) as guard,
