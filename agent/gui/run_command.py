@@ -288,7 +288,8 @@ def tell_step(told: StepReport, as_json: bool) -> None:
         print(json.dumps(_step(told)), flush=True)
         return
     colour = {"verified": "green", "completed_unverified": "yellow"}.get(told.outcome.value, "bold red")
-    how = f"  ({told.how})" if told.how else ""
+    pointed = ", a model pointed at it" if told.target and told.target.layer == "model" else ""
+    how = f"  ({told.how}{pointed})" if told.how else ""
     reason = f"  {told.reason}" if told.reason else ""
     outcome = told.outcome.value.replace("_", " ")
     make_console().print(
@@ -342,4 +343,5 @@ def _step(told: StepReport) -> dict[str, Any]:
         "reason": told.reason,
         "approved_by": list(told.record.approved_by) if told.record else [],
         "point": told.target.point.model_dump() if told.target else None,
+        "layer": told.target.layer if told.target else "",
     }

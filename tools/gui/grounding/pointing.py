@@ -126,11 +126,9 @@ def with_pixels(tree: Sequence[Item], pixels: Sequence[Item]) -> list[Item]:
     """What the tree knows, and what the pixels show besides: words on a control of the tree are not named again."""
 
     def is_known(item: Item) -> bool:
-        return any(
-            known.rect.holds(item.rect.center)
-            and (known.role in CONTROLS or bool(item.title and normal(item.title) in normal(known.title)))
-            for known in tree
-        )
+        middle, name = item.rect.center, normal(item.title)
+        holding = [known for known in tree if known.rect.holds(middle)]
+        return any(known.role in CONTROLS or (name and name in normal(known.title)) for known in holding)
 
     return [*tree, *(item for item in pixels if not is_known(item))]
 
@@ -143,11 +141,12 @@ def _offered(items: Sequence[Item], alike: Sequence[Target]) -> list[Item]:
     front.sort(key=lambda item: (item.rect not in rects, _KINDS.index(item.role)))
     kept: list[Item] = []
     for item in front:
+        middle = item.rect.center
+        holding = [other for other in kept if other.rect.holds(middle)]
         # Words and icons on a control are parts of it.
-        holders = [other for other in kept if other.role in CONTROLS] if item.role in _PARTS else []
-        if item.rect not in rects and any(other.rect.holds(item.rect.center) for other in holders):
-            continue
-        if (item.title or item.role in CONTROLS) and all(item.rect.iou(other.rect) < SAME_PLACE for other in kept):
+        is_part = item.role in _PARTS and item.rect not in rects and any(other.role in CONTROLS for other in holding)
+        is_named = bool(item.title) or item.role in CONTROLS
+        if is_named and not is_part and all(item.rect.iou(other.rect) < SAME_PLACE for other in holding):
             kept.append(item)
     return in_reading_order(kept[:MOST_CONTROLS])
 
