@@ -1,17 +1,19 @@
 """All settings: one frozen `Config`, from flags over environment over `attend.toml` over defaults.
 
 Environment names are `ATTEND_` and the path of the setting, parts joined by two underscores: `ATTEND_MODEL`,
-`ATTEND_MEMORY__CAPACITY`. The file is `attend.toml` in the working folder, else in the user's configuration folder.
+`ATTEND_MEMORY__CAPACITY`. A setting that is a list is a JSON array there, or values with commas between. The file is
+`attend.toml` in the working folder, else in the user's configuration folder.
 """
 
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -106,7 +108,8 @@ def load_config(
         _merge(merged, _read_toml(path), str(path))
     for name, value in (os.environ if environment is None else environment).items():
         if name.startswith("ATTEND_"):
-            _put(merged, name.removeprefix("ATTEND_").lower().split("__"), value, name, spell=_variable)
+            parts = name.removeprefix("ATTEND_").lower().split("__")
+            _put(merged, parts, _read_variable(name, parts, value), name, spell=_variable)
     for name, value in (flags or {}).items():
         if value is not None:
             _put(merged, name.split("."), value, f"the flag for {name}")
@@ -156,6 +159,33 @@ def _merge(into: dict[str, Any], values: Mapping[str, Any], origin: str, path: t
 
 def _variable(dotted: str) -> str:
     return "ATTEND_" + dotted.upper().replace(".", "__")
+
+
+def _read_variable(name: str, path: list[str], value: str) -> Any:
+    """The value of a variable; of a setting that is a list, its items: a JSON array, or values with commas between."""
+    if ".".join(path) not in _lists():
+        return value
+    if not value.lstrip().startswith("["):
+        return [item.strip() for item in value.split(",") if item.strip()]
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError as error:
+        raise ConfigError(
+            f"{name} begins like a JSON array, and is none: {error}.",
+            expected='["a", "b"], or values with commas between, such as a,b',
+        ) from error
+
+
+def _lists(model: type[BaseModel] = Config, prefix: str = "") -> set[str]:
+    """The dotted paths of the settings that are lists."""
+    paths: set[str] = set()
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            paths |= _lists(kind, f"{prefix}{name}.")
+        elif get_origin(kind) in (tuple, list):
+            paths.add(prefix + name)
+    return paths
 
 
 def _put(into: dict[str, Any], path: list[str], value: Any, origin: str, spell: Callable[[str], str] = str) -> None:

@@ -48,3 +48,44 @@ def test_a_named_file_must_exist() -> None:
 
 def test_every_setting_can_be_written_in_a_file() -> None:
     assert {"model", "folder", "media.fps", "memory.policy", "mllm.device", "limits.steps"} <= set(known_settings())
+
+
+@pytest.mark.parametrize(
+    ("written", "items"),
+    [
+        ("pubmed", ("pubmed",)),
+        ("local,pubmed", ("local", "pubmed")),
+        (" local , pubmed ,", ("local", "pubmed")),
+        ('["local", "pubmed"]', ("local", "pubmed")),
+        ('["local"]', ("local",)),
+        ("[]", ()),
+        ("", ()),
+    ],
+)
+def test_a_list_comes_from_the_environment_as_json_or_with_commas(written: str, items: tuple[str, ...]) -> None:
+    Path("attend.toml").write_text("[literature]\nsources = ['europepmc']\nknown = ['x']\n")
+    config = load_config(environment={"ATTEND_LITERATURE__SOURCES": written})
+    assert config.literature.sources == items
+    assert config.literature.known == ("x",)
+
+
+def test_every_setting_that_is_a_list_can_be_set_in_the_environment() -> None:
+    environment = {"ATTEND_LITERATURE__KNOWN": '["Doe, Jane", "1955"]', "ATTEND_SERVER__ALLOWED_HOSTS": "a.org,b.org"}
+    config = load_config(environment=environment)
+    assert config.literature.known == ("Doe, Jane", "1955")
+    assert config.server.allowed_hosts == ("a.org", "b.org")
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ('["local"', ["ATTEND_LITERATURE__SOURCES", "JSON array", "a,b"]),
+        ("local,pubmet", ["literature.sources.1", "'pubmet'"]),
+        ("[1]", ["literature.sources.0", "1"]),
+    ],
+)
+def test_a_list_that_cannot_be_read_is_named(written: str, words: list[str]) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_config(environment={"ATTEND_LITERATURE__SOURCES": written})
+    for word in words:
+        assert word in str(error.value)

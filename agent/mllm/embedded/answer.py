@@ -14,7 +14,7 @@ from typing import Any
 from agent.mllm.embedded import checks, layout, past, telling
 from agent.mllm.embedded import words as reading
 from agent.mllm.embedded.calls import call, rarely_seen, told_call, wanted_call
-from agent.mllm.embedded.clinical import from_literature, literature_call
+from agent.mllm.embedded.clinical import from_literature, heeded, literature_call
 from agent.mllm.embedded.evidence import Fact, gather, scenes
 from agent.mllm.embedded.follow_up import in_full
 from agent.mllm.embedded.judging import verdict
@@ -48,6 +48,7 @@ def reply(
     if (asked := literature_call(request.question, request.results, tools, tool_choice)) is not None:
         yield call(mind, request, *asked)
         return
+    request = replace(request, results=heeded(request.question, request.results))
     if (cited := from_literature(request.results)) is not None:
         yield from _pieces(mind, cited, options)
         return
