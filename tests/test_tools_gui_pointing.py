@@ -128,6 +128,10 @@ def test_a_place_in_a_known_control_becomes_that_control() -> None:
     found = find(FREE, saying(Pointed(x=1_000 * 120 / WIDTH, y=1_000 * 310 / HEIGHT), Pointed(x=900, y=600)))
     assert [(target.label, target.point) for target in found.targets] == [("Weight", box(100, 300, 400).center)]
     assert found.targets[0].layer == "model"
+    # Where they agree, the place stays: what pixels take for one control may be two.
+    (target,) = find(FREE, seeing(450, 320)).targets
+    assert (target.label, target.rect) == ("Weight", box(100, 300, 400))
+    assert abs(target.point.x_px - 450) < 1
 
 
 def test_a_number_and_a_place_in_the_same_control_agree() -> None:

@@ -167,9 +167,10 @@ def _choose(
         if not screen.rect.holds(again):
             return None, f"it pointed at {_at(place)} first, and enlarged at a place outside the screen."
         item, before = _held(again, listed), _held(place, listed)
-        same = item is not None and item is before and item.role in CONTROLS
-        if not same and not agree(place, again, screen):
-            return None, f"it pointed at {_at(place)} first, and enlarged at {_at(again)}."
+        if not agree(place, again, screen):
+            if item is None or item is not before or item.role not in CONTROLS:
+                return None, f"it pointed at {_at(place)} first, and enlarged at {_at(again)}."
+            again = _middle(item)
         chosen = _target(item, again, screen)
     else:
         assert item is not None
@@ -179,7 +180,7 @@ def _choose(
         if other is None or other.rect != item.rect:
             second = why or f"{other.title if other else 'another place'!r}."
             return None, f"it chose {item.title or item.role!r} first, and then, in a list of another order: {second}"
-        chosen = _target(item, item.point or item.rect.center, screen)
+        chosen = _target(item, _middle(item), screen)
     if alike:
         meant = next((target for target in alike if target.rect.holds(chosen.point)), None)
         if meant is None:
@@ -231,11 +232,14 @@ def _held(place: Point, listed: Sequence[Item]) -> Item | None:
     return min(holding, key=lambda item: item.rect.area, default=None)
 
 
+def _middle(item: Item) -> Point:
+    return item.point or item.rect.center
+
+
 def _target(item: Item | None, place: Point, screen: Screen) -> Target:
     if item is not None:
-        spot = (item.point or item.rect.center) if item.role in CONTROLS else place
         label = item.title or f"a {item.role} without a name"
-        return Target(rect=item.rect, point=spot, label=label, confidence=CONFIDENCE, layer="model")
+        return Target(rect=item.rect, point=place, label=label, confidence=CONFIDENCE, layer="model")
     half = PLACE_PX / 2
     around = Rect(left=place.x_px - half, top=place.y_px - half, right=place.x_px + half, bottom=place.y_px + half)
     return Target(rect=around.overlap(screen.rect), point=place, label=PLACE, confidence=CONFIDENCE, layer="model")
@@ -248,4 +252,4 @@ def _namesakes(chosen: Target, listed: Sequence[Item], screen: Screen) -> list[T
     # A label is called as the field that it stands beside.
     worked = any(item.rect == place and item.role in CONTROLS for item in listed)
     others = [item for item in same if (item.role in CONTROLS) == worked]
-    return [_target(item, item.point or item.rect.center, screen) for item in others]
+    return [_target(item, _middle(item), screen) for item in others]
