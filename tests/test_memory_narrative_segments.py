@@ -1,5 +1,6 @@
 """What is known of a source in words: subtitle files, transcripts and stories, and the segments that they become."""
 
+import gc
 import json
 import math
 import os
@@ -714,12 +715,17 @@ def test_a_day_of_speech_is_tiled_in_linear_time() -> None:
     def cost(hours: int) -> float:
         talk = [cue(2.0 * k, 2.0 * k + 1.9) for k in range(1800 * hours)]
         seen = [(2.0 * k, f"f{k}", "seen") for k in range(1800 * hours)]
+        gc.collect()
+        gc.disable()  # it goes through all that other tests have left in memory
         started = time.process_time()
         tile(talk, seen, source="s", duration_s=3600.0 * hours, cuts=[7.0 * k for k in range(500 * hours)])
-        return time.process_time() - started
+        took_s = time.process_time() - started
+        gc.enable()
+        return took_s
 
     cost(1)
-    assert cost(24) < 24 * max(min(cost(2) for _ in range(3)), 0.005)
+    # A line would come to 12 times as much, a square to 144.
+    assert cost(24) < 40 * max(min(cost(2) for _ in range(3)), 0.005)
 
 
 def test_a_film_from_its_file_to_its_segments(tmp_path: Path, told: list[str]) -> None:
