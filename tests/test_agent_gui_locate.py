@@ -121,8 +121,8 @@ def test_mistakes_are_explained(picture: Path, tmp_path: Path, monkeypatch: pyte
 
 # With a model
 
-FREE = "get rid of the red bar"
-"""Words that no label has."""
+FREE = "touch the quombus"
+"""Words that lead nowhere, however well others are understood."""
 
 
 def script(folder: Path, *turns: Any, **abilities: Any) -> str:
@@ -210,6 +210,19 @@ def test_where_other_layers_are_sure_no_model_is_asked(picture: Path, tmp_path: 
     assert (code, record["targets"][0]["layer"], record["asked"]) == (0, "words", "")
 
 
+def test_a_server_is_spoken_to_only_if_it_is_needed_and_may_be_away(
+    picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    away = "openai:qwen3-vl@http://127.0.0.1:9/v1"
+    assert run("Click the Save button", "--image", picture, "--model", away)[0] == 0
+    code, printed = run(FREE, "--image", picture, "--model", away, "--json")
+    record = json.loads(printed)
+    assert (code, record["targets"]) == (NOT_FOUND, [])
+    assert "no server answers" in record["asked"]
+    assert "Nothing on the screen fits" in record["abstained"]
+
+
 def test_models_that_cannot_and_strictness_that_is_none_are_explained(picture: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="'embedded' cannot point at things"):
         run(FREE, "--image", picture, "--model", "embedded")
@@ -285,7 +298,7 @@ def test_a_model_elsewhere_is_shown_no_personal_details(local: bool) -> None:
     draw.text((300, 40), "Patient ID: 4471902", "black", ImageFont.load_default(24))
     names = ("Patient ID:", "4471902", "Doe, Jane 1980-01-02", "Close")
     screen = Screen(rgb=np.asarray(image), nodes=screen_of(names).nodes, window="Chart of Doe^Jane")
-    said = 'get rid of what is red for "Roe, Ann" born 1979-03-04'
+    said = 'touch the quombus of "Roe, Ann" born 1979-03-04'
     model = watched({"x": 500, "y": 500}, {"none": "no"}, local=local)
     found = locate(said, screen, layers=TREE, ask=pointing(model, veil_for(model, values_of(said, {}))))
     assert found.targets == ()

@@ -618,7 +618,7 @@ def test_a_model_mends_the_broken_step_alone(
 
 EMPTYING: list[dict[str, Any]] = [
     {"do": "type", "target": 'the "Name" field', "text": "Doe"},
-    {"do": "click", "target": "whatever makes it blank"},
+    {"do": "click", "target": "the quombus"},
     {"do": "finish"},
 ]
 
@@ -631,7 +631,7 @@ def test_where_a_proposals_words_lead_nowhere_the_model_points_and_a_person_appr
     done = desk.run(request, said, policy=policy, mode=mode, person=person, points=True)
     assert done.report.outcome == Outcome.COMPLETED_UNVERIFIED
     assert desk.program.name.text == ""
-    assert person.asked[-1] == ("click whatever makes it blank", True)
+    assert person.asked[-1] == ("click the quombus", True)
     # In mode auto nothing else is asked: its label is listed.
     assert len(person.asked) == (1 if mode == Mode.AUTO else 2)
     step = done.report.steps[1]
@@ -648,7 +648,7 @@ def test_where_a_proposals_words_lead_nowhere_the_model_points_and_a_person_appr
 
 
 def test_a_model_that_points_names_no_further_effect_and_stays_within_the_limits(desk: Desk) -> None:
-    steps = [{"do": "click", "target": "whatever makes it blank"}, {"do": "give_up", "why": "so"}]
+    steps = [{"do": "click", "target": "the quombus"}, {"do": "give_up", "why": "so"}]
     person, said = Ann(), chooser("Delete", *steps)
     done = desk.run("Make it blank.", said, person=person, points=True)
     assert (done.report.outcome, done.steps, person.asked) == (Outcome.HALTED_BEFORE_EFFECT, [], [])
@@ -797,7 +797,7 @@ policy:
   identity: none
 steps:
   - {{name: write, find: the "Name" field, do: type, text: Doe}}
-  - {{name: save, find: click "Store", do: click, timeout_s: 0.5, expect: {{words: Saved Doe}}}}
+  - {{name: save, find: the quombus, do: click, timeout_s: 0.5, expect: {{words: Saved Doe}}}}
 """,
             "utf-8",
         )
@@ -833,7 +833,7 @@ def test_a_planned_run_points_and_asks_whatever_is_listed(tmp_path: Path, monkey
             "auto_labels: [Name, Note, Save]\n",
             "utf-8",
         )
-        proposed = {"do": "click", "target": "whatever keeps it"}
+        proposed = {"do": "click", "target": "the quombus"}
         turns = [{"when": "You work a program", "say": json.dumps(proposed)}, *choosing("Save")]
         script.write_text(json.dumps({"turns": turns}), "utf-8")
         flags = ["--target", f"{address}/gui_form.html", "--policy", str(policy), "--mode", "auto"]

@@ -20,8 +20,8 @@ from tools.gui.types import Layer, Located, Node, Point, Rect, Screen
 from tools.gui.workflow.recorded import find_recorded, record_target
 
 WIDTH, HEIGHT = 1280, 800
-FREE = "get rid of the red bar"
-"""Words that no label has."""
+FREE = "touch the quombus"
+"""Words that lead nowhere, however well others are understood."""
 
 
 def box(left: float, top: float, width: float = 120, height: float = 30) -> Rect:
@@ -304,6 +304,12 @@ def test_the_list_is_bounded_and_controls_go_first() -> None:
     controls = model.asked[0].controls
     assert len(controls) == MOST_CONTROLS
     assert sum(item.role == "button" for item in controls) == 50
+
+
+def test_what_lies_outside_of_the_screen_is_not_listed() -> None:
+    model = saying(Pointed(none=""))
+    find(FREE, model, screen_of(("button", "Save", box(100, 100)), ("button", "Gone", box(WIDTH, 100))))
+    assert [item.title for item in model.asked[0].controls] == ["Save"]
 
 
 def test_a_button_and_its_words_are_one_entry_and_what_lies_behind_a_dialog_is_none() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent.gui.record_command import record
-from agent.gui.run_command import run, screen_model
+from agent.gui.run_command import ready, run, screen_model
 from agent.terminal import make_console, safe
 from tools.errors import ConfigError
 
@@ -81,12 +82,21 @@ def locate(
 
 
 def _pointing(instruction: str, spec: str, phi: str, config: Path | None) -> Ask:
+    """What asks a model. Raises ConfigError, ModelError and PhiError."""
     from agent.config import load_config
     from agent.gui.pointer import pointing, veil_for
     from tools.gui.workflow.veil import values_of
 
     model, strictness = screen_model(spec, phi, load_config({}, file=config).mllm)
-    return pointing(model, veil_for(model, values_of(instruction, {}), strictness))
+    veil = veil_for(model, values_of(instruction, {}), strictness)
+
+    @functools.cache
+    def opened() -> Ask:
+        ready(model)
+        return pointing(model, veil)
+
+    # A server is spoken to only if it is needed; where it is away, the answer without it stays.
+    return lambda question: opened()(question)
 
 
 def _open(image: Path, nodes: Path | None) -> Screen:

@@ -97,6 +97,8 @@ def run(
     stop = KillSwitch(place.parent)
     stop.check()
     planner = Planner(*screen_model(model, phi, settings.mllm)) if model else None
+    if planner is not None:
+        ready(planner.model)
     size = _size(window) if window else None
     stage = Stage(target, pixels=pixels, connect=connect, headed=headed, downloads=downloads, size_px=size)
     if _is_to_be_planned(what, target, resume is not None, planner):
@@ -127,22 +129,25 @@ def run(
 
 
 def screen_model(spec: str, phi: str, options: ModelOptions) -> tuple[MLLM, Strictness]:
-    """A model that is to be shown a screen, and how strictly personal details are kept from one elsewhere; it is told.
+    """A model that is to be shown a screen, and how strictly personal details are kept from one elsewhere.
 
     Raises:
         ConfigError: if there is no such strictness.
-        ModelError: if there is no such model, or it cannot be reached.
+        ModelError: if there is no such model.
     """
     from agent.mllm import load_mllm
 
     if phi not in ("on", "strict"):
         raise ConfigError(f"--phi {phi!r} is no strictness.", expected="on or strict")
-    model = load_mllm(spec, options)
+    return load_mllm(spec, options), "strict" if phi == "strict" else "on"
+
+
+def ready(model: MLLM) -> None:
+    """Find out what a model can do, and tell where a screen goes that it is shown. Raises ModelError."""
     model.preflight()
     if not model.abilities.local:
         told = "the screen goes to this server, less the personal details that were found on it"
         make_console(stderr=True).print(f"model [bold]{safe(model.spec)}[/]: [bold red]{told}[/]")
-    return model, "strict" if phi == "strict" else "on"
 
 
 def about_model(model: MLLM) -> dict[str, str]:

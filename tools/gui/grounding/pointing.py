@@ -110,7 +110,7 @@ def point(instruction: str, screen: Screen, items: Sequence[Item], unsure: Locat
         What the model chose, and after it whatever goes by the same name, all of the layer `model`; or `unsure`. Its
         `asked` says what came of asking.
     """
-    listed = _offered(items, unsure.targets)
+    listed = _offered(items, unsure.targets, screen)
     try:
         chosen, why = _choose(instruction, screen, listed, unsure.targets, ask)
     except (ModelError, PhiError) as error:
@@ -133,10 +133,11 @@ def with_pixels(tree: Sequence[Item], pixels: Sequence[Item]) -> list[Item]:
     return [*tree, *(item for item in pixels if not is_known(item))]
 
 
-def _offered(items: Sequence[Item], alike: Sequence[Target]) -> list[Item]:
+def _offered(items: Sequence[Item], alike: Sequence[Target], screen: Screen) -> list[Item]:
     """What a model may choose among, in reading order: of too many, the controls; each place once."""
     rects = {target.rect for target in alike}
     front = [item for item in items if item.front and item.role in _KINDS and item.rect.area > 0]
+    front = [item for item in front if screen.rect.holds(item.rect.center)]
     # Pixels may be a button or a list to choose from: what is chosen among stands for them, else the plainer one.
     front.sort(key=lambda item: (item.rect not in rects, _KINDS.index(item.role)))
     kept: list[Item] = []
