@@ -60,7 +60,7 @@ def run_suite(
     suite: Annotated[str, typer.Argument(help="A name of `attend eval list`, or a file FILE.py that holds a SUITE.")],
     model: Model = None,
     data: Annotated[Path | None, typer.Option("--data", help="The suite's data folder; see its README.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many samples, drawn by --seed.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Samples at most, or questions in all settings.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the draw, the model and every attempt.")] = 0,
     attempts: Annotated[int, typer.Option(min=1, help="How often each sample is put.")] = 1,
     in_flight: InFlight = None,

@@ -14,6 +14,7 @@ from rich.table import Table
 from agent.terminal import safe
 from evals.run import Record, Run
 from evals.stats import Outcome, Rate, rate
+from evals.tables import figures_table, show_table
 
 ScoringName = Literal["official", "strict", "in_time"]
 
@@ -107,7 +108,8 @@ def show_summary(summary: Summary, console: Console) -> None:
     for notice in summary.notices:
         console.print(f"[yellow]{safe(notice)}[/]")
     names = list(summary.scorings)
-    table = Table("part / task", "n", *names, title=safe(f"{summary.suite}, {summary.model}, {summary.policy}"))
+    title = safe(f"{summary.suite}, {summary.model}, {summary.policy}")
+    table = figures_table(("part / task", "n", *names), words=("part / task", *names), title=title)
     official = summary.scorings["official"]
     for part in official.parts:
         for average in ("micro", "macro"):
@@ -129,7 +131,7 @@ def show_summary(summary: Summary, console: Console) -> None:
         ("answered_only", "answered only, micro"),
     ):
         _row(table, label, {name: getattr(scoring, field) for name, scoring in summary.scorings.items()}, names, "bold")
-    console.print(table)
+    show_table(table, console)
     console.print(f"{summary.n} questions, {summary.resumed} of them from an earlier run of this log")
     console.print(f"{summary.unanswered} unanswered, counted as wrong")
     for reason, count in summary.failed.items():

@@ -15,7 +15,7 @@ from evals.engine.suite import Judged, Sample, Scored, Transcript
 from evals.judge import VerdictCache
 from evals.results import Failure
 from evals.stats import wilson
-from evals.suites.contrasts import accuracies, by_setting, half_width, listed, shares
+from evals.suites.contrasts import accuracies, by_setting, listed, shares
 from evals.suites.cure.cases import Case
 from evals.suites.cure.judging import marks_by_name, rate
 from evals.suites.cure.leaks import copied_share, leak, outgoing, title_likeness
@@ -393,9 +393,18 @@ def test_what_is_rescued_less_what_is_harmed_is_the_gain(made: dict[str, tuple[f
     assert 0 <= found["gap, reference less rag: p"] <= 1
 
 
-def test_half_widths_at_500_cases() -> None:
-    assert half_width(0.734, 500) == pytest.approx(0.039, abs=5e-4)
-    assert half_width(0.254, 500) == pytest.approx(0.038, abs=5e-4)
+@pytest.mark.parametrize(
+    ("right", "n", "half"), [(367, 500, 0.039), (127, 500, 0.038), (0, 10, 0.139), (10, 10, 0.139), (500, 500, 0.004)]
+)
+def test_the_half_width_is_that_of_the_interval(right: int, n: int, half: float) -> None:
+    held = [
+        (Sample(id=f"c{case}", fields={"setting": "base"}), Transcript(task="base", id=f"c{case}"), Scored(value=value))
+        for case, value in enumerate([1.0] * right + [0.0] * (n - right))
+    ]
+    found = accuracies(held)
+    assert found["base: half-width at n"] == pytest.approx(half, abs=5e-4)
+    low, high = wilson(right, n)
+    assert found["base: half-width at n"] == pytest.approx((high - low) / 2)
 
 
 def test_settings_are_listed_once_and_known() -> None:

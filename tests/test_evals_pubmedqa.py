@@ -255,3 +255,29 @@ def test_the_embedded_model_is_asked(tmp_path: Path) -> None:
     found = run(tmp_path, "embedded", "--limit", "2", "setting=question")
     assert set(found["overall"]["failures"]) <= {"parse"}
     assert found["figures"]["question: calls"] == 1
+
+
+def test_a_limit_draws_whole_questions_with_all_their_settings(tmp_path: Path) -> None:
+    few, more = (
+        run(
+            tmp_path, script(tmp_path / "s.json", [{"say": "yes"}] * 15), "setting=question,abstract,retrieval",
+            f"index={tmp_path / 'index'}", "--limit", str(limit), out=f"r{limit}",
+        )
+        for limit in (3, 5)
+    )  # fmt: skip
+    asked = {limit: asked_in(tmp_path / f"r{limit}") for limit in (3, 5)}
+    for limit, by_setting in asked.items():
+        assert set(by_setting) == {"question", "abstract", "retrieval"}
+        assert len({frozenset(ids) for ids in by_setting.values()}) == 1
+        assert {len(ids) for ids in by_setting.values()} == {limit}
+    assert asked[3]["abstract"] < asked[5]["abstract"]
+    assert few["figures"]["gap, abstract less retrieval: n"] == 3
+    assert more["figures"]["gap, abstract less retrieval: n"] == 5
+
+
+def asked_in(folder: Path) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for line in (folder / "transcripts.jsonl").read_text("utf-8").splitlines():
+        one = json.loads(line)
+        found.setdefault(one["task"], set()).add(one["id"])
+    return found

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
-from rich.table import Column, Table
+from rich.table import Table
 
 from agent.config import Config
 from agent.terminal import safe
@@ -27,6 +26,7 @@ from evals.power import Assumptions, SampleSize
 from evals.report import report_compare
 from evals.results import RunResults, load_results
 from evals.stats import Rate
+from evals.tables import figures_table, show_table
 from tools.errors import ConfigError, StoreError
 
 BELOW = 3
@@ -113,7 +113,8 @@ def _bar(console: Console) -> Iterator[Progress]:
 def _show(run: Run, found: Headlines, console: Console) -> None:
     manifest = run.results.manifest
     title = f"{run.results.suite} {manifest['scored']['version']}, {manifest['model']}"
-    table = Table("", "samples", "failures as wrong", "scored only", "failed", title=safe(title))
+    names = ("", "samples", "failures as wrong", "scored only", "failed")
+    table = figures_table(names, words=("", "failed"), title=safe(title))
     _row(table, "all", found.overall, "bold")
     if len(found.tasks) > 1:
         table.add_section()
@@ -123,7 +124,7 @@ def _show(run: Run, found: Headlines, console: Console) -> None:
         table.add_section()
         for value, headline in values.items():
             _row(table, f"{name}: {value}", headline)
-    console.print(table)
+    show_table(table, console)
     if (attempts := manifest["attempts"]) > 1:
         scores = found.overall.as_wrong
         console.print(
@@ -230,15 +231,14 @@ def show_power(found: SampleSize, console: Console, *, as_json: bool) -> None:
 def _show_comparison(found: Comparison, console: Console) -> None:
     for warning in found.warnings:
         console.print(f"[yellow]{safe(warning)}[/]", soft_wrap=True)
-    names = ("", "n", "A", "B", "B less A", "p", "fixes", "worse", "verdict")
-    table = Table(*(Column(name, no_wrap=True) for name in names), box=box.SIMPLE_HEAD, padding=(0, 1))
+    table = figures_table(("", "n", "A", "B", "B less A", "p", "fixes", "worse"), words=("",))
     table.add_row(*_delta_cells("all", found.overall), style="bold")
     table.add_row(*_delta_cells("scored", found.scored))
     if len(found.tasks) > 1:
         table.add_section()
         for task, delta in found.tasks.items():
             table.add_row(*_delta_cells(task, delta))
-    console.print(table)
+    show_table(table, console)
     console.print(
         "Failures count as wrong, but for `scored`: what both runs scored. p of tasks is Holm's. p of scores of 0 and "
         "1 is McNemar's, which is exact, so that close to the limit it may differ from the interval."
@@ -261,7 +261,7 @@ def _show_comparison(found: Comparison, console: Console) -> None:
 def _delta_cells(label: str, delta: Delta) -> tuple[str, ...]:
     p = delta.p if delta.p_holm is None else delta.p_holm
     return (
-        safe(label),
+        f"{safe(label)}\n{delta.verdict}",
         str(delta.n),
         _number(delta.mean_a),
         _number(delta.mean_b),
@@ -269,7 +269,6 @@ def _delta_cells(label: str, delta: Delta) -> tuple[str, ...]:
         "<0.001" if p is not None and p < 0.001 else _number(p),
         str(delta.fixes),
         str(delta.regressions),
-        delta.verdict,
     )
 
 

@@ -22,7 +22,8 @@ class RunOptions(BaseModel):
     """How a suite is run.
 
     Attributes:
-        limit: at most so many samples, drawn by `seed`; a larger limit adds to the same ones. None is all.
+        limit: at most so many samples, drawn by `seed`; a larger limit adds to the same ones. None is all. Of a suite
+            that asks its questions under several settings it counts questions, each drawn with all its settings.
         seed: of the draw, and of every attempt's own generator.
         attempts: how often each sample is put.
         in_flight: attempts at once; None is 2 for a model on this machine, else 16 (our choice).
@@ -88,9 +89,17 @@ def prepare(name: str, data: Path | None, options: RunOptions, config: Config | 
     broken = [one for one in population if isinstance(one, Bad)]
     if broken and not options.skip_bad:
         raise _refused(broken)
-    drawn = draw(population, options.limit, options.seed)
+    drawn = _drawn(population, options, paired=loaded.paired)
     samples = tuple(one for one in drawn if isinstance(one, Sample))
     return Prepared(suite, loaded, samples, tuple(one for one in drawn if isinstance(one, Bad)))
+
+
+def _drawn(population: list[Sample | Bad], options: RunOptions, *, paired: bool) -> list[Sample | Bad]:
+    """The samples of a run, in their order; paired ones are drawn by id."""
+    if not paired:
+        return draw(population, options.limit, options.seed)
+    chosen = set(draw(list(dict.fromkeys(one.id for one in population)), options.limit, options.seed))
+    return [one for one in population if one.id in chosen]
 
 
 def _checked(suite: Suite, loaded: Loaded) -> list[Sample | Bad]:

@@ -153,6 +153,8 @@ class Loaded:
         notices: what a person should know, such as a part that is not there.
         ready: called before any attempt is made; raises AttendError where what the suite needs beside the model is
             missing, such as its judge.
+        paired: whether samples of one id are one question under several settings: a limit draws them together, and
+            counts questions.
     """
 
     samples: tuple[Sample, ...]
@@ -160,6 +162,7 @@ class Loaded:
     files: tuple[Path, ...] = ()
     notices: tuple[str, ...] = ()
     ready: Callable[[], object] | None = None
+    paired: bool = False
 
 
 def own_name(task: str, id_: str) -> str:

@@ -1,7 +1,7 @@
 """One suite under several settings, such as with given and with retrieved evidence: what each is worth, case by case.
 
 A run names its settings as `--set setting=one,two`. With several, each is a task of the run, over the same cases; with
-one, runs are told apart by their options, and `attend eval compare` pairs them.
+one, runs are told apart by their options, and `attend eval compare` pairs them. A limit counts cases.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from evals.stats import score_interval
 
 SETTING = "setting"
 """The name under which a sample's `fields` hold its setting."""
-_Z = 1.959963984540054
-"""Of the normal distribution, two-sided at 95%."""
 
 
 def listed(text: str, known: Sequence[str]) -> tuple[str, ...]:
@@ -34,14 +32,6 @@ def listed(text: str, known: Sequence[str]) -> tuple[str, ...]:
     if not names:
         raise ValueError(f"name at least one of {', '.join(known)}")
     return names
-
-
-def half_width(share: float, n: int) -> float:
-    """Half of the 95% interval of a share, by the normal approximation: what a sample of n can tell apart at most.
-
-    At n = 500 it is .039 for .734 and .038 for .254. The intervals of reports are Wilson's (`evals.stats`).
-    """
-    return _Z * math.sqrt(share * (1 - share) / n)
 
 
 @dataclass(frozen=True)
@@ -127,7 +117,7 @@ def shares(name: str, values: Sequence[float], clusters: Sequence[Hashable], *, 
 
 
 def accuracies(judged: Sequence[Judged]) -> dict[str, float]:
-    """The accuracy of each setting with its 95% interval, what its n could tell at most, and what could not be read.
+    """The accuracy of each setting with its 95% interval, half the width of that, and what could not be read.
 
     Two headlines: with failures as wrong, and of what was scored only. Attempts of which the judge gave no verdict are
     in neither, and counted.
@@ -141,8 +131,9 @@ def accuracies(judged: Sequence[Judged]) -> dict[str, float]:
         kept = [scored.value for scored in mine if scored.value is not None]
         unjudged = sum(scored.failure == "judge" for scored in mine)
         found = shares(f"{setting}: accuracy", list(cases.values()), [cluster[case] for case in cases], n=False)
-        if cases:
-            found[f"{setting}: half-width at n"] = half_width(found[f"{setting}: accuracy"], len(cases))
+        if f"{setting}: accuracy low" in found:
+            width = found[f"{setting}: accuracy high"] - found[f"{setting}: accuracy low"]
+            found[f"{setting}: half-width at n"] = width / 2
         figures |= {
             **found,
             f"{setting}: n": float(len(cases)),

@@ -27,8 +27,8 @@ class Options(BaseModel):
         form: `open` asks for five ranked diagnoses, `closed` for the letter of an option.
         value: what a sample's value is in the open form.
         data_set: whose files the folder holds; see `cases` and `clinic`.
-        cases: at most so many cases, the same in every setting; a larger number adds to the same ones. `--limit` would
-            draw cases and settings apart.
+        cases: at most so many cases, the same in every setting and with every seed; a larger number adds to the same
+            ones. `--limit` draws cases with all their settings, too, by the seed of the run.
         findings: show what a radiologist wrote of the images.
         k: papers that are shown of a search in the setting `rag`.
         distractors: papers that are mixed among the cited ones.

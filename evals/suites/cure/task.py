@@ -100,7 +100,8 @@ def load(data: Path | None, options: Options) -> Loaded:
     notices = list(read.notices)
     if judge is None and options.form == "open":
         notices.append("no judge is named (--set judge=MODEL): only names that are the same by words count as right.")
-    return Loaded(tuple(samples), read.bad, read.files, tuple(notices), judge.open if judge else None)
+    ready = judge.open if judge else None
+    return Loaded(tuple(samples), read.bad, read.files, tuple(notices), ready, paired=True)
 
 
 def _refuse(read: Cases, options: Options) -> None:

@@ -80,7 +80,7 @@ def load(data: Path | None, options: Options) -> Loaded:
     pool = Papers(papers, Searching(options.index, dense=options.dense))
     settings = options.setting.split(",")
     samples = [_sample(read, pool, options, setting, len(settings)) for setting in settings]
-    return Loaded(tuple(sample for part in samples for sample in part), read.bad, read.files)
+    return Loaded(tuple(sample for part in samples for sample in part), read.bad, read.files, paired=True)
 
 
 def _sample(read: Dataset, pool: Papers, options: Options, setting: str, settings: int) -> list[Sample]:
