@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from evals.bench import literature_made as made
 from evals.bench.literature_answers import claims
 from evals.bench.literature_questions import SHARED, reword, table, words
+from evals.bench.literature_relevance import abstracts
+from tools.literature.corpus import open_corpus
+from tools.literature.indexing import index_path
 from tools.literature.reading import Read, read_file
 
 ROOT = Path(__file__).parent.parent
@@ -102,6 +105,20 @@ def test_the_parts_on_pubmedqa_run(tmp_path: Path) -> None:
     assert report["known-item"]["plain"]["long answer"]["R@1"] == 1
     assert report["known-item"]["within"] is False
     assert set(report["paraphrase"]["paraphrased"]["ways"]) == {"words", "meaning", "both", "both, with synonyms"}
+
+
+def test_the_benches_read_abstracts_without_question_and_conclusion(tmp_path: Path) -> None:
+    entry = {
+        "QUESTION": "Is it so?", "CONTEXTS": ["One.", " ", "Two."], "LABELS": ["AIM", "X", "RESULTS"],
+        "MESHES": ["Humans"], "YEAR": "2011", "LONG_ANSWER": "It is so.",
+    }  # fmt: skip
+    (tmp_path / "ori_pqal.json").write_text(json.dumps({"31": entry}))
+    with open_corpus(tmp_path / "corpus", writer=True) as corpus:
+        index_path(corpus, abstracts(tmp_path, tmp_path / "made"))
+        (hit,) = corpus.fetch(["pmid:31"]).hits
+    paper = hit.document
+    assert (paper.title, paper.mesh, paper.published) == ("", ("Humans",), "2011")
+    assert [(section.label, section.text) for section in paper.sections] == [("AIM", "One."), ("RESULTS", "Two.")]
 
 
 def test_claims_that_quote_a_conclusion_are_counted() -> None:

@@ -31,6 +31,7 @@ import numpy as np
 
 from agent.literature.embedders import embedder
 from agent.mllm.embedded.clinical import is_clinical
+from evals.bench.literature_relevance import FILE, abstracts
 from evals.stats import Outcome, rate
 from evals.suites.na_vqa.fairytale import load
 from tools.literature.answer import StatedCitation, StatedClaim, check_claims, quote_evidence
@@ -43,7 +44,6 @@ from tools.literature.stance import stance
 from tools.literature.types import Document, Filters, Found, Section
 from tools.literature.vectors import Embed
 
-FILE = "ori_pqal.json"
 NATURAL = Path(__file__).parent / "literature_set" / "natural.txt"
 STORIES = 400
 """Questions on stories that are put to the papers; all are put to the rule for clinical questions."""
@@ -185,9 +185,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     started = time.monotonic()
     with place() as folder:
-        with open_corpus(Path(folder), writer=True) as corpus:
-            index_path(corpus, options.pubmedqa / FILE, embed=made.documents, model=made.name)
-        with open_corpus(Path(folder)) as corpus:
+        held = Path(folder) / "corpus"
+        with open_corpus(held, writer=True) as corpus:
+            index_path(corpus, abstracts(options.pubmedqa, Path(folder)), embed=made.documents, model=made.name)
+        with open_corpus(held) as corpus:
             told: dict[str, Any] = {
                 "words only": answers(entries, off_topic, corpus, None),
                 "words and meaning": answers(entries, off_topic, corpus, made.questions),

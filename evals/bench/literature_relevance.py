@@ -37,6 +37,24 @@ WITHIN = 0.005
 """How near the figures must come to the reference."""
 
 
+def abstracts(data: Path, folder: Path) -> Path:
+    """Write PubMedQA's abstracts as documents without the question and the conclusion, which would be found by the
+    question itself, and return the file."""
+    entries = json.loads((data / FILE).read_text("utf-8"))
+    folder.mkdir(parents=True, exist_ok=True)
+    with (made := folder / "abstracts.jsonl").open("w", encoding="utf-8") as file:
+        for pmid, entry in entries.items():
+            labels = entry.get("LABELS") or [""] * len(entry["CONTEXTS"])
+            parts = [
+                {"label": label, "text": text}
+                for label, text in zip(labels, entry["CONTEXTS"], strict=True)
+                if text.strip()
+            ]
+            told = {"mesh": entry.get("MESHES") or [], "published": str(entry.get("YEAR") or "")}
+            file.write(json.dumps({"pmid": pmid, "sections": parts, **told}) + "\n")
+    return made
+
+
 def known_item(data: Path, _: Path) -> dict[str, Any]:
     """Ask each question for its own abstract, and for its own long answer."""
     entries = json.loads((data / FILE).read_text("utf-8"))
@@ -75,8 +93,8 @@ def paraphrase(data: Path, cache: Path) -> dict[str, Any]:
         "poor in keywords": poor,
     }
     found: dict[str, Any] = {}
-    with open_corpus(cache / "pubmedqa corpus", writer=True) as corpus:
-        index_path(corpus, data / FILE, embed=embed_texts, model="minilm")
+    with open_corpus(cache / "pubmedqa abstracts" / "corpus", writer=True) as corpus:
+        index_path(corpus, abstracts(data, cache / "pubmedqa abstracts"), embed=embed_texts, model="minilm")
         for name, questions in sets.items():
             vectors = _vectors(embed_texts, questions)
 
