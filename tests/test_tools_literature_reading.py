@@ -218,7 +218,7 @@ def test_other_xml_is_named(tmp_path: Path, text: str) -> None:
     assert record.rest
 
 
-def test_pubmedqa_gives_contexts_but_neither_question_nor_answer(tmp_path: Path) -> None:
+def test_pubmedqa_gives_question_contexts_and_conclusion(tmp_path: Path) -> None:
     entry = {
         "QUESTION": "Is it so?", "CONTEXTS": ["One.", " ", "Two."], "LABELS": ["AIM", "X", "RESULTS"],
         "MESHES": ["Humans"], "YEAR": "2011", "final_decision": "yes", "LONG_ANSWER": "It is so.",
@@ -226,9 +226,18 @@ def test_pubmedqa_gives_contexts_but_neither_question_nor_answer(tmp_path: Path)
     records = read(tmp_path / "q.json", json.dumps({"31": entry, "x": {"QUESTION": 1}, "33": {"CONTEXTS": "One."}}))
     (paper,) = documents(records)
     assert (paper.id, paper.pmid, paper.published, paper.mesh) == ("pmid:31", "31", "2011", ("Humans",))
-    assert [(section.label, section.text) for section in paper.sections] == [("AIM", "One."), ("RESULTS", "Two.")]
-    assert paper.title == ""
+    told = [("AIM", "One."), ("RESULTS", "Two."), ("CONCLUSION", "It is so.")]
+    assert [(section.label, section.text) for section in paper.sections] == told
+    assert paper.title == "Is it so?"
     assert [(one.record, one.field) for one in bad(records)] == [("local:x", "CONTEXTS"), ("pmid:33", "CONTEXTS")]
+
+
+def test_of_pubmedqa_question_and_conclusion_may_be_missing_but_not_be_something_else(tmp_path: Path) -> None:
+    entries = {"1": {"CONTEXTS": ["One."]}, "2": {"CONTEXTS": ["Two."], "QUESTION": None, "LONG_ANSWER": ["It is."]}}
+    records = read(tmp_path / "q.json", json.dumps(entries))
+    (paper,) = documents(records)
+    assert (paper.title, [section.text for section in paper.sections]) == ("", ["One."])
+    assert [(one.record, one.field) for one in bad(records)] == [("pmid:2", "LONG_ANSWER")]
 
 
 def test_an_object_of_something_else_is_told_once(tmp_path: Path) -> None:

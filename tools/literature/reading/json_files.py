@@ -19,6 +19,8 @@ PIECE = 1 << 20
 """Characters that are read at once; our choice."""
 LARGEST = 64 << 20
 """Characters of the largest record that is tried; our choice: a book has a few million."""
+CONCLUSION = "CONCLUSION"
+"""The label of the section that PubMedQA calls the long answer."""
 _KNOWN = ("pmid:", "pmcid:", "doi:", "epmc:", "local:")
 _TEXTS = ("text", "abstract", "content", "contents")
 _BLANKS = " \t\r\n\ufeff"
@@ -43,8 +45,8 @@ def read_json_lines(path: Path, stream: IO[bytes]) -> Iterator[Record]:
 def read_json(path: Path, stream: IO[bytes]) -> Iterator[Record]:
     """Read an object whose keys are PubMed ids and whose values are in the form of PubMedQA, or a list of documents.
 
-    Of PubMedQA only the contexts become text. The question is often the title of its own paper, and the long answer is
-    what the paper concludes: with either, a search would find the answer by the question itself.
+    Of PubMedQA the question becomes the title, which it mostly is, and the long answer the conclusion. What measures
+    retrieval by these questions must leave out both, or it finds the answer by the question itself.
     """
     for number, (place, key, value) in enumerate(_entries(stream)):
         if isinstance(value, Bad):
@@ -67,14 +69,18 @@ def _pubmedqa(path: Path, key: str, value: Any) -> Record:
     for field, held in (("CONTEXTS", texts), ("LABELS", labels)):
         if not isinstance(held, list | tuple) or not all(isinstance(text, str) for text in held):
             return Bad(id_, f"it is no list of texts but {held!r:.60}", field, id=id_)
+    for field in ("QUESTION", "LONG_ANSWER"):
+        if not isinstance(value.get(field) or "", str):
+            return Bad(id_, f"it is no text but {value[field]!r:.60}", field, id=id_)
     fields = {
         "pmid": key if key.isdigit() else "",
         "own": key,
-        "sections": sections(texts, labels),
+        "title": value.get("QUESTION") or "",
+        "sections": (*sections(texts, labels), *sections([value.get("LONG_ANSWER") or ""], [CONCLUSION])),
         "mesh": value.get("MESHES") or (),
         "published": str(value.get("YEAR") or ""),
     }
-    if not fields["sections"]:
+    if not any(text.strip() for text in texts):
         return Bad(id_, "its texts are empty", "CONTEXTS", id=id_)
     try:
         return Read(document(path, **fields))
