@@ -240,6 +240,16 @@ def test_of_pubmedqa_question_and_conclusion_may_be_missing_but_not_be_something
     assert [(one.record, one.field) for one in bad(records)] == [("pmid:2", "LONG_ANSWER")]
 
 
+def test_papers_of_cure_keep_their_ids_and_types(tmp_path: Path) -> None:
+    lines = (Path(__file__).parent.parent / "evals/suites/cure/sample/documents.jsonl").read_text("utf-8").splitlines()
+    told = [json.loads(line) for line in lines]
+    papers = documents(read(tmp_path / "documents.jsonl", "\n".join(lines)))
+    assert [paper.id for paper in papers] == [one["doc_id"] for one in told]
+    assert [list(paper.publication_types) for paper in papers] == [one.get("pubtypes", []) for one in told]
+    assert [paper.retracted for paper in papers] == [one.get("retracted", False) for one in told]
+    assert any("Case Reports" in paper.publication_types for paper in papers)
+
+
 def test_an_object_of_something_else_is_told_once(tmp_path: Path) -> None:
     (record,) = read(tmp_path / "truth.json", json.dumps({str(number): "yes" for number in range(500)}))
     assert isinstance(record, Bad)

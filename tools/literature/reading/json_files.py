@@ -1,7 +1,8 @@
 """JSON: the form of PubMedQA, lists of documents, and JSON Lines.
 
 Files are read piece by piece, so that memory does not grow with them. What a field is called is taken from the common
-forms: ours (`tools.literature.types.Document`), BEIR's (`_id`, `title`, `text`), MedRAG's (`id`, `title`, `content`).
+forms: ours (`tools.literature.types.Document`), BEIR's (`_id`, `title`, `text`), MedRAG's (`id`, `title`, `content`),
+CURE's (`doc_id`, `abstract`, `pubtypes`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ LARGEST = 64 << 20
 CONCLUSION = "CONCLUSION"
 """The label of the section that PubMedQA calls the long answer."""
 _KNOWN = ("pmid:", "pmcid:", "doi:", "epmc:", "local:")
+_IDS = ("id", "_id", "doc_id")
 _TEXTS = ("text", "abstract", "content", "contents")
 _BLANKS = " \t\r\n\ufeff"
 
@@ -98,7 +100,9 @@ def _document(path: Path, place: str, value: Any) -> Record:
             fields[name.lower()] = str(value[name]).strip()
     if fields.get("pmcid", "").isdigit():
         fields["pmcid"] = f"PMC{fields['pmcid']}"
-    own = value.get("id", value.get("_id"))
+    if value.get("pubtypes") is not None:
+        fields.setdefault("publication_types", value["pubtypes"])
+    own = next((value[name] for name in _IDS if value.get(name) is not None), None)
     id_ = str(own).strip() if own is not None else ""
     if id_.startswith(_KNOWN):
         fields["id"] = id_
