@@ -245,7 +245,7 @@ def test_a_query_in_which_a_name_may_be_left_is_asked_about_again(
 ) -> None:
     asked = []
 
-    def allow(text: str, source: str) -> bool:
+    def allow(text: str, source: str, suspected: str) -> bool:
         asked.append(text)
         return len(asked) == 1
 
@@ -260,14 +260,14 @@ def test_a_query_in_which_a_name_may_be_left_is_asked_about_again(
         assert "it was not allowed" in found.problems[0].reason
         assert len(server.seen) == before
         with opened(server, tmp_path, clock, name) as source:  # nobody to ask, and allowed in general
-            assert "a name may be left in the query" in source.search(query, 5, NONE).problems[0].reason
+            assert "a name or a place may be left in the query" in source.search(query, 5, NONE).problems[0].reason
         assert len(server.seen) == before
 
 
 def test_a_yes_for_a_query_in_which_a_name_may_be_left_is_for_this_one_only(tmp_path: Path, clock: Clock) -> None:
     asked = []
 
-    def allow(text: str, source: str) -> bool:
+    def allow(text: str, source: str, suspected: str) -> bool:
         asked.append(text)
         return True
 
@@ -324,7 +324,7 @@ def consenting(server: FakeServer, folder: Path, clock: Clock, allow: Any, name:
 def test_a_person_is_asked_once_and_shown_everything(tmp_path: Path, clock: Clock) -> None:
     asked, shown = [], []
 
-    def allow(query: str, source: str) -> bool:
+    def allow(query: str, source: str, suspected: str) -> bool:
         asked.append((query, source))
         return True
 
@@ -347,7 +347,7 @@ def test_a_person_is_asked_once_and_shown_everything(tmp_path: Path, clock: Cloc
 def test_each_source_is_asked_about(tmp_path: Path, clock: Clock) -> None:
     asked = []
 
-    def allow(query: str, source: str) -> bool:
+    def allow(query: str, source: str, suspected: str) -> bool:
         asked.append(source)
         return True
 
@@ -362,7 +362,7 @@ def test_each_source_is_asked_about(tmp_path: Path, clock: Clock) -> None:
 def test_what_is_not_a_yes_is_a_no(tmp_path: Path, clock: Clock, answer: Any) -> None:
     asked = []
 
-    def allow(query: str, source: str) -> Any:
+    def allow(query: str, source: str, suspected: str) -> Any:
         asked.append(query)
         return answer
 
@@ -390,7 +390,7 @@ def test_what_asking_raises_reaches_the_caller_and_sends_nothing(tmp_path: Path,
     class Interrupt(Exception):
         pass
 
-    def allow(query: str, source: str) -> bool:
+    def allow(query: str, source: str, suspected: str) -> bool:
         raise Interrupt
 
     with FakeServer(pubmed(["1"])) as server, consenting(server, tmp_path, clock, allow) as source:
@@ -404,7 +404,7 @@ def test_what_asking_raises_reaches_the_caller_and_sends_nothing(tmp_path: Path,
 def test_threads_ask_once(tmp_path: Path, clock: Clock) -> None:
     asked, together = [], threading.Barrier(4)
 
-    def allow(query: str, source: str) -> bool:
+    def allow(query: str, source: str, suspected: str) -> bool:
         asked.append(query)
         return True
 

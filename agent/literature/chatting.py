@@ -73,7 +73,9 @@ class _Consent:
             for source in library.sources
             if isinstance(source, Asks) and (text := source.to_ask(query, NO_FILTERS))
         }
-        request = _request(wanted)
+        names = {source.suspected(wanted[source.name]) for source in library.sources
+                 if isinstance(source, Asks) and source.name in wanted}  # fmt: skip
+        request = _request(wanted, ", ".join(sorted(filter(None, names))))
         if len(request) > MOST_CHARS:
             self._too_long |= {(text, source) for source, text in wanted.items()}
         if not wanted or len(request) > MOST_CHARS:
@@ -81,7 +83,7 @@ class _Consent:
         reply = interrupt(Intervention(kind="confirm", request=request).model_dump())
         self._said |= {(text, source): _is_yes(reply) for source, text in wanted.items()}
 
-    def allow(self, text: str, source: str) -> bool:
+    def allow(self, text: str, source: str, suspected: str = "") -> bool:
         """Whether the person said yes to a text, or to a search of the source whose records are asked for.
 
         Raises:
@@ -98,14 +100,15 @@ class _Consent:
         return self._said.get((text, source), searched)
 
 
-def _request(wanted: dict[str, str]) -> str:
-    """The question whether texts may be sent, each text once."""
+def _request(wanted: dict[str, str], suspected: str) -> str:
+    """The question whether texts may be sent, each text once, and which of their words may name a person or a place."""
     sources: dict[str, list[str]] = {}
     for source, text in wanted.items():
         sources.setdefault(text, []).append(source)
     told = "; ".join(f"to {' and '.join(names)}: {text}" for text, names in sources.items())
     scope = SCOPE if len(wanted) < 2 else SCOPE.replace("this source", "these sources")
-    return f"May this be sent on the network? {told.removesuffix('.')}. {scope}"
+    name = f"It may hold a name or a place: {suspected}. " if suspected else ""
+    return f"May this be sent on the network? {told.removesuffix('.')}. {name}{scope}"
 
 
 def _is_yes(reply: object) -> bool:

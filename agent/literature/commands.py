@@ -208,18 +208,21 @@ def _filters(
     )
 
 
-def _allow() -> Callable[[str, str], bool] | None:
+def _allow() -> Callable[[str, str, str], bool] | None:
     """What asks the person at the terminal whether a query may leave; None where nobody sits there."""
     return _ask if sys.stdin.isatty() else None
 
 
-def _ask(query: str, source: str) -> bool:
+def _ask(query: str, source: str, suspected: str) -> bool:
     console = make_console(stderr=True)
     console.print(f"To {safe(source)}, on the network, would be sent: [bold]{safe(query)}[/]", soft_wrap=True)
     scope = (
         f"A yes holds for {safe(source)} until this command ends; each query that leaves is shown, and one in which "
     )
     console.print(f"[dim]{scope}a name may be left is asked about again.[/]", soft_wrap=True)
+    if suspected:
+        told = f"It may hold a name or a place: {suspected}."
+        console.print(f"[bold yellow]{safe(told)}[/]", soft_wrap=True)
     return typer.confirm("Send it, and the queries that follow?", err=True)
 
 

@@ -67,6 +67,12 @@ def synonyms(question: str) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
     return [(words, groups[number]) for number, words in _found(question, tokens(question)).items()]
 
 
+def table_words() -> frozenset[str]:
+    """All words of the table, in small letters."""
+    groups, _ = _table()
+    return frozenset(word for group in groups for term in group for word in re.findall(r"[^\W\d_]+", term.casefold()))
+
+
 def _named(question: str, asked: Sequence[str]) -> list[tuple[str, ...]]:
     groups, _ = _table()
     return [groups[number] for number in _found(question, asked)]

@@ -228,6 +228,8 @@ class _Work:
             self._note(sql, path, file_id, bad)
             if mine[3] > revised:
                 return
+            if document and sql.execute("SELECT retracted FROM documents WHERE row_id = ?", (mine[0],)).fetchone()[0]:
+                document = document.model_copy(update={"retracted": True})  # one record that says so is enough
         if mine:
             self._leave_index(sql, mine[0], mine[4], RETIRED)
         state = WITHDRAWN if document is None else BEHIND if rows else LIVE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from tools.literature.database import LIVE, Database
+from tools.literature.database import BEHIND, LIVE, Database
 from tools.literature.types import Document
 
 _OWN = "local:"
@@ -47,7 +47,9 @@ def retracted_names(database: Database, names: Iterable[str]) -> set[str]:
     frontier = asked
     for _ in range(_HOPS):
         for id_, pmid, pmcid, doi, flagged in _rows(database, frontier):
-            rows[id_] = (_names(id_, pmid or "", pmcid or "", doi or ""), bool(flagged))
+            held, before = rows.get(id_, ((), False))
+            names = _names(id_, pmid or "", pmcid or "", doi or "")
+            rows[id_] = (tuple(dict.fromkeys((*held, *names))), before or bool(flagged))
         seen |= frontier
         frontier = {name for held, _ in rows.values() for name in held} - seen
         if not frontier:
@@ -58,7 +60,7 @@ def retracted_names(database: Database, names: Iterable[str]) -> set[str]:
 
 
 def _rows(database: Database, names: Iterable[str]) -> Iterable[tuple[str, str, str, str, int]]:
-    what = f"SELECT id, pmid, pmcid, doi, retracted FROM documents WHERE +state = {LIVE} AND"
+    what = f"SELECT id, pmid, pmcid, doi, retracted FROM documents WHERE +state IN ({LIVE}, {BEHIND}) AND"
     by_kind: dict[str, list[str]] = {"pmid": [], "pmcid": [], "doi": []}
     for name in sorted(names):
         kind, _, value = name.partition(":")

@@ -181,3 +181,6 @@ class Asks(Protocol):
 
     def to_ask(self, query: str, filters: Filters) -> str:
         """What a search would send, if a person has to be asked first; "" if not, or if nothing may be sent."""
+
+    def suspected(self, text: str) -> str:
+        """The words of what a search would send that may be a name or a place; "" where none are suspected."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from tools.literature.identifiers import normal
 from tools.literature.reading.medline import ArticleError, words
 from tools.literature.reading.records import identifier
 from tools.literature.types import Document, Section
@@ -47,7 +48,7 @@ def read_jats(article: Any, source: str) -> Document:
     pmid = _id(meta, "pmid")
     pmc = re.fullmatch(r"(?:PMC)?(\d+)(?:\.\d+)?", _id(meta, "pmcid", "pmc", "pmc-id", "pmcaid"), re.IGNORECASE)
     pmcid = f"PMC{pmc[1]}" if pmc else ""
-    doi = _id(meta, "doi")
+    doi = normal("doi", _id(meta, "doi"))
     id_ = identifier(pmid="" if pmcid else pmid, pmcid=pmcid, doi=doi)
     if not id_:
         raise ArticleError("article-id", "there is none of types pmid, pmc, pmcid or doi.")

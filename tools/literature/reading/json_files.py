@@ -14,7 +14,8 @@ from typing import IO, Any
 
 from pydantic import ValidationError
 
-from tools.literature.reading.records import Bad, Read, Record, document, identifier, sections, wrong
+from tools.literature.identifiers import normal_id
+from tools.literature.reading.records import Bad, Read, Record, document, identifier, normal_names, sections, wrong
 
 PIECE = 1 << 20
 """Characters that are read at once; our choice."""
@@ -26,6 +27,8 @@ _KNOWN = ("pmid:", "pmcid:", "doi:", "epmc:", "local:")
 _IDS = ("id", "_id", "doc_id")
 _TEXTS = ("text", "abstract", "content", "contents")
 _BLANKS = " \t\r\n\ufeff"
+_HALF = "it holds half a letter of UTF-16, such as '\\ud800' without its other half"
+_ENCODING = "Save it as UTF-8, for example by `iconv -f LATIN1 -t UTF-8 IN > OUT`, and index that."
 
 
 def read_json_lines(path: Path, stream: IO[bytes]) -> Iterator[Record]:
@@ -37,11 +40,11 @@ def read_json_lines(path: Path, stream: IO[bytes]) -> Iterator[Record]:
         try:
             value = json.loads(line.decode("utf-8-sig"))
         except UnicodeDecodeError as error:
-            yield Bad(place, f"it is not UTF-8: {error}")
+            yield Bad(place, f"it is not UTF-8: {error}", remedy=_ENCODING)
         except (ValueError, RecursionError) as error:
             yield Bad(place, f"it is not JSON: {error}")
         else:
-            yield _document(path, place, value)
+            yield _document(path, place, value) if _is_text(value) else Bad(place, _HALF)
 
 
 def read_json(path: Path, stream: IO[bytes]) -> Iterator[Record]:
@@ -53,6 +56,8 @@ def read_json(path: Path, stream: IO[bytes]) -> Iterator[Record]:
     for number, (place, key, value) in enumerate(_entries(stream)):
         if isinstance(value, Bad):
             yield value
+        elif not _is_text([key, value]):
+            yield Bad(place.encode(errors="replace").decode(), _HALF)
         elif key is not None and number == 0 and not isinstance(value, dict):
             yield Bad("the file", f"its entries are no records of PubMedQA: {key!r} is {value!r:.60}", rest=True,
                       remedy="Give PubMedQA's form, a list of documents, or JSON Lines.")  # fmt: skip
@@ -95,20 +100,21 @@ def _document(path: Path, place: str, value: Any) -> Record:
     if not isinstance(value, dict):
         return Bad(place, f"it is no JSON object but {value!r:.60}")
     fields = {name: value[name] for name in _PLAIN if value.get(name) is not None}
-    for name in ("pmid", "PMID", "pmcid", "doi"):
+    for name in ("pmid", "PMID", "pmcid", "PMCID", "doi", "DOI"):
         if value.get(name) is not None:
             fields[name.lower()] = str(value[name]).strip()
-    if fields.get("pmcid", "").isdigit():
-        fields["pmcid"] = f"PMC{fields['pmcid']}"
     if value.get("pubtypes") is not None:
         fields.setdefault("publication_types", value["pubtypes"])
     own = next((value[name] for name in _IDS if value.get(name) is not None), None)
     id_ = str(own).strip() if own is not None else ""
-    if id_.startswith(_KNOWN):
-        fields["id"] = id_
+    if id_.casefold().startswith(_KNOWN):
+        fields["id"] = id_ = normal_id(id_) or id_
+        kind, _, name = id_.partition(":")
+        if kind in ("pmid", "pmcid", "doi"):
+            fields.setdefault(kind, name)
     else:
         fields["own"] = id_
-        named = identifier(**{name: fields.get(name, "") for name in ("pmid", "pmcid", "doi")})
+        named = identifier(**normal_names(fields))
         id_ = named or (f"local:{id_}" if id_ else "")
     if "published" not in fields and value.get("year") is not None:
         fields["published"] = str(value["year"])
@@ -135,7 +141,11 @@ _PLAIN = (
 def _entries(stream: IO[bytes]) -> Iterator[tuple[str, str | None, Any]]:
     """Give place, key (None in a list) and value of each entry of the object or list that a file holds."""
     text = _Text(stream)
-    opened = text.peek()
+    try:
+        opened = text.peek()
+    except UnicodeDecodeError as error:
+        yield "the start", None, _not_unicode("the start", error)
+        return
     if opened not in ("{", "["):
         yield "the start", None, Bad("the start", f"a JSON object or list begins otherwise than with {opened!r}",
                                      rest=True)  # fmt: skip
@@ -157,9 +167,25 @@ def _entries(stream: IO[bytes]) -> Iterator[tuple[str, str | None, Any]]:
             if text.peek() in ("}", "]"):
                 return
             text.expect(",")
-        except (ValueError, RecursionError) as error:  # of which a UnicodeDecodeError is one
+        except UnicodeDecodeError as error:
+            yield last, None, _not_unicode(f"behind {last}", error)
+            return
+        except (ValueError, RecursionError) as error:
             yield last, None, Bad(f"behind {last}", f"the JSON is broken, and the rest is not read: {error}", rest=True)
             return
+
+
+def _not_unicode(place: str, error: UnicodeDecodeError) -> Bad:
+    return Bad(place, f"it is not UTF-8, and the rest is not read: {error}", remedy=_ENCODING, rest=True)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether what JSON tells can be written as Unicode: `\\ud800` alone is half a letter."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class _Text:

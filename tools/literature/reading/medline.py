@@ -12,6 +12,7 @@ from typing import Any
 from lxml import etree
 
 from tools.errors import AttendError
+from tools.literature.identifiers import normal
 from tools.literature.reading.records import identifier, sections
 from tools.literature.types import Document, Section
 
@@ -69,7 +70,7 @@ def _article(element: Any, record: Any) -> dict[str, Any]:
         "authors": _authors(article.findall("AuthorList/Author")),
         "journal": _said(article, "Journal/Title") or _said(record, "MedlineJournalInfo/MedlineTA"),
         "published": _date(article.find("Journal/JournalIssue/PubDate")) or _date(article.find("ArticleDate")),
-        "doi": _identifier(ids, "doi") or _identifier(places, "doi", "EIdType"),
+        "doi": normal("doi", _identifier(ids, "doi") or _identifier(places, "doi", "EIdType")),
         "pmcid": _pmcid(_identifier(ids, "pmc")),
         "mesh": _all(record, "MeshHeadingList/MeshHeading/DescriptorName"),
         "publication_types": types,
@@ -90,7 +91,7 @@ def _book(record: Any) -> dict[str, Any]:
         "authors": _authors(writers),
         "journal": title,
         "published": _date(record.find("ContributionDate")) or _date(record.find("Book/PubDate")),
-        "doi": _identifier(ids, "doi"),
+        "doi": normal("doi", _identifier(ids, "doi")),
         "pmcid": _pmcid(_identifier(ids, "pmc")),
         "publication_types": types,
         "retracted": "Retracted Publication" in types,

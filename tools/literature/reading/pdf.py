@@ -39,7 +39,7 @@ def read_pdf(path: Path, stream: IO[bytes]) -> Iterator[Record]:
                       rest=True)  # fmt: skip
             return
         pages = [_text(page) for _, page in zip(range(MOST_PAGES), reader.pages, strict=False)]
-        about = {name: str(value).strip() for name, value in (reader.metadata or {}).items()}
+        about = {name: _unicode(str(value)) for name, value in (reader.metadata or {}).items()}
         left_out = len(reader.pages) - len(pages)
     except Exception as error:  # noqa: BLE001 - a broken PDF makes pypdf raise almost anything
         yield Bad("the file", f"it is no PDF that can be read: {type(error).__name__}: {error}", rest=True,
@@ -76,6 +76,10 @@ def _doi(about: dict[str, str], page: str) -> str:
 
 def _text(page: Any) -> str:
     text = _DASH_AT_END.sub("", page.extract_text() or "")
+    return _unicode(text)
+
+
+def _unicode(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "").strip()
 
 

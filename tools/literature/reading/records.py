@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tools.errors import AttendError
+from tools.literature.identifiers import normal
 from tools.literature.types import Document, Section
 
 OWN_HASH = 8
@@ -70,14 +71,16 @@ def document(source: Path, **fields: Any) -> Document:
 
     Args:
         source: the file.
-        fields: of the document; `own`, what a file calls it, goes before the content's hash. Other files may call
-            theirs the same, so that it tells no document by itself.
+        fields: of the document; identifiers may be written in any usual way. `own`, what a file calls it, goes before
+            the content's hash: other files may call theirs the same, so that it tells no document by itself.
 
     Raises:
         ValidationError: if a field is of the wrong type.
     """
     own = fields.pop("own", "")
-    id_ = fields.pop("id", "") or identifier(**{name: fields.get(name, "") for name in ("pmid", "pmcid", "doi")})
+    names = normal_names(fields)
+    fields |= {name: value for name, value in names.items() if value or name in fields}
+    id_ = fields.pop("id", "") or identifier(**names)
     made = Document(id=id_ or "local:", source=source.name, **fields)
     named = f"{own}-{_content(made)[:OWN_HASH]}" if own else _content(made)
     return made if id_ else made.model_copy(update={"id": f"local:{named}"})
@@ -90,6 +93,11 @@ def identifier(pmid: str = "", pmcid: str = "", doi: str = "") -> str:
     if pmcid:
         return f"pmcid:{pmcid}"
     return f"doi:{doi.lower()}" if doi else ""
+
+
+def normal_names(fields: Mapping[str, Any]) -> dict[str, str]:
+    """The identifiers among some fields, each in its one spelling (see `tools.literature.identifiers`)."""
+    return {kind: normal(kind, fields.get(kind) or "") for kind in ("pmid", "pmcid", "doi")}
 
 
 def place_of(record: Record) -> str:

@@ -48,7 +48,7 @@ def open_remote(
         name: `pubmed` or `europepmc`.
         options: contact, key, addresses, age of the cache, offline or not, strictness of the filter.
         folder: where answers and the log lie; made with access for this user only.
-        allow: asks a person whether a query, the first argument, may go to a source, the second; asked until the first
+        allow: asks a person whether a query may go to a source, see `Allow`; asked until the first
             yes, which then holds for this object, and again for each query in which a name is suspected. None where
             nobody can be asked: then nothing is sent, unless `options.send_unasked`. What it raises, `search` and
             `fetch` raise.

@@ -69,6 +69,10 @@ class Remote:
             return ""
         return term if not self._client.offline and self._client.gate.wants_yes(term) else ""
 
+    def suspected(self, text: str) -> str:
+        """The words of what a search would send that may be a name or a place; "" where none are suspected."""
+        return self._client.gate.suspected(text)
+
     def _term(self, query: str, filters: Filters) -> str:
         """A query with its filters, as the source writes them, without what tells of a patient. Raises GateError."""
         gate = self._client.gate

@@ -20,11 +20,12 @@ from pathlib import Path
 from tools.errors import AttendError
 from tools.gui.guard.phi import Finding, Redactor, Strictness
 from tools.literature.remote.identifying import plain, with_age_bands, without_places_dates_and_numbers
-from tools.literature.remote.naming import possible_name, without_patient_names
+from tools.literature.remote.naming import possible_names, strange_words, without_patient_names
 from tools.literature.remote.timing import Timing
 
-Allow = Callable[[str, str], bool]
-"""Asks a person whether a query, the first argument, may go to a source, the second. Only `True` is a yes."""
+Allow = Callable[[str, str, str], bool]
+"""Asks a person whether a query, the first argument, may go to a source, the second, and tells which words of it may be
+a name or a place, the third; "" where none are suspected. Only `True` is a yes."""
 Show = Callable[[str, str], None]
 """Shows a person a query that leaves, the first argument, for a source, the second."""
 LOG_NAME = "sent.jsonl"
@@ -63,7 +64,8 @@ class Gate:
         strictness: as in `tools.gui.guard.phi`.
         known: details of the session, such as the patient's name and number; they are always found.
         allow: asks a person; None where nobody can be asked, and then nothing is sent.
-        unasked: whether queries may leave without a person's yes; not those in which a name is suspected.
+        unasked: whether queries may leave without a person's yes; not those in which a name is suspected, nor those
+            with a word that is in no list of words.
         show: shows a person each query that leaves.
         timing: the clock.
 
@@ -129,9 +131,20 @@ class Gate:
         return any(one.kind == "KNOWN" for one in self._findings(plain(text)))
 
     def suspect(self, text: str, *queries: str) -> None:
-        """Have a person asked about a text by itself, if a name may be left in the clean queries that it is made of."""
-        if name := next(filter(None, map(possible_name, queries)), ""):
-            self._suspected[text] = name
+        """Have a person asked about a text by itself, if a name may be left in the clean queries that it is made of.
+
+        What may leave unasked must have no word that is in no list, either.
+        """
+        names = [name for query in queries for name in possible_names(query)]
+        if self.unasked:
+            names += [word for query in queries for word in strange_words(query)]
+        names = [name for name in names if not any(name != other and name in other for other in names)]
+        if names:
+            self._suspected[text] = ", ".join(f"“{name}”" for name in dict.fromkeys(names))
+
+    def suspected(self, text: str) -> str:
+        """The words of a text that may be a name or a place, in quotes; "" where none are."""
+        return self._suspected.get(text, "")
 
     def wants_yes(self, text: str) -> bool:
         """Whether a person has to be asked before a text is sent, who has not refused it."""
@@ -153,18 +166,19 @@ class Gate:
         """
         with self._lock:  # two threads ask once
             if self._lacks_yes(text):
-                self._ask(short or text)
+                self._ask(short or text, text)
             self._write(text)
         _LOG.info("sent to %s: %s", self.source, text)
         if self._show is not None:
             self._show(short or text, self.source)
 
-    def _ask(self, text: str) -> None:
+    def _ask(self, text: str, whole: str) -> None:
         if self._allow is None and self.unasked:
             raise GateError(
-                f"nothing was sent to {self.source}: a name may be left in the query, {self._suspected[text]!r}, and "
-                "nobody can be asked.",
-                remedy="Leave it out; if it is the name of a disease, write what it is behind it, such as 'syndrome'.",
+                f"nothing was sent to {self.source}: nobody can be asked, and a name or a place may be left in the "
+                f"query: {self._suspected[whole]}.",
+                remedy="Leave it out, or ask from a terminal or the chat; behind the name of a disease, write what it "
+                "is, such as 'syndrome'.",
             )
         if self._allow is None:
             raise GateError(
@@ -172,7 +186,7 @@ class Gate:
                 remedy="Ask from a terminal or the chat, or allow it in general with `literature.send_unasked = true`.",
             )
         # What it raises goes to the caller, who may put a question to a person by it; nothing has been sent.
-        if text in self._refused or self._allow(text, self.source) is not True:
+        if text in self._refused or self._allow(text, self.source, self.suspected(whole)) is not True:
             self._refused.add(text)
             raise GateError(f"nothing was sent to {self.source}: it was not allowed.", remedy="Use a local corpus.")
         self._allowed = True

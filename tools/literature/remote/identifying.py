@@ -84,6 +84,21 @@ _PLACES = (
     re.compile(r"(?i)\b(?:bed|room|ward)(?: (?:no|number))?\.? ?#? ?\d+\w?\b"),
 )
 
+_TOWN = (
+    r"(?!(?:Patients|Children|Adults|Women|Men|Cases|Participants|Individuals|People|Births|Units)\b)"
+    r"[A-ZÄÖÜ][a-zäöüß]+"
+)
+_POSTCODES = (
+    # of the United Kingdom (the letters behind the figure are never C, I, K, M, O, V), the United States, Germany
+    re.compile(r"(?<![\w-])[A-Z]{1,2}\d[A-Z\d]? ?\d[ABD-HJLNP-UW-Z]{2}(?![\w-])"),
+    re.compile(r"(?<![\w.-])\d{5}-\d{4}(?![\w-])|(?<!\w)[A-Z]{2},? \d{5}(?![\w.,]\d|\w)"),
+    re.compile(
+        r"(?i)(?<!\w)(?:zip(?: ?code)?|post(?:al)? ?code|PLZ|Postleitzahl)[ :]{1,2}(?=\w*\d)[\w-]{3,8}"
+        r"(?: \d[A-Z]{2})?(?!\w)"
+    ),
+    re.compile(rf"(?<![\w.-])(?:D-)?\d{{5}} {_TOWN}(?:[ -][A-ZÄÖÜ][a-zäöüß]+)?(?!\w)"),
+)
+
 _NUMBERS = (
     re.compile(r"\S*@\S*"),
     re.compile(r"(?<![\w.])\d{6,}(?!\w|\.\d)"),
@@ -109,8 +124,9 @@ def with_age_bands(text: str) -> str:
 
 
 def without_places_dates_and_numbers(text: str) -> str:
-    """A plain text without names of hospitals, beds, exact dates, addresses, and bare numbers of six digits or more."""
-    for pattern in (*_PLACES, *_DATES, *_NUMBERS):
+    """A plain text without names of hospitals, beds, exact dates, addresses, postcodes, and bare numbers of six
+    digits or more."""
+    for pattern in (*_PLACES, *_POSTCODES, *_DATES, *_NUMBERS):
         text = pattern.sub(" ", text)
     return text
 

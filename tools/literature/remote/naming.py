@@ -1,14 +1,17 @@
-"""Names in prose, where no label or title tells them: `without_patient_names` takes out those that are sure, and
-`possible_name` says which words may be one, so that a person is asked about them.
+"""Names in prose: `without_patient_names` takes out those that are sure, `possible_names` says which words may be one,
+or a place, so that a person is asked about them, and `strange_words` which words are in no list.
 
 There is no list of all names, and many diseases bear one. The rules go by capitals, by what stands before and behind,
-and by short lists of our choice; they miss names, such as rare ones in small letters. `tools.gui.guard.phi` finds more
-where Presidio is installed.
+and by lists of words that are none; they miss names in small letters that no `'s` or given name tells, and those that
+are words. `tools.gui.guard.phi` finds more where Presidio is installed.
 """
 
 from __future__ import annotations
 
 import re
+from functools import cache
+
+from tools.literature.remote.vocabulary import is_word
 
 _NAME = r"(?:[OD]['’]|Mc|Mac)?[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ’']+(?:-[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ’']+)*"
 _RUN = re.compile(
@@ -61,7 +64,7 @@ _EPONYMS = frozenset(
     "Italian Italy Japan Japanese Kenya Kong Korea Korean Latin Medicare Medicaid Mediterranean Mexico Netherlands "
     "New Nigeria Nordic North Norway Norwegian Pakistan Poland Portugal Saudi Arabia Scotland Scottish South Spain "
     "Spanish Sweden Swedish Switzerland Taiwan Thailand Turkey Turkish Uganda UK Vietnam Wales West Western East "
-    "Eastern York Zealand January February March April May June July August September October November December "
+    "Eastern Zealand January February March April May June July August September October November December "
     "Monday Tuesday Wednesday Thursday Friday Saturday Sunday Internet Medline Embase".split()
 )
 """Names that medicine bears, kinds of germs, and what research is named after; our choice."""
@@ -105,8 +108,28 @@ _GIVEN = frozenset(
 """Given names that are frequent in many countries and no words of a question; our choice."""
 
 
+_PARTICLE = r"(?:(?i:al|el|bint?|ibn|abu|van|von|zu|ter?|de[nrl]?|d[iua]|dos|l[ae])[ -])"
+_TITLED = re.compile(
+    r"(?<![\w-])(?:M(?:iste)?r|Mrs|Ms|Miss|Mx|Master|D(?:octo)?r|Prof(?:essor)?|Sir|Lady|Sister|Nurse|Herrn?|Frau|Hr|Sra?"
+    r"|Sr?ta|Señora?|Dott(?:\.ssa)?|Signora?|Mme|Mlle|Monsieur|Madame|Mevr|Dhr|Pan[ií])\b\.?,? "
+    rf"(?P<name>(?:[A-Z]\.? ?)*{_PARTICLE}{{0,2}}{_NAME}(?:[ -]{_PARTICLE}{{0,2}}{_NAME})*)(?:['’]s?)?(?!\w)"
+)
+"""A title, and the name behind it."""
+_ORIGIN = re.compile(
+    rf"(?<![\w-])(?:(?:[Aa]l|[Ee]l|[Bb]int?|[Ii]bn|[Aa]bu|[Vv]an|[Vv]on)(?: de[rn]?| la)?[ -])+{_NAME}(?!\w)"
+)
+_INNER = re.compile(r"(?<![\w-])(?:[OD]['’]|Mc|Mac)[A-Z][a-z]+(?![\w/])")
+_OWNED = re.compile(r"(?<![\w'’/-])(?:(?P<given>[^\W\d_]+)[ -])?(?P<name>[^\W\d_]{2,})(?:['’]s|(?<=s)['’])(?!\w)")
+_WITH_INITIALS = re.compile(rf"(?<![\w'’/-])(?P<name>{_NAME}),? [A-Z]\.?[A-Z]?(?![\w'’/+-])")
+_PLACE = re.compile(rf"\b(?:in|from|at|near|around|outside|to)(?: the)? (?P<name>{_NAME}(?: {_NAME})*)(?![\w/])")
+"""Where somebody is from, where the words are in no list."""
+_SMALL_PLACE = re.compile(r"\b(?:in|from|at|near) (?P<name>[a-z]{4,})(?![\w/-])")
+_NEW_YORK = re.compile(r"\bNew York(?! City)\b")
+
+
 def without_patient_names(text: str) -> str:
-    """A plain text without the name behind a person of whom somebody speaks, as in `my patient Ann Smith`."""
+    """A plain text without the names that are sure: those behind a title, and behind a person of whom somebody speaks,
+    as in `my patient Ann Smith`."""
 
     def cut(found: re.Match[str]) -> str:
         words = found["name"].split()
@@ -114,18 +137,77 @@ def without_patient_names(text: str) -> str:
             return found[0]
         return found[0][: found.start("name") - found.start()].rstrip(" ,:")
 
+    text = _TITLED.sub(lambda found: found[0] if _is_unit(found) else " ", text)
     return _OURS.sub(cut, text)
 
 
+def possible_names(text: str) -> list[str]:
+    """The words of a plain text that may name a person, or a place, in order; none where none do."""
+    held = _NEW_YORK.sub(lambda found: " " * len(found[0]), text)
+    found: dict[int, str] = {}
+    for run in _RUN.finditer(held):
+        if name := _of_run(run, held):
+            found.setdefault(run.start(), name)
+    for pattern in (_ORIGIN, _INNER, _WITH_INITIALS, _PLACE, _SMALL_PLACE, _OWNED):
+        for one in pattern.finditer(held):
+            if name := _of_shape(one, held):
+                found.setdefault(one.start(), name)
+    for one in re.finditer(r"(?<![\w'’/.:-])[^\W\d_]+(?![\w/-]|\.\w)", held):
+        if one[0].casefold() in _GIVEN and not _BEARS_A_NAME.match(held, one.end()):
+            found.setdefault(one.start(), one[0])
+    names = list(dict.fromkeys(found[place] for place in sorted(found)))
+    return [name for name in names if not any(name != other and name in other for other in names)]
+
+
 def possible_name(text: str) -> str:
-    """The first words of a plain text that may name a person, or the place of one; empty where none do."""
-    for found in _RUN.finditer(text):
-        if name := _of_run(found, text):
-            return name
-    for found in re.finditer(r"(?<![\w'’/.:-])[^\W\d_]+(?![\w/-]|\.\w)", text):
-        if found[0].casefold() in _GIVEN and not _BEARS_A_NAME.match(text, found.end()):
-            return found[0]
-    return ""
+    """The first of `possible_names`; empty where there is none."""
+    return next(iter(possible_names(text)), "")
+
+
+def strange_words(text: str) -> list[str]:
+    """The words of a plain text that are in no list of words, in order: each may be a name, or a number of a record."""
+    held = _RUN.sub(lambda run: " " if _BEARS_A_NAME.match(run.string, run.end()) else run[0], _NEW_YORK.sub(" ", text))
+    found = dict.fromkeys(re.findall(r"[^\W_]+(?:['’](?=\w)[^\W_]+)*", held))
+    return [word for word in found if not _is_common(word)]
+
+
+def _is_common(word: str) -> bool:
+    if any(map(str.isdigit, word)):
+        return sum(map(str.isdigit, word)) <= _MOST_DIGITS
+    bare = re.sub(r"['’]s$", "", word)
+    if bare.casefold() in _GIVEN:
+        return False
+    return is_word(bare) or bare.casefold() in _eponyms() or bare.capitalize() in _WORDS
+
+
+_MOST_DIGITS = 4
+"""Digits of a code or a number that is no record's; our choice: a year has four."""
+
+
+@cache
+def _eponyms() -> frozenset[str]:
+    return frozenset(name.casefold() for name in _EPONYMS)
+
+
+def _of_shape(found: re.Match[str], text: str) -> str:
+    """What looks like a name by its shape, unless medicine bears it."""
+    parts = found.groupdict()
+    name = parts.get("name") or found[0]
+    end = found.end()
+    if _BEARS_A_NAME.match(text, end) or _BEARS_A_NAME.match(text, found.start() + len(found[0].rstrip("s'’"))):
+        return ""
+    words = [word for part in name.split() for word in part.split("-")]
+    if found.re not in (_ORIGIN, _INNER):
+        if all(_is_known(word) or _is_common(word) for word in words):
+            return ""
+        given = parts.get("given") or ""
+        return f"{given} {name}" if given and not _is_common(given) else name
+    return "" if all(_is_known(word) for word in words) else name
+
+
+def _is_unit(found: re.Match[str]) -> bool:
+    """Whether what looks like a title and a name is none, as `Sister chromatid` and `Ms Patients` are."""
+    return all(_is_common(word) for word in re.split(r"[ -]", found["name"])) and found[0][:2] not in ("Mr", "Dr")
 
 
 def _of_run(found: re.Match[str], text: str) -> str:
@@ -138,12 +220,12 @@ def _of_run(found: re.Match[str], text: str) -> str:
     if not words:
         return ""
     told = " ".join(words)
-    if len(words) > 1 and words[0].casefold() in _GIVEN:
+    if len(words) > 1 and any(part in _GIVEN for part in words[0].casefold().split("-")):
         return told
     if _BEARS_A_NAME.match(text, found.end()) or _BEARS_A_NAME.fullmatch(words[-1]):
         return ""
     unknown = [word for word in words if not _is_known(word)]
-    if len(unknown) > 1 and not _is_title(text):
+    if len(unknown) > 1:
         return told
     before, behind = text[:start], text[found.end() :]
     # Headings such as "Viral Load, Nasal" hold commas, too, but no sentence around them.
@@ -156,7 +238,9 @@ def _is_known(word: str) -> bool:
     bare = re.sub(r"['’]s$", "", word)
     if any(part in _EPONYMS for part in bare.split("-")):
         return True
-    return bare in _WORDS or bool(_ENDINGS.search(bare)) or bare.rstrip("s") in _EPONYMS
+    if bare in _WORDS or bool(_ENDINGS.search(bare)) or bare.rstrip("s") in _EPONYMS:
+        return True
+    return all(is_word(part) for part in bare.split("-"))
 
 
 def _is_title(text: str) -> bool:
