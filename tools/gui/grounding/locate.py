@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from tools.errors import ToolRetry
 from tools.gui.grounding.choose import LEAST, TIE, Choice, choose
 from tools.gui.grounding.colours import is_drawn_in, take_colour
+from tools.gui.grounding.evidence import weigh
 from tools.gui.grounding.icon_shapes import same_icon
 from tools.gui.grounding.instruction import MOST, Wanted, read_instruction
 from tools.gui.grounding.items import Item
@@ -123,6 +124,8 @@ def _found(instruction: str, ways: Sequence[Wanted], items: Sequence[Item], scre
     """What an instruction means among some items; where its own words are unsure, in plainer ones."""
     own = _answer(ways, items, screen)
     known = own.targets[0].confidence if own.targets and not own.abstained else 0.0
+    if known < LITERAL and (weighed := weigh(instruction, items, screen)):
+        return Located(targets=(_target(weighed),))
     deeds = deed(instruction) if known < LITERAL else ()
     if known >= SURE and not deeds:
         return own

@@ -1,0 +1,271 @@
+"""What an instruction means by all its hints together, for where no single reading of it leads to one place.
+
+People seldom name a control as it is labelled: "He needs a label - the row with the plus", "the settings cog, between
+the printer and the question mark". Every control on the screen is weighed by each hint that an instruction gives: words
+and meanings of its label, words of its row, its kind, colour, place, neighbours and number. Words that few controls
+have weigh more than common ones. Only a control that is clearly ahead is an answer, and none that does what was not
+asked for.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+
+import numpy as np
+
+from tools.gui.grounding.choose import FITS, Choice
+from tools.gui.grounding.colours import is_drawn_in
+from tools.gui.grounding.geometry import contains, region_factor
+from tools.gui.grounding.hints import DEEDS, Hint, Said, hints, stem, understand
+from tools.gui.grounding.instruction import NAMED, QUOTES
+from tools.gui.grounding.items import Item
+from tools.gui.grounding.matching import normal
+from tools.gui.grounding.meanings import ACTIONS
+from tools.gui.grounding.standing import counted, keys_of, relations, resolved, rows_of, same_place, weighed_names
+from tools.gui.guard.words import VERBS, find_verbs
+from tools.gui.types import Rect, Screen
+
+WEIGHTS: dict[str, float] = {
+    "said": 6.0,
+    "label": 3.0,
+    "row": 5.0,
+    "kind": 4.0,
+    "region": 2.5,
+    "anchor": 4.0,
+    "ordinal": 4.0,
+    "colour": 2.0,
+    "control": 2.0,
+    "deed": 1.5,
+    "unasked": 3.0,
+    "behind": 4.0,
+}
+"""What each hint is worth; set by reasoning, and looked at on the words of two people for the sequel to MedSPOT."""
+LEAST = {"tree": 3.5, "words": 4.5, "icon": 4.5}
+"""What a control has to score by what found it; our choice, on the words of two people (see the sequel to MedSPOT)."""
+AHEAD = 1.0
+"""By how much it has to be ahead of all others; our choice."""
+
+ROLES = frozenset(
+    "button link tab menuitem checkbox radio switch slider field dropdown icon row text image column".split()
+)
+_PICTURED = frozenset("home menu settings print refresh help upload download close delete save".split()) | {
+    "zoom in",
+    "zoom out",
+    "log out",
+}
+"""Meanings that stand for one control, so that where there is none of them little else can be meant."""
+_GRAVE = frozenset(VERBS) - {"order", "export"}
+"""Deeds that have to be asked for; an order and a printout are also things."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What speaks for each control of a screen.
+
+    Attributes:
+        said: the hints of the instruction.
+        items: the controls that may be meant, (N).
+        table: (N, len(WEIGHTS)) float64, what each hint says for each control; most are 0 to 1, and below 0 against it.
+        missing: words and meanings that no control and no row has.
+        permitted: whether each does nothing grave that was not asked for, and the grave deed that was; (N).
+    """
+
+    said: Said
+    items: tuple[Item, ...]
+    table: np.ndarray
+    missing: tuple[Hint, ...]
+    permitted: Callable[[int], bool]
+
+
+def weigh(instruction: str, items: Sequence[Item], screen: Screen) -> Choice | None:
+    """The control that an instruction means by all its hints; None where none is clearly ahead of the others.
+
+    Args:
+        instruction: free speech in English or German.
+        items: what is on the screen.
+        screen: where it is looked for; its pixels tell colours.
+    """
+    if re.search(QUOTES, instruction):
+        # What stands in quotation marks is a label as it is written.
+        return None
+    seen = gather(instruction, items, screen)
+    ranked = list(islice(rank(seen), 2))
+    if not ranked or ranked[0].score < LEAST[ranked[0].item.layer]:
+        return None
+    best = ranked[0]
+    if (len(ranked) > 1 and best.score - ranked[1].score < AHEAD) or not _agrees(seen, best.item):
+        return None
+    return Choice(best.item, 1 - math.exp(-best.score / 4), best.point, best.label)
+
+
+def rank(seen: Evidence) -> Iterator[Choice]:
+    """All controls that may be meant, best first, each place once; scores are sums of weighted evidence."""
+    scores = seen.table @ np.array(list(WEIGHTS.values()))
+    kept: list[Rect] = []
+    for at in np.argsort(-scores, kind="stable"):
+        item = seen.items[at]
+        if not any(same_place(item.rect, other) for other in kept) and seen.permitted(int(at)):
+            kept.append(item.rect)
+            yield Choice(item, float(scores[at]), item.point or item.rect.center, item.title or item.role)
+
+
+def _agrees(seen: Evidence, item: Item) -> bool:
+    """Whether a control stands against nothing that is said of its place and number, and, if it does something grave,
+    nothing that was said is left over: there may be another draft than the one that shall go."""
+    row = dict(zip(WEIGHTS, seen.table[next(at for at, it in enumerate(seen.items) if it is item)], strict=True))
+    said, counts = seen.said, bool(np.any(seen.table[:, list(WEIGHTS).index("ordinal")]))
+    if said.ordinal and counts and row["ordinal"] < 1.0 and (row["said"] == 0 or item.layer == "tree"):
+        return False
+    if said.regions and row["region"] < -0.35:
+        return False
+    if any(wanted for _, wanted, _, _ in said.anchors) and row["anchor"] < -0.1:
+        return False
+    grave = _deeds(item, keys_of(item)) & _GRAVE
+    return not grave or (not any(hint.weight >= 1 for hint in seen.missing) and (counts or not said.numbered))
+
+
+def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
+    """What speaks for each control that may be meant."""
+    said = understand(instruction)
+    found = _candidates(items)
+    if not found or not (said.words or said.ordinal or said.colour or said.anchors):
+        return Evidence(said, (), np.zeros((0, len(WEIGHTS))), (), lambda at: False)
+    rows = rows_of(found, items)
+    labelled = bool(said.kinds & NAMED)
+    own = [keys_of(item, labelled) for item in found]
+    anchors, words = resolved(said, items)
+    asked = frozenset(hint.key for hint in words)
+    everything = set().union(*own, *rows)
+    missing = tuple(hint for hint in words if hint.key not in everything)
+    weights = _rarity([hint for hint in words if hint.key in everything], own, rows)
+    lost = sum((1.0 if hint.name else 0.8 if hint.key in _PICTURED else 0.25) * hint.weight for hint in missing)
+    whole = sum(weights.values()) + lost or 1.0
+    part = _dialog(items) or screen.rect
+    repeated = _repeated(found)
+    ordinal = counted(said, found, anchors, screen, items)
+    table = []
+    for at, item in enumerate(found):
+        matched = {key: own[at][key] for key in weights if key in own[at]}
+        does = bool(own[at].keys() & ACTIONS)
+        drawn = said.colour and item.role in ("button", "link", "tab", "icon", "text")
+        row = {
+            "said": sum(weights[key] * sure for key, sure in matched.items()) / whole,
+            "label": _covered(item, weights, labelled),
+            "row": sum(weights[key] for key in weights if key not in matched and key in rows[at]) / whole,
+            "kind": max(_fits(kind, item) for kind in said.kinds) - 0.7 if said.kinds else 0.0,
+            "region": region_factor(said.regions, item.rect, part) - 0.5 if said.regions else 0.0,
+            "anchor": relations(anchors, item, own[at]) - 0.3 if anchors else 0.0,
+            "ordinal": ordinal.get(at, 0.0),
+            "colour": float(is_drawn_in(said.colour, screen, item.rect)) if drawn else 0.0,
+            "control": _control(item),
+            "deed": float(bool(matched.keys() & ACTIONS) or (repeated[at] and bool(matched))),
+            "unasked": -float(bool(asked & ACTIONS) and does and not matched),
+            "behind": -float(not item.front),
+        }
+        table.append([row[name] for name in WEIGHTS])
+    return Evidence(
+        said, tuple(found), np.array(table), missing, lambda at: _permitted(said, found[at], own[at], rows[at], asked)
+    )
+
+
+def _rarity(known: Sequence[Hint], own: Sequence[dict[str, float]], rows: Sequence[frozenset[str]]) -> dict[str, float]:
+    """The weight of each word: more, the fewer controls or rows have it."""
+    count = len(own) + 1
+    weights: dict[str, float] = {}
+    for hint in known:
+        has = sum(hint.key in keys for keys in own)
+        near = len({row for row in rows if hint.key in row})
+        rare = max(math.log(count / number) / math.log(count) for number in (has, near) if number)
+        weights[hint.key] = max(weights.get(hint.key, 0.0), hint.weight * (0.3 + 0.7 * rare))
+    return weights
+
+
+def _covered(item: Item, weights: dict[str, float], labelled: bool) -> float:
+    """The share of a control's best name that was said."""
+    best = 0.0
+    for name, weight in weighed_names(item, labelled):
+        own = hints(" ".join(name.words), False)
+        total = sum(hint.weight for hint in own)
+        if total:
+            best = max(best, weight * sum(hint.weight for hint in own if hint.key in weights) / total)
+    return best
+
+
+def _candidates(items: Sequence[Item]) -> list[Item]:
+    """What can be clicked: controls, and what may be one."""
+    controls = [item for item in items if item.role in ROLES - {"row", "text"}]
+    found = list(controls)
+    for item in items:
+        if item.role == "row":
+            if item.layer == "tree" and not any(contains(item.rect, other.rect) for other in controls):
+                found.append(item)
+        elif item.role == "text" and item.layer != "tree":
+            found.append(item)
+    labels = {
+        normal(" ".join(name.words))
+        for item in found
+        if item.role in ("field", "dropdown", "checkbox")
+        for name in item.names
+        if name.label
+    }
+    return [item for item in found if not (item.role == "text" and normal(item.title) in labels)]
+
+
+def _fits(kind: str, item: Item) -> float:
+    """How well a control is of a kind; words that only label a box are none."""
+    return 0.45 if item.role == "text" and kind in NAMED else FITS[kind].get(item.role, 0.4)
+
+
+def _repeated(found: Sequence[Item]) -> list[bool]:
+    """Whether a control stands in a column of at least three with one label, as what can be done with a row does."""
+    columns: dict[tuple[str, int], int] = {}
+    places = [(normal(item.title), round(item.rect.center.x_px / 12)) for item in found]
+    for place in places:
+        columns[place] = columns.get(place, 0) + 1
+    return [bool(place[0]) and columns[place] >= 3 for place in places]
+
+
+def _control(item: Item) -> float:
+    """How likely a control of a kind is meant where no kind is said."""
+    return {"text": -0.5, "image": -0.8, "row": -0.3, "column": -0.4, "slider": -0.2, "field": -0.15}.get(
+        item.role, 0.0
+    ) * (1.0) - (0.3 if not item.names else 0.0)
+
+
+def _permitted(said: Said, item: Item, own: dict[str, float], row: frozenset[str], asked: frozenset[str]) -> bool:
+    """Whether a control does nothing grave that was not asked for, and the grave deed that was."""
+    verbs = _deeds(item, own)
+    if (verbs - said.verbs) & _GRAVE:
+        return False
+    does = verbs | ({"submit"} if own.keys() & {"record", "send"} else set())
+    other = bool(asked & own.keys() & ACTIONS) and not asked & DEEDS.keys()
+    return all(verb in does or (other and _stated(verb, said, row)) for verb in said.verbs & _GRAVE)
+
+
+def _deeds(item: Item, own: dict[str, float]) -> frozenset[str]:
+    """What a control does by its label; a field does nothing, whatever it is called."""
+    if item.role in NAMED and item.layer == "tree":
+        return frozenset()
+    return _named_deeds(item.title) | {DEEDS[key] for key in own.keys() & DEEDS.keys()}
+
+
+@lru_cache(maxsize=4096)
+def _named_deeds(title: str) -> frozenset[str]:
+    return frozenset(find_verbs(title, VERBS))
+
+
+def _stated(verb: str, said: Said, row: frozenset[str]) -> bool:
+    """Whether a word that may be a deed is only what the row of a control says, such as a state."""
+    spoken = [word for word in re.findall(r"\w+", said.text) if verb in find_verbs(word, VERBS)]
+    return bool(spoken) and all(stem(word) in row for word in spoken)
+
+
+def _dialog(items: Sequence[Item]) -> Rect | None:
+    if all(item.front for item in items):
+        return None
+    return next((item.rect for item in items if item.role == "dialog" and item.front), None)

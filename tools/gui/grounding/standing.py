@@ -1,0 +1,199 @@
+"""Where controls stand on a screen: their rows, what they stand to, and which of several they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from tools.gui.grounding.choose import FITS
+from tools.gui.grounding.geometry import contains, region_factor, relation_factor, union
+from tools.gui.grounding.hints import Hint, Said, hints
+from tools.gui.grounding.instruction import NAMED
+from tools.gui.grounding.items import Item, Name, in_reading_order
+from tools.gui.types import Rect, Screen
+
+_FLAGS = re.IGNORECASE
+BESIDE_PX = 260.0
+"""How far apart what belongs together on a line may stand; our choice."""
+_ALONE = frozenset({"tab", "field", "row", "column", "dropdown", "checkbox"})
+"""Kinds that are counted without others that may stand for them."""
+_A_FIELD = re.compile(r"\b(?:one|box|field|input|feld)\b", _FLAGS)
+_LIST = re.compile(r"\b(?:list|table|rows|liste|tabelle)\b", _FLAGS)
+Anchor = tuple[str, list[Rect], frozenset[str]]
+"""How something stands, to which places, and the words that name a field beside them."""
+
+
+def keys_of(item: Item, labelled: bool = True) -> dict[str, float]:
+    """Words and meanings of a control's names, with how surely each is its own."""
+    keys: dict[str, float] = {}
+    for name, weight in weighed_names(item, labelled):
+        for hint in hints(" ".join(name.words), False):
+            keys[hint.key] = max(keys.get(hint.key, 0.0), weight)
+    if item.layer == "icon" and "close" in keys:
+        keys.pop("cancel", None)
+    return keys
+
+
+def weighed_names(item: Item, labelled: bool) -> list[tuple[Name, float]]:
+    """A control's names with their weights: what stands beside a frame that holds words may label another one."""
+    if item.layer == "icon":
+        # What a shape is only a little like tells less than its likeness says.
+        return [(name, name.weight**2) for name in item.names]
+    full = item.layer == "words" and any(not name.label for name in item.names)
+    return [
+        (
+            name,
+            name.weight
+            * (0.6 if name.label and full and not labelled else 0.85 if name.label and not labelled else 1.0),
+        )
+        for name in item.names
+    ]
+
+
+def rows_of(found: Sequence[Item], items: Sequence[Item]) -> list[frozenset[str]]:
+    """For each control, the words and meanings of what stands in its row, or on its line where there are no rows."""
+    rows = sorted((item for item in items if item.role == "row"), key=lambda item: item.rect.area)
+    texts = [item for item in items if item.role in ("text", "heading", "dropdown", "field") and item.names]
+    lines = np.array([(text.rect.center.y_px, text.rect.left, text.rect.right) for text in texts]).reshape(-1, 3)
+    told = []
+    for item in found:
+        row = next((row for row in rows if row is not item and contains(row.rect, item.rect, 4.0)), None)
+        if row is not None:
+            told.append(frozenset().union(*(_keys_of_words(name.words) for name in row.names)))
+            continue
+        near = abs(lines[:, 0] - item.rect.center.y_px) < 0.6 * min(max(item.rect.height, 14), 60)
+        gap = np.maximum(lines[:, 1] - item.rect.right, item.rect.left - lines[:, 2])
+        beside = np.flatnonzero(near & (gap >= -4) & (gap < BESIDE_PX))
+        told.append(frozenset().union(*(_keys_of_words(texts[at].names[0].words) for at in beside)))
+    return told
+
+
+@lru_cache(maxsize=8192)
+def _keys_of_words(words: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(hint.key for hint in hints(" ".join(words), False))
+
+
+def resolved(said: Said, items: Sequence[Item]) -> tuple[list[Anchor], list[Hint]]:
+    """Where what something stands to is; what is nowhere counts as words."""
+    anchors: list[Anchor] = []
+    words = list(said.words)
+    for relation, wanted, kinds, text in said.anchors:
+        rects: list[Rect] = []
+        scored = []
+        total = sum(hint.weight for hint in wanted)
+        for item in items if total else ():
+            if item.role in ("section", "dialog", "document", "bar"):
+                continue
+            keys = keys_of(item)
+            share = sum(hint.weight * keys[hint.key] for hint in wanted if hint.key in keys) / total
+            if share < 0.5:
+                continue
+            fits = max((FITS[kind].get(item.role, 0.4) for kind in kinds if kind not in ("row",)), default=1.0)
+            brief = max(
+                sum(h.weight for h in own if h.key in {w.key for w in wanted}) / max(1e-6, sum(h.weight for h in own))
+                for own in (hints(" ".join(name.words), False) for name in item.names)
+            )
+            scored.append((share * (0.6 + 0.4 * brief) * (0.7 + 0.3 * fits) * (1.0 if item.front else 0.6), item))
+        if scored:
+            best = max(score for score, _ in scored)
+            rects = [item.rect for score, item in scored if score >= 0.9 * best]
+        elif _LIST.search(text):
+            lines = [item.rect for item in items if item.role == "row"]
+            rects = [union(*lines)] if lines else []
+        elif kinds & {"field", "dropdown"}:
+            rects = [item.rect for item in items if item.role in ("field", "dropdown") and item.front]
+        if rects:
+            anchors.append(
+                (relation, rects[:12], frozenset() if _A_FIELD.search(text) else frozenset(h.key for h in wanted))
+            )
+        else:
+            words += [hint for hint in wanted if hint.key not in {word.key for word in words}]
+    return anchors, words
+
+
+def relations(anchors: Sequence[Anchor], item: Item, own: dict[str, float]) -> float:
+    """How well a control stands to everything that it is said to stand to, 0 to 1."""
+    factors = []
+    between = [rects for relation, rects, _ in anchors if relation == "between"]
+    if len(between) == 2:
+        factors.append(max(_between(item.rect, one, other) for one in between[0] for other in between[1]))
+    for relation, rects, keys in anchors:
+        if relation == "between":
+            continue
+        if item.role in NAMED and relation != "above" and keys and keys <= own.keys():
+            # A field beside what labels it.
+            factors.append(1.0)
+            continue
+        factors.append(
+            max(
+                0.0
+                if item.rect == rect or item.rect.iou(rect) > 0.6 or contains(item.rect, rect)
+                else relation_factor(relation, item.rect, rect)
+                for rect in rects
+            )
+        )
+    return sum(factors) / len(factors) if factors else 0.3
+
+
+def _between(rect: Rect, one: Rect, other: Rect) -> float:
+    across = sorted((one.center.x_px, other.center.x_px))
+    down = sorted((one.center.y_px, other.center.y_px))
+    level = abs(one.center.y_px - other.center.y_px) < 12
+    if level:
+        return float(across[0] < rect.center.x_px < across[1] and abs(rect.center.y_px - down[0]) < 14)
+    return float(down[0] < rect.center.y_px < down[1] and abs(rect.center.x_px - across[0]) < max(rect.width, 40))
+
+
+def counted(
+    said: Said, found: Sequence[Item], anchors: Sequence[Anchor], screen: Screen, items: Sequence[Item]
+) -> dict[int, float]:
+    """Which controls have the number that is said: 1 for these, -0.5 for others of the kind."""
+    if not said.ordinal:
+        return {}
+    if said.counted == "row":
+        lines = in_reading_order(item for item in items if item.role == "row")
+        if not lines:
+            return {}
+        index = said.ordinal - 1 if said.ordinal > 0 else said.ordinal
+        if not -len(lines) <= index < len(lines):
+            return {}
+        line = lines[index].rect
+        return {at: 1.0 if contains(line, item.rect, 6.0) else -0.5 for at, item in enumerate(found)}
+    fits = FITS[said.counted]
+    # Kinds that pixels do not tell apart, such as tabs, cannot be counted there.
+    group = [item for item in found if item.front and (item.role == said.counted or said.counted not in _ALONE)]
+    group = [item for item in group if fits.get(item.role, 0.4) >= 0.93]
+    if said.regions:
+        group = [item for item in group if region_factor(said.regions, item.rect, screen.rect) > 0.4]
+    if anchors:
+        group = [item for item in group if relations(anchors, item, {}) > 0.3]
+        group = _first_line(group)
+    distinct: list[Item] = []
+    for item in group:
+        if not any(same_place(item.rect, other.rect) for other in distinct):
+            distinct.append(item)
+    ordered = in_reading_order(distinct)
+    index = said.ordinal - 1 if said.ordinal > 0 else said.ordinal
+    if not -len(ordered) <= index < len(ordered):
+        return {}
+    meant = ordered[index].rect
+    return {at: 1.0 if same_place(item.rect, meant) else -0.5 for at, item in enumerate(found)}
+
+
+def _first_line(group: Sequence[Item]) -> list[Item]:
+    """Those on one line with the first, where it is not alone there: "the third icon below View"."""
+    first = in_reading_order(group)[:1]
+    line = [
+        item
+        for item in group
+        for top in first
+        if abs(item.rect.center.y_px - top.rect.center.y_px) < 0.5 * max(top.rect.height, item.rect.height)
+    ]
+    return line if len(line) > 1 else list(group)
+
+
+def same_place(rect: Rect, other: Rect) -> bool:
+    return rect.iou(other) > 0.5 or contains(other, rect) or contains(rect, other)
