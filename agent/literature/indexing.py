@@ -22,6 +22,8 @@ from tools.literature.status import BadRecord, Indexed, Progress, Status
 
 UNASKED = 2_000
 """Documents that vectors are made of without being asked to; our choice: a few minutes of one core with MiniLM."""
+EVERY_S = 30.0
+"""Seconds between two lines of progress where no bar can be drawn, as in a file or a pipe; our choice."""
 SHOWN = 5
 """Records with problems that are told one by one; our choice."""
 
@@ -91,8 +93,10 @@ def show_status(config: Config, console: Console, *, as_json: bool) -> None:
 
 @contextmanager
 def _progress(as_json: bool) -> Iterator[Callable[[Progress], None]]:
-    """Shows how far it is, where somebody looks; to the error stream, so that output can be taken on."""
-    console = Console(stderr=True)
+    """Shows how far it is: a bar at a terminal, else a line now and then; to the error stream, so that output can be
+    taken on."""
+    console = Console(stderr=True, highlight=False)
+    told_s = time.monotonic()
     columns = (
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f} of {task.total:.0f}"),
         TextColumn("{task.fields[more]}"), TimeRemainingColumn(),
@@ -101,8 +105,13 @@ def _progress(as_json: bool) -> Iterator[Callable[[Progress], None]]:
         task = bars.add_task("reading", total=1, more="")
 
         def show(now: Progress) -> None:
+            nonlocal told_s
             name = safe(now.file.name) if now.file else "vectors, for searching by meaning"
             more = f"{now.documents} documents" if now.doing == "reading" else "documents"
+            if not console.is_terminal and time.monotonic() - told_s >= EVERY_S:
+                told_s = time.monotonic()
+                of = f"file {now.done + 1} of {now.total}, {more}" if now.file else f"{now.done} of {now.total} {more}"
+                console.print(f"{now.doing} {name}: {of}", soft_wrap=True)
             bars.update(task, description=f"{now.doing} {name}", completed=now.done, total=max(1, now.total), more=more)
 
         yield show
