@@ -16,9 +16,10 @@ from tools.literature.citing import Span, find_quote, mentions, quoted, same_id,
 from tools.literature.expand import synonyms
 from tools.literature.figures import lacking
 from tools.literature.framing import denies, left_out
+from tools.literature.qualifiers import misnamed, opposed
 from tools.literature.questions import asks_for_effect, is_general, names, stem, stems
 from tools.literature.retrieve import Query, Retrieved
-from tools.literature.stance import Stance, stance
+from tools.literature.stance import Stance, stance, stance_to
 from tools.literature.tokens import tokens
 from tools.literature.types import Document, Hit, Problem
 
@@ -204,9 +205,10 @@ def check_claims(
     sentence of the quote does not turn it round, leave it open or state an aim (see `framing.left_out`). What supports
     a claim are citations of documents that were not retracted. It is dropped if there is none, if it names another
     document, if it has a number that no quoted sentence has with this unit, if it speaks of a substance, a disease or
-    another subject of the question that is neither in these sentences nor in their titles, if it denies what they say,
-    or if it shares no word with them. Code checks words, not sense: whether a quote means what the claim says is the
-    reader's to judge, so it is shown beside it.
+    another subject of the question that is neither in these sentences nor in their titles, if these speak of another
+    kind (type 1, not 2) or of others (adults, not children), if it denies what they say, or if it shares no word with
+    them. What an order to the reader says supports nothing. Code checks words, not sense: whether a quote means what
+    the claim says is the reader's to judge, so it is shown beside it.
     """
     kept: list[Claim] = []
     dropped: list[Dropped] = []
@@ -254,7 +256,7 @@ def why_nothing(hits: Sequence[Hit], bear: Sequence[Document]) -> str:
 def _quoting(question: str, sentence: Sentence, *cautions: str) -> Claim:
     """A sentence as a claim."""
     span = Span(section=sentence.section, start=sentence.start, end=sentence.end)
-    says = sentence.stance if asks_for_effect(question) else "unclear"
+    says = stance_to(question, sentence.text, sentence.stance) if asks_for_effect(question) else "unclear"
     citation = Citation(document_id=sentence.document.id, quote=sentence.text, sentence=sentence.text, span=span)
     return Claim(text=" ".join(sentence.text.split()), stance=says, citations=(citation,), cautions=cautions)
 
@@ -275,7 +277,7 @@ def _other_side(question: str, claims: Sequence[Claim], documents: Sequence[Docu
 def _is_opposite(question: str, text: str, says: Stance) -> bool:
     """Whether a claim that speaks of what is asked says yes by its words, and is counted as no, or the reverse."""
     asked = stems(question)
-    by_words = stance(text)
+    by_words = stance_to(question, text, stance(text))
     if "unclear" in (says, by_words) or says == by_words or not asks_for_effect(question):
         return False
     return len(asked & stems(text)) >= LEAST_OF_QUESTION * len(asked)
@@ -337,6 +339,12 @@ def _unsupported(
         return f"it says {', '.join(numbers)}, which its quotes do not"
     if others := _unsaid(question, text, sound, shown):
         return f"it speaks of {', '.join(map(repr, others))}, and its quotes do not"
+    told = _texts(sound, shown)
+    if others := misnamed(text, told):
+        return f"it speaks of {', '.join(map(repr, others))}, and its quotes do not"
+    said, other = opposed(text, told)
+    if said:
+        return f"it speaks of {said}, and its quotes of {other}"
     if denies(text, sentences)[0]:
         return "it says the opposite of its quotes"
     if stems(text) and not stems(text) & _said(sound, shown):
@@ -354,6 +362,16 @@ def _telling(citations: Sequence[Citation], shown: Sequence[Document]) -> list[s
     cited = {citation.document_id: by_id[citation.document_id] for citation in citations}
     about = [part for document in cited.values() for part in (document.title, *document.mesh)]
     return [*(citation.sentence for citation in citations), *about]
+
+
+def _texts(citations: Sequence[Citation], shown: Sequence[Document]) -> list[str]:
+    """What a claim rests on, nearest first: the sentences that it quotes, the titles and headings of their documents,
+    and the whole documents."""
+    ids = {citation.document_id for citation in citations}
+    cited = [document for document in shown if document.id in ids]
+    about = "\n".join("; ".join((document.title, *document.mesh)) for document in cited)
+    sentences = "\n".join(citation.sentence for citation in citations)
+    return [sentences, about, "\n".join(document.text for document in cited)]
 
 
 def _unsaid(question: str, text: str, citations: Sequence[Citation], shown: Sequence[Document]) -> list[str]:

@@ -14,8 +14,9 @@ from functools import lru_cache
 
 from tools.literature.citing import sentences
 from tools.literature.expand import synonyms
-from tools.literature.framing import AIM
+from tools.literature.framing import AIM, ORDERS
 from tools.literature.fuse import mmr
+from tools.literature.qualifiers import agree, designators
 from tools.literature.questions import in_plain_words, is_general, names, stem, stems
 from tools.literature.stance import Stance, stance
 from tools.literature.tokens import tokens
@@ -29,6 +30,8 @@ the cosine and that share, weighted; the last for the document that is nearest t
 papers do not use these."""
 FEW = 3
 """Words that name a subject, up to which a question is about the rarest of them, whatever kind of word it is."""
+FEWEST = 2
+"""Words that carry a meaning, up to which a question is too short for its cosine to say anything; our choice."""
 POOL, FIRST = 50, 10
 """The first documents that were found: from those of the pool it is known which of the asked words are rare, and of the
 others it is seen whether they bear on the question."""
@@ -43,7 +46,7 @@ stands where aims and methods do; our choice."""
 LEAST_SENTENCE, LEAST_STANCE = 0.15, 0.6
 """The share of the question's words that a sentence has to hold to be quoted, and to be taken for a yes or no to it;
 our choice."""
-SHORTEST, LONGEST = 5, 90
+SHORTEST, LONGEST = 4, 90
 """Words of a sentence that can be quoted; our choice: shorter ones are headings, longer ones tables."""
 _CONCLUSION = re.compile(r"conclu|interpretation|discussion|implication", re.IGNORECASE)
 _PURPOSE = re.compile(r"objective|purpose|\baims?\b|background|introduction|hypothes|question", re.IGNORECASE)
@@ -86,6 +89,12 @@ class Measure:
     _others: tuple[tuple[frozenset[str], tuple[frozenset[str], ...]], ...]
     _weights: Mapping[str, float]
     _names: frozenset[str]
+    _designators: Mapping[str, frozenset[str]]
+
+    @property
+    def words(self) -> int:
+        """How many words the question has that carry its meaning."""
+        return len(self._wanted)
 
     def share(self, text: str) -> float:
         """The share of the question's words that stand in a text, themselves or as other words for the same: the mean
@@ -105,6 +114,15 @@ class Measure:
         told = (self._names, subjects if len(subjects) <= FEW and not names_only else frozenset())
         return all(self._rarest(words) <= there for words in told)
 
+    def is_of_kind(self, *texts: str) -> bool:
+        """Whether the texts, of which the first one that names a kind decides, are not of another one than is asked
+        for: what is known of vitamin C answers nothing on vitamin D."""
+        held = [designators(text) for text in texts] if self._designators else []
+        first: dict[str, frozenset[str]] = {}
+        for one in held:
+            first = one | first
+        return agree(self._designators, first)
+
     def _rarest(self, words: frozenset[str]) -> frozenset[str]:
         most = max((self._weights.get(word, 0.0) for word in words), default=0.0)
         return frozenset(word for word in words if self._weights.get(word, 0.0) == most)
@@ -123,7 +141,7 @@ def measure(question: str, pool: Sequence[Document] = ()) -> Measure:
     held = [_there(wanted, others, stems(f"{document.title}\n{document.text[:PASSAGE]}")) for document in pool]
     counts = {word: sum(word in there for there in held) for word in wanted}
     weights = {word: math.log(1 + (len(held) - count + 0.5) / (count + 0.5)) for word, count in counts.items()}
-    return Measure(wanted, others, weights, names(question) & wanted)
+    return Measure(wanted, others, weights, names(question) & wanted, designators(question))
 
 
 def bearing(
@@ -149,8 +167,10 @@ def bearing(
 
 def _bears(asked: Measure, document: Document, cosine: float | None, nearest: float) -> bool:
     """Whether a document is about what is asked."""
+    if not asked.is_of_kind(document.title, document.text):
+        return False
     share, passage = max((asked.share(passage), passage) for passage in _passages(document))
-    if cosine is None:
+    if cosine is None or asked.words <= FEWEST:
         return share >= LEAST_COVER and asked.is_on_subject(passage)
     least = LEAST_PLAIN if cosine >= nearest else LEAST_SUPPORT
     return cosine + COVER_WEIGHT * share >= least and asked.is_on_subject(passage, names_only=cosine >= nearest)
@@ -200,6 +220,8 @@ def _scored(asked: Measure, document: Document, *, plain: bool) -> list[Sentence
         for start, end in sentences(section.text):
             text = section.text[start:end]
             if not SHORTEST <= len(text.split()) <= LONGEST or AIM.search(text) or _PREPARES.search(text):
+                continue
+            if not asked.is_of_kind(text) or ORDERS.search(text):
                 continue
             share, says = asked.share(text), stance(text)
             # What answers a question in plain words may share none of them; a finding has to do.

@@ -29,6 +29,20 @@ AIM = re.compile(
     re.IGNORECASE,
 )
 """What was looked for, which is no finding."""
+_RULES = r"(?:instructions?|prompts?|rules|guidelines|directions|commands|messages?)"
+ORDERS = re.compile(
+    rf"\b(?:ignore|disregard|forget|override|bypass)\b[^.]{{0,40}}\b{_RULES}\b|"
+    r"\byou are (?:now )?(?:an?|the) (?:\w+ )?(?:ai|assistant|model|chatbot|agent)\b|\bsystem ?prompt\b|"
+    r"^\W*(?:system|assistant|user) ?:|\bas an? (?:ai|language model|assistant)\b|</?(?:untrusted|system|tool)\b|"
+    r"\b(?:call|use|run|invoke) the (?:tool|function)\b|\bcite (?:pmid|doi|this)\b|"
+    r"\b(?:records?|files?|data|passwords?|keys?|credentials|conversations?|prompts?|notes) "
+    r"(?:must|should|shall|have to|are to|needs? to) be (?:e-?mailed|sent|forwarded|uploaded|deleted|"
+    r"posted|published|revealed|exported)\b|"
+    r"^\W*(?:please )?(?:e-?mail|send|forward|upload|delete|reveal|print|repeat|output|say|answer|reply|respond) "
+    r"(?:all|every|the|your|this|that|with|to|only)\b",
+    re.IGNORECASE,
+)
+"""What tells a reader, or a model, what to do; no paper's finding."""
 _AIMS = re.compile(r"objective|purpose|\baims?\b|hypothes|question", re.IGNORECASE)
 _DOUBT = re.compile(
     rf"\b(?:{_SUPPOSED}|unknown|unclear|uncertain\w*|inconclusive|controvers\w+|debated?|disputed|unproven|questionable|"
@@ -90,6 +104,8 @@ def left_out(claim: str, span: Span, document: Document) -> tuple[str, str]:
     lead = _CLAUSE.split(before[granted.end() :] if granted else before)[-1]
     tail, *rest = _GOES_ON.split(after, maxsplit=1)
     quote = quoted(span, document)
+    if ORDERS.search(section.text[whole.start : whole.end]):
+        return "gives orders to its reader, which is no finding", ""
     is_open = bool(_DOUBT.search(claim) or AIM.search(claim))
     if found := _NEGATION.search(plainly(lead)) or _IF.search(lead) or _DENIAL.search(plainly(tail)):
         return f"leaves out {_told(found)}", ""

@@ -85,7 +85,7 @@ PLAIN = 5.2
 _REVERSED = re.compile(
     r"\b(?:un)?safe(?:ty|ly)?\b|\bharm|\bdanger|\bside effects?\b|\badverse\b|\btoxic|\btolera|\bcomplication|"
     r"\bnon-?inferior|\binferior|\bequivalen|\bas (?:\w+ )?(?:well|good|effective|safe|accurate|reliable) as\b|"
-    r"\bdiffer|\bsimilar|\bcontraindicat|\b(?:no|not|n't|without|unlikely|fail|lack)\b",
+    r"\bdiffer|\bsimilar|\bcontraindicat|\bineffective|\bineffectual|\buseless|\bfutile|\bunnecessary|\b(?:no|not|n't|without|unlikely|fail|lack)\b",
     re.IGNORECASE,
 )
 _YES_NO = re.compile(

@@ -72,3 +72,44 @@ def _after_concession(sentence: str) -> str:
     """What is said beside what is granted: of "Although A, B" it is B, of "A, but B" it is A and B."""
     granted = re.match(r"\s*(?:although|though|while|despite|even though|whereas)\b[^,]*,\s*(?=\S)", sentence, re.I)
     return sentence[granted.end() :] if granted else sentence
+
+
+_WAYS = {
+    "up": r"increas\w+|rais\w+|elevat\w+|higher|greater|more|rise[sn]?|rose|promot\w+|enhanc\w+",
+    "down": r"reduc\w+|decreas\w+|lower\w*|declin\w+|fewer|less|fell|falls?|prevent\w*|protect\w*|diminish\w*",
+    "better": r"improv\w+|benefi\w+|better|help\w*|reliev\w+",
+    "worse": r"worsen\w*|worse|aggravat\w+|exacerbat\w+|deteriorat\w+|harm\w*|impair\w*",
+}
+_TURNED = {"up": "down", "down": "up", "better": "worse", "worse": "better"}
+_PARTS = re.compile(r"[,;:]|\b(?:but|whereas|while|however|although|though|and)\b", re.IGNORECASE)
+
+
+def stance_to(question: str, sentence: str, says: Stance) -> Stance:
+    """What a sentence that says yes or no by itself says of the direction that a question asks for.
+
+    "X increased bleeding" reports a finding, and is a no to "Does X reduce bleeding?". Whether less of something is
+    better, code does not know: where the question asks for better or worse and the sentence tells more or less, it is
+    unclear.
+    """
+    asked = _ways(question)
+    if says == "unclear" or len(asked) != 1:
+        return says
+    words = _words(question)
+    told = max(
+        _PARTS.split(_after_concession(sentence)), key=lambda part: len(words & _words(part)) if _ways(part) else -1
+    )
+    (way,), held = asked, _ways(told)
+    if way in held or not held:
+        return says
+    if _TURNED[way] in held:
+        return "no" if says == "yes" else "unclear"
+    # Less of a disease is often better, so that "improve" and "reduce" go together, as do "prevent" and "improve".
+    return "unclear" if way == "worse" or "worse" in held else says
+
+
+def _ways(text: str) -> frozenset[str]:
+    return frozenset(way for way, words in _WAYS.items() if re.search(rf"\b(?:{words})\b", text, re.IGNORECASE))
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"[^\W_]{4,}", text.casefold()))
