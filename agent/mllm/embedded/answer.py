@@ -15,6 +15,7 @@ from agent.mllm.embedded import checks, layout, past, telling
 from agent.mllm.embedded import words as reading
 from agent.mllm.embedded.calls import call, rarely_seen, told_call, wanted_call
 from agent.mllm.embedded.clinical import from_literature, heeded, literature_call
+from agent.mllm.embedded.decision import decided
 from agent.mllm.embedded.evidence import Fact, gather, scenes
 from agent.mllm.embedded.follow_up import in_full
 from agent.mllm.embedded.judging import verdict
@@ -81,6 +82,8 @@ def _pieces(mind: Mind, text: str, options: ModelOptions) -> Iterator[str]:
 
 def _answer(mind: Mind, request: Request, question: Question, facts: list[Fact]) -> str | None:
     """Answer from evidence; None leaves the talk to the base model."""
+    if not request.frames and (said := decided(question.text)) is not None:
+        return said
     if not request.frames and len(question.text.split()) > LONG_WORDS:
         return None
     if question.kind == "talk" or question.at_large:
