@@ -394,3 +394,25 @@ def test_memory_does_not_grow_with_a_file(tmp_path: Path) -> None:
         assert records == 2 * count
         grown.append(peak_kb / 1024)
     assert grown[1] - grown[0] < 15, "of 50 MB that are read more"
+
+
+def test_where_in_its_journal_a_paper_stands_is_read(tmp_path: Path) -> None:
+    issue = "<Journal><JournalIssue><Volume>12</Volume><Issue>3</Issue></JournalIssue></Journal>"
+    text = (
+        f"<PubmedArticleSet><PubmedArticle><MedlineCitation><PMID>5</PMID><Article>{issue}<ArticleTitle>Old"
+        "</ArticleTitle><Pagination><MedlinePgn>100-9</MedlinePgn></Pagination></Article></MedlineCitation>"
+        "</PubmedArticle></PubmedArticleSet>"
+    )
+    (paper,) = documents(read(tmp_path / "m.xml", text))
+    assert (paper.volume, paper.issue, paper.pages) == ("12", "3", "100-9")
+    place = "<volume>7</volume><issue>2</issue><fpage>11</fpage><lpage>19</lpage>"
+    (paper,) = documents(read(tmp_path / "j.xml", jats().replace("<abstract", f"{place}<abstract", 1)))
+    assert (paper.volume, paper.issue, paper.pages) == ("7", "2", "11-19")
+
+
+def test_a_placeholder_is_no_author_of_a_pdf(tmp_path: Path) -> None:
+    text = "A paper on gout and its many causes in adults."
+    (paper,) = documents(read(tmp_path / "a.pdf", pdf(text, "/Author (\\(anonymous\\))")))
+    assert paper.authors == ()
+    (paper,) = documents(read(tmp_path / "b.pdf", pdf(text, "/Author (Ann Smith)")))
+    assert paper.authors == ("Ann Smith",)

@@ -11,7 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.literature_helpers import AGAINST, FOR, OTHER, PAPERS, RETRACTED, STATIN, NearShelf, Shelf, paper
+from tests.literature_helpers import (
+    AGAINST,
+    FOR,
+    OTHER,
+    PAPERS,
+    RETRACTED,
+    STATIN,
+    NearShelf,
+    Shelf,
+    paper,
+    write_papers,
+)
 from tools.errors import ConfigError
 from tools.literature.bearing import bearing, best_sentences, measure
 from tools.literature.corpus import open_corpus
@@ -84,14 +95,52 @@ def test_expanding_is_bounded_for_any_text(text: str, doubled: bool) -> None:
 
 
 def test_asked_words_are_searched_for_as_they_are_and_outweigh_added_ones() -> None:
-    shelf = Shelf([paper(1, "heart attack in the young"), paper(2, "STEMI NSTEMI AMI MI of all kinds")])
-    found = retrieve("heart attack", [shelf])
-    assert shelf.asked[0] == "heart attack"
-    assert shelf.asked[1].startswith("heart attack heart attack ")
+    shelf = Shelf([paper(1, "stroke in the young"), paper(2, "CVA CVA and brain attack of all kinds")])
+    found = retrieve("stroke", [shelf])
+    assert shelf.asked[0] == "stroke"
+    assert shelf.asked[1].startswith("stroke stroke ")
     assert [hit.document.id for hit in found.hits] == ["pmid:1", "pmid:2"]
     assert found.hits[0].ranks["local bm25"] == 1
     assert [query.channel for query in found.queries] == ["words", "expanded"]
-    assert len(retrieve("heart attack", [Shelf()], expand=False).queries) == 1
+    assert len(retrieve("stroke", [Shelf()], expand=False).queries) == 1
+
+
+def test_a_phrase_is_reworded_as_a_whole_with_full_weight() -> None:
+    lay = [paper(number, f"attack number {number} on the heart of the matter") for number in range(3)]
+    shelf = Shelf(
+        [*lay, paper(8, "Aspirin after myocardial infarction"), paper(9, "Aspirin and myocardial infarction")]
+    )
+    found = retrieve("aspirin heart attack", [shelf])
+    assert shelf.asked[0] == "aspirin heart attack"
+    assert shelf.asked[1].startswith("aspirin aspirin ")
+    assert "myocardial infarction" in shelf.asked[1]
+    assert "heart" not in shelf.asked[1]
+    assert {"pmid:8", "pmid:9"} <= {hit.document.id for hit in found.hits[:3]}
+
+
+@pytest.mark.parametrize(
+    ("asked", "held"),
+    [
+        ("oesophageal", "esophageal"), ("esophageal", "oesophageal"), ("oestrogen", "estrogen"), ("tumour", "tumor"),
+        ("tumor", "tumour"), ("anemia", "anaemia"), ("randomised", "randomized"), ("haemorrhage", "hemorrhage"),
+        ("behavior", "behaviour"), ("paediatric", "pediatric"), ("analysed", "analyzed"),
+    ],
+)  # fmt: skip
+def test_words_are_found_in_either_spelling(tmp_path: Path, asked: str, held: str) -> None:
+    others = [paper(number, f"{word} in a study") for number, word in enumerate(("aspirin", "gout", "doctor"), 20)]
+    folder = write_papers(tmp_path / "papers", [paper(1, f"The {held} was studied"), *others])
+    with open_corpus(tmp_path / "corpus", writer=True) as corpus:
+        index_path(corpus, folder)
+        found = corpus.search(asked, 5, Filters())
+        assert [hit.document.id for hit in found.hits] == ["pmid:1"]
+        assert found.cover == pytest.approx(1.0)
+
+
+def test_a_heading_of_a_sister_is_not_added() -> None:
+    hits = [Hit(document=paper(n, "x", mesh=("Breast Neoplasms", "Esophageal Neoplasms")), score=1.0) for n in range(5)]
+    terms = expand("oesophageal cancer", hits)
+    assert "Breast Neoplasms" not in terms
+    assert "Esophageal Neoplasms" in terms
 
 
 def test_a_remote_source_is_asked_once_by_the_question_as_it_is() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -89,6 +90,41 @@ def status(folder: Folder = None, config: ConfigFile = None, as_json: Json = Fal
 
 
 @literature_app.command()
+def forget(
+    what: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH|ID...", help="Files or folders, there or gone, or ids such as pmid:28612165."),
+    ],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Take documents out of the literature on this machine; the files themselves stay. What a file holds comes back if
+    it changes and is indexed again; exit code 5 if nothing of it is indexed."""
+    from agent.literature.library import folder_of
+    from tools.literature.corpus import open_corpus
+    from tools.literature.forgetting import forget as forget_documents
+    from tools.literature.forgetting import meant
+
+    with open_corpus(folder_of(_settings(config, folder)), writer=True) as corpus:
+        found = meant(corpus, what)
+        for one in found.unknown:
+            told = f"nothing indexed comes from, or is called, {one!r}: `attend literature status` lists the files"
+            make_console(stderr=True).print(f"[yellow]{safe(told)}[/]", soft_wrap=True)
+        if not found.files and not found.ids:
+            raise typer.Exit(NOT_FOUND)
+        if not yes:
+            if not sys.stdin.isatty():
+                raise ConfigError("nobody can be asked whether to forget.", remedy="Add --yes.")
+            told = f"{found.documents} documents, of {len(found.files)} files and {len(found.ids)} ids"
+            if not typer.confirm(f"Forget {told}?", err=True):
+                raise typer.Exit(1)
+        gone = forget_documents(corpus, found)
+    print(json.dumps({"forgotten": gone})) if as_json else make_console().print(f"{gone} documents forgotten.")
+
+
+@literature_app.command()
 def search(
     words: Annotated[str, typer.Argument(help="A question, or words.")],
     year_from: YearFrom = None,
@@ -122,7 +158,10 @@ def search(
 
 @literature_app.command()
 def show(
-    id_: Annotated[str, typer.Argument(metavar="ID", help="As a search lists it, such as pmid:28612165.")],
+    id_: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="As a search lists it, such as pmid:28612165; or a number, PMCID or DOI."),
+    ],
     sources: Sources = None,
     folder: Folder = None,
     config: ConfigFile = None,
@@ -131,10 +170,12 @@ def show(
     """Print a document; exit code 5 if it is not there."""
     from agent.literature.library import open_library
     from agent.literature.showing import show_document
+    from tools.literature.identifiers import normal_id
 
     settings = _settings(config, folder)
+    wanted = f"pmid:{id_.strip().lstrip('0')}" if id_.strip().isdigit() else normal_id(id_) or id_
     with open_library(settings, names=sources or (), dense=False, allow=_allow(), show=_show) as library:
-        founds = [source.fetch([id_]) for source in library.sources]
+        founds = [source.fetch([wanted]) for source in library.sources]
     documents = [hit.document for found in founds for hit in found.hits]
     if not documents:
         reasons = "; ".join(f"{problem.source}: {problem.reason}" for found in founds for problem in found.problems)

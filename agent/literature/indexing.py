@@ -84,7 +84,8 @@ def show_status(config: Config, console: Console, *, as_json: bool) -> None:
         told = f"{held.waiting} documents wait for the index of words: run `attend literature index PATH` again"
         console.print(f"[yellow]{told}[/]", soft_wrap=True)
     for file in held.files:
-        state = "" if file.state == "done" else f" [yellow]({'cut off' if file.state == 'cut' else 'unfinished'})[/]"
+        cut = "read in part" if file.documents else "could not be read"
+        state = "" if file.state == "done" else f" [yellow]({cut if file.state == 'cut' else 'unfinished'})[/]"
         wrong = f", {file.problems} records not used" if file.problems else ""
         console.print(f"  {file.documents:>8} {safe(file.path)}{state}{wrong}", soft_wrap=True)
     _tell_duplicates(held, console)

@@ -15,7 +15,7 @@ from agent.terminal import make_console, plain, safe
 from tools.errors import ConfigError, StoreError
 from tools.literature.answer import NOTICE, LiteratureAnswer
 from tools.literature.bearing import FIRST, POOL, best_sentences
-from tools.literature.export import address_of, answer_html, answer_text, bibtex, reference, ris
+from tools.literature.export import address_of, answer_html, answer_text, bibtex, is_pdf, reference, ris
 from tools.literature.retrieve import Retrieved
 from tools.literature.types import Document, Filters
 
@@ -58,7 +58,8 @@ def show_document(document: Document, console: Console) -> None:
     if document.retracted:
         console.print("[bold red]RETRACTED[/]")
     console.print(f"[bold]{safe(document.title or document.id)}[/]", soft_wrap=True)
-    about = (", ".join(document.authors), document.journal, document.published, document.id, address_of(document))
+    file = f"file {document.source}" if is_pdf(document) else ""
+    about = (", ".join(document.authors), document.journal, document.published, document.id, address_of(document), file)
     console.print(f"[dim]{safe('. '.join(part for part in about if part))}[/]", soft_wrap=True)
     for section in document.sections:
         label = f"[bold]{safe(section.label)}[/] " if section.label else ""

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
+from tools.literature.questions import stem
 from tools.literature.tokens import tokens
 from tools.literature.types import Hit
 
@@ -55,10 +56,32 @@ def expand(question: str, hits: Sequence[Hit] = ()) -> tuple[str, ...]:
         for term in group:
             if not _holds(asked, tokens(term)):
                 added.setdefault(term)
+    known = {stem(word) for word in (*asked, *(word for term in added for word in tokens(term)))}
     for heading in _shared_headings(hits):
-        if not _holds(asked, tokens(heading)):
+        words = {stem(word) for word in tokens(heading)}
+        # One that shares a word, and has another, is of a sister: "Breast Neoplasms" for cancer of the oesophagus.
+        if not _holds(asked, tokens(heading)) and (words.isdisjoint(known) or words <= known):
             added.setdefault(heading)
     return tuple(added)[:MOST_TERMS]
+
+
+def reworded(question: str, terms: Sequence[str]) -> tuple[str, bool]:
+    """The question with other terms, to be searched for, and whether these stand for a phrase of it as a whole.
+
+    Of a phrase for which the table has others, such as `heart attack`, the words by themselves mean something else, and
+    are left out here; all other words stand twice, so that what was asked outweighs what is added.
+    """
+    asked = tokens(question)
+    phrases = [words for words in _found(question, asked).values() if len(words) > 1]
+    left = list(asked)
+    for words in phrases:
+        for at in range(len(asked) - len(words) + 1):
+            if tuple(asked[at : at + len(words)]) == words:
+                left[at : at + len(words)] = [""] * len(words)
+    if not phrases:
+        return " ".join((question, question, *terms)), False
+    rest = " ".join(word for word in left if word)
+    return " ".join(part for part in (rest, rest, *terms) if part), True
 
 
 def synonyms(question: str) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:

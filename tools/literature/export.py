@@ -81,7 +81,8 @@ def disagreement(answer: LiteratureAnswer) -> str:
 def reference(document: Document) -> str:
     """A document in one line: authors, title, journal, year, and whether it was retracted."""
     authors = document.authors[0] + (" et al." if len(document.authors) > 1 else "") if document.authors else ""
-    parts = (authors, title_of(document), document.journal, document.published[:4])
+    file = document.source if is_pdf(document) else ""
+    parts = (authors, title_of(document), document.journal, document.published[:4], file)
     told = ". ".join(part.rstrip(".") for part in parts if part)
     return f"{'RETRACTED: ' if document.retracted else ''}{told}."
 
@@ -113,6 +114,9 @@ def bibtex(documents: Sequence[Document]) -> str:
             "journal": _latex(document.journal),
             "year": _latex(document.published[:4]),
             "month": _month(document),
+            "volume": _latex(document.volume),
+            "number": _latex(document.issue),
+            "pages": _latex(re.sub(r"(?<=\w)[-–](?=\w)", "--", document.pages)),
             "doi": _latex(document.doi),
             "pmid": _latex(document.pmid),
             "pmcid": _latex(document.pmcid),
@@ -132,13 +136,32 @@ def ris(documents: Sequence[Document]) -> str:
         lines += [("AU", ", ".join(part for part in _name(name) if part)) for name in document.authors]
         lines += [
             ("JO", document.journal), ("PY", document.published[:4]), ("DA", document.published.replace("-", "/")),
-            ("DO", document.doi), ("AN", document.pmid), ("LA", document.language), ("AB", document.text),
+            ("VL", document.volume), ("IS", document.issue), *_first_and_last(document.pages),
+            ("DO", document.doi), ("AN", document.pmid), ("LA", document.language), ("AB", _abstract(document)),
+            ("L1", document.source if is_pdf(document) else ""),
         ]  # fmt: skip
         lines += [("KW", heading) for heading in document.mesh]
         lines += [("UR", address_of(document)), ("N1", "Retracted" if document.retracted else "")]
         told = [f"{tag}  - {' '.join(value.split())}" for tag, value in lines if value]
         records.append("\n".join([*told, "ER  - ", ""]))
     return "\n".join(records)
+
+
+def _first_and_last(pages: str) -> list[tuple[str, str]]:
+    first, _, last = pages.replace("–", "-").partition("-")
+    if first.isdigit() and last.isdigit() and len(last) < len(first):
+        last = first[: -len(last)] + last  # PubMed writes 1021-9
+    return [("SP", first.strip()), ("EP", last.strip())]
+
+
+def _abstract(document: Document) -> str:
+    """The abstract of a document; of a whole paper that was read from a PDF nothing tells which part that is."""
+    return "" if is_pdf(document) else document.text
+
+
+def is_pdf(document: Document) -> bool:
+    """Whether a document is a PDF's, so that its `source` is the file that it can be read in."""
+    return document.source.casefold().removesuffix(".gz").endswith(".pdf")
 
 
 def answer_html(answer: LiteratureAnswer) -> str:
@@ -179,7 +202,9 @@ def _shown_claim(claim: Claim, by_id: dict[str, Document]) -> dict[str, Any]:
 
 
 def _shown(document: Document) -> dict[str, Any]:
-    told = ". ".join(part for part in ("; ".join(document.authors[:6]), document.journal, document.published) if part)
+    file = f"file {document.source}" if is_pdf(document) else ""
+    parts = ("; ".join(document.authors[:6]), document.journal, document.published, file)
+    told = ". ".join(part for part in parts if part)
     return {
         "id": document.id, "title": title_of(document), "reference": f"{told}." if told else "",
         "address": address_of(document), "retracted": document.retracted,

@@ -76,7 +76,7 @@ def index_path(
     path = path.resolve()
     files, ignored = literature_files(path)
     corpus.mend()  # an earlier call may have been interrupted
-    work = _Work(corpus)
+    work = Work(corpus)
     for number, file in enumerate(files):
         told = _tell(progress, file, number, len(files))
         work.file(file, told)
@@ -101,7 +101,7 @@ def index_path(
     )
 
 
-class _Work:
+class Work:
     """One indexing: transactions into the database, each followed by what it changes in the index of words."""
 
     def __init__(self, corpus: Corpus) -> None:
@@ -153,11 +153,27 @@ class _Work:
             if name in there or not path.is_relative_to(folder) or path.exists():
                 continue
             self.counts.vanished += 1
-            with self._database.transaction() as sql:
-                self._retire_others(sql, file_id, turn=-1)
-                sql.execute("DELETE FROM problems WHERE file_id = ?", (file_id,))
-                sql.execute("DELETE FROM files WHERE file_id = ?", (file_id,))
-            self._apply()
+            self._drop(file_id)
+
+    def forget_file(self, path: str) -> None:
+        """Remove what came from a file, and that it was read."""
+        for (file_id,) in self._database.read("SELECT file_id FROM files WHERE path = ?", (path,)):
+            self._drop(file_id)
+
+    def forget_document(self, id_: str) -> None:
+        """Remove a document, whichever files hold it; these count as read."""
+        with self._database.transaction() as sql:
+            rows = sql.execute(f"SELECT row_id, state FROM documents WHERE id = ? AND state != {RETIRED}", (id_,))
+            for row_id, state in rows.fetchall():
+                self._leave_index(sql, row_id, state, RETIRED)
+        self._apply()
+
+    def _drop(self, file_id: int) -> None:
+        with self._database.transaction() as sql:
+            self._retire_others(sql, file_id, turn=-1)
+            sql.execute("DELETE FROM problems WHERE file_id = ?", (file_id,))
+            sql.execute("DELETE FROM files WHERE file_id = ?", (file_id,))
+        self._apply()
 
     def commit(self) -> None:
         """Let readers see all that was done."""

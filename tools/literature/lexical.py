@@ -18,7 +18,7 @@ from threading import RLock
 from typing import Any
 
 from tools.errors import StoreError
-from tools.literature.tokens import plain_tokens, tokens
+from tools.literature.tokens import plain_tokens, spellings, tokens
 from tools.literature.types import Document, Filters
 
 FOLDER_NAME = "words"
@@ -104,7 +104,8 @@ class Words:
         return int(self._searcher().num_docs)
 
     def search(self, query: str, limit: int, filters: Filters) -> list[tuple[int, float]]:
-        """Rows and scores of the best matches, best first; none where the query has no word."""
+        """Rows and scores of the best matches, best first; none where the query has no word. Words in British spelling
+        match American ones, and the reverse."""
         import tantivy
 
         counts = Counter(self._terms(query).split())
@@ -113,7 +114,8 @@ class Words:
         with failures(self.path, "searched"):
             schema = self._index.schema
             should = []
-            for term, count in counts.most_common(MOST_TERMS):
+            spelt = [(one, count) for term, count in counts.most_common(MOST_TERMS) for one in self._spelt(term)]
+            for term, count in spelt:
                 one = tantivy.Query.term_query(schema, "words", term, index_option="freq")
                 should.append(
                     (tantivy.Occur.Should, tantivy.Query.boost_query(one, float(count)) if count > 1 else one)
@@ -135,10 +137,12 @@ class Words:
         total, found = 0.0, 0.0
         with failures(self.path, "searched"):
             for term in list(dict.fromkeys(self._terms(query).split()))[:MOST_TERMS]:
-                frequency = searcher.doc_freq("words", term)  # with removed documents, so that it may be above all
+                spelt = self._spelt(term)
+                # With removed documents, so that it may be above all.
+                frequency = max(searcher.doc_freq("words", one) for one in spelt)
                 idf = math.log1p((max(0, searcher.num_docs - frequency) + 0.5) / (frequency + 0.5))
                 total += idf
-                found += idf * (term in held)
+                found += idf * (not held.isdisjoint(spelt))
         return found / total if total > 0 else 0.0
 
     def knows(self, query: str) -> bool:
@@ -175,6 +179,14 @@ class Words:
     def _terms(self, text: str) -> str:
         """The words of a text as the index holds them, with blanks between them: `IL-6` and `IL6` are one."""
         return " ".join(self._tokens(text)).replace("-", "")
+
+    def _spelt(self, term: str) -> list[str]:
+        """A word, and its other spellings that stand in some document; under the rule of reference figures none."""
+        others = spellings(term) if self._tokens is tokens else ()
+        if not others:
+            return [term]
+        searcher = self._searcher()
+        return [term, *(one for one in others if searcher.doc_freq("words", one))]
 
     @contextmanager
     def _writing(self) -> Iterator[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache, lru_cache
 
-from tools.literature.tokens import tokens
+from tools.literature.tokens import american, tokens
 
 _EMPTY = frozenset(
     """
@@ -108,11 +108,11 @@ def stems(text: str) -> frozenset[str]:
 
 @lru_cache(maxsize=65_536)  # the same words come again and again
 def stem(word: str) -> str:
-    """What the forms of an English word have in common, by Snowball's rules; `ae` and `oe` count as `e`."""
+    """What the forms of an English word have in common, by Snowball's rules, in American spelling."""
     import snowballstemmer
 
     # One stemmer for each word: they hold state, and threads would share it.
-    found = snowballstemmer.stemmer("english").stemWord(re.sub("ae|oe", "e", word))
+    found = snowballstemmer.stemmer("english").stemWord(american(word))
     return _FAMILIES.get(found, found)
 
 

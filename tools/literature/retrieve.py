@@ -16,7 +16,9 @@ from pydantic import BaseModel, ConfigDict
 
 from tools.errors import ConfigError
 from tools.literature.expand import expand as expanded
+from tools.literature.expand import reworded
 from tools.literature.fuse import mmr, rrf
+from tools.literature.identifiers import normal_id
 from tools.literature.siblings import names_of, same_papers
 from tools.literature.tokens import tokens
 from tools.literature.types import Document, Filters, Found, Hit, Problem, Source
@@ -36,6 +38,7 @@ questions of `evals.bench.literature`, which measures it on the other."""
 RERANKED = 32
 """The first documents that a cross-encoder reads; our choice: it takes some tens of milliseconds for each."""
 NO_FILTERS = Filters()
+NO_WORD = "no document has a word of the query: what is listed is only nearest in meaning, and may be on something else"
 
 Rerank = Callable[[str, list[str]], Sequence[float]]
 """A question and N texts to N scores, the higher the better."""
@@ -62,9 +65,9 @@ class Query(BaseModel):
 
     Attributes:
         source: its name.
-        channel: `words`, `expanded` or `dense`.
+        channel: `words`, `expanded`, `dense` or `id`.
         text: the query; empty for a vector.
-        found: how many documents it brought.
+        found: how many documents it brought; no more are asked for than `DEPTH`, or twice the limit.
         seconds: how long that took.
     """
 
@@ -113,7 +116,7 @@ def retrieve(
     """Find documents for a question.
 
     Args:
-        question: in words.
+        question: in words, or an id such as `pmid:28612165` or a DOI, by which its document is brought.
         sources: which are asked, in this order.
         limit: documents, at most.
         filters: which documents count. What was retracted is left out at the end: what one source or record does not
@@ -137,17 +140,21 @@ def retrieve(
         wrong = f"limit {limit!r}" if limit < 1 else f"diversity {diversity!r}"
         raise ConfigError(f"{wrong} is out of range.", expected="a limit of 1 or more, a diversity of 0 to 1")
     started = time.monotonic()
+    if id_ := normal_id(question):
+        return _by_id(question, id_, sources, filters, started)
     asking = _Asking(max(2 * limit, DEPTH), filters.model_copy(update={"exclude_retracted": False}))
     vector: np.ndarray | None = None
     for source in sources:
         channel = source.name if source.remote else f"{source.name} bm25"
         found = asking.words(source, channel, "words", question)
         if not source.remote and expand and (others := expanded(question, found.hits)):
-            # A word that stands twice counts twice: what was asked outweighs what is added.
-            asking.words(source, f"{source.name} expanded", "expanded", " ".join((question, question, *others)))
+            text, whole = reworded(question, others)
+            asking.words(source, f"{source.name} {'reworded' if whole else 'expanded'}", "expanded", text)
         if embed is not None and isinstance(source, Near):
             vector = embed([question])[0] if vector is None else vector
             asking.dense(source, vector)
+            if not found.hits:
+                asking.problems.append(Problem(source=source.name, reason=NO_WORD))
     hits = asking.fused(sources)
     if filters.exclude_retracted:
         hits = [hit for hit in hits if not hit.document.retracted]
@@ -161,6 +168,22 @@ def retrieve(
         question=question,
         hits=tuple(hits[:limit]),
         cosines=asking.cosines,
+        queries=tuple(asking.queries),
+        problems=tuple(asking.problems),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _by_id(question: str, id_: str, sources: Sequence[Source], filters: Filters, started: float) -> Retrieved:
+    """The document that an id names, of the first source that has it."""
+    asking = _Asking(1, filters)
+    for source in sources:
+        if asking.id(source, id_):
+            break
+    hits = [hit for hit in asking.fused(sources) if filters.passes(hit.document)]
+    return Retrieved(
+        question=question,
+        hits=tuple(hits),
         queries=tuple(asking.queries),
         problems=tuple(asking.problems),
         seconds=time.monotonic() - started,
@@ -187,6 +210,12 @@ class _Asking:
         if found.cover is not None:
             self._covers[channel] = found.cover
         return found
+
+    def id(self, source: Source, id_: str) -> bool:
+        started = time.monotonic()
+        found = source.fetch([id_])
+        self._take(source.name, source.name, "id", id_, found, started)
+        return bool(found.hits)
 
     def dense(self, source: Source, vector: np.ndarray) -> None:
         assert isinstance(source, Near)

@@ -24,6 +24,37 @@ _BEFORE = str.maketrans({"µ": "u"} | dict.fromkeys("⁰¹²³⁴⁵⁶⁷⁸⁹
 """What has another meaning than the letters that it is made of: 10⁹ is not 109."""
 
 
+_OUR = re.compile(
+    r"^(arm|behavi|cand|clam|col|disfav|endeav|fav|ferv|flav|harb|hon|hum|lab|neighb|od|parl|rig|rum|sav|splend|tum|vap|"
+    r"vig)our(?=$|s|ed|ing|al|ally|able|less|ful)"
+)
+_ISE = re.compile(r"(?<=[a-z]{3}[a-z])(i|(?<=l)y)s(?=(?:e[sdr]?|ers|ing|ations?)$)")
+_TYPED_APART = re.compile(r"(?<=[a-z])e|^e(?=[a-z]{4})")
+_SHORTEST_SPELT = 5
+"""Letters of a word that may be spelt in two ways; our choice: below it, another word is met as often."""
+
+
+def american(word: str) -> str:
+    """A token in American spelling, as far as rules tell it: `esophageal` of `oesophageal`, `tumor`, `randomize`."""
+    if len(word) < _SHORTEST_SPELT or not word.isalpha():
+        return word
+    return _ISE.sub(r"\1z", _OUR.sub(r"\1or", re.sub("ae|oe", "e", word)))
+
+
+@lru_cache(maxsize=4_096)
+def spellings(word: str) -> tuple[str, ...]:
+    """Other spellings that a token may have, American and British; most are no words, and stand in no document."""
+    plain = american(word)
+    if len(word) < _SHORTEST_SPELT or not word.isalpha():
+        return ()
+    made = {plain}
+    for place in _TYPED_APART.finditer(plain):
+        made |= {plain[: place.start()] + pair + plain[place.end() :] for pair in ("ae", "oe")}
+    made |= {one.replace("or", "our", 1) for one in tuple(made) if "or" in one}
+    made |= {re.sub(r"(i|y)z(?=(?:e[sdr]?|ers|ing|ations?)$)", r"\1s", one) for one in tuple(made)}
+    return tuple(sorted(one for one in made - {word} if american(one) == plain))
+
+
 def plain_tokens(text: str) -> list[str]:
     """Return runs of two or more letters, digits or underscores, in lower case: the rule of reference figures."""
     return _PLAIN.findall(text.lower())

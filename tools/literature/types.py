@@ -30,6 +30,7 @@ class Document(BaseModel):
         authors: as `Family Given` or `Family GN`, in order.
         journal: its title.
         published: ISO date as far as it is known: `2021`, `2021-03` or `2021-03-09`; empty if unknown.
+        volume, issue, pages: where in the journal; empty if unknown.
         doi, pmid, pmcid: identifiers without a prefix; empty if unknown.
         mesh: MeSH headings, as spelt there.
         publication_types: such as `Randomized Controlled Trial`, as PubMed spells them.
@@ -47,6 +48,9 @@ class Document(BaseModel):
     authors: tuple[str, ...] = ()
     journal: str = ""
     published: str = ""
+    volume: str = ""
+    issue: str = ""
+    pages: str = ""
     doi: str = ""
     pmid: str = ""
     pmcid: str = ""
@@ -71,6 +75,9 @@ class Document(BaseModel):
     def sha256(self) -> str:
         """Hash of all that is said here, but for the name of the source."""
         told = self.model_dump(mode="json", exclude={"source"})
+        for name in ("volume", "issue", "pages"):  # which older documents do not have
+            if not told[name]:
+                del told[name]
         return hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 

@@ -5,6 +5,7 @@ Formats, known by a file's name and its first element, each also packed with gzi
     .jsonl, .ndjson     one document a line (`json_files`)
     .json               PubMedQA's form, or a list of documents (`json_files`)
     .xml, .nxml         PubMed and MEDLINE with books (`medline`), or JATS (`jats`), by `xml_files`
+    .nbib, .medline     PubMed's download of citations, in MEDLINE's tagged format (`nbib`)
     .pdf                one document, a section a page (`pdf`)
 """
 
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from tools.literature.reading.json_files import read_json, read_json_lines
+from tools.literature.reading.nbib import read_nbib
 from tools.literature.reading.pdf import read_pdf
 from tools.literature.reading.records import Bad, Read, ReadError, Record, Withdrawn, place_of
 from tools.literature.reading.xml_files import read_xml
@@ -38,7 +40,11 @@ def literature_files(path: Path) -> tuple[list[Path], list[Path]]:
             raise ReadError(path, f"files named *{path.suffix} are not read.", remedy=_FORMATS)
         return [path], []
     if not path.is_dir():
-        raise ReadError(path, "there is no such file or folder.", remedy="Check the path.")
+        raise ReadError(
+            path,
+            "there is no such file or folder.",
+            remedy=f"Check the path; if it is gone for good, `attend literature forget {path}` takes out what it held.",
+        )
     files = sorted(
         file
         for file in path.rglob("*")
@@ -70,7 +76,7 @@ def read_file(path: Path) -> Iterator[Record]:
         raise ReadError(path, f"it cannot be read: {error}.", remedy="Check the disk and its permissions.") from error
 
 
-_FORMATS = "Give .json, .jsonl, .ndjson, .xml, .nxml or .pdf, each packed as .gz or not."
+_FORMATS = "Give .json, .jsonl, .ndjson, .xml, .nxml, .nbib, .medline or .pdf, each packed as .gz or not."
 
 
 def _reader(path: Path) -> _Reader | None:
@@ -87,6 +93,8 @@ _READERS: dict[str, _Reader] = {
     ".json": read_json,
     ".xml": read_xml,
     ".nxml": read_xml,
+    ".nbib": read_nbib,
+    ".medline": read_nbib,
     ".pdf": read_pdf,
 }
 

@@ -61,6 +61,9 @@ def read_jats(article: Any, source: str) -> Document:
         authors=_authors(meta),
         journal=_words(article.find("{*}front/{*}journal-meta//{*}journal-title")),
         published=_date(meta),
+        volume=_words(meta.find("{*}volume")),
+        issue=_words(meta.find("{*}issue")),
+        pages=_pages(meta),
         doi=doi,
         pmid=pmid,
         pmcid=pmcid,
@@ -165,6 +168,11 @@ def _date(meta: Any) -> str:
                 told += f"-{int(part):02}"
             return told
     return ""
+
+
+def _pages(meta: Any) -> str:
+    first, last = (_words(meta.find(f"{{*}}{name}")) for name in ("fpage", "lpage"))
+    return "-".join(dict.fromkeys(part for part in (first, last) if part)) or _words(meta.find("{*}elocation-id"))
 
 
 def _mesh(meta: Any) -> tuple[str, ...]:

@@ -134,7 +134,7 @@ def _document(path: Path, place: str, value: Any) -> Record:
 
 _PLAIN = (
     "title", "sections", "authors", "journal", "published", "mesh", "publication_types", "retracted", "language",
-    "licence",
+    "licence", "volume", "issue", "pages",
 )  # fmt: skip
 
 

@@ -70,6 +70,9 @@ def _article(element: Any, record: Any) -> dict[str, Any]:
         "authors": _authors(article.findall("AuthorList/Author")),
         "journal": _said(article, "Journal/Title") or _said(record, "MedlineJournalInfo/MedlineTA"),
         "published": _date(article.find("Journal/JournalIssue/PubDate")) or _date(article.find("ArticleDate")),
+        "volume": _said(article, "Journal/JournalIssue/Volume"),
+        "issue": _said(article, "Journal/JournalIssue/Issue"),
+        "pages": _said(article, "Pagination/MedlinePgn"),
         "doi": normal("doi", _identifier(ids, "doi") or _identifier(places, "doi", "EIdType")),
         "pmcid": _pmcid(_identifier(ids, "pmc")),
         "mesh": _all(record, "MeshHeadingList/MeshHeading/DescriptorName"),
@@ -135,15 +138,18 @@ def _date(element: Any) -> str:
         year, month, day = (found[part] or "" for part in ("year", "month", "day"))
     if not re.fullmatch(r"\d{4}", year):
         return ""
-    number = int(month) if month.isdigit() else 1 + _MONTHS.index(month[:3].lower()) if _is_month(month) else 0
+    number = month_of(month)
     if not 1 <= number <= 12:
         return year
     exact = day.isdigit() and 1 <= int(day) <= 31
     return f"{year}-{number:02}-{int(day):02}" if exact else f"{year}-{number:02}"
 
 
-def _is_month(text: str) -> bool:
-    return text[:3].lower() in _MONTHS
+def month_of(text: str) -> int:
+    """The number of a month that is told by a number or a name; 0 where it is none."""
+    if text.isdigit():
+        return int(text)
+    return 1 + _MONTHS.index(text[:3].lower()) if text[:3].lower() in _MONTHS else 0
 
 
 def _identifier(ids: list[Any], kind: str, attribute: str = "IdType") -> str:

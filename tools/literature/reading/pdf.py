@@ -24,6 +24,8 @@ _DOI = re.compile(r"\b10\.\d{4,9}/[^\s\"<>{}|]+[^\s\"<>{}|.,;:)\]]")
 _REFERENCES = re.compile(r"(?im)^\W*(?:references|bibliography|literature cited)\W*$")
 _CITED = re.compile(r"(?im)^\s*(?:\[\d+\]|\d{1,3}[.)])\s|\bet al\b|\b(?:see|cf|in response to|reply to|comment on)\b")
 """What stands before a DOI that is another paper's, in its line or the one above; our choice."""
+_NOBODY = re.compile(r"(?i)\W*(?:anonymous|unknown|unspecified|author|user|admin(?:istrator)?|owner|none|n/?a)?\W*")
+"""What programs write where nobody told them an author."""
 _DASH_AT_END = re.compile(r"(?<=[a-z])-\n(?=[a-z])")
 
 
@@ -52,7 +54,11 @@ def read_pdf(path: Path, stream: IO[bytes]) -> Iterator[Record]:
     made = document(
         path,
         title=about.get("/Title") or _first_line(pages),
-        authors=tuple(name.strip() for name in re.split(r";|,| and ", about.get("/Author", "")) if name.strip()),
+        authors=tuple(
+            name.strip()
+            for name in re.split(r";|,| and ", about.get("/Author", ""))
+            if name.strip() and not _NOBODY.fullmatch(name.strip())
+        ),
         sections=tuple(Section(label=f"page {number}", text=text) for number, text in enumerate(pages, 1) if text),
     )
     yield Read(made.model_copy(update={"doi": _doi(about, pages[0])}))
