@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evals.bench import literature_made as made
-from evals.bench.literature_answers import claims
+from evals.bench.literature_answers import claims, taken
 from evals.bench.literature_questions import SHARED, reword, table, words
 from evals.bench.literature_relevance import abstracts
 from tools.literature.corpus import open_corpus
@@ -132,6 +132,14 @@ def test_claims_that_quote_a_conclusion_are_counted() -> None:
     found = claims(entries)
     assert found["the conclusion itself"]["kept"]["value"] == 1
     assert found["another paper's conclusion"]["dropped"]["value"] == 1
+
+
+def test_questions_that_are_taken_to_the_papers_or_tried_there_are_counted() -> None:
+    found = taken(["Does aspirin prevent strokes?", "What is insulin?"], ["Why did the king laugh?"])
+    assert found["questions of papers, chosen on"]["value"] == 1
+    assert found["questions of papers, held out"]["value"] == 0
+    assert found["questions of papers, only tried"]["value"] == 0.5
+    assert found["questions on stories"]["value"] == found["questions on stories, only tried"]["value"] == 0
 
 
 def test_data_that_is_missing_is_asked_for() -> None:
