@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.fake_literature import Clock, FakeServer, opened, pubmed
-from tools.literature.remote import open_remote
+from tools.literature.remote import open_remote, vocabulary
 from tools.literature.remote.gate import Gate
+from tools.literature.remote.naming import possible_names, strange_words
 from tools.literature.types import Filters
 
 NONE = Filters()
@@ -108,3 +112,27 @@ def test_words_of_medicine_leave_unasked(tmp_path: Path, clock: Clock, query: st
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.mark.skipif("ATTEND_PUBMEDQA" not in os.environ, reason="ATTEND_PUBMEDQA names no folder of PubMedQA's data")
+def test_how_many_questions_without_a_name_are_taken_for_one_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PubMedQA's questions name no patient, and its abstracts gave the list of words: each half is judged by the words
+    of the other half, too. These are the figures of `docs/literature.md`."""
+    records = json.loads((Path(os.environ["ATTEND_PUBMEDQA"]) / "ori_pqal.json").read_text("utf-8"))
+    questions = [records[key]["QUESTION"] for key in sorted(records)]
+    whole = (sum(map(bool, map(possible_names, questions))), sum(map(bool, map(strange_words, questions))))
+    suspected = held_back = 0
+    for half in (0, 1):
+        held = [records[key] for key in sorted(records)[half::2]]
+        texts = [text for one in held for text in (*one["CONTEXTS"], one["LONG_ANSWER"], *one["MESHES"])]
+        told = {word for text in texts for word in re.findall(r"[^\W\d_]{3,}", text) if word.islower()}
+        short = {word for word in vocabulary._words() if not word.islower()}
+        monkeypatch.setattr(vocabulary, "_words", lambda words=frozenset(told | short): words)
+        vocabulary._stems.cache_clear()
+        vocabulary.is_word.cache_clear()
+        suspected += sum(map(bool, map(possible_names, questions[1 - half :: 2])))
+        held_back += sum(map(bool, map(strange_words, questions[1 - half :: 2])))
+    monkeypatch.undo()
+    vocabulary._stems.cache_clear()
+    vocabulary.is_word.cache_clear()
+    assert (*whole, suspected, held_back) == (18, 143, 32, 468)
