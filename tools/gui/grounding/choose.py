@@ -10,7 +10,7 @@ from tools.gui.grounding.icon_shapes import same_icon
 from tools.gui.grounding.instruction import CONTAINERS, NAMED, Wanted
 from tools.gui.grounding.items import Item, Name, in_reading_order, number
 from tools.gui.grounding.matching import fit, normal
-from tools.gui.grounding.rephrase import meaning
+from tools.gui.grounding.meanings import meaning
 from tools.gui.types import Point, Rect
 
 LEAST = 0.62

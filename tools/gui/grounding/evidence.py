@@ -34,7 +34,7 @@ WEIGHTS: dict[str, float] = {
     "said": 6.0,
     "label": 3.0,
     "row": 5.0,
-    "kind": 4.0,
+    "kind": 6.0,
     "region": 2.5,
     "anchor": 4.0,
     "ordinal": 4.0,
@@ -47,6 +47,8 @@ WEIGHTS: dict[str, float] = {
 """What each hint is worth; set by reasoning, and looked at on the words of two people for the sequel to MedSPOT."""
 LEAST = {"tree": 3.5, "words": 4.5, "icon": 4.5}
 """What a control has to score by what found it; our choice, on the words of two people (see the sequel to MedSPOT)."""
+MOST_MISSING = 1 / 3
+"""The share of what was said that may be nowhere on a screen where words in pixels are meant; our choice."""
 AHEAD = 1.0
 """By how much it has to be ahead of all others; our choice."""
 
@@ -103,6 +105,11 @@ def weigh(instruction: str, items: Sequence[Item], screen: Screen) -> Choice | N
     return Choice(best.item, 1 - math.exp(-best.score / 4), best.point, best.label)
 
 
+def unasked(instruction: str, label: str) -> frozenset[str]:
+    """The grave deeds that a label tells of and an instruction does not."""
+    return (_named_deeds(label) & _GRAVE) - understand(instruction).verbs
+
+
 def rank(seen: Evidence) -> Iterator[Choice]:
     """All controls that may be meant, best first, each place once; scores are sums of weighted evidence."""
     scores = seen.table @ np.array(list(WEIGHTS.values()))
@@ -126,7 +133,12 @@ def _agrees(seen: Evidence, item: Item) -> bool:
     if any(wanted for _, wanted, _, _ in said.anchors) and row["anchor"] < -0.1:
         return False
     grave = _deeds(item, keys_of(item)) & _GRAVE
-    return not grave or (not any(hint.weight >= 1 for hint in seen.missing) and (counts or not said.numbered))
+    if grave and (any(hint.weight >= 1 and hint.key not in ACTIONS for hint in seen.missing) or said.numbered > counts):
+        return False
+    # Pixels do not show all controls, and what was asked for may be one that was not recognised.
+    lost = sum(hint.weight * (2 if hint.key in _PICTURED else 1) for hint in seen.missing)
+    share = lost / (sum(hint.weight for hint in said.words) or 1.0)
+    return item.layer == "tree" or share < (MOST_MISSING if item.role == "text" else 1.0)
 
 
 def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
@@ -151,19 +163,21 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
     table = []
     for at, item in enumerate(found):
         matched = {key: own[at][key] for key in weights if key in own[at]}
+        beside = sum(weights[key] for key in weights if key not in matched and key in rows[at]) / whole
+        deeds = ACTIONS if beside else ACTIONS - {"open"}
         does = bool(own[at].keys() & ACTIONS)
         drawn = said.colour and item.role in ("button", "link", "tab", "icon", "text")
         row = {
             "said": sum(weights[key] * sure for key, sure in matched.items()) / whole,
             "label": _covered(item, weights, labelled),
-            "row": sum(weights[key] for key in weights if key not in matched and key in rows[at]) / whole,
+            "row": beside,
             "kind": max(_fits(kind, item) for kind in said.kinds) - 0.7 if said.kinds else 0.0,
             "region": region_factor(said.regions, item.rect, part) - 0.5 if said.regions else 0.0,
             "anchor": relations(anchors, item, own[at]) - 0.3 if anchors else 0.0,
             "ordinal": ordinal.get(at, 0.0),
             "colour": float(is_drawn_in(said.colour, screen, item.rect)) if drawn else 0.0,
             "control": _control(item),
-            "deed": float(bool(matched.keys() & ACTIONS) or (repeated[at] and bool(matched))),
+            "deed": float(bool(matched and beside and repeated[at]) or bool(matched.keys() & deeds)),
             "unasked": -float(bool(asked & ACTIONS) and does and not matched),
             "behind": -float(not item.front),
         }
@@ -217,8 +231,10 @@ def _candidates(items: Sequence[Item]) -> list[Item]:
 
 
 def _fits(kind: str, item: Item) -> float:
-    """How well a control is of a kind; words that only label a box are none."""
-    return 0.45 if item.role == "text" and kind in NAMED else FITS[kind].get(item.role, 0.4)
+    """How well a control is of a kind; words that label a box are none, and a frame around words may be a button."""
+    if kind in NAMED and item.layer == "words" and item.role in ("text", "dropdown") and item.role != kind:
+        return 0.45 if item.role == "text" else 0.6
+    return FITS[kind].get(item.role, 0.4)
 
 
 def _repeated(found: Sequence[Item]) -> list[bool]:

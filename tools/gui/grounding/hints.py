@@ -109,6 +109,12 @@ _STRESSED = re.compile(
     _FLAGS,
 )
 """What something is done with, which is the control itself."""
+_THEN = re.compile(r"\s+(?:press|click|hit|use|choose|tap|push|drücken?|klicken?)\s+(?:on\s+|auf\s+)?", _FLAGS)
+"""Where what is meant follows its place: "in the row of Doe press Open"."""
+_TYPED = re.compile(
+    r"\b(?:enter|type|write|fill in)\s+\S+(?:\s\S+){0,3}?\s+(?:as|into|in|under|for)\s+(?:the\s+|a\s+)?", _FLAGS
+)
+"""What shall be typed, which stands nowhere yet."""
 _VAGUE = frozenset({"open", "previous", "start", "given"})
 """Meanings that people also speak of where they mean another control."""
 _SLIPS = str.maketrans("01|", "oll")
@@ -147,6 +153,7 @@ def understand(instruction: str) -> Said:
     """The hints that an instruction gives."""
     text = " ".join(unicodedata.normalize("NFKC", instruction).replace("’", "'").split())
     text = _SIGN.sub(r"\1symbol", _NOT.sub(" ", _POLITE.sub("", text))).strip()
+    text = _TYPED.sub("cursor in ", text)
     words: list[Hint] = []
     anchors = []
     regions: set[str] = set()
@@ -236,8 +243,7 @@ def hints(text: str, said: bool) -> tuple[Hint, ...]:
         inside = any(start < match.end() and match.start() < end for start, end in taken)
         word = match[0]
         if not inside and word not in _FILLERS and not (len(word) == 1 and word.islower() and word == "s"):
-            at = text.casefold().find(word)
-            name = any(map(str.isdigit, word)) or (said and not first and not german and at >= 0 and text[at].isupper())
+            name = any(map(str.isdigit, word)) or (not first and word in written)
             weight = 0.35 if word in _GENERAL else 1.2 if name else 1.0
             parts = word.split("/") if any(map(str.isdigit, word)) else (word, *re.split(r"[./-]", word))
             for part in dict.fromkeys(parts):
@@ -282,8 +288,12 @@ def _pieces(clause: str) -> list[tuple[str, str]]:
         tail = clause[match.end() : end].strip()
         if not re.sub(r"^(?:it|this|that|him|her|them|one)\b", "", tail, flags=_FLAGS).strip():
             continue
+        tail, *rest = _THEN.split(tail, maxsplit=1)
+        pieces += [("", said) for said in rest]
         parts = re.split(r"\s+(?:and|und)\s+", tail, maxsplit=1) if match.lastgroup == "between" else [tail]
-        pieces += [(str(match.lastgroup), part) for part in parts]
+        # "In the row of Doe": what is in that row, and not only what is near.
+        relation = "" if re.search(r"row|line|zeile|fila|ligne", match[0], _FLAGS) else str(match.lastgroup)
+        pieces += [(relation, part) for part in parts]
     return pieces
 
 

@@ -14,17 +14,13 @@ from collections.abc import Sequence
 from tools.errors import ToolRetry
 from tools.gui.grounding.choose import LEAST, TIE, Choice, choose
 from tools.gui.grounding.colours import is_drawn_in, take_colour
-from tools.gui.grounding.evidence import weigh
-from tools.gui.grounding.icon_shapes import same_icon
+from tools.gui.grounding.evidence import unasked, weigh
 from tools.gui.grounding.instruction import MOST, Wanted, read_instruction
 from tools.gui.grounding.items import Item
-from tools.gui.grounding.matching import normal
 from tools.gui.grounding.pixels import pixel_items
 from tools.gui.grounding.pointing import Ask, point, with_pixels
 from tools.gui.grounding.reading import read_lines
-from tools.gui.grounding.rephrase import deed, is_deed_alone, meaning, rephrased
 from tools.gui.grounding.tree import labelled_fields, tree_items
-from tools.gui.guard.words import VERBS, find_verbs
 from tools.gui.types import Layer, Located, Screen, Target
 
 LAYERS: frozenset[Layer] = frozenset({"tree", "words", "icon"})
@@ -32,14 +28,8 @@ PIXELS: frozenset[Layer] = LAYERS - {"tree"}
 """All that need no accessibility tree."""
 KEPT_SCREENS = 16
 """Screens whose pixels need not be read again; our choice."""
-SURE = 0.8
-"""An answer that scores this much needs no other words; our choice."""
 LITERAL = 0.95
-"""From here on a label has the instruction's own words, and not just what something shall be done to; our choice."""
-LEAST_REPHRASED = 0.72
-"""What an answer to other words has to score, since these say less; our choice."""
-CLEARLY = 0.08
-"""By how much it has to be better than an unsure answer to the instruction's own words; our choice."""
+"""From here on a label has the instruction's own words, and other hints add nothing; our choice."""
 MOST_TARGETS = 8
 """Candidates that an answer lists at most; our choice."""
 
@@ -121,35 +111,15 @@ def items_of(screen: Screen) -> list[Item]:
 
 
 def _found(instruction: str, ways: Sequence[Wanted], items: Sequence[Item], screen: Screen) -> Located:
-    """What an instruction means among some items; where its own words are unsure, in plainer ones."""
+    """What an instruction means among some items; where its own words are unsure, by all its hints together."""
     own = _answer(ways, items, screen)
     known = own.targets[0].confidence if own.targets and not own.abstained else 0.0
     if known < LITERAL and (weighed := weigh(instruction, items, screen)):
         return Located(targets=(_target(weighed),))
-    deeds = deed(instruction) if known < LITERAL else ()
-    if known >= SURE and not deeds:
-        return own
-    for said in deeds if known >= SURE else (*deeds, *rephrased(instruction)):
-        try:
-            meant = read_instruction(said)
-        except ToolRetry:
-            continue
-        other = _answer(meant, items, screen)
-        # What says both what to do and to what, and leads to one place, says more than a name alone.
-        related = meant[0].relation and meant[0].anchor and not known
-        least = LEAST if said in deeds or related else max(LEAST_REPHRASED, known + CLEARLY)
-        clear = other.targets and not other.abstained and other.targets[0].confidence >= least
-        if clear and _is_said(other.targets[0].label, said, instruction):
-            return other
+    if 0 < known < LITERAL and (deeds := unasked(instruction, own.targets[0].label)):
+        said = f"{own.targets[0].label!r} fits best, but does what was not asked for: {', '.join(sorted(deeds))}."
+        return Located(targets=own.targets, abstained=said)
     return own if known else _coloured(instruction, items, screen) or own
-
-
-def _is_said(label: str, said: str, instruction: str) -> bool:
-    """Whether a label is what other words ask for: all of it for a verb alone, and no graver deed than was said."""
-    alone = is_deed_alone(said)
-    if alone and normal(label) not in meaning(alone) | same_icon(alone) | {alone}:
-        return False
-    return set(find_verbs(label, VERBS)) <= set(find_verbs(f"{instruction} {said}", VERBS))
 
 
 def _coloured(instruction: str, items: Sequence[Item], screen: Screen) -> Located | None:

@@ -226,3 +226,34 @@ MEANINGS: dict[str, tuple[str, str]] = {
 """For each meaning: words for it on either side, and words that only people use; regular expressions in lower case."""
 ACTIONS = frozenset(list(MEANINGS)[: list(MEANINGS).index("medication")])
 """Meanings that say what is done, those before the things."""
+LABELS: dict[str, tuple[str, ...]] = {
+    "open": ("open", "view", "show", "details", "öffnen", "anzeigen", "abrir", "ouvrir"),
+    "edit": ("edit", "change", "modify", "bearbeiten", "ändern", "editar", "modifier"),
+    "delete": ("delete", "remove", "löschen", "entfernen", "eliminar", "supprimer"),
+    "save": ("save", "store", "keep", "speichern", "sichern", "guardar", "enregistrer"),
+    "add": ("add", "new", "create", "hinzufügen", "neu", "anlegen", "añadir", "ajouter"),
+    "search": ("search", "find", "lookup", "do lookup", "suchen", "buscar", "rechercher"),
+    "close": ("close", "dismiss", "exit", "schließen", "cerrar", "fermer"),
+    "back": ("back", "zurück", "volver", "retour"),
+    "next": ("next", "next page", "forward", "weiter", "nächste seite", "siguiente", "suivant"),
+    "previous": ("previous", "previous page", "back", "zurück", "vorige seite", "anterior", "précédent"),
+    "cancel": ("cancel", "abort", "abbrechen", "cancelar", "annuler"),
+    "log out": ("log out", "log off", "sign out", "logout", "abmelden", "cerrar sesión", "déconnexion"),
+    "invert": ("invert", "reverse"),
+    "sign": ("sign", "unterschreiben", "firmar", "signer"),
+    "stop": ("stop", "end", "absetzen", "beenden", "detener", "arrêter"),
+    "confirm": ("confirm", "ok", "yes", "bestätigen", "ja", "confirmar", "confirmer"),
+}
+"""Words on controls that mean the same."""
+
+
+def meaning(words: str) -> frozenset[str]:
+    """Words on controls that mean the same as some words do, without these."""
+    wanted = words.casefold().strip()
+    same = {
+        label
+        for intent, labels in LABELS.items()
+        if wanted == intent or wanted in labels
+        for label in (*labels, intent)
+    }
+    return frozenset(same) - {wanted}

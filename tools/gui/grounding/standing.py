@@ -89,7 +89,7 @@ def resolved(said: Said, items: Sequence[Item]) -> tuple[list[Anchor], list[Hint
                 continue
             keys = keys_of(item)
             share = sum(hint.weight * keys[hint.key] for hint in wanted if hint.key in keys) / total
-            if share < 0.5:
+            if share < 0.7:
                 continue
             fits = max((FITS[kind].get(item.role, 0.4) for kind in kinds if kind not in ("row",)), default=1.0)
             brief = max(
