@@ -6,7 +6,8 @@
 Without --data, the sequel is made anew (`python -m evals.suites.medspot.make`); that needs chromium and Orthanc.
 Even task numbers of each program are for tuning (`tune`), odd ones for reporting (`report`). Both halves have one
 author, who also wrote the code: they tell how much works of what was not tuned on, not how strangers speak. All steps
-in the words of another hand are `second_hand`; none of these was tuned on. The ways:
+in a second person's words are `second_hand`, and were tuned on; of a third person's words those for odd tasks are held
+out (`third_hand`), and those for even ones not (`third_tune`). The ways:
 
 - `strings`: the line of text that is most alike to a stretch of the instruction: what reading alone does;
 - `words`: the layers of pixels without icons;
@@ -40,14 +41,14 @@ from PIL import Image
 
 from evals.suites.medspot.annotation import SUFFIX
 from evals.suites.medspot.canonical import run_canonical, summarise
-from evals.suites.medspot.make.second_hand import second_hand
+from evals.suites.medspot.make.second_hand import second_hand, third_hand
 from evals.suites.medspot.scorer import Step, Target, pixel_box, touches
 from tools.gui.grounding import LAYERS, PIXELS, locate
 from tools.gui.grounding.matching import likeness
 from tools.gui.grounding.reading import read_lines
 from tools.gui.types import Located, Node, Point, Screen
 
-SETS = ("tune", "report", "second_hand")
+SETS = ("tune", "report", "second_hand", "third_tune", "third_hand")
 TIMED_EVERY = 4
 """Every so many steps of the tuning half are timed."""
 WARM_UPS = 2
@@ -104,10 +105,11 @@ def main() -> None:
 
 def read_set(folder: Path, name: str) -> Iterator[Asked]:
     """The steps of a set's tasks, in order."""
+    hands = {"second_hand": second_hand, "third_tune": third_hand, "third_hand": third_hand}
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         program = path.name.removesuffix(SUFFIX)
         for number, task in enumerate(json.loads(path.read_text("utf-8"))["tasks"]):
-            if name in SETS[:2] and number % 2 != SETS.index(name):
+            if name != "second_hand" and number % 2 != (name in ("report", "third_hand")):
                 continue
             for place, step in enumerate(task["steps"]):
                 with Image.open(folder / step["image_path"]) as picture:
@@ -115,7 +117,7 @@ def read_set(folder: Path, name: str) -> Iterator[Asked]:
                 tree = folder / step["image_path"].replace("images/", "trees/", 1).replace(".png", ".json")
                 nodes = tuple(Node.model_validate(node) for node in json.loads(tree.read_text("utf-8")))
                 targets = tuple(Target(action["type"], tuple(action["bbox"])) for action in step["actions"])
-                said = second_hand()[program][number][place] if name == "second_hand" else step["instruction"]
+                said = hands[name]()[program][number][place] if name in hands else step["instruction"]
                 yield Asked(program, number, Step(targets, said), Screen(rgb=rgb, nodes=nodes))
 
 

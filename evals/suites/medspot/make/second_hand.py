@@ -1,4 +1,4 @@
-"""The steps of the sequel in other words, by another hand than the first instructions; see `second_hand.yaml`."""
+"""The steps of the sequel in the words of other people; see `second_hand.yaml` and `third_hand.yaml`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,22 @@ from importlib import resources
 
 import yaml
 
+Told = dict[str, list[list[str]]]
+"""Instructions by program, task and step, in the order of the tasks."""
+
+
+def second_hand() -> Told:
+    """In a second person's words, which are for tuning."""
+    return _told("second_hand")
+
+
+def third_hand() -> Told:
+    """In a third person's words; those of even tasks are for tuning."""
+    return _told("third_hand")
+
 
 @cache
-def second_hand() -> dict[str, list[list[str]]]:
-    """Instructions by program, task and step, in the order of the tasks."""
-    text = (resources.files("evals.suites.medspot.make") / "second_hand.yaml").read_text("utf-8")
-    told: dict[str, list[list[str]]] = yaml.safe_load(text)
+def _told(name: str) -> Told:
+    text = (resources.files("evals.suites.medspot.make") / f"{name}.yaml").read_text("utf-8")
+    told: Told = yaml.safe_load(text)
     return told
