@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from typer.testing import CliRunner
 
 from agent.assistant import open_assistant
@@ -90,6 +91,16 @@ def test_what_could_not_be_searched_is_told(documents: tuple[Document, ...]) -> 
         STATIN, *documents, problems=[Problem(source="pubmed", reason="nothing was sent: nobody said yes.")]
     )
     assert "(Not all could be searched: pubmed: nothing was sent: nobody said yes.)" in told
+
+
+def test_an_answer_has_as_many_quotes_as_it_has_room_for_and_is_not_cut() -> None:
+    words = " ".join(f"finding {number} of {number * 7919} patients" for number in range(16))
+    told = "\n".join(f"[pmid:{n}0000000] says: <untrusted>{n} {words}.</untrusted>" for n in range(1, 4))
+    call = {"name": NAME, "args": {"query": STATIN}, "id": "a", "type": "tool_call"}
+    messages = [HumanMessage(STATIN), AIMessage("", tool_calls=[call]), ToolMessage(told, tool_call_id="a", name=NAME)]
+    answer = load_mllm("embedded").invoke(messages).text
+    assert answer.endswith(f"[pmid:10000000] ({NOTICE})")
+    assert answer.count("“") == answer.count("”") == 1
 
 
 # Which questions it takes there, and how it asks

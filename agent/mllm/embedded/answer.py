@@ -14,7 +14,7 @@ from typing import Any
 from agent.mllm.embedded import checks, layout, past, telling
 from agent.mllm.embedded import words as reading
 from agent.mllm.embedded.calls import call, rarely_seen, told_call, wanted_call
-from agent.mllm.embedded.clinical import from_literature, heeded, literature_call
+from agent.mllm.embedded.clinical import QUOTED, from_literature, heeded, literature_call
 from agent.mllm.embedded.decision import decided
 from agent.mllm.embedded.evidence import Fact, gather, scenes
 from agent.mllm.embedded.follow_up import in_full
@@ -50,7 +50,7 @@ def reply(
         yield call(mind, request, *asked)
         return
     request = replace(request, results=heeded(request.question, request.results))
-    if (cited := from_literature(request.results)) is not None:
+    if (cited := _cited(mind, request, options)) is not None:
         yield from _pieces(mind, cited, options)
         return
     request = replace(request, question=in_full(request.question, request.talk))
@@ -78,6 +78,14 @@ def _pieces(mind: Mind, text: str, options: ModelOptions) -> Iterator[str]:
         if left < 0:
             return
         yield piece
+
+
+def _cited(mind: Mind, request: Request, options: ModelOptions) -> str | None:
+    """What the literature says, with as many quotes as an answer has room for, so that what stands behind is not cut;
+    None where it was not asked."""
+    told = [from_literature(request.results, quoted) for quoted in range(QUOTED, 0, -1)]
+    fitting = (text for text in told if text and len(mind.language.token_ids(text)) <= options.max_tokens)
+    return next(fitting, told[-1])
 
 
 def _answer(mind: Mind, request: Request, question: Question, facts: list[Fact]) -> str | None:

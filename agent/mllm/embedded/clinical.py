@@ -155,14 +155,19 @@ def heeded(question: str, results: Sequence[tuple[str, str]]) -> tuple[tuple[str
     return tuple((name, text) for name, text in results if name != NAME or any(map(_IS.fullmatch, text.splitlines())))
 
 
-def from_literature(results: Sequence[tuple[str, str]]) -> str | None:
+def from_literature(results: Sequence[tuple[str, str]], quoted: int = QUOTED) -> str | None:
     """What the literature tool found: its best sentences, word for word, each with its document; None where it was not
-    asked. Retracted papers, and what could not be searched, are told of, too; what the tool says to models is not."""
+    asked. Retracted papers, and what could not be searched, are told of, too; what the tool says to models is not.
+
+    Args:
+        results: (tool name, text) of the tools called since the question.
+        quoted: how many sentences are quoted at most.
+    """
     told = next((text for name, text in reversed(results) if name == NAME), None)
     if told is None:
         return None
     lines = told.splitlines()
-    said = [match for line in lines if (match := _SAID.fullmatch(line))][:QUOTED]
+    said = [match for line in lines if (match := _SAID.fullmatch(line))][:quoted]
     found = [match for line in lines if (match := _IS.fullmatch(line))]
     gone = ", ".join(f"retracted [{match['id']}]" for match in found if match["retracted"])
     parts = []
