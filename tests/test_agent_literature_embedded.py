@@ -94,7 +94,7 @@ def test_what_could_not_be_searched_is_told(documents: tuple[Document, ...]) -> 
 
 
 def test_an_answer_has_as_many_quotes_as_it_has_room_for_and_is_not_cut() -> None:
-    words = " ".join(f"finding {number} of {number * 7919} patients" for number in range(16))
+    words = " ".join(f"finding {number} of {number * 7919} patients" for number in range(24))
     told = "\n".join(f"[pmid:{n}0000000] says: <untrusted>{n} {words}.</untrusted>" for n in range(1, 4))
     call = {"name": NAME, "args": {"query": STATIN}, "id": "a", "type": "tool_call"}
     messages = [HumanMessage(STATIN), AIMessage("", tool_calls=[call]), ToolMessage(told, tool_call_id="a", name=NAME)]
