@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 
@@ -52,6 +52,8 @@ LEAST = {"tree": 3.5, "words": 4.5, "icon": 4.5}
 """What a control has to score by what found it; our choice, on the words of two people (see the sequel to MedSPOT)."""
 MOST_MISSING = 1 / 3
 """The share of what was said that may be nowhere on a screen where words in pixels are meant; our choice."""
+LEAST_STEM = 5
+"""Letters that words have to share at their beginning to be forms of one; our choice."""
 AHEAD = 1.0
 """By how much it has to be ahead of all others; our choice."""
 
@@ -131,6 +133,10 @@ def _agrees(seen: Evidence, item: Item) -> bool:
     said, counts = seen.said, bool(np.any(seen.table[:, list(WEIGHTS).index("ordinal")]))
     if said.ordinal and counts and row["ordinal"] < 1.0 and (row["said"] == 0 or item.layer == "tree"):
         return False
+    words = seen.table[:, list(WEIGHTS).index("said")] + seen.table[:, list(WEIGHTS).index("row")]
+    if row["said"] + row["row"] < 0.5 * words.max():
+        # Another control has far more of the words: something was misunderstood.
+        return False
     if said.regions and row["region"] < -0.35:
         return False
     if any(wanted for _, wanted, _, _ in said.anchors) and row["anchor"] < -0.1:
@@ -154,8 +160,9 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
     labelled = bool(said.kinds & NAMED)
     own = [keys_of(item, labelled) for item in found]
     anchors, words = resolved(said, items)
-    asked = frozenset(hint.key for hint in words)
     everything = set().union(*own, *rows)
+    words = [_in_other_form(hint, everything) for hint in words]
+    asked = frozenset(hint.key for hint in words)
     missing = tuple(hint for hint in words if hint.key not in everything)
     weights = _rarity([hint for hint in words if hint.key in everything], own, rows)
     lost = sum((1.0 if hint.name else 0.8 if hint.key in _PICTURED else 0.25) * hint.weight for hint in missing)
@@ -190,6 +197,14 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
     )
 
 
+def _in_other_form(hint: Hint, keys: set[str]) -> Hint:
+    """A word as the screen has it: "interact" for "Interactions"."""
+    if hint.key in keys or len(hint.key) < LEAST_STEM or any(map(str.isdigit, hint.key)):
+        return hint
+    same = [key for key in keys if len(key) >= LEAST_STEM and (key.startswith(hint.key) or hint.key.startswith(key))]
+    return replace(hint, key=min(same)) if len(same) == 1 else hint
+
+
 def _rarity(known: Sequence[Hint], own: Sequence[dict[str, float]], rows: Sequence[frozenset[str]]) -> dict[str, float]:
     """The weight of each word: more, the fewer controls or rows have it."""
     count = len(own) + 1
@@ -209,7 +224,9 @@ def _covered(item: Item, weights: dict[str, float], labelled: bool) -> float:
         own = hints(" ".join(name.words), False)
         total = sum(hint.weight for hint in own)
         if total:
-            best = max(best, weight * sum(hint.weight for hint in own if hint.key in weights) / total)
+            told = sum(hint.weight for hint in own if hint.key in weights)
+            # A name of words that anything may have, such as "Patient", is no sure sign where it is said.
+            best = max(best, weight * told / max(total, 1.0))
     return best
 
 
