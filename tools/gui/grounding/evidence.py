@@ -133,8 +133,8 @@ def _agrees(seen: Evidence, item: Item) -> bool:
     said, counts = seen.said, bool(np.any(seen.table[:, list(WEIGHTS).index("ordinal")]))
     if said.ordinal and counts and row["ordinal"] < 1.0 and (row["said"] == 0 or item.layer == "tree"):
         return False
-    words = seen.table[:, list(WEIGHTS).index("said")] + seen.table[:, list(WEIGHTS).index("row")]
-    if row["said"] + row["row"] < 0.5 * words.max():
+    named, near = (seen.table[:, list(WEIGHTS).index(name)] for name in ("said", "row"))
+    if row["said"] + row["row"] < 0.5 * (named + near).max() or (said.ordinal and row["said"] < 0.5 * named.max()):
         # Another control has far more of the words: something was misunderstood.
         return False
     if said.regions and row["region"] < -0.35:
