@@ -20,7 +20,7 @@ from tools.literature.reading import Read, ReadError, read_file
 from tools.literature.retrieve import NO_WORD, retrieve
 from tools.literature.types import Document, Filters
 
-ONE = paper(1, "Aspirin prevents stroke.", doi="10.9999/neph.1", pmcid="PMC9999999")
+ONE = paper(1, "Aspirin prevents stroke in adults.", doi="10.9999/neph.1", pmcid="PMC9999999")
 TWO = paper(2, "Statins prevent stroke.")
 THREE = paper(3, "Heparin prevents clots.")
 
@@ -153,3 +153,14 @@ def test_a_pdf_is_cited_by_its_file_and_not_as_its_own_abstract() -> None:
     held = paper(1, "All of the text.", source="trial.pdf", label="page 1")
     assert "AB  - " not in ris([held])
     assert "trial.pdf" in reference(held)
+
+
+def test_without_an_answer_no_references_are_written_and_that_is_said(tmp_path: Path) -> None:
+    folder = ["--folder", str(tmp_path / "state")]
+    run = CliRunner().invoke
+    run(app, ["literature", "index", str(write_papers(tmp_path / "papers", [ONE])), "--no-dense", *folder])
+    made = tmp_path / "x.bib"
+    for question, code, written in (("Do zebras fly?", 5, False), ("Does aspirin prevent stroke?", 0, True)):
+        done = run(app, ["literature", "answer", question, "--bibtex", str(made), *folder])
+        assert (done.exit_code, made.exists()) == (code, written)
+        assert ("not written" in done.stderr) is not written

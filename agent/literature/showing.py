@@ -167,6 +167,9 @@ def _write(answer: LiteratureAnswer, files: Files, aloud: Console) -> None:
     for path, make in made:
         if path is None:
             continue
+        if path != files.html and not answer.cited:
+            aloud.print(f"[yellow]not written: {safe(str(path))}, since no document is cited[/]", soft_wrap=True)
+            continue
         try:
             path.write_text(make(), "utf-8")
         except OSError as error:
