@@ -31,7 +31,7 @@ papers do not use these."""
 FEW = 3
 """Words that name a subject, up to which a question is about the rarest of them, whatever kind of word it is."""
 FEWEST = 2
-"""Words that carry a meaning, up to which a question is too short for its cosine to say anything; our choice."""
+"""Words up to which a question is too short for its cosine to say anything; our choice."""
 POOL, FIRST = 50, 10
 """The first documents that were found: from those of the pool it is known which of the asked words are rare, and of the
 others it is seen whether they bear on the question."""
@@ -83,18 +83,18 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Measure:
-    """How much of a question a text has; made by `measure`."""
+    """How much of a question a text has; made by `measure`.
+
+    Attributes:
+        words: of the question, in all.
+    """
 
     _wanted: frozenset[str]
     _others: tuple[tuple[frozenset[str], tuple[frozenset[str], ...]], ...]
     _weights: Mapping[str, float]
     _names: frozenset[str]
     _designators: Mapping[str, frozenset[str]]
-
-    @property
-    def words(self) -> int:
-        """How many words the question has that carry its meaning."""
-        return len(self._wanted)
+    words: int
 
     def share(self, text: str) -> float:
         """The share of the question's words that stand in a text, themselves or as other words for the same: the mean
@@ -141,7 +141,7 @@ def measure(question: str, pool: Sequence[Document] = ()) -> Measure:
     held = [_there(wanted, others, stems(f"{document.title}\n{document.text[:PASSAGE]}")) for document in pool]
     counts = {word: sum(word in there for there in held) for word in wanted}
     weights = {word: math.log(1 + (len(held) - count + 0.5) / (count + 0.5)) for word, count in counts.items()}
-    return Measure(wanted, others, weights, names(question) & wanted, designators(question))
+    return Measure(wanted, others, weights, names(question) & wanted, designators(question), len(tokens(question)))
 
 
 def bearing(
