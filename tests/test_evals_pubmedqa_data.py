@@ -31,4 +31,4 @@ def test_baselines_reach_the_known_figures(tmp_path: Path, baseline: str, accura
 def test_the_own_abstract_is_among_the_first_three_of_a_thousand(tmp_path: Path) -> None:
     found = run(tmp_path, "baseline:majority", "setting=retrieval", "split=all", data=Path(FOLDER))
     assert found["figures"]["retrieval: n"] == 1000
-    assert found["figures"]["retrieval: own abstract shown"] == pytest.approx(0.981, abs=0.005)
+    assert found["figures"]["retrieval: own abstract shown"] == pytest.approx(0.974, abs=0.005)
