@@ -535,6 +535,85 @@ def test_journals_hold_or_say_why_not(tmp_path: Path) -> None:
         Journal(path, "a" * 64, resume=True)
 
 
+def test_a_journal_is_of_one_patient_and_names_nobody(tmp_path: Path) -> None:
+    path, roe = tmp_path / "run.jsonl", Patient(name="Roe, Max", birth_date="1971-03-04", id="5582013")
+    Journal(path, "a" * 64, patient=JANE).close()
+    for other in (roe, None, JANE.model_copy(update={"id": "4471903"})):
+        with pytest.raises(ConfigError, match="of another patient"):
+            Journal(path, "a" * 64, patient=other, resume=True)
+    Journal(path, "a" * 64, patient=JANE, resume=True).close()
+    text = path.read_text("utf-8")
+    assert "a" * 64 not in text
+    assert not any(value in text for value in JANE.fields.values())
+    assert path.stat().st_mode & 0o077 == 0
+    Journal(tmp_path / "other.jsonl", "a" * 64, patient=JANE).close()
+    heads = [json.loads((tmp_path / name).read_text("utf-8")) for name in ("run.jsonl", "other.jsonl")]
+    assert heads[0]["patient"] != heads[1]["patient"]  # salted
+    path.write_text('{"kind": "run", "workflow_sha256": "' + "a" * 64 + '"}\n', "utf-8")
+    with pytest.raises(ConfigError, match="does not say which patient"):
+        Journal(path, "a" * 64, patient=JANE, resume=True)
+
+
+class RefusesSave(Ann):
+    def approve(self, step: Step, request: ApprovalRequest, *, repaired: bool) -> Sequence[str]:
+        return [] if step.name == "save" else ["Ann"]
+
+
+def test_what_was_typed_and_lost_is_typed_again(audit: AuditLog, tmp_path: Path) -> None:
+    flow = parse_workflow(SAVING, "flow").bind({"who": "Doe", "note": "72.5"})
+    path = tmp_path / "run.jsonl"
+    first = Journal(path, flow.sha256)
+    halted = run(flow, SimulatedActuator(Program(), key_s=0), audit, person=RefusesSave(), journal=first)
+    first.close()
+    assert halted.outcome == Outcome.HALTED_BEFORE_EFFECT
+    anew = Program()  # opened anew: another name and another note stand there
+    anew.name.text, anew.note.text = "Doe", "50"
+    second = Journal(path, flow.sha256, resume=True)
+    report = run(flow, SimulatedActuator(anew, key_s=0), audit, journal=second)
+    second.close()
+    assert report.outcome == Outcome.VERIFIED
+    assert anew.records == ["Doe: 72.5"]
+
+
+def test_where_the_field_is_gone_nothing_is_written(audit: AuditLog, tmp_path: Path) -> None:
+    flow = parse_workflow(SAVING, "flow").bind({"who": "Doe", "note": "72.5"})
+    flow = flow.model_copy(update={"steps": tuple(s.model_copy(update={"timeout_s": 0.1}) for s in flow.steps)})
+    path = tmp_path / "run.jsonl"
+    first = Journal(path, flow.sha256)
+    run(flow, SimulatedActuator(Program(), key_s=0), audit, person=RefusesSave(), journal=first)
+    first.close()
+    other = Program(dialog="Something else?")
+    second = Journal(path, flow.sha256, resume=True)
+    report = run(flow, SimulatedActuator(other, key_s=0), audit, journal=second)
+    second.close()
+    assert report.outcome == Outcome.RECONCILE
+    assert "may be gone" in report.steps[-1].reason
+    assert other.records == []
+
+
+@pytest.mark.parametrize("there", [None, False, True])
+def test_what_cannot_be_done_twice_is_asked_about_before_more_is_written(
+    there: bool | None, audit: AuditLog, tmp_path: Path
+) -> None:
+    flow = parse_workflow(SAVING, "flow").bind({"who": "Doe", "note": "x"})
+    clear = Step(name="clear", find='click "Clear"', do="click")
+    flow = flow.model_copy(update={"steps": (clear, *flow.steps)})
+
+    class Sees(Ann):
+        def still_there(self, step: Step) -> bool | None:
+            return there
+
+    path, program = tmp_path / "run.jsonl", Program()
+    first = Journal(path, flow.sha256)
+    run(flow, SimulatedActuator(program, key_s=0), audit, person=RefusesSave(), journal=first)
+    first.close()
+    second = Journal(path, flow.sha256, resume=True)
+    report = run(flow, SimulatedActuator(program, key_s=0), audit, person=Sees(), journal=second)
+    second.close()
+    assert report.outcome == (Outcome.VERIFIED if there else Outcome.RECONCILE)
+    assert program.records == (["Doe: x"] if there else [])
+
+
 def test_the_stop_file_cancels(audit: AuditLog) -> None:
     flow = parse_workflow(SAVING, "flow").bind({"who": "Doe", "note": "x"})
     actuator = SimulatedActuator(key_s=0)

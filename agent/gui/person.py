@@ -62,9 +62,19 @@ class TerminalPerson:
         """Whether an action that a crash cut off was done."""
         if not self._asks:
             return None
-        question = f"A crash cut off {step.name!r}. Was it done? (yes, no, or empty if you do not know)"
-        said = typer.prompt(question, default="", show_default=False, err=True).strip().lower()
-        return {"yes": True, "y": True, "no": False, "n": False}.get(said)
+        return _yes_or_no(f"A crash cut off {step.name!r}. Was it done?")
+
+    def still_there(self, step: Step) -> bool | None:
+        """Whether what a step did before a run broke off is still there, though unsaved."""
+        if not self._asks:
+            return None
+        return _yes_or_no(f"{step.name!r} was done before the run broke off. Is what it did still on the screen?")
+
+
+def _yes_or_no(question: str) -> bool | None:
+    told = f"{question} (yes, no, or empty if you do not know)"
+    said = typer.prompt(told, default="", show_default=False, err=True).strip().lower()
+    return {"yes": True, "y": True, "no": False, "n": False}.get(said)
 
 
 def _names(count: int) -> list[str]:

@@ -96,6 +96,8 @@ def run(
     place = settings.folder / "gui"
     stop = KillSwitch(place.parent)
     stop.check()
+    if resume is not None and not resume.is_file():
+        raise ConfigError(f"the journal {str(resume)!r} is not there.", remedy="Resume a run by its own journal.")
     planner = Planner(*screen_model(model, phi, settings.mllm)) if model else None
     if planner is not None:
         ready(planner.model)
@@ -112,7 +114,7 @@ def run(
         raise typer.Exit(0 if mode == "suggest" else EXIT_CODES[outcome])
     _only_planned({"--policy": policy, "--expect": expect, "--save": save})
     journal_path = resume or place / f"run-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}.jsonl"
-    plan = journal_path.with_suffix(".plan.json") if mode != "suggest" else None
+    plan = journal_path.with_suffix(".plan.json") if mode != "suggest" or resume else None
     loaded, bound, who, given, stage = _what(what, stage, _pairs(values), patient, plan, resume is not None)
     person = _person(approve or [], as_json)
     with acting(stage, stop) as actuator:
@@ -122,7 +124,7 @@ def run(
         report = _do(bound, actuator, stop, Mode(mode), who, person, journal, place, ask, about, as_json)
     if record is not None and mode != "suggest":
         _record(record, loaded, report, given)
-    if plan is not None and report.outcome.value == "verified":
+    if plan is not None and mode != "suggest" and report.outcome.value == "verified":
         plan.unlink(missing_ok=True)
     _conclude(report, bound, journal_path, mode, as_json)
     raise typer.Exit(0 if mode == "suggest" else EXIT_CODES[report.outcome.value])
@@ -201,7 +203,8 @@ def _what(
         least = bound.page_px or (orthanc.PAGE_PX if stage.target.startswith("orthanc") else None)
         return loaded, bound, _patient(patient), given, replace(stage, start=bound.start, least_px=least)
     if plan is not None and resumed:
-        planned = orthanc.load_plan(plan)
+        base = stage.target.partition("@")[2] or ORTHANC
+        planned = orthanc.planned_before(plan, what, base, stage.downloads)
         same_server(stage.target, planned.workflow.start)
     else:
         planned = orthanc.plan(what, stage.target.partition("@")[2] or ORTHANC, stage.downloads)
@@ -235,7 +238,7 @@ def _do(
     ):
         journal = None
         if mode != "suggest":
-            journal = Journal(journal_at[0], workflow.sha256, resume=journal_at[1])
+            journal = Journal(journal_at[0], workflow.sha256, patient=patient, resume=journal_at[1])
             stack.callback(journal.close)
         return run_workflow(
             workflow,

@@ -1,14 +1,18 @@
 """What a run has done, one JSON object a line, on the disk before and after every action.
 
 A line `intent` is written before an action and a line `done` after it. If a crash comes in between, the intent stands
-alone, and on resuming nobody may believe that the action was not done, nor that it was. Values of a run are not kept,
-since they name patients; the workflow with them is known by its hash.
+alone, and on resuming nobody may believe that the action was not done, nor that it was. Values of a run and its patient
+are not kept; the first line holds hashes of both (scrypt, RFC 7914, with a random salt), so that they cannot be guessed
+at in bulk, and a run goes on with the same ones only, in whatever mode.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
+import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +21,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from tools.errors import ConfigError, StoreError
+from tools.gui.guard.identity import Patient
 from tools.gui.types import Outcome
 
 FINISHED = frozenset({Outcome.VERIFIED, Outcome.COMPLETED_UNVERIFIED})
@@ -42,14 +47,16 @@ class Journal:
     Args:
         path: the file; it must not be there yet, unless `resume` is set.
         workflow_sha256: names the workflow with its values; has to be the one of the file that is resumed.
+        patient: whom the run is for; has to be the one of the file that is resumed.
         resume: go on with a file.
 
     Raises:
-        ConfigError: if the file is there (without `resume`), is not (with it), or belongs to other work.
+        ConfigError: if the file is there (without `resume`), is not (with it), or belongs to other work or another
+            patient.
         StoreError: if it cannot be read or written, or another process writes it.
     """
 
-    def __init__(self, path: Path, workflow_sha256: str, *, resume: bool = False) -> None:
+    def __init__(self, path: Path, workflow_sha256: str, *, patient: Patient | None = None, resume: bool = False) -> None:
         self.path = path
         if path.exists() != resume:
             problem = "is there already" if path.exists() else "is not there"
@@ -59,7 +66,7 @@ class Journal:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire()
             lines = _whole_lines(path) if resume else []
-            self._file = path.open("ab")
+            self._file = open(path, "ab", opener=_owners_only)  # noqa: SIM115
             if resume:
                 # A line that a crash tore is as if it had not been written.
                 self._file.truncate(sum(len(line) + 1 for line in lines))
@@ -68,12 +75,13 @@ class Journal:
         except OSError as error:
             raise StoreError(f"the journal {str(path)!r} cannot be opened: {error}.") from error
         try:
-            self.past = _past(lines, workflow_sha256, path) if lines else Past()
+            self.past = _past(lines, workflow_sha256, patient, path) if lines else Past()
         except BaseException:
             self.close()
             raise
         if not lines:
-            self._write({"kind": "run", "workflow_sha256": workflow_sha256})
+            salt = secrets.token_hex(16)
+            self._write({"kind": "run", "salt": salt, **_bound(salt, workflow_sha256, patient)})
             _sync_folder(path.parent)
 
     def intent(self, step: int, kind: str) -> None:
@@ -99,14 +107,36 @@ class Journal:
             raise StoreError(f"the journal {str(self.path)!r} cannot be written: {error}.") from error
 
 
-def _past(lines: list[bytes], workflow_sha256: str, path: Path) -> Past:
+def _bound(salt: str, workflow_sha256: str, patient: Patient | None) -> dict[str, str]:
+    """What a run is bound to, in a form that names nobody."""
+
+    def hashed(told: str) -> str:
+        return hashlib.scrypt(told.encode(), salt=bytes.fromhex(salt), n=1 << 14, r=8, p=1, dklen=32).hex()
+
+    whom = json.dumps(patient.fields if patient else None, sort_keys=True)
+    return {"workflow": hashed(workflow_sha256), "patient": hashed(whom)}
+
+
+def _past(lines: list[bytes], workflow_sha256: str, patient: Patient | None, path: Path) -> Past:
     past = Past()
     try:
         entries = [json.loads(line) for line in lines]
-        if entries[0].get("workflow_sha256") != workflow_sha256:
+        if "salt" not in entries[0]:
+            raise ConfigError(
+                f"the journal {str(path)!r} does not say which patient it is of.",
+                remedy="It is of an earlier version: look at what was done, and start anew.",
+            )
+        now = _bound(entries[0]["salt"], workflow_sha256, patient)
+        if not hmac.compare_digest(now["workflow"], entries[0]["workflow"]):
             raise ConfigError(
                 f"the journal {str(path)!r} is of another workflow, or of other values.",
                 remedy="Give the same file and the same values as before.",
+            )
+        if not hmac.compare_digest(now["patient"], entries[0]["patient"]):
+            raise ConfigError(
+                f"the journal {str(path)!r} is of another patient.",
+                expected="the --patient it was begun with, letter by letter",
+                remedy="For another patient start a run of its own, without --resume.",
             )
         for entry in entries[1:]:
             step = int(entry["step"])
@@ -120,6 +150,10 @@ def _past(lines: list[bytes], workflow_sha256: str, path: Path) -> Past:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"the journal {str(path)!r} is damaged: {error}.") from error
     return past
+
+
+def _owners_only(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _whole_lines(path: Path) -> list[bytes]:

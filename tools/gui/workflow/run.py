@@ -71,15 +71,23 @@ def run_workflow(
                 return report
             past.done[number] = told.outcome
     begin = next((number for number in range(1, report.total + 1) if number not in past.done), report.total + 1)
+    # What an effect outside confirms is kept; what came after it may stand in a form that is gone by now.
+    kept = max((n for n, outcome in past.done.items() if outcome == Outcome.VERIFIED and n in checked), default=0)
     for number, step in enumerate(workflow.steps, 1):
         if number in past.done:
             if any(told.number == number for told in report.steps):
                 continue
+            before = begin <= report.total and number < begin
             # A page that was opened anew has to be led to where the run broke off, by steps that do no harm.
-            if not (workflow.start and step.may_repeat and begin <= report.total and number < begin):
-                _tell(run, StepReport(number, step.name, past.done[number], how="done before"), on_step)
-                continue
-        told = _do(run, number, step)
+            again = before and bool(workflow.start) and step.may_repeat
+            if before and number > kept and not again:
+                told = _still_there(run, number, step, past.done[number])
+            elif again:
+                told = _do(run, number, step)
+            else:
+                told = StepReport(number, step.name, past.done[number], how="done before")
+        else:
+            told = _do(run, number, step)
         _tell(run, told, on_step)
         if told.outcome not in FINISHED:
             break
@@ -129,6 +137,36 @@ def _reconcile(run: Run, number: int, step: Step, opened_anew: bool) -> StepRepo
         run.journal.done(number, outcome)
     run.guard.audit.append("reconciled", {"step": step.name, "done": done})
     return StepReport(number, step.name, outcome, how="reconciled") if done else None
+
+
+def _still_there(run: Run, number: int, step: Step, outcome: Outcome) -> StepReport:
+    """Whether what a step did is still there on resuming, where no effect outside confirms it.
+
+    What was typed is typed again, which replaces what the field holds. What cannot be done twice has to be shown still,
+    or be known to a person, before anything later is written.
+    """
+    if step.do == "type":
+        told = _do(run, number, step)
+        unseen = told.record is None or told.record.rule in ("", "eyes")  # not refused by a rule or a person
+        if told.outcome == Outcome.HALTED_BEFORE_EFFECT and unseen:
+            reason = f"what was typed before the run broke off may be gone, and cannot be looked at: {told.reason}"
+            return replace(told, outcome=Outcome.RECONCILE, reason=reason)
+        return told
+    before = StepReport(number, step.name, outcome, how="done before")
+    if step.may_repeat:
+        return before
+    if step.expect is not None and outcome == Outcome.VERIFIED:
+        try:
+            screen = run.actuator.screen()
+            if step.expect.holds(screen, screen)[0]:
+                return before
+        except (MediaError, ToolFailed) as error:
+            return StepReport(number, step.name, Outcome.RECONCILE, str(error))
+    if run.person.still_there(step):
+        run.guard.audit.append("reconciled", {"step": step.name, "done": True})
+        return before
+    reason = "it was done before the run broke off, and nothing tells whether what it did is still there"
+    return StepReport(number, step.name, Outcome.RECONCILE, reason)
 
 
 def _until(run: Run, step: Step) -> tuple[bool | None, str]:

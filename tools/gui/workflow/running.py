@@ -33,6 +33,9 @@ class Person(Protocol):
     def was_done(self, step: Step) -> bool | None:
         """Whether an action that a crash cut off was done; None does not know."""
 
+    def still_there(self, step: Step) -> bool | None:
+        """Whether what a step did before a run broke off is still there, though unsaved; None does not know."""
+
 
 class Nobody:
     """A `Person` who is not there."""
@@ -46,6 +49,10 @@ class Nobody:
         return None
 
     def was_done(self, step: Step) -> bool | None:
+        """Nobody knows."""
+        return None
+
+    def still_there(self, step: Step) -> bool | None:
         """Nobody knows."""
         return None
 
