@@ -283,12 +283,9 @@ def _patient(told: str) -> Patient | None:
 
 def _record(path: Path, loaded: Workflow, report: RunReport, given: dict[str, str]) -> None:
     from tools.gui.workflow.run import recorded_workflow
-    from tools.gui.workflow.steps import write_workflow
+    from tools.gui.workflow.steps import save_workflow
 
-    try:
-        path.write_text(write_workflow(recorded_workflow(loaded, report, given)), "utf-8")
-    except OSError as error:
-        raise ConfigError(f"the workflow {str(path)!r} cannot be written: {error}.") from error
+    save_workflow(recorded_workflow(loaded, report, given), path)
 
 
 def tell_step(told: StepReport, as_json: bool) -> None:

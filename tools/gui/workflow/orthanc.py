@@ -20,22 +20,13 @@ from urllib.parse import urlsplit
 from tools.errors import ConfigError, StoreError, ToolFailed
 from tools.gui.guard.identity import Patient
 from tools.gui.guard.policy import Address, Policy
+from tools.gui.guard.words import affirms, find_verbs
+from tools.gui.workflow.goal import KINDS, read_goal
 from tools.gui.workflow.steps import Workflow, parse_workflow
 
 PAGE_PX = (1600, 900)
 """What pages of Orthanc Explorer need, as the templates say; on a narrower one the birth date is cut off."""
 TIMEOUT_S = 20.0
-
-KINDS: dict[str, str] = {
-    "delete_study": r"delet\w*|remov\w*|erase\w*|lösch\w*|entfern\w*",
-    "anonymise_study": r"(?:de-?identif|anonymi[sz])\w*",
-    "download_study": r"download\w*|herunterlad\w*|save|export\w*",
-    "open_study": r"open|show|view|öffne\w*|zeig\w*",
-    "find_patient": r"find\w*|search\w*|look(?:ing)? up|look for|such\w*",
-}
-"""The built-in workflows, by the words that ask for them."""
-_PATIENT = re.compile(r"\b(?:patient(?:en|in|s)?|of|von|for|für)\s+(?!(?:the\s+)?patient)(.+)$", re.IGNORECASE)
-_STUDY = re.compile(r"\b(?:study|studie)\s+(?:\"([^\"]+)\"|“([^”]+)”|„([^“”]+)[“”])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -47,19 +38,22 @@ class Planned:
         workflow: with its values.
         patient: whom it is for.
         values: of the workflow.
+        request: kind, patient and description as they were asked for; empty if that is not known.
     """
 
     kind: str
     workflow: Workflow
     patient: Patient
     values: dict[str, str]
+    request: tuple[str, ...] = ()
 
 
 def plan(goal: str, base: str, folder: Path | None = None) -> Planned:
     """Plan a request such as `delete the study of patient Doe^Jane` or `delete the study "CHEST CT" of patient 4711`.
 
     Args:
-        goal: what to do, in English or German; the patient by ID, or by name as it is written or turned around.
+        goal: what to do, as `tools.gui.workflow.goal` reads it; the patient by ID, or by name as it is written or
+            turned around.
         base: the server's address.
         folder: where downloads are kept.
 
@@ -84,7 +78,36 @@ def plan(goal: str, base: str, folder: Path | None = None) -> Planned:
         if folder is None:
             raise ConfigError("a download needs a folder.", remedy="Name one, with no ZIP file in it.")
         values["folder"] = str(folder)
-    return planned_with(kind, values, patient)
+    return planned_with(kind, values, patient, (kind, asked, description))
+
+
+def planned_before(path: Path, goal: str, base: str, folder: Path | None = None) -> Planned:
+    """The plan that `keep_plan` wrote, if a request asks for the same; the other arguments are those of `plan`.
+
+    The same words asked for the same. Other words are planned again, and have to lead to the same plan.
+
+    Raises:
+        ConfigError: if the plan cannot be read, or the request asks for anything else, or is not understood.
+        ToolFailed: if the server cannot be asked.
+    """
+    before = load_plan(path)
+    remedy = "Give the same request as before, or leave --resume out."
+    if read_goal(goal) != before.request:
+        try:
+            again = plan(goal, base, folder)
+        except ConfigError as error:
+            raise ConfigError(f"{goal!r} is not what {str(path)!r} was planned for: {error}", remedy=remedy) from error
+        if (again.kind, again.values, again.workflow.sha256) != (before.kind, before.values, before.workflow.sha256):
+            differing = [name for name, value in before.values.items() if again.values.get(name) != value]
+            raise ConfigError(
+                f"{goal!r} is not what {str(path)!r} was planned for: other {', '.join(differing) or 'steps'}.",
+                expected=f"to {before.kind.replace('_', ' ')} for {before.patient.name} with ID {before.patient.id}",
+                remedy=remedy,
+            )
+    kept = before.values.get("folder", "")
+    if kept and folder is not None and str(folder) != kept:
+        raise ConfigError(f"--downloads {str(folder)!r} is not the folder of that run.", expected=kept, remedy=remedy)
+    return before
 
 
 def explorer_policy(base: str, patient: Patient | None = None) -> Policy:
@@ -100,7 +123,8 @@ def explorer_policy(base: str, patient: Patient | None = None) -> Policy:
     flows = [_for_server(template(kind), base) for kind in KINDS]
     named = next(flow.policy for flow in flows if flow.policy.identity == "required")
     labels = dict.fromkeys(label for flow in flows for label in flow.policy.auto_labels)
-    rows = (patient.name, f"{patient.name} - *") if patient else ()
+    named_safely = patient is not None and not _names_effect(patient.name, named)
+    rows = (patient.name, f"{patient.name} - *") if patient and named_safely else ()
     leading = dict.fromkeys(label for flow in flows for label in flow.policy.search_labels if "${" not in label)
     verbs = {verb: rule for flow in flows for verb, rule in flow.policy.verbs.items()}
     return named.model_copy(
@@ -146,6 +170,7 @@ def keep_plan(planned: Planned, path: Path) -> None:
     The study may be gone by then, so that it could not be planned again. Raises StoreError.
     """
     told = {"kind": planned.kind, "values": planned.values, "patient": planned.patient.model_dump()}
+    told["request"] = list(planned.request)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
@@ -160,16 +185,28 @@ def load_plan(path: Path) -> Planned:
     """Read what `keep_plan` wrote. Raises ConfigError."""
     try:
         told = json.loads(path.read_text("utf-8"))
-        return planned_with(told["kind"], told["values"], Patient.model_validate(told["patient"]))
+        patient, request = Patient.model_validate(told["patient"]), tuple(map(str, told.get("request", ())))
+        return planned_with(told["kind"], told["values"], patient, request)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f"the plan {str(path)!r} cannot be read: {error}.", remedy="It lies beside the journal of its run."
         ) from error
 
 
-def planned_with(kind: str, values: dict[str, str], patient: Patient) -> Planned:
+def planned_with(kind: str, values: dict[str, str], patient: Patient, request: tuple[str, ...] = ()) -> Planned:
     """The built-in workflow with its values. Raises ConfigError if they do not fit."""
-    return Planned(kind, _for_server(template(kind), values["base"]).bind(values), patient, values)
+    flow = template(kind)
+    label = values.get("study_label", "")
+    # The row is clicked before the banner can tell whose record it is, so that it may not be a button by its words.
+    if label and _names_effect(label, flow.policy):
+        verbs = find_verbs(label, flow.policy.all_words)
+        named = f"the forbidden verb {verbs[0]!r}" if verbs else "words that agree to something"
+        raise ConfigError(
+            f"the label {label!r} holds {named}, and such a label cannot be searched for.",
+            expected="a patient's name and a study's description that name no effect",
+            remedy="Do it by hand in Orthanc Explorer, or have name and description put right in Orthanc first.",
+        )
+    return Planned(kind, _for_server(flow, values["base"]).bind(values), patient, values, request)
 
 
 def is_built_in(goal: str) -> bool:
@@ -179,31 +216,6 @@ def is_built_in(goal: str) -> bool:
     except ConfigError:
         return False
     return True
-
-
-def read_goal(goal: str) -> tuple[str, str, str]:
-    """The workflow that a request asks for, the patient as named, and the study's description ("" if unsaid).
-
-    Raises:
-        ConfigError: if it asks for nothing known, for several things at once, or names no patient.
-    """
-    text = " ".join(goal.split()).strip(" .!?")
-    described = _STUDY.search(text)
-    description = next((group for group in described.groups() if group), "") if described else ""
-    plain = text.replace(described[0], "study", 1) if described else text
-    named = _PATIENT.search(plain)
-    order = plain[: named.start()] if named else plain
-    kinds = [kind for kind, words in KINDS.items() if re.search(rf"\b(?:{words})\b", order, re.IGNORECASE)]
-    if len(kinds) != 1:
-        problem = "asks for several things" if kinds else "asks for nothing that can be done in Orthanc"
-        raise ConfigError(
-            f"{goal!r} {problem}.",
-            expected="to find a patient, or to open, download, anonymise or delete one study",
-            remedy="A model plans other requests: name one with --model.",
-        )
-    if not named or not named[1].strip(" \"'“”„"):
-        raise ConfigError(f"{goal!r} names no patient.", expected='such as: delete the study of patient "Doe^Jane"')
-    return kinds[0], named[1].strip(" \"'“”„"), description
 
 
 def template(kind: str) -> Workflow:
@@ -247,6 +259,10 @@ def _study(base: str, patient: dict[str, Any], description: str) -> dict[str, st
         "study_uid": _tag(study, "StudyInstanceUID"),
         "study_label": f"{name} - {words}" if words else name,
     }
+
+
+def _names_effect(label: str, policy: Policy) -> bool:
+    return affirms(label) or bool(find_verbs(label, policy.all_words))
 
 
 def _for_server(workflow: Workflow, base: str) -> Workflow:
