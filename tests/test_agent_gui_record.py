@@ -40,7 +40,7 @@ from tools.gui.guard.stop import HOTKEY, KillSwitch, write_stop
 from tools.gui.types import Actuator, Outcome, Point, Screen
 from tools.gui.workflow.anchor import anchor_at
 from tools.gui.workflow.run import RunReport, run_workflow
-from tools.gui.workflow.steps import Workflow, load_workflow, parse_workflow, write_workflow
+from tools.gui.workflow.steps import Workflow, load_workflow, parse_workflow, save_workflow, write_workflow
 from tools.gui.workflow.watched import Did, Recording, Watched, _title, as_recording, watch
 
 SECRET = "hunter2 is no password"
@@ -444,6 +444,39 @@ def test_titles_are_patterns_for_the_next_patient_and_rows_are_doubted() -> None
     ]
     plain = as_recording(Watched(done, {("Chart [4711]", ""): None}), "x").workflow.policy.windows[0]
     assert (fnmatch.fnmatchcase("Chart [4711]", plain), fnmatch.fnmatchcase("Chart 4", plain)) == (True, False)
+
+
+LONG_ROW = (
+    "Doe^Jan - CHEST CT PatientID: 4471903 PatientBirthDate: 19710304 PatientSex: M StudyDate: 20240102 "
+    "AccessionNumber: 991882 ReferringPhysicianName: Roe^Max InstitutionName: of the hospital StudyID: 1 and so on, "
+    "which goes on until it is cut"
+)
+
+
+@pytest.mark.parametrize("label", [LONG_ROW, "Doe^Jan", "4471903 of the list"])
+def test_the_name_of_a_step_names_nobody(label: str) -> None:
+    screen = SimulatedActuator(Program(), key_s=0).screen()
+    link = next(node for node in screen.nodes or () if node.name == "Save")
+    row = link.model_copy(update={"role": "link", "name": label})
+    named = replace(screen, nodes=tuple(row if node is link else node for node in screen.nodes or ()))
+    done = [Did(Event("click", 1.0), named, link.rect.center)]
+    made = as_recording(Watched(done, {("Chart", ""): None}), "x").workflow
+    assert made.steps[0].name == "click ${label_1}"
+    assert not any(word in write_workflow(made) for word in ("Doe", "Jan", "4471903", "19710304", "Roe"))
+
+
+def test_names_of_steps_are_short_and_files_are_their_owners(tmp_path: Path) -> None:
+    screen = SimulatedActuator(Program(), key_s=0).screen()
+    link = next(node for node in screen.nodes or () if node.name == "Save")
+    row = link.model_copy(update={"name": "save what was written here and go to the next page"})
+    named = replace(screen, nodes=tuple(row if node is link else node for node in screen.nodes or ()))
+    made = as_recording(Watched([Did(Event("click", 1.0), named, link.rect.center)], {("Chart", ""): None}), "x")
+    assert made.workflow.steps[0].name == "click save what was written here and …"
+    path = tmp_path / "flow.yaml"
+    save_workflow(made.workflow, path, new=True)
+    assert path.stat().st_mode & 0o077 == 0
+    with pytest.raises(ConfigError, match="cannot be written"):
+        save_workflow(made.workflow, path, new=True)
 
 
 @given(st.text(min_size=1, max_size=40))

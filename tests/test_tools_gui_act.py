@@ -274,6 +274,81 @@ def test_a_page_that_closes_while_it_is_typed_into_is_no_success(last: bool) -> 
             actuator.close()
 
 
+TRAPS = {
+    "a transparent cover": (
+        "get('save').insertAdjacentHTML('afterend', '<div id=cover style=\"position:fixed;inset:0;opacity:0\"></div>');"
+        "get('cover').onclick = () => { window.hit = 1 }",
+        "covered",
+    ),
+    "a transparent button": (
+        "document.body.insertAdjacentHTML('beforeend', '<button id=cover style=\"position:fixed;inset:0;width:100%;height:100%;opacity:0\">"
+        "Delete</button>'); get('cover').onclick = () => { window.hit = 1 }",
+        "covered",
+    ),
+    "a cover in a shadow root": (
+        "const host = document.body.appendChild(document.createElement('div'));"
+        "host.attachShadow({mode: 'open'}).innerHTML = '<div style=\"position:fixed;inset:0\"></div>';"
+        "host.onclick = () => { window.hit = 1 }",
+        "covered",
+    ),
+    "a frame over it": (
+        "document.body.insertAdjacentHTML('beforeend', '<iframe style=\"position:fixed;inset:0;opacity:0;width:100%;"
+        "height:100%\"></iframe>')",
+        "covered",
+    ),
+    "a page that forges": (
+        "document.body.insertAdjacentHTML('beforeend', '<div id=cover style=\"position:fixed;inset:0\"></div>');"
+        "get('cover').onclick = () => { window.hit = 1 }; document.elementsFromPoint = () => [get('save')]",
+        "covered",
+    ),
+    "another name under the pointer": (
+        "get('save').onmouseover = () => { get('save').textContent = 'Delete chart' };"
+        "get('save').onclick = () => { window.hit = 1 }",
+        "otherwise",
+    ),
+    "another name drawn by a style": (
+        "document.head.insertAdjacentHTML('beforeend',"
+        " '<style>#save:hover::after { content: \"and delete\" }</style>');"
+        "get('save').onclick = () => { window.hit = 1 }",
+        "otherwise",
+    ),
+}
+
+
+@pytest.mark.parametrize("label", ["Save", ""])
+@pytest.mark.parametrize("trap", TRAPS)
+def test_what_lies_over_a_button_is_not_pressed(trap: str, label: str) -> None:
+    script, told = TRAPS[trap]
+    if not label and trap == "a transparent button":
+        told = "cannot be seen"
+    with gui_stage.serve(gui_stage.FIXTURES) as address:
+        actuator = BrowserActuator(f"{address}/gui_form.html", executable=gui_stage.chromium(), size_px=(640, 480))
+        try:
+            actuator._page.evaluate(f"() => {{ {script} }}")
+            actuator.aimed_at = label
+            with pytest.raises(ToolFailed, match=told):
+                actuator.perform(Click(point=SAVE))
+            assert actuator._page.evaluate("() => window.hit || 0") == 0
+            assert actuator._page.evaluate("() => state().records") == []
+        finally:
+            actuator.close()
+
+
+def test_a_button_that_answers_the_pointer_by_colour_alone_is_pressed() -> None:
+    with gui_stage.serve(gui_stage.FIXTURES) as address:
+        actuator = BrowserActuator(f"{address}/gui_form.html", executable=gui_stage.chromium(), size_px=(640, 480))
+        try:
+            actuator._page.evaluate(
+                "() => { get('save').title = 'x'; get('save').innerHTML = '<b>Save</b>'; get('save').onmouseover ="
+                " () => { get('save').style.background = 'red'; get('save').title = '' } }"
+            )
+            actuator.aimed_at = "Save"
+            actuator.perform(Click(point=SAVE))
+            assert len(actuator._page.evaluate("() => state().records")) == 1
+        finally:
+            actuator.close()
+
+
 class Hops(SimpleHTTPRequestHandler):
     """A page whose button leads to another one, which leads on to the next by itself, and so on."""
 

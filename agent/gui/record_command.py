@@ -44,7 +44,7 @@ def record(
     from agent.config import load_config
     from tools.gui.guard.policy import load_policy
     from tools.gui.guard.stop import KillSwitch, watching
-    from tools.gui.workflow.steps import write_workflow
+    from tools.gui.workflow.steps import save_workflow
     from tools.gui.workflow.watched import as_recording, watch
 
     if out.exists():
@@ -58,11 +58,7 @@ def record(
         watched = watch(actuator, watcher, stop, seconds=seconds, windows=window, on_event=_tell)
         start = target if target.startswith("http") else ""
         made = as_recording(watched, name or out.stem.replace("_", " "), start=start, policy=rules)
-    try:
-        with out.open("x", encoding="utf-8") as file:
-            file.write(write_workflow(made.workflow))
-    except OSError as error:
-        raise ConfigError(f"the workflow {str(out)!r} cannot be written: {error}.") from error
+    save_workflow(made.workflow, out, new=True)
     parameters = ", ".join(made.workflow.parameters) or "none"
     console.print(f"{len(made.workflow.steps)} steps in {safe(str(out))}; parameters: {safe(parameters)}")
     for doubt in made.doubts:

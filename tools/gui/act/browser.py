@@ -15,12 +15,15 @@ from tools.errors import AttendError, ConfigError, MediaError, Stopped, ToolFail
 from tools.gui.act.chromium import (
     FIELD_AT,
     HELD,
+    ask_page,
     check_url,
+    css_point,
     find_chromium,
     first_line,
     fit,
     flags,
     key_of_page,
+    move_onto,
     start_playwright,
 )
 from tools.gui.act.common import (
@@ -39,7 +42,7 @@ from tools.gui.act.common import (
 )
 from tools.gui.guard.stop import KillSwitch
 from tools.gui.page_nodes import DevTools, read_nodes
-from tools.gui.types import Action, Click, Drag, Point, PressKey, Read, Rect, Screen, Scroll, TypeText, View, WaitFor
+from tools.gui.types import Action, Click, Drag, PressKey, Read, Rect, Screen, Scroll, TypeText, View, WaitFor
 
 WIDTH_PX, HEIGHT_PX = 1280, 800
 """The size of a page of our own; our choice."""
@@ -68,6 +71,7 @@ class BrowserActuator:
         scale: pixels of the screenshot to one CSS pixel, before that.
 
     Attributes:
+        aimed_at: what the target of the next action is called; "" if nobody knows.
         shown: whether a person may see its window: it is not headless, or was running before.
 
     Raises:
@@ -75,7 +79,7 @@ class BrowserActuator:
         MediaError: if the page cannot be opened.
     """
 
-    name = "browser"
+    name, aimed_at = "browser", ""
 
     def __init__(
         self,
@@ -282,7 +286,7 @@ class BrowserActuator:
 
     def _ask(self, script: str, *given: Any) -> Any:
         """What a script says that only looks."""
-        return self._looking(lambda: self._page.evaluate(script, *given))
+        return self._looking(lambda: ask_page(self._session, script, *given))
 
     def _looking(self, look: Callable[[], Any]) -> Any:
         """What a look gives; it is taken again where the page closed itself, or is on its way to another address."""
@@ -333,7 +337,7 @@ class BrowserActuator:
         mouse = self._page.mouse
         match action:
             case Click():
-                mouse.move(*_css(action.point, scale))
+                move_onto(mouse, css_point(action.point, scale), self.aimed_at, self._ask, self._stop)
                 for count in range(1, action.count + 1):
                     self._stop.check()
                     self._buttons.append(action.button)
@@ -342,7 +346,7 @@ class BrowserActuator:
             case Drag():
                 self._drag(action, scale)
             case Scroll():
-                mouse.move(*_css(action.point, scale))
+                mouse.move(*css_point(action.point, scale))
                 mouse.wheel(0, action.notches * NOTCH_PX)
             case TypeText():
                 return self._type(action, scale)
@@ -358,7 +362,7 @@ class BrowserActuator:
 
     def _drag(self, action: Drag, scale: float) -> None:
         mouse = self._page.mouse
-        (left, top), (right, bottom) = _css(action.start, scale), _css(action.end, scale)
+        (left, top), (right, bottom) = css_point(action.start, scale), css_point(action.end, scale)
         mouse.move(left, top)
         self._buttons.append("left")
         mouse.down()
@@ -369,11 +373,12 @@ class BrowserActuator:
         mouse.up(button=self._buttons.pop())
 
     def _type(self, action: TypeText, scale: float) -> str:
-        at = _css(action.point, scale)
+        at = css_point(action.point, scale)
         found = self._ask(FIELD_AT, list(at))
         if found in ("none", "locked"):
             why = "there is no field" if found == "none" else "the field cannot be changed"
             raise ToolFailed(f"{why} at ({action.point.x_px:g}, {action.point.y_px:g}).", remedy="Name the field.")
+        move_onto(self._page.mouse, at, self.aimed_at, self._ask, self._stop)
         self._page.mouse.click(*at)
         if action.replace:
             self._press(["ctrl", "a"])
@@ -412,7 +417,3 @@ class BrowserActuator:
             arrived = self._arrived.pop(0)
             if self._downloads is not None:
                 arrived.save_as(self._downloads / Path(arrived.suggested_filename).name)
-
-
-def _css(point: Point, scale: float) -> tuple[float, float]:
-    return point.x_px / scale, point.y_px / scale

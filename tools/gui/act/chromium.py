@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from tools.errors import AttendError, ConfigError
+from tools.errors import AttendError, ConfigError, ToolFailed
 from tools.gui.act.common import shorten
 from tools.gui.guard.policy import parse_url
+from tools.gui.guard.stop import KillSwitch
+from tools.gui.types import Point
 
 FIELD_AT = """([x, y]) => {
   let found = document.elementFromPoint(x, y);
@@ -43,6 +46,61 @@ HELD = """() => {
 }"""
 """What the field with the focus holds; null if that is none."""
 
+_STACK = """
+  const above = (node) => node.parentNode || node.host || (node.defaultView && node.defaultView.frameElement);
+  const within = (inner, outer) => { for (let n = inner; n; n = above(n)) if (n === outer) return true; return false; };
+  const stack = (root, x, y) => root.elementsFromPoint(x, y).flatMap((found) => {
+    if (found.getRootNode() !== root) return [];
+    if (found.shadowRoot) return [...stack(found.shadowRoot, x, y), found];
+    let inner = null;
+    try { inner = found.tagName === "IFRAME" && found.contentDocument; } catch (error) { inner = null; }
+    if (!inner) return [found];
+    const at = found.getBoundingClientRect();
+    return [...stack(inner, x - at.x - found.clientLeft, y - at.y - found.clientTop), found];
+  });
+  const plain = (text) => (text || "").normalize("NFKC").toLowerCase().replace(/[^\\p{L}\\p{N}]+/gu, " ").trim();
+  const named = (found) => {
+    const ids = (found.getAttribute("aria-labelledby") || "").split(/\\s+/).filter(Boolean);
+    const root = found.getRootNode();
+    const told = ids.map((id) => (root.getElementById(id) || {}).textContent || "").join(" ");
+    const pressed = found.tagName === "INPUT" && /^(button|submit|reset)$/.test(found.type);
+    const drawn = ["::before", "::after"].map((part) => getComputedStyle(found, part).content)
+      .filter((text) => /^".+"$/.test(text)).join(" ");
+    return [
+      found.title, told, found.getAttribute("aria-label"), found.alt, found.placeholder, found.innerText,
+      pressed ? found.value || found.type : "", ...[...(found.labels || [])].map((label) => label.innerText), drawn,
+    ].map(plain);
+  };
+"""
+_COVERED = (
+    "([x, y, label]) => {"
+    + _STACK
+    + """
+  const all = stack(document, x, y), top = all[0], meant = plain(label);
+  if (!top) return ["", "nothing is there"];
+  const called = meant && all.find((found) => named(found).includes(meant));
+  const works = "a, button, input, select, textarea, label, summary, option, [role], [onclick], [tabindex]";
+  const aimed = called || all.find((found) => found.matches(works) && !found.matches("iframe, html, body"));
+  // Libraries take a title away while their own tooltip is shown.
+  const name = JSON.stringify(named(aimed || top).slice(1));
+  if (aimed && top !== aimed && !within(top, aimed)) {
+    const same = within(aimed, top) && named(top).some((text) => text && named(aimed).includes(text));
+    if (!same) return [name, "it is covered by another element of the page"];
+  }
+  if (!called) {
+    let seen = 1;
+    for (let n = top; n; n = above(n)) if (n.nodeType === 1) seen *= Number(getComputedStyle(n).opacity);
+    if (seen < 0.1) return [name, "an element that cannot be seen lies over it"];
+  }
+  return [name, ""];
+}"""
+)
+"""What an element at a point is called, and why the pointer would not reach what is aimed at there, "" if it would.
+
+Aimed at is the uppermost element that is called as the target is, else the uppermost one that can be worked.
+"""
+HOVER_S = 0.1
+"""How long a page may take to answer the pointer before it is looked at again; our choice."""
 _FLAGS = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 _NAMES = {
     **{"ctrl": "Control", "alt": "Alt", "shift": "Shift", "super": "Meta", "enter": "Enter", "tab": "Tab"},
@@ -108,3 +166,67 @@ def key_of_page(key: str) -> str:
 def first_line(error: Exception) -> str:
     """The first line of an error of Playwright, which go on for pages."""
     return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+
+
+def css_point(point: Point, scale: float) -> tuple[float, float]:
+    """A point of the screenshot in CSS pixels."""
+    return point.x_px / scale, point.y_px / scale
+
+
+def ask_page(session: Any, script: str, *given: Any) -> Any:
+    """What a function of the page says; it runs in a world of its own, which the page's scripts cannot forge.
+
+    Args:
+        session: Playwright's, of DevTools.
+        script: a function in JavaScript that only looks.
+        given: its arguments, as JSON.
+
+    Raises:
+        playwright.sync_api.Error: if the page cannot be asked, as while it leaves for another.
+    """
+    from playwright.sync_api import Error
+
+    frame = session.send("Page.getFrameTree")["frameTree"]["frame"]["id"]
+    world = session.send("Page.createIsolatedWorld", {"frameId": frame, "worldName": "attend"})
+    asked = {
+        "expression": f"({script})({', '.join(map(json.dumps, given))})",
+        "contextId": world["executionContextId"],
+        "returnByValue": True,
+    }
+    said = session.send("Runtime.evaluate", asked)
+    if "exceptionDetails" in said:
+        raise Error(said["exceptionDetails"].get("exception", {}).get("description", "the page cannot be asked"))
+    return said["result"].get("value")
+
+
+def move_onto(mouse: Any, at: tuple[float, float], label: str, ask: Callable[..., Any], stop: KillSwitch) -> None:
+    """Move the pointer, and see that a press would reach what is aimed at: not covered, nor called otherwise now.
+
+    Frames of other origins and canvases are not looked into.
+
+    Args:
+        mouse: Playwright's.
+        at: where, in CSS pixels.
+        label: what the target is called; "" if nobody knows.
+        ask: asks a function of the page.
+        stop: the kill switch.
+
+    Raises:
+        ToolFailed: if it would not; nothing is pressed then.
+        Stopped: if the kill switch falls.
+    """
+
+    def look() -> str:
+        name, problem = ask(_COVERED, [*at, label])
+        if problem:
+            raise ToolFailed(f"{label or 'the place'!r} cannot be pressed: {problem}.", remedy="Look at the page.")
+        return str(name)
+
+    before = look()
+    mouse.move(*at)
+    stop.pause(HOVER_S)
+    if look() != before:
+        raise ToolFailed(
+            f"{label or 'the place'!r} cannot be pressed: it is called otherwise once the pointer is on it.",
+            remedy="Look at the page.",
+        )

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -134,6 +134,13 @@ class Guard:
             left, top = int(rect.left), int(rect.top)
             lines += [Line(line.text, _moved(line.rect, left, top)) for line in self._read[1]]
         return lines
+
+
+@runtime_checkable
+class _Aiming(Protocol):
+    """An actuator that sees to it that an action reaches what is called so."""
+
+    aimed_at: str
 
 
 @dataclass
@@ -299,6 +306,9 @@ def _perform(step: _Step, verify: Callable[[Screen], bool | None] | None) -> Rec
     outcome = Outcome.COMPLETED_UNVERIFIED
     after: Screen | None = None
     try:
+        if isinstance(step.actuator, _Aiming):
+            # What is found by a name is pressed under that name only.
+            step.actuator.aimed_at = step.target.label if step.target else ""
         text = step.actuator.perform(step.action)
         after = step.actuator.screen(tree=verify is not None)
         if verify is not None and (agrees := verify(after)) is not None:

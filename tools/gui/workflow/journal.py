@@ -56,7 +56,9 @@ class Journal:
         StoreError: if it cannot be read or written, or another process writes it.
     """
 
-    def __init__(self, path: Path, workflow_sha256: str, *, patient: Patient | None = None, resume: bool = False) -> None:
+    def __init__(
+        self, path: Path, workflow_sha256: str, *, patient: Patient | None = None, resume: bool = False
+    ) -> None:
         self.path = path
         if path.exists() != resume:
             problem = "is there already" if path.exists() else "is not there"

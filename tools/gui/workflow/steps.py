@@ -25,6 +25,7 @@ import binascii
 import difflib
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -239,6 +240,26 @@ def write_workflow(workflow: Workflow) -> str:
     """A workflow as YAML; what is as it is by default is left out."""
     raw = workflow.model_dump(mode="json", exclude_defaults=True)
     return yaml.safe_dump(raw, sort_keys=False, allow_unicode=True, width=110)
+
+
+def save_workflow(workflow: Workflow, path: Path, *, new: bool = False) -> None:
+    """Write a workflow to a file that its owner only can read, since detectors miss some personal details.
+
+    Args:
+        workflow: what to write.
+        path: the file.
+        new: whether it must not be there yet; else it is replaced.
+
+    Raises:
+        ConfigError: if it cannot be written.
+    """
+    try:
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | (os.O_EXCL if new else os.O_TRUNC), 0o600)
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            os.fchmod(number, 0o600)
+            file.write(write_workflow(workflow))
+    except OSError as error:
+        raise ConfigError(f"the workflow {str(path)!r} cannot be written: {error}.") from error
 
 
 def _put(value: Any, values: Mapping[str, str]) -> Any:

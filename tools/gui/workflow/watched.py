@@ -31,6 +31,8 @@ from tools.gui.workflow.veil import Veil, details_of
 
 NAMED_BY_DATA = ("link", "row")
 """Kinds of controls whose labels are often a patient's; our choice."""
+NAME_WORDS = 6
+"""Words of a label that the name of a step quotes; our choice."""
 KEPT_LOOKS = 6
 """Looks at the screen that are remembered, to find the one before an event; our choice."""
 _EDITING = frozenset(
@@ -166,10 +168,10 @@ def as_recording(watched: Watched, name: str, *, start: str = "", policy: Policy
             allowed = ", ".join(repr(window) for window in policy.windows)
             doubts.append(f"the policy allows windows of the titles {allowed}: take out what names a patient")
         doubts.append("no patient is checked: set a banner and 'identity: required' in the policy where there is one")
-    steps, hidden = _hidden(maker.steps, [anchor for anchor in maker.anchors if anchor])
+    steps, hidden = _hidden(maker.steps, maker.anchors)
     parameters = {**maker.parameters, **hidden}
     for number, anchor in enumerate(maker.anchors, 1):
-        if anchor and anchor.role in NAMED_BY_DATA and anchor.label in steps[number - 1].name:
+        if anchor and anchor.role in NAMED_BY_DATA and _quotes(steps[number - 1], anchor.label):
             told = f"the label {anchor.label!r} of a {NOUNS.get(anchor.role, anchor.role)} is kept in step {number}"
             doubts.append(f"{told}: put a parameter in its place if it names a patient")
     flow = Workflow(
@@ -328,20 +330,39 @@ def _policy(name: str, watched: Watched, labels: list[str]) -> Policy:
     )
 
 
-def _hidden(steps: list[Step], anchors: list[Anchor]) -> tuple[list[Step], dict[str, str]]:
+def _quotes(step: Step, label: str) -> bool:
+    return label in step.name or label in step.find or (step.target is not None and label in step.target.words)
+
+
+def _called(step: Step, anchor: Anchor | None, veil: Veil, redactor: Redactor) -> str:
+    """The name of a step: what is done, and the first words of the label, without anybody's details."""
+    if anchor is None:
+        return step.name
+    label = redactor.label(veil.hide(anchor.label or "an icon"))
+    words = label.split()
+    short = " ".join(words[:NAME_WORDS]) + (" …" if len(words) > NAME_WORDS else "")
+    return f"{step.do.replace('_', ' ')} {short}"[:200]
+
+
+def _tells(label: str, redactor: Redactor) -> bool:
+    """Whether a label holds personal details, or what is written like some."""
+    return bool(details_of(label, redactor)) or redactor.label(label) != label
+
+
+def _hidden(steps: list[Step], anchors: list[Anchor | None]) -> tuple[list[Step], dict[str, str]]:
     """The steps with rows and personal details behind names, and what these stand for."""
     redactor, values, told = Redactor(), dict[str, str](), dict[str, str]()
-    for anchor in anchors:
+    for anchor in filter(None, anchors):
         for label, stem, what in (
             (anchor.near, "row", "what it stands beside"),
             (anchor.label, "label", "a label that held personal details"),
         ):
-            if label and label not in values.values() and (stem == "row" or details_of(label, redactor)):
+            if label and label not in values.values() and (stem == "row" or _tells(label, redactor)):
                 name = f"{stem}_{sum(known.startswith(stem) for known in values) + 1}"
                 values[name], told[name] = label, what
     veil, hidden = Veil(values), []
-    for step in steps:
-        update: dict[str, object] = {"name": veil.hide(step.name), "find": veil.hide(step.find)}
+    for step, anchor in zip(steps, anchors, strict=True):
+        update: dict[str, object] = {"name": _called(step, anchor, veil, redactor), "find": veil.hide(step.find)}
         if step.target:
             update["target"] = hidden_target(step.target, veil.hide)
         hidden.append(step.model_copy(update=update))
