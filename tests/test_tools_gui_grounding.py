@@ -20,6 +20,7 @@ from tools.gui.grounding.controls import find_frames
 from tools.gui.grounding.icon_shapes import SHAPES
 from tools.gui.grounding.icons import draw, icon_items
 from tools.gui.grounding.matching import fit, likeness
+from tools.gui.grounding.reading import Line
 from tools.gui.page_nodes import read_nodes
 from tools.gui.types import Node, Rect, Screen
 
@@ -289,6 +290,24 @@ def test_icons_are_told_at_several_sizes_and_in_both_polarities(size: int, dark:
     assert right >= 0.85 * len(kinds), [
         (kind, told.get(place)) for place, kind in enumerate(kinds) if told.get(place) != kind
     ]
+
+
+def test_what_is_too_thin_for_an_icon_is_none() -> None:
+    """The stem of a letter that its reader cut off, and one that stands alone; three dots are as thin, and are one."""
+    page = np.full((60, 300, 3), 245, np.uint8)
+    page[20:33, 40:44] = page[20:33, 150:154] = 20
+    for top in (18, 26, 34):
+        page[top : top + 4, 250:254] = 20
+    word = Line(("Do", "lookup"), (_rect(45, 18, 60, 35), _rect(66, 18, 110, 35)), 0.9)
+    items = icon_items(page, (word,), find_frames(page))
+    assert not [item for item in items if item.rect.left < 100]
+    named = {int(item.rect.left): {name.words for name in item.names} for item in items}
+    assert not {("delete",), ("trash",)} & named.get(150, set())
+    assert ("more",) in named[250]
+
+
+def _rect(left: float, top: float, right: float, bottom: float) -> Rect:
+    return Rect(left=left, top=top, right=right, bottom=bottom)
 
 
 def test_fields_that_the_tree_gives_no_name_take_their_label_from_beside_them() -> None:

@@ -13,11 +13,15 @@ from tools.gui.grounding.geometry import contains
 from tools.gui.grounding.icon_shapes import NAMES, SHAPES, Shape
 from tools.gui.grounding.items import Item, Name
 from tools.gui.grounding.reading import Line
+from tools.gui.guard.words import VERBS, find_verbs
 from tools.gui.types import Rect
 
 SIDE = 32
 """Shapes are compared at this size in pixels; our choice, as are all numbers below."""
 SMALLEST_PX, LARGEST_PX = 8, 44
+"""Of an icon's sides; one may be smaller where the shape itself is as flat, as three dots are."""
+FLATTER = 1.6
+"""By how much the sides' ratio of such a blob may differ from the shape's."""
 STROKES = (0.05, 0.085, 0.13)
 """Widths of strokes as shares of a shape's size."""
 CONTRAST = 36
@@ -37,13 +41,16 @@ def icon_items(rgb: np.ndarray, lines: Sequence[Line], frames: Frames) -> list[I
     rects = _blobs(marks, lines, frames)
     if not rects:
         return []
-    templates, kinds = _templates()
+    templates, kinds, ratios = _templates()
     seen = np.stack([_features(_square(_cut(marks, rect))) for rect in rects])
     likeness = seen @ templates.T
     items = []
     for rect, row in zip(rects, likeness, strict=True):
         best: dict[str, float] = {}
-        for kind, alike in zip(kinds, row, strict=True):
+        small = min(rect.width, rect.height) < SMALLEST_PX
+        for kind, alike, ratio in zip(kinds, row, ratios, strict=True):
+            if small and not 1 / FLATTER < rect.width / rect.height / ratio < FLATTER:
+                continue
             best[kind] = max(best.get(kind, 0.0), float(alike))
         ranked = sorted(best.items(), key=lambda found: -found[1])[:2]
         names = [
@@ -51,6 +58,8 @@ def icon_items(rgb: np.ndarray, lines: Sequence[Line], frames: Frames) -> list[I
             for place, (kind, alike) in enumerate(ranked)
             if alike >= LEAST
             for word in NAMES[kind]
+            # What is not even the likeliest reading of a shape names no effect, such as to delete.
+            if not (place and find_verbs(word, VERBS))
         ]
         items.append(Item(rect, "icon", tuple(names), "icon", rect.center))
     return items
@@ -70,7 +79,8 @@ def _blobs(marks: np.ndarray, lines: Sequence[Line], frames: Frames) -> list[Rec
     import cv2
 
     mask = (marks > 2 * CONTRAST / 255).astype(np.uint8)
-    for word, rect in _words(lines):
+    words = tuple(_words(lines))
+    for word, rect in words:
         aside = 0.3 * rect.height * (len(word) > 3)
         left = max(0, int(rect.left - aside))
         mask[int(rect.top) : math.ceil(rect.bottom), left : math.ceil(rect.right + aside)] = 0
@@ -91,6 +101,8 @@ def _blobs(marks: np.ndarray, lines: Sequence[Line], frames: Frames) -> list[Rec
             found.append(tight)
     kept: list[Rect] = []
     for rect in sorted(found, key=lambda rect: -rect.area):
+        if min(rect.width, rect.height) < SMALLEST_PX and any(contains(_and_edges(word), rect) for _, word in words):
+            continue
         if not any(contains(other, rect) or rect.iou(other) > 0.5 for other in kept):
             kept.append(rect)
     return kept
@@ -103,6 +115,12 @@ def _words(lines: Sequence[Line]) -> Iterator[tuple[str, Rect]]:
             for word, rect in zip(line.words, line.rects, strict=True):
                 if any(character.isalnum() for character in word):
                     yield word, rect
+
+
+def _and_edges(word: Rect) -> Rect:
+    """A word's place with what its reader may have cut off: a stem of its first or last letter."""
+    aside = 0.3 * word.height
+    return Rect(left=word.left - aside, top=word.top - aside, right=word.right + aside, bottom=word.bottom + aside)
 
 
 def _tight(mask: np.ndarray, rect: Rect) -> Rect | None:
@@ -157,15 +175,17 @@ def _unit(vector: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _templates() -> tuple[np.ndarray, tuple[str, ...]]:
-    """Feature vectors of all shapes at all strokes, (N, D), and what each is."""
-    vectors, kinds = [], []
+def _templates() -> tuple[np.ndarray, tuple[str, ...], tuple[float, ...]]:
+    """Feature vectors of all shapes at all strokes, (N, D), what each is, and its width by its height."""
+    vectors, kinds, ratios = [], [], []
     for kind, hands in SHAPES.items():
         for hand in hands:
             for stroke in STROKES:
-                vectors.append(_features(_square(draw(hand, stroke))))
+                drawn = draw(hand, stroke)
+                vectors.append(_features(_square(drawn)))
                 kinds.append(kind)
-    return np.stack(vectors), tuple(kinds)
+                ratios.append(drawn.shape[1] / drawn.shape[0])
+    return np.stack(vectors), tuple(kinds), tuple(ratios)
 
 
 def draw(shape: Shape, stroke: float, side: int = 96) -> np.ndarray:
