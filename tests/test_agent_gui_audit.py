@@ -47,6 +47,21 @@ def test_a_file_that_was_changed(log: AuditLog) -> None:
     assert attend("audit", "verify", log.path, "--entries", 5).returncode == 1
 
 
+def test_a_file_that_holds_nothing_proves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "empty.jsonl"
+    path.write_bytes(b"")
+    run = attend("audit", "verify", path)
+    assert (run.returncode, "holds no entry" in run.stdout) == (1, True)
+    assert json.loads(attend("audit", "verify", path, "--json").stdout)["holds"] is False
+
+
+def test_the_page_of_a_broken_file_is_no_success(log: AuditLog) -> None:
+    assert attend("audit", "report", log.path).returncode == 0
+    log.path.write_bytes(log.path.read_bytes().replace(b"Jane", b"Jone"))
+    run = attend("audit", "report", log.path)
+    assert (run.returncode, "does not hold  line 1" in run.stdout) == (1, True)
+
+
 def test_a_file_that_is_missing(tmp_path: Path) -> None:
     run = attend("audit", "verify", tmp_path / "none.jsonl")
     assert (run.returncode, "cannot be read" in run.stderr, "Traceback" in run.stderr) == (1, True, False)

@@ -281,7 +281,8 @@ TRAPS = {
         "covered",
     ),
     "a transparent button": (
-        "document.body.insertAdjacentHTML('beforeend', '<button id=cover style=\"position:fixed;inset:0;width:100%;height:100%;opacity:0\">"
+        "document.body.insertAdjacentHTML('beforeend', '<button id=cover style=\"position:fixed;inset:0;"
+        'width:100%;height:100%;opacity:0">'
         "Delete</button>'); get('cover').onclick = () => { window.hit = 1 }",
         "covered",
     ),

@@ -1,5 +1,6 @@
 """The audit file: every change is found, a crash loses nothing acknowledged, and no personal detail is kept."""
 
+import hashlib
 import json
 import os
 import signal
@@ -16,6 +17,8 @@ from tools.errors import StoreError
 from tools.gui.guard.audit import GENESIS, AuditLog, entry_hash, read_entries, verify
 from tools.gui.guard.audit_report import write_audit_report
 from tools.gui.guard.phi import Redactor
+from tools.gui.guard.record import told_action
+from tools.gui.types import Point, TypeText
 
 ROOT = Path(__file__).parent.parent
 WRITER = """
@@ -218,8 +221,39 @@ def test_a_label_that_looks_like_a_person_is_redacted_wherever_it_stands(tmp_pat
     assert halted["window"] == "[NAME] ([DATE]) - [NAME]"
     assert halted["halted_for"] == "'[NAME] [NUMBER]' names the verb 'delete', which the policy forbids"
     # What tells where it was, and who answers for it, stays.
-    assert (halted["reason"], halted["url"], halted["approved_by"]) == (told["reason"], told["url"], ["Smith, Ann"])
+    assert halted["url"].startswith("http://127.0.0.1:8042/")
+    assert halted["reason"] == f"the address '{halted['url']}' is not allowed"
+    assert halted["approved_by"] == ["Smith, Ann"]
     assert (plain["target"]["label"], plain["window"]) == ("Place order", "Records - EHR")
+
+
+def test_an_address_keeps_its_server_and_a_text_only_its_length(tmp_path: Path) -> None:
+    log = AuditLog(tmp_path / "audit.jsonl")
+    study = "http://user:word@10.0.0.7:8042/app/explorer.html#study?uuid=0b7f0f19-8e2b"
+    log.append("act", {"url": study, "reason": f"{study}: it answered 404.", "again": study.replace("8e2b", "8e2c")})
+    log.append("act", {"url": study, "action": told_action(TypeText(point=Point(x_px=1, y_px=1), text="4471902"))})
+    log.close()
+    first, second = read_entries(log.path)
+    raw = log.path.read_text("utf-8")
+    assert not [part for part in ("uuid", "0b7f", "explorer", "word", "4471902") if part in raw]
+    assert hashlib.sha256(b"4471902").hexdigest() not in raw
+    assert first["url"].startswith("http://10.0.0.7:8042/")
+    assert first["reason"] == f"{first['url']}: it answered 404."
+    assert first["url"] == second["url"] != first["again"]
+    assert second["action"]["text_length"] == 7
+    key = tmp_path / "audit.jsonl.key"
+    assert key.stat().st_mode & 0o077 == 0
+    again = AuditLog(log.path)
+    again.append("act", {"url": study})
+    again.close()
+    assert [entry["url"] for entry in read_entries(log.path)][2] == first["url"]
+    assert verify(log.path).holds
+    other = AuditLog(tmp_path / "other.jsonl")
+    other.append("act", {"url": study})
+    assert next(iter(read_entries(other.path)))["url"] != first["url"]
+    key.write_bytes(b"short")
+    with pytest.raises(StoreError, match="is no key"):
+        AuditLog(log.path)
 
 
 @settings(deadline=None)

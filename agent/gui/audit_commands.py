@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,13 +25,15 @@ def verify_audit(
     head: Annotated[str | None, typer.Option(help="The last hash that was noted elsewhere.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check that no line of an audit file was changed, removed or moved; exit code 1 if one was.
+    """Check that no line of an audit file was changed, removed or moved; exit code 1 if one was, or if there is none.
 
     Lines cut off at the end, and a file written anew as a whole, are found only with --entries and --head.
     """
     from tools.gui.guard.audit import verify
 
     checked = verify(file, entries=entries, head=head)
+    if checked.holds and not checked.entries:
+        checked = replace(checked, problem="the file holds no entry", line=1)
     if as_json:
         _print_json({"holds": checked.holds, **vars(checked)})
     elif checked.holds:
@@ -50,16 +53,22 @@ def report_audit(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write an audit file as one page, redacted, that needs nothing else."""
+    """Write an audit file as one page, redacted, that needs nothing else; exit code 1 if the file does not hold."""
+    from tools.gui.guard.audit import verify
     from tools.gui.guard.audit_report import write_audit_report
     from tools.gui.guard.phi import Redactor
 
     out = html or file.with_name(file.name + ".html")
+    checked = verify(file)
     entries = write_audit_report(file, out, Redactor(known=known or ()))
     if as_json:
-        _print_json({"entries": entries, "html": str(out)})
+        _print_json({"entries": entries, "html": str(out), "holds": checked.holds})
     else:
         make_console().print(f"{entries} entries: {safe(str(out))}", soft_wrap=True)
+        if not checked.holds:
+            told = f"line {checked.line}: {checked.problem}"
+            make_console().print(f"[bold red]does not hold[/]  {safe(told)}", soft_wrap=True)
+    raise typer.Exit(0 if checked.holds else 1)
 
 
 def stop(

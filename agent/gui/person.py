@@ -10,6 +10,7 @@ import typer
 
 from agent.terminal import make_console, safe
 from tools.gui.guard.approval import ApprovalRequest
+from tools.gui.guard.identity import Patient
 from tools.gui.types import Located, Screen, Target
 from tools.gui.workflow.steps import Step
 
@@ -20,10 +21,12 @@ class TerminalPerson:
     Args:
         approvers: who approves beforehand.
         quiet: ask nothing, as where the output is read by a program.
+        patient: whom the work is for; named in clear to the person who approves, on a terminal only.
     """
 
-    def __init__(self, approvers: Sequence[str], *, quiet: bool = False) -> None:
+    def __init__(self, approvers: Sequence[str], *, quiet: bool = False, patient: Patient | None = None) -> None:
         self._approvers, self._asks = list(approvers), sys.stdin.isatty() and not quiet
+        self._patient = patient
 
     def approve(self, step: Step, request: ApprovalRequest, *, repaired: bool) -> Sequence[str]:
         """Names of those who approve."""
@@ -32,9 +35,10 @@ class TerminalPerson:
         if not self._asks:
             return ()
         console = make_console(stderr=True)
-        console.print(f"[bold]{safe(step.name)}[/]: {safe(request.decision.reason)}", soft_wrap=True)
         label = request.target.label if request.target else ""
-        console.print(f"  {safe(said(step, label))}  patient {safe(request.patient) or 'unknown'}", soft_wrap=True)
+        # What stands there now comes first; the name of a step may be of another patient, on whom it was recorded.
+        console.print(f"[bold]{safe(doing(step, label))}[/]: {safe(request.decision.reason)}", soft_wrap=True)
+        console.print(f"  patient {safe(self._whom(request)) or 'unknown'}", soft_wrap=True)
         if repaired:
             console.print("  [yellow]Nobody approved this target before: it was found anew, or a model chose it.[/]")
         point = request.target.point if request.target else None
@@ -46,12 +50,19 @@ class TerminalPerson:
             console.print(f"  where it lands{at}: {safe(picture.name)}", soft_wrap=True)
             return _names(request.decision.approvers)
 
+    def _whom(self, request: ApprovalRequest) -> str:
+        """Whom the work is for: in clear on a terminal, masked where it may end in a file."""
+        if self._patient is None or not sys.stderr.isatty():
+            return request.patient
+        told = ", ".join(f"{name} {value}" for name, value in self._patient.fields.items())
+        return f"not checked ({told})" if request.patient.startswith("not checked") else told
+
     def choose(self, step: Step, screen: Screen, located: Located) -> Target | None:
         """Which of several places is meant."""
         if not self._asks:
             return None
         console = make_console(stderr=True)
-        console.print(f"[bold]{safe(step.name)}[/]: {safe(located.abstained)}", soft_wrap=True)
+        console.print(safe(located.abstained), soft_wrap=True)
         for number, target in enumerate(located.targets, 1):
             told = f"  {number}  {target.label} at {target.point.x_px:.0f}, {target.point.y_px:.0f}"
             console.print(safe(told), soft_wrap=True)
@@ -90,8 +101,13 @@ def _names(count: int) -> list[str]:
 
 def said(step: Step, label: str = "") -> str:
     """A step in words."""
-    where = label or step.find or (step.target.words if step.target else "")
+    return f"{step.name}: {doing(step, label or step.find or (step.target.words if step.target else ''))}"
+
+
+def doing(step: Step, label: str) -> str:
+    """What a step does, and on what."""
     what = {"type": f"type {step.text!r} into", "press": f"press {step.keys}", "wait": f"wait for {step.text!r}"}
     if step.do in what:
-        return f"{step.name}: {what[step.do]} {where}".strip()
-    return f"{step.name}: {where or step.do.replace('_', ' ')}"
+        return f"{what[step.do]} {label}".strip()
+    verb = step.do.replace("_", " ")
+    return f"{verb} {label!r}" if label else verb

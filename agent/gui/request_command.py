@@ -71,7 +71,7 @@ def do_request(
             ask=pointing(planner.model, veil),
             veil=veil,
             expect=request.expect,
-            person=TerminalPerson((), quiet=as_json),
+            person=TerminalPerson((), quiet=as_json, patient=patient),
             limits=request.limits,
             on_step=lambda step: tell_step(step, as_json),
         )

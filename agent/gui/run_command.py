@@ -33,15 +33,20 @@ if TYPE_CHECKING:
 ORTHANC = "http://127.0.0.1:8042"
 EXIT_CODES = {"verified": 0, "completed_unverified": 3, "halted_before_effect": 4, "reconcile": 6, "cancelled": 7}
 """Only a verified run is a success."""
+DOING = ("confirm", "auto")
+"""Modes in which something is done."""
 
 
 def run(
     what: Annotated[str, typer.Argument(help="A workflow (FILE.yaml), or a request in words.")],
     target: Annotated[str, typer.Option(help="An http(s):// address, 'desktop', or 'orthanc' (orthanc@URL).")] = "",
-    mode: Annotated[str, typer.Option(help="suggest (nothing is done), confirm, or auto.")] = "suggest",
+    mode: Annotated[str, typer.Option(help="observe or suggest (nothing is done), confirm, or auto.")] = "suggest",
     approve: Annotated[
         list[str] | None,
-        typer.Option(help="Who approves the workflow's own steps beforehand; may be repeated. Others are asked."),
+        typer.Option(
+            help="Who approves the workflow's own steps beforehand; may be repeated. Others are asked. Names are taken "
+            "as given: that two names are two people is for whoever starts the run to answer for."
+        ),
     ] = None,
     values: Annotated[
         list[str] | None, typer.Option("--set", help="NAME=VALUE for a parameter of the workflow; may be repeated.")
@@ -90,12 +95,12 @@ def run(
     from tools.gui.guard.stop import KillSwitch
     from tools.gui.workflow.veil import values_of
 
-    if mode not in ("suggest", "confirm", "auto"):
-        raise ConfigError(f"there is no mode {mode!r}.", expected="suggest, confirm or auto")
+    if mode not in ("observe", "suggest", *DOING):
+        raise ConfigError(f"there is no mode {mode!r}.", expected="observe, suggest, confirm or auto")
     settings = load_config({"folder": folder}, file=config)
     place = settings.folder / "gui"
     stop = KillSwitch(place.parent)
-    stop.check()
+    _end_if_stopped(stop, as_json)
     if resume is not None and not resume.is_file():
         raise ConfigError(f"the journal {str(resume)!r} is not there.", remedy="Resume a run by its own journal.")
     planner = Planner(*screen_model(model, phi, settings.mllm)) if model else None
@@ -108,26 +113,46 @@ def run(
         from tools.gui.workflow.planned import Limits
 
         assert planner is not None
+        if mode == "observe":
+            raise ConfigError("a request that a model plans is not observed.", remedy="Take --mode suggest.")
         limits = Limits(steps=max_steps, seconds=max_seconds, tokens=max_tokens)
         request = Request(what, _pairs(values), _patient(patient), policy, expect, save, limits)
         outcome = do_request(request, stage, planner, place=place, stop=stop, mode=Mode(mode), as_json=as_json)
         raise typer.Exit(0 if mode == "suggest" else EXIT_CODES[outcome])
     _only_planned({"--policy": policy, "--expect": expect, "--save": save})
     journal_path = resume or place / f"run-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}.jsonl"
-    plan = journal_path.with_suffix(".plan.json") if mode != "suggest" or resume else None
+    plan = journal_path.with_suffix(".plan.json") if mode in DOING or resume else None
     loaded, bound, who, given, stage = _what(what, stage, _pairs(values), patient, plan, resume is not None)
-    person = _person(approve or [], as_json)
-    with acting(stage, stop) as actuator:
-        journal = (journal_path, resume is not None)
-        ask = pointing(planner.model, planner.veil(values_of("", given, who))) if planner else None
-        about = about_model(planner.model) if planner else {}
-        report = _do(bound, actuator, stop, Mode(mode), who, person, journal, place, ask, about, as_json)
-    if record is not None and mode != "suggest":
+    person = _person(approve or [], as_json, who)
+    try:
+        with acting(stage, stop) as actuator:
+            journal = (journal_path, resume is not None)
+            ask = pointing(planner.model, planner.veil(values_of("", given, who))) if planner else None
+            # Without its values, which name patients and could be guessed at.
+            about = {**(about_model(planner.model) if planner else {}), "workflow_sha256": loaded.sha256}
+            report = _do(bound, actuator, stop, Mode(mode), who, person, journal, place, ask, about, as_json)
+    finally:
+        if plan is not None and not journal_path.exists():
+            plan.unlink(missing_ok=True)  # It names the patient, and nothing can be resumed by it.
+    if record is not None and mode in DOING:
         _record(record, loaded, report, given)
-    if plan is not None and mode != "suggest" and report.outcome.value == "verified":
+    if plan is not None and mode in DOING and report.outcome.value == "verified":
         plan.unlink(missing_ok=True)
     _conclude(report, bound, journal_path, mode, as_json)
-    raise typer.Exit(0 if mode == "suggest" else EXIT_CODES[report.outcome.value])
+    raise typer.Exit(EXIT_CODES[report.outcome.value] if mode in DOING else 0)
+
+
+def _end_if_stopped(stop: KillSwitch, as_json: bool) -> None:
+    """End as cancelled while work is stopped."""
+    from tools.errors import Stopped
+
+    try:
+        stop.check()
+    except Stopped as error:
+        if as_json:
+            print(json.dumps({"outcome": "cancelled", "reason": str(error)}), flush=True)
+        make_console(stderr=True).print(safe(str(error)), soft_wrap=True)
+        raise typer.Exit(EXIT_CODES["cancelled"]) from error
 
 
 def screen_model(spec: str, phi: str, options: ModelOptions) -> tuple[MLLM, Strictness]:
@@ -182,10 +207,10 @@ def _only_planned(options: Mapping[str, object]) -> None:
         raise ConfigError(f"{unused[0]} goes with requests that a model plans.", remedy="Leave it out.")
 
 
-def _person(approvers: list[str], as_json: bool) -> Person:
+def _person(approvers: list[str], as_json: bool, patient: Patient | None) -> Person:
     from agent.gui.person import TerminalPerson
 
-    return TerminalPerson(approvers, quiet=as_json)
+    return TerminalPerson(approvers, quiet=as_json, patient=patient)
 
 
 def _what(
@@ -231,13 +256,13 @@ def _do(
     from tools.gui.workflow.journal import Journal
     from tools.gui.workflow.run import run_workflow
 
-    about = {**about, "workflow": workflow.name, "workflow_sha256": workflow.sha256}
+    about = {**about, "workflow": workflow.name}
     with (
         contextlib.ExitStack() as stack,
         guarding(workflow.policy, actuator, stop, place=place, mode=mode, patient=patient, about=about) as guard,
     ):
         journal = None
-        if mode != "suggest":
+        if mode in DOING:
             journal = Journal(journal_at[0], workflow.sha256, patient=patient, resume=journal_at[1])
             stack.callback(journal.close)
         return run_workflow(
@@ -308,7 +333,7 @@ def _conclude(report: RunReport, workflow: Workflow, journal: Path, mode: str, a
         "steps": report.total,
         "model_calls": report.model_calls,
         "repaired": report.repaired,
-        "journal": str(journal) if mode != "suggest" else "",
+        "journal": str(journal) if mode in DOING else "",
     }
     if as_json:
         print(json.dumps(summary), flush=True)
@@ -316,7 +341,7 @@ def _conclude(report: RunReport, workflow: Workflow, journal: Path, mode: str, a
     from agent.gui.person import said
 
     console = make_console()
-    if mode == "suggest":
+    if mode not in DOING:
         console.print("Nothing was done. The steps are:")
         first = report.steps[0].target if report.steps else None
         for number, step in enumerate(workflow.steps, 1):

@@ -152,13 +152,13 @@ class ApprovalDesk:
             pending = self._pending.get(request_id)
             if pending is None or not hmac.compare_digest(pending.request.nonce.encode(), nonce.encode()):
                 raise ToolFailed(f"there is no open request {request_id!r} with that nonce.", remedy="Ask again.")
-            if not fold(name):
+            if not _plain_name(name):
                 raise ToolFailed("an approval names the person who gives it.", remedy="Give a name.")
             if self._approvers and name not in self._approvers:
                 raise ToolFailed(f"{name!r} may not approve.", expected=f"one of {', '.join(self._approvers)}")
             now = self._clock()
             alive = {who: at for who, at in pending.people.items() if now - at <= self._approval_s}
-            if any(fold(who) == fold(name) for who in alive) and pending.request.decision.approvers > 1:
+            if any(_plain_name(who) == _plain_name(name) for who in alive) and pending.request.decision.approvers > 1:
                 raise ToolFailed(f"{name!r} has approved this already.", expected="a second, different person")
             pending.people = {**alive, name: now}
             if len(pending.people) < pending.request.decision.approvers:
@@ -237,8 +237,13 @@ def _same_pixels(use: Use, oldest: float) -> str:
 
 
 def _enough_people(use: Use, oldest: float) -> str:
-    different = {fold(name) for name in use.people}
+    different = {_plain_name(name) for name in use.people}
     return "" if len(different) >= use.decision.approvers else f"{use.decision.approvers} people have to approve"
+
+
+def _plain_name(name: str) -> str:
+    """A name without case, accents, dots and spaces, so that one person does not count as two."""
+    return "".join(mark for mark in fold(name) if mark.isalnum())
 
 
 HOLDS: dict[str, Callable[[Use, float], str]] = {

@@ -3,21 +3,26 @@
 Every line holds the sha256 of the line before it (`prev`) and of itself (`hash`), so an edit, a removal or a change of
 order within the file is found. Two things a chain alone cannot show: that lines were cut off at the end, and that
 somebody who holds the file wrote all of it anew. For these, note the number of lines and the last hash elsewhere and
-give them to `verify`. Texts are redacted before they are written; screenshots are named by their hash and not kept.
+give them to `verify`. Texts are redacted before they are written; screenshots are named by their hash and not kept. Of
+addresses the server is kept, and of the rest, which may name a study, a keyed hash (HMAC-SHA256), which tells only
+whether it was the same; the key lies beside the file, readable by its owner only.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import os
 import re
+import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
@@ -32,6 +37,9 @@ _LABELS = frozenset({"label", "window", "step", "words"})
 """Fields that quote the screen, or what stands there: a row or a title often names a person."""
 _QUOTED = re.compile(r"'[^'\n]+'|\"[^\"\n]+\"")
 """Where our own sentences quote a label."""
+_ADDRESS = re.compile(r"https?://[^\s'\"<>]+", re.IGNORECASE)
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
+"""A hash is written without digits, since these are taken for somebody's numbers."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +145,7 @@ class AuditLog:
         if isinstance(value, str):
             if _is_hash(value):
                 return value
+            value = _ADDRESS.sub(self._address, value)
             if key in _LABELS:
                 return self._redactor.label(value)
             return self._redactor.text(_QUOTED.sub(self._quoted, value))
@@ -146,6 +155,20 @@ class AuditLog:
             return [self._clean(entry, key) for entry in value]
         return value
 
+    def _address(self, found: re.Match[str]) -> str:
+        """An address with its server as it is, and the rest by a keyed hash."""
+        address = found[0].rstrip(".,;:!?)")
+        try:
+            parts = urlsplit(address)
+            server = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+        except ValueError:  # no address
+            return found[0]
+        rest = address[len(f"{parts.scheme}://{parts.netloc}") :]
+        if rest in ("", "/"):
+            return f"{server}{rest}{found[0][len(address) :]}"
+        told = hmac.digest(self._key, rest.encode("utf-8", "surrogatepass"), "sha256").hex()[:16]
+        return f"{server}/{told.translate(_LETTERS)}{found[0][len(address) :]}"
+
     def _quoted(self, found: re.Match[str]) -> str:
         # The number in an address is a port, and nobody's.
         label = found[0][1:-1]
@@ -154,6 +177,7 @@ class AuditLog:
     def _open(self) -> None:
         new = not self.path.exists()
         try:
+            self._key = _key(self.path.with_name(self.path.name + ".key"))
             self._file = open(self.path, "ab", opener=_owners_only)  # noqa: SIM115
             if new:
                 folder = os.open(self.path.parent, os.O_RDONLY)
@@ -255,6 +279,19 @@ def _parse(line: bytes) -> dict[str, Any] | str:
 
 def _no_number(name: str) -> None:
     raise ValueError(f"{name} is no number")
+
+
+def _key(path: Path) -> bytes:
+    """The key beside an audit file, made if there is none. Raises OSError."""
+    try:
+        with open(path, "xb", opener=_owners_only) as file:
+            file.write(secrets.token_hex(32).encode())
+    except FileExistsError:
+        pass
+    key = path.read_bytes()
+    if len(key) != 64:
+        raise OSError(f"its key {str(path)!r} is no key; move it away, and a new one is made")
+    return key
 
 
 def _owners_only(path: str, flags: int) -> int:

@@ -162,12 +162,19 @@ def _differs(name: str, expected: str, seen: str) -> str:
     """What is wrong with one field of a reading; "" if nothing is."""
     if others := [value for value in _labelled(name, seen) if not (expected + " ").startswith(value + " ")]:
         close = _confused(others[0]) == _confused(expected)
-        return f"{name} expected {mask(expected)}, seen {mask(others[0])}{_HINT if close else ''}"
+        return f"{name} {_compared(expected, others[0])}{_HINT if close else ''}"
     if not _holds(expected, seen):
         close = _holds(_confused(expected), _confused(seen))
         hint = _HINT if close else _CUT if re.search(r"…|\.{2}", seen) else ""
-        return f"{name} expected {mask(expected)}, seen {mask(seen[:120])}{hint}"
+        return f"{name} {_compared(expected, seen[:120])}{hint}"
     return ""
+
+
+def _compared(expected: str, seen: str) -> str:
+    """What was expected and seen, masked; that they differ where the masks do not show it."""
+    if mask(expected) == mask(seen):
+        return f"differs from the expected one; both look like {mask(seen)} here"
+    return f"expected {mask(expected)}, seen {mask(seen)}"
 
 
 def _holds(expected: str, seen: str) -> bool:

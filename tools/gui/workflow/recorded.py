@@ -129,7 +129,7 @@ def _named(recorded: Recorded, items: Sequence[Item], least: float) -> list[Targ
         Target(
             rect=item.rect,
             point=item.point or item.rect.center,
-            label=recorded.words,
+            label=item.title or recorded.words,  # as it stands there now
             confidence=min(alike, 1.0),
             layer=item.layer,
         )

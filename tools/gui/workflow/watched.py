@@ -352,13 +352,13 @@ def _tells(label: str, redactor: Redactor) -> bool:
 def _hidden(steps: list[Step], anchors: list[Anchor | None]) -> tuple[list[Step], dict[str, str]]:
     """The steps with rows and personal details behind names, and what these stand for."""
     redactor, values, told = Redactor(), dict[str, str](), dict[str, str]()
-    for anchor in filter(None, anchors):
+    for known in filter(None, anchors):
         for label, stem, what in (
-            (anchor.near, "row", "what it stands beside"),
-            (anchor.label, "label", "a label that held personal details"),
+            (known.near, "row", "what it stands beside"),
+            (known.label, "label", "a label that held personal details"),
         ):
             if label and label not in values.values() and (stem == "row" or _tells(label, redactor)):
-                name = f"{stem}_{sum(known.startswith(stem) for known in values) + 1}"
+                name = f"{stem}_{sum(name.startswith(stem) for name in values) + 1}"
                 values[name], told[name] = label, what
     veil, hidden = Veil(values), []
     for step, anchor in zip(steps, anchors, strict=True):
