@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tools.errors import ConfigError
 from tools.gui.workflow.goal import read_goal
 
+ROOT = Path(__file__).parents[1]
 READ = {
     "delete the study of patient Doe^Jane": ("delete_study", "Doe^Jane", ""),
     'Please delete the "HEAD CT" study of patient 4471904.': ("delete_study", "4471904", "HEAD CT"),
@@ -38,6 +43,18 @@ def test_a_request_is_read(goal: str, read: tuple[str, str, str] | None) -> None
             read_goal(goal)
     else:
         assert read_goal(goal) == read
+
+
+def test_what_docs_and_bench_ask_for_is_read() -> None:
+    cases = yaml.safe_load((ROOT / "evals/bench/gui_set/cases.yaml").read_text("utf-8"))
+    goals = [case["goal"] for case in cases["cases"] if case.get("goal")]
+    for name in ("README.md", "docs/gui_workflows.md"):
+        found = re.findall(r'gui run "((?:[^"\\]|\\.)+)"\s+--target\s+orthanc', (ROOT / name).read_text("utf-8"))
+        assert found, name
+        goals += [goal.replace('\\"', '"') for goal in found]
+    assert len(goals) > 20
+    for goal in goals:
+        assert read_goal(goal)[1], goal
 
 
 @pytest.mark.parametrize(
@@ -85,7 +102,7 @@ def test_a_word_without_a_part_is_told(goal: str, told: str) -> None:
 
 FOREIGN = (
     "not never except series before who all image name nicht ausser außer kein keine ohne after only every unless "
-    "and or und without patients studies did don't"
+    "and or und without patients did don't"
 ).split()
 
 

@@ -22,7 +22,7 @@ KINDS: dict[str, str] = {
     "find_patient": r"find|finde|finden sie|search|look up|look|suche?|suchen sie",
 }
 """The built-in workflows, by the orders that ask for them."""
-FORM = 'such as: delete the study "CHEST CT" of patient Doe^Jane'
+FORM = 'such as: open the study "CHEST CT" of patient Doe^Jane'
 
 _OPENING = r"(?:(?:please|bitte|(?:can|could|would|will) you please|i want to|i would like to),? )?"
 _ENDING = r"(?:,? (?:please|bitte))?"
