@@ -204,6 +204,7 @@ def _layers(way: str) -> dict[str, Any]:
     ("text", "expected"),
     [
         ('Click on "All patients"', Wanted("All patients", quoted=True)),
+        ("Click the Save button or click the Print button", Wanted("Save", "button")),
         ("Klicken Sie auf die Schaltfläche „Abbrechen“", Wanted("Abbrechen", "button", True)),
         ("Haga clic en «Guardar»", Wanted("Guardar", quoted=True)),
         ("Cliquez sur le bouton 'Enregistrer'", Wanted("Enregistrer", "button", True)),

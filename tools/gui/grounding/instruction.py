@@ -93,7 +93,9 @@ def read_instruction(text: str) -> tuple[Wanted, ...]:
     )
     bodies: list[tuple[str, str]] = []
     shorter = re.sub(r"(?<=\S)\s+(?:to|para|pour|per)\s+(?!the\b)\w+\b.*$", "", plain, flags=_FLAGS)
-    for whole in dict.fromkeys((_without_purpose(plain), plain, shorter)):
+    # Of "click Save or click Print" either will do: the first one, where it is there.
+    either = re.split(rf",?\s+(?:or|oder)\s+(?=(?:{lexicon.CLICKS})\b)", plain, flags=_FLAGS)
+    for whole in dict.fromkeys(either if len(either) > 1 else (_without_purpose(plain), plain, shorter)):
         turned = _turned(whole)
         body, kind = _without_verb(turned)
         bodies += [(shut, "") for shut in _shutting(turned)] + [(body, kind)]
