@@ -22,17 +22,21 @@ from pydicom.data import get_testdata_file
 from typer.testing import CliRunner
 
 from agent.cli import app
+from agent.gui.person import TerminalPerson
 from agent.gui.run_command import _conclude
 from tests.fixtures import gui_stage
 from tests.fixtures.clips import need
 from tools.errors import ConfigError, StoreError, ToolFailed
 from tools.gui.act.browser import BrowserActuator
+from tools.gui.act.simulated import SimulatedActuator
 from tools.gui.grounding import locate
-from tools.gui.guard.audit import read_entries, verify
-from tools.gui.guard.identity import check_identity
+from tools.gui.guard.approval import ApprovalDesk
+from tools.gui.guard.audit import AuditLog, read_entries, verify
+from tools.gui.guard.decide import Decision, Verdict
+from tools.gui.guard.identity import Patient, check_identity
 from tools.gui.guard.policy import Policy
 from tools.gui.guard.stop import write_stop
-from tools.gui.types import Outcome, WaitFor
+from tools.gui.types import Click, Outcome, Rect, Target, WaitFor
 from tools.gui.workflow import orthanc
 from tools.gui.workflow.journal import Journal
 from tools.gui.workflow.running import RunReport, StepReport
@@ -417,6 +421,51 @@ def test_what_has_to_be_done_before_going_on_is_said(
     report = RunReport(1, frozenset(), [StepReport(1, "save", outcome)])
     _conclude(report, flow, Path("journal.jsonl"), "confirm", as_json=False)
     assert told in capsys.readouterr().out
+
+
+def test_observing_does_nothing(held: Orthanc, attend: Any, tmp_path: Path) -> None:
+    goal = "delete the study of patient 7700132"
+    code, _ = attend(goal, "--target", f"orthanc@{held.base}", "--mode", "observe", "--approve", "Ann")
+    assert code == 0
+    assert held.studies == ["CHEST CT", "HEAD CT", "KNEE MR"]
+    assert not list((tmp_path / "state" / "gui").glob("run-*"))
+
+
+def test_a_run_that_could_not_begin_leaves_no_plan(held: Orthanc, attend: Any, tmp_path: Path) -> None:
+    log = AuditLog(tmp_path / "state" / "gui" / "audit.jsonl")
+    with pytest.raises(StoreError, match="another process"):
+        attend("find patient 7700132", "--target", f"orthanc@{held.base}", "--mode", "confirm", "--approve", "Ann")
+    log.close()
+    assert not list((tmp_path / "state" / "gui").glob("*.plan.json"))
+
+
+class Terminal(io.StringIO):
+    """What a person reads and answers."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_who_approves_sees_whom_it_is_for(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    shown = Terminal() if terminal else io.StringIO()
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr("typer.prompt", lambda *told, **how: "Ann")
+    monkeypatch.setattr("sys.stderr", shown)
+    patient = Patient(name="Roe^Max", birth_date="19710304", id="5582013")
+    screen = SimulatedActuator(key_s=0).screen()
+    where = Rect(left=150, top=390, right=280, bottom=424)
+    target = Target(rect=where, point=where.center, label="Roe^Max - CHEST CT 5582013", confidence=1, layer="tree")
+    decision = Decision(verdict=Verdict.NEEDS_APPROVAL, reason="asks before every action")
+    request = ApprovalDesk().ask(screen, Click(point=where.center), target, decision, patient=patient.masked)
+    recorded = Step(name="click Doe^Jan - HEAD CT 4471903", find="click it", do="click")
+    assert TerminalPerson((), patient=patient).approve(recorded, request, repaired=False) == ["Ann"]
+    told = shown.getvalue()
+    assert told.splitlines()[0].startswith("click 'Roe^Max - CHEST CT 5582013'")
+    assert "Doe" not in told
+    assert ("name Roe^Max, birth date 19710304, id 5582013" in told) == terminal
+    assert (patient.masked in told) != terminal
 
 
 def test_a_desktop_program_is_worked(attend: Any, tmp_path: Path) -> None:

@@ -172,9 +172,8 @@ def _differs(name: str, expected: str, seen: str) -> str:
 
 def _compared(expected: str, seen: str) -> str:
     """What was expected and seen, masked; that they differ where the masks do not show it."""
-    if mask(expected) == mask(seen):
-        return f"differs from the expected one; both look like {mask(seen)} here"
-    return f"expected {mask(expected)}, seen {mask(seen)}"
+    alike = "; they differ in what is hidden here" if mask(expected) in mask(seen) else ""
+    return f"expected {mask(expected)}, seen {mask(seen)}{alike}"
 
 
 def _holds(expected: str, seen: str) -> bool:
