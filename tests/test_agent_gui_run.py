@@ -457,7 +457,7 @@ def test_who_approves_sees_whom_it_is_for(terminal: bool, monkeypatch: pytest.Mo
     screen = SimulatedActuator(key_s=0).screen()
     where = Rect(left=150, top=390, right=280, bottom=424)
     target = Target(rect=where, point=where.center, label="Roe^Max - CHEST CT 5582013", confidence=1, layer="tree")
-    decision = Decision(verdict=Verdict.NEEDS_APPROVAL, reason="asks before every action")
+    decision = Decision(verdict=Verdict.NEEDS_APPROVAL, reason="asks before every action", approvers=1)
     request = ApprovalDesk().ask(screen, Click(point=where.center), target, decision, patient=patient.masked)
     recorded = Step(name="click Doe^Jan - HEAD CT 4471903", find="click it", do="click")
     assert TerminalPerson((), patient=patient).approve(recorded, request, repaired=False) == ["Ann"]

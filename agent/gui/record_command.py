@@ -40,7 +40,8 @@ def record(
 
     End with Ctrl+Alt+Esc, Ctrl+C, `attend stop`, or by closing the window. Nothing that is typed is kept: it becomes a
     parameter, and so does a label in which personal details are found, in the names of steps, too. Detectors miss some:
-    the file can be read by its owner only; look at it before it is given away. Exit code 4 where something has to be looked at.
+    the file can be read by its owner only; look at it before it is given away. Exit code 4 where something has to
+    be looked at.
     """
     from agent.config import load_config
     from tools.gui.guard.policy import load_policy
