@@ -327,7 +327,7 @@ class OtherSite(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("content-type", "text/html")
         self.end_headers()
-        self.wfile.write(b"<p>hello</p>")
+        self.wfile.write(b"<link rel=icon href=data:,><p>hello</p>")  # else its icon is asked for at some time
 
     def log_message(self, format: str, *args: object) -> None:
         pass
