@@ -58,11 +58,6 @@ def test_the_same_questions_and_the_same_bytes_every_time(samples: tuple[Sample,
     hashes = json.loads((drawn / media.LIST).read_text())
     some = all_media()[::9]
     again = json.loads(media.draw_all(some, tmp_path).read_text())
-    # An encoder has been seen to give one clip in thousands other bytes; drawn once more it has to be the same.
-    other = [one for one in some if again[one.file] != hashes[one.file]]
-    assert len(other) <= 1
-    if other:
-        again |= json.loads(media.draw_all(other, tmp_path / "once more").read_text())
     assert {one.file[-3:] for one in some} == {"png", "mp4"}
     assert again == {name: hashes[name] for name in again}
     asked = [(sample.questions, sample.reference, Path(sample.source).name) for sample in samples]
