@@ -104,6 +104,8 @@ def test_no_text_can_end_or_begin_a_record_of_ris(title: str, text: str) -> None
 def test_a_document_in_one_line() -> None:
     assert reference(FOR) == "Smith JA et al. Statins in heart failure: a trial. Journal of Tests. 2019."
     assert reference(RETRACTED).startswith("RETRACTED: A wonder drug")
+    asked = FOR.model_copy(update={"title": "Do statins help?"})
+    assert reference(asked) == "Smith JA et al. Do statins help? Journal of Tests. 2019."
     assert "(no title) one two" in reference(Document(id="local:1", sections=({"text": "one two"},)))  # type: ignore[arg-type]
     assert address_of(FOR) == "https://pubmed.ncbi.nlm.nih.gov/11/"
     assert address_of(Document(id="local:1", doi="javascript:alert(1)")) == ""

@@ -83,7 +83,7 @@ def reference(document: Document) -> str:
     authors = document.authors[0] + (" et al." if len(document.authors) > 1 else "") if document.authors else ""
     file = document.source if is_pdf(document) else ""
     parts = (authors, title_of(document), document.journal, document.published[:4], file)
-    told = ". ".join(part.rstrip(".") for part in parts if part)
+    told = ". ".join(part.rstrip(".") for part in parts if part).replace("?. ", "? ").replace("!. ", "! ")
     return f"{'RETRACTED: ' if document.retracted else ''}{told}."
 
 
