@@ -32,6 +32,7 @@ from memory.stream.moments import KeyMoment
 from memory.stream.notes import FILE_NAME as NOTES_FILE
 from memory.stream.notes import Notes
 from memory.stream.policy import Decision, make_policy
+from memory.wipe import wipe
 from tools.errors import AttendError, StoreError
 from tools.media import Gap, SourceInfo, Span
 
@@ -129,6 +130,8 @@ class Remembered:
                 self.notes.drop_index()
                 self.store.remove_leftovers()
         self.store.remove([frame_id for frame_id in struck_ids if frame_id not in used])
+        wipe(self.archive.path)
+        wipe(self.notes.path)
         return Forgotten(
             frames=len(stored - set(self.store.ids())), notes=notes, vectors=vectors, moments=max(moments, struck)
         )

@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
+from memory.wipe import wipe
 from tools.errors import StoreError
 
 FILE_NAME = "threads.sqlite"
@@ -148,16 +149,9 @@ def forget_threads(folder: Path) -> tuple[int, list[str]]:
                 gone = [(name,) for name in names.difference(kept)]
                 database.executemany(f"DELETE FROM {table} WHERE thread_id = ?", gone)
             database.execute("COMMIT")
-            # What `prune` dropped lies in free pages, and the log holds a copy of all.
-            database.execute("VACUUM")
-            (busy, *_) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     except (OSError, sqlite3.Error) as error:
         raise _not_removed(path, error) from error
-    if busy:
-        raise StoreError(
-            f"what was removed from {str(path)!r} may still be read there: another process is at it.",
-            remedy="Forget again when it has ended.",
-        )
+    wipe(path)
     return len(names) - len(kept), kept
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Self
 
+from memory.wipe import wipe
 from tools.errors import StoreError
 
 FILE_NAME = "answers.sqlite"
@@ -87,7 +88,7 @@ class Answers:
         """Remove the answers on a source from the file for good, and return how many there were."""
         with self._failures("written"):
             removed = self._connection.execute("DELETE FROM answers WHERE source = ?", (source,)).rowcount
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            wipe(self.path)
         return removed
 
     def close(self) -> None:

@@ -144,20 +144,6 @@ class Database:
         rows = self.read("SELECT value FROM meta WHERE name = ?", (name,))
         return rows[0][0] if rows else default
 
-    def empty_log(self) -> None:
-        """Write the log of SQLite into the file and cut it to nothing, so that what was deleted is not left in it.
-
-        Raises:
-            StoreError: if a reader keeps the log in use for longer than ten seconds.
-        """
-        with self.failures("written"), self._lock:
-            (busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if busy:
-            raise StoreError(
-                f"what was forgotten may still be in the log of {str(self.path)!r}, which another process reads.",
-                remedy="End that process, and forget the same again.",
-            )
-
     def close(self) -> None:
         """Close the file. May be called twice."""
         with self._lock:

@@ -30,6 +30,7 @@ from memory.narrative.rows import Rows
 from memory.narrative.types import Chain, Entity, Event, Link, Record, Segment
 from memory.narrative.vectors import Embed, EventVectors, Kind
 from memory.narrative.words import EventWords
+from memory.wipe import wipe
 from tools.errors import StoreError
 from tools.media.types import Span
 
@@ -322,7 +323,7 @@ class NarrativeStore:
 
     def _finish_forgetting(self) -> None:
         self._vectors.forget()
-        self._database.empty_log()
+        wipe(self._database.path)
         with self._database.transaction() as sql:
             sql.execute("DELETE FROM meta WHERE name = 'forgetting'")
 

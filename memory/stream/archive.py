@@ -188,7 +188,10 @@ class Archive:
             self._database.execute("INSERT INTO encoder VALUES (?, ?)", (name, dim))
 
     def forget(self, span: Span) -> set[str]:
-        """Strike out the moments of a span, tell other processes to do so, and return the frames that are gone."""
+        """Strike out the moments of a span, tell other processes to do so, and return the frames that are gone.
+
+        What is left of them in unused parts of the file goes with `memory.wipe.wipe`.
+        """
         with self._failures("written"), self._lock, self._database:
             found = self._database.execute(
                 "DELETE FROM moments WHERE t_s BETWEEN ? AND ? RETURNING frame_id", (span.start_s, span.end_s)
@@ -204,8 +207,6 @@ class Archive:
                 (span.start_s, span.end_s, self._token),
             ).fetchone()
             self._database.execute("DELETE FROM forgotten WHERE id <= ?", (number - 1000,))
-        with self._failures("written"), self._lock:
-            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # what was struck out is not left in the log
         return {frame_id for (frame_id,) in found}
 
     def told_to_forget(self) -> list[Span]:

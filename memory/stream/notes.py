@@ -157,6 +157,8 @@ class Notes:
     def forget(self, span: Span) -> tuple[int, int]:
         """Remove the notes of a span, and their vectors from the index, which is made anew so that none stays on disk.
 
+        What is left of the notes in unused parts of the file goes with `memory.wipe.wipe`.
+
         Returns:
             How many notes, and how many vectors, were removed.
         """
@@ -169,8 +171,6 @@ class Notes:
                 "DELETE FROM notes WHERE source = ? AND t_s BETWEEN ? AND ? RETURNING vector IS NOT NULL",
                 (self.source, span.start_s, span.end_s),
             ).fetchall()
-        with self._failures("written"), self._lock:
-            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # what was struck out is not left in the log
         vectors = sum(had_vector for (had_vector,) in gone)
         self._matched = False
         self._match(anew=vectors > 0)
