@@ -749,6 +749,7 @@ def test_a_page_is_worked_saved_and_replayed(tmp_path: Path, monkeypatch: pytest
         code, told = call(tmp_path, SAVE, *flags, *planned)
         assert (code, told[-1]["outcome"], told[-1]["model_calls"]) == (0, "verified", 4), told
         assert load_workflow(kept).start == page
+        assert kept.stat().st_mode & 0o777 == 0o600
         code, told = call(tmp_path, str(kept), "--target", page, "--mode", "auto")
         assert (code, told[-1]["outcome"], told[-1]["model_calls"]) == (0, "verified", 0), told
         entries = list(read_entries(tmp_path / "state" / "gui" / "audit.jsonl"))

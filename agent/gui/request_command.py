@@ -21,7 +21,7 @@ from tools.gui.guard.stop import KillSwitch
 from tools.gui.workflow import orthanc
 from tools.gui.workflow.journal import FINISHED
 from tools.gui.workflow.planned import Limits, PlannedRun, as_workflow, narrowed, run_planned
-from tools.gui.workflow.steps import write_workflow
+from tools.gui.workflow.steps import save_workflow
 from tools.gui.workflow.veil import Veil, values_of
 
 
@@ -82,10 +82,7 @@ def do_request(
             done, request.words, narrowed(policy, request.words), stage.start or _page(stage), veil, request.expect
         )
         flow = flow.model_copy(update={"page_px": stage.least_px})
-        try:
-            kept.write_text(write_workflow(flow), "utf-8")
-        except OSError as error:
-            raise ConfigError(f"the workflow {str(kept)!r} cannot be written: {error}.") from error
+        save_workflow(flow, kept)
     _conclude(done, mode, kept, as_json)
     return done.report.outcome.value
 
