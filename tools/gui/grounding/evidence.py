@@ -26,7 +26,7 @@ from tools.gui.grounding.colours import is_drawn_in
 from tools.gui.grounding.geometry import contains, region_factor
 from tools.gui.grounding.hints import DEEDS, Hint, Said, hints, stem, understand
 from tools.gui.grounding.instruction import NAMED, QUOTES
-from tools.gui.grounding.items import Item
+from tools.gui.grounding.items import Item, Name
 from tools.gui.grounding.matching import normal
 from tools.gui.grounding.meanings import ACTIONS
 from tools.gui.grounding.standing import counted, keys_of, relations, resolved, rows_of, same_place, weighed_names
@@ -36,6 +36,7 @@ from tools.gui.types import Rect, Screen
 WEIGHTS: dict[str, float] = {
     "said": 6.0,
     "label": 3.0,
+    "literal": 1.5,
     "row": 5.0,
     "kind": 6.0,
     "region": 2.5,
@@ -97,15 +98,16 @@ def weigh(instruction: str, items: Sequence[Item], screen: Screen) -> Choice | N
         items: what is on the screen.
         screen: where it is looked for; its pixels tell colours.
     """
-    if re.search(QUOTES, instruction):
-        # What stands in quotation marks is a label as it is written.
-        return None
     seen = gather(instruction, items, screen)
     ranked = list(islice(rank(seen), 2))
     if not ranked or ranked[0].score < LEAST[ranked[0].item.layer]:
         return None
     best = ranked[0]
     if (len(ranked) > 1 and best.score - ranked[1].score < AHEAD) or not _agrees(seen, best.item):
+        return None
+    # What stands in quotation marks is a label as it is written.
+    labels = {normal(" ".join(name.words)) for name in best.item.names}
+    if not all(normal("".join(quoted)) in labels for quoted in re.findall(QUOTES, instruction)):
         return None
     return Choice(best.item, 1 - math.exp(-best.score / 4), best.point, best.label)
 
@@ -145,7 +147,7 @@ def _agrees(seen: Evidence, item: Item) -> bool:
     if grave and (any(hint.weight >= 1 and hint.key not in ACTIONS for hint in seen.missing) or said.numbered > counts):
         return False
     # Pixels do not show all controls, and what was asked for may be one that was not recognised.
-    lost = sum(hint.weight * (2 if hint.key in _PICTURED else 1) for hint in seen.missing)
+    lost = sum(hint.weight * (2 if hint.key in _PICTURED else 1) for hint in seen.missing if hint.key != "open")
     share = lost / (sum(hint.weight for hint in said.words) or 1.0)
     return item.layer == "tree" or share < (MOST_MISSING if item.role == "text" else 1.0)
 
@@ -170,6 +172,7 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
     part = _dialog(items) or screen.rect
     repeated = _repeated(found)
     ordinal = counted(said, found, anchors, screen, items)
+    spoken = _spoken(found, said, labelled)
     table = []
     for at, item in enumerate(found):
         matched = {key: own[at][key] for key in weights if key in own[at]}
@@ -180,6 +183,7 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
         row = {
             "said": sum(weights[key] * sure for key, sure in matched.items()) / whole,
             "label": _covered(item, weights, labelled),
+            "literal": spoken[at],
             "row": beside,
             "kind": max(_fits(kind, item) for kind in said.kinds) - 0.7 if said.kinds else 0.0,
             "region": region_factor(said.regions, item.rect, part) - 0.5 if said.regions else 0.0,
@@ -228,6 +232,26 @@ def _covered(item: Item, weights: dict[str, float], labelled: bool) -> float:
             # A name of words that anything may have, such as "Patient", is no sure sign where it is said.
             best = max(best, weight * told / max(total, 1.0))
     return best
+
+
+def _spoken(found: Sequence[Item], said: Said, labelled: bool) -> list[float]:
+    """How far each control has a name that was said word by word, not one that means the same or a part of another."""
+    names = [
+        (at, weight * min(1.0, max(hint.weight for hint in own)), frozenset(map(stem, _words(name))))
+        for at, item in enumerate(found)
+        for name, weight in weighed_names(item, labelled)
+        if (own := hints(" ".join(name.words), False)) and all(stem(word) in said.spoken for word in _words(name))
+    ]
+    best = [0.0] * len(found)
+    for at, weight, words in names:
+        # Words alone are often the heading, or the row, of what is meant.
+        if found[at].role != "text" and not any(words < other for _, _, other in names):
+            best[at] = max(best[at], weight)
+    return best
+
+
+def _words(name: Name) -> list[str]:
+    return re.findall(r"\w+", " ".join(name.words).casefold())
 
 
 def _candidates(items: Sequence[Item]) -> list[Item]:

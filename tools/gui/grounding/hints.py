@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
 from tools.gui.grounding import lexicon
@@ -115,6 +116,10 @@ _TYPED = re.compile(
     r"\b(?:enter|type|write|fill in)\s+\S+(?:\s\S+){0,3}?\s+(?:as|into|in|under|for)\s+(?:the\s+|a\s+)?", _FLAGS
 )
 """What shall be typed, which stands nowhere yet."""
+_SO = re.compile(r",\s*(?:so|hence|therefore|also|daher|deshalb|darum)\s+(?!that\b|dass\b)", _FLAGS)
+"""What follows it is to be done; before it stands why."""
+_REASON = 0.5
+"""What words are worth that tell why; our choice."""
 _VAGUE = frozenset({"open", "previous", "start", "given"})
 """Meanings that people also speak of where they mean another control."""
 _SLIPS = str.maketrans("01|", "oll")
@@ -146,6 +151,7 @@ class Said:
     verbs: frozenset[str]
     numbered: bool
     text: str
+    spoken: frozenset[str]
 
 
 @lru_cache(maxsize=256)
@@ -159,7 +165,8 @@ def understand(instruction: str) -> Said:
     regions: set[str] = set()
     kinds: set[str] = set()
     ordinal, counted, colour = 0, "", ""
-    for clause in _CLAUSES.split(text):
+    asked_from = _asked_from(text)
+    for start, clause in _clauses(text):
         pieces = _pieces(clause)
         for relation, piece in pieces:
             where = piece
@@ -174,9 +181,12 @@ def understand(instruction: str) -> Said:
                 where = plain
             regions |= _regions(_unpointed(where))
             kinds |= _kinds(where)
-            words += hints(where, True)
+            told = hints(where, True)
+            words += [replace(hint, weight=_REASON * hint.weight) for hint in told] if start < asked_from else told
     kept: dict[str, Hint] = {}
     for hint in words:
+        if hint.key in kinds:
+            continue
         if hint.key not in kept or hint.weight > kept[hint.key].weight:
             kept[hint.key] = hint
     verbs = set(find_verbs(text, VERBS, label=False))
@@ -184,7 +194,23 @@ def understand(instruction: str) -> Said:
     return Said(
         tuple(kept.values()), frozenset(kinds), frozenset(regions), tuple(anchors), ordinal, counted, colour,
         frozenset(verbs), bool(_described()[1].search(text.casefold())), text.casefold(),
+        frozenset(map(stem, re.findall(r"\w+", text.casefold()))),
     )  # fmt: skip
+
+
+def _clauses(text: str) -> Iterator[tuple[int, str]]:
+    """The clauses of a text, and where each begins."""
+    start = 0
+    for match in _CLAUSES.finditer(text):
+        yield start, text[start : match.start()]
+        start = match.end()
+    yield start, text[start:]
+
+
+def _asked_from(text: str) -> int:
+    """Where in a text begins what is to be done, after the reason for it; 0 where none is told, or no more is said."""
+    match = _SO.search(text)
+    return match.start() + 1 if match and hints(text[match.end() :], True) else 0
 
 
 @cache

@@ -114,7 +114,7 @@ MEANINGS: dict[str, tuple[str, str]] = {
     "start": (r"start|run|begin|starten|do", r"launch|and go|execute|begin\w*|anfangen|los"),
     "send": (
         r"send|transmit|senden|schicken|enviar|envoyer",
-        r"forward (?=th|it|him|her)|pass (?:it )?on|push|schicke?|verschick\w*",
+        r"forward(?= (?:th|it|him|her))|pass (?:it )?on|push|schicke?|verschick\w*",
     ),
     "record": (r"record|submit|enter|erfassen", r"take down|put on file|erfasse|eintragen|hand in"),
     "copy": (r"copy|kopieren|copiar|copier", r"copying|clipboard|kopier\w*|zwischenablage"),
@@ -171,7 +171,7 @@ MEANINGS: dict[str, tuple[str, str]] = {
     "nurse": (r"nurses?|pflege", r"nursing|schwester|pflegekr\w+|sister"),
     "notify": (
         r"notify|benachrichtigen",
-        r"notif\w+|tell|inform\w*|let (?:the )?(?=\w+ know)|alert|benachrichtig\w*|bescheid|informier\w*",
+        r"notif\w+|tell|inform\w*|let(?= (?:the )?\w+ know)|alert|benachrichtig\w*|bescheid|informier\w*",
     ),
     "comment": (r"comments?|bemerkung", r"remark|anmerkung|free text"),
     "draft": (r"draft|entwurf", r"unfinished|for later|unsigned"),
