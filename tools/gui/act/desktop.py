@@ -11,6 +11,7 @@ import contextlib
 import secrets
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -38,6 +39,7 @@ from tools.gui.act.x11 import (
     REMAP_S,
     chunks_of,
     find_spare_keys,
+    let_go,
     load_pyautogui,
     on_keys,
     press_key,
@@ -92,8 +94,9 @@ class DesktopActuator:
         self._stop, self._tree = stop or KillSwitch(), tree
         # python-xlib prints its warnings where a program's answer goes.
         with contextlib.redirect_stdout(sys.stderr):
-            self._display = open_display()
+            self._display, self._other_display = open_display(), open_display()
             self._gui = load_pyautogui()
+        self._thread, self._lock = threading.get_ident(), threading.Lock()
         self._keys: list[str] = []
         self._buttons: list[str] = []
         import mss
@@ -141,17 +144,25 @@ class DesktopActuator:
         return said
 
     def release(self) -> None:
-        """Release every key and button that is held."""
-        while self._keys:
-            self._gui.keyUp(self._keys.pop(), _pause=False)
-        while self._buttons:
-            self._gui.mouseUp(button=self._buttons.pop(), _pause=False)
+        """Release every key and button that is held; from any thread. Raises MediaError if the X server is gone."""
+        if not self._keys and not self._buttons:
+            return
+        if threading.get_ident() == self._thread:
+            let_go(self._display, self._keys, self._buttons)
+            self._keys.clear()
+            self._buttons.clear()
+            return
+        with self._lock:
+            # By a connection of its own, since the thread that works the screen may be waiting for an answer on any
+            # other. It may also be about to press what it lists, and releases that once more when it next polls.
+            let_go(self._other_display, tuple(self._keys), tuple(self._buttons))
 
     def close(self) -> None:
         """Give the display back."""
         self.release()
         self._shots.close()
         self._display.close()
+        self._other_display.close()
 
     def _shoot(self) -> np.ndarray:
         import mss
@@ -242,21 +253,17 @@ class DesktopActuator:
         self._buttons.append(button)
         self._gui.mouseDown(button=button, _pause=False)
         yield
-        if button in self._buttons:
-            self._buttons.remove(button)
-            self._gui.mouseUp(button=button, _pause=False)
+        self.release()
 
     def _press(self, keys: Sequence[str]) -> None:
         for key in keys:
-            self._stop.check()
-            name = _NAMES.get(key, key)
-            if not self._gui.isValidKey(name):
-                self.release()
+            if not self._gui.isValidKey(_NAMES.get(key, key)):
                 raise ToolFailed(f"the key {key!r} cannot be pressed on this keyboard.", remedy="Type it as text.")
-            self._keys.append(name)
-            self._gui.keyDown(name, _pause=False)
-        while self._keys:
-            self._gui.keyUp(self._keys.pop(), _pause=False)
+        for key in keys:
+            self._stop.check()
+            self._keys.append(_NAMES.get(key, key))
+            self._gui.keyDown(self._keys[-1], _pause=False)
+        self.release()
 
     def _type(self, action: TypeText, view: View) -> str:
         spare = [] if action.text.isascii() else find_spare_keys(self._display)

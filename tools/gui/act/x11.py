@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from tools.errors import AttendError, ConfigError
+from tools.errors import AttendError, ConfigError, MediaError
 
 CHUNK, CHUNK_DELAY_MS = 4, 8
 """Characters that xdotool types in one go, so that the kill switch waits for no more than these, and its delay. Our
@@ -88,6 +88,34 @@ def on_keys(display: Any, characters: str, spare: list[int]) -> Iterator[Mapping
         for code in keys.values():
             display.change_keyboard_mapping(code, [(0, 0)])
         display.sync()
+
+
+def let_go(display: Any, keys: Sequence[str], buttons: Sequence[str]) -> None:
+    """Release keys and buttons, by pyautogui's names of them; those that are up already stay so.
+
+    pyautogui itself refuses to release anything while the pointer is in a corner, and has one connection for all
+    threads, without a lock: two that use it at once may wait for each other's answers for ever.
+
+    Args:
+        display: a connection that no other thread uses at this time.
+        keys, buttons: by whom they were pressed does not matter.
+
+    Raises:
+        MediaError: if the X server is gone.
+    """
+    import pyautogui._pyautogui_x11 as keyboard
+    from Xlib import X
+    from Xlib.error import ConnectionClosedError
+    from Xlib.ext import xtest
+
+    try:
+        for key in reversed(keys):
+            xtest.fake_input(display, X.KeyRelease, keyboard.keyboardMapping[key])
+        for button in buttons:
+            xtest.fake_input(display, X.ButtonRelease, keyboard.BUTTON_NAME_MAPPING[button])
+        display.sync()
+    except (ConnectionClosedError, OSError) as error:
+        raise MediaError(f"the X server is gone: {error}.", remedy="Look at the screen.") from error
 
 
 def press_key(display: Any, code: int) -> None:
