@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tests.fixtures import gui_stage
 from tests.fixtures.gui_stage import Stage
 from tools.errors import ConfigError, Stopped, ToolFailed
+from tools.gui.act import atspi
 from tools.gui.act import desktop as desktop_actuator
 from tools.gui.act.atspi import in_front
 from tools.gui.act.browser import BrowserActuator
@@ -75,8 +76,12 @@ def test_it_sees_types_and_clicks(stage: Stage) -> None:
 
 
 def test_what_goes_wrong_is_said(stage: Stage) -> None:
-    with pytest.raises(WrongText, match=r"'123456'.*'123456789'"):
-        stage.actuator.perform(TypeText(point=CODE, text="123456789"))
+    with pytest.raises(
+        WrongText, match=r"holds 6 characters .* where 9 were meant; they differ from character 7"
+    ) as told:
+        stage.actuator.perform(TypeText(point=CODE, text="987654321"))
+    assert "987" not in str(told.value)
+    stage.actuator.perform(TypeText(point=CODE, text=""))
     before = stage.state()
     for point in (Point(x_px=-1, y_px=5), Point(x_px=640, y_px=5), Point(x_px=5, y_px=480), Point(x_px=9e9, y_px=5)):
         for action in (Click(point=point), TypeText(point=point, text="x"), Drag(start=NAME, end=point)):
@@ -137,6 +142,46 @@ def test_more_rare_characters_than_there_are_spare_keys(display: Path, monkeypat
         with pytest.raises(ToolFailed, match="no spare key"):
             stage.actuator.perform(TypeText(point=NOTE, text="α"))
         assert stage.state()["note"] == "αβ, γδ & αε"
+
+
+def test_text_that_cannot_be_read_back_was_typed_nevertheless(display: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    which = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "xclip" else which(name))
+    with gui_stage.desktop(display) as stage:
+        with pytest.raises(WrongText, match=r"pixels read as \d+ characters unlike the 12 that were typed") as told:
+            stage.actuator.perform(TypeText(point=CODE, text="987654321098"))
+        assert "987" not in str(told.value)
+
+        def unreadable(*_: object, **__: object) -> str:
+            raise ToolFailed("there is no RapidOCR.")
+
+        monkeypatch.setattr(desktop_actuator, "shown_text", unreadable)
+        with pytest.raises(WrongText, match=r"^9 characters were typed, .* there is no RapidOCR"):
+            stage.actuator.perform(TypeText(point=NOTE, text="Doe, Jane"))
+        assert stage.state()["note"] == "Doe, Jane"
+
+
+READER = """#!/bin/sh
+echo x >> {log}
+if [ {code} -ne 0 ]; then exit {code}; fi
+if [ $(wc -l < {log}) -eq 1 ]; then echo "it does not answer" >&2; exit 1; fi
+echo '[{{"role": "window", "name": "Records", "value": "", "depth": 0, "extents": [0, 0, 9, 9], "states": []}}]'
+"""
+
+
+@pytest.mark.parametrize(("code", "looks", "read"), [(0, 3, [False, True, True]), (3, 1, [False, False, False])])
+def test_a_tree_that_cannot_be_read_once_is_read_later(
+    code: int, looks: int, read: list[bool], display: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only where the bindings are missing it is never read."""
+    reader, log = tmp_path / "reader", tmp_path / "log"
+    reader.write_text(READER.format(log=log, code=code), "utf-8")
+    reader.chmod(0o755)
+    monkeypatch.setattr(atspi, "SYSTEM_PYTHON", str(reader))
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere")
+    with gui_stage.desktop(display) as stage:
+        assert [stage.actuator.screen().nodes is not None for _ in range(3)] == read
+    assert len(log.read_text().split()) == looks
 
 
 @given(text=st.text("ab<αβγ", max_size=20), most=st.integers(1, 3))

@@ -8,27 +8,42 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from tools.errors import ConfigError
 from tools.gui.types import Node, Rect, View
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 """Debian's Python has the bindings of AT-SPI, which no wheel brings."""
+NO_BINDINGS = 3
+"""The exit code of `atspi_dump` where they are missing."""
+_REMEDY = "Install them (Debian: apt-get install gir1.2-atspi-2.0 python3-gi)."
+
+
+class NoBindings(ConfigError):
+    """No accessibility tree can ever be read here, since the bindings of AT-SPI are missing."""
 
 
 def read_tree(view: View, shown: Rect) -> tuple[Node, ...] | None:
-    """The accessibility tree of all programs on the desktop, by AT-SPI; None where it cannot be read.
+    """The accessibility tree of all programs on the desktop, by AT-SPI; None where it cannot be read this time.
 
     Args:
         view: of the screenshot.
         shown: its bounds; what lies outside is left out.
+
+    Raises:
+        NoBindings: if it can never be read, here.
     """
     script = Path(__file__).with_name("atspi_dump.py")
-    if not Path(SYSTEM_PYTHON).exists() or not os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
+    if not Path(SYSTEM_PYTHON).exists():
+        raise NoBindings(f"there is no {SYSTEM_PYTHON}.", remedy=_REMEDY)
+    if not os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
         return None
     try:
-        told = subprocess.run([SYSTEM_PYTHON, str(script)], capture_output=True, timeout=10, check=True)
+        told = subprocess.run([SYSTEM_PYTHON, str(script)], capture_output=True, timeout=10, check=False)
+        if told.returncode == NO_BINDINGS:
+            raise NoBindings(told.stderr.decode("utf-8", "replace").strip(), remedy=_REMEDY)
         raw = json.loads(told.stdout)
     except (subprocess.SubprocessError, OSError, ValueError):
-        return None  # No bindings, no bus, or a program that does not answer: the pixels are left.
+        return None  # No bus, or a program that does not answer: the pixels are left, and it may answer next time.
     nodes = []
     for entry in raw:
         left, top, width, height = entry["extents"]

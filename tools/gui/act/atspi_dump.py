@@ -20,6 +20,7 @@ ROLES = {
 }
 STATES = ("focused", "checked", "selected", "expanded", "modal", "pressed", "required")
 MOST_NODES, MOST_TEXT = 4000, 10_000
+NO_BINDINGS = 3
 
 
 def main() -> int:
@@ -31,7 +32,7 @@ def main() -> int:
         from gi.repository import Atspi  # type: ignore[import-not-found]
     except (ImportError, ValueError) as error:
         print(f"AT-SPI cannot be read: {error}", file=sys.stderr)
-        return 1
+        return NO_BINDINGS
     nodes: list[dict[str, Any]] = []
     desktop = Atspi.get_desktop(0)
     waiting = [(desktop.get_child_at_index(index), 0) for index in reversed(range(desktop.get_child_count()))]

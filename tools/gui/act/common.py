@@ -39,7 +39,10 @@ _ALIASES = {
 
 
 class WrongText(AttendError):
-    """A field does not hold what was typed into it; a person has to look."""
+    """A field does not hold what was typed into it, or nobody can tell; a person has to look.
+
+    It quotes neither: what is typed may be a password, and errors go into records.
+    """
 
 
 def check_points(action: Action, rect: Rect) -> None:
@@ -111,9 +114,13 @@ def settle(look: Callable[[], np.ndarray], stop: KillSwitch, seconds: float = SE
 
 def check_field(typed: str, held: str, how: str) -> None:
     """Raise WrongText unless a field holds exactly what was typed; line breaks count alike however they are written."""
-    if _lines(typed) != _lines(held):
+    meant, found = _lines(typed), _lines(held)
+    if meant != found:
+        pairs = enumerate(zip(meant, found, strict=False))
+        alike = next((at for at, (one, other) in pairs if one != other), min(len(meant), len(found)))
         raise WrongText(
-            f"the field holds {shorten(held)!r} (by {how}), not {shorten(typed)!r} as typed.",
+            f"the field holds {len(found)} characters (by {how}) where {len(meant)} were meant; they differ from "
+            f"character {alike + 1} on.",
             remedy="Look at the screen and set it right by hand.",
         )
 
