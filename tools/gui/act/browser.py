@@ -11,10 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-from tools.errors import AttendError, ConfigError, MediaError, Stopped, ToolFailed
+from tools.errors import ConfigError, MediaError, Stopped, ToolFailed
 from tools.gui.act.chromium import (
     FIELD_AT,
     HELD,
+    PLACE,
+    News,
     ask_page,
     check_url,
     css_point,
@@ -37,7 +39,6 @@ from tools.gui.act.common import (
     not_an_action,
     read,
     settle,
-    shorten,
     wait_for,
 )
 from tools.gui.guard.stop import KillSwitch
@@ -103,8 +104,7 @@ class BrowserActuator:
         self._thread = threading.get_ident()
         self._keys: list[str] = []
         self._buttons: list[Any] = []
-        self._asked: list[str] = []
-        self._arrived: list[Any] = []
+        self._news = News(downloads)
         self._pages: list[Any] = []
         self._playwright = start_playwright()
         try:
@@ -128,27 +128,34 @@ class BrowserActuator:
                 f"the page {url!r} cannot be opened: {first_line(error)}.", remedy="Is it served?"
             ) from error
         self._settle()
+        self._news.forget_dialogs()
 
     def screen(self, *, tree: bool = True) -> Screen:
-        """Take a screenshot of the page's viewport, with the accessibility tree in the same pixels."""
+        """Take a screenshot of the page's viewport, with the accessibility tree in the same pixels.
+
+        Raises:
+            Interrupted: if the page asked something by a dialog of the browser, which is answered with Cancel, or a
+                download failed, since the last look or action.
+            MediaError: if the page cannot be read.
+        """
         from playwright.sync_api import Error
 
         try:
-            return cast(Screen, self._looking(lambda: self._look(tree)))
+            screen = cast(Screen, self._looking(lambda: self._look(tree)))
         except Error as error:
             told = f"the page cannot be read: {first_line(error)}."
             raise MediaError(told, remedy="Is the browser open?") from error
+        self._news.take()
+        return screen
 
     def _look(self, tree: bool) -> Screen:
         rgb = self._shoot()
-        inner = self._page.evaluate(
-            "() => [innerWidth, screenX + (outerWidth - innerWidth) / 2, screenY + outerHeight - innerHeight]"
-        )
-        scale = rgb.shape[1] / inner[0]
+        width, left, top = ask_page(self._session, PLACE)
+        scale = rgb.shape[1] / width
         nodes = read_nodes(cast(DevTools, self._session), scale) if tree and self._tree else None
         return Screen(
             rgb=rgb,
-            view=View(float(inner[1]), max(0.0, float(inner[2])), scale),
+            view=View(float(left), max(0.0, float(top)), scale),
             nodes=nodes,
             window=self._page.title(),
             url="" if self._page.url == BLANK else self._page.url,
@@ -160,17 +167,17 @@ class BrowserActuator:
         Raises:
             ToolFailed: if it cannot be done; nothing is done then.
             WrongText: if a field does not hold what was typed, or its page closed meanwhile.
-            AttendError: if the page asked something by a dialog of the browser, which is answered with Cancel.
+            Interrupted: as by `screen`.
             Stopped: if the kill switch falls.
         """
         from playwright.sync_api import Error
 
         self._stop.check()
-        self._asked.clear()
         try:
             if self._page.url != BLANK:
                 check_url(self._page.url, ToolFailed)
             scale, rect = self._measure()
+            self._news.take(ToolFailed)
             check_points(action, rect)
             said = self._unless_closed(action, scale)
             if action.kind not in ("wait", "read"):
@@ -181,12 +188,7 @@ class BrowserActuator:
         except Error as error:
             self.release()
             raise MediaError(f"the browser broke off: {first_line(error)}.", remedy="Look at the page.") from error
-        if self._asked:
-            raise AttendError(
-                f"the page asked {shorten(self._asked[0])!r} by a dialog of the browser; it was answered with Cancel.",
-                remedy="Do this step by hand.",
-            )
-        self._keep_downloads()
+        self._news.take()
         return said
 
     def release(self) -> None:
@@ -255,8 +257,7 @@ class BrowserActuator:
     def _take(self, page: Any) -> None:
         """Work on a page from now on; when it closes, on the one before it again."""
         self._pages.append(page)
-        page.on("dialog", self._refuse)
-        page.on("download", lambda download: self._arrived.append(download))
+        self._news.hear(page)
         page.on("close", lambda closed: self._leave(closed))
         self._front()
 
@@ -275,10 +276,6 @@ class BrowserActuator:
     def _front(self) -> None:
         self._page = self._pages[-1]
         self._session = self._context.new_cdp_session(self._page)
-
-    def _refuse(self, dialog: Any) -> None:
-        self._asked.append(dialog.message)
-        dialog.dismiss()
 
     def _shoot(self) -> Any:
         patience_ms = iter(PATIENCE_MS)
@@ -384,7 +381,7 @@ class BrowserActuator:
             self._press(["ctrl", "a"])
             self._press(["backspace"])
         else:
-            self._press(["end"])
+            self._press(["ctrl", "end"])
         before = "" if action.replace else self._held() or ""
         page, keyboard = self._page, self._page.keyboard
         for key in action.text:
@@ -411,9 +408,3 @@ class BrowserActuator:
             self._page.keyboard.down(self._keys[-1])
         while self._keys:
             self._page.keyboard.up(self._keys.pop())
-
-    def _keep_downloads(self) -> None:
-        while self._arrived:
-            arrived = self._arrived.pop(0)
-            if self._downloads is not None:
-                arrived.save_as(self._downloads / Path(arrived.suggested_filename).name)

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from tools.errors import AttendError, ConfigError, ToolFailed
-from tools.gui.act.common import shorten
+from tools.gui.act.common import Interrupted, shorten
 from tools.gui.guard.policy import parse_url
 from tools.gui.guard.stop import KillSwitch
 from tools.gui.types import Point
 
-FIELD_AT = """([x, y]) => {
+_INSIDE = """
+  const inside = (frame, x, y) => {
+    const at = frame.getBoundingClientRect(), style = getComputedStyle(frame);
+    const left = frame.clientLeft + parseFloat(style.paddingLeft), top = frame.clientTop + parseFloat(style.paddingTop);
+    return [x - at.x - left, y - at.y - top];
+  };
+"""
+FIELD_AT = (
+    "([x, y]) => {"
+    + _INSIDE
+    + """
   let found = document.elementFromPoint(x, y);
   while (found && (found.shadowRoot || found.tagName === "IFRAME")) {
     const inner = found.shadowRoot || found.contentDocument;
     if (!inner) return "unknown";
-    if (found.tagName === "IFRAME") { const at = found.getBoundingClientRect(); x -= at.x; y -= at.y; }
+    if (found.tagName === "IFRAME") [x, y] = inside(found, x, y);
     const next = inner.elementFromPoint(x, y);
     if (!next || next === found) break;
     found = next;
@@ -33,6 +45,7 @@ FIELD_AT = """([x, y]) => {
   const typed = field.tagName === "TEXTAREA" || !kinds.test(field.type);
   return !typed ? "none" : field.disabled || field.readOnly ? "locked" : "field";
 }"""
+)
 """What is at a point: `field`, `locked`, `none`, or `unknown` where the page does not tell."""
 HELD = """() => {
   let found = document.activeElement;
@@ -45,8 +58,12 @@ HELD = """() => {
   return "value" in found ? found.value : found.isContentEditable ? found.innerText : null;
 }"""
 """What the field with the focus holds; null if that is none."""
+PLACE = "() => [innerWidth, screenX + (outerWidth - innerWidth) / 2, screenY + outerHeight - innerHeight]"
+"""How wide a page is, and where it is on the desktop, in CSS pixels."""
 
-_STACK = """
+_STACK = (
+    _INSIDE
+    + """
   const above = (node) => node.parentNode || node.host || (node.defaultView && node.defaultView.frameElement);
   const within = (inner, outer) => { for (let n = inner; n; n = above(n)) if (n === outer) return true; return false; };
   const stack = (root, x, y) => root.elementsFromPoint(x, y).flatMap((found) => {
@@ -55,8 +72,7 @@ _STACK = """
     let inner = null;
     try { inner = found.tagName === "IFRAME" && found.contentDocument; } catch (error) { inner = null; }
     if (!inner) return [found];
-    const at = found.getBoundingClientRect();
-    return [...stack(inner, x - at.x - found.clientLeft, y - at.y - found.clientTop), found];
+    return [...stack(inner, ...inside(found, x, y)), found];
   });
   const plain = (text) => (text || "").normalize("NFKC").toLowerCase().replace(/[^\\p{L}\\p{N}]+/gu, " ").trim();
   const named = (found) => {
@@ -72,6 +88,7 @@ _STACK = """
     ].map(plain);
   };
 """
+)
 _COVERED = (
     "([x, y, label]) => {"
     + _STACK
@@ -171,6 +188,69 @@ def first_line(error: Exception) -> str:
 def css_point(point: Point, scale: float) -> tuple[float, float]:
     """A point of the screenshot in CSS pixels."""
     return point.x_px / scale, point.y_px / scale
+
+
+class News:
+    """What a browser tells by itself, and at any time: dialogs of its pages, and downloads.
+
+    Playwright tells it whenever it is called next, so that it is to be taken up at each look.
+
+    Args:
+        folder: that downloads are kept in; None forgets them.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._asked: list[str] = []
+        self._arrived: list[tuple[Any, str | None]] = []
+
+    def hear(self, page: Any) -> None:
+        """Hear of a page of Playwright's from now on; its dialogs are answered with Cancel."""
+        page.on("dialog", self._refuse)
+        page.on("download", self._await)
+
+    def forget_dialogs(self) -> None:
+        """Forget dialogs that nobody's action brought about."""
+        self._asked.clear()
+
+    def take(self, error: Callable[..., AttendError] = Interrupted) -> None:
+        """Save the downloads that are complete. Raises `error` if one failed, or a page asked something; only once."""
+        from playwright.sync_api import Error
+
+        if self._asked:
+            asked = shorten(self._asked[0])
+            self._asked.clear()
+            raise error(
+                f"the page asked {asked!r} by a dialog of the browser; it was answered with Cancel.",
+                remedy="Do this step by hand.",
+            )
+        while self._arrived and self._folder is not None:
+            download, problem = self._arrived.pop(0)
+            name = Path(download.suggested_filename).name
+            try:
+                if not problem:
+                    download.save_as(self._folder / name)
+            except Error as failed:
+                problem = first_line(failed)
+            if problem:
+                raise error(f"the download {name!r} failed: {problem}.", remedy="Look at the page.")
+
+    def _refuse(self, dialog: Any) -> None:
+        from playwright.sync_api import Error
+
+        self._asked.append(dialog.message)
+        with contextlib.suppress(Error):  # Its page may be gone.
+            dialog.dismiss()
+
+    def _await(self, download: Any) -> None:
+        from playwright.sync_api import Error
+
+        # Playwright runs this beside everything else: nothing waits for a download that takes long.
+        try:
+            problem = download.failure()
+        except Error as failed:
+            problem = first_line(failed)
+        self._arrived.append((download, problem))
 
 
 def ask_page(session: Any, script: str, *given: Any) -> Any:

@@ -45,6 +45,10 @@ class WrongText(AttendError):
     """
 
 
+class Interrupted(MediaError):
+    """What is worked on told something by itself that a person has to see; what was done may have failed."""
+
+
 def check_points(action: Action, rect: Rect) -> None:
     """Refuse an action that touches a point off the screen, before anything is done. Raises ToolFailed."""
     for point in points_of(action):

@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tools.errors import MediaError
+from tools.gui.act.common import Interrupted
 from tools.gui.act.words import shows
 from tools.gui.grounding.matching import normal
 from tools.gui.guard.policy import Region, parse_url
@@ -248,7 +249,12 @@ class Check:
     reason: str = ""
 
     def __call__(self, after: Screen) -> bool | None:
-        """Whether the effect is there; None where nothing could tell. Raises Stopped if the kill switch is set."""
+        """Whether the effect is there; None where nothing could tell.
+
+        Raises:
+            Stopped: if the kill switch is set.
+            Interrupted: if a page asked something, or a download failed, meanwhile.
+        """
         screen, ends, looks = after, time.monotonic() + self.seconds, 0
         while True:
             verdict, looks = self._look(screen), looks + 1
@@ -257,6 +263,8 @@ class Check:
             self.stop.pause(POLL_S)
             try:
                 screen = self.actuator.screen()
+            except Interrupted:
+                raise
             except MediaError as error:
                 self.reason = str(error)
                 return None
