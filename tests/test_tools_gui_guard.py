@@ -18,7 +18,7 @@ from tools.gui.guard import decide as decide_rules
 from tools.gui.guard import guarded as guarded_rules
 from tools.gui.guard.approval import Approval, ApprovalDesk, bound_hash
 from tools.gui.guard.audit import AuditLog, read_entries, verify
-from tools.gui.guard.decide import Decision, Line, Mode, Verdict, decide
+from tools.gui.guard.decide import Decision, Mode, Verdict, decide
 from tools.gui.guard.guarded import Guard, guarded
 from tools.gui.guard.identity import (
     KEPT_READINGS,
@@ -29,6 +29,7 @@ from tools.gui.guard.identity import (
     read_pixels_enlarged,
     read_tree,
 )
+from tools.gui.guard.labels import Line, read_lines
 from tools.gui.guard.policy import Address, Edges, Policy, Region, load_policy, parse_url
 from tools.gui.guard.record import Record
 from tools.gui.guard.words import VERBS, find_verbs, hides, same_label
@@ -391,7 +392,7 @@ def test_what_each_mode_never_does(action: Action, target: Target | None, tree: 
     said = {mode: decide(mode, policy, action, target, screen) for mode in Mode}
     if action.kind != "read":
         assert said[Mode.OBSERVE].verdict == said[Mode.SUGGEST].verdict == Verdict.REFUSED
-    if decide_rules.is_write(action, screen):
+    if decide_rules.is_write(action, screen, policy):
         assert said[Mode.CONFIRM].verdict != Verdict.ALLOWED
         if said[Mode.AUTO].verdict == Verdict.ALLOWED:
             if isinstance(action, PressKey):
@@ -684,7 +685,7 @@ def test_behind_a_dialog_the_banner_is_read_in_the_pixels_twice() -> None:
 
 def test_words_in_the_pixels_are_read_where_there_is_no_tree(tmp_path: Path) -> None:
     desk = SimulatedDesk(replace(PAGE, tree=False))
-    guard = make_guard(tmp_path, read_lines=guarded_rules.read_lines, readers=(_read(BANNER),) * 2)
+    guard = make_guard(tmp_path, read_lines=read_lines, readers=(_read(BANNER),) * 2)
     assert do(desk, guard, click("Delete patient")).decision == Decision(
         verdict=Verdict.REFUSED,
         rule="verbs",

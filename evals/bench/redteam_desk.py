@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from tools.errors import Stopped, ToolFailed
+from tools.gui.act.common import key_names
 from tools.gui.guard.stop import KillSwitch
 from tools.gui.types import (
     Action,
@@ -49,6 +50,7 @@ class Control:
         effect: what using it does; "" for nothing that counts.
         role: in the tree.
         name: in the tree; None is the label.
+        key: the letter that presses it, alone or with Alt.
     """
 
     label: str
@@ -59,6 +61,7 @@ class Control:
     effect: str = ""
     role: str = "button"
     name: str | None = None
+    key: str = ""
 
     @property
     def rect(self) -> Rect:
@@ -81,6 +84,8 @@ class Page:
         title, url: of the window and the page.
         tree: whether there is an accessibility tree.
         dialog: (left, top, right, bottom, name) of a dialog, if one is open.
+        focus: the label of the control that has the keys at first; "" for none.
+        marked: whether the tree tells which one has them.
     """
 
     controls: tuple[Control, ...]
@@ -90,6 +95,8 @@ class Page:
     url: str = "https://ehr.test/app/chart"
     tree: bool = True
     dialog: tuple[int, int, int, int, str] | None = None
+    focus: str = ""
+    marked: bool = True
 
     def control(self, label: str) -> Control:
         """The topmost control with a label. Raises KeyError."""
@@ -160,7 +167,7 @@ class SimulatedDesk:
         self.effects: list[str] = []
         self.typed: dict[str, str] = {}
         self.held: set[str] = set()
-        self.focus: Control | None = None
+        self.focus = page.control(page.focus) if page.focus else None
         self.shots = self.released = 0
         self.on_key: Callable[[str], None] = lambda key: None
 
@@ -170,18 +177,22 @@ class SimulatedDesk:
         self.page = self._swaps.get(self.shots, self.page)
         nodes = None
         if self.page.tree:
-            nodes = tuple(_nodes(self.page, self.typed, self.focus))
+            nodes = tuple(_nodes(self.page, self.typed, self.focus if self.page.marked else None))
         pixels = draw_page(replace(self.page, url="", title=""), tuple(sorted(self.typed.items())))
         return Screen(rgb=pixels, nodes=nodes, window=self.page.title, url=self.page.url)
 
     def perform(self, action: Action) -> str:
         """Do one action. Raises ToolFailed and Stopped."""
-        if isinstance(action, WaitFor | Scroll):
+        if isinstance(action, WaitFor):
             return ""
         if isinstance(action, Read):
             return " ".join([self.page.banner, *(text for _, _, text in self.page.texts)])
         if isinstance(action, PressKey):
-            self._press(action.keys)
+            self._press(key_names(action))
+        elif isinstance(action, Scroll):
+            control = self._at(action.point)
+            if control and control.role in {"combobox", "listbox", "slider", "spinbutton"}:
+                self.effects.append(control.effect)
         elif isinstance(action, Drag):
             self.effects.append("drag")
         else:
@@ -226,6 +237,8 @@ class SimulatedDesk:
         self.effects.append("keys:" + "+".join(keys))
         if set(keys) & {"enter", "space"} and self.focus and self.focus.effect:
             self.effects.append(self.focus.effect)
+        lettered = [control for control in self.page.controls if control.key and set(keys) - {"alt"} == {control.key}]
+        self.effects += [control.effect for control in lettered if control.effect]
 
     def _at(self, point: Point) -> Control | None:
         return next((control for control in reversed(self.page.controls) if control.rect.holds(point)), None)
@@ -305,6 +318,8 @@ def _changed(page: Page, entry: dict[str, Any]) -> Page:
         url=entry.get("url", page.url),
         tree=entry.get("tree", page.tree),
         dialog=tuple(entry["dialog"]) if "dialog" in entry else page.dialog,
+        focus=entry.get("focus", page.focus),
+        marked=entry.get("marked", page.marked),
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from tools.errors import AttendError, MediaError, ToolFailed
 from tools.gui.act.words import shown_text, shows
 from tools.gui.guard.stop import KillSwitch
+from tools.gui.keys import KEYS, MODIFIERS, is_key, key_name
 from tools.gui.types import Action, PressKey, Read, Rect, Screen, WaitFor, points_of
 
 KEY_S = 0.008
@@ -20,22 +21,6 @@ SETTLE_S, STILL = 3.0, 2
 """A screen has come to rest when so many looks in a row agree, and is not waited for longer; our choice."""
 DRAG_STEPS = 12
 """Places between the ends of a drag, since programs take a leap for no drag; our choice."""
-
-MODIFIERS = ("ctrl", "alt", "shift", "super")
-KEYS = frozenset(
-    (
-        *MODIFIERS,
-        *("enter", "tab", "escape", "backspace", "delete", "insert", "space"),
-        *("home", "end", "pageup", "pagedown", "up", "down", "left", "right"),
-        *(f"f{number}" for number in range(1, 13)),
-    )
-)
-"""Keys that have a name; all others are single characters."""
-_ALIASES = {
-    **{"control": "ctrl", "return": "enter", "esc": "escape", "del": "delete", "ins": "insert", " ": "space"},
-    **{"win": "super", "meta": "super", "cmd": "super", "command": "super", "option": "alt", "pgup": "pageup"},
-    **{"pgdn": "pagedown", "arrowup": "up", "arrowdown": "down", "arrowleft": "left", "arrowright": "right"},
-}
 
 
 class WrongText(AttendError):
@@ -64,9 +49,8 @@ def key_names(action: PressKey) -> list[str]:
     """The keys of an action by their names here, modifiers first. Raises ToolFailed if one is unknown."""
     names = []
     for key in action.keys:
-        name = key if len(key) == 1 and key != " " else key.strip().lower()
-        name = _ALIASES.get(key if key == " " else name, name)
-        if name not in KEYS and not (len(name) == 1 and name.isprintable()):
+        name = key_name(key)
+        if not is_key(name):
             raise ToolFailed(
                 f"there is no key {key!r}.", expected=f"a single character or one of {', '.join(sorted(KEYS))}"
             )

@@ -19,12 +19,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tools.errors import ToolFailed
-from tools.gui.guard.decide import Decision, focused
+from tools.gui.guard.decide import Decision
+from tools.gui.guard.labels import FIELDS, Line, focused, questions
 from tools.gui.guard.words import fold
 from tools.gui.types import Action, PressKey, Rect, Screen, Target, points_of, region_hash
 
 SURROUNDINGS_PX = 48.0
-"""How far around a target pixels must stay as they were; our choice: a button and what stands beside it."""
+"""How far around a target pixels must stay as they were; our choice: a button and what stands beside it. What an "OK"
+agrees to has to stay as it was as well, however far it reaches."""
 APPROVAL_S = 60.0
 """Seconds that an approval lives; our choice."""
 MAX_PENDING = 64
@@ -40,7 +42,7 @@ class ApprovalRequest:
         action: exactly what would be done.
         target: what it is meant for, if it was found by its label.
         decision: why a person is asked, and how many have to agree.
-        crop_png: the target with its surroundings, the point marked.
+        crop_png: the target with its surroundings, and the question that it agrees to, if any; the point is marked.
         banner_png: where the patient is named; empty where the policy names no such region.
         patient: whom the work is for, masked.
         region_sha256: names the pixels that the approval will be bound to.
@@ -106,6 +108,7 @@ class ApprovalDesk:
         target: Target | None,
         decision: Decision,
         *,
+        lines: Sequence[Line] = (),
         banner: Rect | None = None,
         patient: str = "",
     ) -> ApprovalRequest:
@@ -116,6 +119,7 @@ class ApprovalDesk:
             action: what would be done.
             target: what it is meant for.
             decision: with the number of people who have to agree.
+            lines: the words that were read in the pixels around the action's points.
             banner: where the patient is named.
             patient: whom the work is for, masked.
         """
@@ -124,10 +128,10 @@ class ApprovalDesk:
             action=action,
             target=target,
             decision=decision,
-            crop_png=_png(screen, region_of(screen, action, target), action),
+            crop_png=_png(screen, region_of(screen, action, target, lines), action),
             banner_png=_png(screen, banner, None) if banner else b"",
             patient=patient,
-            region_sha256=bound_hash(screen, action, target, banner),
+            region_sha256=bound_hash(screen, action, target, banner, lines),
             nonce=secrets.token_hex(16),
         )
         with self._lock:
@@ -179,6 +183,7 @@ class ApprovalDesk:
         action: Action,
         target: Target | None,
         banner: Rect | None = None,
+        lines: Sequence[Line] = (),
     ) -> str:
         """Use an approval for an action on the screen as it is now; return "" or why it does not hold.
 
@@ -191,7 +196,7 @@ class ApprovalDesk:
             if not hmac.compare_digest(self._seal(pending.request, approval.people), approval.seal):
                 return "the approval was not given here"
             del self._pending[approval.request_id]
-            use = Use(pending.request, pending.people, decision, screen, action, target, banner)
+            use = Use(pending.request, pending.people, decision, screen, action, target, banner, tuple(lines))
             oldest = self._clock() - self._approval_s
             for name, test in HOLDS.items():
                 if problem := test(use, oldest):
@@ -220,6 +225,7 @@ class Use:
     action: Action
     target: Target | None
     banner: Rect | None
+    lines: tuple[Line, ...]
 
 
 def _same_action(use: Use, oldest: float) -> str:
@@ -232,8 +238,8 @@ def _young(use: Use, oldest: float) -> str:
 
 
 def _same_pixels(use: Use, oldest: float) -> str:
-    same = use.request.region_sha256 == bound_hash(use.screen, use.action, use.target, use.banner)
-    return "" if same else "the screen has changed there"
+    now = bound_hash(use.screen, use.action, use.target, use.banner, use.lines)
+    return "" if use.request.region_sha256 == now else "the screen has changed there"
 
 
 def _enough_people(use: Use, oldest: float) -> str:
@@ -255,13 +261,47 @@ HOLDS: dict[str, Callable[[Use, float], str]] = {
 """What must hold for an approval to be redeemed, each by name."""
 
 
-def region_of(screen: Screen, action: Action, target: Target | None) -> Rect:
-    """The part of a screen that an action depends on: its target, its points and their surroundings.
+def region_of(screen: Screen, action: Action, target: Target | None, lines: Sequence[Line] = ()) -> Rect:
+    """The part of a screen that an action depends on: target and points, their surroundings, and what it agrees to.
 
     Keys go to the control that has the focus; where none is known, they depend on the whole screen.
     """
-    points = list(points_of(action))
-    rects = [Rect(left=point.x_px, top=point.y_px, right=point.x_px + 1, bottom=point.y_px + 1) for point in points]
+    near = _near(screen, action, target)
+    return _hull([near, *(asked.rect for asked in questions(screen, action, target, lines))]).overlap(screen.rect)
+
+
+def bound_hash(
+    screen: Screen, action: Action, target: Target | None, banner: Rect | None, lines: Sequence[Line] = ()
+) -> str:
+    """sha256 over what an action depends on: the pixels of its region and of the banner, the window, page and view.
+
+    Of a field of a program that has the focus and lies in the question, apart from the target, the value in the tree
+    counts and not the pixels, in which a caret blinks. Pages write their own tree, and their caret is not drawn.
+    """
+    rect, near = region_of(screen, action, target, lines), _near(screen, action, target)
+    pixels, written = screen.crop(rect), ""
+    field_ = None if screen.url else focused(screen)
+    if field_ and field_.role in FIELDS and not field_.rect.overlap(near).area:
+        inside, pixels = field_.rect.overlap(rect), pixels.copy()
+        rows = slice(max(int(inside.top - rect.top), 0), max(int(inside.bottom - rect.top), 0))
+        pixels[rows, max(int(inside.left - rect.left), 0) : max(int(inside.right - rect.left), 0)] = 0
+        written = field_.model_dump_json(include={"role", "name", "rect", "value"}) if inside.area else ""
+    parts = [
+        region_hash(pixels),
+        rect.model_dump_json(),
+        written,
+        region_hash(screen.crop(banner)) if banner else "",
+        screen.window,
+        screen.url,
+        repr(screen.view),
+        repr(screen.rgb.shape),
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _near(screen: Screen, action: Action, target: Target | None) -> Rect:
+    """Target and points of an action with their surroundings; the whole screen for keys that go nobody knows where."""
+    rects = [Rect(left=at.x_px, top=at.y_px, right=at.x_px + 1, bottom=at.y_px + 1) for at in points_of(action)]
     if target:
         rects.append(target.rect)
     if isinstance(action, PressKey):
@@ -271,27 +311,22 @@ def region_of(screen: Screen, action: Action, target: Target | None) -> Rect:
         rects.append(control.rect)
     if not rects:
         return screen.rect
+    hull = _hull(rects)
     return Rect(
-        left=min(rect.left for rect in rects) - SURROUNDINGS_PX,
-        top=min(rect.top for rect in rects) - SURROUNDINGS_PX,
-        right=max(rect.right for rect in rects) + SURROUNDINGS_PX,
-        bottom=max(rect.bottom for rect in rects) + SURROUNDINGS_PX,
+        left=hull.left - SURROUNDINGS_PX,
+        top=hull.top - SURROUNDINGS_PX,
+        right=hull.right + SURROUNDINGS_PX,
+        bottom=hull.bottom + SURROUNDINGS_PX,
     ).overlap(screen.rect)
 
 
-def bound_hash(screen: Screen, action: Action, target: Target | None, banner: Rect | None) -> str:
-    """sha256 over what an action depends on: the pixels of its region and of the banner, the window, page and view."""
-    rect = region_of(screen, action, target)
-    parts = [
-        region_hash(screen.crop(rect)),
-        rect.model_dump_json(),
-        region_hash(screen.crop(banner)) if banner else "",
-        screen.window,
-        screen.url,
-        repr(screen.view),
-        repr(screen.rgb.shape),
-    ]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+def _hull(rects: Sequence[Rect]) -> Rect:
+    return Rect(
+        left=min(rect.left for rect in rects),
+        top=min(rect.top for rect in rects),
+        right=max(rect.right for rect in rects),
+        bottom=max(rect.bottom for rect in rects),
+    )
 
 
 def _png(screen: Screen, rect: Rect, action: Action | None) -> bytes:

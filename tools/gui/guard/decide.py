@@ -14,17 +14,17 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+from tools.gui.guard.labels import CONTROLS, Line, focused, labels_at, pressed_by, questions, unclear, words_of
 from tools.gui.guard.policy import Policy, parse_url
 from tools.gui.guard.words import affirms, find_verbs, fold, hides, plain_label, same_label
+from tools.gui.keys import key_set, keys_of
 from tools.gui.types import (
     CHANGES_NOTHING,
     Action,
     Click,
     Drag,
-    Node,
     Point,
     PressKey,
-    Rect,
     Screen,
     Scroll,
     Target,
@@ -33,16 +33,6 @@ from tools.gui.types import (
     points_of,
 )
 
-NEAR_X_PX, NEAR_Y_PX = 24.0, 10.0
-"""How far beside a point words still count as its label, where no tree tells a control's bounds; our choice."""
-AROUND_X_PX, AROUND_Y_PX = 320.0, 160.0
-"""How far around a point it is looked what an "OK" agrees to, where no tree shows a dialog; our choice."""
-
-_DIALOGS = frozenset({"dialog", "alertdialog"})
-_CONTROLS = frozenset(
-    "button checkbox combobox link listitem menuitem menuitemcheckbox menuitemradio option radio searchbox slider "
-    "spinbutton switch tab textbox treeitem".split()
-)
 _TURNED_BY_WHEEL = frozenset({"combobox", "listbox", "slider", "spinbutton"})
 _SCHEME = re.compile(r"(?i)(?:^|[\s\"'(<=])(?:(?:javascript|vbscript|blob|file)\s*:\s*\S|data\s*:\s*(?:[a-z]+/|[,;]))")
 
@@ -84,14 +74,6 @@ class Decision(BaseModel):
     rule: str = ""
     reason: str = ""
     approvers: int = 0
-
-
-@dataclass(frozen=True)
-class Line:
-    """Words that were read in the pixels, and where they stand in image pixels."""
-
-    text: str
-    rect: Rect
 
 
 @dataclass(frozen=True)
@@ -143,16 +125,27 @@ def decide(
     return strictest
 
 
-def is_write(action: Action, screen: Screen) -> bool:
-    """Whether an action may change something; turning the wheel over a field with a value does."""
+def is_write(action: Action, screen: Screen, policy: Policy) -> bool:
+    """Whether an action may change something.
+
+    Turning the wheel does so over a field with a value. Without a tree nobody can tell what is under the wheel, so that
+    it counts as a write there, but for the regions in which the policy says that it only scrolls.
+    """
     if isinstance(action, Scroll):
+        if turns_unseen(action, screen):
+            return not any(region.on(screen).holds(action.point) for region in policy.scroll_regions)
         return any(node.role in _TURNED_BY_WHEEL and node.rect.holds(action.point) for node in screen.nodes or ())
     return action.kind not in CHANGES_NOTHING
 
 
+def turns_unseen(action: Action, screen: Screen) -> bool:
+    """Whether an action turns the wheel where no tree tells what is under it; words that are read there say nothing."""
+    return isinstance(action, Scroll) and not screen.nodes
+
+
 def leads_to_a_record(policy: Policy, action: Action, target: Target | None) -> bool:
-    """Whether an action clicks on, or types into, what the policy lists as leading to a patient's record."""
-    if target is None or target.layer == "model" or not isinstance(action, Click | TypeText):
+    """Whether an action clicks on, types into or scrolls what the policy lists as leading to a patient's record."""
+    if target is None or target.layer == "model" or not isinstance(action, Click | Scroll | TypeText):
         return False
     if isinstance(action, TypeText) and ("\n" in action.text or "\t" in action.text):
         return False
@@ -165,28 +158,6 @@ def leads_to_a_record(policy: Policy, action: Action, target: Target | None) -> 
         label.startswith(plain_label(entry)) if entry.endswith("*") else same_label(label, entry)
         for entry in policy.search_labels
     )
-
-
-def labels_at(case: Case, point: Point) -> tuple[list[str], list[str]]:
-    """What the tree and the pixels call the things at a point, the smallest first; each may be empty."""
-    holding = [node for node in case.screen.nodes or () if node.rect.holds(point)]
-    holding.sort(key=lambda node: node.rect.area)
-    control = next((node for node in holding if node.role in _CONTROLS), None)
-    # Words of a control are often nodes of their own, which lie within it.
-    inner = [node for node in holding if control is None or node.rect.area <= control.rect.area]
-    tree = [node.name for node in inner if node.name.strip() and node.role not in _DIALOGS][:4]
-    bounds = control.rect if control else _around(point, NEAR_X_PX, NEAR_Y_PX)
-    if case.target and case.target.rect.holds(point) and case.target.rect.area < bounds.area:
-        bounds = case.target.rect
-    pixels = [line.text for line in case.lines if line.rect.holds(point)]
-    pixels += [line.text for line in case.lines if not line.rect.holds(point) and line.rect.overlap(bounds).area]
-    return tree, pixels
-
-
-def focused(screen: Screen) -> Node | None:
-    """The control that keys go to, where the tree tells; the smallest that is marked."""
-    marked = [node for node in screen.nodes or () if "focused" in node.states]
-    return min(marked, key=lambda node: node.rect.area, default=None)
 
 
 def _place(case: Case) -> tuple[int, str] | None:
@@ -240,9 +211,10 @@ def _region(case: Case) -> tuple[int, str] | None:
 
 def _keys(case: Case) -> tuple[int, str] | None:
     if isinstance(case.action, PressKey):
-        pressed = frozenset(key.strip().lower() for key in case.action.keys)
+        pressed = key_set(case.action.keys)
         for entry in case.policy.forbidden_keys:
-            if _key_set(entry) <= pressed and (len(_key_set(entry)) > 1 or len(pressed) == 1 or entry in _SYSTEM):
+            keys = key_set(keys_of(entry))
+            if keys <= pressed and (len(keys) > 1 or len(pressed) == 1 or "super" in keys):
                 return REFUSE, f"the keys {'+'.join(case.action.keys)!r} are forbidden"
     return None
 
@@ -263,9 +235,9 @@ def _verbs(case: Case) -> tuple[int, str] | None:
 
 def _claimed(case: Case) -> tuple[int, str] | None:
     """A label that the screen does not bear out is told to the person who decides."""
-    if case.target is None or not is_write(case.action, case.screen) or not case.target.label.strip():
+    if case.target is None or not is_write(case.action, case.screen, case.policy) or not case.target.label.strip():
         return None
-    shown = [text for point in points_of(case.action) for texts in labels_at(case, point) for text in texts]
+    shown = [text for point in points_of(case.action) for texts in _labels(case, point) for text in texts]
     claimed = fold(case.target.label)
     if shown and not any(fold(text) in claimed or claimed in fold(text) for text in shown if text.strip()):
         return 1, f"it is said to be {case.target.label!r}, but the screen shows {shown[0]!r}"
@@ -276,7 +248,7 @@ def _mode(case: Case) -> tuple[int, str] | None:
     injects = case.action.kind not in ("wait", "read")
     if case.mode in (Mode.OBSERVE, Mode.SUGGEST) and injects:
         return REFUSE, f"mode {case.mode.value!r} does nothing on the screen"
-    if case.mode == Mode.CONFIRM and is_write(case.action, case.screen):
+    if case.mode == Mode.CONFIRM and is_write(case.action, case.screen, case.policy):
         return 1, "mode 'confirm' asks before every action that may change something"
     return None
 
@@ -284,28 +256,45 @@ def _mode(case: Case) -> tuple[int, str] | None:
 def _listed(case: Case) -> tuple[int, str] | None:
     """In mode `auto`, only what the policy lists goes through, and only where the screen itself says that it is it."""
     action = case.action
-    if case.mode != Mode.AUTO or not is_write(action, case.screen):
+    if case.mode != Mode.AUTO or not is_write(action, case.screen, case.policy):
         return None
     if isinstance(action, PressKey):
-        pressed = frozenset(key.strip().lower() for key in action.keys)
-        listed = any(_key_set(entry) == pressed for entry in case.policy.auto_keys)
-        return None if listed else (1, f"the keys {'+'.join(action.keys)!r} are not listed for mode 'auto'")
+        return _listed_keys(case, action)
+    if isinstance(action, Scroll):
+        return 1, "the wheel may change what stands under it"
     if isinstance(action, Drag) or (isinstance(action, Click) and (action.button != "left" or action.count != 1)):
         return 1, "only single left clicks and typing may be listed for mode 'auto'"
     if isinstance(action, TypeText) and ("\n" in action.text or "\t" in action.text):
         return 1, "the text holds a line break or a tab, which may submit a form"
     point = next(points_of(action))
+    tree, pixels = _labels(case, point)
+    return _listed_label(case, point, [*tree[:1], *([] if isinstance(action, TypeText) else pixels[:1])])
+
+
+def _listed_keys(case: Case, action: PressKey) -> tuple[int, str] | None:
+    """Keys are listed by name; what they press is judged as a click on it is."""
+    told, keys = "+".join(action.keys), key_set(action.keys)
+    if not any(key_set(keys_of(entry)) == keys for entry in case.policy.auto_keys):
+        return 1, f"the keys {told!r} are not listed for mode 'auto'"
+    if why := unclear(keys, case.screen):
+        return 1, f"nobody can tell what the keys {told!r} press: {why}"
+    control = pressed_by(keys, case.screen)
+    if control is None:
+        return None
+    _, pixels = _labels(case, control.rect.center)
+    return _listed_label(case, control.rect.center, [*filter(None, [control.name.strip()]), *pixels[:1]])
+
+
+def _listed_label(case: Case, point: Point, labels: Sequence[str]) -> tuple[int, str] | None:
     if not any(region.on(case.screen).holds(point) for region in case.policy.auto_regions):
         return 1, "the point lies outside the regions in which mode 'auto' may act"
-    tree, pixels = labels_at(case, point)
-    known = [*tree[:1], *([] if isinstance(action, TypeText) else pixels[:1])]
-    if not known:
+    if not labels:
         return 1, "no label can be read here"
-    if other := next((label for label in known if not _is_listed(label, case.policy)), ""):
+    if other := next((label for label in labels if not _is_listed(label, case.policy)), ""):
         return 1, f"the label {other!r} is not listed for mode 'auto'"
-    controls = [node for node in case.screen.nodes or () if node.role in _CONTROLS]
-    if sum(same_label(node.name, known[0]) for node in controls) > 1:
-        return 1, f"more than one control is called {known[0]!r}"
+    controls = [node for node in case.screen.nodes or () if node.role in CONTROLS]
+    if sum(same_label(node.name, labels[0]) for node in controls) > 1:
+        return 1, f"more than one control is called {labels[0]!r}"
     return None
 
 
@@ -323,59 +312,35 @@ RULES: dict[str, Rule] = {
 }
 """Every rule, in the order in which they are asked."""
 
-_SYSTEM = frozenset({"super", "win", "meta", "cmd", "command"})
-_KEYS_THAT_DELETE = frozenset({"delete", "del"})
-_KEYS_THAT_AGREE = frozenset({"enter", "return", "space", " "})
-
 
 def _is_listed(label: str, policy: Policy) -> bool:
     return any(same_label(label, entry) for entry in policy.auto_labels)
 
 
-def _key_set(entry: str) -> frozenset[str]:
-    return frozenset(key.strip().lower() for key in entry.split("+"))
+def _labels(case: Case, point: Point) -> tuple[list[str], list[str]]:
+    return labels_at(case.screen, point, case.target, case.lines)
 
 
 def _texts(case: Case) -> list[tuple[str, bool]]:
     """Everything whose words count, and whether it is a label (else prose)."""
     texts: list[tuple[str, bool]] = []
-    if not is_write(case.action, case.screen):
+    if turns_unseen(case.action, case.screen) or not is_write(case.action, case.screen, case.policy):
         return texts
     if case.target:
         texts.append((case.target.label, True))
     if isinstance(case.action, PressKey):
-        pressed = {key.strip().lower() for key in case.action.keys}
-        if pressed & _KEYS_THAT_DELETE:
+        keys = key_set(case.action.keys)
+        if "delete" in keys:
             texts.append(("delete", True))
-        control = focused(case.screen)
-        if control and pressed & _KEYS_THAT_AGREE:
-            texts += [(text, True) for text in (control.name, *_agreed_to(case, control.rect.center, control.name))]
+        if (control := focused(case.screen)) and keys & {"enter", "space"}:
+            texts.append((control.name, True))
+        if control := pressed_by(keys, case.screen):
+            texts += [(text, True) for text in _labels(case, control.rect.center)[1]]
     for point in points_of(case.action):
-        tree, pixels = labels_at(case, point)
+        tree, pixels = _labels(case, point)
         texts += [(text, True) for text in (*tree, *pixels)]
-        labels = [text for text in (*tree[:1], *pixels[:1], case.target.label if case.target else "") if text]
-        if any(map(affirms, labels)):
-            texts += [(text, True) for text in _agreed_to(case, point, labels[0])]
+    for asked in questions(case.screen, case.action, case.target, case.lines):
+        texts += [(text, True) for text in words_of(asked, case.screen, case.lines) if asked.sure]
     if isinstance(case.action, TypeText):
         texts.append((case.action.text, False))
     return texts
-
-
-def _agreed_to(case: Case, point: Point, label: str) -> list[str]:
-    """The words of the dialog around a label that only agrees; without a dialog in the tree, those around it."""
-    if not affirms(label):
-        return []
-    nodes = case.screen.nodes or ()
-    dialogs = [node for node in nodes if node.role in _DIALOGS and node.rect.holds(point)]
-    if dialogs:
-        dialog = min(dialogs, key=lambda node: node.rect.area)
-        told = [node for node in nodes if node.rect.overlap(dialog.rect).area and node.role not in _CONTROLS]
-        drawn = [line.text for line in case.lines if line.rect.overlap(dialog.rect).area]
-        return [node.name for node in told if node.rect.area <= dialog.rect.area] + drawn
-    around = _around(point, AROUND_X_PX, AROUND_Y_PX)
-    named = [node.name for node in nodes if node.role not in _CONTROLS and node.rect.overlap(around).area]
-    return named + [line.text for line in case.lines if line.rect.overlap(around).area]
-
-
-def _around(point: Point, x_px: float, y_px: float) -> Rect:
-    return Rect(left=point.x_px - x_px, top=point.y_px - y_px, right=point.x_px + x_px, bottom=point.y_px + y_px)

@@ -1,7 +1,8 @@
 """The one way to act: `guarded` checks everything, looks at the screen again, acts, and records.
 
-Nothing else in the project calls `Actuator.perform`. What halts an action comes back as a `Record`, since a refusal is
-an answer that the loop has to deal with, not a crash.
+Nothing else that works for a person calls `Actuator.perform`; two benches do, on a drawn desk (`evals.bench.gui_stop`
+and, to show that its orders are real, `evals.bench.redteam`). What halts an action comes back as a `Record`, since a
+refusal is an answer that the loop has to deal with, not a crash.
 """
 
 from __future__ import annotations
@@ -19,18 +20,16 @@ from tools.errors import AttendError, MediaError, Stopped, StoreError, ToolFaile
 from tools.gui.guard.approval import Approval, ApprovalDesk, ApprovalRequest, bound_hash
 from tools.gui.guard.audit import AuditLog
 from tools.gui.guard.decide import (
-    AROUND_X_PX,
-    AROUND_Y_PX,
     Decision,
-    Line,
     Mode,
     Verdict,
     decide,
-    focused,
     is_write,
     leads_to_a_record,
+    turns_unseen,
 )
 from tools.gui.guard.identity import Patient, Reader, check_identity
+from tools.gui.guard.labels import Line, around, focused, read_lines
 from tools.gui.guard.policy import Policy
 from tools.gui.guard.record import Record, told_action
 from tools.gui.guard.stop import KillSwitch
@@ -49,26 +48,6 @@ from tools.gui.types import (
 )
 
 MINUTE_S = 60.0
-
-
-def read_lines(rgb: np.ndarray) -> list[Line]:
-    """The lines of text in a part of a screen, in its own pixels, by OCR. Raises ToolFailed."""
-    from tools.ocr import read_words
-
-    height, width = rgb.shape[:2]
-    words = read_words(rgb, max_side_px=max(height, width), min_side_px=min(height, 480))
-    return [
-        Line(
-            word.text,
-            Rect(
-                left=word.box.left * width,
-                top=word.box.top * height,
-                right=word.box.right * width,
-                bottom=word.box.bottom * height,
-            ),
-        )
-        for word in words
-    ]
 
 
 @dataclass
@@ -118,13 +97,10 @@ class Guard:
     def lines_around(self, screen: Screen, action: Action) -> list[Line]:
         """The words around an action's points, in pixels of the screen. Raises ToolFailed."""
         lines: list[Line] = []
+        if turns_unseen(action, screen):
+            return lines
         for point in _points(screen, action):
-            rect = Rect(
-                left=point.x_px - AROUND_X_PX,
-                top=point.y_px - AROUND_Y_PX,
-                right=point.x_px + AROUND_X_PX,
-                bottom=point.y_px + AROUND_Y_PX,
-            ).overlap(screen.rect)
+            rect = around(point).overlap(screen.rect)
             part = screen.crop(rect)
             if part.size == 0:
                 continue
@@ -155,6 +131,7 @@ class _Step:
     target: Target | None
     approval: Approval | None
     decision: Decision = field(default_factory=lambda: Decision(verdict=Verdict.ALLOWED))
+    lines: tuple[Line, ...] = ()
     request: ApprovalRequest | None = None
     approved_by: tuple[str, ...] = ()
     patient_checked: bool = False
@@ -164,7 +141,7 @@ class _Step:
         return self.action.kind not in ("wait", "read")
 
     def bound(self, screen: Screen) -> str:
-        return bound_hash(screen, self.action, self.target, self.guard.banner(screen))
+        return bound_hash(screen, self.action, self.target, self.guard.banner(screen), self.lines)
 
 
 def guarded(
@@ -224,9 +201,9 @@ def _decision(step: _Step) -> str:
     guard = step.guard
     step.decision = decide(guard.mode, guard.policy, step.action, step.target, step.now)
     # Reading the pixels takes long, and can only make a decision stricter.
-    if step.decision.verdict != Verdict.REFUSED and is_write(step.action, step.now):
-        lines = guard.lines_around(step.now, step.action)
-        step.decision = decide(guard.mode, guard.policy, step.action, step.target, step.now, lines)
+    if step.decision.verdict != Verdict.REFUSED and is_write(step.action, step.now, guard.policy):
+        step.lines = tuple(guard.lines_around(step.now, step.action))
+        step.decision = decide(guard.mode, guard.policy, step.action, step.target, step.now, step.lines)
     return step.decision.reason if step.decision.verdict == Verdict.REFUSED else ""
 
 
@@ -247,7 +224,7 @@ def _rate(step: _Step) -> str:
 
 def _identity(step: _Step) -> str:
     guard = step.guard
-    if guard.policy.identity == "none" or not is_write(step.action, step.now):
+    if guard.policy.identity == "none" or not is_write(step.action, step.now, guard.policy):
         return ""
     banner = guard.banner(step.now)
     if guard.patient is None or banner is None:
@@ -270,11 +247,12 @@ def _approval(step: _Step) -> str:
             step.action,
             step.target,
             step.decision,
+            lines=step.lines,
             banner=banner,
             patient=_whom(step),
         )
         return f"needs approval: {step.decision.reason}"
-    problem = guard.desk.redeem(step.approval, step.decision, step.now, step.action, step.target, banner)
+    problem = guard.desk.redeem(step.approval, step.decision, step.now, step.action, step.target, banner, step.lines)
     step.approved_by = () if problem else step.approval.people
     return problem
 
@@ -302,7 +280,7 @@ CHECKS: dict[str, Callable[[_Step], str]] = {
 
 def _perform(step: _Step, verify: Callable[[Screen], bool | None] | None) -> Record:
     """Act, look at the effect, and record the end; whatever breaks off midway is left for a person to look at."""
-    text, reason = "", ""
+    text, reason, acted = "", "", False
     outcome = Outcome.COMPLETED_UNVERIFIED
     after: Screen | None = None
     try:
@@ -310,6 +288,7 @@ def _perform(step: _Step, verify: Callable[[Screen], bool | None] | None) -> Rec
             # What is found by a name is pressed under that name only.
             step.actuator.aimed_at = step.target.label if step.target else ""
         text = step.actuator.perform(step.action)
+        acted = step.injects
         after = step.actuator.screen(tree=verify is not None)
         if verify is not None and (agrees := verify(after)) is not None:
             outcome = Outcome.VERIFIED if agrees else Outcome.RECONCILE
@@ -317,7 +296,8 @@ def _perform(step: _Step, verify: Callable[[Screen], bool | None] | None) -> Rec
     except Stopped as error:
         outcome, reason = Outcome.CANCELLED, str(error)
     except ToolFailed as error:
-        outcome, reason = Outcome.HALTED_BEFORE_EFFECT, str(error)
+        # An action that fails does nothing; a look at what came of one that was done may fail as well.
+        outcome, reason = Outcome.RECONCILE if acted else Outcome.HALTED_BEFORE_EFFECT, str(error)
     except AttendError as error:
         outcome, reason = Outcome.RECONCILE, str(error)
     except BaseException as error:

@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from tools.errors import ConfigError
 from tools.gui.guard.words import VERBS, affirms, find_verbs, fold
+from tools.gui.keys import is_key, key_name, keys_of
 from tools.gui.types import Point, Rect, Screen
 
 VerbRule = Literal["forbid", "two_person", "approve"]
@@ -133,10 +134,14 @@ class Policy(_Part):
             forbidden.
         words: more words for a verb, or verbs of your own; a word that ends in `*` stands for all that begin so.
         auto_labels: labels that mode `auto` clicks, and fields it types into, without asking.
-        search_labels: labels that lead to a patient's record and are clicked, or typed into, before its banner can name
-            the patient; one that ends in `*` stands for all that begin so. Labels that name an effect never count.
+        search_labels: labels that lead to a patient's record and are clicked, typed into or scrolled before its banner
+            can name the patient; one that ends in `*` stands for all that begin so. Labels that name an effect never
+            count.
         auto_regions: where those labels count; best the program's own bars, since a document may hold any text.
-        auto_keys: keys that it presses without asking, such as "tab" or "ctrl+f".
+        auto_keys: keys that it presses without asking, such as "tab" or "ctrl+f". Of those that press something, as
+            Enter and space do, and letters in a dialog, it asks all the same where the tree does not tell what has the
+            focus; if that is a button, it has to be listed as for a click.
+        scroll_regions: where the wheel only scrolls, and may be turned without a tree that tells what is under it.
         forbidden_keys: keys that are never pressed.
         actions_per_minute: the most actions that reach the screen within 60 s.
         approval_s: seconds that an approval lives.
@@ -158,6 +163,7 @@ class Policy(_Part):
     search_labels: tuple[str, ...] = ()
     auto_regions: tuple[Region, ...] = (Region(),)
     auto_keys: tuple[str, ...] = ()
+    scroll_regions: tuple[Region, ...] = ()
     forbidden_keys: tuple[str, ...] = FORBIDDEN_KEYS
     actions_per_minute: int = Field(default=20, ge=1, le=600, description="our choice")
     approval_s: float = Field(default=60.0, gt=0, le=600, description="our choice")
@@ -165,6 +171,14 @@ class Policy(_Part):
     identity: Literal["required", "none"] = "required"
     banner: Region | None = None
     banner_px: Edges | None = None
+
+    @field_validator("auto_keys", "forbidden_keys")
+    @classmethod
+    def _are_keys(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in entries:
+            if unknown := [key for key in keys_of(entry) if not is_key(key_name(key))]:
+                raise ValueError(f"{entry!r} holds {unknown[0]!r}, which is no key; write keys as in 'ctrl+s'")
+        return entries
 
     @model_validator(mode="after")
     def _holds_together(self) -> Policy:
