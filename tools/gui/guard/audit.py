@@ -106,7 +106,10 @@ class AuditLog:
             raise
 
     def append(self, kind: str, told: Mapping[str, Any]) -> str:
-        """Write an entry and return its hash. Raises StoreError, and then nothing may be done that it speaks of."""
+        """Write an entry and return its hash. Raises StoreError, and then nothing may be done that it speaks of.
+
+        It is raised, too, where the file was removed, replaced, cut or written by others since the last entry.
+        """
         with self._thread_lock:
             if self._file.closed:
                 raise StoreError(f"the audit file {str(self.path)!r} is closed.", remedy="Open it anew.")
@@ -118,14 +121,17 @@ class AuditLog:
                 "prev": self.head,
             }
             entry["hash"] = entry_hash(entry)
+            line = _canonical(entry) + b"\n"
+            self._see_that_it_is_there()
             try:
-                self._file.write(_canonical(entry) + b"\n")
+                self._file.write(line)
                 self._file.flush()
                 os.fsync(self._file.fileno())
             except OSError as error:
                 # What is in the file now is unknown; opening it anew heals it.
                 self._file.close()
                 raise StoreError(f"the audit file {str(self.path)!r} cannot be written: {error}.") from error
+            self._bytes += len(line)
             self._entries, self.head = self._entries + 1, entry["hash"]
             return self.head
 
@@ -134,11 +140,34 @@ class AuditLog:
         with self._thread_lock:
             self._redactor = self._redactor.knowing(details)
 
+    def redacted(self, text: str, *, label: bool = False) -> str:
+        """A text as this file would hold it, for whatever else may be kept; more is taken out of a label or a title."""
+        return str(self._clean(text, "label" if label else ""))
+
     def close(self) -> None:
         """Close the file and let others write it."""
         with self._thread_lock:
             self._file.close()
             self._lock.release()
+
+    def _see_that_it_is_there(self) -> None:
+        """Raise StoreError if nobody would find what is written to the open file, or others have written to it."""
+        try:
+            named, opened = os.stat(self.path), os.fstat(self._file.fileno())
+        except OSError as error:
+            raise StoreError(
+                f"the audit file {str(self.path)!r} is gone: {error}.", remedy="See who took it away; then start anew."
+            ) from error
+        if not os.path.samestat(named, opened):
+            raise StoreError(
+                f"the audit file {str(self.path)!r} is another one than the one that was opened.",
+                remedy="See who put it there; then start anew.",
+            )
+        if opened.st_size != self._bytes:
+            raise StoreError(
+                f"the audit file {str(self.path)!r} has {opened.st_size} bytes, and {self._bytes} were written.",
+                remedy=f"Look at it with: attend audit verify {self.path}. Write to another file meanwhile.",
+            )
 
     def _clean(self, value: Any, key: str = "") -> Any:
         """A value with every text in it redacted; names of hashes are kept, since they say nothing of anybody."""
@@ -192,6 +221,7 @@ class AuditLog:
         except OSError as error:
             raise StoreError(f"the audit file {str(self.path)!r} cannot be opened: {error}.") from error
         last = _last_line(self.path)
+        self._bytes = os.fstat(self._file.fileno()).st_size
         if last:
             entry = _parse(last)
             if isinstance(entry, str):

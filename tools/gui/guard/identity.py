@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import threading
-import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from tools.gui.guard.banner import names_another, plain, stands_alone, whole, without_other_numbers
 from tools.gui.types import Rect, Screen, region_hash
 
 Reader = Callable[[Screen, Rect], str]
@@ -36,8 +36,14 @@ _LABELS = {
         "nhs",
         "nhc",
         "ipp",
-        "fallnummer",
         "patientennummer",
+        "patient number",
+        "patient no",
+        "pat no",
+        "patnr",
+        "pat nr",
+        "pat-nr",
+        "pat.-nr",
     ),
     "birth date": ("dob", "date of birth", "birth date", "born", "geb", "geburtsdatum", "fecha de nacimiento", "né le"),
 }
@@ -100,12 +106,15 @@ def check_identity(screen: Screen, banner: Rect, expected: Patient, readers: Seq
     if len(chosen) < READINGS:
         return Identity(False, f"the banner was read {len(chosen)} time(s); {READINGS} readings have to agree")
     for number, reader in enumerate(chosen, 1):
-        seen = plain(reader(screen, banner))
+        text = reader(screen, banner)
+        seen = plain(text)
         if not seen:
             return Identity(False, f"reading {number} of the banner found no text; expected {expected.masked}")
         for name, value in expected.fields.items():
             if problem := _differs(name, plain(value), seen):
                 return Identity(False, f"reading {number} of the banner: {problem}")
+        if problem := _another(expected, text):
+            return Identity(False, f"reading {number} of the banner: {problem}")
     return Identity(True)
 
 
@@ -140,12 +149,6 @@ def read_pixels_enlarged(screen: Screen, rect: Rect) -> str:
     return _read(screen.crop(rect), 2)
 
 
-def plain(text: str) -> str:
-    """A text in normal form NFKC and lower case, with single spaces, and none beside commas and carets."""
-    even = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-    return re.sub(r"\s*([,^])\s*", r"\1", even)
-
-
 def mask(text: str) -> str:
     """A value with its letters and digits hidden, except the first letter of a word and the last digit of a number."""
 
@@ -178,7 +181,19 @@ def _compared(expected: str, seen: str) -> str:
 
 def _holds(expected: str, seen: str) -> bool:
     """Whether a value stands in a text as a whole, not as part of a longer word, name or number."""
-    return re.search(rf"(?<![\w^.\-]){re.escape(expected)}(?![\w^\-]|\.\w)", seen) is not None
+    return whole(expected).search(seen) is not None
+
+
+def _another(expected: Patient, text: str) -> str:
+    """Why a banner that shows the three values may be somebody else's; "" if nothing says so."""
+    birth_date, number, name = plain(expected.birth_date), plain(expected.id), plain(expected.name)
+    if not stands_alone(plain(text), birth_date, number):
+        return f"id expected {mask(number)}, which stands only in a date, a telephone number or the like"
+    what, words = names_another(text, birth_date, number, name)
+    if not what:
+        return ""
+    told = f"it shows {what} ({mask(words)}) beside {expected.masked}"
+    return f"{told}; a person has to look, or the policy's banner has to be smaller"
 
 
 def _labelled(name: str, seen: str) -> list[str]:
@@ -187,7 +202,9 @@ def _labelled(name: str, seen: str) -> list[str]:
     if not labels:
         return []
     return [
-        value.rstrip("./-") for value in re.findall(rf"(?<!\w)(?:{labels}){_VALUE}", seen) if re.search(r"\d", value)
+        value.rstrip("./-")
+        for value in re.findall(rf"(?<!\w)(?:{labels}){_VALUE}", without_other_numbers(seen))
+        if re.search(r"\d", value)
     ]
 
 
