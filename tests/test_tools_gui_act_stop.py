@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from evals.bench.gui_stop import drag_ms
 from tests.fixtures import gui_stage
 from tools.errors import MediaError, Stopped
 from tools.gui.act.desktop import DesktopActuator
@@ -91,6 +92,12 @@ def test_what_is_held_comes_up_while_the_work_hangs() -> None:
     assert held == [0x100]
     assert not gui_stage.keys_down()
     actuator.close()
+
+
+def test_the_bench_stops_drags() -> None:
+    figures = drag_ms(2)
+    assert {way: figure["n"] for way, figure in figures.items()} == {"drag": 2, "drag_hung": 2}
+    assert not gui_stage.keys_down()
 
 
 @pytest.mark.parametrize("key", ["ctrl", "super", "escape", "A", "<"])

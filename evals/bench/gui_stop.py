@@ -1,9 +1,13 @@
 """How fast the kill switch ends work on a screen, by each way to ask for it.
 
-    python -m evals.bench.gui_stop [--json]
+    python -m evals.bench.gui_stop [--drag] [--json]
 
 A simulated actuator types a long text, a key every 5 ms. Measured is the time from asking to the moment when typing has
 ended and every key is released. The hot key and the mouse are measured where there is an X display (DISPLAY).
+
+With `--drag`, the real actuator of the desktop drags on an X server of our own (Xvfb), and is stopped at some moment of
+that: while it works on (`drag`), and while it hangs in the middle (`drag_hung`). Measured is the time from asking to
+the moment when the X server says that no key and no button is held.
 """
 
 from __future__ import annotations
@@ -22,10 +26,11 @@ from typing import Any
 
 import numpy as np
 
+from evals.bench.gui_programs import x_server
 from evals.bench.redteam_desk import CONTROLS, Page, SimulatedDesk
 from tools.errors import Stopped
 from tools.gui.guard.stop import Corner, Hotkey, KillSwitch, Source, open_display, watching, write_stop
-from tools.gui.types import TypeText
+from tools.gui.types import Drag, Point, TypeText
 
 TIMES = 20
 KEY_S = 0.005
@@ -41,10 +46,84 @@ def stop_ms(times: int = TIMES) -> dict[str, dict[str, float]]:
     if os.environ.get("DISPLAY"):
         figures["hot_key"] = [_stop_by_display(Hotkey, _press) for _ in range(times)]
         figures["mouse"] = [_stop_by_display(Corner, _point) for _ in range(times)]
+    return _told(figures)
+
+
+def drag_ms(times: int = TIMES) -> dict[str, dict[str, float]]:
+    """Median and worst of `times` stops of real drags, in milliseconds.
+
+    Raises:
+        ToolFailed: if Xvfb or xdotool is missing.
+        RuntimeError: if something stayed held.
+    """
+    with tempfile.TemporaryDirectory() as folder, x_server(Path(folder), "640x480"):
+        wait_s = np.linspace(0.0, 0.2, times)
+        return _told(
+            {
+                "drag": [_stop_a_drag(KillSwitch(), after_s) for after_s in wait_s],
+                "drag_hung": [_stop_a_drag(_Hanging(), after_s) for after_s in wait_s],
+            }
+        )
+
+
+def _told(figures: dict[str, list[float]]) -> dict[str, dict[str, float]]:
     return {
         way: {"median": round(float(np.median(values)), 2), "worst": round(max(values), 2), "n": len(values)}
         for way, values in figures.items()
     }
+
+
+class _Hanging(KillSwitch):
+    """The work hangs at its first pause, until it is freed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.freed = threading.Event()
+
+    def pause(self, seconds: float) -> None:
+        self.freed.wait()
+        super().pause(seconds)
+
+
+def _stop_a_drag(switch: KillSwitch, after_s: float) -> float:
+    from tools.gui.act.desktop import DesktopActuator
+
+    took_s: list[float] = []
+    with contextlib.redirect_stdout(sys.stderr):  # python-xlib prints its warnings.
+        actuator, display = DesktopActuator(switch, tree=False), open_display()
+
+    def person() -> None:
+        while not _held(display):
+            time.sleep(0.001)
+        time.sleep(after_s)
+        asked_s = time.perf_counter()
+        switch.set("bench")
+        # A press that was on its way when it was asked is let go, too: it has to stay up.
+        up_s, ends_s = 0.0, asked_s + 1.0
+        while (now_s := time.perf_counter()) < ends_s:
+            held = _held(display)
+            up_s = 0.0 if held else up_s or time.perf_counter()
+        took_s.append((up_s or now_s) - asked_s)
+        if isinstance(switch, _Hanging):
+            switch.freed.set()
+
+    thread = threading.Thread(target=person)
+    thread.start()
+    with watching(switch, actuator.release), contextlib.suppress(Stopped):
+        while True:
+            actuator.perform(Drag(start=Point(x_px=50, y_px=50), end=Point(x_px=300, y_px=300)))
+    thread.join()
+    held = _held(display)
+    actuator.close()
+    display.close()
+    if held:
+        raise RuntimeError("a button is still held")
+    return took_s[0] * 1000
+
+
+def _held(display: Any) -> bool:
+    """Whether the X server says that a key or a button is down."""
+    return any(display.query_keymap()) or bool(display.screen().root.query_pointer().mask & 0x1F00)
 
 
 def _stop_once(ask: Callable[[KillSwitch], object], sources: tuple[Source, ...] = ()) -> float:
@@ -102,9 +181,10 @@ def _point(display: Any, on: bool) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--drag", action="store_true", help="stop real drags, too, on an X server of our own")
     parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
     chosen = parser.parse_args(arguments)
-    figures = stop_ms()
+    figures = stop_ms() | (drag_ms() if chosen.drag else {})
     lines = [f"{way}: median {one['median']} ms, worst {one['worst']} ms of {one['n']}" for way, one in figures.items()]
     sys.stdout.write((json.dumps(figures, indent=1) if chosen.json else "\n".join(lines)) + "\n")
 
