@@ -1,8 +1,8 @@
 """The one way to act: `guarded` checks everything, looks at the screen again, acts, and records.
 
-Nothing else that works for a person calls `Actuator.perform`; two benches do, on a drawn desk (`evals.bench.gui_stop`
-and, to show that its orders are real, `evals.bench.redteam`). What halts an action comes back as a `Record`, since a
-refusal is an answer that the loop has to deal with, not a crash.
+Nothing else that works for a person calls `Actuator.perform`; two benches do, on a drawn desk or an empty display
+(`evals.bench.gui_stop` and, to show that its orders are real, `evals.bench.redteam`). What halts an action comes back
+as a `Record`, since a refusal is an answer that the loop has to deal with, not a crash.
 """
 
 from __future__ import annotations

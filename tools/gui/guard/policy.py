@@ -16,9 +16,8 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import posixpath
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import yaml
@@ -28,6 +27,7 @@ from tools.errors import ConfigError
 from tools.gui.guard.words import VERBS, affirms, find_verbs, fold
 from tools.gui.keys import is_key, key_name, keys_of
 from tools.gui.types import Point, Rect, Screen
+from tools.gui.yaml_fields import Place, field_lines, field_problem
 
 VerbRule = Literal["forbid", "two_person", "approve"]
 FORBIDDEN_KEYS = (
@@ -240,13 +240,14 @@ def load_policy(path: Path) -> Policy:
         values = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"the policy {str(path)!r} cannot be read: {error}.", expected="YAML in UTF-8") from error
-    lines = dict(_lines(node, (), path)) if node else {}
+    lines = dict(field_lines(node, str(path))) if node else {}
     if not isinstance(values, dict):
         raise ConfigError(f"the policy {str(path)!r} holds {type(values).__name__}.", expected="fields with values")
     try:
         return Policy.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(_told(error.errors()[0], lines, path)) from error
+        problem = error.errors()[0]
+        raise ConfigError(field_problem(problem, problem["loc"], lines, str(path), "the policy", _fields)) from error
 
 
 def parse_url(url: str) -> SplitResult | str:
@@ -286,37 +287,9 @@ def _plain_path(path: str) -> str:
     return plain + "/" if decoded.endswith("/") and plain != "/" else plain
 
 
-def _lines(node: yaml.Node, place: tuple[Any, ...], path: Path) -> Iterator[tuple[tuple[Any, ...], int]]:
-    """Where each field stands, counted from 1; a field that is given twice is an error."""
-    yield place, node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        seen: dict[str, int] = {}
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            if key.value in seen:
-                raise ConfigError(
-                    f"{path}, line {line}: {key.value!r} is set again; it is in line {seen[key.value]} already.",
-                    remedy="Keep one of them.",
-                )
-            seen[key.value] = line
-            yield (*place, key.value), line
-            yield from _lines(value, (*place, key.value), path)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            yield from _lines(value, (*place, index), path)
-
-
-def _told(problem: Any, lines: dict[tuple[Any, ...], int], path: Path) -> str:
-    place = tuple(problem["loc"])
-    known = place
-    while known and known not in lines:
-        known = known[:-1]
-    field = ".".join(str(part) for part in place) or "the policy"
-    message = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        names = list((Address if "urls" in place else Region if len(place) > 1 else Policy).model_fields)
-        nearest = difflib.get_close_matches(str(place[-1]), names, n=1)
-        message = "there is no such field" + (f"; did you mean {nearest[0]!r}?" if nearest else "")
-    elif place and problem["type"] != "missing":
-        message = f"{problem['input']!r}: {message}"
-    return f"{path}, line {lines.get(known, 1)}: {field}: {message}."
+def _fields(place: Place) -> list[str]:
+    if "urls" in place:
+        return list(Address.model_fields)
+    if place[0] == "banner_px":
+        return list(Edges.model_fields)
+    return list((Region if len(place) > 1 else Policy).model_fields)

@@ -22,12 +22,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import difflib
 import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,6 +37,7 @@ from tools.errors import ConfigError
 from tools.gui.act.verify import Effect, Expect
 from tools.gui.guard.policy import Policy, Region
 from tools.gui.types import Action, Click, Point, PressKey, Read, Scroll, TypeText, WaitFor
+from tools.gui.yaml_fields import field_lines, field_problem
 
 Do = Literal["click", "double_click", "right_click", "type", "press", "scroll", "wait", "read"]
 AIMED = ("click", "double_click", "right_click", "type", "scroll")
@@ -229,11 +229,14 @@ def parse_workflow(text: str, name: str) -> Workflow:
         raise ConfigError(f"{name} cannot be read: {error}.", expected="YAML") from error
     if not isinstance(values, dict) or node is None:
         raise ConfigError(f"{name} holds no fields.", expected="name, policy and steps")
-    lines = dict(_lines(node, (), name))
+    lines = dict(field_lines(node, name))
     try:
         return Workflow.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(_told(error.errors()[0], lines, name)) from error
+        problem = error.errors()[0]
+        # Kinds of effects are parts of the place that pydantic tells, and not of the file.
+        place = tuple(part for part in problem["loc"] if part not in ("http", "file", "sql"))
+        raise ConfigError(field_problem(problem, place, lines, name, "the workflow", _fields)) from error
 
 
 def write_workflow(workflow: Workflow) -> str:
@@ -270,40 +273,6 @@ def _put(value: Any, values: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
         return {key: _put(entry, values) for key, entry in value.items()}
     return value
-
-
-def _lines(node: yaml.Node, place: tuple[Any, ...], name: str) -> Iterator[tuple[tuple[Any, ...], int]]:
-    """Where each field stands, counted from 1. Raises ConfigError if a field is given twice."""
-    yield place, node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        seen: dict[str, int] = {}
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            if key.value in seen:
-                raise ConfigError(f"{name}, line {line}: {key.value!r} is set again; it is in line {seen[key.value]}.")
-            seen[key.value] = line
-            yield (*place, key.value), line
-            yield from _lines(value, (*place, key.value), name)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            yield from _lines(value, (*place, index), name)
-
-
-def _told(problem: Any, lines: Mapping[tuple[Any, ...], int], name: str) -> str:
-    # Kinds of effects are parts of the place that pydantic tells, and not of the file.
-    place = tuple(part for part in problem["loc"] if part not in ("http", "file", "sql"))
-    known = place
-    while known and known not in lines:
-        known = known[:-1]
-    message = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        fields = _fields(place)
-        nearest = difflib.get_close_matches(str(place[-1]), fields, n=1)
-        message = "there is no such field" + (f"; did you mean {nearest[0]!r}?" if nearest else "")
-    elif place and problem["type"] not in ("missing", "value_error"):
-        message = f"{problem['input']!r}: {message}"
-    field = ".".join(str(part) for part in place) or "the workflow"
-    return f"{name}, line {lines.get(known, 1)}: {field}: {message}."
 
 
 def _fields(place: tuple[Any, ...]) -> list[str]:
