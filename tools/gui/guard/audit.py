@@ -153,7 +153,7 @@ class AuditLog:
     def _see_that_it_is_there(self) -> None:
         """Raise StoreError if nobody would find what is written to the open file, or others have written to it."""
         try:
-            named, opened = os.stat(self.path), os.fstat(self._file.fileno())
+            named, opened = self.path.stat(), os.fstat(self._file.fileno())
         except OSError as error:
             raise StoreError(
                 f"the audit file {str(self.path)!r} is gone: {error}.", remedy="See who took it away; then start anew."
