@@ -104,6 +104,15 @@ class Expect(_Part):
             return there, f"there is no {told} in the state that is expected" if there is False else ""
         return (True if self.words or self.gone or self.node else None), ""
 
+    def held(self, before: Screen) -> bool:
+        """Whether a screen shows all of it before anything was done, so that it tells nothing afterwards."""
+        return bool(self.model_copy(update={"changed": None}).holds(before, before)[0])
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether something has to be there; what is only gone is gone from any other screen, too."""
+        return bool(self.words or self.node)
+
 
 class HttpEffect(_Part):
     """What a GET answers: a resource of a REST, FHIR or DICOMweb server.
@@ -271,6 +280,8 @@ class Check:
 
     def _look(self, screen: Screen) -> bool | None:
         shown, self.reason = self.expect.holds(self.before, screen) if self.expect else (None, "")
+        if shown and self.expect and self.expect.held(self.before):
+            shown, self.reason = None, "what is expected was shown before, too"
         if shown is False or self.effect is None:
             return shown
         there, self.reason = self.effect.holds()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tools.gui.grounding.matching import fit, normal
+from tools.gui.grounding.matching import fit, normal, turned_round
 from tools.gui.grounding.reading import Line, read_lines
 from tools.gui.types import Rect, Screen
 
@@ -65,11 +65,11 @@ def _told(screen: Screen, where: Rect) -> Iterator[str]:
 
 
 def _holds(words: str, text: str) -> bool:
-    """Whether a text holds words as a whole, not as part of a longer word, name or number."""
+    """Whether a text holds words as a whole, not as part of a longer word, name or number, nor turned round."""
     at = text.find(words) if words else -1
     while at >= 0:
         before, after = text[at - 1 : at] if at else "", text[at + len(words) : at + len(words) + 1]
-        if not (_joins(before) or _joins(after)):
+        if not (_joins(before) or _joins(after) or turned_round(words, text[:at])):
             return True
         at = text.find(words, at + 1)
     return False

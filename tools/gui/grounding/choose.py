@@ -196,7 +196,7 @@ def _name_score(wanted: Wanted, item: Item, anchor: bool) -> tuple[float, Name |
     means = meaning(wanted.words) if not wanted.quoted and wanted.kind in ("", "button") else frozenset()
     labelled = anchor or wanted.kind in NAMED
     for name in item.names:
-        score, start, end = fit(wanted.words, name.words)
+        score, start, end = fit(wanted.words, name.words, read=item.layer != "tree")
         if name.label and not labelled:
             score *= 0.85
         elif labelled and not name.label and item.layer == "words" and item.role == "field":

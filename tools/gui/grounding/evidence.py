@@ -27,7 +27,7 @@ from tools.gui.grounding.geometry import contains, region_factor
 from tools.gui.grounding.hints import DEEDS, Hint, Said, hints, stem, understand
 from tools.gui.grounding.instruction import NAMED, QUOTES
 from tools.gui.grounding.items import Item, Name
-from tools.gui.grounding.matching import normal
+from tools.gui.grounding.matching import negated, normal, opposites
 from tools.gui.grounding.meanings import ACTIONS
 from tools.gui.grounding.standing import counted, keys_of, relations, resolved, rows_of, same_place, weighed_names
 from tools.gui.guard.words import VERBS, find_verbs
@@ -145,6 +145,9 @@ def _agrees(seen: Evidence, item: Item) -> bool:
         return False
     grave = _deeds(item, keys_of(item)) & _GRAVE
     if grave and (any(hint.weight >= 1 and hint.key not in ACTIONS for hint in seen.missing) or said.numbered > counts):
+        return False
+    if item.layer == "tree" and any(hint.name for hint in seen.missing):
+        # Somebody else is meant, or another number; pixels may have been read badly.
         return False
     # Pixels do not show all controls, and what was asked for may be one that was not recognised.
     lost = sum(hint.weight * (2 if hint.key in _PICTURED else 1) for hint in seen.missing if hint.key != "open")
@@ -298,13 +301,22 @@ def _control(item: Item) -> float:
 
 
 def _permitted(said: Said, item: Item, own: dict[str, float], row: frozenset[str], asked: frozenset[str]) -> bool:
-    """Whether a control does nothing grave that was not asked for, and the grave deed that was."""
+    """Whether a control does nothing grave that was not asked for, and not the opposite, but what was."""
     verbs = _deeds(item, own)
-    if (verbs - said.verbs) & _GRAVE:
+    if (verbs - said.verbs) & _GRAVE or _is_opposite(said, item):
         return False
     does = verbs | ({"submit"} if own.keys() & {"record", "send"} else set())
     other = bool(asked & own.keys() & ACTIONS) and not asked & DEEDS.keys()
     return all(verb in does or (other and _stated(verb, said, row)) for verb in said.verbs & _GRAVE)
+
+
+def _is_opposite(said: Said, item: Item) -> bool:
+    """Whether a control is called the opposite of what was said; a row may say anything of what it is about."""
+    if item.role == "row":
+        return False
+    spoken, words = set(re.findall(r"[\w-]+", said.text)), set(re.findall(r"[\w-]+", item.title.casefold()))
+    turned = any(opposites(word, other) for word in words - spoken for other in spoken - words)
+    return turned or (negated(item.title) and not said.denied)
 
 
 def _deeds(item: Item, own: dict[str, float]) -> frozenset[str]:

@@ -10,6 +10,7 @@ from functools import cache, lru_cache
 
 from tools.gui.grounding import lexicon
 from tools.gui.grounding.colours import take_colour
+from tools.gui.grounding.matching import negated
 from tools.gui.grounding.meanings import MEANINGS
 from tools.gui.guard.words import VERBS, find_verbs
 
@@ -152,6 +153,7 @@ class Said:
     numbered: bool
     text: str
     spoken: frozenset[str]
+    denied: bool
 
 
 @lru_cache(maxsize=256)
@@ -194,7 +196,7 @@ def understand(instruction: str) -> Said:
     return Said(
         tuple(kept.values()), frozenset(kinds), frozenset(regions), tuple(anchors), ordinal, counted, colour,
         frozenset(verbs), bool(_described()[1].search(text.casefold())), text.casefold(),
-        frozenset(map(stem, re.findall(r"\w+", text.casefold()))),
+        frozenset(map(stem, re.findall(r"\w+", text.casefold()))), negated(instruction),
     )  # fmt: skip
 
 

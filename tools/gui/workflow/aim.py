@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 
-from tools.gui.act.words import shows
+from tools.errors import ToolRetry
+from tools.gui.act.words import LEAST, shows
 from tools.gui.grounding import ask_model, locate
+from tools.gui.grounding.instruction import QUOTES, read_instruction
+from tools.gui.grounding.matching import likeness, normal
 from tools.gui.guard.words import find_verbs
 from tools.gui.types import Located, Screen, Target
 from tools.gui.workflow.recorded import find_recorded
@@ -41,24 +45,49 @@ def aim(run: Run, step: Step) -> tuple[Screen, Target | None, str, str]:
             return screen, None, how, located.abstained or "it is not on the screen"
     else:
         screen, how = run.actuator.screen(), ""
-    missing = [words for words in step.requires if not shows(screen, words)]
-    if missing:
-        return screen, target, how, f"the screen has to show {missing[0]!r} before this step, and does not"
-    return screen, target, how, ""
+    return screen, target, how, missing(step, screen)
+
+
+def missing(step: Step, screen: Screen) -> str:
+    """What a screen does not show of what a step requires, in words; "" where it shows all. Raises ToolFailed."""
+    lacks = next((words for words in step.requires if not shows(screen, words)), "")
+    return f"the screen has to show {lacks!r} before this step, and does not" if lacks else ""
+
+
+def tells_more(find: str) -> bool:
+    """Whether an instruction tells its target from others by more than a label, which a recorded target knows nothing
+    of: the row, the place among others."""
+    if not find:
+        return False
+    try:
+        return any(way.anchor or way.ordinal for way in read_instruction(find))
+    except ToolRetry:
+        return False
+
+
+def is_as_written(step: Step, target: Target) -> bool:
+    """Whether a target that was found by an instruction with labels in quotes goes by one of these, or by its words."""
+    quoted = ["".join(found) for found in re.findall(QUOTES, step.find)]
+    said = normal(target.label) in normal(step.find) or any(likeness(one, target.label) >= LEAST for one in quoted)
+    return said or not quoted
 
 
 def _find(run: Run, step: Step) -> tuple[Screen, Located, str]:
     """Look for a step's target until it is there: as it was recorded, then by its instruction."""
     begun, ties = time.monotonic(), 0
     located, how = Located(), ""
+    recorded = None if tells_more(step.find) else step.target
     while True:
         run.guard.stop.check()
         screen, passed = run.actuator.screen(), time.monotonic() - begun
-        if step.target is not None:
-            located, how = find_recorded(step.target, screen), "recorded"
+        if recorded is not None:
+            located, how = find_recorded(recorded, screen), "recorded"
+            if located.targets and len(find_recorded(recorded, screen, by_place=False).targets) > 1:
+                # By its place alone; what stands there now may be another row.
+                how = "place"
         late = passed > min(RECORDED_S, step.timeout_s)
-        if step.find and (step.target is None or (late and not located.targets)):
-            how = "repaired" if step.target is not None else "instruction"
+        if step.find and (recorded is None or how == "place" or (late and not located.targets)):
+            how = "repaired" if recorded is not None and not located.targets else "instruction"
             located = locate(step.find, screen)
         if located.targets and not located.abstained:
             return screen, located, how

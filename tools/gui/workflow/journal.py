@@ -75,6 +75,7 @@ class Journal:
         except Timeout as error:
             raise StoreError(f"another process works with the journal {str(path)!r}.") from error
         except OSError as error:
+            self._lock.release()
             raise StoreError(f"the journal {str(path)!r} cannot be opened: {error}.") from error
         try:
             self.past = _past(lines, workflow_sha256, patient, path) if lines else Past()

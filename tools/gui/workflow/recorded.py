@@ -29,11 +29,11 @@ ICON_PX = 96
 """An icon is no larger; words name what is. Our choice."""
 
 
-def find_recorded(recorded: Recorded, screen: Screen) -> Located:
+def find_recorded(recorded: Recorded, screen: Screen, *, by_place: bool = True) -> Located:
     """Find a recorded target.
 
     Where several places fit, the one that stands where it was recorded is taken, if it is the only one that does;
-    otherwise all are listed and a person has to choose.
+    otherwise all are listed and a person has to choose. Without `by_place` they always are.
 
     Args:
         recorded: what to find.
@@ -50,7 +50,7 @@ def find_recorded(recorded: Recorded, screen: Screen) -> Located:
             found = _named(recorded, items_of(screen), SAME_WORDS)
     if not found and recorded.icon:
         found = _pictured(recorded, screen)
-    if len(found) > 1 and recorded.place:
+    if len(found) > 1 and recorded.place and by_place:
         place = recorded.place.on(screen)
         there = [target for target in found if target.rect.iou(place) >= SAME_PLACE]
         found = there if len(there) == 1 else found

@@ -16,13 +16,15 @@ from tools.gui.grounding import Ask
 from tools.gui.guard.approval import Approval, ApprovalRequest
 from tools.gui.guard.decide import Mode
 from tools.gui.guard.guarded import Guard, guarded
+from tools.gui.guard.identity import Patient
+from tools.gui.guard.phi import Redactor
 from tools.gui.types import Actuator, Outcome, Screen, Target
-from tools.gui.workflow.aim import POLL_S, aim
+from tools.gui.workflow.aim import POLL_S, aim, is_as_written, missing, tells_more
 from tools.gui.workflow.journal import FINISHED, Journal, Past
 from tools.gui.workflow.recorded import hidden_target, record_target
 from tools.gui.workflow.running import Nobody, Person, Run, RunReport, StepReport, asking, counted, searching
 from tools.gui.workflow.steps import Step, Workflow
-from tools.gui.workflow.veil import Veil
+from tools.gui.workflow.veil import Veil, values_of
 
 FROM_A_MODEL = ("mended", "planned")
 """How targets were found that a model chose or named, and nobody before."""
@@ -94,22 +96,31 @@ def run_workflow(
     return report
 
 
-def recorded_workflow(workflow: Workflow, report: RunReport, values: Mapping[str, str]) -> Workflow:
+def recorded_workflow(
+    workflow: Workflow, report: RunReport, values: Mapping[str, str], patient: Patient | None = None
+) -> Workflow:
     """A workflow with the targets that a run found, so that the next run replays them.
 
     Args:
         workflow: as it was loaded, before values were bound.
         report: of a run of it.
         values: of that run; where they stand in a label, their names are recorded in their place.
+        patient: whom it was for; the name, birth date and id become parameters, too.
+
+    Returns:
+        The workflow. A step whose label holds further personal details is as it was, without the target that was found.
     """
-    found = {step.number: step.recorded for step in report.steps if step.recorded}
-    steps, hide = [], Veil(values).hide
-    for number, step in enumerate(workflow.steps, 1):
-        new = found.get(number)
-        if new is not None:
-            step = step.model_copy(update={"target": hidden_target(new, hide)})
-        steps.append(step)
-    return workflow.model_copy(update={"steps": tuple(steps)})
+    values = {**values_of("", values, patient), **values}
+    hide, redactor = Veil(values).hide, Redactor(known=list(patient.fields.values()) if patient else ())
+    found = {step.number: hidden_target(step.recorded, hide) for step in report.steps if step.recorded}
+    kept = {number: target for number, target in found.items() if redactor.label(target.words) == target.words}
+    steps = [
+        step.model_copy(update={"target": kept[number]}) if number in kept and not tells_more(step.find) else step
+        for number, step in enumerate(workflow.steps, 1)
+    ]
+    words = " ".join(target.words for target in kept.values())
+    new = {name: "as it was given" for name in values if f"${{{name}}}" in words}
+    return workflow.model_copy(update={"steps": tuple(steps), "parameters": {**new, **workflow.parameters}})
 
 
 def _tell(run: Run, told: StepReport, on_step: Callable[[StepReport], None]) -> None:
@@ -118,18 +129,21 @@ def _tell(run: Run, told: StepReport, on_step: Callable[[StepReport], None]) -> 
 
 
 def _reconcile(run: Run, number: int, step: Step, opened_anew: bool) -> StepReport | None:
-    """Whether the action that a crash cut off was done; None if it was not, and may be done now."""
-    reason = "a crash cut it off, and no check outside says whether it was done"
+    """Whether the action at which a run broke off was done; None if it was not, and may be done now."""
+    reason = "the run broke off at it, and no check outside says whether it was done"
     done: bool | None = None
-    if step.effect is not None:
-        done, why = _until(run, step)
-        reason = f"a crash cut it off: {why}" if why else reason
-    elif step.expect is not None and not opened_anew:
-        screen = run.actuator.screen()
-        shown, _ = step.expect.holds(screen, screen)
-        done = True if shown else None
-    if done is None:
-        done = run.person.was_done(step)
+    try:
+        if step.effect is not None:
+            done, why = _until(run, step)
+            reason = f"the run broke off at it: {why}" if why else reason
+        elif step.expect is not None and step.expect.is_seen and not opened_anew:
+            screen = run.actuator.screen()
+            shown, _ = step.expect.holds(screen, screen)
+            done = True if shown else None
+        if done is None:
+            done = run.person.was_done(step)
+    except Stopped as error:
+        return StepReport(number, step.name, Outcome.CANCELLED, str(error))
     if done is None:
         return StepReport(number, step.name, Outcome.RECONCILE, reason)
     outcome = Outcome.VERIFIED if done else Outcome.HALTED_BEFORE_EFFECT
@@ -155,14 +169,18 @@ def _still_there(run: Run, number: int, step: Step, outcome: Outcome) -> StepRep
     before = StepReport(number, step.name, outcome, how="done before")
     if step.may_repeat:
         return before
-    if step.expect is not None and outcome == Outcome.VERIFIED:
+    if step.expect is not None and step.expect.is_seen and outcome == Outcome.VERIFIED:
         try:
             screen = run.actuator.screen()
             if step.expect.holds(screen, screen)[0]:
                 return before
         except (MediaError, ToolFailed) as error:
             return StepReport(number, step.name, Outcome.RECONCILE, str(error))
-    if run.person.still_there(step):
+    try:
+        there = run.person.still_there(step)
+    except Stopped as error:
+        return StepReport(number, step.name, Outcome.CANCELLED, str(error))
+    if there:
         run.guard.audit.append("reconciled", {"step": step.name, "done": True})
         return before
     reason = "it was done before the run broke off, and nothing tells whether what it did is still there"
@@ -233,9 +251,10 @@ def act(
             run.journal.intent(number, action.kind)
         record = guarded(run.actuator, guard, action, seen=screen, target=target, verify=verify)
         moved = record.rule in ("unchanged", "rescreen")
-        unforeseen = how == "repaired" or how in FROM_A_MODEL
+        said = target is None or how != "instruction" or is_as_written(step, target)
+        unforeseen = how in ("repaired", "place", *FROM_A_MODEL) or not said
         if record.request:
-            approval, refused = _approved(run, guard, step, record.request, unforeseen)
+            approval, refused = _approved(run, guard, number, step, record.request, unforeseen)
             if approval:
                 record = guarded(
                     run.actuator, guard, action, seen=screen, target=target, approval=approval, verify=verify
@@ -256,18 +275,28 @@ def act(
 
 
 def _approved(
-    run: Run, guard: Guard, step: Step, request: ApprovalRequest, repaired: bool
+    run: Run, guard: Guard, number: int, step: Step, request: ApprovalRequest, repaired: bool
 ) -> tuple[Approval | None, str]:
-    """What people approved, or why their word does not count."""
+    """What people approved, or why their word does not count. Raises Stopped if one of them stopped the work."""
     refused = ""
     try:
         for name in run.person.approve(step, request, repaired=repaired):
             approval = guard.desk.approve(request.id, request.nonce, name)
             if approval is not None:
-                return approval, ""
+                # Whoever approves takes a while, in which another record may be opened.
+                refused = missing(step, run.actuator.screen())
+                if not refused:
+                    return approval, ""
+                break
     except ToolFailed as error:
         # A name that does not count is an answer, not a crash: nothing was done.
         refused = str(error)
         guard.audit.append("refused", {"request": request.id, "step": step.name, "halted_for": refused})
+    except Stopped as error:
+        guard.desk.reject(request.id)
+        guard.audit.append("refused", {"request": request.id, "step": step.name, "halted_for": str(error)})
+        if run.journal:  # Nothing was done yet.
+            run.journal.done(number, Outcome.HALTED_BEFORE_EFFECT)
+        raise
     guard.desk.reject(request.id)
     return None, refused

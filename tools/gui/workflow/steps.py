@@ -202,6 +202,10 @@ class Workflow(_Part):
             what = f"lacks a value for {missing[0]!r}" if missing else f"has no parameter {foreign[0]!r}"
             raise ConfigError(f"the workflow {self.name!r} {what}.", expected=f"these values: {told}")
         raw = self.model_dump(mode="json", exclude={"parameters"})
+        for step in raw["steps"]:
+            # What was recorded with one value may be another's.
+            if step.get("target") and not _names_in(step["find"]) <= _names_in(step["target"]["words"]):
+                step["target"] = None
         try:
             return Workflow.model_validate(_put(raw, values))
         except ValidationError as error:
@@ -263,6 +267,10 @@ def save_workflow(workflow: Workflow, path: Path, *, new: bool = False) -> None:
             file.write(write_workflow(workflow))
     except OSError as error:
         raise ConfigError(f"the workflow {str(path)!r} cannot be written: {error}.") from error
+
+
+def _names_in(text: str) -> set[str]:
+    return set(_PLACEHOLDER.findall(text))
 
 
 def _put(value: Any, values: Mapping[str, str]) -> Any:
