@@ -13,7 +13,11 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 VERBS: dict[str, tuple[str, ...]] = {
-    "administer": ("administer*", "administrar", "administrer", "verabreich*", "toedien*", "somministr*"),
+    "administer": (
+        # Without "given", which is what a list calls a dose of this morning.
+        *("administer*", "give", "gives", "giving"),
+        *("administrar", "administrer", "verabreich*", "toedien*", "somministr*"),
+    ),
     "approve": (
         *("approv*", "aprob*", "approuv*", "genehmig*", "authoriz*", "authoris*", "autoriz*", "autoris*"),
         *("goedkeur*", "accorder*", "fiatter*", "autorizz*", "convalid*"),
@@ -23,6 +27,7 @@ VERBS: dict[str, tuple[str, ...]] = {
             "delet*",
             "remove",
             "removes",
+            "removed",
             "removing",
             "erase",
             "erasing",
@@ -44,8 +49,13 @@ VERBS: dict[str, tuple[str, ...]] = {
         *("verwijder*", "vernietig*", "elimina*", "cancella", "cancellare", "rimuov*", "scarta"),
     ),
     "discharge": (
-        *("discharge", "entlassen", "dar de alta", "donner congé", "faire sortir"),
+        # D/C stands for discharge and for discontinue.
+        *("discharge", "d c", "entlassen", "dar de alta", "donner congé", "faire sortir"),
         *("ontslaan", "ontslag", "dimett*", "dimissione", "dimissioni"),
+    ),
+    "dispense": (
+        *("dispense", "dispenses", "dispensed", "dispensing", "dispensier*", "abgeben", "dispensar", "dispensa"),
+        *("délivrer", "délivrance", "verstrekken", "uitgeven", "dispensare", "erogare"),
     ),
     "export": (
         *("export*", "download*", "print", "share", "herunterladen", "drucken", "teilen"),
@@ -59,6 +69,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "merge": ("merge", "merging", "zusammenführ*", "zusammenfuehr*", "fusionar", "fusionner", "samenvoeg*", "unisci"),
     "order": (
         *("order", "reorder", "place order", "bestell*", "anordnen", "anordnung", "ordenar", "commander"),
+        *("beauftragen", "auftrag erteilen", "auftrag auslösen", "auftrag ausloesen", "auftrag geben"),
         *("bestel", "bestellen", "bestelling", "aanvragen", "ordina", "ordinare"),
     ),
     "override": (
@@ -69,6 +80,12 @@ VERBS: dict[str, tuple[str, ...]] = {
         *("prescrib*", "verordn*", "verschreib*", "rezeptier*", "recetar", "prescribir", "prescri*"),
         *("voorschrijv*", "schrijf voor"),
     ),
+    "revoke": (
+        # Without "inactivated", which is a kind of vaccine.
+        *("revok*", "revocation", "rescind*", "deactivat*", "inactivate", "inactivates", "inactivating"),
+        *("widerruf*", "deaktivier*", "inaktivier*", "revocar", "desactiv*", "inactivar", "révoqu*", "désactiv*"),
+        *("intrekken", "deactiver*", "revocare", "revoca", "disattiv*"),
+    ),
     "sign": (
         *("sign", "signed", "signing", "esign*", "cosign*", "countersign*", "attest", "attests"),
         *("unterschreib*", "unterschrift*", "unterzeichn*", "signier*", "visier*"),
@@ -76,7 +93,7 @@ VERBS: dict[str, tuple[str, ...]] = {
         *("onderteken*", "aftekenen", "paraferen", "firmare", "sottoscriv*", "controfirm*"),
     ),
     "stop": (
-        *("discontinu*", "stop drug", "stop medication", "stop order", "stop treatment"),
+        *("discontinu*", "d c", "stop drug", "stop medication", "stop order", "stop treatment"),
         *("absetzen", "abgesetzt", "suspender", "suspendre", "interrump*", "interromp*"),
         *("stopzetten", "staken", "sospend*"),
     ),
@@ -117,6 +134,8 @@ _INVISIBLE = re.compile(
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _EDGES = re.compile(r"^[\W_]+|[\W_]+$")
 _SPLIT = re.compile(r"[\W_]+")
+_ASKS_TO_SEE = re.compile(r"(?i)\bgive (?:me|us)\b")
+"""A request for a list, and no dose."""
 _LOOKS_LATIN = str.maketrans(
     "авеѕіјкмнорстухԁһӏԛԝгпьѵαβγεηικνορτυχωոսօցıɡɑʟᴀʙᴄᴅᴇɢʜɪᴊᴋʟᴍɴᴏᴘʀᴛᴜᴠᴡʏᴢꭰꭼꮮꭲꮪꮯ",
     "abesijkmhopctyxdhlqwrnbvabyenikvoptuxwnuogigalabcdeghijklmnoprtuvwyzdeltsc",
@@ -164,6 +183,7 @@ def find_verbs(text: str, words: Mapping[str, tuple[str, ...]], *, label: bool =
         words: verbs with their words, as in `VERBS`.
         label: also join neighbouring pieces, so that "De le te" is found; off for prose, where it would find too much.
     """
+    text = text if label else _ASKS_TO_SEE.sub(" ", text)
     lines = {" ".join(_SPLIT.split(spelt)) for spelt in (fold(text), fold(_CAMEL.sub(" ", text)), _skeleton(text))}
     pieces = {piece for line in lines for piece in _pieces(line.split(), join=label)}
     return [verb for verb, entries in words.items() if any(_names(entry, lines, pieces) for entry in entries)]
