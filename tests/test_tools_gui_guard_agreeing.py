@@ -219,13 +219,7 @@ def test_a_worklist_is_scrolled_before_a_record_is_open(tmp_path: Path) -> None:
     target = Target(rect=DOSE.rect, point=DOSE.rect.center, label="Worklist", confidence=1, layer="words")
     nobody = (lambda screen, rect: "Ward 4 East",) * 2
     for searching, rule in ((True, "approval"), (False, "identity")):
-        guard = make_guard(
-            tmp_path / rule,
-            policy,
-            Mode.CONFIRM,
-            readers=(lambda screen, rect: "Ward 4 East",) * 2,
-            searching=searching,
-        )
+        guard = make_guard(tmp_path / rule, policy, Mode.CONFIRM, readers=nobody, searching=searching)
         assert do(desk, guard, TURN, target).rule == rule
 
 
