@@ -48,8 +48,9 @@ def turned_round(words: str, before: str) -> bool:
 
 @lru_cache(maxsize=8192)
 def normal(text: str) -> str:
-    """Lower case, compatible characters, single spaces, no punctuation at the edges."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).strip(_EDGES)
+    """Lower case, compatible characters, one kind of apostrophe, single spaces, no punctuation at the edges."""
+    plain = re.sub("[’‘ʼ´`]", "'", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join(plain.split()).strip(_EDGES)
 
 
 @lru_cache(maxsize=65536)

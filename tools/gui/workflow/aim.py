@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 
 from tools.errors import ToolRetry
-from tools.gui.act.words import LEAST, shows
+from tools.gui.act.words import LEAST, lines_in, shows
 from tools.gui.grounding import ask_model, locate
 from tools.gui.grounding.instruction import QUOTES, read_instruction
 from tools.gui.grounding.matching import likeness, normal
 from tools.gui.guard.words import find_verbs
-from tools.gui.types import Located, Screen, Target
+from tools.gui.types import Located, Rect, Screen, Target
 from tools.gui.workflow.recorded import find_recorded
 from tools.gui.workflow.running import Run
 from tools.gui.workflow.steps import AIMED, Step
 
 POLL_S = 0.3
 """Seconds between two looks for a target that is not there yet; our choice."""
+LINE_HEIGHTS = 2.5
+"""What is higher than so many heights of a target stands on more than its line; our choice."""
 RECORDED_S = 3.0
 """Seconds that a recorded target is waited for before it is looked for by its instruction; our choice."""
 
@@ -52,6 +55,36 @@ def missing(step: Step, screen: Screen) -> str:
     """What a screen does not show of what a step requires, in words; "" where it shows all. Raises ToolFailed."""
     lacks = next((words for words in step.requires if not shows(screen, words)), "")
     return f"the screen has to show {lacks!r} before this step, and does not" if lacks else ""
+
+
+def beside(seen: Screen, target: Target) -> Callable[[Screen], str]:
+    """Tells whether what stands on the line of a target is what stood there: the name in its row, for one.
+
+    Buttons of all rows look alike, and a row that is inserted above moves another one's to where one was.
+    """
+
+    def look(screen: Screen) -> str:
+        if screen.sha256 == seen.sha256 or _line(screen, target.rect) == _line(seen, target.rect):
+            return ""
+        return "what stands on the line of the target changed"
+
+    return look
+
+
+def _line(screen: Screen, rect: Rect) -> list[str]:
+    """The names on the line of a rectangle, from left to right. Raises ToolFailed if they have to be read."""
+    if screen.nodes is None:
+        line = Rect(left=0, top=rect.top, right=screen.rect.right, bottom=rect.bottom)
+        return [normal(found.text) for found in lines_in(screen, line)]
+    on_line = [
+        node
+        for node in screen.nodes
+        if node.name
+        and node.role != "document"
+        and node.rect.height <= LINE_HEIGHTS * rect.height
+        and rect.top <= node.rect.center.y_px <= rect.bottom
+    ]
+    return [normal(node.name) for node in sorted(on_line, key=lambda node: node.rect.left)]
 
 
 def tells_more(find: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from tools.errors import MediaError, Stopped, ToolFailed, ToolRetry
 from tools.gui.act.verify import Check
@@ -19,7 +20,7 @@ from tools.gui.guard.guarded import Guard, guarded
 from tools.gui.guard.identity import Patient
 from tools.gui.guard.phi import Redactor
 from tools.gui.types import Actuator, Outcome, Screen, Target
-from tools.gui.workflow.aim import POLL_S, aim, is_as_written, missing, tells_more
+from tools.gui.workflow.aim import POLL_S, aim, beside, is_as_written, missing, tells_more
 from tools.gui.workflow.journal import FINISHED, Journal, Past
 from tools.gui.workflow.recorded import hidden_target, record_target
 from tools.gui.workflow.running import Nobody, Person, Run, RunReport, StepReport, asking, counted, searching
@@ -215,9 +216,14 @@ def _once(run: Run, number: int, step: Step) -> StepReport:
         return StepReport(number, step.name, Outcome.CANCELLED, str(error))
     except (MediaError, ToolFailed, ToolRetry) as error:
         return StepReport(number, step.name, Outcome.HALTED_BEFORE_EFFECT, str(error))
+    if not problem and step.do != "type":
+        problem = run.typed.problem(screen)
     if problem:
         return StepReport(number, step.name, Outcome.HALTED_BEFORE_EFFECT, problem, how, target)
-    return act(run, number, step, screen, target, how)
+    told = act(run, number, step, screen, target, how)
+    if step.do == "type" and told.outcome in FINISHED:
+        run.typed.note(screen, target, step.text)
+    return told
 
 
 def act(
@@ -243,22 +249,20 @@ def act(
             return StepReport(number, step.name, Outcome.HALTED_BEFORE_EFFECT, problem, how, target)
         action = step.action(target.point if target else None)
         check = Check(run.actuator, screen, step.expect, step.effect, step.timeout_s, guard.stop)
-        verify = None
-        if step.expect or step.effect:
-            verify = (lambda after: check(after) or None) if lenient else check
+        verify = _verify(run, step, check, lenient)
         injects = guard.mode in (Mode.CONFIRM, Mode.AUTO)
         if run.journal and injects:
             run.journal.intent(number, action.kind)
-        record = guarded(run.actuator, guard, action, seen=screen, target=target, verify=verify)
+        still = beside(screen, target) if target else None
+        do = partial(guarded, run.actuator, guard, action, seen=screen, target=target, verify=verify, still=still)
+        record = do()
         moved = record.rule in ("unchanged", "rescreen")
         said = target is None or how != "instruction" or is_as_written(step, target)
         unforeseen = how in ("repaired", "place", *FROM_A_MODEL) or not said
         if record.request:
             approval, refused = _approved(run, guard, number, step, record.request, unforeseen)
             if approval:
-                record = guarded(
-                    run.actuator, guard, action, seen=screen, target=target, approval=approval, verify=verify
-                )
+                record = do(approval=approval)
             elif refused:
                 record = replace(record, reason=refused)
         if run.journal and injects:
@@ -272,6 +276,21 @@ def act(
     if check.reason and (record.outcome == Outcome.RECONCILE or lenient):
         reason = f"{record.reason}: {check.reason}".removeprefix(": ")
     return StepReport(number, step.name, record.outcome, reason, how, target, record, recorded, moved)
+
+
+def _verify(run: Run, step: Step, check: Check, lenient: bool) -> Callable[[Screen], bool | None] | None:
+    """What looks at the screen after a step: at what it expects, and at what was typed before; None for nothing."""
+    expected = step.expect is not None or step.effect is not None
+    if step.do == "type" or step.effect is not None or not run.typed.texts:
+        return (lambda after: (check(after) or None) if lenient else check(after)) if expected else None
+
+    def look(after: Screen) -> bool | None:
+        if lost := run.typed.problem(after):
+            check.reason = lost
+            return False
+        return ((check(after) or None) if lenient else check(after)) if expected else None
+
+    return look
 
 
 def _approved(

@@ -16,6 +16,7 @@ from tools.gui.guard.record import Record
 from tools.gui.types import Actuator, Located, Outcome, Screen, Target
 from tools.gui.workflow.journal import FINISHED, Journal
 from tools.gui.workflow.steps import Recorded, Step
+from tools.gui.workflow.typed import Typed
 
 
 class Person(Protocol):
@@ -134,6 +135,7 @@ class Run:
         journal: remembers what is done; None for none.
         report: as far as it has come.
         searching: the rules for steps before a patient's record is open.
+        typed: what the fields of the page were given.
     """
 
     actuator: Actuator
@@ -143,6 +145,7 @@ class Run:
     journal: Journal | None
     report: RunReport
     searching: Guard
+    typed: Typed = field(default_factory=Typed)
 
 
 def counted(ask: Ask, report: RunReport, most_tokens: int | None = None) -> Ask:
