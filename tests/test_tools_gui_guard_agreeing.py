@@ -1,6 +1,7 @@
 """What agrees without a word of its own: keys under all their names, the wheel, and an "OK" with its question."""
 
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
+from agent.gui.person import TerminalPerson
 from evals.bench.redteam_desk import BANNER, CONTROLS, Control, Page, SimulatedDesk
+from tests.test_agent_gui_run import Terminal
 from tests.test_tools_gui_guard import MOVES, POLICY, agree, do, make_guard
 from tools.errors import MediaError, ToolFailed
 from tools.gui.act.common import key_names
@@ -33,6 +36,7 @@ from tools.gui.types import (
     Target,
     WaitFor,
 )
+from tools.gui.workflow.steps import Step
 
 DIALOG = (240, 190, 580, 390, "Delete this patient?")
 DELETE = (Control("Delete", 300, 330, 90, effect="delete"), Control("Cancel", 410, 330, 90))
@@ -280,6 +284,34 @@ def test_the_question_is_shown_to_who_approves(tree: bool) -> None:
     assert Image.open(io.BytesIO(request.crop_png)).size == (whole.width, whole.height)
     left, top, right, bottom, _ = KEEP.dialog or (0, 0, 0, 0, "")
     assert whole.overlap(Rect(left=left, top=top, right=right, bottom=bottom)).area == (right - left) * (bottom - top)
+
+
+def test_at_a_terminal_place_and_banner_are_pictures_for_the_owner_only_while_it_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screen, action = shown(KEEP), Click(point=OK.rect.center)
+    needed = Decision(verdict=Verdict.NEEDS_APPROVAL, approvers=1)
+    banner = Region(bottom=0.1).on(screen)
+    request = ApprovalDesk().ask(screen, action, OK.target(), needed, banner=banner)
+    stderr, pictures = io.StringIO(), dict[Path, bytes]()
+
+    def answer(*told: object, **how: object) -> str:
+        for name in re.findall(r"\S+\.png", stderr.getvalue()):
+            assert Path(name).stat().st_mode & 0o777 == 0o600
+            pictures[Path(name)] = Path(name).read_bytes()
+        stderr.truncate(0)
+        return "Ann"
+
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr("sys.stderr", stderr)
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr("typer.prompt", answer)
+    step = Step(name="agree", find='click "OK"', do="click")
+    assert TerminalPerson(()).approve(step, request, repaired=False) == ["Ann"]
+    assert list(pictures.values()) == [request.crop_png, request.banner_png]
+    assert not any(path.exists() for path in pictures)
+    assert TerminalPerson(()).approve(step, replace(request, banner_png=b""), repaired=False) == ["Ann"]
+    assert len(pictures) == 3
 
 
 def test_what_says_itself_what_it_does_is_bound_to_its_surroundings_only() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import typer
 
@@ -43,11 +44,11 @@ class TerminalPerson:
             console.print("  [yellow]Nobody approved this target before: it was found anew, or a model chose it.[/]")
         point = request.target.point if request.target else None
         at = f" at {point.x_px:.0f}, {point.y_px:.0f}" if point else ""
-        # The picture may name the patient: it is there while the question is, readable by its owner only.
-        with tempfile.NamedTemporaryFile(suffix=".png") as picture:
-            picture.write(request.crop_png)
-            picture.flush()
-            console.print(f"  where it lands{at}: {safe(picture.name)}", soft_wrap=True)
+        # The pictures may name the patient: they are there while the question is, readable by their owner only.
+        with _file(request.crop_png) as place, _file(request.banner_png) as banner:
+            console.print(f"  where it lands{at}: {safe(place)}", soft_wrap=True)
+            if banner:
+                console.print(f"  whom the screen names: {safe(banner)}", soft_wrap=True)
             return _names(request.decision.approvers)
 
     def _whom(self, request: ApprovalRequest) -> str:
@@ -80,6 +81,18 @@ class TerminalPerson:
         if not self._asks:
             return None
         return _yes_or_no(f"{step.name!r} was done before the run broke off. Is what it did still on the screen?")
+
+
+@contextlib.contextmanager
+def _file(png: bytes) -> Iterator[str]:
+    """The name of a file with a picture, which only its owner can read and which is removed; "" for no picture."""
+    if not png:
+        yield ""
+        return
+    with tempfile.NamedTemporaryFile(suffix=".png") as file:
+        file.write(png)
+        file.flush()
+        yield file.name
 
 
 def _yes_or_no(question: str) -> bool | None:
