@@ -8,8 +8,8 @@ from collections import Counter, deque
 from typing import Any
 from urllib.parse import urlsplit
 
-from agent.mllm.openai import is_local
 from agent.watch_options import WatchOptions
+from tools.addresses import is_local
 from tools.errors import ConfigError
 from tools.media.masking import mask_credentials
 

@@ -17,9 +17,10 @@ from langchain_core.messages import AIMessage, HumanMessage
 
 from agent.mllm import ModelOptions, load_mllm
 from agent.mllm.blocks import image_block
-from agent.mllm.openai import OpenAI, is_local
+from agent.mllm.openai import OpenAI
 from tests.fake_vllm import FakeVLLM
 from tests.mllm_conformance import Zoom, ask, picture, tool_exchange
+from tools.addresses import is_local
 from tools.errors import ModelError
 
 SECRET = "sk-very-secret-0123456789"

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.fixtures import gui_stage
 from tools.gui.act.simulated import Program, SimulatedActuator
-from tools.gui.act.verify import Check, Expect
+from tools.gui.act.verify import Check, Expect, HttpEffect
 from tools.gui.act.words import shows
 from tools.gui.grounding import locate
 from tools.gui.grounding.matching import likeness
@@ -362,3 +363,16 @@ def test_another_patient_who_is_opened_while_a_text_is_typed_is_told_of(audit: A
     assert record.outcome == Outcome.RECONCILE
     assert "another after typing" in record.reason
     assert "Roe" not in record.reason
+
+
+def test_a_proxy_for_the_web_does_not_learn_what_is_asked_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "chart.json").write_text('{"weight": "72.5"}', "utf-8")
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nobody listens
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with gui_stage.serve(tmp_path) as address:
+        effect = HttpEffect(url=f"{address}/chart.json", at="weight", equals="72.5")
+        assert effect.holds() == (True, "")

@@ -7,7 +7,6 @@ errors with a remedy. Pictures travel as data URLs, scaled down, and outside too
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 import re
 import time
@@ -32,6 +31,7 @@ from agent.mllm.blocks import (
 from agent.mllm.openai_errors import explain, failures, refuses_stream_options, retry_after_s
 from agent.mllm.options import ModelOptions
 from agent.mllm.protocol import MLLM, Abilities, Finding
+from tools.addresses import is_local
 from tools.errors import ModelError
 from tools.media.masking import mask_credentials
 
@@ -282,16 +282,6 @@ def load_openai(rest: str, options: ModelOptions) -> OpenAI:
     base_url = base_url.rstrip("/")
     spec = f"openai:{name}@{mask_credentials(base_url)}"
     return OpenAI(spec=spec, base_url=base_url, model_name=name, options=options)
-
-
-def is_local(base_url: str) -> bool:
-    """Return whether an address leads to this machine: localhost, or a loopback or unspecified address."""
-    host = urlsplit(base_url).hostname or ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-    return address.is_loopback or address.is_unspecified
 
 
 def _with_usage(result: ChatResult, sent: list[BaseMessage]) -> ChatResult:

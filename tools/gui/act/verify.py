@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from tools.addresses import is_local
 from tools.errors import MediaError
 from tools.gui.act.common import Interrupted
 from tools.gui.act.words import shows
@@ -147,7 +148,10 @@ class HttpEffect(_Part):
         import httpx
 
         try:
-            answer = httpx.get(self.url, timeout=HTTP_TIMEOUT_S, follow_redirects=False)
+            # A proxy set for the web must not catch what is meant for this machine, such as a patient's name.
+            answer = httpx.get(
+                self.url, timeout=HTTP_TIMEOUT_S, follow_redirects=False, trust_env=not is_local(self.url)
+            )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return None, f"{self.url!r} cannot be asked: {type(error).__name__}: {error}"
         if answer.status_code != self.status:

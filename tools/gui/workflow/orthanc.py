@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tools.addresses import is_local
 from tools.errors import ConfigError, StoreError, ToolFailed
 from tools.gui.guard.identity import Patient
 from tools.gui.guard.policy import Address, Policy
@@ -310,7 +311,7 @@ def _get(url: str) -> Any:
     import httpx
 
     try:
-        answer = httpx.get(url, timeout=TIMEOUT_S)
+        answer = httpx.get(url, timeout=TIMEOUT_S, trust_env=not is_local(url))
         answer.raise_for_status()
         return answer.json()
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
