@@ -133,6 +133,22 @@ class Node(_Plain):
     depth: int = 0
 
 
+class Window(_Plain):
+    """A window of a desktop.
+
+    Attributes:
+        number: names it while it is open.
+        group: the number of the window that it goes with, such as that of a dialog's program; else its own.
+        rect: in image pixels, with its frame.
+        focused: whether keys go to it.
+    """
+
+    number: int
+    group: int
+    rect: Rect
+    focused: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Screen:
     """A screenshot, and what is known beside its pixels.
@@ -143,6 +159,7 @@ class Screen:
         nodes: the accessibility tree; None where it was not read or there is none.
         window: the title of the window or page in front, "" if unknown.
         url: the address of the page, "" where there is none.
+        windows: those of the desktop that can be seen, the lowest first; empty where nobody tells, and in a browser.
     """
 
     rgb: np.ndarray
@@ -150,6 +167,7 @@ class Screen:
     nodes: tuple[Node, ...] | None = None
     window: str = ""
     url: str = ""
+    windows: tuple[Window, ...] = ()
 
     @cached_property
     def sha256(self) -> str:

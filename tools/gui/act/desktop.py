@@ -45,6 +45,7 @@ from tools.gui.act.x11 import (
     run_tool,
     runs_of,
 )
+from tools.gui.act.x11_windows import list_windows
 from tools.gui.grounding.controls import find_frames
 from tools.gui.grounding.matching import likeness
 from tools.gui.guard.stop import KillSwitch, open_display
@@ -112,13 +113,15 @@ class DesktopActuator:
         """Take a screenshot of the monitor. Raises MediaError."""
         rgb = self._shoot()
         view = View(self._monitor["left"], self._monitor["top"], rgb.shape[1] / self._monitor["width"])
+        shown = Rect(left=0, top=0, right=rgb.shape[1], bottom=rgb.shape[0])
         window, nodes = self._window(), None
         if tree and self._tree:
             try:
-                nodes = read_tree(view, Rect(left=0, top=0, right=rgb.shape[1], bottom=rgb.shape[0]))
+                nodes = read_tree(view, shown)
             except NoBindings:
                 self._tree = False
-        return Screen(rgb=rgb, view=view, nodes=in_front(nodes or (), window), window=window)
+        windows = list_windows(self._display, view, shown)
+        return Screen(rgb=rgb, view=view, nodes=in_front(nodes or (), window), window=window, windows=windows)
 
     def perform(self, action: Action) -> str:
         """Do one action, and wait until the screen rests; return what was read, or what a field holds after typing.

@@ -33,6 +33,7 @@ from tools.gui.guard.labels import Line, around, focused, read_lines
 from tools.gui.guard.policy import Policy
 from tools.gui.guard.record import Record, told_action
 from tools.gui.guard.stop import KillSwitch
+from tools.gui.guard.windows import banner_of
 from tools.gui.types import (
     Action,
     Actuator,
@@ -231,7 +232,10 @@ def _identity(step: _Step) -> str:
         return "the policy asks for the right patient, and none is set"
     if guard.searching and leads_to_a_record(guard.policy, step.action, step.target):
         return ""  # a list of patients looks like a banner, and names others
-    checked = check_identity(step.now, banner, guard.patient, guard.readers)
+    inside, problem = banner_of(step.now, banner, list(points_of(step.action)))
+    if inside is None:
+        return problem
+    checked = check_identity(step.now, inside, guard.patient, guard.readers)
     step.patient_checked = checked.holds
     return checked.reason
 
