@@ -41,6 +41,8 @@ def check(banner: str, patient: Patient = JANE) -> Identity:
         ("ROE, JOHN Doe, Jane 1980-01-02 4471902", "a second name"),
         ("Doe, Jane 1980-01-02 4471902 | Roe, John", "a second name"),
         ("Doe, Jane 1980-01-02 4471902 | Roe^John", "a second name"),
+        ("Doe, Jane, F, 1980-01-02 4471902, Roe, John, M", "a second name"),
+        ("Doe, Jane 1980-01-02 4471902 ROE, JO", "a second name"),
         ("Doe, Jane 1980-01-02 4471902 4471903 M", "a second number"),
         ("Doe, Jane 1980-01-02 4471902 447190", "a second number"),
         ("Doe, Jane 1980-01-02 4471902 03/04/1970", "a second date"),
@@ -78,6 +80,13 @@ def test_a_banner_that_names_another_halts_and_the_reason_names_nobody(banner: s
         "Last name: Doe, Jane 1980-01-02 4471902 Boston, MA",
         "Doe, Jane Maria—1980-01-02—4471902",
         "Doe, Jane 1980-01-02 4471902 Allergies: none  Next visit: 2026-12-01",
+        "Doe, Jane, Sex: F, DOB: 1980-01-02, MRN: 4471902, Religion: None, Language: English",
+        "Mrs Doe, Jane, Female, Ward 4, Bed 2, 1980-01-02, 4471902",
+        "Doe, Jane 1980-01-02 MRN: 4471902 Code Status: Full, Isolation: Contact, Droplet Allergies: Latex, Nuts, Eggs",
+        "DOE, JANE  F 46y  1980-01-02  4471902  ICU/12  Dr SMITH, A  Attending: Smith, Anna, MD  Wt: 72.5 kg Bed: 4E-12",
+        "Doe, Jane geb. 1980-01-02 Pat.-Nr. 4471902 Fall-Nr.: 81234567 Zimmer: 12 Kasse: AOK, Privat Hausarzt: Ott, Max",
+        "Paciente: Doe, Jane F. nac.: 1980-01-02 NHC: 4471902 Ingreso: 20/11/2026 Cama: 12 Episodio: 7712345",
+        "Patient : DOE, JANE Née le 1980-01-02 IPP 4471902 Séjour 88123456 Entrée le 20/11/2026 Chambre 12",
     ],
 )
 def test_what_else_an_ordinary_banner_tells_is_no_second_patient(banner: str) -> None:

@@ -84,19 +84,30 @@ _UNIT_AFTER = re.compile(
 )
 
 _WORD = r"A[Aa'-]*"
-_NAME_COMMA = re.compile(rf"(?<![Aa\d'^-])(?:(?:a{{1,3}} ){{0,2}}{_WORD} )?{_WORD},(?P<given>{_WORD})(?![\w'^])")
+_NAME_COMMA = re.compile(
+    rf"(?<![Aa\d'^-])(?:(?:a{{1,3}} ){{0,2}}{_WORD} )?(?P<family>{_WORD}),(?P<given>{_WORD})(?![\w'^]|\.? ?:)"
+)
 _NAME_CARET = re.compile(r"(?<![Aa\d'.-])[Aa][Aa'.-]*\^[Aa][Aa'.-]*")
 # Lists and people of the house; what follows them is no patient's name.
 _LISTED = re.compile(
     r"(?<!\w)(?:allerg\w*|alerg\w*|cave|intoleran\w*|diagnos\w*|dx|problems?|meds|medications?|medikation|diet|precautions?"
     r"|isolation|language|address|adresse|anschrift|dirección|hospital|klinik|clinic|institution\w*|department|abteilung"
     r"|ward|station|unit|location|dr|prof|attending|provider|pcp|physicians?|performing\w*|doctor|nurse|resident"
-    r"|consultant|surgeon|gp|arzt|ärztin|oberarzt|hausarzt|behandler|médecin|médico|medico|huisarts|referr\w*|referring\w*"
+    r"|consultant|surgeon|gp|arzt|ärztin|oberarzt|hausarzt|behandler|médecin|médico|medico|huisarts|referr\w*"
     r"|user|logged in as|signed in as|angemeldet|benutzer|author|nok|next of kin|contact|mother|father|guardian|spouse"
-    r"|mutter|vater|madre|padre|mère|père)(?:[.:(\s]|\bphysician\b|\bname\b)*"
-    r"(?P<v>[\w'.-]+(?: [\w'.-]+){0,3}(?:,[\w'.-]+(?: (?!\d)[\w'.-]+)?)*)"
+    r"|mutter|vater|madre|padre|mère|père|insurance|payer|kasse|versicherung|status|religion|sprache)(?!\w)"
+    r"(?:[.:(\s]|\bphysician\b|\bname\b)*"
 )
-_NO_GIVEN = frozenset("md rn do np pa phd dds msc bsc facs female male divorced single married".split())
+_LIST = re.compile(r"[\w'.-]+(?: [\w'.-]+){0,3}(?:,[\w'.-]+(?: (?!\d)[\w'.-]+)?)*")
+_NO_NAMES = frozenset(
+    """
+    md rn do np pa phd dds msc bsc facs dr prof mr mrs ms herr frau female male woman man m f w d x weiblich männlich
+    divers mujer hombre femme homme divorced single married verheiratet ledig inpatient outpatient mrn id pid dob born
+    geb geboren sex gender geschlecht age alter edad name patient ward station bed room bett zimmer admitted admission
+    aufnahme tel phone visit case fall allergies allergien height weight status code full insurance kasse
+    """.split()
+)
+"""Words beside a comma that are no name."""
 _NOT_THIS_ONE = re.compile(
     r"(?:(?<!\w)(?:mother|father|mom|mum|dad|parent|guardian|spouse|husband|wife|sibling|sister|brother|twin|contact|nok"
     r"|next of kin|mutter|vater|ehefrau|ehemann|madre|padre|mère|père|moeder|vader)(?:'s)?(?: name)?\s?[:=(]\s?"
@@ -142,12 +153,14 @@ def names_another(text: str, birth_date: str, number: str, name: str) -> tuple[s
     if named and (before := _NOT_THIS_ONE.search(seen[: named[0][0]])):
         return "words before the name that speak of somebody else", before[0].strip()
     shape = _blanked(_shape(text), [found.span() for found in _DATE.finditer(seen)])
-    hidden = [*named, *_values(_LISTED, seen)]
+    hidden = [*named, *_lists(seen)]
     for pattern in (_NAME_CARET,) if "^" in name else (_NAME_COMMA, _NAME_CARET):
         for found in pattern.finditer(shape):
-            given = seen[slice(*found.span("given"))] if "given" in pattern.groupindex else ""
-            abroad = len(given) == 2 and found[0].endswith(",AA") and "a" in found[0]  # a degree, or a state
-            if given not in _NO_GIVEN and not abroad and not any(_overlap(found.span(), span) for span in hidden):
+            parts = [seen[slice(*found.span(part))] for part in pattern.groupindex]
+            abroad = found[0].endswith(",AA") and "a" in found[0]  # a degree, or a state
+            if abroad or not _NO_NAMES.isdisjoint(parts):
+                continue
+            if not any(_overlap(found.span(), span) for span in hidden):
                 return "a second name", seen[slice(*found.span())]
     return "", ""
 
@@ -241,6 +254,13 @@ def _form(number: str) -> re.Pattern[str] | None:
 
 def _values(pattern: re.Pattern[str], text: str) -> list[Span]:
     return [found.span(found.lastgroup or 0) for found in pattern.finditer(text)]
+
+
+def _lists(seen: str) -> Iterator[Span]:
+    """Where lists and people of the house stand; one may begin within another."""
+    for label in _LISTED.finditer(seen):
+        if found := _LIST.match(seen, label.end()):
+            yield found.span()
 
 
 def _blanked(text: str, spans: Iterable[Span]) -> str:
