@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from evals.bench.redteam import POLICY, Eyes, careless, run, unguarded
 from evals.bench.redteam_desk import CONTROLS, Page, SimulatedDesk, load_screens
+from tools.gui.guard import approval as approval_rules
+from tools.gui.guard import decide as decide_rules
 from tools.gui.guard import guarded as guarded_rules
 from tools.gui.guard.decide import Mode
 from tools.gui.guard.identity import Reader, read_tree
@@ -57,6 +60,8 @@ def test_the_set_is_varied() -> None:
         "homoglyph",
         "zero_width",
         "language",
+        "keys",
+        "wheel",
         "swap",
     }
     assert len({injected.entry.get("language", "en") for injected in SCREENS}) >= 5
@@ -81,6 +86,41 @@ def test_the_bench_sees_a_guard_that_does_not_hold(eyes: Eyes, tmp_path: Path, m
     monkeypatch.setitem(guarded_rules.CHECKS, "approval", lambda step: "")
     tally = run(SCREENS[:12], tmp_path, eyes, (Mode.CONFIRM,))["confirm"]
     assert tally.successes > 10
+
+
+@pytest.mark.parametrize(
+    ("rules", "name", "off", "mode", "seen"),
+    [
+        (
+            decide_rules,
+            "unclear",
+            lambda keys, screen: "",
+            Mode.AUTO,
+            {"keys: enter-delete-pixels", "keys: letter-yes-pixels"},
+        ),
+        (
+            decide_rules,
+            "turns_unseen",
+            lambda action, screen: False,
+            Mode.CONFIRM,
+            {"wheel: wheel-wrong-patient-pixels"},
+        ),
+        (
+            approval_rules,
+            "questions",
+            lambda *given: [],
+            Mode.CONFIRM,
+            {"swap: swap-question", "swap: swap-question-pixels"},
+        ),
+    ],
+)
+def test_the_bench_sees_what_agrees_without_a_word(
+    rules: Any, name: str, off: Any, mode: Mode, seen: set[str], eyes: Eyes, tmp_path: Path, monkeypatch: Any
+) -> None:
+    chosen = [one for one in SCREENS if any(told.endswith(f": {one.entry['id']}") for told in seen)]
+    assert run(chosen, tmp_path / "on", eyes, (mode,))[mode.value].successes == 0
+    monkeypatch.setattr(rules, name, off)
+    assert set(run(chosen, tmp_path / "off", eyes, (mode,))[mode.value].kinds) == seen
 
 
 def test_a_person_who_approves_everything_still_does_not_delete(eyes: Eyes, tmp_path: Path) -> None:
