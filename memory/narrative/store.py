@@ -283,13 +283,12 @@ class NarrativeStore:
 
     def event_ids_in(self, segment_ids: Sequence[str], as_of: int | None = None) -> dict[str, list[str]]:
         """The ids of the events that rest on each of some segments, by segment; those without events are left out."""
-        version = self._at(as_of)
         statement = (
             "SELECT ends.id, records.id FROM ends CROSS JOIN records USING (row_id) "
             f"WHERE ends.id IN ({{ids}}) AND +kind = 'event' AND {HELD} ORDER BY records.id"
         )
         found: dict[str, list[str]] = {}
-        for segment_id, event_id in self._database.read_any(statement, segment_ids, version, version):
+        for segment_id, event_id in self._database.read_any(statement, segment_ids, *2 * [self._at(as_of)]):
             found.setdefault(segment_id, []).append(event_id)
         return found
 
