@@ -94,6 +94,10 @@ def test_stop_reaches_another_process_in_the_middle_of_typing(tmp_path: Path) ->
         desk.perform(TypeText(point=desk.page.control("Note").rect.center, text=text))
     thread.join()
     assert stopped[0].returncode == 0
+    # Somebody whose run has another folder has to see that it goes on.
+    assert f"all runs of the folder {tmp_path}" in stopped[0].stdout
+    assert "another --folder are not stopped" in stopped[0].stdout
+    assert f"attend stop --clear --folder {tmp_path}" in stopped[0].stdout
     assert 0 < len(desk.typed["Note"]) < len(text)
     assert desk.held == set()
     # It stays stopped, for new processes too, until a person clears it.

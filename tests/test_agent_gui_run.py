@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -24,6 +25,7 @@ from typer.testing import CliRunner
 from agent.cli import app
 from agent.gui.person import TerminalPerson
 from agent.gui.run_command import _conclude
+from agent.gui.telling import Telling
 from tests.fixtures import gui_stage
 from tests.fixtures.clips import need
 from tools.errors import ConfigError, StoreError, ToolFailed
@@ -135,7 +137,7 @@ def attend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_patient_is_found_and_a_study_opened(held: Orthanc, attend: Any) -> None:
     target = ("--target", f"orthanc@{held.base}", "--mode", "confirm", "--approve", "Ann")
     code, told = attend("find patient Archibald Doe", *target)
-    assert (code, told[-1]["outcome"], told[-1]["model_calls"]) == (0, "verified", 0)
+    assert (code, told[-1]["outcome"], told[-1]["model_calls"]) == (0, "verified", 0), told
     code, told = attend('open the study "HEAD CT" of patient 7700123', *target)
     assert (code, told[-1]["outcome"]) == (0, "verified")
     assert held.studies == ["CHEST CT", "HEAD CT", "KNEE MR"]
@@ -152,7 +154,7 @@ def test_a_study_is_deleted_with_a_persons_word(eyes: str, held: Orthanc, attend
         assert (code, told[-1]["outcome"], len(told)) == (4, "halted_before_effect", 2)
         assert "CHEST CT" in held.studies
     code, told = attend(goal, *target, "--mode", "confirm", "--approve", "Ann")
-    assert (code, told[-1]["outcome"], told[-1]["model_calls"]) == (0, "verified", 0)
+    assert (code, told[-1]["outcome"], told[-1]["model_calls"]) == (0, "verified", 0), told
     assert told[-2]["approved_by"] == ["Ann"]
     assert held.studies == ["HEAD CT", "KNEE MR"]
     audit = tmp_path / "state" / "gui" / "audit.jsonl"
@@ -413,13 +415,14 @@ steps:
     ],
 )
 def test_what_has_to_be_done_before_going_on_is_said(
-    outcome: Outcome, told: str, capsys: pytest.CaptureFixture[str]
+    outcome: Outcome, told: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     step = Step(name="save", find='click "Save"', do="click")
     policy = Policy.model_validate({"name": "x", "windows": ["*"], "identity": "none"})
     flow = Workflow(name="x", policy=policy, steps=(step,))
     report = RunReport(1, frozenset(), [StepReport(1, "save", outcome)])
-    _conclude(report, flow, Path("journal.jsonl"), "confirm", as_json=False)
+    with contextlib.closing(AuditLog(tmp_path / "audit.jsonl")) as log:
+        _conclude(report, flow, Path("journal.jsonl"), "confirm", Telling(False, log, {}))
     assert told in capsys.readouterr().out
 
 
@@ -462,7 +465,8 @@ def test_who_approves_sees_whom_it_is_for(terminal: bool, monkeypatch: pytest.Mo
     recorded = Step(name="click Doe^Jan - HEAD CT 4471903", find="click it", do="click")
     assert TerminalPerson((), patient=patient).approve(recorded, request, repaired=False) == ["Ann"]
     told = shown.getvalue()
-    assert told.splitlines()[0].startswith("click 'Roe^Max - CHEST CT 5582013'")
+    label = "'Roe^Max - CHEST CT 5582013'" if terminal else "'[DICOM_NAME] - [NAME] [NUMBER]'"
+    assert told.splitlines()[0].startswith(f"click {label}")
     assert "Doe" not in told
     assert ("name Roe^Max, birth date 19710304, id 5582013" in told) == terminal
     assert (patient.masked in told) != terminal
@@ -483,14 +487,15 @@ steps:
         "utf-8",
     )
     recorded = tmp_path / "recorded.yaml"
-    common = ("--set", "who=Doe", "--target", "desktop", "--mode", "confirm", "--approve", "Ann")
+    common = ("--target", "desktop", "--mode", "confirm", "--approve", "Ann")
     with gui_stage.x_server(tmp_path, "800x600"), gui_stage.desktop(tmp_path) as stage:
-        code, told = attend(str(flow), *common, "--record", str(recorded))
+        code, told = attend(str(flow), *common, "--set", "who=Doe", "--record", str(recorded))
         assert (code, told[-1]["outcome"]) == (0, "verified"), told[-2]["reason"]
         assert stage.state()["records"] == ["Doe: K<5.0 μg/dL"]
-        code, told = attend(str(recorded), *common)
+        # Words that are shown already would verify nothing.
+        code, told = attend(str(recorded), *common, "--set", "who=Roe")
         assert (code, [step["how"] for step in told[:-1]]) == (0, ["recorded"] * 3), told[-2]["reason"]
-        assert stage.state()["records"] == ["Doe: K<5.0 μg/dL"] * 2
+        assert stage.state()["records"] == ["Doe: K<5.0 μg/dL", "Roe: K<5.0 μg/dL"]
         assert not stage.held()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -77,17 +78,25 @@ def stop(
     config: Annotated[Path | None, typer.Option("--config", help="A settings file; else attend.toml is found.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Stop all work on screens at once, in every process that shares this folder; it stays stopped until --clear."""
+    """Stop all work on screens at once, in every process that shares this folder; it stays stopped until --clear.
+
+    Runs that were begun with another --folder go on: each folder is stopped by itself.
+    """
     from agent.config import load_config
     from tools.gui.guard.stop import clear_stop, read_stop, write_stop
 
     place = load_config({"folder": folder}, file=config).folder
     if clear:
         cleared = clear_stop(place)
-        told = "work may begin again" if cleared else "nothing was stopped"
+        told = f"{'work may begin again' if cleared else 'nothing was stopped'}, in the folder {place}"
     else:
         write_stop(place, f"attend stop ({getpass.getuser()})")
-        told = f"stopped by {read_stop(place)}; let work begin again with: attend stop --clear"
+        again = " ".join(["attend stop --clear", *(["--folder", shlex.quote(str(folder))] if folder else [])])
+        told = (
+            f"stopped by {read_stop(place)}: all runs of the folder {place}\n"
+            "Runs that were begun with another --folder are not stopped.\n"
+            f"Let work begin again with: {again}"
+        )
     if as_json:
         _print_json({"stopped": bool(read_stop(place)), "by": read_stop(place), "folder": str(place)})
     else:

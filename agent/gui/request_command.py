@@ -10,8 +10,9 @@ from pathlib import Path
 from agent.gui.person import TerminalPerson
 from agent.gui.planner import Planner
 from agent.gui.pointer import pointing
-from agent.gui.run_command import ORTHANC, about_model, tell_step
+from agent.gui.run_command import ORTHANC, about_model
 from agent.gui.stage import Stage, acting, guarding
+from agent.gui.telling import Telling
 from agent.terminal import make_console, safe
 from tools.errors import ConfigError
 from tools.gui.guard.decide import Mode
@@ -63,6 +64,7 @@ def do_request(
         acting(stage, stop) as actuator,
         guarding(policy, actuator, stop, place=place, mode=mode, patient=patient, about=about) as guard,
     ):
+        tell = Telling(as_json, guard.audit, veil.values)
         done = run_planned(
             request.words,
             actuator,
@@ -71,9 +73,9 @@ def do_request(
             ask=pointing(planner.model, veil),
             veil=veil,
             expect=request.expect,
-            person=TerminalPerson((), quiet=as_json, patient=patient),
+            person=TerminalPerson((), quiet=as_json, patient=patient, stop=stop),
             limits=request.limits,
-            on_step=lambda step: tell_step(step, as_json),
+            on_step=tell.step,
         )
     kept = None
     if request.save is not None and done.steps and done.report.outcome in FINISHED:
@@ -82,8 +84,8 @@ def do_request(
             done, request.words, narrowed(policy, request.words), stage.start or _page(stage), veil, request.expect
         )
         flow = flow.model_copy(update={"page_px": stage.least_px})
-        save_workflow(flow, kept)
-    _conclude(done, mode, kept, as_json)
+        save_workflow(flow, kept, new=True)
+    _conclude(done, mode, kept, tell)
     return done.report.outcome.value
 
 
@@ -108,7 +110,7 @@ def _page(stage: Stage) -> str:
     return stage.target if stage.target.startswith("http") else ""
 
 
-def _conclude(done: PlannedRun, mode: Mode, kept: Path | None, as_json: bool) -> None:
+def _conclude(done: PlannedRun, mode: Mode, kept: Path | None, tell: Telling) -> None:
     report = done.report
     summary = {
         "outcome": report.outcome.value,
@@ -117,14 +119,16 @@ def _conclude(done: PlannedRun, mode: Mode, kept: Path | None, as_json: bool) ->
         "tokens": done.tokens,
         "saved": str(kept) if kept else "",
     }
-    if as_json:
+    if tell.as_json:
         print(json.dumps(summary), flush=True)
         return
     console = make_console()
     if mode == Mode.SUGGEST:
         first = report.steps[-1]
         at = f" at {first.target.point.x_px:.0f}, {first.target.point.y_px:.0f}" if first.target else ""
-        console.print(f"Nothing was done. The first step would be: {safe(first.name)}{at}", soft_wrap=True)
+        console.print(
+            f"Nothing was done. The first step would be: {safe(tell.text(first.name, label=True))}{at}", soft_wrap=True
+        )
         return
     told = f"{report.outcome.value.replace('_', ' ')}; {report.model_calls} model calls, {done.tokens} tokens"
     console.print(f"[bold]{safe(told)}[/]", soft_wrap=True)

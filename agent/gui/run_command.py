@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,7 @@ from tools.errors import ConfigError
 if TYPE_CHECKING:
     from agent.gui.planner import Planner
     from agent.gui.stage import Stage
+    from agent.gui.telling import Telling
     from agent.mllm import MLLM
     from agent.mllm.options import ModelOptions
     from tools.gui.grounding import Ask
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from tools.gui.guard.phi import Strictness
     from tools.gui.guard.stop import KillSwitch
     from tools.gui.types import Actuator
-    from tools.gui.workflow.running import Person, RunReport, StepReport
+    from tools.gui.workflow.running import Person, RunReport
     from tools.gui.workflow.steps import Workflow
 
 ORTHANC = "http://127.0.0.1:8042"
@@ -55,7 +56,9 @@ def run(
         str, typer.Option(help="'NAME; BIRTH DATE; ID' as the screen writes them, where the policy asks for identity.")
     ] = "",
     pixels: Annotated[bool, typer.Option("--pixels", help="Work by pixels alone, without accessibility tree.")] = False,
-    record: Annotated[Path | None, typer.Option(help="Write the workflow with the targets that were found.")] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Write the workflow with the targets that were found, to a new file.")
+    ] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run of this journal.")] = None,
     model: Annotated[
         str,
@@ -63,7 +66,7 @@ def run(
     ] = "",
     policy: Annotated[Path | None, typer.Option(help="What a planned request may do: a policy in YAML.")] = None,
     expect: Annotated[str, typer.Option(help="Words that the screen has to show once a planned request is done.")] = "",
-    save: Annotated[Path | None, typer.Option(help="Keep a planned run as a workflow, replayed without model.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Keep a planned run as a workflow, a new file.")] = None,
     max_steps: Annotated[int, typer.Option(min=1, max=500, help="Steps that a model may propose.")] = 30,
     max_seconds: Annotated[float, typer.Option(min=1, help="Seconds that a planned run may take.")] = 600,
     max_tokens: Annotated[int, typer.Option(min=1, help="Tokens that a model may use in a planned run.")] = 200_000,
@@ -103,6 +106,8 @@ def run(
     _end_if_stopped(stop, as_json)
     if resume is not None and not resume.is_file():
         raise ConfigError(f"the journal {str(resume)!r} is not there.", remedy="Resume a run by its own journal.")
+    for option, file in (("--record", record), ("--save", save)):
+        _is_new(option, file)
     planner = Planner(*screen_model(model, phi, settings.mllm)) if model else None
     if planner is not None:
         ready(planner.model)
@@ -123,22 +128,27 @@ def run(
     journal_path = resume or place / f"run-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}.jsonl"
     plan = journal_path.with_suffix(".plan.json") if mode in DOING or resume else None
     loaded, bound, who, given, stage = _what(what, stage, _pairs(values), patient, plan, resume is not None)
-    person = _person(approve or [], as_json, who)
+    person = _person(approve or [], as_json, who, stop)
+    if mode in DOING:
+        _names_a_patient(bound, who)
     try:
         with acting(stage, stop) as actuator:
             journal = (journal_path, resume is not None)
             ask = pointing(planner.model, planner.veil(values_of("", given, who))) if planner else None
             # Without its values, which name patients and could be guessed at.
             about = {**(about_model(planner.model) if planner else {}), "workflow_sha256": loaded.sha256}
-            report = _do(bound, actuator, stop, Mode(mode), who, person, journal, place, ask, about, as_json)
+            known = values_of("", given, who)
+            report, tell = _do(
+                bound, actuator, stop, Mode(mode), who, person, journal, place, ask, about, known, as_json
+            )
     finally:
         if plan is not None and not journal_path.exists():
             plan.unlink(missing_ok=True)  # It names the patient, and nothing can be resumed by it.
-    if record is not None and mode in DOING:
-        _record(record, loaded, report, given)
     if plan is not None and mode in DOING and report.outcome.value == "verified":
         plan.unlink(missing_ok=True)
-    _conclude(report, bound, journal_path, mode, as_json)
+    _conclude(report, bound, journal_path, mode, tell)
+    if record is not None and mode in DOING:
+        _record(record, loaded, report, given, who)
     raise typer.Exit(EXIT_CODES[report.outcome.value] if mode in DOING else 0)
 
 
@@ -207,10 +217,34 @@ def _only_planned(options: Mapping[str, object]) -> None:
         raise ConfigError(f"{unused[0]} goes with requests that a model plans.", remedy="Leave it out.")
 
 
-def _person(approvers: list[str], as_json: bool, patient: Patient | None) -> Person:
+def _is_new(option: str, file: Path | None) -> None:
+    """Check, before anything is done, that a file can be written and that nothing is lost. Raises ConfigError."""
+    if file is not None and file.exists():
+        raise ConfigError(f"{option}: the file {str(file)!r} is there already.", remedy="Name another one.")
+    if file is not None and not file.parent.is_dir():
+        raise ConfigError(f"{option}: there is no folder {str(file.parent)!r}.", remedy="Make it first.")
+
+
+def _names_a_patient(workflow: Workflow, patient: Patient | None) -> None:
+    """Check that a run which has to compare a patient knows one. Raises ConfigError; a journal names the patient."""
+    from tools.gui.workflow.steps import HARMLESS
+
+    if (
+        patient is None
+        and workflow.policy.identity == "required"
+        and any(step.do not in HARMLESS for step in workflow.steps)
+    ):
+        raise ConfigError(
+            f"the workflow {workflow.name!r} checks the patient on the screen, and nobody says who that is.",
+            expected="--patient 'NAME; BIRTH DATE; ID' as the screen writes them",
+            remedy="Name the patient; for a program without patients set `identity: none` in the policy.",
+        )
+
+
+def _person(approvers: list[str], as_json: bool, patient: Patient | None, stop: KillSwitch) -> Person:
     from agent.gui.person import TerminalPerson
 
-    return TerminalPerson(approvers, quiet=as_json, patient=patient)
+    return TerminalPerson(approvers, quiet=as_json, patient=patient, stop=stop)
 
 
 def _what(
@@ -220,13 +254,17 @@ def _what(
     from agent.gui.stage import same_server
     from tools.gui.workflow import orthanc
     from tools.gui.workflow.steps import load_workflow
+    from tools.gui.workflow.veil import values_of
 
     if Path(what).suffix in (".yaml", ".yml"):
-        loaded = load_workflow(Path(what))
+        loaded, who = load_workflow(Path(what)), _patient(patient)
+        # What a run found is recorded with the patient's values behind these names.
+        known = {name: value for name, value in values_of("", {}, who).items() if name in loaded.parameters}
+        given = {**known, **given}
         bound = loaded.bind(given)
         same_server(stage.target, bound.start)
         least = bound.page_px or (orthanc.PAGE_PX if stage.target.startswith("orthanc") else None)
-        return loaded, bound, _patient(patient), given, replace(stage, start=bound.start, least_px=least)
+        return loaded, bound, who, given, replace(stage, start=bound.start, least_px=least)
     if plan is not None and resumed:
         base = stage.target.partition("@")[2] or ORTHANC
         planned = orthanc.planned_before(plan, what, base, stage.downloads)
@@ -250,9 +288,11 @@ def _do(
     place: Path,
     ask: Ask | None,
     about: Mapping[str, str],
+    values: Mapping[str, str],
     as_json: bool,
-) -> RunReport:
+) -> tuple[RunReport, Telling]:
     from agent.gui.stage import guarding
+    from agent.gui.telling import Telling
     from tools.gui.workflow.journal import Journal
     from tools.gui.workflow.run import run_workflow
 
@@ -261,19 +301,12 @@ def _do(
         contextlib.ExitStack() as stack,
         guarding(workflow.policy, actuator, stop, place=place, mode=mode, patient=patient, about=about) as guard,
     ):
-        journal = None
+        journal, tell = None, Telling(as_json, guard.audit, values)
         if mode in DOING:
             journal = Journal(journal_at[0], workflow.sha256, patient=patient, resume=journal_at[1])
             stack.callback(journal.close)
-        return run_workflow(
-            workflow,
-            actuator,
-            guard,
-            person=person,
-            journal=journal,
-            ask=ask,
-            on_step=lambda step: tell_step(step, as_json),
-        )
+        report = run_workflow(workflow, actuator, guard, person=person, journal=journal, ask=ask, on_step=tell.step)
+        return report, tell
 
 
 def _size(window: str) -> tuple[int, int]:
@@ -306,28 +339,20 @@ def _patient(told: str) -> Patient | None:
     return Patient(name=parts[0], birth_date=parts[1], id=parts[2])
 
 
-def _record(path: Path, loaded: Workflow, report: RunReport, given: dict[str, str]) -> None:
+def _record(path: Path, loaded: Workflow, report: RunReport, given: dict[str, str], patient: Patient | None) -> None:
     from tools.gui.workflow.run import recorded_workflow
     from tools.gui.workflow.steps import save_workflow
 
-    save_workflow(recorded_workflow(loaded, report, given), path)
+    made = recorded_workflow(loaded, report, given, patient)
+    save_workflow(made, path, new=True)
+    console = make_console(stderr=True)
+    for step in report.steps:
+        if step.recorded and made.steps[step.number - 1].target == loaded.steps[step.number - 1].target:
+            told = "found by `find` the next time, too: its label may name somebody, or `find` says more than a label"
+            console.print(f"[yellow]step {step.number}: {told}[/]", soft_wrap=True)
 
 
-def tell_step(told: StepReport, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(_step(told)), flush=True)
-        return
-    colour = {"verified": "green", "completed_unverified": "yellow"}.get(told.outcome.value, "bold red")
-    pointed = ", a model pointed at it" if told.target and told.target.layer == "model" else ""
-    how = f"  ({told.how}{pointed})" if told.how else ""
-    reason = f"  {told.reason}" if told.reason else ""
-    outcome = told.outcome.value.replace("_", " ")
-    make_console().print(
-        f"{told.number:3}  [{colour}]{outcome}[/]  {safe(told.name)}{safe(how)}{safe(reason)}", soft_wrap=True
-    )
-
-
-def _conclude(report: RunReport, workflow: Workflow, journal: Path, mode: str, as_json: bool) -> None:
+def _conclude(report: RunReport, workflow: Workflow, journal: Path, mode: str, tell: Telling) -> None:
     summary = {
         "outcome": report.outcome.value,
         "steps": report.total,
@@ -335,7 +360,7 @@ def _conclude(report: RunReport, workflow: Workflow, journal: Path, mode: str, a
         "repaired": report.repaired,
         "journal": str(journal) if mode in DOING else "",
     }
-    if as_json:
+    if tell.as_json:
         print(json.dumps(summary), flush=True)
         return
     from agent.gui.person import said
@@ -346,7 +371,7 @@ def _conclude(report: RunReport, workflow: Workflow, journal: Path, mode: str, a
         first = report.steps[0].target if report.steps else None
         for number, step in enumerate(workflow.steps, 1):
             at = f" at {first.point.x_px:.0f}, {first.point.y_px:.0f}" if first and number == 1 else ""
-            console.print(f"{number:3}  {safe(said(step))}{at}", soft_wrap=True)
+            console.print(f"{number:3}  {safe(tell.text(said(step), label=True))}{at}", soft_wrap=True)
         return
     told = f"{report.outcome.value.replace('_', ' ')}; {report.model_calls} model calls; repaired {report.repaired}"
     console.print(f"[bold]{safe(told)}[/]", soft_wrap=True)
@@ -362,16 +387,3 @@ def _hint(report: RunReport, workflow: Workflow) -> str:
     if report.outcome.value == "reconcile" and last and workflow.steps[last.number - 1].effect is None:
         return "No check outside says whether it was done: look. You are asked at the terminal, without --json, with:"
     return "Go on with:"
-
-
-def _step(told: StepReport) -> dict[str, Any]:
-    return {
-        "step": told.number,
-        "name": told.name,
-        "outcome": told.outcome.value,
-        "how": told.how,
-        "reason": told.reason,
-        "approved_by": list(told.record.approved_by) if told.record else [],
-        "point": told.target.point.model_dump() if told.target else None,
-        "layer": told.target.layer if told.target else "",
-    }

@@ -114,9 +114,13 @@ def recorded_workflow(
     values = {**values_of("", values, patient), **values}
     hide, redactor = Veil(values).hide, Redactor(known=list(patient.fields.values()) if patient else ())
     found = {step.number: hidden_target(step.recorded, hide) for step in report.steps if step.recorded}
-    kept = {number: target for number, target in found.items() if redactor.label(target.words) == target.words}
+    kept = {
+        number: target
+        for number, target in found.items()
+        if redactor.label(target.words) == target.words and not tells_more(workflow.steps[number - 1].find)
+    }
     steps = [
-        step.model_copy(update={"target": kept[number]}) if number in kept and not tells_more(step.find) else step
+        step.model_copy(update={"target": kept[number]}) if number in kept else step
         for number, step in enumerate(workflow.steps, 1)
     ]
     words = " ".join(target.words for target in kept.values())
