@@ -6,7 +6,6 @@ import fnmatch
 import itertools
 import math
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -180,26 +179,8 @@ with sync_playwright() as playwright:
 @pytest.fixture
 def chromium(tmp_path: Path) -> Iterator[str]:
     """A running browser without a window, by the address of its DevTools."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    flags = [f"--remote-debugging-port={port}", f"--user-data-dir={tmp_path / 'profile'}", "--headless=new"]
-    more = ["--no-sandbox", "--no-first-run", "--window-size=1000,800", "about:blank"]
-    process = subprocess.Popen([gui_stage.chromium(), *flags, *more], stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-
-    def answers() -> bool:
-        try:
-            return httpx.get(f"{address}/json/version", timeout=5).status_code == 200
-        except httpx.HTTPError:
-            return False
-
-    try:
-        gui_stage.until(answers, "Chromium")
+    with gui_stage.devtools(tmp_path / "profile") as address:
         yield address
-    finally:
-        process.kill()
-        process.wait()
 
 
 def watched_page(address: str, url: str, script: str) -> Watched:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import ClassVar
@@ -144,8 +144,10 @@ def test_a_dialog_that_comes_late_is_told_at_the_next_look() -> None:
         assert actuator._page.evaluate("() => window.hits") == 1
 
 
-def test_a_dialog_of_a_page_that_opens_stops_nothing() -> None:
+def test_a_dialog_of_a_page_that_opens_is_told_at_the_first_look() -> None:
     with page("asking") as actuator:
+        with pytest.raises(Interrupted, match="'Welcome'"):
+            actuator.screen()
         assert actuator.screen().window == "Page"
 
 
@@ -170,3 +172,34 @@ def test_a_field_in_a_frame_with_borders_is_typed_into() -> None:
         assert actuator.perform(TypeText(point=Point(x_px=200, y_px=180), text="Doe")) == "Doe"
         with pytest.raises(ToolFailed, match="no field at"):
             actuator.perform(TypeText(point=Point(x_px=200, y_px=210), text="Roe"))
+
+
+def test_a_frame_of_another_address_is_not_clicked_into(tmp_path: Path) -> None:
+    with gui_stage.serve(tmp_path) as address:
+        other = address.replace("127.0.0.1", "localhost")
+        (tmp_path / "inner.html").write_text("<title>Inner</title><button style='width: 200px'>Give</button>", "utf-8")
+        (tmp_path / "outer.html").write_text(
+            f"<title>Outer</title><iframe src='{other}/inner.html' width=300 height=100></iframe>", "utf-8"
+        )
+        with closing(BrowserActuator(f"{address}/outer.html", executable=gui_stage.chromium())) as actuator:
+            actuator.screen()
+            with pytest.raises(ToolFailed, match="frame of another address"):
+                actuator.perform(Click(point=Point(x_px=60, y_px=35)))
+
+
+def test_a_persons_tab_is_left_as_it_is(tmp_path: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    (tmp_path / "form.html").write_text("<title>Form</title><textarea>unsaved</textarea>", "utf-8")
+    (tmp_path / "work.html").write_text("<title>Work</title><button>Go</button>", "utf-8")
+    with gui_stage.serve(tmp_path) as address, gui_stage.devtools(tmp_path / "profile") as browser:
+        with sync_playwright() as playwright:
+            person = playwright.chromium.connect_over_cdp(browser).contexts[0].pages[0]
+            person.goto(f"{address}/form.html")
+            person.fill("textarea", "half a letter")
+        with closing(BrowserActuator(f"{address}/work.html", connect=browser)) as actuator:
+            assert actuator.screen().window == "Work"
+        with sync_playwright() as playwright:
+            pages = playwright.chromium.connect_over_cdp(browser).contexts[0].pages
+            (person,) = [page for page in pages if page.url.endswith("form.html")]
+            assert person.input_value("textarea") == "half a letter"

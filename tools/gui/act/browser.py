@@ -116,19 +116,25 @@ class BrowserActuator:
             raise
 
     def open(self, url: str) -> None:
-        """Go to an address. Raises ConfigError if it is of a scheme that is refused, MediaError if it fails."""
+        """Go to an address: in a tab of its own where the browser is a person's, who may not have saved theirs.
+
+        Raises:
+            ConfigError: if it is of a scheme that is refused.
+            MediaError: if it cannot be opened.
+        """
         from playwright.sync_api import Error
 
         check_url(url)
         self._stop.check()
         try:
+            if not self._own and self._page.url != BLANK:
+                self._context.new_page()  # which is worked in from now on
             self._page.goto(url, wait_until="load", timeout=TIMEOUT_MS)
         except Error as error:
             raise MediaError(
                 f"the page {url!r} cannot be opened: {first_line(error)}.", remedy="Is it served?"
             ) from error
         self._settle()
-        self._news.forget_dialogs()
 
     def screen(self, *, tree: bool = True) -> Screen:
         """Take a screenshot of the page's viewport, with the accessibility tree in the same pixels.
@@ -233,7 +239,8 @@ class BrowserActuator:
                 self._browser = chromium.connect_over_cdp(connect)
                 context = self._browser.contexts[0]
                 pages = [page for page in context.pages if page.url.startswith(("http", BLANK))]
-                page = pages[0] if pages else context.new_page()
+                seen = [page for page in pages if page.evaluate("document.visibilityState") == "visible"]
+                page = (seen or pages or [None])[-1] or context.new_page()
             else:
                 self._browser = chromium.launch(
                     executable_path=find_chromium(executable), args=flags(), headless=headless

@@ -95,6 +95,9 @@ _COVERED = (
     + """
   const all = stack(document, x, y), top = all[0], meant = plain(label);
   if (!top) return ["", "nothing is there"];
+  let own = true;
+  try { own = !/^I?FRAME$/.test(top.tagName) || !!top.contentDocument; } catch (error) { own = false; }
+  if (!own) return ["", "it lies in a frame of another address, which the policy knows nothing of"];
   const called = meant && all.find((found) => named(found).includes(meant));
   const works = "a, button, input, select, textarea, label, summary, option, [role], [onclick], [tabindex]";
   const aimed = called || all.find((found) => found.matches(works) && !found.matches("iframe, html, body"));
@@ -208,10 +211,6 @@ class News:
         """Hear of a page of Playwright's from now on; its dialogs are answered with Cancel."""
         page.on("dialog", self._refuse)
         page.on("download", self._await)
-
-    def forget_dialogs(self) -> None:
-        """Forget dialogs that nobody's action brought about."""
-        self._asked.clear()
 
     def take(self, error: Callable[..., AttendError] = Interrupted) -> None:
         """Save the downloads that are complete. Raises `error` if one failed, or a page asked something; only once."""

@@ -131,6 +131,7 @@ class _Step:
     now: Screen
     target: Target | None
     approval: Approval | None
+    still: Callable[[Screen], str] | None = None
     decision: Decision = field(default_factory=lambda: Decision(verdict=Verdict.ALLOWED))
     lines: tuple[Line, ...] = ()
     request: ApprovalRequest | None = None
@@ -154,6 +155,7 @@ def guarded(
     target: Target | None = None,
     approval: Approval | None = None,
     verify: Callable[[Screen], bool | None] | None = None,
+    still: Callable[[Screen], str] | None = None,
 ) -> Record:
     """Do one action if every check passes, and record it either way.
 
@@ -165,13 +167,14 @@ def guarded(
         target: what the action is meant for.
         approval: a person's word for exactly this, where one was asked for before.
         verify: looks at the screen afterwards: whether the effect is there; None where it cannot tell.
+        still: looks at the screen at the last moment: what speaks against it that the target is the one that was meant.
 
     Returns:
         The record. `decision.verdict` is `needs_approval` and `request` is set where a person has to be asked; show it,
         let the desk of the guard `approve` it, and call again with the approval.
     """
     with guard.lock:
-        step = _Step(actuator, guard, action, seen, seen, target, approval)
+        step = _Step(actuator, guard, action, seen, seen, target, approval, still)
         if isinstance(action, TypeText):
             # Whatever quotes it later, such as a screen that shows it, is recorded without it.
             guard.audit.know([action.text])
@@ -267,7 +270,7 @@ def _rescreen(step: _Step) -> str:
     again = step.actuator.screen()
     if step.bound(again) != step.bound(step.now):
         return "the screen changed while the action was checked"
-    return ""
+    return step.still(again) if step.still else ""
 
 
 CHECKS: dict[str, Callable[[_Step], str]] = {
@@ -293,8 +296,10 @@ def _perform(step: _Step, verify: Callable[[Screen], bool | None] | None) -> Rec
             step.actuator.aimed_at = step.target.label if step.target else ""
         text = step.actuator.perform(step.action)
         acted = step.injects
-        after = step.actuator.screen(tree=verify is not None)
-        if verify is not None and (agrees := verify(after)) is not None:
+        after = step.actuator.screen(tree=verify is not None or step.patient_checked)
+        if problem := _another_patient(step, after):
+            outcome, reason = Outcome.RECONCILE, problem
+        elif verify is not None and (agrees := verify(after)) is not None:
             outcome = Outcome.VERIFIED if agrees else Outcome.RECONCILE
             reason = "" if agrees else "the effect that was meant is not there"
     except Stopped as error:
@@ -311,6 +316,18 @@ def _perform(step: _Step, verify: Callable[[Screen], bool | None] | None) -> Rec
     if outcome in (Outcome.CANCELLED, Outcome.RECONCILE):
         step.actuator.release()
     return _record(step, outcome, text, reason, after)
+
+
+def _another_patient(step: _Step, after: Screen) -> str:
+    """What the banner says where a text was typed, and another patient was opened meanwhile."""
+    banner = step.guard.banner(after)
+    if not (step.patient_checked and isinstance(step.action, TypeText)) or step.guard.patient is None or banner is None:
+        return ""
+    inside, problem = banner_of(after, banner, list(points_of(step.action)))
+    if inside is None:
+        return problem
+    checked = check_identity(after, inside, step.guard.patient, step.guard.readers)
+    return "" if checked.holds else f"the patient was another after typing: {checked.reason}"
 
 
 def _record(step: _Step, outcome: Outcome, text: str, reason: str, after: Screen | None) -> Record:
