@@ -154,7 +154,10 @@ def test_a_run_that_is_broken_off_at_the_question_is_cancelled(how: str, tmp_pat
         told = pexpect.spawn(shlex.join(map(str, command)), env=env, encoding="utf-8", timeout=120)
         told.expect(r"where it lands at \d+, \d+: (\S+\.png)")
         crop = Path(str(told.match.group(1)))
-        told.expect("leave empty to refuse")
+        # The last blank is written on the way into the system's read; asleep after that, it waits for the answer.
+        told.expect(r"leave empty to refuse.*\): ")
+        stat = Path(f"/proc/{told.pid}/stat")
+        gui_stage.until(lambda: stat.read_text("utf-8").rpartition(")")[2].split()[0] == "S", "the question")
         assert crop.stat().st_mode & 0o077 == 0
         if how == "ctrl+c":
             told.sendintr()
