@@ -251,6 +251,7 @@ class Check:
         effect: what is true outside; None is nothing.
         seconds: how long the effect may take.
         stop: the kill switch.
+        acts: whether something is done; else what was there before is what is looked for.
     """
 
     actuator: Actuator
@@ -259,6 +260,7 @@ class Check:
     effect: HttpEffect | FileEffect | SqlEffect | None
     seconds: float
     stop: KillSwitch
+    acts: bool = True
     reason: str = ""
 
     def __call__(self, after: Screen) -> bool | None:
@@ -284,7 +286,7 @@ class Check:
 
     def _look(self, screen: Screen) -> bool | None:
         shown, self.reason = self.expect.holds(self.before, screen) if self.expect else (None, "")
-        if shown and self.expect and self.expect.held(self.before):
+        if shown and self.acts and self.expect and self.expect.held(self.before):
             shown, self.reason = None, "what is expected was shown before, too"
         if shown is False or self.effect is None:
             return shown

@@ -105,6 +105,9 @@ def weigh(instruction: str, items: Sequence[Item], screen: Screen) -> Choice | N
     best = ranked[0]
     if (len(ranked) > 1 and best.score - ranked[1].score < AHEAD) or not _agrees(seen, best.item):
         return None
+    if not best.item.front:
+        # What lies behind a dialog cannot be reached.
+        return None
     # What stands in quotation marks is a label as it is written.
     labels = {normal(" ".join(name.words)) for name in best.item.names}
     if not all(normal("".join(quoted)) in labels for quoted in re.findall(QUOTES, instruction)):

@@ -21,6 +21,8 @@ POLL_S = 0.3
 """Seconds between two looks for a target that is not there yet; our choice."""
 LINE_HEIGHTS = 2.5
 """What is higher than so many heights of a target stands on more than its line; our choice."""
+LONG = 6
+"""Words that no button has; our choice."""
 RECORDED_S = 3.0
 """Seconds that a recorded target is waited for before it is looked for by its instruction; our choice."""
 
@@ -99,10 +101,15 @@ def tells_more(find: str) -> bool:
 
 
 def is_as_written(step: Step, target: Target) -> bool:
-    """Whether a target that was found by an instruction with labels in quotes goes by one of these, or by its words."""
+    """Whether a target that was found by an instruction with labels in quotes goes by one of these, or by its words.
+
+    Rows and the like say more than what they are called; fields in pixels may go by what they hold.
+    """
     quoted = ["".join(found) for found in re.findall(QUOTES, step.find)]
-    said = normal(target.label) in normal(step.find) or any(likeness(one, target.label) >= LEAST for one in quoted)
-    return said or not quoted
+    label = normal(target.label)
+    said = label in normal(step.find) or any(likeness(one, label) >= LEAST for one in quoted)
+    in_full = len(label.split()) >= LONG and any(normal(one) in label for one in quoted)
+    return said or in_full or not quoted or step.do == "type"
 
 
 def _find(run: Run, step: Step) -> tuple[Screen, Located, str]:

@@ -252,7 +252,15 @@ def act(
             problem = "its effect is there already, so that nobody could tell whether it was done"
             return StepReport(number, step.name, Outcome.HALTED_BEFORE_EFFECT, problem, how, target)
         action = step.action(target.point if target else None)
-        check = Check(run.actuator, screen, step.expect, step.effect, step.timeout_s, guard.stop)
+        check = Check(
+            run.actuator,
+            screen,
+            step.expect,
+            step.effect,
+            step.timeout_s,
+            guard.stop,
+            action.kind not in ("wait", "read"),
+        )
         verify = _verify(run, step, check, lenient)
         injects = guard.mode in (Mode.CONFIRM, Mode.AUTO)
         if run.journal and injects:
