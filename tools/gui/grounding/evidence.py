@@ -108,8 +108,8 @@ def weigh(instruction: str, items: Sequence[Item], screen: Screen) -> Choice | N
     if not best.item.front:
         # What lies behind a dialog cannot be reached.
         return None
-    # What stands in quotation marks is a label as it is written.
-    labels = {normal(" ".join(name.words)) for name in best.item.names}
+    # What stands in quotation marks is a label as it is written; in pixels it may label what stands beside it.
+    labels = {normal(" ".join(name.words)) for name in best.item.names if best.item.layer == "tree"}
     if not all(normal("".join(quoted)) in labels for quoted in re.findall(QUOTES, instruction)):
         return None
     return Choice(best.item, 1 - math.exp(-best.score / 4), best.point, best.label)
