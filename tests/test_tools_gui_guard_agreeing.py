@@ -281,7 +281,7 @@ def test_the_question_is_shown_to_who_approves(tree: bool) -> None:
     action = Click(point=target.point)
     request = ApprovalDesk().ask(screen, action, target, Decision(verdict=Verdict.NEEDS_APPROVAL, approvers=1))
     whole = region_of(screen, action, target)
-    assert Image.open(io.BytesIO(request.crop_png)).size == (whole.width, whole.height)
+    assert Image.open(io.BytesIO(request.crop_png)).size == (screen.rect.width, whole.height)
     left, top, right, bottom, _ = KEEP.dialog or (0, 0, 0, 0, "")
     assert whole.overlap(Rect(left=left, top=top, right=right, bottom=bottom)).area == (right - left) * (bottom - top)
 

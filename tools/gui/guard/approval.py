@@ -42,7 +42,8 @@ class ApprovalRequest:
         action: exactly what would be done.
         target: what it is meant for, if it was found by its label.
         decision: why a person is asked, and how many have to agree.
-        crop_png: the target with its surroundings, and the question that it agrees to, if any; the point is marked.
+        crop_png: the target with its surroundings, over the whole width of the screen, since what stands in its row may
+            tell it from others, and the question that it agrees to, if any; the point is marked.
         banner_png: where the patient is named; empty where the policy names no such region.
         patient: whom the work is for, masked.
         region_sha256: names the pixels that the approval will be bound to.
@@ -128,7 +129,7 @@ class ApprovalDesk:
             action=action,
             target=target,
             decision=decision,
-            crop_png=_png(screen, region_of(screen, action, target, lines), action),
+            crop_png=_png(screen, _whole_lines(screen, region_of(screen, action, target, lines)), action),
             banner_png=_png(screen, banner, None) if banner else b"",
             patient=patient,
             region_sha256=bound_hash(screen, action, target, banner, lines),
@@ -327,6 +328,10 @@ def _hull(rects: Sequence[Rect]) -> Rect:
         right=max(rect.right for rect in rects),
         bottom=max(rect.bottom for rect in rects),
     )
+
+
+def _whole_lines(screen: Screen, rect: Rect) -> Rect:
+    return Rect(left=screen.rect.left, top=rect.top, right=screen.rect.right, bottom=rect.bottom)
 
 
 def _png(screen: Screen, rect: Rect, action: Action | None) -> bytes:
