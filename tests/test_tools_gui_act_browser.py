@@ -14,6 +14,7 @@ from tools.errors import ToolFailed
 from tools.gui.act.browser import BrowserActuator
 from tools.gui.act.common import Interrupted
 from tools.gui.act.verify import Check, Expect, FileEffect
+from tools.gui.grounding import locate
 from tools.gui.guard.stop import KillSwitch
 from tools.gui.types import Click, Point, Rect, TypeText
 
@@ -203,3 +204,27 @@ def test_a_persons_tab_is_left_as_it_is(tmp_path: Path) -> None:
             pages = playwright.chromium.connect_over_cdp(browser).contexts[0].pages
             (person,) = [page for page in pages if page.url.endswith("form.html")]
             assert person.input_value("textarea") == "half a letter"
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "other"),
+    [
+        ("date", "2026-03-04", "03/04/2026"),
+        ("time", "14:30", "2:30 pm"),
+        ("datetime-local", "2026-03-04T14:30", "soon"),
+    ],
+)
+def test_dates_are_put_where_a_browser_asks_for_their_parts(tmp_path: Path, kind: str, text: str, other: str) -> None:
+    (tmp_path / "page.html").write_text(
+        f"<title>Page</title><label>When <input type={kind} oninput='window.heard = value'></label>", "utf-8"
+    )
+    with (
+        gui_stage.serve(tmp_path) as address,
+        closing(BrowserActuator(f"{address}/page.html", executable=gui_stage.chromium())) as actuator,
+    ):
+        (target,) = locate('the "When" field', actuator.screen()).targets
+        assert actuator.perform(TypeText(point=target.point, text=text)) == text
+        assert actuator._page.evaluate("() => [document.querySelector('input').value, window.heard]") == [text, text]
+        with pytest.raises(ToolFailed, match=f"takes a {kind}.*such as"):
+            actuator.perform(TypeText(point=target.point, text=other))
+        assert actuator._page.evaluate("() => document.querySelector('input').value") == text

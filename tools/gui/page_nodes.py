@@ -7,7 +7,10 @@ from typing import Any, Protocol
 
 from tools.gui.types import Node, Rect
 
-ROLES = {"StaticText": "text", "RootWebArea": "document", "Iframe": "document", "image": "img", "LabelText": "label"}
+ROLES = {
+    **{"StaticText": "text", "RootWebArea": "document", "Iframe": "document", "image": "img", "LabelText": "label"},
+    **{"Date": "textbox", "DateTime": "textbox", "InputTime": "textbox"},
+}
 """Roles of Chromium's own, by names that ARIA has or would have."""
 _NOT_SHOWN = frozenset({"InlineTextBox", "ListMarker", "LineBreak", "LayoutTable", "none", "generic", "Abbr"})
 _STATES = ("disabled", "focused", "checked", "selected", "expanded", "modal", "pressed", "readonly", "required")

@@ -26,6 +26,7 @@ from tools.gui.act.chromium import (
     flags,
     key_of_page,
     move_onto,
+    set_date,
     start_playwright,
 )
 from tools.gui.act.common import (
@@ -384,6 +385,8 @@ class BrowserActuator:
             raise ToolFailed(f"{why} at ({action.point.x_px:g}, {action.point.y_px:g}).", remedy="Name the field.")
         move_onto(self._page.mouse, at, self.aimed_at, self._ask, self._stop)
         self._page.mouse.click(*at)
+        if found not in ("field", "unknown"):
+            return set_date(self._ask, found, action.text)
         if action.replace:
             self._press(["ctrl", "a"])
             self._press(["backspace"])
@@ -405,8 +408,7 @@ class BrowserActuator:
 
     def _held(self) -> str | None:
         """What the field with the focus holds; None if that is none."""
-        held = self._ask(HELD)
-        return None if held is None else str(held)
+        return cast(str | None, self._ask(HELD))
 
     def _press(self, keys: list[str]) -> None:
         for key in keys:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tools.errors import AttendError, ConfigError, ToolFailed
-from tools.gui.act.common import Interrupted, shorten
+from tools.gui.act.common import Interrupted, check_field, shorten
 from tools.gui.guard.policy import parse_url
 from tools.gui.guard.stop import KillSwitch
 from tools.gui.types import Point
@@ -43,21 +43,48 @@ FIELD_AT = (
   if (field.isContentEditable) return "field";
   const kinds = /^(button|submit|reset|checkbox|radio|file|image|range|color|hidden)$/;
   const typed = field.tagName === "TEXTAREA" || !kinds.test(field.type);
-  return !typed ? "none" : field.disabled || field.readOnly ? "locked" : "field";
+  if (!typed || field.disabled || field.readOnly) return typed ? "locked" : "none";
+  return /^(date|time|month|week|datetime-local)$/.test(field.type) ? field.type : "field";
 }"""
 )
-"""What is at a point: `field`, `locked`, `none`, or `unknown` where the page does not tell."""
-HELD = """() => {
+"""What is at a point: `field`, a key of `DATES`, `locked`, `none`, or `unknown` where the page does not tell."""
+DATES = {
+    "date": "2026-03-04",
+    "time": "14:30",
+    "month": "2026-03",
+    "week": "2026-W10",
+    "datetime-local": "2026-03-04T14:30",
+}
+"""Fields in which a browser shows parts of its own, in an order of its own; how what they take is written."""
+_ACTIVE = """
   let found = document.activeElement;
   while (found && (found.shadowRoot || found.contentDocument)) {
     const inner = (found.shadowRoot || found.contentDocument).activeElement;
     if (!inner) break;
     found = inner;
   }
+"""
+HELD = (
+    "() => {"
+    + _ACTIVE
+    + """
   if (!found) return null;
-  return "value" in found ? found.value : found.isContentEditable ? found.innerText : null;
+  return "value" in found ? String(found.value) : found.isContentEditable ? found.innerText : null;
 }"""
+)
 """What the field with the focus holds; null if that is none."""
+_SET_DATE = (
+    "(text) => {"
+    + _ACTIVE
+    + """
+  if (!found || !("value" in found)) return null;
+  const before = found.value;
+  found.value = text;
+  if (found.value !== text) { found.value = before; return ""; }
+  for (const kind of ["input", "change"]) found.dispatchEvent(new Event(kind, { bubbles: true, composed: true }));
+  return found.value;
+}"""
+)
 PLACE = "() => [innerWidth, screenX + (outerWidth - innerWidth) / 2, screenY + outerHeight - innerHeight]"
 """How wide a page is, and where it is on the desktop, in CSS pixels."""
 
@@ -276,6 +303,20 @@ def ask_page(session: Any, script: str, *given: Any) -> Any:
     if "exceptionDetails" in said:
         raise Error(said["exceptionDetails"].get("exception", {}).get("description", "the page cannot be asked"))
     return said["result"].get("value")
+
+
+def set_date(ask: Callable[..., Any], kind: str, text: str) -> str:
+    """Put a date or time into the field with the focus, and return what it holds.
+
+    Raises:
+        ToolFailed: if the text is not written as such a field takes it; the field is as it was.
+        WrongText: if the page has put something else into it.
+    """
+    held = ask(_SET_DATE, text)
+    if not held:
+        raise ToolFailed(f"this field takes a {kind}, which the text is not.", expected=f"such as {DATES[kind]}")
+    check_field(text, str(held), "the page")
+    return str(held)
 
 
 def move_onto(mouse: Any, at: tuple[float, float], label: str, ask: Callable[..., Any], stop: KillSwitch) -> None:
