@@ -169,6 +169,17 @@ def test_what_is_the_same_in_other_letters_is_found(said: str, label: str) -> No
     assert not found.abstained
 
 
+def test_a_label_in_quotes_that_only_tells_the_place_is_not_the_target() -> None:
+    fields = [
+        Node(role="textbox", name=name, rect=box(300, 50 + 60 * at, 400, 40)) for at, name in enumerate(("ID", "Name"))
+    ]
+    both, one = (
+        Screen(rgb=np.full((800, 1280, 3), 240, np.uint8), nodes=tuple(shown)) for shown in (fields, fields[1:])
+    )
+    assert [target.label for target in locate('the field above "Name"', both).targets] == ["ID"]
+    assert locate('the field above "Name"', one).targets == ()
+
+
 @given(st.decimals(0, 999, places=2), st.decimals(0, 999, places=2))
 @settings(deadline=None)
 def test_other_numbers_are_never_alike(one: Any, other: Any) -> None:

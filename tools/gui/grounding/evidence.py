@@ -98,6 +98,9 @@ def weigh(instruction: str, items: Sequence[Item], screen: Screen) -> Choice | N
         items: what is on the screen.
         screen: where it is looked for; its pixels tell colours.
     """
+    if re.search(QUOTES, instruction):
+        # What stands in quotation marks is a label as it is written.
+        return None
     seen = gather(instruction, items, screen)
     ranked = list(islice(rank(seen), 2))
     if not ranked or ranked[0].score < LEAST[ranked[0].item.layer]:
@@ -107,10 +110,6 @@ def weigh(instruction: str, items: Sequence[Item], screen: Screen) -> Choice | N
         return None
     if not best.item.front:
         # What lies behind a dialog cannot be reached.
-        return None
-    # What stands in quotation marks is a label as it is written; in pixels it may label what stands beside it.
-    labels = {normal(" ".join(name.words)) for name in best.item.names if best.item.layer == "tree"}
-    if not all(normal("".join(quoted)) in labels for quoted in re.findall(QUOTES, instruction)):
         return None
     return Choice(best.item, 1 - math.exp(-best.score / 4), best.point, best.label)
 
