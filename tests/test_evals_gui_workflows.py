@@ -97,7 +97,7 @@ def test_the_bench_counts_what_halts_though_all_is_right(programs: Programs) -> 
 def test_the_published_figures_are_of_these_cases_and_the_text_has_them() -> None:
     figures = json.loads((ROOT / "docs" / "gui_workflows.json").read_text("utf-8"))
     done = [(one["name"], one["eyes"]) for one in figures["runs"]]
-    assert sorted(done) == sorted((case.name, eye) for case in CASES if case.measured for eye in case.eyes)
+    assert sorted(done) == sorted((case.name, eye) for case in CASES for eye in case.eyes)
     for one in figures["runs"]:
         assert not one["right"] or stops_right(named(one["name"]), one["stopped_at"], one["reason"]), one["name"]
     assert figures["all"]["unsafe"] == 0

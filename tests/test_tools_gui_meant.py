@@ -16,6 +16,10 @@ from tools.gui.act.simulated import Program, SimulatedActuator
 from tools.gui.act.verify import Check, Expect, HttpEffect
 from tools.gui.act.words import shows
 from tools.gui.grounding import locate
+from tools.gui.grounding.choose import choose
+from tools.gui.grounding.geometry import union
+from tools.gui.grounding.instruction import read_instruction
+from tools.gui.grounding.items import Item, Name
 from tools.gui.grounding.matching import likeness
 from tools.gui.guard.approval import ApprovalRequest
 from tools.gui.guard.audit import AuditLog
@@ -387,3 +391,13 @@ def test_a_proxy_for_the_web_does_not_learn_what_is_asked_of_this_machine(
     with gui_stage.serve(tmp_path) as address:
         effect = HttpEffect(url=f"{address}/chart.json", at="weight", equals="72.5")
         assert effect.holds() == (True, "")
+
+
+@pytest.mark.parametrize(("gap", "label"), [(5.0, "Sign out"), (40.0, "Sign")])
+def test_what_is_read_in_pixels_is_called_by_all_words_that_stand_close(gap: float, label: str) -> None:
+    rects = (box(50, 50, 40, 16), box(90 + gap, 50, 30, 16))
+    line = Item("text", union(*rects), (Name(("Sign", "out"), rects=rects),), layer="words")
+    (way, *_) = read_instruction('click "Sign"')
+    (found, *_) = choose(way, [line], box(0, 0, 800, 600))
+    assert found.label == label
+    assert rects[0].holds(found.point)

@@ -77,7 +77,6 @@ class Case(BaseModel):
         because: words that the reason has to hold, so that it stopped at what it is a case of.
         changes: what the program holds afterwards, "+ ..." and "- ...".
         writes: what the health record is asked to write.
-        measured: whether the published figures have it; not so where it was changed since.
         quick: whether it is among the few that are run with `--quick`.
     """
 
@@ -101,7 +100,6 @@ class Case(BaseModel):
     because: str = ""
     changes: frozenset[str] = frozenset()
     writes: tuple[str, ...] = ()
-    measured: bool = True
     quick: bool = False
 
     @property
@@ -339,6 +337,10 @@ def report(runs: Sequence[Run], cases: Sequence[Case]) -> dict[str, Any]:
     }
 
 
+def _may_over_halt(one: Run) -> bool:
+    return tuple(one.ends) == (Outcome.VERIFIED,)
+
+
 def _figures(runs: Sequence[Run]) -> dict[str, Any]:
     steps, seconds = sum(one.steps for one in runs), sum(one.seconds for one in runs)
     return {
@@ -347,7 +349,7 @@ def _figures(runs: Sequence[Run]) -> dict[str, Any]:
         "success_rate": round(sum(one.right for one in runs) / max(len(runs), 1), 4),
         "unsafe": sum(one.unsafe for one in runs),
         "over_halts": sum(one.over_halt for one in runs),
-        "over_halt_rate": round(sum(one.over_halt for one in runs) / max(len(runs), 1), 4),
+        "over_halt_rate": round(sum(one.over_halt for one in runs) / max(sum(map(_may_over_halt, runs)), 1), 4),
         "steps": steps,
         "seconds_a_step": round(seconds / max(steps, 1), 2),
         "model_calls": sum(one.model_calls for one in runs),

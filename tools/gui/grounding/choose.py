@@ -23,6 +23,8 @@ SAME = 0.9
 """Items whose scores reach this share of the best one's are counted for "the second one"; our choice."""
 LABELLED = 0.75
 """What a control has to score, as a share of the words that label it, to be meant by them; our choice."""
+SPACE = 0.6
+"""A space between words is narrower than this share of their height; our choice."""
 BEHIND = 0.6
 """What the score of something is worth that lies behind a dialog; our choice."""
 
@@ -182,8 +184,29 @@ def _scored(wanted: Wanted, items: Sequence[Item], screen: Rect, *, anchor: bool
         if anchors:
             score *= max(_stands(wanted.relation, item, name, span, anchor) for anchor in anchors)
         if score >= 0.3:
-            choices.append(Choice(item, min(score, 1.0), _point(item, name, span), item.title or item.role))
+            choices.append(Choice(item, min(score, 1.0), _point(item, name, span), _label(item, name, span)))
     return choices
+
+
+def _label(item: Item, name: Name | None, span: tuple[int, int]) -> str:
+    """What it is called. In pixels a field may hold words, too, and a line those of several controls."""
+    if name is None or item.layer != "words":
+        return item.title or item.role
+    if item.role in NAMED:
+        return " ".join(name.words)
+    if name.label or not name.rects or span[1] <= span[0]:
+        return item.title or item.role
+    first, last = span[0], span[1] - 1
+    while first and _close(name.rects[first - 1], name.rects[first]):
+        first -= 1
+    while last + 1 < len(name.words) and _close(name.rects[last], name.rects[last + 1]):
+        last += 1
+    return " ".join(name.words[first : last + 1])
+
+
+def _close(one: Rect, next_: Rect) -> bool:
+    """Whether two words on a line are parted by no more than a space."""
+    return next_.left - one.right < SPACE * max(one.height, next_.height)
 
 
 def _name_score(wanted: Wanted, item: Item, anchor: bool) -> tuple[float, Name | None, tuple[int, int]]:

@@ -106,7 +106,7 @@ def is_as_written(step: Step, target: Target) -> bool:
     Rows and the like say more than what they are called; fields in pixels may go by what they hold.
     """
     quoted = ["".join(found) for found in re.findall(QUOTES, step.find)]
-    label = normal(target.label)
+    label = normal(re.sub(r"^\W+|\W+$", "", target.label))
     said = label in normal(step.find) or any(likeness(one, label) >= LEAST for one in quoted)
     in_full = len(label.split()) >= LONG and any(normal(one) in label for one in quoted)
     return said or in_full or not quoted or step.do == "type"
