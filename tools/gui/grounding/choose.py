@@ -197,16 +197,20 @@ def _label(item: Item, name: Name | None, span: tuple[int, int]) -> str:
     if name.label or not name.rects or span[1] <= span[0]:
         return item.title or item.role
     first, last = span[0], span[1] - 1
-    while first and _close(name.rects[first - 1], name.rects[first]):
+    while first and _joined(name, first - 1, first):
         first -= 1
-    while last + 1 < len(name.words) and _close(name.rects[last], name.rects[last + 1]):
+    while last + 1 < len(name.words) and _joined(name, last + 1, last):
         last += 1
     return " ".join(name.words[first : last + 1])
 
 
-def _close(one: Rect, next_: Rect) -> bool:
-    """Whether two words on a line are parted by no more than a space."""
-    return next_.left - one.right < SPACE * max(one.height, next_.height)
+def _joined(name: Name, at: int, beside: int) -> bool:
+    """Whether a word is parted from the one beside it by no more than a space, and is none that an icon was read as."""
+    one, other = sorted((name.rects[at], name.rects[beside]), key=lambda rect: rect.left)
+    height, word = max(one.height, other.height), name.words[at]
+    on_line = abs(one.center.y_px - other.center.y_px) < 0.5 * height
+    near = -SPACE * height < other.left - one.right < SPACE * height
+    return on_line and near and (len(word) > 1 or word.isalpha() or (word.isascii() and word.isdigit()))
 
 
 def _name_score(wanted: Wanted, item: Item, anchor: bool) -> tuple[float, Name | None, tuple[int, int]]:
