@@ -100,6 +100,16 @@ def test_a_download_that_comes_late_is_kept_at_a_look(going_on: threading.Event,
         check = Check(actuator, before, None, FileEffect(folder=str(tmp_path), pattern="*.zip"), 30.0, actuator._stop)
         assert check(before) is True
         assert (tmp_path / "a.zip").stat().st_size == 1000
+        assert (tmp_path / "a.zip").stat().st_mode & 0o777 == 0o600
+        (tmp_path / "a.zip").write_text("of another patient", "utf-8")
+        export(actuator)
+
+        def both() -> bool:
+            actuator.screen()
+            return len(list(tmp_path.iterdir())) == 2 and (tmp_path / "a (1).zip").stat().st_size == 1000
+
+        gui_stage.until(both, "the second download")
+        assert (tmp_path / "a.zip").read_text("utf-8") == "of another patient"
 
 
 @pytest.mark.parametrize("why", ["it breaks off", "it cannot be written"])

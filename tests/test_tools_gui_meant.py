@@ -383,7 +383,7 @@ def test_another_patient_who_is_opened_while_a_text_is_typed_is_told_of(audit: A
 def test_a_proxy_for_the_web_does_not_learn_what_is_asked_of_this_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "chart.json").write_text('{"weight": "72.5"}', "utf-8")
+    (tmp_path / "chart.json").write_text('{"weight": "72.5", "signed": true}', "utf-8")
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nobody listens
     for name in ("NO_PROXY", "no_proxy"):
@@ -391,6 +391,7 @@ def test_a_proxy_for_the_web_does_not_learn_what_is_asked_of_this_machine(
     with gui_stage.serve(tmp_path) as address:
         effect = HttpEffect(url=f"{address}/chart.json", at="weight", equals="72.5")
         assert effect.holds() == (True, "")
+        assert HttpEffect(url=f"{address}/chart.json", at="signed", equals="true").holds() == (True, "")
 
 
 @pytest.mark.parametrize(("gap", "label"), [(5.0, "Sign out"), (40.0, "Sign")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -220,6 +221,12 @@ def css_point(point: Point, scale: float) -> tuple[float, float]:
     return point.x_px / scale, point.y_px / scale
 
 
+def _free(path: Path) -> Path:
+    """A path where nothing is yet: that one, or with a number after its name."""
+    others = (path.with_stem(f"{path.stem} ({number})") for number in itertools.count(1))
+    return path if not path.exists() else next(other for other in others if not other.exists())
+
+
 class News:
     """What a browser tells by itself, and at any time: dialogs of its pages, and downloads.
 
@@ -255,8 +262,10 @@ class News:
             name = Path(download.suggested_filename).name
             try:
                 if not problem:
-                    download.save_as(self._folder / name)
-            except Error as failed:
+                    path = _free(self._folder / name)
+                    download.save_as(path)
+                    path.chmod(0o600)
+            except (Error, OSError) as failed:
                 problem = first_line(failed)
             if problem:
                 raise error(f"the download {name!r} failed: {problem}.", remedy="Look at the page.")

@@ -6,6 +6,7 @@ names a check outside (a web address, a file, a database), that check alone can 
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from dataclasses import dataclass
@@ -123,7 +124,7 @@ class HttpEffect(_Part):
         status: that the answer has, such as 404 for something that was deleted.
         at: the place of a value in the JSON answer, such as `MainDicomTags.PatientID` or `entry.0.id`; "" is all of it,
             as text.
-        equals: what stands there, as text.
+        equals: what stands there, as text; `true` and `false` as JSON has them.
         contains: words within it.
         count: how many entries the list there has.
     """
@@ -176,9 +177,10 @@ class HttpEffect(_Part):
         if self.count is not None:
             length = len(value) if isinstance(value, list) else -1
             return length == self.count, "" if length == self.count else f"{where} has not {self.count} entries"
-        if self.equals is not None and str(value) != self.equals:
+        told = json.dumps(value) if isinstance(value, bool) else str(value)
+        if self.equals is not None and told != self.equals:
             return False, f"{where} is not what is expected"
-        if self.contains and self.contains not in str(value):
+        if self.contains and self.contains not in told:
             return False, f"{where} does not hold what is expected"
         return True, ""
 
