@@ -116,12 +116,14 @@ def test_a_download_that_comes_late_is_kept_at_a_look(going_on: threading.Event,
 def test_a_download_that_fails_is_told_once(
     why: str, going_on: threading.Event, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    downloads = tmp_path
     if why == "it breaks off":
         monkeypatch.setattr(Pages, "breaks_off", True)
     else:
-        (tmp_path / "a.zip").mkdir()
+        downloads = tmp_path / "file"
+        downloads.write_text("no folder", "utf-8")
     going_on.set()
-    with page(downloads=tmp_path) as actuator:
+    with page(downloads=downloads) as actuator:
         export(actuator)
         gui_stage.until(lambda: actuator._page.evaluate("() => 1") and actuator._news._arrived, "the download")
         with pytest.raises(Interrupted, match=r"the download 'a\.zip' failed"):
