@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -116,6 +117,20 @@ def test_text_is_typed_without_xdotool(display: Path, monkeypatch: pytest.Monkey
     with gui_stage.desktop(display) as stage:
         assert stage.actuator.perform(TypeText(point=NOTE, text=RARE)) == RARE
         assert stage.state()["note"] == RARE
+
+
+def test_what_is_typed_is_no_argument_of_a_program(display: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, seen = subprocess.run, list[list[str]]()
+
+    def noting(command: list[str], **given: Any) -> Any:
+        seen.append(command)
+        return run(command, **given)
+
+    monkeypatch.setattr(subprocess, "run", noting)
+    with gui_stage.desktop(display) as stage:
+        assert stage.actuator.perform(TypeText(point=NOTE, text="HIV positive")) == "HIV positive"
+    assert any(command[0] == "xdotool" for command in seen)
+    assert not any("HIV" in part or "posit" in part for command in seen for part in command)
 
 
 def test_a_busy_program_loses_no_character(display: Path) -> None:

@@ -311,7 +311,8 @@ class DesktopActuator:
                 press_key(self._display, keys[chunk])
                 self._stop.pause(KEY_S)
             elif shutil.which("xdotool"):
-                run_tool(["xdotool", "type", "--delay", str(CHUNK_DELAY_MS), "--", chunk])
+                # Everybody on the machine sees the arguments of a program.
+                run_tool(["xdotool", "type", "--delay", str(CHUNK_DELAY_MS), "--file", "-"], chunk)
             else:
                 for key in chunk:
                     self._gui.press({"\n": "enter", "\t": "tab"}.get(key, key), _pause=False)
