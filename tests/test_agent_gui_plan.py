@@ -559,7 +559,7 @@ def test_what_no_template_does_is_planned_in_orthanc(held: Orthanc, desk: Desk) 
     policy = narrowed(orthanc.explorer_policy(base, patient), request)
     flow = as_workflow(done, request, policy, orthanc.explorer(base), veil)
     assert [step.patient for step in flow.steps] == [False, False, False, False, True]
-    assert flow.parameters.keys() == {"patient_name", "patient_birth_date", "patient_id"}
+    assert flow.parameters.keys() == {"patient_name", "patient_id"}
     assert patient.birth_date not in write_workflow(flow)
     assert "7700132" not in write_workflow(flow)
     assert "Archibalt" not in write_workflow(flow)
