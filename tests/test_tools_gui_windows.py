@@ -13,7 +13,6 @@ import pytest
 
 from evals.bench import gui_programs
 from tests.fixtures import gui_stage
-from tests.fixtures.clips import need
 from tools.gui.act.desktop import DesktopActuator
 from tools.gui.guard.audit import AuditLog
 from tools.gui.guard.decide import Mode
@@ -97,7 +96,7 @@ def test_keys_go_to_the_window_that_has_them_or_else_to_the_highest(focused: int
 def display(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
     with gui_stage.x_server(tmp_path, "1000x700"), ExitStack() as held:
         if request.param == "openbox":
-            held.enter_context(gui_programs.running([need("openbox", "openbox")]))
+            held.enter_context(gui_programs.window_manager())
         yield
 
 
@@ -128,6 +127,8 @@ def test_menus_and_dialogs_go_with_their_window_and_other_windows_do_not(
     extra: str, together: bool, display: None, tmp_path: Path
 ) -> None:
     with chart(tmp_path, "one", "600x400+0+0", extra), eyes() as actuator:
+        # The window manager shows them in its own time.
+        gui_stage.until(lambda: len(actuator.screen().windows) == 2, "the windows")
         low, high = actuator.screen().windows
     assert low.group == low.number
     assert (high.group == low.number) == together
@@ -144,6 +145,7 @@ def test_another_patients_window_in_front_is_not_worked_in(display: None, tmp_pa
         chart(tmp_path, "Roe, John 1970-03-04 4471903", "600x350+350+250"),
         eyes() as actuator,
     ):
+        gui_stage.until(lambda: len(actuator.screen().windows) == 2, "the windows")
         guard = Guard(POLICY, AuditLog(tmp_path / "audit.jsonl"), Mode.CONFIRM, PATIENT, read_lines=lambda rgb: [])
         rules = []
         for action in (Click(point=IN_LOW), Click(point=IN_HIGH), PressKey(keys=("a",))):

@@ -124,7 +124,7 @@ class Programs:
     def _need_display(self) -> None:
         if not self._display:
             self._held.enter_context(x_server(self._folder, SCREEN))
-            self._held.enter_context(running([need("openbox", "openbox")]))
+            self._held.enter_context(window_manager())
             self._display = True
 
 
@@ -163,6 +163,26 @@ def running(command: list[str], **given: Any) -> Iterator[subprocess.Popen[bytes
     finally:
         process.kill()
         process.wait()
+
+
+@contextlib.contextmanager
+def window_manager() -> Iterator[None]:
+    """openbox, once it manages the display's windows: one that is opened while it starts may never be shown."""
+    with running([need("openbox", "openbox")]):
+        until(_is_managed, "openbox")
+        yield
+
+
+def _is_managed() -> bool:
+    from Xlib import X
+    from Xlib.display import Display
+
+    display = Display()
+    try:
+        name = display.intern_atom("_NET_SUPPORTING_WM_CHECK")
+        return display.screen().root.get_full_property(name, X.AnyPropertyType) is not None
+    finally:
+        display.close()
 
 
 # Orthanc
