@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tools.errors import ToolFailed
+from tools.gui.grounding.geometry import union
 from tools.gui.guard.decide import Decision
 from tools.gui.guard.labels import FIELDS, Line, focused, questions
 from tools.gui.guard.words import fold
@@ -268,7 +269,7 @@ def region_of(screen: Screen, action: Action, target: Target | None, lines: Sequ
     Keys go to the control that has the focus; where none is known, they depend on the whole screen.
     """
     near = _near(screen, action, target)
-    return _hull([near, *(asked.rect for asked in questions(screen, action, target, lines))]).overlap(screen.rect)
+    return union(near, *(asked.rect for asked in questions(screen, action, target, lines))).overlap(screen.rect)
 
 
 def bound_hash(
@@ -312,22 +313,13 @@ def _near(screen: Screen, action: Action, target: Target | None) -> Rect:
         rects.append(control.rect)
     if not rects:
         return screen.rect
-    hull = _hull(rects)
+    hull = union(*rects)
     return Rect(
         left=hull.left - SURROUNDINGS_PX,
         top=hull.top - SURROUNDINGS_PX,
         right=hull.right + SURROUNDINGS_PX,
         bottom=hull.bottom + SURROUNDINGS_PX,
     ).overlap(screen.rect)
-
-
-def _hull(rects: Sequence[Rect]) -> Rect:
-    return Rect(
-        left=min(rect.left for rect in rects),
-        top=min(rect.top for rect in rects),
-        right=max(rect.right for rect in rects),
-        bottom=max(rect.bottom for rect in rects),
-    )
 
 
 def _whole_lines(screen: Screen, rect: Rect) -> Rect:
