@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
+from agent.mllm.scripted import Scripted, Turn
 from evals.bench.grounding import measure, read_set, time_screens
 from evals.suites.medspot.annotation import read_tasks
+from evals.suites.medspot.make.hands import HANDS, told_by
 from evals.suites.medspot.make.orthanc_tasks import explorer, viewer
 from evals.suites.medspot.make.play import Move, Play, record
-from evals.suites.medspot.make.second_hand import second_hand
 from evals.suites.medspot.make.ward_tasks import english, german
 from tools.errors import ToolFailed
 
@@ -49,8 +50,16 @@ def test_played_tasks_are_annotations_with_pictures_and_trees(page: Page, tmp_pa
     assert figures["pixels"]["step_hit"] == 1
     assert figures["strings"]["steps"] == 2
 
+    alone = measure(tune, rival=Scripted(turns=[Turn(say="click(640, 799)"), Turn(say="I do not know.")]))
+    assert alone["model"]["step_hit"] == 0
+    assert (alone["model"]["wrong"], alone["model"]["no_answer"]) == (1, 1)
+    assert alone["ahead"]["model"]["step_hit"]["mean"] == 1
+    assert alone["ahead"]["strings"]["tca"]["mean"] == 1 - alone["strings"]["tca"]
+
     other = list(read_set(tmp_path, "second_hand"))
-    assert [asked.step.instruction for asked in other] == [each for task in second_hand()["Ward"][:2] for each in task]
+    assert [asked.step.instruction for asked in other] == [
+        each for task in told_by("second")["Ward"][:2] for each in task
+    ]
     assert [asked.step.actions for asked in other] == [asked.step.actions for asked in (*tune, *report)]
     times = time_screens(tune)
     assert times["fresh"]["screens"] == times["known"]["screens"] == 1
@@ -63,20 +72,25 @@ def test_a_target_that_is_not_there_is_named(page: Page, tmp_path: Path) -> None
         record(page, "Ward", [play], tmp_path)
 
 
-def test_every_step_is_told_by_another_hand() -> None:
+@pytest.mark.parametrize("hand", HANDS)
+def test_every_step_is_told_by_another_hand(hand: str) -> None:
     first = {
         "Ward": english(),
         "WardDE": german(),
         "OrthancExplorer": explorer("http://127.0.0.1"),
         "OrthancViewer": viewer("http://127.0.0.1", "series"),
     }
-    second = second_hand()
-    assert second.keys() == first.keys()
+    told = told_by(hand)
+    assert told.keys() == first.keys()
     for program, plays in first.items():
-        assert [len(task) for task in second[program]] == [len(play.moves) for play in plays]
-        for task, play in zip(second[program], plays, strict=True):
+        assert [len(task) for task in told[program]] == [len(play.moves) for play in plays]
+        assert all(said.strip() for task in told[program] for said in task)
+
+
+def test_a_second_person_says_all_in_other_words() -> None:
+    for program, plays in (("Ward", english()), ("WardDE", german())):
+        for task, play in zip(told_by("second")[program], plays, strict=True):
             for said, move in zip(task, play.moves, strict=True):
-                assert said.strip()
                 assert said.casefold() != move.say.casefold()
 
 

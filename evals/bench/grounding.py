@@ -1,21 +1,24 @@
 """How often a GUI instruction is found on its screen, on the open sequel to MedSPOT: by layer, on both halves.
 
-    python -m evals.bench.grounding [--data FOLDER] [--set report] [--misses] [--json FILE]
+    python -m evals.bench.grounding [--data FOLDER] [--set report] [--misses] [--model embedded] [--json FILE]
     python -m evals.bench.grounding --times [--data FOLDER] [--json FILE]
 
 Without --data, the sequel is made anew (`python -m evals.suites.medspot.make`); that needs chromium and Orthanc.
 Even task numbers of each program are for tuning (`tune`), odd ones for reporting (`report`). Both halves have one
 author, who also wrote the code: they tell how much works of what was not tuned on, not how strangers speak. All steps
-in a second person's words are `second_hand`, and were tuned on; of a third person's words those for odd tasks are held
-out (`third_hand`), and those for even ones not (`third_tune`). The ways:
+in a second person's words are `second_hand`, and were tuned on; of the words of a third and a fourth person those for
+odd tasks are held out (`third_hand`, `fourth_hand`), and those for even ones not (`third_tune`, `fourth_tune`). The
+ways:
 
 - `strings`: the line of text that is most alike to a stretch of the instruction: what reading alone does;
 - `words`: the layers of pixels without icons;
 - `pixels`: all layers that need no accessibility tree and no model;
-- `tree`: with the accessibility tree.
+- `tree`: with the accessibility tree;
+- `model`: a model alone, asked as the suite `medspot` asks one; only of `report`, since it takes long.
 
 A step is hit if the point lies in the box. Step hit: over all steps, each asked on its own. TCA: share of tasks whose
 steps are all hit. An answer that leaves the choice to a person, or finds nothing, is a miss, and counted beside it.
+How far `pixels` is ahead of `strings` and `model` has 95% intervals over tasks (`evals.paired`).
 `--times` measures only how long `locate` takes, by the clock and in processor time; figures that are there stay.
 Screens are 1280 by 800 pixels: `fresh` ones were never seen, `known` ones are unchanged since they were read.
 """
@@ -37,18 +40,33 @@ from statistics import fmean, median
 from typing import Any
 
 import numpy as np
+from langchain_core.messages import HumanMessage
 from PIL import Image
 
+from agent.mllm import load_mllm
+from agent.mllm.blocks import image_block, text_of
+from agent.mllm.protocol import MLLM
+from evals.paired import paired_difference
 from evals.suites.medspot.annotation import SUFFIX
 from evals.suites.medspot.canonical import run_canonical, summarise
-from evals.suites.medspot.make.second_hand import second_hand, third_hand
+from evals.suites.medspot.dialogue import FORMS, INSTRUCTION, REQUEST, read_click
+from evals.suites.medspot.make.hands import told_by
 from evals.suites.medspot.scorer import Step, Target, pixel_box, touches
 from tools.gui.grounding import LAYERS, PIXELS, locate
 from tools.gui.grounding.matching import likeness
 from tools.gui.grounding.reading import read_lines
 from tools.gui.types import Located, Node, Point, Screen
 
-SETS = ("tune", "report", "second_hand", "third_tune", "third_hand")
+SETS: dict[str, tuple[str, int | None]] = {
+    "tune": ("", 0),
+    "report": ("", 1),
+    "second_hand": ("second", None),
+    "third_tune": ("third", 0),
+    "third_hand": ("third", 1),
+    "fourth_tune": ("fourth", 0),
+    "fourth_hand": ("fourth", 1),
+}
+"""Whose words each set has, "" for the author's, and whether its tasks have even numbers (0), odd ones (1), or any."""
 TIMED_EVERY = 4
 """Every so many steps of the tuning half are timed."""
 WARM_UPS = 2
@@ -82,7 +100,9 @@ def main() -> None:
     parser.add_argument("--misses", action="store_true", help="list the steps that were missed")
     parser.add_argument("--times", action="store_true", help="measure only how long it takes")
     parser.add_argument("--json", type=Path, default=Path("docs/grounding.json"))
+    parser.add_argument("--model", default="embedded", help="the rival that is asked alone")
     arguments = parser.parse_args()
+    rival = None if arguments.set or arguments.times else load_mllm(arguments.model)
     with tempfile.TemporaryDirectory(prefix="attend-sequel-") as made:
         folder = arguments.data
         if folder is None:
@@ -92,7 +112,10 @@ def main() -> None:
             make(folder)
         times = None if arguments.set else time_screens(list(read_set(folder, "tune")))
         chosen = () if arguments.times else (arguments.set,) if arguments.set else SETS
-        report = {name: measure(list(read_set(folder, name)), arguments.misses) for name in chosen}
+        report = {
+            name: measure(list(read_set(folder, name)), arguments.misses, rival if name == "report" else None)
+            for name in chosen
+        }
     _print(report)
     if times is None:
         return
@@ -104,12 +127,14 @@ def main() -> None:
 
 
 def read_set(folder: Path, name: str) -> Iterator[Asked]:
-    """The steps of a set's tasks, in order."""
-    hands = {"second_hand": second_hand, "third_tune": third_hand, "third_hand": third_hand}
+    """The steps of a set's tasks, in order; of programs that its author has words for."""
+    hand, half = SETS[name]
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         program = path.name.removesuffix(SUFFIX)
+        if hand and program not in told_by(hand):
+            continue
         for number, task in enumerate(json.loads(path.read_text("utf-8"))["tasks"]):
-            if name != "second_hand" and number % 2 != (name in ("report", "third_hand")):
+            if half is not None and number % 2 != half:
                 continue
             for place, step in enumerate(task["steps"]):
                 with Image.open(folder / step["image_path"]) as picture:
@@ -117,7 +142,7 @@ def read_set(folder: Path, name: str) -> Iterator[Asked]:
                 tree = folder / step["image_path"].replace("images/", "trees/", 1).replace(".png", ".json")
                 nodes = tuple(Node.model_validate(node) for node in json.loads(tree.read_text("utf-8")))
                 targets = tuple(Target(action["type"], tuple(action["bbox"])) for action in step["actions"])
-                said = hands[name]()[program][number][place] if name in hands else step["instruction"]
+                said = told_by(hand)[program][number][place] if hand else step["instruction"]
                 yield Asked(program, number, Step(targets, said), Screen(rgb=rgb, nodes=nodes))
 
 
@@ -143,19 +168,37 @@ def time_screens(steps: list[Asked]) -> dict[str, dict[str, float]]:
     return {name: _times(seconds) for name, seconds in times.items()}
 
 
-def measure(steps: list[Asked], misses: bool = False) -> dict[str, Any]:
-    """Figures of every way over some steps, in all and by program."""
-    found: dict[str, Any] = {}
+def measure(steps: list[Asked], misses: bool = False, rival: MLLM | None = None) -> dict[str, Any]:
+    """Figures of every way over some steps, in all and by program; with a rival's, and how far ours is ahead of it."""
+    ways = WAYS | ({} if rival is None else {"model": partial(_pointed, rival)})
     # All ways of a step in turn, since what was read of a screen is remembered for the last ones.
-    answers = [{name: way(str(asked.step.instruction), asked.screen) for name, way in WAYS.items()} for asked in steps]
-    for name in WAYS:
+    answers = [{name: way(str(asked.step.instruction), asked.screen) for name, way in ways.items()} for asked in steps]
+    found: dict[str, Any] = {}
+    for name in ways:
         points = [answer[name] for answer in answers]
         found[name] = _figures(steps, points)
         programs = sorted({asked.program for asked in steps})
         found[name]["programs"] = {program: _figures(*_only(steps, points, program)) for program in programs}
         if misses:
             _list_misses(name, steps, points)
+    hits = {name: [_hit(asked, answer[name]) for asked, answer in zip(steps, answers, strict=True)] for name in ways}
+    found["ahead"] = {name: _ahead(steps, hits["pixels"], hits[name]) for name in ("strings", "model") if name in ways}
     return found
+
+
+def _ahead(steps: list[Asked], ours: list[bool], rival: list[bool]) -> dict[str, dict[str, float]]:
+    """How far ours is ahead, in steps and in whole tasks, with the 95% interval over tasks."""
+    tasks = [(asked.program, asked.task) for asked in steps]
+    whole, other = [
+        {task: all(hit for hit, its in zip(hits, tasks, strict=True) if its == task) for task in tasks}
+        for hits in (ours, rival)
+    ]
+    by_step = paired_difference(dict(enumerate(ours)), dict(enumerate(rival)), dict(enumerate(tasks)))
+    by_task = paired_difference(whole, other, {task: task for task in tasks})
+    return {
+        name: {"mean": round(found.mean, 4), "low": round(found.low, 4), "high": round(found.high, 4)}
+        for name, found in (("step_hit", by_step), ("tca", by_task))
+    }
 
 
 def _times(seconds: list[tuple[float, float]]) -> dict[str, float]:
@@ -211,6 +254,15 @@ def _strings(instruction: str, screen: Screen) -> Point | None:
     return best[1]
 
 
+def _pointed(model: MLLM, instruction: str, screen: Screen) -> Point | None:
+    """Where a model clicks that sees the screenshot and is told no more than the suite tells one."""
+    height, width = screen.rgb.shape[:2]
+    asked = f"{REQUEST.format(width=width, height=height, form=FORMS['click, pixels'])}{INSTRUCTION} {instruction}"
+    said = model.invoke([HumanMessage([image_block(screen.rgb), {"type": "text", "text": asked}])])
+    place = read_click(text_of(said), (width, height))
+    return None if place is None else Point(x_px=place[0], y_px=place[1])
+
+
 def _found(instruction: str, screen: Screen, **options: Any) -> Point | None:
     found: Located = locate(instruction, screen, **options)
     return None if found.abstained or not found.targets else found.targets[0].point
@@ -252,11 +304,14 @@ def _print(report: dict[str, dict[str, Any]]) -> None:
     for half, found in report.items():
         print(f"{half}: {found['pixels']['steps']} steps in {found['pixels']['tasks']} tasks")
         print(f"  {'':<24}{'step hit':>10}{'TCA':>8}{'S1A':>8}{'WPS':>8}{'no answer':>11}{'wrong':>7}")
-        for name in WAYS:
+        for name in (name for name in (*WAYS, "model") if name in found):
             for program, row in {"": found[name], **found[name]["programs"]}.items():
                 cells = f"{row['step_hit']:>10.3f}{row['tca']:>8.3f}{row['s1a']:>8.3f}{row['wps']:>8.3f}"
                 label = f"  {program}" if program else name
                 print(f"  {label:<24}{cells}{row['no_answer']:>11}{row['wrong']:>7}")
+        for name, figures in found["ahead"].items():
+            for figure, by in figures.items():
+                print(f"  pixels ahead of {name}, {figure}: {by['mean']:+.3f} ({by['low']:+.3f} to {by['high']:+.3f})")
     if "report" in report:
         for (name, figure), bar in BARS.items():
             got = report["report"][name][figure]
