@@ -391,8 +391,12 @@ def accessibility() -> Iterator[None]:
     assert bus.stdout
     try:
         address = bus.stdout.readline().strip()
-        with environment(DBUS_SESSION_BUS_ADDRESS=address), running([launcher, "--launch-immediately"]):
-            yield
+        with environment(DBUS_SESSION_BUS_ADDRESS=address), running([launcher, "--launch-immediately"]) as launched:
+            try:
+                yield
+            finally:
+                launched.terminate()  # If it is killed, the bus that it started goes on.
+                launched.wait()
     finally:
         bus.kill()
         bus.wait()
