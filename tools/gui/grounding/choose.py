@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tools.gui.grounding import lexicon
 from tools.gui.grounding.geometry import contains, region_factor, relation_factor, union
 from tools.gui.grounding.icon_shapes import same_icon
 from tools.gui.grounding.instruction import CONTAINERS, NAMED, Wanted
-from tools.gui.grounding.items import Item, Name, in_reading_order, number
+from tools.gui.grounding.items import Item, Name, in_reading_order, number, numbered_by_pitch
 from tools.gui.grounding.matching import fit, normal
 from tools.gui.grounding.meanings import meaning
+from tools.gui.guard.words import VERBS, find_verbs
 from tools.gui.types import Point, Rect
 
 LEAST = 0.62
@@ -25,6 +28,8 @@ LABELLED = 0.75
 """What a control has to score, as a share of the words that label it, to be meant by them; our choice."""
 SPACE = 0.6
 """A space between words is narrower than this share of their height; our choice."""
+HEADING = 0.9
+"""How well a heading fits the part of the screen below it; our choice."""
 BEHIND = 0.6
 """What the score of something is worth that lies behind a dialog; our choice."""
 
@@ -162,7 +167,7 @@ def _scored(wanted: Wanted, items: Sequence[Item], screen: Rect, *, anchor: bool
     lost = 1.0
     if wanted.anchor and not anchors:
         # "In the dialog" where none can be told apart still leaves the words; "next to Doe" without a Doe does not.
-        if wanted.anchor.words or wanted.anchor.kind not in CONTAINERS or wanted.anchor.ordinal or not wanted.words:
+        if not wanted.words or wanted.anchor.ordinal or not _is_aside(wanted, wanted.anchor):
             return []
         lost = 0.85
     fits = FITS[wanted.kind]
@@ -172,6 +177,9 @@ def _scored(wanted: Wanted, items: Sequence[Item], screen: Rect, *, anchor: bool
     choices = []
     for item in items:
         role = fits.get(item.role, _NO_FIT)
+        if anchor and wanted.kind == "section" and item.role in ("text", "heading"):
+            # What stands above a part of the screen names it.
+            role = max(role, HEADING)
         if not wanted.words and role < 0.85:
             continue
         named, name, span = _name_score(wanted, item, anchor)
@@ -186,6 +194,18 @@ def _scored(wanted: Wanted, items: Sequence[Item], screen: Rect, *, anchor: bool
         if score >= 0.3:
             choices.append(Choice(item, min(score, 1.0), _point(item, name, span), _label(item, name, span)))
     return choices
+
+
+def _is_aside(wanted: Wanted, anchor: Wanted) -> bool:
+    """Whether a part of the screen that is not found may be left out: what stands there is told without it.
+
+    A form may be called by what it is for: "Save" is it "in the order form". But what does something grave may do it to
+    something else here, and a name or number tells one part from another.
+    """
+    if anchor.kind not in CONTAINERS and not re.search(rf"\b(?:{lexicon.PLACES})$", anchor.words, re.IGNORECASE):
+        return False
+    telling = re.search(r"[A-ZÄÖÜ\d^]", anchor.words) or find_verbs(wanted.words, VERBS)
+    return not anchor.words or (wanted.quoted and not telling)
 
 
 def _label(item: Item, name: Name | None, span: tuple[int, int]) -> str:
@@ -290,9 +310,10 @@ def _numbered(wanted: Wanted, scored: list[Choice]) -> list[Choice]:
     least = SAME * scored[0].score
     same = _distinct([choice for choice in scored if choice.score >= least])
     if not wanted.words:
-        same = _in_line(same[0], _distinct(scored)) if wanted.anchor else _largest_column(same)
+        same = _in_line(in_order(same)[0], _distinct(scored)) if wanted.anchor else _largest_column(same)
     by_item = {id(choice.item): choice for choice in same}
-    meant = number([choice.item for choice in same], wanted.ordinal)
+    items = [choice.item for choice in same]
+    meant = number(items, wanted.ordinal) if wanted.words else numbered_by_pitch(items, wanted.ordinal)
     return [by_item[id(meant)]] if meant else []
 
 

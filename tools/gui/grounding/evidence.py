@@ -103,6 +103,11 @@ def weigh(instruction: str, items: Sequence[Item], screen: Screen) -> Choice | N
         return None
     seen = gather(instruction, items, screen)
     ranked = list(islice(rank(seen), 2))
+    if ranked and _is_only_placed(seen, ranked[0].item):
+        # What must not be pressed is there nevertheless, and may be what was meant.
+        ranked = list(islice(rank(replace(seen, permitted=lambda at: True)), 2))
+        if not ranked or not seen.permitted(_at(seen, ranked[0].item)):
+            return None
     if not ranked or ranked[0].score < LEAST[ranked[0].item.layer]:
         return None
     best = ranked[0]
@@ -130,10 +135,20 @@ def rank(seen: Evidence) -> Iterator[Choice]:
             yield Choice(item, float(scores[at]), item.point or item.rect.center, item.title or item.role)
 
 
+def _at(seen: Evidence, item: Item) -> int:
+    return next(at for at, other in enumerate(seen.items) if other is item)
+
+
+def _is_only_placed(seen: Evidence, item: Item) -> bool:
+    """Whether nothing that was said is a word of a control or of its row."""
+    row = dict(zip(WEIGHTS, seen.table[_at(seen, item)], strict=True))
+    return not row["said"] and not row["row"]
+
+
 def _agrees(seen: Evidence, item: Item) -> bool:
     """Whether a control stands against nothing that is said of its place and number, and, if it does something grave,
     nothing that was said is left over: there may be another draft than the one that shall go."""
-    row = dict(zip(WEIGHTS, seen.table[next(at for at, it in enumerate(seen.items) if it is item)], strict=True))
+    row = dict(zip(WEIGHTS, seen.table[_at(seen, item)], strict=True))
     said, counts = seen.said, bool(np.any(seen.table[:, list(WEIGHTS).index("ordinal")]))
     if said.ordinal and counts and row["ordinal"] < 1.0 and (row["said"] == 0 or item.layer == "tree"):
         return False
@@ -142,6 +157,9 @@ def _agrees(seen: Evidence, item: Item) -> bool:
         # Another control has far more of the words: something was misunderstood.
         return False
     if said.regions and row["region"] < -0.35:
+        return False
+    if item.names and _is_only_placed(seen, item) and any(hint.weight >= 1 for hint in seen.missing):
+        # It is called otherwise. What has no name may look as was said.
         return False
     if any(wanted for _, wanted, _, _ in said.anchors) and row["anchor"] < -0.1:
         return False

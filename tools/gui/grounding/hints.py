@@ -37,6 +37,11 @@ _GENERAL = frozenset(
     "seite eintrag".split()
 )
 """Words that many controls and sentences have; they weigh little."""
+_STRESSING = frozenset(
+    "permanently definitely definitively irrevocably finally completely entirely absolutely certainly immediately "
+    "endgültig unwiderruflich wirklich tatsächlich sofort komplett vollständig sicher".split()
+)
+"""Words that make another one stronger; they weigh little, too, but a control may be called by them."""
 _POLITE = re.compile(
     r"^\W*(?:(?:stop|wait|halt|no|yes|oh|ah|hm+|ok|okay|good|right|well|actually|sorry|thanks|ja|nein|ach|moment|gut"
     r"|so|also|danke)\b(?:\s+(?:no|nein|ja|yes|then|dann))?\s*[,!.–—-]+\s*)+",
@@ -90,9 +95,11 @@ _KINDS = {
     "column": r"column|spalte",
     "image": r"picture|thumbnail|bild",
 }
+_COUNTED = ("field", "tab", "button", "icon", "row", "link", "checkbox", "dropdown", "column")
+"""Kinds of which "the second one" may be said."""
 _ASIDE = (
     r"little|small|tiny|big|large|corner|ecke|kleine[nrsm]?|große[nrsm]?|arrows?|pfeile?|straight|tool|symbols?"
-    r"|faint|group|side|edge|end|part|half|hidden|coloured|screen|page|seite"
+    r"|faint|group|side|edge|end|part|half|hidden|coloured|screen|page|seite|logo"
 )
 """Words that describe how something looks or where it is, which hardly ever stand on a control."""
 _GERMAN = re.compile(r"\b(?:der|die|das|den|dem|und|ist|auf|im|ins|bitte|ein|eine|einen|zu|für|mit|von|des)\b|[äöüß]")
@@ -101,7 +108,8 @@ _SIGN = re.compile(
     r"\b((?:plus|minus|question|warning|exclamation|arrow|equals|paragraph|little|small|round)\s+)sign\b", _FLAGS
 )
 _MENU = (
-    r"(?:in|from|of|im|aus dem|on) (?:the )?(?:\w+ )?(?:menu|navigation|menü|seitenmenü)|(?:side|left) ?menu(?= on|$)"
+    r"(?:in|from|of|im|aus dem|on) (?:the )?(?:\w+ )?"
+    r"(?:menu|navigation(?: (?:menu|bar|panel|pane))?|menü|seitenmenü)|(?:side|left) ?menu(?= on|$)"
 )
 """A menu as a place."""
 _STRESSED = re.compile(
@@ -123,6 +131,13 @@ _REASON = 0.5
 """What words are worth that tell why; our choice."""
 _VAGUE = frozenset({"open", "previous", "start", "given"})
 """Meanings that people also speak of where they mean another control."""
+_WITHIN = re.compile(
+    r"\b(?:in|inside|within|of|on|from|im|in de[mr]|auf de[mr])\s+(?:the\s+|this\s+|that\s+|de[mrns]\s+)?"
+    rf"((?:[\w^'/&-]+\s+){{1,4}}?)(?:{lexicon.KINDS['dialog']}|window|fenster|section|panel|pane|area|card|group|table|form"
+    r"|bereich|abschnitt|gruppe|tabelle|formular)\b",
+    _FLAGS,
+)
+"""A named part of the screen, in which something is."""
 _SLIPS = str.maketrans("01|", "oll")
 DEEDS = {"delete": "delete", "sign": "sign", "stop": "stop", "send": "submit"}
 """Meanings that are a grave deed, and its name in `tools.gui.guard.words`."""
@@ -161,7 +176,10 @@ def understand(instruction: str) -> Said:
     """The hints that an instruction gives."""
     text = " ".join(unicodedata.normalize("NFKC", instruction).replace("’", "'").split())
     text = _SIGN.sub(r"\1symbol", _NOT.sub(" ", _POLITE.sub("", text))).strip()
-    text = _TYPED.sub("cursor in ", text)
+    text = re.sub(lexicon.COMPOUND, r"\1 \2", _TYPED.sub("cursor in ", text), flags=_FLAGS)
+    # What a dialog is called, such as "Delete study", is not asked to be done.
+    parts = [match[1] for match in _WITHIN.finditer(text)]
+    text = _WITHIN.sub(" ", text)
     words: list[Hint] = []
     anchors = []
     regions: set[str] = set()
@@ -177,7 +195,7 @@ def understand(instruction: str) -> Said:
                 regions |= _regions(piece) if re.search(r"\bat the\b|\bon the\b", piece) else set()
                 continue
             if not ordinal:
-                ordinal, counted, where = _ordinal(where)
+                ordinal, counted, where = _ordinal(where, _kinds(text))
             if re.search(r"\b(?:button|one|icon|link|tab|knopf|schaltfläche|arrows?)\b", where, _FLAGS):
                 plain, colour = take_colour(where) if not colour else (where, colour)
                 where = plain
@@ -185,6 +203,7 @@ def understand(instruction: str) -> Said:
             kinds |= _kinds(where)
             told = hints(where, True)
             words += [replace(hint, weight=_REASON * hint.weight) for hint in told] if start < asked_from else told
+    anchors += [("in", told, frozenset(), part) for part in parts if (told := hints(part, True))]
     kept: dict[str, Hint] = {}
     for hint in words:
         if hint.key in kinds:
@@ -272,7 +291,7 @@ def hints(text: str, said: bool) -> tuple[Hint, ...]:
         word = match[0]
         if not inside and word not in _FILLERS and not (len(word) == 1 and word.islower() and word == "s"):
             name = any(map(str.isdigit, word)) or (not first and word in written)
-            weight = 0.35 if word in _GENERAL else 1.2 if name else 1.0
+            weight = 0.35 if word in _GENERAL | _STRESSING else 1.2 if name else 1.0
             parts = word.split("/") if any(map(str.isdigit, word)) else (word, *re.split(r"[./-]", word))
             for part in dict.fromkeys(parts):
                 if part and part not in _FILLERS:
@@ -334,10 +353,10 @@ def _kinds(text: str) -> set[str]:
     return {name for name, phrase in _KINDS.items() if re.search(rf"(?<![\w])(?:{phrase})(?![\w])", text, _FLAGS)}
 
 
-def _ordinal(text: str) -> tuple[int, str, str]:
-    """Which one of which kind a text counts, and the text without it."""
+def _ordinal(text: str, kinds: set[str]) -> tuple[int, str, str]:
+    """Which one of which kind a text counts, of an instruction that speaks of some, and the text without it."""
     words = "|".join(sorted(map(re.escape, lexicon.ORDINALS), key=len, reverse=True))
-    for kind in ("field", "tab", "button", "icon", "row", "link", "checkbox", "dropdown", "column"):
+    for kind in _COUNTED:
         found = re.search(
             rf"\b({words})(?: [\w-]+)? (?:{lexicon.KINDS[kind]}|{_KINDS[kind]})\b"
             rf"|\b({words})(?: from (?:the )?(?:top|left))",
@@ -347,4 +366,10 @@ def _ordinal(text: str) -> tuple[int, str, str]:
         if found:
             word = (found[1] or found[2]).lower()
             return lexicon.ORDINALS[word], kind, text[: found.start()] + " " + kind + " " + text[found.end() :]
+    said = kinds & frozenset(_COUNTED)
+    found = re.search(
+        rf"\b({words})(?: one)?(?= (?:in|of|from|on|within|im|in der|von)\b(?! all\b)|\s*$)", text, _FLAGS
+    )
+    if found and len(said) == 1:
+        return lexicon.ORDINALS[found[1].lower()], min(said), text[: found.start()] + " " + text[found.end() :]
     return 0, "", text

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from tools.errors import ToolRetry
 from tools.gui.grounding import lexicon
+from tools.gui.grounding.meanings import MEANINGS
 
 QUOTES = (
     "\ue010([^\ue011]+)\ue011|"
@@ -84,6 +85,7 @@ def read_instruction(text: str) -> tuple[Wanted, ...]:
         return _MARK.format(len(kept) - 1)
 
     plain = re.sub(QUOTES, keep, " ".join(text.split())).strip(" .!?;,")
+    plain = re.sub(lexicon.COMPOUND, r"\1 \2", plain, flags=_FLAGS)
     plain = re.split(rf",?\s+(?:{lexicon.PURPOSES})\b", plain, maxsplit=1, flags=_FLAGS)[0]
     plain = re.sub(
         rf"^(?:(?:{lexicon.POLITE})\b,?\s*|(?:{lexicon.ORDER}),?\s+)+|,?\s*\b(?:{lexicon.POLITE})$",
@@ -100,7 +102,7 @@ def read_instruction(text: str) -> tuple[Wanted, ...]:
         body, kind = _without_verb(turned)
         bodies += [(shut, "") for shut in _shutting(turned)] + [(body, kind)]
         # "Open file" may be told to do, or be what stands on the button.
-        if not re.match(rf"(?:{lexicon.CLICKS}|{lexicon.TYPING})\b", turned, _FLAGS):
+        if not re.match(rf"(?:(?:{lexicon.CLICKS})\w*|{lexicon.TYPING})\b", turned, _FLAGS):
             bodies.append((turned, ""))
     ways = [(_fill(way, kept, ours), kind) for body, kind in dict.fromkeys(bodies) for way in _ways(body, 0)]
     found = [replace(way, kind=way.kind or kind) for way, kind in ways if way != Wanted()]
@@ -114,7 +116,15 @@ def read_instruction(text: str) -> tuple[Wanted, ...]:
 
 
 def _turned(text: str) -> str:
-    """Put "in the X section," from the beginning to the end."""
+    """Put "in the X section," from the beginning, and "in der Zeile von X" from the middle, to the end."""
+    inner = re.match(
+        r"(klicken? sie|klicke?|drücken? sie|drücke?|tippen? sie|tippe?)\s+"
+        r"((?:in|im|neben|bei|unter|über|hinter)\s.+?)\s+auf\s+(?!de[rm]\b|einer\b|einem\b)(.+)$",
+        text,
+        _FLAGS,
+    )
+    if inner:
+        return f"{inner[1]} auf {inner[3]} {inner[2]}"
     match = re.match(
         r"((?:in|on|at|within|under|below|next to|auf|im|unter|en|dans|nel)\s[^,]+?),\s*(.+)$", text, _FLAGS
     )
@@ -130,6 +140,11 @@ def _shutting(text: str) -> list[str]:
 
 def _without_verb(text: str) -> tuple[str, str]:
     """The text without its verb, and the kind that the verb implies."""
+    unfolded = re.match(
+        rf"(?:{lexicon.UNFOLD})\s+(?:(?:{lexicon.ARTICLES})\s+)*(?:list|liste)\b(?:\s+auf\b)?\s*", text, _FLAGS
+    )
+    if unfolded:
+        return f"dropdown {text[unfolded.end() :]}", ""
     typed = re.match(rf"(?:{lexicon.TYPING})\b\s*(.*?)\s+(?:{lexicon.INTO})\s+(.+)$", text, _FLAGS)
     if typed:
         return re.sub(r"\s+ein$", "", typed[2]), "field"
@@ -163,22 +178,14 @@ def _ways(text: str, depth: int) -> list[Wanted]:
     for relation, phrase in lexicon.RELATIONS if depth < 3 else ():
         for match in re.finditer(rf"{_AFTER}(?:{lexicon.PLACED})?(?:{phrase})(?=\s)", text, _FLAGS):
             head, tail = text[: match.start()].strip(" ,"), text[match.end() :].strip(" ,")
-            if not tail or (not head and relation in ("for", "in") and not region):
-                continue
-            target = _simple(head)
-            if relation in ("for", "in", "beside") and re.fullmatch(lexicon.NOUNS, target.words, _FLAGS):
-                # "The study from Sunday" is the entry that says so.
-                target = Wanted(kind="row")
-            for anchor in _ways(tail, depth + 1):
-                if relation == "for" and target.kind in NAMED and not target.words and not anchor.kind and anchor.words:
-                    # "The checkbox for Metformin" is named by it, wherever the words stand.
-                    ways.append(replace(anchor, kind=target.kind, ordinal=target.ordinal))
-                if anchor.words or anchor.kind:
-                    ways.append(replace(target, relation=relation, anchor=anchor, region=region))
+            if tail and (head or relation not in ("for", "in") or region):
+                ways += _related(relation, _simple(head), region, _ways(tail, depth + 1))
         if ways and relation in lexicon.FIRM_RELATIONS:
             return ways
     plain = replace(_simple(text), region=region)
-    ways.append(plain)
+    if not (plain.quoted and any(way.quoted and way.words == plain.words for way in ways)):
+        # A label in quotation marks is one beside what is said of its place, and not just any.
+        ways += [plain, *_only_placed(plain)]
     noun = re.match(rf"(?:{lexicon.NOUNS}|{lexicon.COLOURS})\s+(.+)$", plain.words, _FLAGS)
     place = re.match(rf"(.+)\s+(?:{lexicon.PLACES})$", plain.words, _FLAGS)
     if not plain.quoted:
@@ -189,9 +196,44 @@ def _ways(text: str, depth: int) -> list[Wanted]:
         whole, part = _simple(text[: means.start()]), _simple(means[1])
         if whole.kind in CONTAINERS or whole.ordinal:
             ways.append(replace(part, relation="in", anchor=whole, region=region))
+        if icon := _pictured(means[0], whole):
+            return [*ways, replace(icon, region=region)]
         # "The patient with the number 4711" is not just any patient.
-        ways += [replace(one, region=region) for one, left in ((part, whole), (whole, part)) if not _tells(left)]
+        alone = [replace(one, region=region) for one, left in ((part, whole), (whole, part)) if not _tells(left)]
+        ways += [each for one in alone for each in (one, *_only_placed(one))]
     return ways
+
+
+def _related(relation: str, target: Wanted, region: frozenset[str], anchors: list[Wanted]) -> list[Wanted]:
+    """Ways in which something stands to one of some anchors."""
+    ways: list[Wanted] = []
+    if relation in ("for", "in", "beside") and re.fullmatch(lexicon.NOUNS, target.words, _FLAGS):
+        # "The study from Sunday" is the entry that says so.
+        target = Wanted(kind="row")
+    for anchor in anchors:
+        named = target.kind in NAMED and not target.words and anchor.words and not anchor.kind
+        if relation in ("for", "beside") and named:
+            # "The checkbox for Metformin" is named by it, wherever the words stand.
+            ways.append(replace(anchor, kind=target.kind, ordinal=target.ordinal))
+        if anchor.words or anchor.kind:
+            placed = replace(target, region=region)
+            ways += [replace(one, relation=relation, anchor=anchor) for one in (placed, *_only_placed(placed))]
+    return ways
+
+
+def _only_placed(wanted: Wanted) -> list[Wanted]:
+    """The same without words that only tell how it looks, where a number or a corner tells which one it is."""
+    look = re.fullmatch(rf"(?:(?:{lexicon.LOOKS}|{lexicon.COLOURS})(?:\s+|$))+", wanted.words, _FLAGS)
+    told = wanted.ordinal or len(wanted.region) == 2
+    return [replace(wanted, words="")] if look and told and wanted.kind and not wanted.quoted else []
+
+
+def _pictured(means: str, whole: Wanted) -> Wanted | None:
+    """What is drawn as one thing with another, such as a magnifier with a plus."""
+    drawn = re.sub(rf"\s+(?:{lexicon.KINDS['icon']}|sign|zeichen)$", "", f"{whole.words} {means}".casefold())
+    drawn = re.sub(rf"\s+(?:{lexicon.ARTICLES})(?=\s)", "", drawn)
+    meant = [key for key, (both, people) in MEANINGS.items() if re.fullmatch(f"{both}|{people}", drawn)]
+    return Wanted(words=meant[0], kind="icon") if len(meant) == 1 else None
 
 
 def _points(before: str) -> bool:
@@ -234,12 +276,25 @@ def _of_container(after: str, region: frozenset[str]) -> bool:
     return len(region) == 2 or bool(re.match(rf"\s+\w+\s+(?:[\w-]+\s+){{0,3}}(?:{kinds})\b", after, _FLAGS))
 
 
+def _boxes() -> str:
+    """What is called by what it holds."""
+    return "|".join(lexicon.KINDS[kind] for kind in ("field", "dropdown"))
+
+
 def _simple(text: str) -> Wanted:
     """A text without relations: ordinal, kind and words."""
     text = _strip(text)
+    if held := re.fullmatch(
+        rf"(one|{_boxes()})\s+(?:{lexicon.HOLDING})\s+(.+?)(?:\s+in(?:side)?(?:\s+it)?)?", text, _FLAGS
+    ):
+        # "The one with the 1 in it" has no other name.
+        text = _strip(held[2]) + ("" if held[1].lower() == "one" else f" {held[1]}")
     ordinal = 0
     first = re.match(r"([\w-]+)(?:\s+|$)", text)
-    if first and first[1].lower() in lexicon.ORDINALS:
+    last = re.fullmatch(r"(.+),\s*(?:the\s+)?([\w-]+)(?:\s+one)?", text, _FLAGS)
+    if last and last[2].lower() in lexicon.ORDINALS:
+        ordinal, text = lexicon.ORDINALS[last[2].lower()], _strip(last[1])
+    elif first and first[1].lower() in lexicon.ORDINALS:
         ordinal, text = lexicon.ORDINALS[first[1].lower()], _strip(text[first.end() :])
     for kind, phrase in lexicon.KINDS.items():
         numbered = re.fullmatch(rf"(?:{phrase})\s+(?:number |no\.? )?(\d{{1,2}})", text, _FLAGS)

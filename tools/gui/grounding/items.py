@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 from tools.gui.types import Layer, Point, Rect
+
+UNEVEN = 0.15
+"""By how much of their pitch icons may stand off an even row; our choice."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,23 @@ def number(items: Iterable[Item], ordinal: int) -> Item | None:
     ordered = in_reading_order(items)
     index = ordinal - 1 if ordinal > 0 else ordinal
     return ordered[index] if -len(ordered) <= index < len(ordered) else None
+
+
+def numbered_by_pitch(items: Sequence[Item], ordinal: int) -> Item | None:
+    """As `number`; but a gap in a line of icons, as wide as some of them, is counted for these.
+
+    Not every icon is recognised in pixels. Where one is missing, the third one that was recognised is not the third.
+    """
+    ordered = in_reading_order(items)
+    middles = [item.rect.center.x_px for item in ordered]
+    gaps = [after - before for before, after in pairwise(middles)]
+    if ordinal < 1 or len(gaps) < 2 or any(item.layer == "tree" for item in items) or min(gaps) <= 0:
+        return number(ordered, ordinal)
+    steps = [gap / min(gaps) for gap in gaps]
+    if any(abs(step - round(step)) > UNEVEN for step in steps):
+        return number(ordered, ordinal)
+    places = accumulate((round(step) for step in steps), initial=1)
+    return next((item for item, place in zip(ordered, places, strict=True) if place == ordinal), None)
 
 
 def in_reading_order(items: Iterable[Item]) -> list[Item]:

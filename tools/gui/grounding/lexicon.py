@@ -32,9 +32,8 @@ VERBS = (
 AT = "in|at|on|from|an|auf|en|dans|im|along|near|am"
 PLACED = "that is |which is |which |located |shown |placed |found "
 BY = (
-    r"with(?: its)?|using|via|by (?:means of|pressing|clicking(?: on)?|using)|through|mit(?: dem| der)?|über"
-    r"|durch klicken auf"
-    "|con|mediante|avec"
+    r"with(?: its)?|using|via|by (?:means of|pressing|clicking(?: on)?|using)|by(?= (?:the|its)\b)|through"
+    r"|mit(?: dem| der)?|über|durch klicken auf|con|mediante|avec"
 )
 """How the means is named by which something is done."""
 NOUNS = (
@@ -49,6 +48,18 @@ COLOURS = (
     "blue|red|green|yellow|gr[ea]y|white|black|orange|purple|(?:blau|rot|grün|gelb|grau|weiß|schwarz)e[nrsm]?"
     "|azul|roj[oa]|verde|amarill[oa]|bleue?|rouge|verte?|jaune"
 )
+LOOKS = (
+    r"(?:\w+ )?logo|arrows?|circles?|squares?|dots?|lines?|stripes?|strokes?|waves?|wavy|round|little|small|tiny|big"
+    r"|large|faint|thin|thick|pfeile?|kreise?|punkte?|striche?|linien?|wellen?|runde[nrsm]?|kleine[nrsm]?|große[nrsm]?"
+)
+"""Words that tell how an icon looks and hardly ever what it is called."""
+COMPOUND = (
+    r"\b(?!eingabe|text|such|auswahl|options|dialog)(\w{3,}?)-?"
+    r"(symbol|icon|knopf|schaltfläche|taste|button|feld|fenster|zeile)\b"
+)
+"""What German writes as one word: "Papierkorbsymbol"."""
+HOLDING = r"with|holding|containing|that (?:has|holds|contains|says|reads|shows)|mit|in dem"
+UNFOLD = r"expand|unfold|pull down|drop down|klappen sie|klappe?"
 CALLED = (
     r"named|called|labell?ed|titled|with(?: the)? (?:name|label|title|id|number|mrn)|whose [\w ]{2,20}? (?:is"
     r"|reads|says)"
@@ -132,8 +143,8 @@ REGIONS: tuple[tuple[str, frozenset[str]], ...] = (
         frozenset({"bottom"}),
     ),
     (
-        r"left(?:[- ]hand)?(?: (?:side ?bar|side|panel|pane|menu|column|edge|navigation"
-        r"|part))?(?: of the (?:screen|page|window))?|side ?bar"
+        r"left(?:[- ]hand)?(?: (?:side ?bar|side|panel|pane|menu|column|edge"
+        r"|navigation(?: (?:panel|pane|menu|bar))?|part))?(?: of the (?:screen|page|window))?|side ?bar"
         r"|navigation(?: (?:panel|pane|menu))?|links|linken seite|seitenleiste|a la izquierda|à gauche",
         frozenset({"left"}),
     ),
@@ -160,12 +171,13 @@ RELATIONS: tuple[tuple[str, str], ...] = (
     ),
     (
         "below",
-        r"(?:directly |just |right )?(?:below|under|underneath|beneath)|unterhalb(?: von)?|unter"
+        r"(?:directly |just |right |straight |immediately )?(?:below|under|underneath|beneath)|unterhalb(?: von)?|unter"
         r"|debajo de(?:l)?|bajo|sous|en dessous d[eu]|sotto",
     ),
     (
         "above",
-        r"(?:directly |just |right )?above|on top of|oberhalb(?: von)?|über|encima de(?:l)?|au-dessus d[eu]|sopra",
+        r"(?:directly |just |right |straight |immediately )?above|on top of"
+        r"|oberhalb(?: von)?|über|encima de(?:l)?|au-dessus d[eu]|sopra",
     ),
     (
         "beside",

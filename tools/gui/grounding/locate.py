@@ -146,15 +146,20 @@ def _coloured(instruction: str, items: Sequence[Item], screen: Screen) -> Locate
 def _answer(ways: Sequence[Wanted], items: Sequence[Item], screen: Screen) -> Located:
     """What the best way to understand an instruction finds among some items."""
     best: list[Choice] = []
+    before: list[Choice] = []
     for way in ways:
         found = choose(way, items, screen.rect)
         # A later way has to be clearly better: the first ones say more.
         if found and (not best or found[0].score > best[0].score + 0.03):
-            best = found
+            before, best = best, found
     if not best or best[0].score < LEAST:
         nearest = f" Nearest is {best[0].label!r}." if best else ""
         return Located(abstained=f"Nothing on the screen fits {ways[0]}.{nearest}")
     alike = [choice for choice in best if choice.score >= TIE * best[0].score]
+    told = [choice for choice in before if choice.score >= max(LEAST, TIE * before[0].score)]
+    if len(alike) > len(told) == 1 and any(choice.item is told[0].item for choice in alike):
+        # "Change" fits many; "Change" for Ramipril, which is less sure, fits one of these.
+        best = alike = told
     targets = tuple(
         _target(choice) for choice in (alike if len(alike) > 1 else best)[:MOST_TARGETS] if choice.score >= LEAST
     )

@@ -12,16 +12,21 @@ from tools.gui.grounding.choose import FITS
 from tools.gui.grounding.geometry import contains, region_factor, relation_factor, union
 from tools.gui.grounding.hints import Hint, Said, hints
 from tools.gui.grounding.instruction import NAMED
-from tools.gui.grounding.items import Item, Name, in_reading_order
+from tools.gui.grounding.items import Item, Name, in_reading_order, number, numbered_by_pitch
 from tools.gui.types import Rect, Screen
 
 _FLAGS = re.IGNORECASE
 BESIDE_PX = 260.0
 """How far apart what belongs together on a line may stand; our choice."""
+MOSTLY = 0.5
+"""The share of a name of a part of the screen that has to be said for it to be meant; our choice."""
 _ALONE = frozenset({"tab", "field", "row", "column", "dropdown", "checkbox"})
 """Kinds that are counted without others that may stand for them."""
 _A_FIELD = re.compile(r"\b(?:one|box|field|input|feld)\b", _FLAGS)
 _LIST = re.compile(r"\b(?:list|table|rows|liste|tabelle)\b", _FLAGS)
+_WHOLE = re.compile(r"\b(?:list|table|form|liste|tabelle|formular)\s*$", _FLAGS)
+_PARTS = frozenset({"section", "dialog", "document", "bar"})
+"""Roles of what other controls stand in."""
 Anchor = tuple[str, list[Rect], frozenset[str]]
 """How something stands, to which places, and the words that name a field beside them."""
 
@@ -81,37 +86,52 @@ def resolved(said: Said, items: Sequence[Item]) -> tuple[list[Anchor], list[Hint
     anchors: list[Anchor] = []
     words = list(said.words)
     for relation, wanted, kinds, text in said.anchors:
-        rects: list[Rect] = []
-        scored = []
-        total = sum(hint.weight for hint in wanted)
-        for item in items if total else ():
-            if item.role in ("section", "dialog", "document", "bar"):
-                continue
-            keys = keys_of(item)
-            share = sum(hint.weight * keys[hint.key] for hint in wanted if hint.key in keys) / total
-            if share < 0.7:
-                continue
-            fits = max((FITS[kind].get(item.role, 0.4) for kind in kinds if kind not in ("row",)), default=1.0)
-            brief = max(
-                sum(h.weight for h in own if h.key in {w.key for w in wanted}) / max(1e-6, sum(h.weight for h in own))
-                for own in (hints(" ".join(name.words), False) for name in item.names)
-            )
-            scored.append((share * (0.6 + 0.4 * brief) * (0.7 + 0.3 * fits) * (1.0 if item.front else 0.6), item))
-        if scored:
-            best = max(score for score, _ in scored)
-            rects = [item.rect for score, item in scored if score >= 0.9 * best]
-        elif _LIST.search(text):
-            lines = [item.rect for item in items if item.role == "row"]
-            rects = [union(*lines)] if lines else []
-        elif kinds & {"field", "dropdown"}:
+        parts = [item for item in items if item.role in _PARTS]
+        others = [item for item in items if item.role not in _PARTS]
+        stands, rects = relation, _best(wanted, kinds, parts if relation == "in" else others)
+        if relation == "in" and not rects:
+            # In pixels, a part of the screen is known by its heading.
+            stands, rects = "below", _best(wanted, kinds, [item for item in others if item.role in ("heading", "text")])
+        if relation != "in" and _WHOLE.search(text):
+            rects = _best(wanted, kinds, parts) or _whole(text, items)
+        if not rects and _LIST.search(text):
+            rects = _whole(text, items)
+        elif not rects and kinds & {"field", "dropdown"}:
             rects = [item.rect for item in items if item.role in ("field", "dropdown") and item.front]
         if rects:
-            anchors.append(
-                (relation, rects[:12], frozenset() if _A_FIELD.search(text) else frozenset(h.key for h in wanted))
-            )
+            names = relation != "in" and not _A_FIELD.search(text)
+            anchors.append((stands, rects[:12], frozenset(hint.key for hint in wanted) if names else frozenset()))
         else:
             words += [hint for hint in wanted if hint.key not in {word.key for word in words}]
     return anchors, words
+
+
+def _best(wanted: Sequence[Hint], kinds: frozenset[str], items: Sequence[Item]) -> list[Rect]:
+    """Where what an instruction calls so is: the best, and others that are nearly as good."""
+    scored = []
+    total = sum(hint.weight for hint in wanted)
+    for item in items if total else ():
+        keys = keys_of(item)
+        share = sum(hint.weight * keys[hint.key] for hint in wanted if hint.key in keys) / total
+        if share < 0.7:
+            continue
+        fits = max((FITS[kind].get(item.role, 0.4) for kind in kinds if kind not in ("row",)), default=1.0)
+        brief = max(
+            sum(h.weight for h in own if h.key in {w.key for w in wanted}) / max(1e-6, sum(h.weight for h in own))
+            for own in (hints(" ".join(name.words), False) for name in item.names)
+        )
+        if item.role in _PARTS and brief < MOSTLY:
+            continue
+        scored.append((share * (0.6 + 0.4 * brief) * (0.7 + 0.3 * fits) * (1.0 if item.front else 0.6), item))
+    best = max((score for score, _ in scored), default=0.0)
+    return [item.rect for score, item in scored if score >= 0.9 * best]
+
+
+def _whole(text: str, items: Sequence[Item]) -> list[Rect]:
+    """A table, list or form without a name: all its rows, or all fields."""
+    kinds = ("row",) if _LIST.search(text) else ("field", "dropdown", "checkbox", "radio")
+    rects = [item.rect for item in items if item.role in kinds and item.front]
+    return [union(*rects)] if rects else []
 
 
 def relations(anchors: Sequence[Anchor], item: Item, own: dict[str, float]) -> float:
@@ -154,14 +174,10 @@ def counted(
     if not said.ordinal:
         return {}
     if said.counted == "row":
-        lines = in_reading_order(item for item in items if item.role == "row")
-        if not lines:
+        line = number((item for item in items if item.role == "row"), said.ordinal)
+        if line is None:
             return {}
-        index = said.ordinal - 1 if said.ordinal > 0 else said.ordinal
-        if not -len(lines) <= index < len(lines):
-            return {}
-        line = lines[index].rect
-        return {at: 1.0 if contains(line, item.rect, 6.0) else -0.5 for at, item in enumerate(found)}
+        return {at: 1.0 if contains(line.rect, item.rect, 6.0) else -0.5 for at, item in enumerate(found)}
     fits = FITS[said.counted]
     # Kinds that pixels do not tell apart, such as tabs, cannot be counted there.
     group = [item for item in found if item.front and (item.role == said.counted or said.counted not in _ALONE)]
@@ -175,12 +191,10 @@ def counted(
     for item in group:
         if not any(same_place(item.rect, other.rect) for other in distinct):
             distinct.append(item)
-    ordered = in_reading_order(distinct)
-    index = said.ordinal - 1 if said.ordinal > 0 else said.ordinal
-    if not -len(ordered) <= index < len(ordered):
+    meant = (numbered_by_pitch if said.counted == "icon" else number)(distinct, said.ordinal)
+    if meant is None:
         return {}
-    meant = ordered[index].rect
-    return {at: 1.0 if same_place(item.rect, meant) else -0.5 for at, item in enumerate(found)}
+    return {at: 1.0 if same_place(item.rect, meant.rect) else -0.5 for at, item in enumerate(found)}
 
 
 def _first_line(group: Sequence[Item]) -> list[Item]:

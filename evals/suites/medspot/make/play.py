@@ -71,8 +71,8 @@ def record(page: Any, program: str, plays: Sequence[Play], folder: Path) -> int:
         steps = []
         for place, move in enumerate(play.moves, start=1):
             stem = f"{program}/{number:02d}_{place}"
-            _rest(page)
             box = _box(page, move.target, f"{program}, task {number}, step {place}")
+            _rest(page)
             page.screenshot(path=folder / "images" / f"{stem}.png")
             nodes = [node.model_dump(mode="json") for node in read_nodes(session)]
             (folder / "trees" / f"{stem}.json").write_text(json.dumps(nodes, ensure_ascii=False), "utf-8")
@@ -80,7 +80,11 @@ def record(page: Any, program: str, plays: Sequence[Play], folder: Path) -> int:
             steps.append(
                 {"step_id": place, "image_path": f"images/{stem}.png", "instruction": move.say, "actions": [action]}
             )
+            unfolds = page.locator(move.target).evaluate("element => element.tagName") == "SELECT"
             page.locator(move.target).click(timeout=5_000)
+            if unfolds:
+                # Its open list would lie over what comes next; to choose what is chosen already is no step.
+                page.keyboard.press("Escape")
             if move.typed:
                 page.keyboard.type(move.typed)
             page.wait_for_timeout(SETTLE_MS)
@@ -104,6 +108,8 @@ def _box(page: Any, selector: str, where: str) -> list[float]:
     # Scrolling is no step of a task: the screenshot shows the page where it has been done.
     found.scroll_into_view_if_needed(timeout=5_000)
     page.wait_for_timeout(100)
+    # What lies under something else cannot be pointed at.
+    found.click(trial=True, timeout=5_000)
     box = found.bounding_box()
     if box is None or box["y"] < -1 or box["y"] + box["height"] > HEIGHT_PX + 1 or box["width"] <= 0:
         raise ToolFailed(f"{where}: {selector!r} is not shown in full: {box}.", expected="an element within the page")

@@ -1,0 +1,133 @@
+"""Parts of a screen and looks of controls in an instruction: dialogs, forms, tables, rows, corners, numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tools.gui.grounding import LAYERS, locate, read_instruction
+from tools.gui.types import Node, Rect, Screen
+
+TREE = LAYERS - {"words", "icon"}
+
+
+def node(role: str, name: str, left: float, top: float, width: float = 90, *, depth: int = 0, value: str = "") -> Node:
+    rect = Rect(left=left, top=top, right=left + width, bottom=top + 26)
+    return Node(role=role, name=name, rect=rect, depth=depth, value=value)
+
+
+def box(role: str, name: str, left: float, top: float, right: float, bottom: float) -> Node:
+    return Node(role=role, name=name, rect=Rect(left=left, top=top, right=right, bottom=bottom), depth=0)
+
+
+def drug(top: float, name: str, dose: str) -> list[Node]:
+    cells = [node("text", name, 200, top, 140, depth=2), node("text", dose, 360, top, 80, depth=2)]
+    buttons = [node("button", "Change", 700, top, depth=2), node("button", "Löschen", 800, top, depth=2)]
+    return [node("row", "", 190, top, 900, depth=1), *cells, *buttons]
+
+
+FORM = [
+    node("button", "", 10, 10, 30),
+    node("button", "Log out", 1180, 10),
+    node("textbox", "Accession", 300, 120, 400, value="1"),
+    node("textbox", "Comment", 300, 160, 400),
+    node("textbox", "Remark", 300, 200, 400),
+    node("combobox", "Priority", 300, 240, 400, value="urgent"),
+    node("button", "All patients", 300, 300, 120),
+    node("button", "Send request", 440, 300, 120),
+]
+DRUGS = [
+    node("heading", "Medication", 190, 60),
+    *drug(100, "Ramipril", "5 mg"),
+    *drug(140, "Metformin", "850 mg"),
+    *drug(180, "Apixaban", "5 mg"),
+    node("button", "Next", 200, 230),
+    node("text", "View", 200, 300, 40),
+    *(node("button", name, 200 + 40 * place, 330, 30) for place, name in enumerate(("Info", "Invert", "Smooth"))),
+]
+SIGNING = [
+    node("button", "Sign order", 400, 700),
+    box("dialog", "Sign order", 400, 300, 800, 500),
+    *(Node(**{**each.model_dump(), "depth": 1}) for each in (
+        node("textbox", "Passcode", 420, 360, 300),
+        node("button", "Cancel", 600, 440),
+        node("button", "Sign", 700, 440),
+    )),
+]  # fmt: skip
+
+FOUND = [
+    (FORM, "Click the box straight below the one with the 1 in it", "Comment"),
+    (FORM, 'Click the blue "All patients" button below the lookup form', "All patients"),
+    (FORM, "Press All patients below the search form", "All patients"),
+    (FORM, "Click the Acme logo button in the top left corner to open the toolbar", ""),
+    (FORM, 'Expand the list next to "Priority"', "Priority"),
+    (DRUGS, "Click the Next button under the drug table", "Next"),
+    (DRUGS, "Click the blue arrows icon, second in the View group", "Invert"),
+    (SIGNING, "Click the passcode field in the Sign order window", "Passcode"),
+    (SIGNING, "Press Sign in the Sign order dialog", "Sign"),
+]
+
+
+def place(said: str, nodes: list[Node]) -> Rect | None:
+    found = locate(said, Screen(rgb=np.full((800, 1280, 3), 255, np.uint8), nodes=tuple(nodes)), layers=TREE)
+    return None if found.abstained or not found.targets else found.targets[0].rect
+
+
+@pytest.mark.parametrize(("nodes", "said", "name"), FOUND)
+def test_a_part_of_the_screen_tells_where_a_control_is(nodes: list[Node], said: str, name: str) -> None:
+    controls = [each for each in nodes if each.role in ("button", "textbox", "combobox")]
+    assert place(said, nodes) == next(each.rect for each in controls if each.name == name)
+
+
+@pytest.mark.parametrize(
+    ("said", "name", "top"),
+    [
+        ('Click the "Change" button for Metformin', "Change", 140),
+        ("Klicken Sie in der Zeile von Metformin auf „Change“", "Change", 140),
+        ("Klicken Sie auf das Papierkorbsymbol in der Zeile von Apixaban", "Löschen", 180),
+    ],
+)
+def test_a_button_that_many_rows_have_is_found_in_the_row_that_is_named(said: str, name: str, top: float) -> None:
+    assert place(said, DRUGS) == next(each.rect for each in DRUGS if each.name == name and each.rect.top == top)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "said"),
+    [
+        # What a dialog is called is not asked to be done.
+        (SIGNING, "Click the button in the Sign order window"),
+        (SIGNING, "Click the comment field in the Sign order window"),
+        # What is said to be in a part that is not there may be another one here.
+        (DRUGS, 'Click "Change" in the allergies table'),
+        (FORM, 'Click "Send request" in the Radiology form'),
+        (FORM, 'Click "Send request" below the transfusion form'),
+        (DRUGS[:6], 'Click "Löschen" for Metoprolol'),
+        (DRUGS[:6], 'Click "Change" for Metoprolol'),
+        # A corner has to hold it.
+        (FORM, "Click the small round button in the bottom left corner"),
+    ],
+)
+def test_what_is_not_there_is_not_guessed(nodes: list[Node], said: str) -> None:
+    assert place(said, nodes) is None
+
+
+def test_words_for_looks_are_left_out_only_where_a_number_or_a_corner_tells_which() -> None:
+    first = read_instruction("Click the wavy line icon in the View group")[0]
+    assert (first.words, first.kind) == ("wavy line", "icon")
+    assert "" not in {way.words for way in read_instruction("Click the wavy line icon")}
+    second = read_instruction("Click the second wavy icon")
+    assert ("", 2, "icon") in {(way.words, way.ordinal, way.kind) for way in second}
+
+
+@pytest.mark.parametrize(
+    ("said", "words", "kind"),
+    [
+        ("Klicken Sie auf das Druckersymbol", "Drucker", "icon"),
+        ("Klicken Sie auf die Speichern-Schaltfläche", "Speichern", "button"),
+        ("Klicken Sie in das Textfeld", "", "field"),
+        ("Klicken Sie in das Feld auf der linken Seite", "", "field"),
+    ],
+)
+def test_german_compounds_are_a_name_and_a_kind(said: str, words: str, kind: str) -> None:
+    first = read_instruction(said)[0]
+    assert (first.words, first.kind) == (words, kind)
