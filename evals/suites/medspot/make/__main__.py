@@ -2,10 +2,11 @@
 
     python -m evals.suites.medspot.make FOLDER [--program Ward --program WardDE ...]
 
-The programs are those of `PROGRAMS`; Orthanc's need Debian's packages orthanc and orthanc-webviewer, all need
-chromium (or the one that $CHROMIUM names). Pictures are not committed: fonts and versions differ from machine to
-machine, and boxes are taken from what is drawn. Even task numbers are for tuning, odd ones for reporting; see
-`evals.bench.grounding`.
+The programs are those of `PROGRAMS`. Those that are pages need chromium (or the one that $CHROMIUM names), Orthanc's
+also Debian's packages orthanc and orthanc-webviewer. XMedCon and Amide are desktop programs, shown on an X server of
+their own: packages xmedcon, amide, xvfb, openbox, xdotool, dbus-daemon, at-spi2-core, gir1.2-atspi-2.0, python3-gi.
+Pictures are not committed: fonts and versions differ from machine to machine, and boxes are taken from what is drawn.
+Even task numbers are for tuning, odd ones for reporting; see `evals.bench.grounding`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from evals.suites.medspot.make import orthanc, orthanc_tasks, ward_tasks
+from evals.suites.medspot.make.amide_tasks import AMIDE
+from evals.suites.medspot.make.desktop import Desktop, record_desktop
 from evals.suites.medspot.make.play import HEIGHT_PX, WIDTH_PX, Play, record
+from evals.suites.medspot.make.xmedcon_tasks import XMEDCON
 from tools.errors import AttendError
 
 FLAGS = ("--no-sandbox", "--disable-gpu", "--test-type", "--disable-dev-shm-usage", "--hide-scrollbars")
@@ -33,13 +37,15 @@ def _viewer(address: str) -> list[Play]:
     return orthanc_tasks.viewer(address, sorted(study["Series"])[0])
 
 
-PROGRAMS: dict[str, Callable[[str], list[Play]]] = {
+PROGRAMS: dict[str, Callable[[str], list[Play]] | Desktop] = {
     "Ward": lambda _: ward_tasks.english(),
     "WardDE": lambda _: ward_tasks.german(),
     "OrthancExplorer": orthanc_tasks.explorer,
     "OrthancViewer": _viewer,
+    "XMedCon": XMEDCON,
+    "Amide": AMIDE,
 }
-"""Tasks by program, from the address of an Orthanc; those of the ward need none."""
+"""Tasks by program: of pages from the address of an Orthanc, which the ward's do not need, or a desktop program."""
 
 
 def make(folder: Path, programs: tuple[str, ...] = tuple(PROGRAMS)) -> dict[str, int]:
@@ -49,8 +55,18 @@ def make(folder: Path, programs: tuple[str, ...] = tuple(PROGRAMS)) -> dict[str,
         Steps by program.
 
     Raises:
-        ToolFailed: if Orthanc is missing, or a page is not as the tasks expect it.
+        ToolFailed: if a program is missing, or one is not as its tasks expect it.
+        NoBindings: if the accessibility tree of desktop programs cannot be read.
     """
+    pages = {name: found for name in programs if not isinstance(found := PROGRAMS[name], Desktop)}
+    steps = _make_pages(folder, pages) if pages else {}
+    for name in programs:
+        if isinstance(desktop := PROGRAMS[name], Desktop):
+            steps[name] = record_desktop(desktop, name, desktop.plays(), folder)
+    return steps
+
+
+def _make_pages(folder: Path, programs: dict[str, Callable[[str], list[Play]]]) -> dict[str, int]:
     from playwright.sync_api import sync_playwright
 
     steps = {}
@@ -60,9 +76,9 @@ def make(folder: Path, programs: tuple[str, ...] = tuple(PROGRAMS)) -> dict[str,
             executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=list(FLAGS)
         )
         held.callback(browser.close)
-        for name in programs:
+        for name, tasks in programs.items():
             page = browser.new_page(viewport={"width": WIDTH_PX, "height": HEIGHT_PX})
-            steps[name] = record(page, name, PROGRAMS[name](address), folder)
+            steps[name] = record(page, name, tasks(address), folder)
             page.close()
     return steps
 
