@@ -28,7 +28,8 @@ from tools.gui.guard.guarded import Guard, guarded
 from tools.gui.guard.identity import Patient
 from tools.gui.guard.policy import Policy, Region
 from tools.gui.guard.stop import KillSwitch
-from tools.gui.types import Action, Click, Node, Outcome, Rect, Screen, TypeText
+from tools.gui.types import Action, Click, Node, Outcome, Rect, Screen, Target, TypeText
+from tools.gui.workflow.aim import is_as_written
 from tools.gui.workflow.journal import Journal
 from tools.gui.workflow.run import recorded_workflow, run_workflow
 from tools.gui.workflow.running import Nobody, RunReport
@@ -266,6 +267,24 @@ def test_a_label_that_is_not_as_the_step_quotes_it_is_not_approved_beforehand(au
     assert chart.pressed == []
     pause(chart, audit, "Warfarin 5 mg", text, person)
     assert person.asked in ([], [True])  # signing may be forbidden altogether
+
+
+@pytest.mark.parametrize(
+    ("find", "label", "written"),
+    [
+        ('the "Pause" button', "Pause", True),
+        ('the "Pause" button of Warfarin', "Warfarin", True),
+        ('the button that looks like "Pause"', "OK", False),
+        ('the button "Continue"', "on", False),
+        ('the button "Pause"', "", False),
+        ("the button on the left", "", True),  # no label was quoted
+    ],
+)
+def test_a_label_is_as_written_word_by_word(find: str, label: str, written: bool) -> None:
+    rect = Rect(left=0, top=0, right=40, bottom=20)
+    found = Target(rect=rect, point=rect.center, label=label, confidence=1.0, layer="tree")
+    step = Step.model_validate({"do": "click", "find": find})
+    assert is_as_written(step, found) is written
 
 
 @pytest.mark.parametrize("approving", [False, True])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tools.gui.grounding import LAYERS, locate, read_instruction
-from tools.gui.types import Node, Rect, Screen
+from tools.gui.grounding.items import Item, numbered_by_pitch
+from tools.gui.types import Layer, Node, Rect, Screen
 
 TREE = LAYERS - {"words", "icon"}
 
@@ -55,6 +58,12 @@ SIGNING = [
     )),
 ]  # fmt: skip
 
+TOOLS = [
+    node("button", "Menu", 10, 60),
+    node("link", "Messages", 10, 100),
+    *(node("button", name, 300 + 40 * at, 60, 30) for at, name in enumerate(("Search", "Zoom in", "Zoom out", "Add"))),
+]
+
 FOUND = [
     (FORM, "Click the box straight below the one with the 1 in it", "Comment"),
     (FORM, 'Click the blue "All patients" button below the lookup form', "All patients"),
@@ -63,6 +72,8 @@ FOUND = [
     (FORM, 'Expand the list next to "Priority"', "Priority"),
     (DRUGS, "Click the Next button under the drug table", "Next"),
     (DRUGS, "Click the blue arrows icon, second in the View group", "Invert"),
+    (TOOLS, "Click the magnifier with the plus sign to enlarge the note.", "Zoom in"),
+    (TOOLS, "Select Messages in the left navigation menu.", "Messages"),
     (SIGNING, "Click the passcode field in the Sign order window", "Passcode"),
     (SIGNING, "Press Sign in the Sign order dialog", "Sign"),
 ]
@@ -75,7 +86,7 @@ def place(said: str, nodes: list[Node]) -> Rect | None:
 
 @pytest.mark.parametrize(("nodes", "said", "name"), FOUND)
 def test_a_part_of_the_screen_tells_where_a_control_is(nodes: list[Node], said: str, name: str) -> None:
-    controls = [each for each in nodes if each.role in ("button", "textbox", "combobox")]
+    controls = [each for each in nodes if each.role in ("button", "link", "textbox", "combobox")]
     assert place(said, nodes) == next(each.rect for each in controls if each.name == name)
 
 
@@ -117,6 +128,27 @@ def test_words_for_looks_are_left_out_only_where_a_number_or_a_corner_tells_whic
     assert "" not in {way.words for way in read_instruction("Click the wavy line icon")}
     second = read_instruction("Click the second wavy icon")
     assert ("", 2, "icon") in {(way.words, way.ordinal, way.kind) for way in second}
+
+
+def icons(layer: Layer, *lefts: float) -> list[Item]:
+    return [Item(Rect(left=left, top=40, right=left + 16, bottom=56), "icon", (), layer) for left in lefts]
+
+
+def test_an_icon_that_was_not_recognised_is_counted_nevertheless() -> None:
+    # Of four icons, each 30 pixels from the next, the second one is missing.
+    seen = icons("icon", 20, 80, 110)
+    assert [numbered_by_pitch(seen, at) for at in (1, 2, 3, 4, 5)] == [seen[0], None, seen[1], seen[2], None]
+    assert numbered_by_pitch(seen, -1) is seen[2]
+    # A tree leaves none out, and a gap that holds no whole icon parts groups.
+    assert numbered_by_pitch(known := icons("tree", 20, 80, 110), 2) is known[1]
+    assert numbered_by_pitch(apart := icons("icon", 20, 50, 96), 3) is apart[2]
+
+
+@given(st.integers(3, 12), st.integers(18, 60), st.data())
+def test_all_icons_of_an_even_row_are_counted_in_order(count: int, pitch: int, data: st.DataObject) -> None:
+    seen = icons("icon", *(10 + pitch * at for at in range(count)))
+    ordinal = data.draw(st.integers(1, count))
+    assert numbered_by_pitch(data.draw(st.permutations(seen)), ordinal) is seen[ordinal - 1]
 
 
 @pytest.mark.parametrize(

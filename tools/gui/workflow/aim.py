@@ -107,7 +107,8 @@ def is_as_written(step: Step, target: Target) -> bool:
     """
     quoted = ["".join(found) for found in re.findall(QUOTES, step.find)]
     label = normal(re.sub(r"^\W+|\W+$", "", target.label))
-    said = label in normal(step.find) or any(likeness(one, label) >= LEAST for one in quoted)
+    words = re.search(rf"(?<!\w){re.escape(label)}(?!\w)", normal(step.find)) if label else None
+    said = bool(words) or any(likeness(one, label) >= LEAST for one in quoted)
     in_full = len(label.split()) >= LONG and any(normal(one) in label for one in quoted)
     return said or in_full or not quoted or step.do == "type"
 
