@@ -155,13 +155,13 @@ def until(holds: Callable[[], object], what: str, seconds: float = STARTS_WITHIN
 
 
 @contextlib.contextmanager
-def running(command: list[str], **given: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """A program that is ended with the context."""
+def running(command: list[str], *, kill: bool = True, **given: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that is ended with the context: at once, or when it is ready."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **given)
     try:
         yield process
     finally:
-        process.kill()
+        (process.kill if kill else process.terminate)()
         process.wait()
 
 
@@ -391,12 +391,9 @@ def accessibility() -> Iterator[None]:
     assert bus.stdout
     try:
         address = bus.stdout.readline().strip()
-        with environment(DBUS_SESSION_BUS_ADDRESS=address), running([launcher, "--launch-immediately"]) as launched:
-            try:
-                yield
-            finally:
-                launched.terminate()  # If it is killed, the bus that it started goes on.
-                launched.wait()
+        # It ends the bus that it started, unless it is killed.
+        with environment(DBUS_SESSION_BUS_ADDRESS=address), running([launcher, "--launch-immediately"], kill=False):
+            yield
     finally:
         bus.kill()
         bus.wait()

@@ -13,7 +13,7 @@ so that neither settings nor files of the machine are shown.
 from __future__ import annotations
 
 import contextlib
-import json
+import io
 import re
 import shutil
 import subprocess
@@ -22,13 +22,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
 from evals.bench.gui_programs import accessibility, environment, need, running, window_manager, x_server
-from evals.suites.medspot.annotation import SUFFIX
-from evals.suites.medspot.make.play import HEIGHT_PX, WIDTH_PX, Move, Play
+from evals.suites.medspot.make.play import HEIGHT_PX, WIDTH_PX, Play, save_step, save_tasks
 from tools.errors import ToolFailed
 from tools.gui.act.atspi import read_tree
 from tools.gui.act.desktop import DesktopActuator
@@ -81,8 +79,6 @@ def record_desktop(desktop: Desktop, name: str, plays: Sequence[Play], folder: P
         NoBindings: if no accessibility tree can be read.
     """
     command = need(desktop.program, desktop.program)
-    for kind in ("images", "trees"):
-        (folder / kind / name).mkdir(parents=True, exist_ok=True)
     tasks = []
     with _stage() as home:
         for number, play in enumerate(plays):
@@ -99,12 +95,11 @@ def record_desktop(desktop: Desktop, name: str, plays: Sequence[Play], folder: P
                     _rest()
                     screen, node = actuator.screen(), find(move.target, where)
                     _check(screen, node, where)
-                    steps.append(_save(folder, f"{name}/{number:02d}_{place}", place, move, screen, node))
+                    said = save_step(folder, f"{name}/{number:02d}_{place}", move, node.rect, *_seen(screen))
+                    steps.append({"step_id": place, **said})
                     _click(actuator, node, move.typed)
             tasks.append({"task_overview": play.overview, "steps": steps})
-    path = folder / f"{name}{SUFFIX}"
-    path.write_text(json.dumps({"tasks": tasks}, ensure_ascii=False, indent=1), "utf-8")
-    return sum(len(play.moves) for play in plays)
+    return save_tasks(folder, name, tasks)
 
 
 def find(selector: str, where: str) -> Node:
@@ -214,12 +209,8 @@ def _check(screen: Screen, node: Node, where: str) -> None:
         raise ToolFailed(f"{what} lies under another window.")
 
 
-def _save(folder: Path, stem: str, place: int, move: Move, screen: Screen, node: Node) -> dict[str, Any]:
-    """Write a step's picture and tree; returns the step as it is annotated."""
-    Image.fromarray(screen.rgb).save(folder / "images" / f"{stem}.png")
-    nodes = [each.model_dump(mode="json") for each in screen.nodes or ()]
-    (folder / "trees" / f"{stem}.json").write_text(json.dumps(nodes, ensure_ascii=False), "utf-8")
-    rect = node.rect
-    edges = (rect.left / WIDTH_PX, rect.top / HEIGHT_PX, rect.width / WIDTH_PX, rect.height / HEIGHT_PX)
-    action = {"type": "click", "target": move.target, "bbox": [round(100 * share, 4) for share in edges]}
-    return {"step_id": place, "image_path": f"images/{stem}.png", "instruction": move.say, "actions": [action]}
+def _seen(screen: Screen) -> tuple[bytes, tuple[Node, ...]]:
+    """A screen's picture as PNG, and its tree."""
+    png = io.BytesIO()
+    Image.fromarray(screen.rgb).save(png, "PNG")
+    return png.getvalue(), screen.nodes or ()

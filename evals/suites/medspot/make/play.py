@@ -11,6 +11,7 @@ from typing import Any
 from evals.suites.medspot.annotation import SUFFIX
 from tools.errors import ToolFailed
 from tools.gui.page_nodes import read_nodes
+from tools.gui.types import Node, Rect
 
 WIDTH_PX, HEIGHT_PX = 1280, 800
 SETTLE_MS = 500
@@ -23,7 +24,7 @@ class Move:
 
     Attributes:
         say: the instruction.
-        target: a Playwright selector of what has to be clicked.
+        target: a selector of what has to be clicked: of Playwright, or for a desktop program of `desktop`.
         typed: what is then typed into it, which is no step of its own.
     """
 
@@ -34,7 +35,8 @@ class Move:
 
 @dataclass(frozen=True)
 class Play:
-    """A task: where it begins, what was clicked before the first step, and its steps."""
+    """A task: where it begins (a page, or the file that a desktop program is started with), what was clicked before the
+    first step, and its steps."""
 
     overview: str
     url: str
@@ -57,8 +59,6 @@ def record(page: Any, program: str, plays: Sequence[Play], folder: Path) -> int:
     Raises:
         ToolFailed: if a target is missing on the page, hidden or not unique; the message names task and step.
     """
-    for name in ("images", "trees"):
-        (folder / name / program).mkdir(parents=True, exist_ok=True)
     session = page.context.new_cdp_session(page)
     tasks = []
     for number, play in enumerate(plays):
@@ -70,16 +70,11 @@ def record(page: Any, program: str, plays: Sequence[Play], folder: Path) -> int:
         page.wait_for_timeout(SETTLE_MS)
         steps = []
         for place, move in enumerate(play.moves, start=1):
-            stem = f"{program}/{number:02d}_{place}"
-            box = _box(page, move.target, f"{program}, task {number}, step {place}")
+            rect = _rect(page, move.target, f"{program}, task {number}, step {place}")
             _rest(page)
-            page.screenshot(path=folder / "images" / f"{stem}.png")
-            nodes = [node.model_dump(mode="json") for node in read_nodes(session)]
-            (folder / "trees" / f"{stem}.json").write_text(json.dumps(nodes, ensure_ascii=False), "utf-8")
-            action = {"type": "click", "target": move.target, "bbox": box}
-            steps.append(
-                {"step_id": place, "image_path": f"images/{stem}.png", "instruction": move.say, "actions": [action]}
-            )
+            shown = page.screenshot(), read_nodes(session)
+            said = save_step(folder, f"{program}/{number:02d}_{place}", move, rect, *shown)
+            steps.append({"step_id": place, **said})
             unfolds = page.locator(move.target).evaluate("element => element.tagName") == "SELECT"
             page.locator(move.target).click(timeout=5_000)
             if unfolds:
@@ -89,6 +84,24 @@ def record(page: Any, program: str, plays: Sequence[Play], folder: Path) -> int:
                 page.keyboard.type(move.typed)
             page.wait_for_timeout(SETTLE_MS)
         tasks.append({"task_overview": play.overview, "steps": steps})
+    return save_tasks(folder, program, tasks)
+
+
+def save_step(folder: Path, stem: str, move: Move, rect: Rect, png: bytes, nodes: Sequence[Node]) -> dict[str, Any]:
+    """Write a step's picture and tree under a name; returns the step as it is annotated, but for its number."""
+    path = Path(f"{stem}.png")
+    for kind in ("images", "trees"):
+        (folder / kind / path.parent).mkdir(parents=True, exist_ok=True)
+    (folder / "images" / path).write_bytes(png)
+    tree = [node.model_dump(mode="json") for node in nodes]
+    (folder / "trees" / path.with_suffix(".json")).write_text(json.dumps(tree, ensure_ascii=False), "utf-8")
+    shares = (rect.left / WIDTH_PX, rect.top / HEIGHT_PX, rect.width / WIDTH_PX, rect.height / HEIGHT_PX)
+    action = {"type": "click", "target": move.target, "bbox": [round(100 * share, 4) for share in shares]}
+    return {"image_path": f"images/{path}", "instruction": move.say, "actions": [action]}
+
+
+def save_tasks(folder: Path, program: str, tasks: Sequence[dict[str, Any]]) -> int:
+    """Write a program's annotations; returns how many steps there are."""
     path = folder / f"{program}{SUFFIX}"
     path.write_text(json.dumps({"tasks": tasks}, ensure_ascii=False, indent=1), "utf-8")
     return sum(len(task["steps"]) for task in tasks)
@@ -100,8 +113,8 @@ def _rest(page: Any) -> None:
     page.wait_for_timeout(100)
 
 
-def _box(page: Any, selector: str, where: str) -> list[float]:
-    """Where a target stands: left, top, width, height in percent of the page's picture."""
+def _rect(page: Any, selector: str, where: str) -> Rect:
+    """Where a target stands on the page's picture."""
     found = page.locator(selector)
     if found.count() != 1:
         raise ToolFailed(f"{where}: the selector {selector!r} fits {found.count()} elements.", expected="one element")
@@ -113,5 +126,4 @@ def _box(page: Any, selector: str, where: str) -> list[float]:
     box = found.bounding_box()
     if box is None or box["y"] < -1 or box["y"] + box["height"] > HEIGHT_PX + 1 or box["width"] <= 0:
         raise ToolFailed(f"{where}: {selector!r} is not shown in full: {box}.", expected="an element within the page")
-    percent = (box["x"] / WIDTH_PX, box["y"] / HEIGHT_PX, box["width"] / WIDTH_PX, box["height"] / HEIGHT_PX)
-    return [round(100 * share, 4) for share in percent]
+    return Rect(left=box["x"], top=box["y"], right=box["x"] + box["width"], bottom=box["y"] + box["height"])
