@@ -283,7 +283,7 @@ def test_a_label_that_is_not_as_the_step_quotes_it_is_not_approved_beforehand(au
 def test_a_label_is_as_written_word_by_word(find: str, label: str, written: bool) -> None:
     rect = Rect(left=0, top=0, right=40, bottom=20)
     found = Target(rect=rect, point=rect.center, label=label, confidence=1.0, layer="tree")
-    step = Step.model_validate({"do": "click", "find": find})
+    step = Step.model_validate({"name": "press", "do": "click", "find": find})
     assert is_as_written(step, found) is written
 
 
