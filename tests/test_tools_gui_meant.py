@@ -411,6 +411,7 @@ def test_a_proxy_for_the_web_does_not_learn_what_is_asked_of_this_machine(
         effect = HttpEffect(url=f"{address}/chart.json", at="weight", equals="72.5")
         assert effect.holds() == (True, "")
         assert HttpEffect(url=f"{address}/chart.json", at="signed", equals="true").holds() == (True, "")
+        assert HttpEffect(url=f"{address}/chart.json", at="signed", equals="True").holds() == (True, "")
 
 
 @pytest.mark.parametrize(("gap", "label"), [(5.0, "Sign out"), (40.0, "Sign")])

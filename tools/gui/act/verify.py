@@ -178,7 +178,8 @@ class HttpEffect(_Part):
             length = len(value) if isinstance(value, list) else -1
             return length == self.count, "" if length == self.count else f"{where} has not {self.count} entries"
         told = json.dumps(value) if isinstance(value, bool) else str(value)
-        if self.equals is not None and told != self.equals:
+        meant = self.equals.casefold() if self.equals is not None and isinstance(value, bool) else self.equals
+        if meant is not None and told != meant:
             return False, f"{where} is not what is expected"
         if self.contains and self.contains not in told:
             return False, f"{where} does not hold what is expected"

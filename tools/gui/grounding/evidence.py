@@ -53,6 +53,10 @@ LEAST = {"tree": 3.5, "words": 4.5, "icon": 4.5}
 """What a control has to score by what found it; our choice, on the words of two people (see the sequel to MedSPOT)."""
 MOST_MISSING = 1 / 3
 """The share of what was said that may be nowhere on a screen where words in pixels are meant; our choice."""
+TOO_LITTLE = 0.6
+"""Words of no more weight, such as "patient" or "show", tell too little where others are missing; our choice."""
+WRONG_KIND = -0.1
+"""What the hint of a kind says at most where a control is of another one; our choice."""
 LEAST_STEM = 5
 """Letters that words have to share at their beginning to be forms of one; our choice."""
 AHEAD = 1.0
@@ -80,6 +84,7 @@ class Evidence:
         items: the controls that may be meant, (N).
         table: (N, len(WEIGHTS)) float64, what each hint says for each control; most are 0 to 1, and below 0 against it.
         missing: words and meanings that no control and no row has.
+        told: the weight of all that was said and is a word of each, or of its row; (N,).
         permitted: whether each does nothing grave that was not asked for, and the grave deed that was; (N).
     """
 
@@ -87,6 +92,7 @@ class Evidence:
     items: tuple[Item, ...]
     table: np.ndarray
     missing: tuple[Hint, ...]
+    told: np.ndarray
     permitted: Callable[[int], bool]
 
 
@@ -158,8 +164,10 @@ def _agrees(seen: Evidence, item: Item) -> bool:
         return False
     if said.regions and row["region"] < -0.35:
         return False
-    if item.names and _is_only_placed(seen, item) and any(hint.weight >= 1 for hint in seen.missing):
+    if item.names and seen.told[_at(seen, item)] <= TOO_LITTLE and any(hint.weight >= 1 for hint in seen.missing):
         # It is called otherwise. What has no name may look as was said.
+        return False
+    if item.layer == "tree" and row["kind"] <= WRONG_KIND:
         return False
     if any(wanted for _, wanted, _, _ in said.anchors) and row["anchor"] < -0.1:
         return False
@@ -180,7 +188,7 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
     said = understand(instruction)
     found = _candidates(items)
     if not found or not (said.words or said.ordinal or said.colour or said.anchors):
-        return Evidence(said, (), np.zeros((0, len(WEIGHTS))), (), lambda at: False)
+        return Evidence(said, (), np.zeros((0, len(WEIGHTS))), (), np.zeros(0), lambda at: False)
     rows = rows_of(found, items)
     labelled = bool(said.kinds & NAMED)
     own = [keys_of(item, labelled) for item in found]
@@ -219,8 +227,16 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
             "behind": -float(not item.front),
         }
         table.append([row[name] for name in WEIGHTS])
+    told = np.array(
+        [sum(hint.weight for hint in words if hint.key in own[at] or hint.key in rows[at]) for at in range(len(found))]
+    )
     return Evidence(
-        said, tuple(found), np.array(table), missing, lambda at: _permitted(said, found[at], own[at], rows[at], asked)
+        said,
+        tuple(found),
+        np.array(table),
+        missing,
+        told,
+        lambda at: _permitted(said, found[at], own[at], rows[at], asked),
     )
 
 

@@ -230,7 +230,8 @@ def _only_placed(wanted: Wanted) -> list[Wanted]:
 
 def _pictured(means: str, whole: Wanted) -> Wanted | None:
     """What is drawn as one thing with another, such as a magnifier with a plus."""
-    drawn = re.sub(rf"\s+(?:{lexicon.KINDS['icon']}|sign|zeichen)$", "", f"{whole.words} {means}".casefold())
+    drawn = re.sub(r"\s+(?:to|um)\s+\w.*$", "", f"{whole.words} {means}".casefold())
+    drawn = re.sub(rf"\s+(?:{lexicon.KINDS['icon']}|sign|zeichen)$", "", drawn)
     drawn = re.sub(rf"\s+(?:{lexicon.ARTICLES})(?=\s)", "", drawn)
     meant = [key for key, (both, people) in MEANINGS.items() if re.fullmatch(f"{both}|{people}", drawn)]
     return Wanted(words=meant[0], kind="icon") if len(meant) == 1 else None

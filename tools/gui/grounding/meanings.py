@@ -171,7 +171,7 @@ MEANINGS: dict[str, tuple[str, str]] = {
     "nurse": (r"nurses?|pflege", r"nursing|schwester|pflegekr\w+|sister"),
     "notify": (
         r"notify|benachrichtigen",
-        r"notif\w+|tell|inform\w*|let(?= (?:the )?\w+ know)|alert|benachrichtig\w*|bescheid|informier\w*",
+        r"notif\w+|tell|inform(?!ation)\w*|let(?= (?:the )?\w+ know)|alert|benachrichtig\w*|bescheid|informier\w*",
     ),
     "comment": (r"comments?|bemerkung", r"remark|anmerkung|free text"),
     "draft": (r"draft|entwurf", r"unfinished|for later|unsigned"),
