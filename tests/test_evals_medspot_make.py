@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
 
@@ -17,6 +19,7 @@ from evals.suites.medspot.make.orthanc_tasks import explorer, viewer
 from evals.suites.medspot.make.play import Move, Play, record
 from evals.suites.medspot.make.ward_tasks import english, german
 from tools.errors import ToolFailed
+from tools.gui.types import Screen
 
 pytest_plugins = ["tests.fixtures.browser"]
 
@@ -55,6 +58,12 @@ def test_played_tasks_are_annotations_with_pictures_and_trees(page: Page, tmp_pa
     assert (alone["model"]["wrong"], alone["model"]["no_answer"]) == (1, 1)
     assert alone["ahead"]["model"]["step_hit"]["mean"] == 1
     assert alone["ahead"]["strings"]["tca"]["mean"] == 1 - alone["strings"]["tca"]
+
+    assert figures["elsewhere"] == {}
+    empty = Screen(rgb=np.full((800, 1280, 3), 255, np.uint8))
+    both = measure([tune[0], replace(tune[0], program="Other", screen=empty)])
+    # Each is asked on the other one's screen, of which only one shows anything.
+    assert both["elsewhere"] == {"of": 2, "pixels": 1, "tree": 1}
 
     other = list(read_set(tmp_path, "second_hand"))
     assert [asked.step.instruction for asked in other] == [

@@ -19,6 +19,8 @@ ways:
 A step is hit if the point lies in the box. Step hit: over all steps, each asked on its own. TCA: share of tasks whose
 steps are all hit. An answer that leaves the choice to a person, or finds nothing, is a miss, and counted beside it.
 How far `pixels` is ahead of `strings` and `model` has 95% intervals over tasks (`evals.paired`).
+Each instruction is also asked on a screen of another program, where most have nothing to find: `elsewhere` counts the
+answers there.
 `--times` measures only how long `locate` takes, by the clock and in processor time; figures that are there stay.
 Screens are 1280 by 800 pixels: `fresh` ones were never seen, `known` ones are unchanged since they were read.
 """
@@ -67,6 +69,8 @@ SETS: dict[str, tuple[str, int | None]] = {
     "fourth_hand": ("fourth", 1),
 }
 """Whose words each set has, "" for the author's, and whether its tasks have even numbers (0), odd ones (1), or any."""
+SAME_PROGRAM = 4
+"""Programs whose names begin with the same letters are one in two languages, or parts of one."""
 TIMED_EVERY = 4
 """Every so many steps of the tuning half are timed."""
 WARM_UPS = 2
@@ -182,8 +186,29 @@ def measure(steps: list[Asked], misses: bool = False, rival: MLLM | None = None)
         if misses:
             _list_misses(name, steps, points)
     hits = {name: [_hit(asked, answer[name]) for asked, answer in zip(steps, answers, strict=True)] for name in ways}
+    found["elsewhere"] = _elsewhere(steps)
     found["ahead"] = {name: _ahead(steps, hits["pixels"], hits[name]) for name in ("strings", "model") if name in ways}
     return found
+
+
+def _elsewhere(steps: list[Asked]) -> dict[str, float]:
+    """How many instructions are answered on a screen of another program, by way; a few controls are on several."""
+    screens: dict[str, list[Screen]] = {}
+    for asked in steps:
+        screens.setdefault(asked.program[:SAME_PROGRAM], []).append(asked.screen)
+    families = sorted(screens)
+    if len(families) < 2:
+        return {}
+    answered = dict.fromkeys(("pixels", "tree"), 0)
+    # By screen, since what was read of one is remembered for the last ones.
+    pairs = []
+    for place, asked in enumerate(steps):
+        other = screens[families[(families.index(asked.program[:SAME_PROGRAM]) + 1) % len(families)]]
+        pairs.append((place % len(other), str(asked.step.instruction), other[place % len(other)]))
+    for _, instruction, screen in sorted(pairs, key=lambda pair: pair[0]):
+        for name in answered:
+            answered[name] += WAYS[name](instruction, screen) is not None
+    return {"of": len(steps), **answered}
 
 
 def _ahead(steps: list[Asked], ours: list[bool], rival: list[bool]) -> dict[str, dict[str, float]]:
@@ -309,6 +334,8 @@ def _print(report: dict[str, dict[str, Any]]) -> None:
                 cells = f"{row['step_hit']:>10.3f}{row['tca']:>8.3f}{row['s1a']:>8.3f}{row['wps']:>8.3f}"
                 label = f"  {program}" if program else name
                 print(f"  {label:<24}{cells}{row['no_answer']:>11}{row['wrong']:>7}")
+        if found["elsewhere"]:
+            print(f"  answered on a screen of another program: {found['elsewhere']}")
         for name, figures in found["ahead"].items():
             for figure, by in figures.items():
                 print(f"  pixels ahead of {name}, {figure}: {by['mean']:+.3f} ({by['low']:+.3f} to {by['high']:+.3f})")

@@ -133,11 +133,13 @@ _VAGUE = frozenset({"open", "previous", "start", "given"})
 """Meanings that people also speak of where they mean another control."""
 _WITHIN = re.compile(
     r"\b(?:in|inside|within|of|on|from|im|in de[mr]|auf de[mr])\s+(?:the\s+|this\s+|that\s+|de[mrns]\s+)?"
-    rf"((?:[\w^'/&-]+\s+){{1,4}}?)(?:{lexicon.KINDS['dialog']}|window|fenster|section|panel|pane|area|card|group|table|form"
-    r"|bereich|abschnitt|gruppe|tabelle|formular)\b",
+    rf"((?:[\w^'/&-]+\s+){{1,4}}?)(?:{lexicon.KINDS['dialog']}|window|fenster|section|panel|pane|card|group|table|form"
+    r"|abschnitt|gruppe|tabelle|formular)\b",
     _FLAGS,
 )
 """A named part of the screen, in which something is."""
+_NAMES_NONE = re.compile(rf"^(?:{lexicon.VERBS}|cursor)(?=\s|$)", _FLAGS)
+"""What says of nothing yet that it is in something: of "click in the comment panel", the beginning."""
 _SLIPS = str.maketrans("01|", "oll")
 DEEDS = {"delete": "delete", "sign": "sign", "stop": "stop", "send": "submit"}
 """Meanings that are a grave deed, and its name in `tools.gui.guard.words`."""
@@ -178,8 +180,9 @@ def understand(instruction: str) -> Said:
     text = _SIGN.sub(r"\1symbol", _NOT.sub(" ", _POLITE.sub("", text))).strip()
     text = re.sub(lexicon.COMPOUND, r"\1 \2", _TYPED.sub("cursor in ", text), flags=_FLAGS)
     # What a dialog is called, such as "Delete study", is not asked to be done.
-    parts = [match[1] for match in _WITHIN.finditer(text)]
-    text = _WITHIN.sub(" ", text)
+    inside = [match for match in _WITHIN.finditer(text) if _NAMES_NONE.sub("", text[: match.start()]).strip()]
+    for match in reversed(inside):
+        text = text[: match.start()] + " " + text[match.end() :]
     words: list[Hint] = []
     anchors = []
     regions: set[str] = set()
@@ -203,7 +206,7 @@ def understand(instruction: str) -> Said:
             kinds |= _kinds(where)
             told = hints(where, True)
             words += [replace(hint, weight=_REASON * hint.weight) for hint in told] if start < asked_from else told
-    anchors += [("in", told, frozenset(), part) for part in parts if (told := hints(part, True))]
+    anchors += [("in", told, frozenset(), match[1]) for match in inside if (told := hints(match[1], True))]
     kept: dict[str, Hint] = {}
     for hint in words:
         if hint.key in kinds:
