@@ -28,7 +28,7 @@ _FILLERS = frozenset(
     "nach hin ich er sie es wir ihr ihn ihm mich mir uns euch sein seine seiner seinem seinen ist sind war hat "
     "haben hab kann kannst könnte soll möchte bitte mal doch jetzt nun dann da dort hier wie wer wo welche "
     "welcher noch auch klick klicke klicken tipp tippen drück drücke drücken wähle wählen anwählen auswählen "
-    "setzen stell stelle nimm gehe geh ganz dazu dafür davon gibt wieder herr herrn frau mr mrs ms miss dr prof".split()
+    "um setzen stell stelle nimm gehe geh ganz dazu dafür davon gibt wieder herr herrn frau mr mrs ms miss dr prof".split()
 )
 """Words that tell nothing of which control is meant; our choice, as are all lists and weights below."""
 _GENERAL = frozenset(
@@ -127,8 +127,15 @@ _TYPED = re.compile(
 """What shall be typed, which stands nowhere yet."""
 _SO = re.compile(r",\s*(?:so|hence|therefore|also|daher|deshalb|darum)\s+(?!that\b|dass\b)", _FLAGS)
 """What follows it is to be done; before it stands why."""
+_PURPOSE = re.compile(
+    r"\s(?i:so that|in order to|so as to|um(?= .*\bzu\b))\s"
+    rf"|(?:\b(?i:{'|'.join(lexicon.KINDS.values())})|\s[A-ZÄÖÜ]\w+)(?= to [a-z])"
+)
+"""Where it is told what for: "the plus icon to begin a note", "Save to store it"."""
+_SETTING = re.compile(r"^\W*(?:\w+ )?(?:set|change|switch|turn|move|adjust|put|go|get|drag)\b", _FLAGS)
+"""Where what follows "to" is what shall be there."""
 _REASON = 0.5
-"""What words are worth that tell why; our choice."""
+"""What words are worth that tell why or what for; our choice."""
 _VAGUE = frozenset({"open", "previous", "start", "given"})
 """Meanings that people also speak of where they mean another control."""
 _WITHIN = re.compile(
@@ -189,6 +196,7 @@ def understand(instruction: str) -> Said:
     kinds: set[str] = set()
     ordinal, counted, colour = 0, "", ""
     asked_from = _asked_from(text)
+    text, told_to = _told_to(text)
     for start, clause in _clauses(text):
         pieces = _pieces(clause)
         for relation, piece in pieces:
@@ -205,7 +213,8 @@ def understand(instruction: str) -> Said:
             regions |= _regions(_unpointed(where))
             kinds |= _kinds(where)
             told = hints(where, True)
-            words += [replace(hint, weight=_REASON * hint.weight) for hint in told] if start < asked_from else told
+            why = start < asked_from or start >= told_to
+            words += [replace(hint, weight=_REASON * hint.weight) for hint in told] if why else told
     anchors += [("in", told, frozenset(), match[1]) for match in inside if (told := hints(match[1], True))]
     kept: dict[str, Hint] = {}
     for hint in words:
@@ -235,6 +244,12 @@ def _asked_from(text: str) -> int:
     """Where in a text begins what is to be done, after the reason for it; 0 where none is told, or no more is said."""
     match = _SO.search(text)
     return match.start() + 1 if match and hints(text[match.end() :], True) else 0
+
+
+def _told_to(text: str) -> tuple[str, int]:
+    """A text with a comma where it begins to tell what for, and where that is; its length where it does not tell."""
+    match = None if _SETTING.match(text) else _PURPOSE.search(text)
+    return (f"{text[: match.end()]}, {text[match.end() :]}", match.end()) if match else (text, len(text))
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from evals.suites.medspot.make.desktop import Desktop
-from evals.suites.medspot.make.phantom import draw_images
 from evals.suites.medspot.make.play import Move, Play
 
 FILE = "head.nii"
@@ -134,4 +133,4 @@ def tasks() -> list[Play]:
     ]  # fmt: skip
 
 
-AMIDE = Desktop("amide", tasks, draw_images)
+AMIDE = Desktop("amide", tasks)

@@ -21,11 +21,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
 
-from evals.bench.gui_programs import accessibility, environment, need, running, window_manager, x_server
+from evals.bench.gui_programs import accessibility, environment, need, running, until, window_manager, x_server
+from evals.suites.medspot.make.phantom import draw_images
 from evals.suites.medspot.make.play import HEIGHT_PX, WIDTH_PX, Play, save_step, save_tasks
 from tools.errors import ToolFailed
 from tools.gui.act.atspi import read_tree
@@ -50,14 +52,12 @@ class Desktop:
 
     Attributes:
         program: its command, and the Debian package that brings it.
-        plays: its tasks; their `url` is the file that the program is started with.
-        draw: writes the files that it can open, into a folder.
+        plays: its tasks; their `url` is the one of `draw_images`' files that the program is started with.
         places: by title, where its first windows are put, left and top in pixels; the last one is in front.
     """
 
     program: str
     plays: Callable[[], list[Play]]
-    draw: Callable[[Path], None]
     places: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
@@ -83,7 +83,7 @@ def record_desktop(desktop: Desktop, name: str, plays: Sequence[Play], folder: P
     with _stage() as home:
         for number, play in enumerate(plays):
             images = _furnish(home)
-            desktop.draw(images)
+            draw_images(images)
             with running([command, play.url], cwd=images), contextlib.closing(DesktopActuator()) as actuator:
                 _arrange(desktop.places, f"{name}, task {number}")
                 steps = []
@@ -171,18 +171,21 @@ def _furnish(home: Path) -> Path:
 
 def _arrange(places: dict[str, tuple[int, int]], where: str) -> None:
     """Put windows where they are wanted, since they come in any order."""
-    windows = {title: f"role=window[name='{title}']" for title in places}
-    for selector in windows.values():
-        find(selector, where)
+    for title in places:
+        find(f"role=window[name='{title}']", where)
     time.sleep(SETTLE_S)
-    for title, (left, top) in places.items():
-        search = ["xdotool", "search", "--onlyvisible", "--name", f"^{re.escape(title)}$"]
-        subprocess.run([*search, "windowmove", str(left), str(top), "windowactivate"], check=True, capture_output=True)
-        time.sleep(SETTLE_S)
     for title, place in places.items():
-        rect = find(windows[title], where).rect
-        if (rect.left, rect.top) != place:
-            raise ToolFailed(f"{where}: the window {title!r} is at {rect}.", expected=f"its left top corner at {place}")
+        until(partial(_put, title, place, where), f"{where}: the window {title!r} at {place}", SHOWN_WITHIN_S)
+
+
+def _put(title: str, place: tuple[int, int], where: str) -> bool:
+    """Move a window and bring it to the front; whether it went there."""
+    search = ["xdotool", "search", "--onlyvisible", "--name", f"^{re.escape(title)}$"]
+    # It fails while a window is just being framed.
+    subprocess.run([*search, "windowmove", *map(str, place), "windowactivate"], check=False, capture_output=True)
+    time.sleep(SETTLE_S)
+    rect = find(f"role=window[name='{title}']", where).rect
+    return (rect.left, rect.top) == place
 
 
 def _rest() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from evals.suites.medspot.make.desktop import Desktop
-from evals.suites.medspot.make.phantom import draw_images
 from evals.suites.medspot.make.play import Move, Play
 
 FILE = "head.nii"
@@ -136,4 +135,4 @@ def tasks() -> list[Play]:
     ]  # fmt: skip
 
 
-XMEDCON = Desktop("xmedcon", tasks, draw_images, {FILE: (0, 0), "(X)MedCon": (640, 40)})
+XMEDCON = Desktop("xmedcon", tasks, {FILE: (0, 0), "(X)MedCon": (640, 40)})
