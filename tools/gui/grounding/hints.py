@@ -26,9 +26,9 @@ _FILLERS = frozenset(
     "first says say said reads labelled called named titled marked shows means way thing things der die das dem "
     "den des ein eine einen einem einer eines und oder mit im ins auf aus bei beim zu zum zur von vom für über "
     "nach hin ich er sie es wir ihr ihn ihm mich mir uns euch sein seine seiner seinem seinen ist sind war hat "
-    "haben hab kann kannst könnte soll möchte bitte mal doch jetzt nun dann da dort hier wie wer wo welche "
+    "haben hab kann kannst könnte soll möchte bitte mal doch jetzt nun dann da dort hier wie wer wo welche um "
     "welcher noch auch klick klicke klicken tipp tippen drück drücke drücken wähle wählen anwählen auswählen "
-    "um setzen stell stelle nimm gehe geh ganz dazu dafür davon gibt wieder herr herrn frau mr mrs ms miss dr prof".split()
+    "setzen stell stelle nimm gehe geh ganz dazu dafür davon gibt wieder herr herrn frau mr mrs ms miss dr prof".split()
 )
 """Words that tell nothing of which control is meant; our choice, as are all lists and weights below."""
 _GENERAL = frozenset(
