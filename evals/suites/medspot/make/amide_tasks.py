@@ -21,6 +21,7 @@ def tasks() -> list[Play]:
     """In the window of a study and in dialogs; nothing is saved."""
     say = Move
     bar, tables = "role=toolbar >> ", (*SHOWN, _menu("Edit"), _item("Preferences"), _tab("Default Color Tables"))
+    flight = _menu("Generate Fly Through")
     mri = "role=dialog >> role=combobox >> nth=3"
     radios = "role=dialog >> role=radio"
     threshold = "role=dialog[name='Threshold Dialog'] >> "
@@ -72,16 +73,16 @@ def tasks() -> list[Play]:
             say("Click on the icon with three arrows, just left of the color bar", bar + _radio("3-way")),
             say("Turn on the crosshair icon", bar + _button("Target")),
         ), SHOWN),
-        Play("Measure along a line", FILE, (
+        Play("Fly through coronal slices", FILE, (
             say('Click the "Tools" menu', _menu("Tools")),
-            say('Click on "Generate Line Profile"', _item("Generate Line Profile")),
-            say('Select the "coronal" option next to "Line Profile on:"', _radio("coronal")),
+            say('Click on "Generate Fly Through"', flight),
+            say('Select "Coronal"', f"{flight} >> {_item('Coronal')}"),
         ), SHOWN),
-        Play("Fit the profile's curve", FILE, (
-            say("Check 'fix x location (c)'", _check("fix x location (c)")),
-            say("Click in the angle field", "role=dialog >> role=spinbutton"),
-            say("Click the Close button", "role=dialog >> role=button[name='Close']"),
-        ), (*SHOWN, _menu("Tools"), _item("Generate Line Profile"))),
+        Play("Set where the flight begins and ends", FILE, (
+            say("Click in the field next to End Position (mm)", "role=dialog >> role=spinbutton >> nth=1"),
+            say("Press the Set Start Position button below the picture", _button("Set Start Position")),
+            say("Cancel the dialog", _button("Cancel")),
+        ), (*SHOWN, _menu("Tools"), flight, f"{flight} >> {_item('Transverse')}")),
         Play("Export the volume", FILE, (
             say('Click on the "File" menu', _menu("File")),
             say('Select "Export Data Set"', _item("Export Data Set")),
