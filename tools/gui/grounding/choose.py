@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tools.gui.grounding import lexicon
 from tools.gui.grounding.geometry import contains, region_factor, relation_factor, union
 from tools.gui.grounding.icon_shapes import same_icon
 from tools.gui.grounding.instruction import CONTAINERS, NAMED, Wanted
-from tools.gui.grounding.items import Item, Name, in_reading_order, number, numbered_by_pitch
+from tools.gui.grounding.items import Item, Name, in_reading_order, number, numbered_by_pitch, window_of
 from tools.gui.grounding.matching import fit, normal
 from tools.gui.grounding.meanings import meaning
-from tools.gui.guard.words import VERBS, find_verbs
+from tools.gui.guard.words import AFFIRMING, VERBS, find_verbs
 from tools.gui.types import Point, Rect
 
 LEAST = 0.62
@@ -105,12 +105,12 @@ FITS: dict[str, dict[str, float]] = {
     "slider": {"slider": 1.0, "field": 0.8, "dropdown": 0.75, "text": 0.5},
     "entry": {
         **{"row": 1.0, "link": 1.0, "menuitem": 1.0, "button": 0.97, "tab": 0.95, "text": 0.93, "radio": 0.9},
-        **{"checkbox": 0.9, "heading": 0.8, "section": 0.6},
+        **{"checkbox": 0.9, "menu": 0.97, "dropdown": 0.85, "heading": 0.8, "section": 0.6},
     },
     "row": {"row": 1.0, "link": 0.8, "text": 0.75, "button": 0.6, "section": 0.6},
     "column": {"column": 1.0, "text": 0.88, "button": 0.8, "heading": 0.7, "link": 0.8},
     "heading": {"heading": 1.0, "text": 0.93, "button": 0.7, "link": 0.75, "section": 0.6},
-    "dialog": {"dialog": 1.0, "section": 0.6},
+    "dialog": {"dialog": 1.0, "window": 0.95, "section": 0.6},
     "section": {"section": 1.0, "dialog": 0.85, "heading": 0.8, "text": 0.7, "button": 0.75},
     "bar": {"section": 1.0, "menu": 0.9},
 }
@@ -172,8 +172,8 @@ def _scored(wanted: Wanted, items: Sequence[Item], screen: Rect, *, anchor: bool
         lost = 0.85
     fits = FITS[wanted.kind]
     # "In the top right corner of the dialog" is a part of the dialog, not of the screen.
-    inside = wanted.relation in ("in", "for") and anchors and anchors[0].item.role in CONTAINERS
-    whole = anchors[0].item.rect if inside else screen
+    inside = wanted.relation in ("in", "for") and anchors and anchors[0].item.role in (*CONTAINERS, "window")
+    wholes = (anchors[0].item.rect,) if inside else (screen, window_of(items, screen))
     choices = []
     for item in items:
         role = fits.get(item.role, _NO_FIT)
@@ -187,7 +187,7 @@ def _scored(wanted: Wanted, items: Sequence[Item], screen: Rect, *, anchor: bool
         if score < 0.3:
             continue
         if wanted.region and (anchors or not wanted.anchor):
-            share = region_factor(wanted.region, item.rect, whole)
+            share = max(region_factor(wanted.region, item.rect, whole) for whole in wholes)
             score *= 0.5 + 0.5 * share if share > 0.1 else 0.25
         if anchors:
             score *= max(_stands(wanted.relation, item, name, span, anchor) for anchor in anchors)
@@ -204,8 +204,11 @@ def _is_aside(wanted: Wanted, anchor: Wanted) -> bool:
     """
     if anchor.kind not in CONTAINERS and not re.search(rf"\b(?:{lexicon.PLACES})$", anchor.words, re.IGNORECASE):
         return False
-    telling = re.search(r"[A-ZÄÖÜ\d^]", anchor.words) or find_verbs(wanted.words, VERBS)
-    return not anchor.words or (wanted.quoted and not telling)
+    if not anchor.words:
+        return True
+    grave = find_verbs(wanted.words, VERBS) or normal(wanted.words) in AFFIRMING
+    telling = re.search(r"[A-ZÄÖÜ\d^]", anchor.words)
+    return wanted.quoted and wanted.relation in ("in", "for", "below", "above") and not (grave or telling)
 
 
 def _label(item: Item, name: Name | None, span: tuple[int, int]) -> str:
@@ -272,6 +275,9 @@ def _anchors(anchor: Wanted, items: Sequence[Item], screen: Rect) -> list[Choice
     if not anchor.ordinal:
         # For "the button next to X" a cell with X is as good as its row, so nested ones count, too.
         found = sorted(_scored(anchor, items, screen, anchor=True), key=lambda choice: -choice.score)
+    if not found and anchor.anchor and anchor.quoted:
+        # "Right of "Page:", below the images": the label tells enough where there are no images to be found.
+        return _anchors(replace(anchor, relation="", anchor=None), items, screen)
     found = [choice for choice in found if choice.score >= max(LEAST, 0.78 * found[0].score)] if found else []
     if anchor.kind in CONTAINERS:
         sizes = [choice for choice in found if choice.item.role in CONTAINERS]
@@ -309,11 +315,15 @@ def _numbered(wanted: Wanted, scored: list[Choice]) -> list[Choice]:
     """The one that an ordinal names, of those that fit about as well as the best."""
     least = SAME * scored[0].score
     same = _distinct([choice for choice in scored if choice.score >= least])
+    if any(choice.item.role != "text" for choice in same):
+        # "The third button for Okafor" counts no words that stand there, too.
+        same = [choice for choice in same if choice.item.role != "text" or choice.item.layer != "tree"]
     if not wanted.words:
         same = _in_line(in_order(same)[0], _distinct(scored)) if wanted.anchor else _largest_column(same)
     by_item = {id(choice.item): choice for choice in same}
     items = [choice.item for choice in same]
-    meant = number(items, wanted.ordinal) if wanted.words else numbered_by_pitch(items, wanted.ordinal)
+    by_pitch = wanted.kind == "icon" and not wanted.words
+    meant = numbered_by_pitch(items, wanted.ordinal) if by_pitch else number(items, wanted.ordinal)
     return [by_item[id(meant)]] if meant else []
 
 

@@ -26,11 +26,11 @@ from tools.gui.grounding.colours import is_drawn_in
 from tools.gui.grounding.geometry import contains, region_factor
 from tools.gui.grounding.hints import DEEDS, Hint, Said, hints, stem, understand
 from tools.gui.grounding.instruction import NAMED, QUOTES
-from tools.gui.grounding.items import Item, Name
+from tools.gui.grounding.items import Item, Name, window_of
 from tools.gui.grounding.matching import negated, normal, opposites
 from tools.gui.grounding.meanings import ACTIONS
 from tools.gui.grounding.standing import counted, keys_of, relations, resolved, rows_of, same_place, weighed_names
-from tools.gui.guard.words import VERBS, find_verbs
+from tools.gui.guard.words import AFFIRMING, VERBS, find_verbs
 from tools.gui.types import Rect, Screen
 
 WEIGHTS: dict[str, float] = {
@@ -55,8 +55,6 @@ MOST_MISSING = 1 / 3
 """The share of what was said that may be nowhere on a screen where words in pixels are meant; our choice."""
 TOO_LITTLE = 0.6
 """Words of no more weight, such as "patient" or "show", tell too little where others are missing; our choice."""
-WRONG_KIND = -0.1
-"""What the hint of a kind says at most where a control is of another one; our choice."""
 LEAST_STEM = 5
 """Letters that words have to share at their beginning to be forms of one; our choice."""
 AHEAD = 1.0
@@ -84,7 +82,9 @@ class Evidence:
         items: the controls that may be meant, (N).
         table: (N, len(WEIGHTS)) float64, what each hint says for each control; most are 0 to 1, and below 0 against it.
         missing: words and meanings that no control and no row has.
-        told: the weight of all that was said and is a word of each, or of its row; (N,).
+        words: all hints of the instruction but those of what something stands to.
+        heard: the words and meanings of each and of its row; (N).
+        listed: the words and meanings of all rows of lists and tables.
         permitted: whether each does nothing grave that was not asked for, and the grave deed that was; (N).
     """
 
@@ -92,7 +92,9 @@ class Evidence:
     items: tuple[Item, ...]
     table: np.ndarray
     missing: tuple[Hint, ...]
-    told: np.ndarray
+    words: tuple[Hint, ...]
+    heard: tuple[frozenset[str], ...]
+    listed: frozenset[str]
     permitted: Callable[[int], bool]
 
 
@@ -108,6 +110,8 @@ def weigh(instruction: str, items: Sequence[Item], screen: Screen) -> Choice | N
         # What stands in quotation marks is a label as it is written.
         return None
     seen = gather(instruction, items, screen)
+    if seen.said.unclear:
+        return None
     ranked = list(islice(rank(seen), 2))
     if ranked and _is_only_placed(seen, ranked[0].item):
         # What must not be pressed is there nevertheless, and may be what was meant.
@@ -164,17 +168,23 @@ def _agrees(seen: Evidence, item: Item) -> bool:
         return False
     if said.regions and row["region"] < -0.35:
         return False
-    if item.names and seen.told[_at(seen, item)] <= TOO_LITTLE and any(hint.weight >= 1 for hint in seen.missing):
+    heard = seen.heard[_at(seen, item)]
+    told = sum(hint.weight for hint in seen.words if hint.key in heard)
+    if item.names and told <= TOO_LITTLE and any(hint.weight >= 1 for hint in seen.missing):
         # It is called otherwise. What has no name may look as was said.
         return False
-    if item.layer == "tree" and row["kind"] <= WRONG_KIND:
+    if item.layer == "tree" and item.role in NAMED and said.kinds and not said.kinds & NAMED:
+        # A button was said, and not a field of that name.
         return False
     if any(wanted for _, wanted, _, _ in said.anchors) and row["anchor"] < -0.1:
         return False
-    grave = _deeds(item, keys_of(item)) & _GRAVE
-    if grave and (any(hint.weight >= 1 and hint.key not in ACTIONS for hint in seen.missing) or said.numbered > counts):
+    does = _deeds(item, keys_of(item)) or normal(item.title) in AFFIRMING
+    if does and (_is_left_over(seen, item, heard) or (said.numbered and not counts)):
         return False
-    if item.layer == "tree" and any(hint.name for hint in seen.missing):
+    elsewhere = seen.listed | {hint.key for hint in seen.missing}
+    if item.layer == "tree" and (
+        any(hint.name and hint.key in elsewhere - heard for hint in seen.words) or (said.ordinal and not counts)
+    ):
         # Somebody else is meant, or another number; pixels may have been read badly.
         return False
     # Pixels do not show all controls, and what was asked for may be one that was not recognised.
@@ -183,12 +193,24 @@ def _agrees(seen: Evidence, item: Item) -> bool:
     return item.layer == "tree" or share < (MOST_MISSING if item.role == "text" else 1.0)
 
 
+def _is_left_over(seen: Evidence, item: Item, heard: frozenset[str]) -> bool:
+    """Whether something was said that a control and its row do not say, or the other way round."""
+    # To go ahead is what pressing it does.
+    left = [hint for hint in seen.words if hint.key not in heard | {"confirm"}]
+    # Of words with two meanings one is enough.
+    met = {hint.at for hint in seen.words if hint.key in heard and not hint.word}
+    left = [hint for hint in left if hint.word or hint.at not in met]
+    said = {hint.key for hint in seen.words}
+    more = any(hint.weight >= 1 and hint.key not in said for hint in hints(item.title, False))
+    return any(hint.weight >= 1 for hint in left) or (more and bool(left))
+
+
 def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
     """What speaks for each control that may be meant."""
     said = understand(instruction)
     found = _candidates(items)
     if not found or not (said.words or said.ordinal or said.colour or said.anchors):
-        return Evidence(said, (), np.zeros((0, len(WEIGHTS))), (), np.zeros(0), lambda at: False)
+        return Evidence(said, (), np.zeros((0, len(WEIGHTS))), (), (), (), frozenset(), lambda at: False)
     rows = rows_of(found, items)
     labelled = bool(said.kinds & NAMED)
     own = [keys_of(item, labelled) for item in found]
@@ -200,7 +222,8 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
     weights = _rarity([hint for hint in words if hint.key in everything], own, rows)
     lost = sum((1.0 if hint.name else 0.8 if hint.key in _PICTURED else 0.25) * hint.weight for hint in missing)
     whole = sum(weights.values()) + lost or 1.0
-    part = _dialog(items) or screen.rect
+    dialog = _dialog(items)
+    wholes = (dialog,) if dialog else (screen.rect, window_of(items, screen.rect))
     repeated = _repeated(found)
     ordinal = counted(said, found, anchors, screen, items)
     spoken = _spoken(found, said, labelled)
@@ -217,7 +240,9 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
             "literal": spoken[at],
             "row": beside,
             "kind": max(_fits(kind, item) for kind in said.kinds) - 0.7 if said.kinds else 0.0,
-            "region": region_factor(said.regions, item.rect, part) - 0.5 if said.regions else 0.0,
+            "region": max(region_factor(said.regions, item.rect, whole) for whole in wholes) - 0.5
+            if said.regions
+            else 0.0,
             "anchor": relations(anchors, item, own[at]) - 0.3 if anchors else 0.0,
             "ordinal": ordinal.get(at, 0.0),
             "colour": float(is_drawn_in(said.colour, screen, item.rect)) if drawn else 0.0,
@@ -227,22 +252,21 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
             "behind": -float(not item.front),
         }
         table.append([row[name] for name in WEIGHTS])
-    told = np.array(
-        [sum(hint.weight for hint in words if hint.key in own[at] or hint.key in rows[at]) for at in range(len(found))]
-    )
     return Evidence(
         said,
         tuple(found),
         np.array(table),
         missing,
-        told,
+        tuple(words),
+        tuple(frozenset(own[at]) | rows[at] for at in range(len(found))),
+        frozenset().union(*(keys_of(item) for item in items if item.role == "row")),
         lambda at: _permitted(said, found[at], own[at], rows[at], asked),
     )
 
 
 def _in_other_form(hint: Hint, keys: set[str]) -> Hint:
     """A word as the screen has it: "interact" for "Interactions"."""
-    if hint.key in keys or len(hint.key) < LEAST_STEM or any(map(str.isdigit, hint.key)):
+    if hint.name or hint.key in keys or len(hint.key) < LEAST_STEM or any(map(str.isdigit, hint.key)):
         return hint
     same = [key for key in keys if len(key) >= LEAST_STEM and (key.startswith(hint.key) or hint.key.startswith(key))]
     return replace(hint, key=min(same)) if len(same) == 1 else hint
@@ -333,7 +357,7 @@ def _control(item: Item) -> float:
     """How likely a control of a kind is meant where no kind is said."""
     return {"text": -0.5, "image": -0.8, "row": -0.3, "column": -0.4, "slider": -0.2, "field": -0.15}.get(
         item.role, 0.0
-    ) * (1.0) - (0.3 if not item.names else 0.0)
+    ) - (0.3 if not item.names else 0.0)
 
 
 def _permitted(said: Said, item: Item, own: dict[str, float], row: frozenset[str], asked: frozenset[str]) -> bool:

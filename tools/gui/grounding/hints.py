@@ -99,7 +99,8 @@ _COUNTED = ("field", "tab", "button", "icon", "row", "link", "checkbox", "dropdo
 """Kinds of which "the second one" may be said."""
 _ASIDE = (
     r"little|small|tiny|big|large|corner|ecke|kleine[nrsm]?|große[nrsm]?|arrows?|pfeile?|straight|tool|symbols?"
-    r"|faint|group|side|edge|end|part|half|hidden|coloured|screen|page|seite|logo"
+    r"|faint|group|side|edge|end|part|half|hidden|coloured|screen|page|seite|logo|circular|curved"
+    rf"|two(?= (?:\w+ ){{0,2}}(?:arrows|circles|lines))|{lexicon.COLOURS}"
 )
 """Words that describe how something looks or where it is, which hardly ever stand on a control."""
 _GERMAN = re.compile(r"\b(?:der|die|das|den|dem|und|ist|auf|im|ins|bitte|ein|eine|einen|zu|für|mit|von|des)\b|[äöüß]")
@@ -127,11 +128,21 @@ _TYPED = re.compile(
 """What shall be typed, which stands nowhere yet."""
 _SO = re.compile(r",\s*(?:so|hence|therefore|also|daher|deshalb|darum)\s+(?!that\b|dass\b)", _FLAGS)
 """What follows it is to be done; before it stands why."""
+_NEIGHBOUR = re.compile(
+    rf"\b(?:{lexicon.NOUNS}|one|row|line|entry|zeile|eintrag)\s+(?:(?:right|just|directly)\s+)?"
+    r"(?:after|before|behind|following|preceding|next to|beside|hinter|nach|vor|neben)\b",
+    _FLAGS,
+)
+"""An entry of a list that is told by the one beside it."""
 _PURPOSE = re.compile(
     r"\s(?i:so that|in order to|so as to|um(?= .*\bzu\b))\s"
     rf"|(?:\b(?i:{'|'.join(lexicon.KINDS.values())})|\s[A-ZÄÖÜ]\w+)(?= to [a-z])"
 )
 """Where it is told what for: "the plus icon to begin a note", "Save to store it"."""
+_PRESSED_TO = re.compile(
+    r"(?<!next)(?<!close)(?<!adjacent)(?<!similar)(?= to [a-z]+ (?:a|an|the|this|it|his|her|all|any|new)\b)"
+)
+"""The same after what something is pressed for, whatever stands before."""
 _SETTING = re.compile(r"^\W*(?:\w+ )?(?:set|change|switch|turn|move|adjust|put|go|get|drag)\b", _FLAGS)
 """Where what follows "to" is what shall be there."""
 _REASON = 0.5
@@ -140,7 +151,8 @@ _VAGUE = frozenset({"open", "previous", "start", "given"})
 """Meanings that people also speak of where they mean another control."""
 _WITHIN = re.compile(
     r"\b(?:in|inside|within|of|on|from|im|in de[mr]|auf de[mr])\s+(?:the\s+|this\s+|that\s+|de[mrns]\s+)?"
-    rf"((?:[\w^'/&-]+\s+){{1,4}}?)(?:{lexicon.KINDS['dialog']}|window|fenster|section|panel|pane|card|group|table|form"
+    rf"((?:(?!(?:in|on|of|from|im|auf)\b)[\w^'/&-]+\s+){{1,4}}?)"
+    rf"(?:{lexicon.KINDS['dialog']}|window|fenster|section|panel|pane|card|group|table|form"
     r"|abschnitt|gruppe|tabelle|formular)\b",
     _FLAGS,
 )
@@ -154,12 +166,21 @@ DEEDS = {"delete": "delete", "sign": "sign", "stop": "stop", "send": "submit"}
 
 @dataclass(frozen=True)
 class Hint:
-    """A word or meaning of a text: its key, weight, whether it names something, and where in the text it stands."""
+    """A word or meaning of a text.
+
+    Attributes:
+        key: what it is compared by.
+        weight: how much it tells.
+        name: whether it names something: a person, a drug, a number.
+        at: where in the text it stands.
+        word: as it is written, but for case and accents; "" for a meaning.
+    """
 
     key: str
     weight: float
     name: bool = False
     at: int = 0
+    word: str = ""
 
 
 @dataclass(frozen=True)
@@ -178,6 +199,7 @@ class Said:
     text: str
     spoken: frozenset[str]
     denied: bool
+    unclear: bool
 
 
 @lru_cache(maxsize=256)
@@ -185,7 +207,7 @@ def understand(instruction: str) -> Said:
     """The hints that an instruction gives."""
     text = " ".join(unicodedata.normalize("NFKC", instruction).replace("’", "'").split())
     text = _SIGN.sub(r"\1symbol", _NOT.sub(" ", _POLITE.sub("", text))).strip()
-    text = re.sub(lexicon.COMPOUND, r"\1 \2", _TYPED.sub("cursor in ", text), flags=_FLAGS)
+    text = re.sub(lexicon.COMPOUND, r"\1 \2 \3", _TYPED.sub("cursor in ", text), flags=_FLAGS)
     # What a dialog is called, such as "Delete study", is not asked to be done.
     inside = [match for match in _WITHIN.finditer(text) if _NAMES_NONE.sub("", text[: match.start()]).strip()]
     for match in reversed(inside):
@@ -228,6 +250,7 @@ def understand(instruction: str) -> Said:
         tuple(kept.values()), frozenset(kinds), frozenset(regions), tuple(anchors), ordinal, counted, colour,
         frozenset(verbs), bool(_described()[1].search(text.casefold())), text.casefold(),
         frozenset(map(stem, re.findall(r"\w+", text.casefold()))), negated(instruction),
+        bool(_NEIGHBOUR.search(text)),
     )  # fmt: skip
 
 
@@ -249,6 +272,8 @@ def _asked_from(text: str) -> int:
 def _told_to(text: str) -> tuple[str, int]:
     """A text with a comma where it begins to tell what for, and where that is; its length where it does not tell."""
     match = None if _SETTING.match(text) else _PURPOSE.search(text)
+    if not match and re.match(rf"(?:{lexicon.CLICKS})\w*\b", text, _FLAGS):
+        match = _PRESSED_TO.search(text)
     return (f"{text[: match.end()]}, {text[match.end() :]}", match.end()) if match else (text, len(text))
 
 
@@ -288,6 +313,8 @@ def hints(text: str, said: bool) -> tuple[Hint, ...]:
     def stress(at: int) -> float:
         return 1.5 if any(start <= at < end for start, end in stressed) else 1.0
 
+    # "The MR" is a picture, "Mr" is a man.
+    capitals = {match[0].casefold() for match in re.finditer(r"\b[A-Z]{2,}\b", text)} if not text.isupper() else set()
     written = (
         {match[0].casefold() for match in re.finditer(r"(?<=\s)[A-ZÄÖÜ]\w+", text)} if said and not german else set()
     )
@@ -300,6 +327,8 @@ def hints(text: str, said: bool) -> tuple[Hint, ...]:
             continue
         weight = 0.35 if key in _GENERAL else 0.6 if said and key in _VAGUE else 1.0
         literal = 1.25 if plain[start:end].split()[0] in written else 1.0
+        # "With the Patient button": what is pressed has that name, however common.
+        weight *= 2.0 if key in _GENERAL and stress(start) > 1 else 1.0
         found.append(Hint(key, weight * stress(start) * literal, at=start))
     if said:
         taken += [match.span() for pattern in _described() for match in pattern.finditer(plain)]
@@ -307,15 +336,14 @@ def hints(text: str, said: bool) -> tuple[Hint, ...]:
     for match in re.finditer(r"[\w][\w./-]*\w|\w", plain):
         inside = any(start < match.end() and match.start() < end for start, end in taken)
         word = match[0]
-        if not inside and word not in _FILLERS and not (len(word) == 1 and word.islower() and word == "s"):
-            name = any(map(str.isdigit, word)) or (not first and word in written)
+        if not inside and (word not in _FILLERS or word in capitals) and word != "s":
+            name = any(map(str.isdigit, word)) or (not first and word in written) or (said and word in capitals)
             weight = 0.35 if word in _GENERAL | _STRESSING else 1.2 if name else 1.0
             parts = word.split("/") if any(map(str.isdigit, word)) else (word, *re.split(r"[./-]", word))
             for part in dict.fromkeys(parts):
-                if part and part not in _FILLERS:
-                    found.append(
-                        Hint(stem(part), weight * stress(match.start()), name and part not in _GENERAL, match.start())
-                    )
+                if part and (part not in _FILLERS or part in capitals):
+                    named = name and part not in _GENERAL
+                    found.append(Hint(stem(part), weight * stress(match.start()), named, match.start(), folded(part)))
         first = False
     return tuple(found)
 
@@ -323,14 +351,17 @@ def hints(text: str, said: bool) -> tuple[Hint, ...]:
 @lru_cache(maxsize=8192)
 def stem(word: str) -> str:
     """A word without endings of number, case and person in English and German, and without accents."""
-    folded = "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c)).replace("ß", "ss")
-    if any(map(str.isdigit, folded)):
-        return folded
-    folded = folded.translate(_SLIPS)
+    plain = folded(word)
     for ending in ("ings", "ing", "ern", "ies", "ed", "en", "er", "es", "em", "e", "n", "s", "y"):
-        if folded.endswith(ending) and len(folded) - len(ending) >= 4:
-            return folded[: -len(ending)]
-    return folded
+        if not any(map(str.isdigit, plain)) and plain.endswith(ending) and len(plain) - len(ending) >= 4:
+            return plain[: -len(ending)]
+    return plain
+
+
+def folded(word: str) -> str:
+    """A word without accents, and with letters that are read for one another made one."""
+    plain = "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c)).replace("ß", "ss")
+    return plain if any(map(str.isdigit, plain)) else plain.translate(_SLIPS)
 
 
 def _unpointed(text: str) -> str:

@@ -85,7 +85,7 @@ def read_instruction(text: str) -> tuple[Wanted, ...]:
         return _MARK.format(len(kept) - 1)
 
     plain = re.sub(QUOTES, keep, " ".join(text.split())).strip(" .!?;,")
-    plain = re.sub(lexicon.COMPOUND, r"\1 \2", plain, flags=_FLAGS)
+    plain = re.sub(lexicon.COMPOUND, r"\1 \2 \3", plain, flags=_FLAGS)
     plain = re.split(rf",?\s+(?:{lexicon.PURPOSES})\b", plain, maxsplit=1, flags=_FLAGS)[0]
     plain = re.sub(
         rf"^(?:(?:{lexicon.POLITE})\b,?\s*|(?:{lexicon.ORDER}),?\s+)+|,?\s*\b(?:{lexicon.POLITE})$",
@@ -94,7 +94,7 @@ def read_instruction(text: str) -> tuple[Wanted, ...]:
         flags=_FLAGS,
     )
     bodies: list[tuple[str, str]] = []
-    shorter = re.sub(r"(?<=\S)\s+(?:to|para|pour|per)\s+(?!the\b)\w+\b.*$", "", plain, flags=_FLAGS)
+    shorter = plain if re.match(rf"(?:{lexicon.SENDING})\b", plain, _FLAGS) else _without_end(plain)
     # Of "click Save or click Print" either will do: the first one, where it is there.
     either = re.split(rf",?\s+(?:or|oder)\s+(?=(?:{lexicon.CLICKS})\b)", plain, flags=_FLAGS)
     for whole in dict.fromkeys(either if len(either) > 1 else (_without_purpose(plain), plain, shorter)):
@@ -104,7 +104,13 @@ def read_instruction(text: str) -> tuple[Wanted, ...]:
         # "Open file" may be told to do, or be what stands on the button.
         if not re.match(rf"(?:(?:{lexicon.CLICKS})\w*|{lexicon.TYPING})\b", turned, _FLAGS):
             bodies.append((turned, ""))
-    ways = [(_fill(way, kept, ours), kind) for body, kind in dict.fromkeys(bodies) for way in _ways(body, 0)]
+    setting = _setting(plain)
+    ways = [(way, kind) for body, kind in dict.fromkeys(bodies) for way in _ways(body, 0)]
+    # What only names what shall be set is not pressed for it.
+    ways = [(way, "") for way in setting] + [
+        way for way in ways if not any(way[0].words == one.words for one in setting[1:])
+    ]
+    ways = [(_fill(way, kept, ours), kind) for way, kind in ways]
     found = [replace(way, kind=way.kind or kind) for way, kind in ways if way != Wanted()]
     told = [way for way in found if way.words or way.anchor or way.ordinal or way.region]
     found = told or found
@@ -113,6 +119,26 @@ def read_instruction(text: str) -> tuple[Wanted, ...]:
             f"the instruction {text!r} names nothing to look for.", remedy='Name it, as in: click on "All patients".'
         )
     return tuple(dict.fromkeys(found))
+
+
+def _setting(text: str) -> list[Wanted]:
+    """What to press where something shall be set to a value that is there to be chosen."""
+    match = re.match(
+        rf"(?:{lexicon.SETTING})\s+(.+)\s+to\s+(.+)$|(?:stellen?|setzen?)(?:\s+sie)?\s+(.+)\s+auf\s+(.+)$", text, _FLAGS
+    )
+    if not match:
+        return []
+    named, value = (_simple(part) for part in (match[1] or match[3], match[2] or match[4]))
+    if not named.words or not value.words:
+        return []
+    return [replace(value, kind="radio", relation="for", anchor=named), replace(named, kind=named.kind or "dropdown")]
+
+
+def _without_end(text: str) -> str:
+    """Cut "to do something" from the end, whatever was named before; "next to" is no purpose."""
+    return re.sub(
+        r"(?<=\S)(?<!next)(?<!close)(?<!adjacent)\s+(?:to|para|pour|per)\s+(?!the\b)\w+\b.*$", "", text, flags=_FLAGS
+    )
 
 
 def _turned(text: str) -> str:
@@ -153,7 +179,9 @@ def _without_verb(text: str) -> tuple[str, str]:
         return rest, "field"
     rest = re.sub(rf"^(?:{lexicon.VERBS})(?=\s|\ue000|$)\s*", "", text, flags=_FLAGS)
     verb = text[: len(text) - len(rest)].lower()
-    return rest or text, "checkbox" if re.match("(?:un)?(?:tick|check)|(?:dé)?cochez|spunta", verb) else ""
+    if re.match("(?:un)?(?:tick|check)|(?:dé)?cochez|spunta", verb):
+        return re.sub(r"\bbox\b", "checkbox", rest, count=1, flags=_FLAGS) or text, "checkbox"
+    return rest or text, ""
 
 
 def _without_purpose(text: str) -> str:
@@ -191,7 +219,7 @@ def _ways(text: str, depth: int) -> list[Wanted]:
     if not plain.quoted:
         ways += [replace(plain, words=shorter[1]) for shorter in (noun, place) if shorter]
     means = re.search(rf"{_AFTER}(?:{lexicon.BY})\s+(.+)$", text, _FLAGS) if depth == 0 else None
-    if means and means.start():
+    if means and means.start() and (region or not re.match(r"by\s+(?:the|its)\b", means[0].strip(), _FLAGS)):
         # "Open the fourth row with its Open button", "open the settings with the gear icon"
         whole, part = _simple(text[: means.start()]), _simple(means[1])
         if whole.kind in CONTAINERS or whole.ordinal:
@@ -293,8 +321,9 @@ def _simple(text: str) -> Wanted:
     ordinal = 0
     first = re.match(r"([\w-]+)(?:\s+|$)", text)
     last = re.fullmatch(r"(.+),\s*(?:the\s+)?([\w-]+)(?:\s+one)?", text, _FLAGS)
-    if last and last[2].lower() in lexicon.ORDINALS:
-        ordinal, text = lexicon.ORDINALS[last[2].lower()], _strip(last[1])
+    if last and last[2] in lexicon.ORDINALS:
+        # "Rossi, Primo" is a name.
+        ordinal, text = lexicon.ORDINALS[last[2]], _strip(last[1])
     elif first and first[1].lower() in lexicon.ORDINALS:
         ordinal, text = lexicon.ORDINALS[first[1].lower()], _strip(text[first.end() :])
     for kind, phrase in lexicon.KINDS.items():
@@ -304,7 +333,9 @@ def _simple(text: str) -> Wanted:
         match = re.fullmatch(rf"(?:(.*?)\s*\b)?(?:{phrase})", text, _FLAGS)
         match = match or re.fullmatch(rf"(?:{phrase})(?:(?:\s+|(?=\ue000))(.*))", text, _FLAGS)
         if match:
-            return _make(_strip(match[1] or ""), kind, ordinal)
+            told = _strip(match[1] or "")
+            empty = kind in NAMED and re.fullmatch(lexicon.EMPTY, told, _FLAGS)
+            return _make("" if empty else told, kind, ordinal)
     return _make(text, "", ordinal)
 
 

@@ -58,6 +58,11 @@ class Item:
         return " ".join(best.words) if best else ""
 
 
+def window_of(items: Iterable[Item], screen: Rect) -> Rect:
+    """The window that is worked in, which "top left" is said of; the screen where none is known."""
+    return next((item.rect for item in items if item.role == "window"), screen)
+
+
 def number(items: Iterable[Item], ordinal: int) -> Item | None:
     """The one at a place in reading order, from 1; -1 is the last; None if there are fewer."""
     ordered = in_reading_order(items)

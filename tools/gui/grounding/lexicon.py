@@ -54,11 +54,15 @@ LOOKS = (
 )
 """Words that tell how an icon looks and hardly ever what it is called."""
 COMPOUND = (
-    r"\b(?!eingabe|text|such|auswahl|options|dialog)(\w{3,}?)-?"
+    r"\b(das|dem|den|die|der|des|ins|im|am|zum|zur)\s+(?!eingabe|text|such|auswahl|options|dialog)(\w{3,}?)-?"
     r"(symbol|icon|knopf|schaltfläche|taste|button|feld|fenster|zeile)\b"
 )
-"""What German writes as one word: "Papierkorbsymbol"."""
+"""What German writes as one word: "das Papierkorbsymbol"; without an article it may be a name, such as Rosenfeld."""
+SENDING = "send|transfer|assign|forward|refer|move|route|give|go"
+"""Verbs after which "to" tells no purpose."""
 HOLDING = r"with|holding|containing|that (?:has|holds|contains|says|reads|shows)|mit|in dem"
+EMPTY = r"empty|blank|leere?[nrsm]?"
+SETTING = r"set|change|switch|turn"
 UNFOLD = r"expand|unfold|pull down|drop down|klappen sie|klappe?"
 CALLED = (
     r"named|called|labell?ed|titled|with(?: the)? (?:name|label|title|id|number|mrn)|whose [\w ]{2,20}? (?:is"
@@ -83,12 +87,12 @@ KINDS: dict[str, str] = {
     r"|menu a tendina",
     "checkbox": r"check ?box|tick ?box|kontrollkästchen|kästchen|häkchen|haken|casilla(?: de verificación)?"
     r"|case(?: à cocher)?",
-    "radio": r"radio(?: ?button)?|option(?: button)?|optionsfeld",
+    "radio": r"radio(?: ?button)?|option button|optionsfeld",
     "switch": r"toggle(?: switch| button)?|switch|schalter|interruptor|interrupteur",
     "slider": r"slider|schieberegler|regler|deslizador|curseur",
     "tab": r"tab|reiter|registerkarte|pestaña|onglet|scheda",
     "row": r"(?:table )?row|(?:table )?line|zeile|fila|ligne|riga|list entry|list item|listeneintrag",
-    "entry": r"entry|entries|item|eintrag|punkt|entrada|entrée|voce",
+    "entry": r"entry|entries|item|option|eintrag|punkt|entrada|entrée|voce",
     "column": r"column(?: header)?|spalte(?:nkopf)?|columna|colonne",
     "link": r"(?:hyper)?link|enlace|lien|collegamento",
     "menuitem": r"menu (?:item|entry|option)|menüpunkt|menüeintrag|opción(?: del menú)?",

@@ -15,7 +15,7 @@ from tools.errors import ToolRetry
 from tools.gui.grounding.choose import LEAST, TIE, Choice, choose
 from tools.gui.grounding.colours import is_drawn_in, take_colour
 from tools.gui.grounding.evidence import unasked, weigh
-from tools.gui.grounding.instruction import MOST, Wanted, read_instruction
+from tools.gui.grounding.instruction import MOST, Wanted, label, read_instruction
 from tools.gui.grounding.items import Item
 from tools.gui.grounding.pixels import pixel_items
 from tools.gui.grounding.pointing import Ask, point, with_pixels
@@ -80,16 +80,26 @@ def ask_model(
 
 
 def _located(instruction: str, screen: Screen, layers: frozenset[Layer]) -> Located:
-    ways = read_instruction(instruction)
     answer = Located()
     if screen.nodes and "tree" in layers:
-        answer = _found(instruction, ways, labelled_fields(tree_items(screen.nodes)), screen)
+        items = labelled_fields(tree_items(screen.nodes))
+        said = _with_whole_labels(instruction, items)
+        answer = _found(said, read_instruction(said), items, screen)
         if answer.targets:
             return answer
+    ways = read_instruction(instruction)
     if not layers & {"words", "icon"}:
         return answer
     read = _found(instruction, ways, [item for item in items_of(screen) if item.layer in layers], screen)
     return read if read.targets or not answer.abstained else answer
+
+
+def _with_whole_labels(instruction: str, items: Sequence[Item]) -> str:
+    """An instruction in which labels that have quotation marks within them are marked as a whole."""
+    for name in {item.title.strip(" :") for item in items if '"' in item.title}:
+        if name in instruction:
+            instruction = instruction.replace(name, label(name))
+    return instruction
 
 
 def items_of(screen: Screen) -> list[Item]:

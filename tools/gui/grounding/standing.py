@@ -25,7 +25,7 @@ _ALONE = frozenset({"tab", "field", "row", "column", "dropdown", "checkbox"})
 _A_FIELD = re.compile(r"\b(?:one|box|field|input|feld)\b", _FLAGS)
 _LIST = re.compile(r"\b(?:list|table|rows|liste|tabelle)\b", _FLAGS)
 _WHOLE = re.compile(r"\b(?:list|table|form|liste|tabelle|formular)\s*$", _FLAGS)
-_PARTS = frozenset({"section", "dialog", "document", "bar"})
+_PARTS = frozenset({"section", "dialog", "window", "document", "bar"})
 """Roles of what other controls stand in."""
 Anchor = tuple[str, list[Rect], frozenset[str]]
 """How something stands, to which places, and the words that name a field beside them."""
@@ -90,10 +90,10 @@ def resolved(said: Said, items: Sequence[Item]) -> tuple[list[Anchor], list[Hint
         others = [item for item in items if item.role not in _PARTS]
         stands, rects = relation, _best(wanted, kinds, parts if relation == "in" else others)
         if relation == "in" and not rects:
-            # In pixels, a part of the screen is known by its heading.
+            # A part of the screen without bounds of its own is known by its heading.
             stands, rects = "below", _best(wanted, kinds, [item for item in others if item.role in ("heading", "text")])
         if relation != "in" and _WHOLE.search(text):
-            rects = _best(wanted, kinds, parts) or _whole(text, items)
+            rects = [*_best(wanted, kinds, parts), *_whole(text, items)]
         if not rects and _LIST.search(text):
             rects = _whole(text, items)
         elif not rects and kinds & {"field", "dropdown"}:
@@ -120,7 +120,7 @@ def _best(wanted: Sequence[Hint], kinds: frozenset[str], items: Sequence[Item]) 
             sum(h.weight for h in own if h.key in {w.key for w in wanted}) / max(1e-6, sum(h.weight for h in own))
             for own in (hints(" ".join(name.words), False) for name in item.names)
         )
-        if item.role in _PARTS and brief < MOSTLY:
+        if item.role in _PARTS and (brief < MOSTLY or any(hint.key not in keys for hint in wanted)):
             continue
         scored.append((share * (0.6 + 0.4 * brief) * (0.7 + 0.3 * fits) * (1.0 if item.front else 0.6), item))
     best = max((score for score, _ in scored), default=0.0)
@@ -143,7 +143,7 @@ def relations(anchors: Sequence[Anchor], item: Item, own: dict[str, float]) -> f
     for relation, rects, keys in anchors:
         if relation == "between":
             continue
-        if item.role in NAMED and relation != "above" and keys and keys <= own.keys():
+        if item.role in NAMED and relation not in ("above", "below") and keys and keys <= own.keys():
             # A field beside what labels it.
             factors.append(1.0)
             continue

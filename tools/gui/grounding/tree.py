@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tools.gui.grounding.geometry import contains
+from tools.gui.grounding.instruction import NAMED
 from tools.gui.grounding.items import Item, Name
 from tools.gui.types import Node, Rect
 
@@ -35,6 +36,7 @@ ROLES: dict[str, str] = {
         "section",
     ),
     **dict.fromkeys(("text", "label", "paragraph", "strong", "emphasis", "cell", "gridcell", "mark", "term"), "text"),
+    **dict.fromkeys(("window", "frame", "file chooser"), "window"),
     "link": "link",
     "switch": "switch",
     "slider": "slider",
@@ -44,6 +46,11 @@ ROLES: dict[str, str] = {
 """Roles of ARIA, and of AT-SPI where they differ, as the kinds that instructions speak of."""
 _TAKE_NAMES = frozenset({"row", "dialog", "section", "link", "button", "tab", "menuitem"})
 _MOST_WORDS = 60
+_VALUE = 0.85
+"""How surely what a control holds names it; our choice."""
+_IN_MENUS = frozenset(
+    role for role, kind in ROLES.items() if "menu" in role.lower() and kind not in ("menu", "dropdown")
+)
 
 
 def tree_items(nodes: Sequence[Node]) -> list[Item]:
@@ -52,6 +59,7 @@ def tree_items(nodes: Sequence[Node]) -> list[Item]:
         (node for node in reversed(nodes) if ROLES.get(node.role) == "dialog" and _holds_controls(nodes, node)), None
     )
     inside = {id(node) for node in _below(nodes, dialog)} | {id(dialog)} if dialog else set()
+    menus = _open_menus(nodes)
     items = []
     for index, node in enumerate(nodes):
         role = ROLES.get(node.role, "text")
@@ -63,6 +71,7 @@ def tree_items(nodes: Sequence[Node]) -> list[Item]:
         if not names and role == "text":
             continue
         front = not dialog or id(node) in inside or not _behind(node, dialog)
+        front = front and (not menus or id(node) in menus)
         items.append(Item(node.rect, role, names, "tree", front=front))
     return items
 
@@ -72,7 +81,7 @@ def _names(nodes: Sequence[Node], index: int, role: str) -> tuple[Name, ...]:
     if node.name:
         names.append(Name(tuple(node.name.split())))
     if node.value and node.value != node.name:
-        names.append(Name(tuple(node.value.split()), 0.85))
+        names.append(Name(tuple(node.value.split()), _VALUE))
     if role in _TAKE_NAMES:
         texts = [below.name for below in _below(nodes, node, index) if below.role in ("text", "heading") and below.name]
         words = tuple(word for text in dict.fromkeys(texts) for word in text.split())[:_MOST_WORDS]
@@ -93,6 +102,15 @@ def _below(nodes: Sequence[Node], node: Node, index: int | None = None) -> list[
     return list(nodes[start + 1 : end])
 
 
+def _open_menus(nodes: Sequence[Node]) -> set[int]:
+    """The nodes of menus where one of a desktop program is open, which takes every click; none on a page."""
+    if not nodes or ROLES.get(nodes[0].role) != "window":
+        return set()
+    menus = [(index, node) for index, node in enumerate(nodes) if ROLES.get(node.role) == "menu"]
+    within = {id(below) for index, node in menus for below in (node, *_below(nodes, node, index))}
+    return within if any(node.role in _IN_MENUS and id(node) in within for node in nodes) else set()
+
+
 def _holds_controls(nodes: Sequence[Node], dialog: Node) -> bool:
     """Whether it can be answered: one that only tells something blocks nothing."""
     below = _below(nodes, dialog)
@@ -105,13 +123,16 @@ def _behind(node: Node, dialog: Node) -> bool:
 
 
 def labelled_fields(items: Sequence[Item]) -> list[Item]:
-    """Fields that the tree gives no name, named by the text beside or above them."""
+    """Fields and the like that the tree gives no name, named by the text beside or above them."""
     texts = [item for item in items if item.role in ("text", "heading") and item.names]
     named = []
     for item in items:
-        if item.role in ("field", "dropdown", "checkbox", "radio", "switch", "slider") and not item.names:
-            label = _label_of(item.rect, texts)
-            item = Item(item.rect, item.role, label, item.layer, item.point, item.front, item.sure)
+        label = _label_of(item.rect, texts) if item.role in NAMED else ()
+        unnamed = all(name.weight <= _VALUE for name in item.names)
+        if label and (unnamed or (item.role == "dropdown" and label[0].words[-1].endswith(":"))):
+            # What it holds is no name; some desktop programs give it as one.
+            names = (*label, *item.names)
+            item = Item(item.rect, item.role, names, item.layer, item.point, item.front, item.sure)
         named.append(item)
     return named
 
