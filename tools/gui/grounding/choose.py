@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from tools.gui.grounding import lexicon
 from tools.gui.grounding.geometry import contains, region_factor, relation_factor, union
+from tools.gui.grounding.hints import hints
 from tools.gui.grounding.icon_shapes import same_icon
 from tools.gui.grounding.instruction import CONTAINERS, NAMED, Wanted
 from tools.gui.grounding.items import Item, Name, in_reading_order, number, numbered_by_pitch, window_of
@@ -116,6 +117,8 @@ FITS: dict[str, dict[str, float]] = {
 }
 """How well a role fits what an instruction calls it; roles that are not named fit by 0.4. Our choice."""
 _NO_FIT = 0.4
+_CHANGING = frozenset("delete save add edit sign stop start send record confirm anonymize upload".split())
+"""Meanings of what changes something."""
 _MAY_BE_ICONS = frozenset({"button", "link", "image", "menuitem", "icon"})
 _HOLDERS = CONTAINERS | {"link", "button"}
 
@@ -207,6 +210,7 @@ def _is_aside(wanted: Wanted, anchor: Wanted) -> bool:
     if not anchor.words:
         return True
     grave = find_verbs(wanted.words, VERBS) or normal(wanted.words) in AFFIRMING
+    grave = grave or any(hint.key in _CHANGING for hint in hints(wanted.words, False))
     telling = re.search(r"[A-ZÄÖÜ\d^]", anchor.words)
     return wanted.quoted and wanted.relation in ("in", "for", "below", "above") and not (grave or telling)
 
@@ -318,8 +322,10 @@ def _numbered(wanted: Wanted, scored: list[Choice]) -> list[Choice]:
     if any(choice.item.role != "text" for choice in same):
         # "The third button for Okafor" counts no words that stand there, too.
         same = [choice for choice in same if choice.item.role != "text" or choice.item.layer != "tree"]
-    if not wanted.words:
-        same = _in_line(in_order(same)[0], _distinct(scored)) if wanted.anchor else _largest_column(same)
+    if not wanted.words and wanted.anchor:
+        same = _in_line(in_order(same)[0], _distinct(scored))
+    elif not wanted.words:
+        same = _in_line(in_order(same)[0], same) if wanted.region else _largest_column(same)
     by_item = {id(choice.item): choice for choice in same}
     items = [choice.item for choice in same]
     by_pitch = wanted.kind == "icon" and not wanted.words

@@ -16,21 +16,21 @@ import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import islice
 
 import numpy as np
 
 from tools.gui.grounding.choose import FITS, Choice
 from tools.gui.grounding.colours import is_drawn_in
+from tools.gui.grounding.deeds import deeds, is_left_over, permitted
 from tools.gui.grounding.geometry import contains, region_factor
-from tools.gui.grounding.hints import DEEDS, Hint, Said, hints, stem, understand
+from tools.gui.grounding.hints import Hint, Said, folded, hints, stem, understand
 from tools.gui.grounding.instruction import NAMED, QUOTES
 from tools.gui.grounding.items import Item, Name, window_of
-from tools.gui.grounding.matching import negated, normal, opposites
+from tools.gui.grounding.matching import normal
 from tools.gui.grounding.meanings import ACTIONS
 from tools.gui.grounding.standing import counted, keys_of, relations, resolved, rows_of, same_place, weighed_names
-from tools.gui.guard.words import AFFIRMING, VERBS, find_verbs
+from tools.gui.guard.words import AFFIRMING
 from tools.gui.types import Rect, Screen
 
 WEIGHTS: dict[str, float] = {
@@ -69,8 +69,6 @@ _PICTURED = frozenset("home menu settings print refresh help upload download clo
     "log out",
 }
 """Meanings that stand for one control, so that where there is none of them little else can be meant."""
-_GRAVE = frozenset(VERBS) - {"order", "export"}
-"""Deeds that have to be asked for; an order and a printout are also things."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +83,7 @@ class Evidence:
         words: all hints of the instruction but those of what something stands to.
         heard: the words and meanings of each and of its row; (N).
         listed: the words and meanings of all rows of lists and tables.
+        adrift: whether something is said to stand in a part of the screen that is not found.
         permitted: whether each does nothing grave that was not asked for, and the grave deed that was; (N).
     """
 
@@ -95,6 +94,7 @@ class Evidence:
     words: tuple[Hint, ...]
     heard: tuple[frozenset[str], ...]
     listed: frozenset[str]
+    adrift: bool
     permitted: Callable[[int], bool]
 
 
@@ -127,11 +127,6 @@ def weigh(instruction: str, items: Sequence[Item], screen: Screen) -> Choice | N
         # What lies behind a dialog cannot be reached.
         return None
     return Choice(best.item, 1 - math.exp(-best.score / 4), best.point, best.label)
-
-
-def unasked(instruction: str, label: str) -> frozenset[str]:
-    """The grave deeds that a label tells of and an instruction does not."""
-    return (_named_deeds(label) & _GRAVE) - understand(instruction).verbs
 
 
 def rank(seen: Evidence) -> Iterator[Choice]:
@@ -178,8 +173,8 @@ def _agrees(seen: Evidence, item: Item) -> bool:
         return False
     if any(wanted for _, wanted, _, _ in said.anchors) and row["anchor"] < -0.1:
         return False
-    does = _deeds(item, keys_of(item)) or normal(item.title) in AFFIRMING
-    if does and (_is_left_over(seen, item, heard) or (said.numbered and not counts)):
+    does = deeds(item, keys_of(item)) or normal(item.title) in AFFIRMING
+    if does and (seen.adrift or is_left_over(said, seen.words, item, heard) or (said.numbered and not counts)):
         return False
     elsewhere = seen.listed | {hint.key for hint in seen.missing}
     if item.layer == "tree" and (
@@ -193,29 +188,23 @@ def _agrees(seen: Evidence, item: Item) -> bool:
     return item.layer == "tree" or share < (MOST_MISSING if item.role == "text" else 1.0)
 
 
-def _is_left_over(seen: Evidence, item: Item, heard: frozenset[str]) -> bool:
-    """Whether something was said that a control and its row do not say, or the other way round."""
-    # To go ahead is what pressing it does.
-    left = [hint for hint in seen.words if hint.key not in heard | {"confirm"}]
-    # Of words with two meanings one is enough.
-    met = {hint.at for hint in seen.words if hint.key in heard and not hint.word}
-    left = [hint for hint in left if hint.word or hint.at not in met]
-    said = {hint.key for hint in seen.words}
-    more = any(hint.weight >= 1 and hint.key not in said for hint in hints(item.title, False))
-    return any(hint.weight >= 1 for hint in left) or (more and bool(left))
-
-
 def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
     """What speaks for each control that may be meant."""
     said = understand(instruction)
     found = _candidates(items)
     if not found or not (said.words or said.ordinal or said.colour or said.anchors):
-        return Evidence(said, (), np.zeros((0, len(WEIGHTS))), (), (), (), frozenset(), lambda at: False)
+        return Evidence(said, (), np.zeros((0, len(WEIGHTS))), (), (), (), frozenset(), False, lambda at: False)
     rows = rows_of(found, items)
     labelled = bool(said.kinds & NAMED)
     own = [keys_of(item, labelled) for item in found]
-    anchors, words = resolved(said, items)
+    anchors, words, adrift = resolved(said, items)
     everything = set().union(*own, *rows)
+    lines = [" ".join(name.words).casefold() for item in items if item.role == "row" for name in item.names]
+    listed = frozenset(hint.key for line in lines for hint in hints(line, False))
+    exact = frozenset(folded(word) for line in lines for word in re.findall(r"\w+", line))
+    # "Hansen" is no form of "Hans".
+    other = [hint.name and hint.key in listed and hint.word not in exact for hint in words]
+    words = [replace(hint, key=hint.word) if wrong else hint for hint, wrong in zip(words, other, strict=True)]
     words = [_in_other_form(hint, everything) for hint in words]
     asked = frozenset(hint.key for hint in words)
     missing = tuple(hint for hint in words if hint.key not in everything)
@@ -231,7 +220,7 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
     for at, item in enumerate(found):
         matched = {key: own[at][key] for key in weights if key in own[at]}
         beside = sum(weights[key] for key in weights if key not in matched and key in rows[at]) / whole
-        deeds = ACTIONS if beside else ACTIONS - {"open"}
+        actions = ACTIONS if beside else ACTIONS - {"open"}
         does = bool(own[at].keys() & ACTIONS)
         drawn = said.colour and item.role in ("button", "link", "tab", "icon", "text")
         row = {
@@ -247,7 +236,7 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
             "ordinal": ordinal.get(at, 0.0),
             "colour": float(is_drawn_in(said.colour, screen, item.rect)) if drawn else 0.0,
             "control": _control(item),
-            "deed": float(bool(matched and beside and repeated[at]) or bool(matched.keys() & deeds)),
+            "deed": float(bool(matched and beside and repeated[at]) or bool(matched.keys() & actions)),
             "unasked": -float(bool(asked & ACTIONS) and does and not matched),
             "behind": -float(not item.front),
         }
@@ -259,8 +248,9 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
         missing,
         tuple(words),
         tuple(frozenset(own[at]) | rows[at] for at in range(len(found))),
-        frozenset().union(*(keys_of(item) for item in items if item.role == "row")),
-        lambda at: _permitted(said, found[at], own[at], rows[at], asked),
+        listed,
+        adrift,
+        lambda at: permitted(said, found[at], own[at], rows[at], asked),
     )
 
 
@@ -358,43 +348,6 @@ def _control(item: Item) -> float:
     return {"text": -0.5, "image": -0.8, "row": -0.3, "column": -0.4, "slider": -0.2, "field": -0.15}.get(
         item.role, 0.0
     ) - (0.3 if not item.names else 0.0)
-
-
-def _permitted(said: Said, item: Item, own: dict[str, float], row: frozenset[str], asked: frozenset[str]) -> bool:
-    """Whether a control does nothing grave that was not asked for, and not the opposite, but what was."""
-    verbs = _deeds(item, own)
-    if (verbs - said.verbs) & _GRAVE or _is_opposite(said, item):
-        return False
-    does = verbs | ({"submit"} if own.keys() & {"record", "send"} else set())
-    other = bool(asked & own.keys() & ACTIONS) and not asked & DEEDS.keys()
-    return all(verb in does or (other and _stated(verb, said, row)) for verb in said.verbs & _GRAVE)
-
-
-def _is_opposite(said: Said, item: Item) -> bool:
-    """Whether a control is called the opposite of what was said; a row may say anything of what it is about."""
-    if item.role == "row":
-        return False
-    spoken, words = set(re.findall(r"[\w-]+", said.text)), set(re.findall(r"[\w-]+", item.title.casefold()))
-    turned = any(opposites(word, other) for word in words - spoken for other in spoken - words)
-    return turned or (negated(item.title) and not said.denied)
-
-
-def _deeds(item: Item, own: dict[str, float]) -> frozenset[str]:
-    """What a control does by its label; a field does nothing, whatever it is called."""
-    if item.role in NAMED and item.layer == "tree":
-        return frozenset()
-    return _named_deeds(item.title) | {DEEDS[key] for key in own.keys() & DEEDS.keys()}
-
-
-@lru_cache(maxsize=4096)
-def _named_deeds(title: str) -> frozenset[str]:
-    return frozenset(find_verbs(title, VERBS))
-
-
-def _stated(verb: str, said: Said, row: frozenset[str]) -> bool:
-    """Whether a word that may be a deed is only what the row of a control says, such as a state."""
-    spoken = [word for word in re.findall(r"\w+", said.text) if verb in find_verbs(word, VERBS)]
-    return bool(spoken) and all(stem(word) in row for word in spoken)
 
 
 def _dialog(items: Sequence[Item]) -> Rect | None:

@@ -216,7 +216,7 @@ def _ways(text: str, depth: int) -> list[Wanted]:
         ways += [plain, *_only_placed(plain)]
     noun = re.match(rf"(?:{lexicon.NOUNS}|{lexicon.COLOURS})\s+(.+)$", plain.words, _FLAGS)
     place = re.match(rf"(.+)\s+(?:{lexicon.PLACES})$", plain.words, _FLAGS)
-    if not plain.quoted:
+    if not plain.quoted and not (depth and plain.kind in CONTAINERS):
         ways += [replace(plain, words=shorter[1]) for shorter in (noun, place) if shorter]
     means = re.search(rf"{_AFTER}(?:{lexicon.BY})\s+(.+)$", text, _FLAGS) if depth == 0 else None
     if means and means.start() and (region or not re.match(r"by\s+(?:the|its)\b", means[0].strip(), _FLAGS)):
@@ -258,7 +258,8 @@ def _only_placed(wanted: Wanted) -> list[Wanted]:
 
 def _pictured(means: str, whole: Wanted) -> Wanted | None:
     """What is drawn as one thing with another, such as a magnifier with a plus."""
-    drawn = re.sub(r"\s+(?:to|um)\s+\w.*$", "", f"{whole.words} {means}".casefold())
+    means = re.sub(r"\s+(?:to|um)\s+\w.*$", "", means)
+    drawn = f"{whole.words} {means}".casefold()
     drawn = re.sub(rf"\s+(?:{lexicon.KINDS['icon']}|sign|zeichen)$", "", drawn)
     drawn = re.sub(rf"\s+(?:{lexicon.ARTICLES})(?=\s)", "", drawn)
     meant = [key for key, (both, people) in MEANINGS.items() if re.fullmatch(f"{both}|{people}", drawn)]

@@ -81,10 +81,11 @@ def _keys_of_words(words: tuple[str, ...]) -> frozenset[str]:
     return frozenset(hint.key for hint in hints(" ".join(words), False))
 
 
-def resolved(said: Said, items: Sequence[Item]) -> tuple[list[Anchor], list[Hint]]:
-    """Where what something stands to is; what is nowhere counts as words."""
+def resolved(said: Said, items: Sequence[Item]) -> tuple[list[Anchor], list[Hint], bool]:
+    """Where what something stands to is; what is nowhere counts as words, and whether that is a part of the screen."""
     anchors: list[Anchor] = []
     words = list(said.words)
+    adrift = False
     for relation, wanted, kinds, text in said.anchors:
         parts = [item for item in items if item.role in _PARTS]
         others = [item for item in items if item.role not in _PARTS]
@@ -103,7 +104,8 @@ def resolved(said: Said, items: Sequence[Item]) -> tuple[list[Anchor], list[Hint
             anchors.append((stands, rects[:12], frozenset(hint.key for hint in wanted) if names else frozenset()))
         else:
             words += [hint for hint in wanted if hint.key not in {word.key for word in words}]
-    return anchors, words
+            adrift = adrift or relation == "in"
+    return anchors, words, adrift
 
 
 def _best(wanted: Sequence[Hint], kinds: frozenset[str], items: Sequence[Item]) -> list[Rect]:

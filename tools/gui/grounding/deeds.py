@@ -1,0 +1,98 @@
+"""What a control does, and whether that was asked for: nothing grave is done because of a likeness."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from tools.gui.grounding.hints import DEEDS, Hint, Said, hints, stem, understand
+from tools.gui.grounding.instruction import NAMED
+from tools.gui.grounding.items import Item
+from tools.gui.grounding.matching import negated, normal, opposites
+from tools.gui.grounding.meanings import ACTIONS
+from tools.gui.guard.words import AFFIRMING, VERBS, find_verbs
+
+TELLING = 0.6
+"""Words of this weight must not be left over where something grave is done; our choice."""
+GRAVE = frozenset(VERBS) - {"order", "export"}
+"""Deeds that have to be asked for; an order and a printout are also things."""
+
+_THING = re.compile(
+    r"\b(?:the|this|that|it|an?|das|die|den|dieses|diese|diesen)\s+"
+    r"(?:image|picture|entry|item|list|page|option|form|table|row|line|bild|eintrag|liste|seite|zeile|formular)\W*$"
+)
+"""What is done something to, at the end of an instruction, by words that also tell kinds of controls."""
+
+
+def unasked(instruction: str, label: str) -> frozenset[str]:
+    """The grave deeds that a label tells of and an instruction does not."""
+    return (_named_deeds(label) & GRAVE) - understand(instruction).verbs
+
+
+def is_left_over(said: Said, words: Sequence[Hint], item: Item, heard: frozenset[str]) -> bool:
+    """Whether something was said that a control and its row do not say, or the other way round.
+
+    Args:
+        said: the instruction.
+        words: its hints, as the screen has them.
+        item: the control.
+        heard: the words and meanings of it and of its row.
+    """
+    # To go ahead is what pressing it does.
+    left = [hint for hint in words if hint.key not in heard | {"confirm"}]
+    # Of words with two meanings one is enough.
+    met = {hint.at for hint in words if hint.key in heard and not hint.word}
+    left = [hint for hint in left if hint.word or hint.at not in met]
+    told = {hint.key for hint in words}
+    more = any(hint.weight >= 1 and hint.key not in told for hint in hints(item.title, False))
+    # A question, or a thing that is no control and has another name, asks for nothing that this does.
+    other = "?" in said.text or (more and _THING.search(said.text))
+    return bool(other) or any(hint.weight >= TELLING and hint.key != "open" for hint in left) or (more and bool(left))
+
+
+def permitted(said: Said, item: Item, own: dict[str, float], row: frozenset[str], asked: frozenset[str]) -> bool:
+    """Whether a control does nothing grave that was not asked for, and not the opposite, but what was."""
+    verbs = deeds(item, own)
+    if (verbs - said.verbs) & GRAVE or _is_opposite(said, item):
+        return False
+    does = verbs | ({"submit"} if own.keys() & {"record", "send"} else set())
+    other = bool(asked & own.keys() & ACTIONS) and not asked & DEEDS.keys()
+    return all(verb in does or (other and _stated(verb, said, row)) for verb in said.verbs & GRAVE)
+
+
+def _is_opposite(said: Said, item: Item) -> bool:
+    """Whether a control is called the opposite of what was said; a row may say anything of what it is about."""
+    if item.role == "row":
+        return False
+    spoken, words = set(re.findall(r"[\w-]+", said.text)), set(re.findall(r"[\w-]+", item.title.casefold()))
+    turned = any(opposites(word, other) for word in words - spoken for other in spoken - words)
+    return turned or (negated(item.title) and not said.denied)
+
+
+def deeds(item: Item, own: dict[str, float]) -> frozenset[str]:
+    """What a control does by its label; a field does nothing, whatever it is called."""
+    if item.role in NAMED and item.layer == "tree":
+        return frozenset()
+    return _named_deeds(item.title) | {DEEDS[key] for key in own.keys() & DEEDS.keys()}
+
+
+@lru_cache(maxsize=4096)
+def _named_deeds(title: str) -> frozenset[str]:
+    return frozenset(find_verbs(title, VERBS))
+
+
+def _stated(verb: str, said: Said, row: frozenset[str]) -> bool:
+    """Whether a word that may be a deed is only what the row of a control says, such as a state."""
+    spoken = [word for word in re.findall(r"\w+", said.text) if verb in find_verbs(word, VERBS)]
+    return bool(spoken) and all(stem(word) in row for word in spoken)
+
+
+def of_another_dialog(instruction: str, name: str, items: Sequence[Item]) -> str:
+    """The deed that is asked for by a button such as "OK", where the dialog that it answers tells of another one."""
+    dialog = next((item for item in items if item.role == "dialog" and item.front), None)
+    asked = find_verbs(instruction, VERBS)
+    if dialog is None or normal(name) not in AFFIRMING or not asked:
+        return ""
+    told = find_verbs(" ".join(" ".join(each.words) for each in dialog.names), VERBS)
+    return "" if not told or set(asked) & set(told) else ", ".join(sorted(asked))
