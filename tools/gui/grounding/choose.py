@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tools.gui.grounding import lexicon
-from tools.gui.grounding.geometry import contains, region_factor, relation_factor, union
+from tools.gui.grounding.geometry import contains, corner_distance, region_factor, relation_factor, union
 from tools.gui.grounding.hints import hints
 from tools.gui.grounding.icon_shapes import same_icon
 from tools.gui.grounding.instruction import CONTAINERS, NAMED, Wanted
@@ -31,6 +31,8 @@ SPACE = 0.6
 """A space between words is narrower than this share of their height; our choice."""
 HEADING = 0.9
 """How well a heading fits the part of the screen below it; our choice."""
+FARTHER = 0.3
+"""What is lost at the far end of the screen where a corner alone tells what is meant; our choice."""
 BEHIND = 0.6
 """What the score of something is worth that lies behind a dialog; our choice."""
 
@@ -180,7 +182,7 @@ def _scored(wanted: Wanted, items: Sequence[Item], screen: Rect, *, anchor: bool
     choices = []
     for item in items:
         role = fits.get(item.role, _NO_FIT)
-        if anchor and wanted.kind == "section" and item.role in ("text", "heading"):
+        if anchor and wanted.words and wanted.kind == "section" and item.role in ("text", "heading"):
             # What stands above a part of the screen names it.
             role = max(role, HEADING)
         if not wanted.words and role < 0.85:
@@ -192,6 +194,9 @@ def _scored(wanted: Wanted, items: Sequence[Item], screen: Rect, *, anchor: bool
         if wanted.region and (anchors or not wanted.anchor):
             share = max(region_factor(wanted.region, item.rect, whole) for whole in wholes)
             score *= 0.5 + 0.5 * share if share > 0.1 else 0.25
+            if not wanted.words and not anchors:
+                # Of several in one corner the outermost is meant.
+                score *= 1 - FARTHER * corner_distance(wanted.region, item.rect, wholes[-1])
         if anchors:
             score *= max(_stands(wanted.relation, item, name, span, anchor) for anchor in anchors)
         if score >= 0.3:

@@ -58,6 +58,14 @@ def region_factor(region: frozenset[str], rect: Rect, screen: Rect) -> float:
     return factor
 
 
+def corner_distance(region: frozenset[str], rect: Rect, screen: Rect) -> float:
+    """How far a place is from the corner or edge that a part of the screen lies at, 0 to 1."""
+    across = {"left": rect.center.x_px - screen.left, "right": screen.right - rect.center.x_px}
+    down = {"top": rect.center.y_px - screen.top, "bottom": screen.bottom - rect.center.y_px}
+    x_px, y_px = (sum(away for side, away in sides.items() if side in region) for sides in (across, down))
+    return min(1.0, math.hypot(max(x_px, 0), max(y_px, 0)) / math.hypot(screen.width, screen.height))
+
+
 def contains(outer: Rect, inner: Rect, slack_px: float = 2.0) -> bool:
     """Whether a rectangle lies in another, with a little slack."""
     return (

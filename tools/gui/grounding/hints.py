@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 from tools.gui.grounding import lexicon, speech
 from tools.gui.grounding.colours import take_colour
 from tools.gui.grounding.matching import negated
-from tools.gui.grounding.meanings import MEANINGS
+from tools.gui.grounding.meanings import ACTIONS, MEANINGS
 from tools.gui.guard.words import VERBS, find_verbs
 
 _FLAGS = re.IGNORECASE
@@ -67,10 +67,9 @@ def understand(instruction: str) -> Said:
     text = speech.SIGN.sub(r"\1symbol", speech.NOT.sub(" ", speech.POLITE.sub("", text))).strip()
     text = re.sub(lexicon.COMPOUND, r"\1 \2 \3", speech.TYPED.sub("cursor in ", text), flags=_FLAGS)
     # What a dialog is called, such as "Delete study", is not asked to be done.
-    inside = [
-        match for match in speech.WITHIN.finditer(text) if speech.NAMES_NONE.sub("", text[: match.start()]).strip()
-    ]
-    for match in reversed(inside):
+    inside = [*speech.WITHIN.finditer(text), *speech.WITHIN_GERMAN.finditer(text)]
+    inside = [match for match in inside if speech.NAMES_NONE.sub("", text[: match.start()]).strip() or _goes_on(match)]
+    for match in sorted(inside, key=lambda match: -match.start()):
         text = text[: match.start()] + " " + text[match.end() :]
     words: list[Hint] = []
     anchors = []
@@ -104,8 +103,14 @@ def understand(instruction: str) -> Said:
             continue
         if hint.key not in kept or hint.weight > kept[hint.key].weight:
             kept[hint.key] = hint
+    if counted == "entry" and any(hint.weight >= 1 and hint.key not in ACTIONS for hint in kept.values()):
+        # "The second study in the list, CT head" has a name, and lists have headings among their rows.
+        ordinal, counted = 0, ""
     verbs = set(find_verbs(text, VERBS, label=False))
     verbs |= {DEEDS[key] for key in kept.keys() & DEEDS.keys()}
+    if min(kept.values(), key=lambda hint: hint.at, default=Hint("", 0.0)).key == "cancel":
+        # "Cancel the deletion" asks for none.
+        verbs, kept = set(), {key: hint for key, hint in kept.items() if key not in DEEDS}
     return Said(
         tuple(kept.values()), frozenset(kinds), frozenset(regions), tuple(anchors), ordinal, counted, colour,
         frozenset(verbs), bool(_described()[1].search(text.casefold())), text.casefold(),
@@ -127,6 +132,11 @@ def _asked_from(text: str) -> int:
     """Where in a text begins what is to be done, after the reason for it; 0 where none is told, or no more is said."""
     match = speech.SO.search(text)
     return match.start() + 1 if match and hints(text[match.end() :], True) else 0
+
+
+def _goes_on(match: re.Match[str]) -> bool:
+    """Whether what is looked for follows: "im Fenster X auf Löschen"."""
+    return bool(re.match(r"\s*auf\s", match.string[match.end() :], _FLAGS))
 
 
 def _told_to(text: str) -> tuple[str, int]:
@@ -276,6 +286,9 @@ def _ordinal(text: str, kinds: set[str]) -> tuple[int, str, str]:
         if found:
             word = (found[1] or found[2]).lower()
             return lexicon.ORDINALS[word], kind, text[: found.start()] + " " + kind + " " + text[found.end() :]
+    found = re.search(rf"\b({words}) (?:{lexicon.NOUNS})\b(?! (?:field|box|button|icon|link|tab|feld)\b)", text, _FLAGS)
+    if found:
+        return lexicon.ORDINALS[found[1].lower()], "entry", text[: found.start()] + " " + text[found.end() :]
     said = kinds & {"icon", "button"} or kinds & frozenset(speech.COUNTED)
     found = re.search(
         rf"\b({words})(?: one)?(?= (?:in|of|from|on|within|im|in der|von)\b(?! all\b)|\s*$)", text, _FLAGS

@@ -252,6 +252,8 @@ def _related(relation: str, target: Wanted, region: frozenset[str], anchors: lis
 def _only_placed(wanted: Wanted) -> list[Wanted]:
     """The same without words that only tell how it looks, where a number or a corner tells which one it is."""
     look = re.fullmatch(rf"(?:(?:{lexicon.LOOKS}|{lexicon.COLOURS})(?:\s+|$))+", wanted.words, _FLAGS)
+    if re.search(r"\blogo$", wanted.words, _FLAGS):
+        wanted = replace(wanted, kind=wanted.kind or "icon")
     told = wanted.ordinal or len(wanted.region) == 2
     return [replace(wanted, words="")] if look and told and wanted.kind and not wanted.quoted else []
 

@@ -102,7 +102,7 @@ KINDS: dict[str, str] = {
     "image": r"image|picture|thumbnail|preview|bild|imagen|immagine",
     "heading": r"heading|header|title|überschrift|titel|título|titre",
     "dialog": r"dialog(?:ue)?(?: box| window)?|pop-?up(?: window)?|modal|message box|confirmation|prompt"
-    r"|dialogfenster|diálogo|dialogue|finestra",
+    r"|dialogfenster|(?<=\w\s)window|fenster|diálogo|dialogue|finestra",
     "section": r"section|panel|pane|group|area|card|box|block|list|table|form|banner|notification|alert|toast"
     r"|bereich|abschnitt|gruppe|sección"
     r"|panneau|sezione",

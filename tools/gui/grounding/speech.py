@@ -150,5 +150,11 @@ WITHIN = re.compile(
     _FLAGS,
 )
 """A named part of the screen, in which something is."""
+WITHIN_GERMAN = re.compile(
+    r"\b(?:im|in dem|in diesem|aus dem)\s+(?:fenster|dialog|dialogfenster|bereich|abschnitt|formular)\s+"
+    r"((?:(?!auf\b|die\b|das\b|den\b)[\w/&-]+\s*){1,4})(?=auf\b|die\b|das\b|den\b|[,.;:]|$)",
+    _FLAGS,
+)
+"""The same in German, where the name comes last: "im Fenster Studie löschen"."""
 NAMES_NONE = re.compile(rf"^(?:{lexicon.VERBS}|cursor)(?=\s|$)", _FLAGS)
 """What says of nothing yet that it is in something: of "click in the comment panel", the beginning."""

@@ -175,7 +175,7 @@ def counted(
     """Which controls have the number that is said: 1 for these, -0.5 for others of the kind."""
     if not said.ordinal:
         return {}
-    if said.counted == "row":
+    if said.counted in ("row", "entry"):
         line = number((item for item in items if item.role == "row"), said.ordinal)
         if line is None:
             return {}
