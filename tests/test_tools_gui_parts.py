@@ -64,6 +64,35 @@ TOOLS = [
     *(node("button", name, 300 + 40 * at, 60, 30) for at, name in enumerate(("Search", "Zoom in", "Zoom out", "Add"))),
 ]
 
+WINDOW = box("window", "Patient data", 640, 40, 1240, 640)
+DESK = [
+    WINDOW,
+    node("button", "Coronal", 660, 60, depth=1),
+    node("text", "Colour table:", 660, 120, 100, depth=1),
+    node("combobox", "hot metal", 770, 120, 200, depth=1),
+    node("text", "Page:", 660, 160, 60, depth=1),
+    node("spinbutton", "", 730, 160, 80, depth=1, value="4"),
+    node("checkbox", 'Ask for "Save changes" on exit:', 660, 200, 300, depth=1),
+    *(
+        each
+        for at, name in enumerate(("Corrected", "Planar"))
+        for each in (
+            node("text", name, 660 + 300 * at, 260, 100, depth=1),
+            node("radio", "Yes", 660 + 300 * at, 290, 60, depth=1),
+            node("radio", "No", 740 + 300 * at, 290, 60, depth=1),
+        )
+    ),
+    node("button", "Clear", 660, 600, depth=1),
+    node("button", "Clear", 1140, 60, depth=1),
+]
+MENU = [
+    WINDOW,
+    node("button", "Coronal", 660, 200, depth=1),
+    node("menubar", "", 640, 60, depth=1),
+    node("menu", "Tools", 650, 60, depth=2),
+    node("menuitem", "Coronal", 650, 90, depth=3),
+]
+
 FOUND = [
     (FORM, "Click the box straight below the one with the 1 in it", "Comment"),
     (FORM, 'Click the blue "All patients" button below the lookup form', "All patients"),
@@ -74,6 +103,11 @@ FOUND = [
     (DRUGS, "Click the blue arrows icon, second in the View group", "Invert"),
     (TOOLS, "Click the magnifier with the plus sign to enlarge the note.", "Zoom in"),
     (TOOLS, "Select Messages in the left navigation menu.", "Messages"),
+    (DESK, 'Click "Clear" at the bottom left of the window', "Clear"),
+    (DESK, 'Open the "Colour table" drop-down menu', "hot metal"),
+    (DESK, 'Uncheck the box next to Ask for "Save changes" on exit', 'Ask for "Save changes" on exit:'),
+    (DESK, "Click in the page field", ""),
+    (MENU, 'Select the "Tools" option', "Tools"),
     (SIGNING, "Click the passcode field in the Sign order window", "Passcode"),
     (SIGNING, "Press Sign in the Sign order dialog", "Sign"),
 ]
@@ -86,7 +120,7 @@ def place(said: str, nodes: list[Node]) -> Rect | None:
 
 @pytest.mark.parametrize(("nodes", "said", "name"), FOUND)
 def test_a_part_of_the_screen_tells_where_a_control_is(nodes: list[Node], said: str, name: str) -> None:
-    controls = [each for each in nodes if each.role in ("button", "link", "textbox", "combobox")]
+    controls = [each for each in nodes if each.role not in ("text", "heading", "row", "dialog", "window")]
     assert place(said, nodes) == next(each.rect for each in controls if each.name == name)
 
 
@@ -100,6 +134,13 @@ def test_a_part_of_the_screen_tells_where_a_control_is(nodes: list[Node], said: 
 )
 def test_a_button_that_many_rows_have_is_found_in_the_row_that_is_named(said: str, name: str, top: float) -> None:
     assert place(said, DRUGS) == next(each.rect for each in DRUGS if each.name == name and each.rect.top == top)
+
+
+def test_a_value_is_chosen_where_it_is_set_and_an_open_menu_takes_the_click() -> None:
+    yes, no = (next(each.rect for each in DESK if each.name == name and each.rect.left > 900) for name in ("Yes", "No"))
+    assert place('Set "Planar" to Yes', DESK) == yes
+    assert place("Set Planar to No", DESK) == no
+    assert place('Select "Coronal"', MENU) == MENU[-1].rect
 
 
 @pytest.mark.parametrize(
