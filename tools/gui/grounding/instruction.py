@@ -105,11 +105,10 @@ def read_instruction(text: str) -> tuple[Wanted, ...]:
         if not re.match(rf"(?:(?:{lexicon.CLICKS})\w*|{lexicon.TYPING})\b", turned, _FLAGS):
             bodies.append((turned, ""))
     setting = _setting(plain)
-    ways = [(way, kind) for body, kind in dict.fromkeys(bodies) for way in _ways(body, 0)]
     # What only names what shall be set is not pressed for it.
-    ways = [(way, "") for way in setting] + [
-        way for way in ways if not any(way[0].words == one.words for one in setting[1:])
-    ]
+    named = {way.words for way in setting[1:]}
+    ways = [(way, kind) for body, kind in dict.fromkeys(bodies) for way in _ways(body, 0) if way.words not in named]
+    ways = [(way, "") for way in setting] + ways
     ways = [(_fill(way, kept, ours), kind) for way, kind in ways]
     found = [replace(way, kind=way.kind or kind) for way, kind in ways if way != Wanted()]
     told = [way for way in found if way.words or way.anchor or way.ordinal or way.region]
