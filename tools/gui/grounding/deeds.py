@@ -90,9 +90,11 @@ def _stated(verb: str, said: Said, row: frozenset[str]) -> bool:
 
 def of_another_dialog(instruction: str, name: str, items: Sequence[Item]) -> str:
     """The deed that is asked for by a button such as "OK", where the dialog that it answers tells of another one."""
+    if normal(name) not in AFFIRMING:
+        return ""
     dialog = next((item for item in items if item.role == "dialog" and item.front), None)
     asked = find_verbs(instruction, VERBS)
-    if dialog is None or normal(name) not in AFFIRMING or not asked:
+    if dialog is None or not asked:
         return ""
     told = find_verbs(" ".join(" ".join(each.words) for each in dialog.names), VERBS)
     return "" if not told or set(asked) & set(told) else ", ".join(sorted(asked))
