@@ -49,6 +49,12 @@ DRUGS = [
     node("button", "Send to pharmacy", 600, 500, 150),
     node("button", "Sign all", 300, 500),
 ]
+DOSES = row(100, ("Bisoprolol", "2,5 mg"), ("Pausieren", "Absetzen"))
+ALIKE = [
+    *row(100, ("Hans, Peter", "1"), ("Open", "Discharge")),
+    *row(140, ("Hansen, Maria", "2"), ("Open", "Discharge")),
+    *row(180, ("Rossi, Anna", "3"), ("Open", "Discharge")),
+]
 IMAGES = [
     *row(100, ("CT", "Abdomen"), ("Open", "Sign")),
     *row(140, ("US", "Thyroid"), ("Open", "Sign")),
@@ -81,6 +87,11 @@ NOT_THERE = [
     # Another strength, another picture, another receiver, another thing.
     (DRUGS, "Discontinue Apixaban 2.5 mg"),
     (DRUGS, "Discontinue Bisoprolol"),
+    (DOSES, "Bisoprolol 5 mg absetzen"),
+    (DOSES, "Absetzen neben Bisoprolol 5 mg"),
+    (ALIKE, "Discharge Peter Hansen"),
+    (ALIKE, "Discharge Maria Hans"),
+    (ALIKE, "Click Discharge next to Rosso, Anna"),
     (DRUGS, "Sign Metformin"),
     (DRUGS, "Send to radiology"),
     (IMAGES, "Sign the MR head"),
@@ -109,6 +120,9 @@ MEANT = [
     (PATIENTS, "Open Anna Müller's record", "Open", 260),
     (DRUGS, "Discontinue Metformin", "Discontinue", 140),
     (DRUGS, "Discontinue Apixaban 5 mg", "Discontinue", 180),
+    (DOSES, "Bisoprolol 2,5 mg absetzen", "Absetzen", 100),
+    (ALIKE, "Discharge Maria Hansen", "Discharge", 140),
+    (ALIKE, "Click Discharge next to Rossi, Anna", "Discharge", 180),
     (IMAGES, "Sign the US of the thyroid", "Sign", 140),
     (BAR, "Delete the note", "Delete note", 400),
     (BAR, "Click Cancel so that nothing is deleted", "Cancel", 400),

@@ -6,13 +6,16 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from tools.gui.grounding.hints import DEEDS, Hint, Said, hints, stem, understand
-from tools.gui.grounding.instruction import NAMED
+from tools.gui.grounding.hints import DEEDS, Hint, Said, folded, hints, stem, understand
+from tools.gui.grounding.instruction import NAMED, Wanted
 from tools.gui.grounding.items import Item
 from tools.gui.grounding.matching import negated, normal, opposites
 from tools.gui.grounding.meanings import ACTIONS
 from tools.gui.guard.words import AFFIRMING, VERBS, find_verbs
+from tools.gui.types import Target
 
+LEVEL_PX = 12.0
+"""How far from its middle something may stand to be on one line with a control; our choice."""
 TELLING = 0.6
 """Words of this weight must not be left over where something grave is done; our choice."""
 GRAVE = frozenset(VERBS) - {"order", "export"}
@@ -98,3 +101,30 @@ def of_another_dialog(instruction: str, name: str, items: Sequence[Item]) -> str
         return ""
     told = find_verbs(" ".join(" ".join(each.words) for each in dialog.names), VERBS)
     return "" if not told or set(asked) & set(told) else ", ".join(sorted(asked))
+
+
+def of_another_row(ways: Sequence[Wanted], target: Target, items: Sequence[Item]) -> str:
+    """A name or number of what a grave control is said to stand to that its row does not have; "" where all are there.
+
+    Letters that are read for one another do not matter here, but others do: "Hansen" is not "Hans".
+    """
+    anchor = ways[0].anchor
+    if anchor is None or not _named_deeds(target.label) & GRAVE:
+        return ""
+    holding = [item for item in items if item.role in ("row", "section", "dialog") and item.rect.holds(target.point)]
+    row = min((item.rect for item in holding), key=lambda rect: rect.area, default=target.rect)
+    beside = [
+        item
+        for item in items
+        if (item.role not in ("section", "dialog") and abs(item.rect.center.y_px - target.point.y_px) < LEVEL_PX)
+        or row.holds(item.rect.center)
+    ]
+    there = {
+        folded(word) for item in (*beside, *holding) for name in item.names for word in _words(" ".join(name.words))
+    }
+    names = [word for word in re.findall(r"\w+", anchor.words) if word[0].isupper() or word[0].isdigit()]
+    return next((word for word in names if folded(word.casefold()) not in there), "")
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold())

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -24,7 +25,7 @@ from tools.gui.grounding.choose import FITS, Choice
 from tools.gui.grounding.colours import is_drawn_in
 from tools.gui.grounding.deeds import deeds, is_left_over, permitted
 from tools.gui.grounding.geometry import contains, region_factor
-from tools.gui.grounding.hints import Hint, Said, folded, hints, stem, understand
+from tools.gui.grounding.hints import Hint, Said, as_written, hints, stem, understand, written
 from tools.gui.grounding.instruction import NAMED, QUOTES
 from tools.gui.grounding.items import Item, Name, window_of
 from tools.gui.grounding.matching import normal
@@ -55,6 +56,8 @@ MOST_MISSING = 1 / 3
 """The share of what was said that may be nowhere on a screen where words in pixels are meant; our choice."""
 TOO_LITTLE = 0.6
 """Words of no more weight, such as "patient" or "show", tell too little where others are missing; our choice."""
+ON = 0.3
+"""The share of words that lies on a button from which on they are its own; our choice."""
 LEAST_STEM = 5
 """Letters that words have to share at their beginning to be forms of one; our choice."""
 AHEAD = 1.0
@@ -195,17 +198,21 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
     if not found or not (said.words or said.ordinal or said.colour or said.anchors):
         return Evidence(said, (), np.zeros((0, len(WEIGHTS))), (), (), (), frozenset(), False, lambda at: False)
     rows = rows_of(found, items)
+    # What stands on a button says nothing of what another one does.
+    told = rows_of(found, [item for item in items if not _is_on_button(item, items)])
     labelled = bool(said.kinds & NAMED)
     own = [keys_of(item, labelled) for item in found]
     anchors, words, adrift = resolved(said, items)
     everything = set().union(*own, *rows)
     lines = [" ".join(name.words).casefold() for item in items if item.role == "row" for name in item.names]
     listed = frozenset(hint.key for line in lines for hint in hints(line, False))
-    exact = frozenset(folded(word) for line in lines for word in re.findall(r"\w+", line))
+    exact = frozenset().union(*map(written, lines))
     # "Hansen" is no form of "Hans".
-    other = [hint.name and hint.key in listed and hint.word not in exact for hint in words]
-    words = [replace(hint, key=hint.word) if wrong else hint for hint, wrong in zip(words, other, strict=True)]
-    words = [_in_other_form(hint, everything) for hint in words]
+    stems = Counter(map(stem, exact))
+    other = [(hint.name and hint.key in listed and hint.word not in exact) or stems[hint.key] > 1 for hint in words]
+    words = [replace(hint, key=as_written(hint.word)) if hint.word and wrong else hint
+             for hint, wrong in zip(words, other, strict=True)]  # fmt: skip
+    words = [_in_other_form(hint, everything - listed) for hint in words]
     asked = frozenset(hint.key for hint in words)
     missing = tuple(hint for hint in words if hint.key not in everything)
     weights = _rarity([hint for hint in words if hint.key in everything], own, rows)
@@ -247,11 +254,19 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
         np.array(table),
         missing,
         tuple(words),
-        tuple(frozenset(own[at]) | rows[at] for at in range(len(found))),
+        tuple(frozenset(own[at]) | (told if deeds(found[at], own[at]) else rows)[at] for at in range(len(found))),
         listed,
         adrift,
         lambda at: permitted(said, found[at], own[at], rows[at], asked),
     )
+
+
+def _is_on_button(item: Item, items: Sequence[Item]) -> bool:
+    """Whether words that were read in pixels stand on a button."""
+    if item.layer == "tree" or item.role not in ("text", "dropdown", "field"):
+        return False
+    buttons = [other.rect for other in items if other.layer == "words" and other.role == "button"]
+    return any(contains(rect, item.rect) or item.rect.overlap(rect).area > ON * item.rect.area for rect in buttons)
 
 
 def _in_other_form(hint: Hint, keys: set[str]) -> Hint:

@@ -202,9 +202,10 @@ def hints(text: str, said: bool) -> tuple[Hint, ...]:
     if said:
         taken += [match.span() for pattern in _described() for match in pattern.finditer(plain)]
     first = True
-    for match in re.finditer(r"[\w][\w./-]*\w|\w", plain):
+    # "2,5 mg" are no 5 mg.
+    for match in re.finditer(r"\d+(?:[.,]\d+)+(?![\w.,/-]*\w)|[\w][\w./-]*\w|\w", plain):
         inside = any(start < match.end() and match.start() < end for start, end in taken)
-        word = match[0]
+        word = re.sub(r"(?<=\d),(?=\d)", ".", match[0])
         if not inside and (word not in speech.FILLERS or word in capitals) and word != "s":
             name = any(map(str.isdigit, word)) or (not first and word in written) or (said and word in capitals)
             weight = 0.35 if word in speech.GENERAL | speech.STRESSING else 1.2 if name else 1.0
@@ -225,6 +226,18 @@ def stem(word: str) -> str:
         if not any(map(str.isdigit, plain)) and plain.endswith(ending) and len(plain) - len(ending) >= 4:
             return plain[: -len(ending)]
     return plain
+
+
+def written(text: str) -> frozenset[str]:
+    """The words of a text as they are, but for case and accents; decimals are one."""
+    return frozenset(map(folded, re.findall(r"\w+", text.casefold()))) | {hint.word for hint in hints(text, False)} - {
+        ""
+    }
+
+
+def as_written(word: str) -> str:
+    """What a word is compared by where only the very same one will do."""
+    return f"={word}"
 
 
 def folded(word: str) -> str:

@@ -18,6 +18,8 @@ from tools.gui.types import Rect
 
 SIDE = 32
 """Shapes are compared at this size in pixels; our choice, as are all numbers below."""
+ALONG = 0.8
+"""The share of a button's height that what is left of its border reaches over; our choice."""
 SMALLEST_PX, LARGEST_PX = 8, 44
 """Of an icon's sides; one may be smaller where the shape itself is as flat, as three dots are."""
 FLATTER = 1.6
@@ -100,12 +102,22 @@ def _blobs(marks: np.ndarray, lines: Sequence[Line], frames: Frames) -> list[Rec
         if tight is not None and not any(tight.iou(cell) > 0.75 and cell.width > 24 for cell in cells):
             found.append(tight)
     kept: list[Rect] = []
+    buttons = [frame for frame in frames.boxes if any(contains(frame, word) for _, word in words)]
     for rect in sorted(found, key=lambda rect: -rect.area):
         if min(rect.width, rect.height) < SMALLEST_PX and any(contains(_and_edges(word), rect) for _, word in words):
+            continue
+        if any(_is_side(rect, button) for button in buttons):
             continue
         if not any(contains(other, rect) or rect.iou(other) > 0.5 for other in kept):
             kept.append(rect)
     return kept
+
+
+def _is_side(rect: Rect, frame: Rect) -> bool:
+    """Whether it is what is left of the left or right border of a button when its words are taken out."""
+    across = any(rect.left - 2 <= side <= rect.right + 2 for side in (frame.left, frame.right))
+    shared = min(rect.bottom, frame.bottom) - max(rect.top, frame.top)
+    return across and rect.width < 0.5 * frame.width and shared >= ALONG * frame.height
 
 
 def _words(lines: Sequence[Line]) -> Iterator[tuple[str, Rect]]:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from tools.errors import ToolRetry
 from tools.gui.grounding.choose import LEAST, TIE, Choice, choose
 from tools.gui.grounding.colours import is_drawn_in, take_colour
-from tools.gui.grounding.deeds import of_another_dialog, unasked
+from tools.gui.grounding.deeds import of_another_dialog, of_another_row, unasked
 from tools.gui.grounding.evidence import weigh
 from tools.gui.grounding.instruction import MOST, Wanted, label, read_instruction
 from tools.gui.grounding.items import Item
@@ -129,6 +129,9 @@ def _found(instruction: str, ways: Sequence[Wanted], items: Sequence[Item], scre
         return Located(targets=(_target(weighed),))
     if 0 < known < LITERAL and (deeds := unasked(instruction, own.targets[0].label)):
         said = f"{own.targets[0].label!r} fits best, but does what was not asked for: {', '.join(sorted(deeds))}."
+        return Located(targets=own.targets, abstained=said)
+    if known and (word := of_another_row(ways, own.targets[0], items)):
+        said = f"{own.targets[0].label!r} fits best, but {word!r} is not in its row."
         return Located(targets=own.targets, abstained=said)
     if known and (deed := of_another_dialog(instruction, own.targets[0].label, items)):
         said = f"{own.targets[0].label!r} is in a dialog that speaks of something else than {deed}."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 
@@ -12,13 +11,12 @@ from tools.gui.grounding.controls import TALLEST_PX, Frames, find_frames
 from tools.gui.grounding.geometry import contains, union
 from tools.gui.grounding.icons import icon_items
 from tools.gui.grounding.items import Item, Name
+from tools.gui.grounding.pixel_rows import rows_of_tables, stacks_of
 from tools.gui.grounding.reading import Line, read_cells
-from tools.gui.types import Point, Rect
+from tools.gui.types import Rect
 
 BUTTON_HEIGHTS = 3.6
 """A frame of at most so many heights of its only line is taken for that line's button; our choice."""
-ALIGNED_PX = 10.0
-"""Cells whose sides or middles differ by less stand in one column; our choice."""
 LABEL_GAP_PX, ABOVE_GAP_PX = 260.0, 26.0
 """How far a label may stand left of or above its field; our choice."""
 
@@ -32,7 +30,7 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
     clean = Frames(tuple(boxes), tuple(check for check in frames.checks if not _in_word(check, lines)))
     screen = Rect(left=0, top=0, right=rgb.shape[1], bottom=rgb.shape[0])
     held = {box: [line for line in lines if contains(box, line.rect, 4.0)] for box in boxes}
-    stacks = _stacks(held)
+    stacks = stacks_of(held)
     # Lines across a dialog part it into a head, a body and a foot that stand on one another.
     parted = {union(*stack): [line for box in stack for line in held[box]] for stack in stacks}
     dialogs = _dialogs(rgb, screen, {**held, **parted})
@@ -45,7 +43,7 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
     items = [Item(union(*name.rects), "text", (name,), "words") for name in joined]
     items += [*texts, *_fields(held, labels), *_checks(clean, labels)]
     items += icon_items(rgb, lines, clean)
-    items += [Item(rect, "row", names, "words", point) for rect, names, point in _rows(lines, held, stacks)]
+    items += [Item(rect, "row", names, "words", point) for rect, names, point in rows_of_tables(lines, held, stacks)]
     items += [
         Item(box, "section", (Name(inside[0].words, 0.95, rects=inside[0].rects),), "words")
         for box, inside in held.items()
@@ -188,112 +186,3 @@ def _ring(grey: np.ndarray, box: Rect, width: int = 60) -> np.ndarray:
 
 def _named(inside: Sequence[Line]) -> tuple[Name, ...]:
     return (Name(inside[0].words, rects=inside[0].rects),) if inside else ()
-
-
-def _rows(
-    lines: Sequence[Line], held: dict[Rect, list[Line]], stacks: Sequence[Sequence[Rect]]
-) -> list[tuple[Rect, tuple[Name, ...], Point]]:
-    """Rows of tables and lists: bands of lines that begin at the same places as those above or below them."""
-    rows = []
-    for stack in stacks:
-        head = len(stack) > 2 and _is_head([held[box] for box in stack])
-        rows += [(box, _in_order(held[box])) for box in stack[head:]]
-    boxes = [box for box, _ in rows]
-    rows += [row for table in _tables(lines) for row in table if not any(box.holds(row[0].center) for box in boxes)]
-    named = []
-    for rect, inside in rows:
-        names = [Name(tuple(word for line in inside for word in line.words), 0.9)]
-        names += [Name(line.words, 0.93, rects=line.rects) for line in inside[:1]]
-        named.append((rect, tuple(names), inside[0].rect.center))
-    return named
-
-
-def _in_order(inside: Sequence[Line]) -> list[Line]:
-    """From left to right where all stand on one line, else from top to bottom."""
-    middles = [line.rect.center.y_px for line in inside]
-    flat = max(middles) - min(middles) < max(line.rect.height for line in inside)
-    return sorted(inside, key=lambda line: line.rect.left if flat else line.rect.top)
-
-
-def _tables(lines: Sequence[Line]) -> list[list[tuple[Rect, list[Line]]]]:
-    bands: list[list[Line]] = []
-    for line in sorted(lines, key=lambda line: line.rect.center.y_px):
-        if bands and line.rect.center.y_px - bands[-1][0].rect.center.y_px < 0.5 * line.rect.height:
-            bands[-1].append(line)
-        else:
-            bands.append([line])
-    tables: list[list[list[Line]]] = []
-    for band in bands:
-        for table in tables:
-            shared = _aligned(table[-1], band)
-            if len(shared) >= 2 and band[0].rect.top - table[-1][0].rect.bottom < 3.5 * band[0].rect.height:
-                table.append(_between(band, shared))
-                break
-        else:
-            tables.append([band])
-    found = []
-    for table in tables:
-        if len(table) < 3:
-            continue
-        table = [_between(table[0], _aligned(table[1], table[0])), *table[1:]]
-        body = table[1:] if _is_head(table) else table
-        left, right = (
-            min(line.rect.left for row in body for line in row),
-            max(line.rect.right for row in body for line in row),
-        )
-        rows = []
-        middles = [row[0].rect.center.y_px for row in body]
-        pitch = float(np.median([after - before for before, after in pairwise(middles)])) if len(body) > 1 else 24.0
-        for row, middle in zip(body, middles, strict=True):
-            rect = Rect(left=left, top=middle - pitch / 2, right=right, bottom=middle + pitch / 2)
-            rows.append((rect, sorted(row, key=lambda line: line.rect.left)))
-        found.append(rows)
-    return found
-
-
-def _between(band: Sequence[Line], shared: Sequence[Line]) -> list[Line]:
-    """The lines of a band from the first to the last of some of them."""
-    left, right = min(line.rect.left for line in shared), max(line.rect.right for line in shared)
-    return [line for line in band if left <= line.rect.center.x_px <= right]
-
-
-def _aligned(row: Sequence[Line], band: Sequence[Line]) -> list[Line]:
-    """Lines of a band that begin, end or are centred as one of a row is."""
-    return [
-        line
-        for line in band
-        if any(
-            min(
-                abs(line.rect.left - other.rect.left),
-                abs(line.rect.right - other.rect.right),
-                abs(line.rect.center.x_px - other.rect.center.x_px),
-            )
-            < ALIGNED_PX
-            for other in row
-        )
-    ]
-
-
-def _is_head(table: Sequence[Sequence[Line]]) -> bool:
-    """Whether the first row holds the columns' names: no figures, where most rows have some."""
-
-    def figures(row: Sequence[Line]) -> bool:
-        return any(character.isdigit() for line in row for character in line.text)
-
-    return not figures(table[0]) and sum(figures(row) for row in table[1:]) > 0.5 * (len(table) - 1)
-
-
-def _stacks(held: dict[Rect, list[Line]]) -> list[list[Rect]]:
-    """Lists of boxes of one width that stand on one another."""
-    stacks: list[list[Rect]] = []
-    for box in sorted(
-        (box for box, inside in held.items() if inside and box.width > 120 and box.height > 18), key=lambda box: box.top
-    ):
-        for stack in stacks:
-            last = stack[-1]
-            if abs(last.left - box.left) < 6 and abs(last.right - box.right) < 6 and -6 < box.top - last.bottom < 6:
-                stack.append(box)
-                break
-        else:
-            stacks.append([box])
-    return [stack for stack in stacks if len(stack) >= 2]

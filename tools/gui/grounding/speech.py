@@ -47,7 +47,7 @@ NOT = re.compile(
     r"|nicht|kein\w*|statt|ohne)\b[^,.;:!?–—]*",
     _FLAGS,
 )
-CLAUSES = re.compile(r"[,;:!?()–—\"“”„«»]|\s-\s|\.(?=\s|$)")
+CLAUSES = re.compile(r"[;!?()–—\"“”„«»]|[,:](?!\d)|(?<!\d)[,:]|\s-\s|\.(?=\s|$)")
 _NEAR = r"(?:(?:right|just|straight|directly|immediately|direkt|gleich|genau) )?"
 _FIRM = {
     "between": r"between|zwischen",

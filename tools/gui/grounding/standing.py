@@ -10,7 +10,7 @@ import numpy as np
 
 from tools.gui.grounding.choose import FITS
 from tools.gui.grounding.geometry import contains, region_factor, relation_factor, union
-from tools.gui.grounding.hints import Hint, Said, hints
+from tools.gui.grounding.hints import Hint, Said, as_written, hints, written
 from tools.gui.grounding.instruction import NAMED
 from tools.gui.grounding.items import Item, Name, in_reading_order, number, numbered_by_pitch
 from tools.gui.types import Rect, Screen
@@ -35,8 +35,8 @@ def keys_of(item: Item, labelled: bool = True) -> dict[str, float]:
     """Words and meanings of a control's names, with how surely each is its own."""
     keys: dict[str, float] = {}
     for name, weight in weighed_names(item, labelled):
-        for hint in hints(" ".join(name.words), False):
-            keys[hint.key] = max(keys.get(hint.key, 0.0), weight)
+        for key in _keys_of_words(name.words):
+            keys[key] = max(keys.get(key, 0.0), weight)
     if item.layer == "icon" and "close" in keys:
         keys.pop("cancel", None)
     return keys
@@ -65,7 +65,7 @@ def rows_of(found: Sequence[Item], items: Sequence[Item]) -> list[frozenset[str]
     lines = np.array([(text.rect.center.y_px, text.rect.left, text.rect.right) for text in texts]).reshape(-1, 3)
     told = []
     for item in found:
-        row = next((row for row in rows if row is not item and contains(row.rect, item.rect, 4.0)), None)
+        row = next((row for row in rows if row is not item and _is_in_row(item, row.rect)), None)
         if row is not None:
             told.append(frozenset().union(*(_keys_of_words(name.words) for name in row.names)))
             continue
@@ -76,9 +76,18 @@ def rows_of(found: Sequence[Item], items: Sequence[Item]) -> list[frozenset[str]
     return told
 
 
+def _is_in_row(item: Item, row: Rect) -> bool:
+    """Whether something stands in a row; in pixels, where rows end at their last words, it may reach out of it."""
+    if contains(row, item.rect, 4.0):
+        return True
+    begins = row.left - 4 <= item.rect.left < row.right and row.top < item.rect.center.y_px < row.bottom
+    return begins and item.layer != "tree" and item.role != "row" and item.rect.height < row.height
+
+
 @lru_cache(maxsize=8192)
 def _keys_of_words(words: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(hint.key for hint in hints(" ".join(words), False))
+    text = " ".join(words)
+    return frozenset(hint.key for hint in hints(text, False)) | set(map(as_written, written(text)))
 
 
 def resolved(said: Said, items: Sequence[Item]) -> tuple[list[Anchor], list[Hint], bool]:
