@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from tools.gui.grounding.hints import DEEDS, Hint, Said, folded, hints, stem, understand
-from tools.gui.grounding.instruction import NAMED, Wanted
+from tools.gui.grounding.instruction import CONTAINERS, NAMED, Wanted
 from tools.gui.grounding.items import Item
 from tools.gui.grounding.matching import negated, normal, opposites
 from tools.gui.grounding.meanings import ACTIONS
@@ -109,7 +109,7 @@ def of_another_row(ways: Sequence[Wanted], target: Target, items: Sequence[Item]
     Letters that are read for one another do not matter here, but others do: "Hansen" is not "Hans".
     """
     anchor = ways[0].anchor
-    if anchor is None or not _named_deeds(target.label) & GRAVE:
+    if anchor is None or anchor.kind in CONTAINERS - {"row"} or not _named_deeds(target.label) & GRAVE:
         return ""
     holding = [item for item in items if item.role in ("row", "section", "dialog") and item.rect.holds(target.point)]
     row = min((item.rect for item in holding), key=lambda rect: rect.area, default=target.rect)

@@ -195,14 +195,16 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
     """What speaks for each control that may be meant."""
     said = understand(instruction)
     found = _candidates(items)
-    if not found or not (said.words or said.ordinal or said.colour or said.anchors):
+    anchors, words, adrift = resolved(said, items)
+    # How far what a heading stands above reaches to the sides cannot be told, nor so how many there are.
+    uncounted = said.ordinal and any(relation == "under" for relation, *_ in anchors)
+    if not found or uncounted or not (said.words or said.ordinal or said.colour or said.anchors):
         return Evidence(said, (), np.zeros((0, len(WEIGHTS))), (), (), (), frozenset(), False, lambda at: False)
     rows = rows_of(found, items)
     # What stands on a button says nothing of what another one does.
     told = rows_of(found, [item for item in items if not _is_on_button(item, items)])
     labelled = bool(said.kinds & NAMED)
     own = [keys_of(item, labelled) for item in found]
-    anchors, words, adrift = resolved(said, items)
     everything = set().union(*own, *rows)
     lines = [" ".join(name.words).casefold() for item in items if item.role == "row" for name in item.names]
     listed = frozenset(hint.key for line in lines for hint in hints(line, False))

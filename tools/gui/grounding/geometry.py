@@ -14,7 +14,7 @@ def relation_factor(relation: str, rect: Rect, anchor: Rect) -> float:
     """How well a place stands in a relation to another; 0 where it does not.
 
     Args:
-        relation: as in `Wanted`.
+        relation: as in `Wanted`, or `under` a heading: below it or beside it.
         rect: the place.
         anchor: what it stands to.
     """
@@ -29,6 +29,8 @@ def relation_factor(relation: str, rect: Rect, anchor: Rect) -> float:
         )
     if rect.iou(anchor) > 0.6:
         return 0.0
+    if relation == "under":
+        return max(relation_factor("below", rect, anchor), _beside(rect, anchor))
     if relation == "beside":
         return max(_beside(rect, anchor), 0.35 * _near(rect, anchor))
     if relation in ("left_of", "right_of"):

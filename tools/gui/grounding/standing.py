@@ -101,7 +101,7 @@ def resolved(said: Said, items: Sequence[Item]) -> tuple[list[Anchor], list[Hint
         stands, rects = relation, _best(wanted, kinds, parts if relation == "in" else others)
         if relation == "in" and not rects:
             # A part of the screen without bounds of its own is known by its heading.
-            stands, rects = "below", _best(wanted, kinds, [item for item in others if item.role in ("heading", "text")])
+            stands, rects = "under", _best(wanted, kinds, [item for item in others if item.role in ("heading", "text")])
         if relation != "in" and _WHOLE.search(text):
             rects = [*_best(wanted, kinds, parts), *_whole(text, items)]
         if not rects and _LIST.search(text):
