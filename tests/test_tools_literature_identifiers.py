@@ -69,7 +69,7 @@ def test_a_retraction_is_known_however_its_doi_is_written(tmp_path: Path) -> Non
         ("b.json", '[{"title": "café"}]'.encode("latin-1"), "not UTF-8"),
         ("b.json", '[{"title": "a trial"}, {"title": "caf\xe9"}]'.encode("latin-1"), "not UTF-8"),
         ("b.json", '[{"title": "café"}]'.encode("utf-16"), "not UTF-8"),
-        ("b.json.gz", gzip.compress('[{"title": "café"}]'.encode("latin-1")), "not UTF-8"),
+        ("b.json.gz", gzip.compress('[{"title": "café"}]'.encode("latin-1"), mtime=0), "not UTF-8"),
         ("b.jsonl", '{"title": "café"}'.encode("utf-16"), "not UTF-8"),
         ("b.json", rb'[{"title": "half \ud800"}]', "half a letter"),
         ("b.jsonl", rb'{"title": "half \ud800"}', "half a letter"),
