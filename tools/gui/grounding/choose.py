@@ -97,6 +97,7 @@ FITS: dict[str, dict[str, float]] = {
         "dropdown": 0.9,
         "icon": 0.95,
         "tab": 0.85,
+        "section": 0.86,
     },
     "icon": {"icon": 1.0, "button": 0.97, "image": 0.95, "link": 0.93, "text": 0.8, "tab": 0.8, "menuitem": 0.85},
     "image": {"image": 1.0, "icon": 0.9, "button": 0.7, "link": 0.8, "section": 0.7, "text": 0.5},
@@ -115,7 +116,7 @@ FITS: dict[str, dict[str, float]] = {
     "heading": {"heading": 1.0, "text": 0.93, "button": 0.7, "link": 0.75, "section": 0.6},
     "dialog": {"dialog": 1.0, "window": 0.95, "section": 0.6},
     "section": {"section": 1.0, "dialog": 0.85, "heading": 0.8, "text": 0.7, "button": 0.75},
-    "bar": {"section": 1.0, "menu": 0.9},
+    "bar": {"section": 1.0, "menu": 0.9, "window": 0.9},
 }
 """How well a role fits what an instruction calls it; roles that are not named fit by 0.4. Our choice."""
 _NO_FIT = 0.4
@@ -210,6 +211,9 @@ def _is_aside(wanted: Wanted, anchor: Wanted) -> bool:
     A form may be called by what it is for: "Save" is it "in the order form". But what does something grave may do it to
     something else here, and a name or number tells one part from another.
     """
+    if re.fullmatch(r"(?:images?|pictures?)?", anchor.words, re.IGNORECASE) and anchor.kind in ("", "image"):
+        # What is shown is no control, and most programs for pictures have nothing else above their buttons.
+        return True
     if anchor.kind not in CONTAINERS and not re.search(rf"\b(?:{lexicon.PLACES})$", anchor.words, re.IGNORECASE):
         return False
     if not anchor.words:

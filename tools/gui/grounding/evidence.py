@@ -25,7 +25,7 @@ from tools.gui.grounding.choose import FITS, Choice
 from tools.gui.grounding.colours import is_drawn_in
 from tools.gui.grounding.deeds import deeds, is_left_over, permitted
 from tools.gui.grounding.geometry import contains, region_factor
-from tools.gui.grounding.hints import Hint, Said, as_written, hints, stem, understand, written
+from tools.gui.grounding.hints import DEEDS, Hint, Said, as_written, hints, stem, understand, written
 from tools.gui.grounding.instruction import NAMED, QUOTES
 from tools.gui.grounding.items import Item, Name, window_of
 from tools.gui.grounding.matching import normal
@@ -64,7 +64,7 @@ AHEAD = 1.0
 """By how much it has to be ahead of all others; our choice."""
 
 ROLES = frozenset(
-    "button link tab menuitem checkbox radio switch slider field dropdown icon row text image column".split()
+    "button link tab menu menuitem checkbox radio switch slider field dropdown icon row text image column".split()
 )
 _PICTURED = frozenset("home menu settings print refresh help upload download close delete save".split()) | {
     "zoom in",
@@ -214,6 +214,8 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
     other = [(hint.name and hint.key in listed and hint.word not in exact) or stems[hint.key] > 1 for hint in words]
     words = [replace(hint, key=as_written(hint.word)) if hint.word and wrong else hint
              for hint, wrong in zip(words, other, strict=True)]  # fmt: skip
+    # "Flip" may mean to invert, but not where a control is called so.
+    words = [replace(hint, key=as_written(hint.literal)) if _is_called(hint, own) else hint for hint in words]
     words = [_in_other_form(hint, everything - listed) for hint in words]
     asked = frozenset(hint.key for hint in words)
     missing = tuple(hint for hint in words if hint.key not in everything)
@@ -261,6 +263,11 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
         adrift,
         lambda at: permitted(said, found[at], own[at], rows[at], asked),
     )
+
+
+def _is_called(hint: Hint, own: Sequence[dict[str, float]]) -> bool:
+    """Whether a control has the very word by which a meaning was told; what is grave stays what it means."""
+    return bool(hint.literal) and hint.key not in DEEDS and any(as_written(hint.literal) in keys for keys in own)
 
 
 def _is_on_button(item: Item, items: Sequence[Item]) -> bool:

@@ -15,6 +15,7 @@ from tools.gui.grounding.meanings import ACTIONS, MEANINGS
 from tools.gui.guard.words import VERBS, find_verbs
 
 _FLAGS = re.IGNORECASE
+_PLACES = {key: place for place, key in enumerate(MEANINGS)}
 _REASON = 0.5
 """What words are worth that tell why or what for; our choice."""
 _SLIPS = str.maketrans("01|", "oll")
@@ -32,6 +33,7 @@ class Hint:
         name: whether it names something: a person, a drug, a number.
         at: where in the text it stands.
         word: as it is written, but for case and accents; "" for a meaning.
+        literal: the same of a meaning that is told by a word which hardly ever stands on a control.
     """
 
     key: str
@@ -39,6 +41,7 @@ class Hint:
     name: bool = False
     at: int = 0
     word: str = ""
+    literal: str = ""
 
 
 @dataclass(frozen=True)
@@ -198,7 +201,8 @@ def hints(text: str, said: bool) -> tuple[Hint, ...]:
         literal = 1.25 if plain[start:end].split()[0] in written else 1.0
         # "With the Patient button": what is pressed has that name, however common.
         weight *= 2.0 if key in speech.GENERAL and stress(start) > 1 else 1.0
-        found.append(Hint(key, weight * stress(start) * literal, at=start))
+        spoken = plain[start:end] if said and not _patterns(False)[_PLACES[key]][1].fullmatch(plain[start:end]) else ""
+        found.append(Hint(key, weight * stress(start) * literal, at=start, literal=folded(spoken)))
     if said:
         taken += [match.span() for pattern in _described() for match in pattern.finditer(plain)]
     first = True
@@ -208,7 +212,8 @@ def hints(text: str, said: bool) -> tuple[Hint, ...]:
         word = re.sub(r"(?<=\d),(?=\d)", ".", match[0])
         if not inside and (word not in speech.FILLERS or word in capitals) and word != "s":
             name = any(map(str.isdigit, word)) or (not first and word in written) or (said and word in capitals)
-            weight = 0.35 if word in speech.GENERAL | speech.STRESSING else 1.2 if name else 1.0
+            common = speech.GENERAL | speech.STRESSING
+            weight = 0.35 if word in common or word.removesuffix("s") in common else 1.2 if name else 1.0
             parts = word.split("/") if any(map(str.isdigit, word)) else (word, *re.split(r"[./-]", word))
             for part in dict.fromkeys(parts):
                 if part and (part not in speech.FILLERS or part in capitals):

@@ -179,7 +179,7 @@ def _without_verb(text: str) -> tuple[str, str]:
     rest = re.sub(rf"^(?:{lexicon.VERBS})(?=\s|\ue000|$)\s*", "", text, flags=_FLAGS)
     verb = text[: len(text) - len(rest)].lower()
     if re.match("(?:un)?(?:tick|check)|(?:dé)?cochez|spunta", verb):
-        return re.sub(r"\bbox\b", "checkbox", rest, count=1, flags=_FLAGS) or text, "checkbox"
+        return re.sub(r"(?<!check )(?<!tick )\bbox\b", "checkbox", rest, count=1, flags=_FLAGS) or text, "checkbox"
     return rest or text, ""
 
 
@@ -201,12 +201,15 @@ def _without_purpose(text: str) -> str:
 def _ways(text: str, depth: int) -> list[Wanted]:
     """Ways to split a text at a relation; last of all as it stands."""
     text, region = _take_region(text)
+    if region:
+        # "In the menu bar at the top" says it twice.
+        text, again = _take_region(text)
+        region |= again
     ways: list[Wanted] = []
-    for relation, phrase in lexicon.RELATIONS if depth < 3 else ():
-        for match in re.finditer(rf"{_AFTER}(?:{lexicon.PLACED})?(?:{phrase})(?=\s)", text, _FLAGS):
-            head, tail = text[: match.start()].strip(" ,"), text[match.end() :].strip(" ,")
-            if tail and (head or relation not in ("for", "in") or region):
-                ways += _related(relation, _simple(head), region, _ways(tail, depth + 1))
+    for relation, match in _relations(text) if depth < 3 else ():
+        head, tail = text[: match.start()].strip(" ,"), text[match.end() :].strip(" ,")
+        if tail and (head or relation not in ("for", "in") or region):
+            ways += _related(relation, _simple(head), region, _ways(tail, depth + 1))
         if ways and relation in lexicon.FIRM_RELATIONS:
             return ways
     plain = replace(_simple(text), region=region)
@@ -231,10 +234,21 @@ def _ways(text: str, depth: int) -> list[Wanted]:
     return ways
 
 
+def _relations(text: str) -> list[tuple[str, re.Match[str]]]:
+    """What may part a target from what it stands to: firm words first, in the order of the text, then all others."""
+    found = [
+        (relation, match)
+        for relation, phrase in lexicon.RELATIONS
+        for match in re.finditer(rf"{_AFTER}(?:{lexicon.PLACED})?(?:{phrase})(?=\s)", text, _FLAGS)
+    ]
+    firm = [each for each in found if each[0] in lexicon.FIRM_RELATIONS]
+    return sorted(firm, key=lambda each: each[1].start()) + [each for each in found if each not in firm]
+
+
 def _related(relation: str, target: Wanted, region: frozenset[str], anchors: list[Wanted]) -> list[Wanted]:
     """Ways in which something stands to one of some anchors."""
     ways: list[Wanted] = []
-    if relation in ("for", "in", "beside") and re.fullmatch(lexicon.NOUNS, target.words, _FLAGS):
+    if relation in ("for", "in", "beside") and not target.kind and re.fullmatch(lexicon.NOUNS, target.words, _FLAGS):
         # "The study from Sunday" is the entry that says so.
         target = Wanted(kind="row")
     for anchor in anchors:
@@ -281,7 +295,7 @@ def _take_region(text: str) -> tuple[str, frozenset[str]]:
     """The text without what it says of the part of the screen, and that part."""
     for phrase, region in lexicon.REGIONS:
         found = re.search(
-            rf"{_AFTER}(?P<at>(?:{lexicon.AT})\s+)?(?:(?:{lexicon.ARTICLES})\s+)?(?:{phrase})"
+            rf"{_AFTER}(?P<at>(?:{lexicon.AT})\s+)?(?:(?:{lexicon.ARTICLES})\s+)?(?:(?:far|very|extreme)\s+)?(?:{phrase})"
             rf"(?:\s+(?:of|on) the (?:screen|page|window|application|app))?(?=$|[,\s])",
             text,
             _FLAGS,
@@ -304,7 +318,7 @@ def _take_region(text: str) -> tuple[str, frozenset[str]]:
 def _of_container(after: str, region: frozenset[str]) -> bool:
     """Whether a part of the screen is, by what is said after it, that of something on the screen."""
     kinds = "|".join(lexicon.KINDS[kind] for kind in ("dialog", "section", "bar", "row"))
-    return len(region) == 2 or bool(re.match(rf"\s+\w+\s+(?:[\w-]+\s+){{0,3}}(?:{kinds})\b", after, _FLAGS))
+    return len(region) == 2 or bool(re.match(rf"\s+\w+\s+(?:[\w()-]+\s+){{0,3}}(?:{kinds})\b", after, _FLAGS))
 
 
 def _boxes() -> str:
@@ -323,17 +337,22 @@ def _simple(text: str) -> Wanted:
     ordinal = 0
     first = re.match(r"([\w-]+)(?:\s+|$)", text)
     last = re.fullmatch(r"(.+),\s*(?:the\s+)?([\w-]+)(?:\s+one)?", text, _FLAGS)
+    item = re.fullmatch(rf"(.+),\s*the\s+([\w-]+)\s+(?:{lexicon.KINDS['entry']})", text, _FLAGS)
+    if item and item[2] in lexicon.ORDINALS:
+        # "Crop, the second item" is called so, wherever it stands.
+        return _make(_strip(item[1]), "entry", 0)
     if last and last[2] in lexicon.ORDINALS:
         # "Rossi, Primo" is a name.
         ordinal, text = lexicon.ORDINALS[last[2]], _strip(last[1])
     elif first and first[1].lower() in lexicon.ORDINALS:
         ordinal, text = lexicon.ORDINALS[first[1].lower()], _strip(text[first.end() :])
-    for kind, phrase in lexicon.KINDS.items():
+    # "Toggle Entries button" is a button: what stands last tells more.
+    for kind, phrase, last_word in [(*kind, last) for last in (True, False) for kind in lexicon.KINDS.items()]:
         numbered = re.fullmatch(rf"(?:{phrase})\s+(?:number |no\.? )?(\d{{1,2}})", text, _FLAGS)
         if numbered and kind in ("row", "tab", "column", "button", "image"):
             return Wanted(kind=kind, ordinal=int(numbered[1]))
-        match = re.fullmatch(rf"(?:(.*?)\s*\b)?(?:{phrase})", text, _FLAGS)
-        match = match or re.fullmatch(rf"(?:{phrase})(?:(?:\s+|(?=\ue000))(.*))", text, _FLAGS)
+        form = rf"(?:(.*?)\s*\b)?(?:{phrase})" if last_word else rf"(?:{phrase})(?:(?:\s+|(?=\ue000))(.*))"
+        match = re.fullmatch(form, text, _FLAGS)
         if match:
             told = _strip(match[1] or "")
             empty = kind in NAMED and re.fullmatch(lexicon.EMPTY, told, _FLAGS)
@@ -347,7 +366,12 @@ def _make(text: str, kind: str, ordinal: int) -> Wanted:
     words = (
         _MARK.format(marks[0])
         if marks
-        else re.sub(rf"^(?:{lexicon.NOUNS})\s+(?:{lexicon.CALLED})\s+", "", text, flags=_FLAGS)
+        else re.sub(
+            rf"^(?:(?:{lexicon.NOUNS})\s+(?:{lexicon.CALLED})|(?:[\w-]+\s+){{1,3}}(?:named|called))\s+",
+            "",
+            text,
+            flags=_FLAGS,
+        )
     )
     return Wanted(words=words, kind=kind, quoted=bool(marks), ordinal=ordinal)
 

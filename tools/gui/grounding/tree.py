@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tools.gui.grounding.geometry import contains
+from tools.gui.grounding.geometry import contains, union
 from tools.gui.grounding.instruction import NAMED
 from tools.gui.grounding.items import Item, Name
 from tools.gui.types import Node, Rect
@@ -23,7 +23,7 @@ ROLES: dict[str, str] = {
     **dict.fromkeys(("radio", "radio button", "menuitemradio", "radio menu item"), "radio"),
     **dict.fromkeys(("row", "listitem", "option", "treeitem", "table row", "list item", "tree item"), "row"),
     **dict.fromkeys(("dialog", "alertdialog", "alert"), "dialog"),
-    **dict.fromkeys(("menu", "menubar"), "menu"),
+    "menu": "menu",
     **dict.fromkeys(("menuitem", "menu item"), "menuitem"),
     **dict.fromkeys(("tab", "page tab"), "tab"),
     **dict.fromkeys(("img", "image", "canvas", "graphics-document"), "image"),
@@ -32,7 +32,18 @@ ROLES: dict[str, str] = {
         ("region", "group", "form", "list", "table", "grid", "complementary", "navigation", "main"), "section"
     ),
     **dict.fromkeys(
-        ("article", "status", "search", "banner", "contentinfo", "panel", "toolbar", "tabpanel", "application"),
+        (
+            "menubar",
+            "article",
+            "status",
+            "search",
+            "banner",
+            "contentinfo",
+            "panel",
+            "toolbar",
+            "tabpanel",
+            "application",
+        ),
         "section",
     ),
     **dict.fromkeys(("text", "label", "paragraph", "strong", "emphasis", "cell", "gridcell", "mark", "term"), "text"),
@@ -73,6 +84,9 @@ def tree_items(nodes: Sequence[Node]) -> list[Item]:
         front = not dialog or id(node) in inside or not _behind(node, dialog)
         front = front and (not menus or id(node) in menus)
         items.append(Item(node.rect, role, names, "tree", front=front))
+        if role == "menu" and id(node) in menus and (below := _below(nodes, node, index)):
+            # An open menu reaches over its entries, which stand outside of the word that opens it.
+            items.append(Item(union(*(each.rect for each in below)), "section", names, "tree"))
     return items
 
 
