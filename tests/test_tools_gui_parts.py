@@ -91,6 +91,14 @@ MENU = [
     node("menubar", "", 640, 60, depth=1),
     node("menu", "Tools", 650, 60, depth=2),
     node("menuitem", "Coronal", 650, 90, depth=3),
+    node("menuitem", "Rotate series", 650, 120, depth=3),
+]
+OPTIONS = [
+    WINDOW,
+    node("checkbox", "[r] reverse slices", 660, 100, 200, depth=1),
+    node("checkbox", "[v] flip vertical", 660, 130, 200, depth=1),
+    node("button", "Toggle entries", 660, 160, 120, depth=1),
+    node("button", "Hide", 660, 200, depth=1),
 ]
 
 FOUND = [
@@ -108,6 +116,11 @@ FOUND = [
     (DESK, 'Uncheck the box next to Ask for "Save changes" on exit', 'Ask for "Save changes" on exit:'),
     (DESK, "Click in the page field", ""),
     (MENU, 'Select the "Tools" option', "Tools"),
+    (MENU, "Choose Rotate series from the Tools menu", "Rotate series"),
+    (MENU, 'Click "Rotate series", the second item in the menu', "Rotate series"),
+    (MENU, "Open the Tools menu at the far left of the menu bar", "Tools"),
+    (OPTIONS, "Tick the flip vertical check box", "[v] flip vertical"),
+    (OPTIONS, "Click the Toggle entries button above Hide", "Toggle entries"),
     (SIGNING, "Click the passcode field in the Sign order window", "Passcode"),
     (SIGNING, "Press Sign in the Sign order dialog", "Sign"),
 ]
@@ -120,7 +133,7 @@ def place(said: str, nodes: list[Node]) -> Rect | None:
 
 @pytest.mark.parametrize(("nodes", "said", "name"), FOUND)
 def test_a_part_of_the_screen_tells_where_a_control_is(nodes: list[Node], said: str, name: str) -> None:
-    controls = [each for each in nodes if each.role not in ("text", "heading", "row", "dialog", "window")]
+    controls = [each for each in nodes if each.role not in ("text", "heading", "row", "dialog", "window", "menubar")]
     assert place(said, nodes) == next(each.rect for each in controls if each.name == name)
 
 
@@ -140,7 +153,7 @@ def test_a_value_is_chosen_where_it_is_set_and_an_open_menu_takes_the_click() ->
     yes, no = (next(each.rect for each in DESK if each.name == name and each.rect.left > 900) for name in ("Yes", "No"))
     assert place('Set "Planar" to Yes', DESK) == yes
     assert place("Set Planar to No", DESK) == no
-    assert place('Select "Coronal"', MENU) == MENU[-1].rect
+    assert place('Select "Coronal"', MENU) == MENU[-2].rect
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,8 @@ def _setting(text: str) -> list[Wanted]:
     named, value = (_simple(part) for part in (match[1] or match[3], match[2] or match[4]))
     if not named.words or not value.words:
         return []
+    if named.words.lower() in ("it", "this", "that", "es", "das"):
+        return [replace(value, kind="radio")]
     return [replace(value, kind="radio", relation="for", anchor=named), replace(named, kind=named.kind or "dropdown")]
 
 

@@ -59,8 +59,9 @@ class Item:
 
 
 def window_of(items: Iterable[Item], screen: Rect) -> Rect:
-    """The window that is worked in, which "top left" is said of; the screen where none is known."""
-    return next((item.rect for item in items if item.role == "window"), screen)
+    """The window or dialog that is worked in, which "top left" is said of; the screen where none is known."""
+    windows = (item.rect for item in items if item.role == "window" or (item.role == "dialog" and item.front))
+    return next(windows, screen)
 
 
 def number(items: Iterable[Item], ordinal: int) -> Item | None:
