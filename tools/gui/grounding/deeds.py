@@ -106,13 +106,15 @@ def of_another_dialog(instruction: str, name: str, items: Sequence[Item]) -> str
 def of_another_row(ways: Sequence[Wanted], target: Target, items: Sequence[Item]) -> str:
     """A name or number of what a grave control is said to stand to that its row does not have; "" where all are there.
 
-    Letters that are read for one another do not matter here, but others do: "Hansen" is not "Hans".
+    What it is above or below has to be anywhere on the screen. Letters that are read for one another do not matter here, but others do: "Hansen" is not "Hans".
     """
     anchor = ways[0].anchor
     if anchor is None or anchor.kind in CONTAINERS - {"row"} or not _named_deeds(target.label) & GRAVE:
         return ""
     holding = [item for item in items if item.role in ("row", "section", "dialog") and item.rect.holds(target.point)]
     row = min((item.rect for item in holding), key=lambda rect: rect.area, default=target.rect)
+    if ways[0].relation in ("above", "below"):
+        holding = list(items)
     beside = [
         item
         for item in items
