@@ -64,6 +64,9 @@ BAR = [
     node("button", name, 200 + 120 * at, 400, 110)
     for at, name in enumerate(("Save", "Delete note", "Sign report", "Cancel", "Order"))
 ]
+STACK = [
+    node("button", name, 20, 100 + 40 * at, 200) for at, name in enumerate(("Delete this study", "Send to archive"))
+]
 DELETING = dialog("Delete study", "Keep", "Delete")
 LÖSCHEN = dialog("Studie löschen", "Abbrechen", "Löschen")
 SIGNING = dialog("Sign order", "Cancel", "OK")
@@ -125,6 +128,7 @@ MEANT = [
     (ALIKE, "Click Discharge next to Rossi, Anna", "Discharge", 180),
     (IMAGES, "Sign the US of the thyroid", "Sign", 140),
     (BAR, "Delete the note", "Delete note", 400),
+    (STACK, 'Click "Delete this study" above "Send to archive"', "Delete this study", 100),
     (BAR, "Click Cancel so that nothing is deleted", "Cancel", 400),
     (DELETING, "Press Delete in the Delete study dialog", "Delete", 470),
     (LÖSCHEN, "Klicken Sie im Fenster Studie löschen auf Löschen", "Löschen", 470),

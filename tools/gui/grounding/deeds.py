@@ -106,7 +106,8 @@ def of_another_dialog(instruction: str, name: str, items: Sequence[Item]) -> str
 def of_another_row(ways: Sequence[Wanted], target: Target, items: Sequence[Item]) -> str:
     """A name or number of what a grave control is said to stand to that its row does not have; "" where all are there.
 
-    What it is above or below has to be anywhere on the screen. Letters that are read for one another do not matter here, but others do: "Hansen" is not "Hans".
+    What it is above or below has to be anywhere on the screen. Letters that are read for one another do not matter
+    here, but others do: "Hansen" is not "Hans".
     """
     anchor = ways[0].anchor
     if anchor is None or anchor.kind in CONTAINERS - {"row"} or not _named_deeds(target.label) & GRAVE:
