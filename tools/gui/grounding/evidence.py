@@ -215,7 +215,7 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
     words = [replace(hint, key=as_written(hint.word)) if hint.word and wrong else hint
              for hint, wrong in zip(words, other, strict=True)]  # fmt: skip
     # "Flip" may mean to invert, but not where a control is called so.
-    words = [replace(hint, key=as_written(hint.literal)) if _is_called(hint, own) else hint for hint in words]
+    words = [replace(hint, key=as_written(hint.literal)) if _is_called(hint, found, own) else hint for hint in words]
     words = [_in_other_form(hint, everything - listed) for hint in words]
     asked = frozenset(hint.key for hint in words)
     missing = tuple(hint for hint in words if hint.key not in everything)
@@ -265,9 +265,15 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
     )
 
 
-def _is_called(hint: Hint, own: Sequence[dict[str, float]]) -> bool:
-    """Whether a control has the very word by which a meaning was told; what is grave stays what it means."""
-    return bool(hint.literal) and hint.key not in DEEDS and any(as_written(hint.literal) in keys for keys in own)
+def _is_called(hint: Hint, found: Sequence[Item], own: Sequence[dict[str, float]]) -> bool:
+    """Whether a control has the very word by which a meaning was told; what is grave stays what it means.
+
+    Words by which shapes go are none of a control's.
+    """
+    if not hint.literal or hint.key in DEEDS:
+        return False
+    worded = (keys for item, keys in zip(found, own, strict=True) if item.layer != "icon")
+    return any(as_written(hint.literal) in keys for keys in worded)
 
 
 def _is_on_button(item: Item, items: Sequence[Item]) -> bool:
