@@ -101,7 +101,10 @@ OPTIONS = [
     node("button", "Hide", 660, 200, depth=1),
 ]
 
+STUDY = [node("button", "Delete", 300, 60), node("button", "Hide", 300, 400)]
+
 FOUND = [
+    (STUDY, "Click Hide below the images", "Hide"),
     (FORM, "Click the box straight below the one with the 1 in it", "Comment"),
     (FORM, 'Click the blue "All patients" button below the lookup form', "All patients"),
     (FORM, "Press All patients below the search form", "All patients"),
@@ -168,6 +171,7 @@ def test_a_value_is_chosen_where_it_is_set_and_an_open_menu_takes_the_click() ->
         (FORM, 'Click "Send request" below the transfusion form'),
         (DRUGS[:6], 'Click "Löschen" for Metoprolol'),
         (DRUGS[:6], 'Click "Change" for Metoprolol'),
+        (STUDY, "Click Delete below the images"),
         # A corner has to hold it.
         (FORM, "Click the small round button in the bottom left corner"),
     ],

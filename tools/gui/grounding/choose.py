@@ -211,15 +211,17 @@ def _is_aside(wanted: Wanted, anchor: Wanted) -> bool:
     A form may be called by what it is for: "Save" is it "in the order form". But what does something grave may do it to
     something else here, and a name or number tells one part from another.
     """
-    if re.fullmatch(r"(?:images?|pictures?)?", anchor.words, re.IGNORECASE) and anchor.kind in ("", "image"):
-        # What is shown is no control, and most programs for pictures have nothing else above their buttons.
-        return True
-    if anchor.kind not in CONTAINERS and not re.search(rf"\b(?:{lexicon.PLACES})$", anchor.words, re.IGNORECASE):
+    # What is shown is no control, and most programs for pictures have nothing else above their buttons.
+    shown = anchor.kind in ("", "image") and re.fullmatch(r"(?:images?|pictures?)?", anchor.words, re.IGNORECASE)
+    place = re.search(rf"\b(?:{lexicon.PLACES})$", anchor.words, re.IGNORECASE)
+    if anchor.kind not in CONTAINERS and not shown and not place:
         return False
-    if not anchor.words:
+    if not anchor.words and not shown:
         return True
     grave = find_verbs(wanted.words, VERBS) or normal(wanted.words) in AFFIRMING
     grave = grave or any(hint.key in _CHANGING for hint in hints(wanted.words, False))
+    if shown:
+        return not grave
     telling = re.search(r"[A-ZÄÖÜ\d^]", anchor.words)
     return wanted.quoted and wanted.relation in ("in", "for", "below", "above") and not (grave or telling)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from tools.gui.grounding.hints import DEEDS, Hint, Said, folded, hints, stem, understand
+from tools.gui.grounding.hints import DEEDS, Hint, Said, folded, hints, stem, understand, written
 from tools.gui.grounding.instruction import CONTAINERS, NAMED, Wanted
 from tools.gui.grounding.items import Item
 from tools.gui.grounding.matching import negated, normal, opposites
@@ -122,12 +122,6 @@ def of_another_row(ways: Sequence[Wanted], target: Target, items: Sequence[Item]
         if (item.role not in ("section", "dialog") and abs(item.rect.center.y_px - target.point.y_px) < LEVEL_PX)
         or row.holds(item.rect.center)
     ]
-    there = {
-        folded(word) for item in (*beside, *holding) for name in item.names for word in _words(" ".join(name.words))
-    }
+    there = frozenset().union(*(written(" ".join(name.words)) for item in (*beside, *holding) for name in item.names))
     names = [word for word in re.findall(r"\w+", anchor.words) if word[0].isupper() or word[0].isdigit()]
     return next((word for word in names if folded(word.casefold()) not in there), "")
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.casefold())

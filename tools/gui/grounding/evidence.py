@@ -86,7 +86,7 @@ class Evidence:
         words: all hints of the instruction but those of what something stands to.
         heard: the words and meanings of each and of its row; (N).
         listed: the words and meanings of all rows of lists and tables.
-        adrift: whether something is said to stand in a part of the screen that is not found.
+        adrift: whether it is said to stand in or to something that is not found.
         permitted: whether each does nothing grave that was not asked for, and the grave deed that was; (N).
     """
 
@@ -202,7 +202,8 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
         return Evidence(said, (), np.zeros((0, len(WEIGHTS))), (), (), (), frozenset(), False, lambda at: False)
     rows = rows_of(found, items)
     # What stands on a button says nothing of what another one does.
-    told = rows_of(found, [item for item in items if not _is_on_button(item, items)])
+    free = _not_on_buttons(items)
+    told = rows if len(free) == len(items) else rows_of(found, free)
     labelled = bool(said.kinds & NAMED)
     own = [keys_of(item, labelled) for item in found]
     everything = set().union(*own, *rows)
@@ -276,12 +277,16 @@ def _is_called(hint: Hint, found: Sequence[Item], own: Sequence[dict[str, float]
     return any(as_written(hint.literal) in keys for keys in worded)
 
 
-def _is_on_button(item: Item, items: Sequence[Item]) -> bool:
-    """Whether words that were read in pixels stand on a button."""
-    if item.layer == "tree" or item.role not in ("text", "dropdown", "field"):
-        return False
-    buttons = [other.rect for other in items if other.layer == "words" and other.role == "button"]
-    return any(contains(rect, item.rect) or item.rect.overlap(rect).area > ON * item.rect.area for rect in buttons)
+def _not_on_buttons(items: Sequence[Item]) -> list[Item]:
+    """All but words that were read in pixels and stand on a button."""
+    buttons = [item.rect for item in items if item.layer == "words" and item.role == "button"]
+
+    def is_on_one(item: Item) -> bool:
+        if item.layer == "tree" or item.role not in ("text", "dropdown", "field"):
+            return False
+        return any(contains(rect, item.rect) or item.rect.overlap(rect).area > ON * item.rect.area for rect in buttons)
+
+    return [item for item in items if not is_on_one(item)]
 
 
 def _in_other_form(hint: Hint, keys: set[str]) -> Hint:

@@ -15,7 +15,6 @@ from tools.gui.grounding.meanings import ACTIONS, MEANINGS
 from tools.gui.guard.words import VERBS, find_verbs
 
 _FLAGS = re.IGNORECASE
-_PLACES = {key: place for place, key in enumerate(MEANINGS)}
 _REASON = 0.5
 """What words are worth that tell why or what for; our choice."""
 _SLIPS = str.maketrans("01|", "oll")
@@ -144,18 +143,18 @@ def _goes_on(match: re.Match[str]) -> bool:
 
 def _told_to(text: str) -> tuple[str, int]:
     """A text with a comma where it begins to tell what for, and where that is; its length where it does not tell."""
-    match = None if speech.SETTING.match(text) else speech.PURPOSE.search(text)
+    match = None if speech.VALUED.match(text) else speech.PURPOSE.search(text)
     if not match and re.match(rf"(?:{lexicon.CLICKS})\w*\b", text, _FLAGS):
         match = speech.PRESSED_TO.search(text)
     return (f"{text[: match.end()]}, {text[match.end() :]}", match.end()) if match else (text, len(text))
 
 
 @cache
-def _patterns(said: bool) -> tuple[tuple[str, re.Pattern[str]], ...]:
-    return tuple(
-        (key, re.compile(rf"(?<![\w])(?:{both}{'|' + people if said and people else ''})(?![\w])"))
+def _patterns(said: bool) -> dict[str, re.Pattern[str]]:
+    return {
+        key: re.compile(rf"(?<![\w])(?:{both}{'|' + people if said and people else ''})(?![\w])")
         for key, (both, people) in MEANINGS.items()
-    )
+    }
 
 
 @cache
@@ -173,8 +172,9 @@ def hints(text: str, said: bool) -> tuple[Hint, ...]:
     plain = re.sub(r"'(?:s|m|re|ve|d|ll)\b", "", unicodedata.normalize("NFKC", text).casefold().replace("^", " "))
     if said:
         plain = re.sub(rf"\b(?:{speech.MENU})\b", lambda match: " " * len(match[0]), plain)
+    meant = ((match, key) for key, pattern in _patterns(said).items() for match in pattern.finditer(plain))
     spans = sorted(
-        ((match.start(), match.end(), key) for key, pattern in _patterns(said) for match in pattern.finditer(plain)),
+        ((match.start(), match.end(), key) for match, key in meant),
         key=lambda span: (span[0] - span[1], span),
     )
     taken: list[tuple[int, int]] = []
@@ -201,7 +201,7 @@ def hints(text: str, said: bool) -> tuple[Hint, ...]:
         literal = 1.25 if plain[start:end].split()[0] in written else 1.0
         # "With the Patient button": what is pressed has that name, however common.
         weight *= 2.0 if key in speech.GENERAL and stress(start) > 1 else 1.0
-        spoken = plain[start:end] if said and not _patterns(False)[_PLACES[key]][1].fullmatch(plain[start:end]) else ""
+        spoken = plain[start:end] if said and not _patterns(False)[key].fullmatch(plain[start:end]) else ""
         found.append(Hint(key, weight * stress(start) * literal, at=start, literal=folded(spoken)))
     if said:
         taken += [match.span() for pattern in _described() for match in pattern.finditer(plain)]

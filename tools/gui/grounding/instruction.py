@@ -25,6 +25,8 @@ _AFTER = r"(?:^|(?<=\s)|(?<=\ue001))"
 _MARK = "\ue000{}\ue001"
 _MARKED = re.compile("\ue000(\\d+)\ue001")
 _FLAGS = re.IGNORECASE
+_BOXES = "|".join(lexicon.KINDS[kind] for kind in ("field", "dropdown"))
+"""What is called by what it holds."""
 
 
 def label(text: str) -> str:
@@ -223,6 +225,7 @@ def _ways(text: str, depth: int) -> list[Wanted]:
     if not plain.quoted and not (depth and plain.kind in CONTAINERS):
         ways += [replace(plain, words=shorter[1]) for shorter in (noun, place) if shorter]
     means = re.search(rf"{_AFTER}(?:{lexicon.BY})\s+(.+)$", text, _FLAGS) if depth == 0 else None
+    # "By the logo" is beside it, unless that is told by a corner of the screen.
     if means and means.start() and (region or not re.match(r"by\s+(?:the|its)\b", means[0].strip(), _FLAGS)):
         # "Open the fourth row with its Open button", "open the settings with the gear icon"
         whole, part = _simple(text[: means.start()]), _simple(means[1])
@@ -323,16 +326,11 @@ def _of_container(after: str, region: frozenset[str]) -> bool:
     return len(region) == 2 or bool(re.match(rf"\s+\w+\s+(?:[\w()-]+\s+){{0,3}}(?:{kinds})\b", after, _FLAGS))
 
 
-def _boxes() -> str:
-    """What is called by what it holds."""
-    return "|".join(lexicon.KINDS[kind] for kind in ("field", "dropdown"))
-
-
 def _simple(text: str) -> Wanted:
     """A text without relations: ordinal, kind and words."""
     text = _strip(text)
     if held := re.fullmatch(
-        rf"(one|{_boxes()})\s+(?:{lexicon.HOLDING})\s+(.+?)(?:\s+in(?:side)?(?:\s+it)?)?", text, _FLAGS
+        rf"(one|{_BOXES})\s+(?:{lexicon.HOLDING})\s+(.+?)(?:\s+in(?:side)?(?:\s+it)?)?", text, _FLAGS
     ):
         # "The one with the 1 in it" has no other name.
         text = _strip(held[2]) + ("" if held[1].lower() == "one" else f" {held[1]}")

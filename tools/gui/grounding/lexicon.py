@@ -61,9 +61,13 @@ COMPOUND = (
 SENDING = "send|transfer|assign|forward|refer|move|route|give|go"
 """Verbs after which "to" tells no purpose."""
 HOLDING = r"with|holding|containing|that (?:has|holds|contains|says|reads|shows)|mit|in dem"
+"""What tells a field by what it holds: "the one with the 1 in it"."""
 EMPTY = r"empty|blank|leere?[nrsm]?"
+"""What a field is, and never what it is called."""
 SETTING = r"set|change|switch|turn"
+"""Verbs after which "to" tells a value: "set Planar to Yes"."""
 UNFOLD = r"expand|unfold|pull down|drop down|klappen sie|klappe?"
+"""What is done with a list to choose from, and with no other."""
 CALLED = (
     r"named|called|labell?ed|titled|with(?: the)? (?:name|label|title|id|number|mrn)|whose [\w ]{2,20}? (?:is"
     r"|reads|says)"

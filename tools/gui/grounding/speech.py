@@ -137,7 +137,7 @@ PRESSED_TO = re.compile(
     r"(?<!next)(?<!close)(?<!adjacent)(?<!similar)(?= to [a-z]+ (?:a|an|the|this|it|his|her|all|any|new)\b)"
 )
 """The same after what something is pressed for, whatever stands before."""
-SETTING = re.compile(r"^\W*(?:\w+ )?(?:set|change|switch|turn|move|adjust|put|go|get|drag)\b", _FLAGS)
+VALUED = re.compile(r"^\W*(?:\w+ )?(?:set|change|switch|turn|move|adjust|put|go|get|drag)\b", _FLAGS)
 """Where what follows "to" is what shall be there."""
 VAGUE = frozenset({"open", "previous", "start", "given"})
 """Meanings that people also speak of where they mean another control."""

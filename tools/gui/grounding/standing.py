@@ -91,7 +91,7 @@ def _keys_of_words(words: tuple[str, ...]) -> frozenset[str]:
 
 
 def resolved(said: Said, items: Sequence[Item]) -> tuple[list[Anchor], list[Hint], bool]:
-    """Where what something stands to is; what is nowhere counts as words, and whether that is a part of the screen."""
+    """Where what something stands to is; what is nowhere counts as words, and the last tells whether there is such."""
     anchors: list[Anchor] = []
     words = list(said.words)
     adrift = False
@@ -113,7 +113,7 @@ def resolved(said: Said, items: Sequence[Item]) -> tuple[list[Anchor], list[Hint
             anchors.append((stands, rects[:12], frozenset(hint.key for hint in wanted) if names else frozenset()))
         else:
             words += [hint for hint in wanted if hint.key not in {word.key for word in words}]
-            adrift = adrift or relation == "in"
+            adrift = True
     return anchors, words, adrift
 
 
