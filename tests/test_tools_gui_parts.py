@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tools.gui.grounding import LAYERS, locate, read_instruction
+from tools.gui.grounding.evidence import weigh
 from tools.gui.grounding.items import Item, numbered_by_pitch
+from tools.gui.grounding.tree import tree_items
 from tools.gui.types import Layer, Node, Rect, Screen
 
 TREE = LAYERS - {"words", "icon"}
@@ -19,8 +21,8 @@ def node(role: str, name: str, left: float, top: float, width: float = 90, *, de
     return Node(role=role, name=name, rect=rect, depth=depth, value=value)
 
 
-def box(role: str, name: str, left: float, top: float, right: float, bottom: float) -> Node:
-    return Node(role=role, name=name, rect=Rect(left=left, top=top, right=right, bottom=bottom), depth=0)
+def box(role: str, name: str, left: float, top: float, right: float, bottom: float, *, depth: int = 0) -> Node:
+    return Node(role=role, name=name, rect=Rect(left=left, top=top, right=right, bottom=bottom), depth=depth)
 
 
 def drug(top: float, name: str, dose: str) -> list[Node]:
@@ -101,10 +103,44 @@ OPTIONS = [
     node("button", "Hide", 660, 200, depth=1),
 ]
 
+SMALL = [box("window", "Editor", 900, 400, 1260, 700), node("button", "Clear", 910, 660, depth=1)]
+CORNER = [node("button", "", 10, 10, 30), node("button", "", 200, 40, 30), node("button", "Log out", 1180, 10)]
+VIEWER = [
+    box("button", "", 10, 10, 48, 37),
+    box("link", "Example hospital", 17, 52, 165, 92),
+    box("text", "View", 14, 102, 42, 116),
+    *(
+        box("button", name, 14 + 29 * at, 118, 43 + 29 * at, 142)
+        for at, name in enumerate(("Series", "Invert", "Smooth"))
+    ),
+    box("text", "Zoom", 14, 144, 46, 158),
+    box("button", "Adjust", 14, 160, 43, 183),
+]
+LABELS = [node("button", "Add label", 300, 60), node("button", "Anonymize", 300, 100)]
+LISTS = [
+    entry
+    for part, top in (("Current medication", 60), ("Previous medication", 260))
+    for entry in (
+        box("region", part, 190, top, 1100, top + 160),
+        node("heading", part, 200, top + 10, 300, depth=1),
+        *(
+            each
+            for at, drug in enumerate(("Ramipril", "Metoprolol"))
+            for each in (
+                box("row", "", 195, top + 50 + 40 * at, 1090, top + 80 + 40 * at, depth=1),
+                node("text", drug, 200, top + 53 + 40 * at, 150, depth=2),
+                node("button", "Change", 700, top + 53 + 40 * at, depth=2),
+            )
+        ),
+    )
+]
 STUDY = [node("button", "Delete", 300, 60), node("button", "Hide", 300, 400)]
 
 FOUND = [
     (STUDY, "Click Hide below the images", "Hide"),
+    (SMALL, 'Click "Clear" at the bottom left of the window', "Clear"),
+    (CORNER, "Click the small button in the top left corner", ""),
+    (VIEWER, "Click the blue arrows icon, second in the View group", "Invert"),
     (FORM, "Click the box straight below the one with the 1 in it", "Comment"),
     (FORM, 'Click the blue "All patients" button below the lookup form', "All patients"),
     (FORM, "Press All patients below the search form", "All patients"),
@@ -172,12 +208,26 @@ def test_a_value_is_chosen_where_it_is_set_and_an_open_menu_takes_the_click() ->
         (DRUGS[:6], 'Click "Löschen" for Metoprolol'),
         (DRUGS[:6], 'Click "Change" for Metoprolol'),
         (STUDY, "Click Delete below the images"),
+        (LABELS, "Click Save to store the new bed."),
         # A corner has to hold it.
         (FORM, "Click the small round button in the bottom left corner"),
     ],
 )
 def test_what_is_not_there_is_not_guessed(nodes: list[Node], said: str) -> None:
     assert place(said, nodes) is None
+
+
+def test_of_two_lists_the_one_that_is_named_holds_the_row() -> None:
+    for part, top in (("Current medication", 113), ("Previous medication", 313)):
+        found = place(f'Click "Change" for Ramipril in the {part} section', LISTS)
+        assert found is not None
+        assert (found.left, found.top) == (700, top)
+
+
+def test_what_stands_below_a_group_is_not_counted_there() -> None:
+    # How far a heading reaches to the sides cannot be told.
+    screen = Screen(rgb=np.full((800, 1280, 3), 255, np.uint8), nodes=tuple(VIEWER))
+    assert weigh("Click the second icon in the View group", tree_items(screen.nodes), screen) is None
 
 
 def test_words_for_looks_are_left_out_only_where_a_number_or_a_corner_tells_which() -> None:

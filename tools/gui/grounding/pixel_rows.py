@@ -36,7 +36,14 @@ def rows_of_tables(
         held: the lines in each box.
         stacks: those of `stacks_of`.
     """
-    rows = _without_heads(_across([(box, _in_order(held[box])) for stack in stacks for box in stack]))
+    stacked = [box for stack in stacks for box in stack]
+    cells = [
+        *stacked,
+        *(box for box, inside in held.items() if inside and any(_is_level(box, cell) for cell in stacked)),
+    ]
+    lines_of_cells = _across([(box, _in_order(held[box])) for box in dict.fromkeys(cells)])
+    # What is as high as a row and touches none is no part of a table.
+    rows = _without_heads([row for row in lines_of_cells if any(contains(row[0], box) for box in stacked)])
     boxes = [box for box, _ in rows]
     rows += [row for table in _tables(lines) for row in table if not any(box.holds(row[0].center) for box in boxes)]
     named = []
@@ -69,13 +76,16 @@ def _across(rows: Sequence[Row]) -> list[Row]:
     for box, inside in sorted(rows, key=lambda row: row[0].left):
         for line in lines:
             last = line[-1][0]
-            level = abs(last.top - box.top) < SAME_HEIGHT_PX and abs(last.bottom - box.bottom) < SAME_HEIGHT_PX
-            if level and abs(box.left - last.right) < EDGE_PX:
+            if _is_level(last, box) and abs(box.left - last.right) < EDGE_PX:
                 line.append((box, inside))
                 break
         else:
             lines.append([(box, inside)])
     return [(union(*(box for box, _ in line)), [each for _, inside in line for each in inside]) for line in lines]
+
+
+def _is_level(box: Rect, other: Rect) -> bool:
+    return abs(box.top - other.top) < SAME_HEIGHT_PX and abs(box.bottom - other.bottom) < SAME_HEIGHT_PX
 
 
 def _without_heads(rows: Sequence[Row]) -> list[Row]:

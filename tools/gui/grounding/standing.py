@@ -185,7 +185,10 @@ def counted(
     if not said.ordinal:
         return {}
     if said.counted in ("row", "entry"):
-        line = number((item for item in items if item.role == "row"), said.ordinal)
+        rows = [item for item in items if item.role == "row"]
+        # Boxes one above the other within rows, such as their buttons, look like rows, too.
+        whole = [row for row in rows if not any(_is_within(row.rect, other.rect) for other in rows)]
+        line = number(whole, said.ordinal)
         if line is None:
             return {}
         return {at: 1.0 if contains(line.rect, item.rect, 6.0) else -0.5 for at, item in enumerate(found)}
@@ -206,6 +209,10 @@ def counted(
     if meant is None:
         return {}
     return {at: 1.0 if same_place(item.rect, meant.rect) else -0.5 for at, item in enumerate(found)}
+
+
+def _is_within(rect: Rect, other: Rect) -> bool:
+    return rect.area < other.area and contains(other, rect)
 
 
 def _first_line(group: Sequence[Item]) -> list[Item]:
