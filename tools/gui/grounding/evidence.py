@@ -26,10 +26,11 @@ from tools.gui.grounding.colours import is_drawn_in
 from tools.gui.grounding.deeds import deeds, is_left_over, permitted
 from tools.gui.grounding.geometry import contains, region_factor
 from tools.gui.grounding.hints import DEEDS, Hint, Said, as_written, hints, stem, understand, written
-from tools.gui.grounding.instruction import NAMED, QUOTES
+from tools.gui.grounding.instruction import NAMED
 from tools.gui.grounding.items import Item, Name, window_of
 from tools.gui.grounding.matching import normal
 from tools.gui.grounding.meanings import ACTIONS
+from tools.gui.grounding.quoted import aloud, are_there, has, labels
 from tools.gui.grounding.standing import counted, keys_of, relations, resolved, rows_of, same_place, weighed_names
 from tools.gui.guard.words import AFFIRMING
 from tools.gui.types import Rect, Screen
@@ -56,6 +57,12 @@ MOST_MISSING = 1 / 3
 """The share of what was said that may be nowhere on a screen where words in pixels are meant; our choice."""
 TOO_LITTLE = 0.6
 """Words of no more weight, such as "patient" or "show", tell too little where others are missing; our choice."""
+LITTLE = 0.8
+"""Words of no more weight are not all that is said of a control, even where no others are; our choice."""
+SPELT = 0.95
+"""How surely a name has to be said word by word for a number beside it to be no matter; our choice."""
+OPENED = 1.0
+"""How little likely a menu is meant that is open; our choice."""
 ON = 0.3
 """The share of words that lies on a button from which on they are its own; our choice."""
 LEAST_STEM = 5
@@ -109,10 +116,10 @@ def weigh(instruction: str, items: Sequence[Item], screen: Screen) -> Choice | N
         items: what is on the screen.
         screen: where it is looked for; its pixels tell colours.
     """
-    if re.search(QUOTES, instruction):
-        # What stands in quotation marks is a label as it is written.
+    told = labels(instruction)
+    if not are_there(told, items):
         return None
-    seen = gather(instruction, items, screen)
+    seen = gather(aloud(instruction), items, screen, told)
     if seen.said.unclear:
         return None
     ranked = list(islice(rank(seen), 2))
@@ -128,6 +135,9 @@ def weigh(instruction: str, items: Sequence[Item], screen: Screen) -> Choice | N
         return None
     if not best.item.front:
         # What lies behind a dialog cannot be reached.
+        return None
+    if not all(_is_anchor(seen.said, label) for label in told) and not any(has(best.item, label) for label in told):
+        # What stands in quotation marks is a label as it is written.
         return None
     return Choice(best.item, 1 - math.exp(-best.score / 4), best.point, best.label)
 
@@ -147,6 +157,11 @@ def _at(seen: Evidence, item: Item) -> int:
     return next(at for at, other in enumerate(seen.items) if other is item)
 
 
+def _is_anchor(said: Said, label: str) -> bool:
+    """Whether a label is of what something stands to."""
+    return any(aloud(f'"{label}"').strip() in text for *_, text in said.anchors)
+
+
 def _is_only_placed(seen: Evidence, item: Item) -> bool:
     """Whether nothing that was said is a word of a control or of its row."""
     row = dict(zip(WEIGHTS, seen.table[_at(seen, item)], strict=True))
@@ -158,7 +173,8 @@ def _agrees(seen: Evidence, item: Item) -> bool:
     nothing that was said is left over: there may be another draft than the one that shall go."""
     row = dict(zip(WEIGHTS, seen.table[_at(seen, item)], strict=True))
     said, counts = seen.said, bool(np.any(seen.table[:, list(WEIGHTS).index("ordinal")]))
-    if said.ordinal and counts and row["ordinal"] < 1.0 and (row["said"] == 0 or item.layer == "tree"):
+    spelt = row["literal"] >= SPELT and item.role == said.counted
+    if said.ordinal and counts and row["ordinal"] < 1.0 and not spelt and (row["said"] == 0 or item.layer == "tree"):
         return False
     named, near = (seen.table[:, list(WEIGHTS).index(name)] for name in ("said", "row"))
     if row["said"] + row["row"] < 0.5 * (named + near).max() or (said.ordinal and row["said"] < 0.5 * named.max()):
@@ -167,7 +183,7 @@ def _agrees(seen: Evidence, item: Item) -> bool:
     if said.regions and row["region"] < -0.35:
         return False
     heard = seen.heard[_at(seen, item)]
-    told = sum(hint.weight for hint in seen.words if hint.key in heard)
+    told = max(sum(hint.weight for hint in seen.words if hint.key in heard), row["literal"])
     if item.names and told <= TOO_LITTLE and any(hint.weight >= 1 for hint in seen.missing):
         # It is called otherwise. What has no name may look as was said.
         return False
@@ -176,12 +192,13 @@ def _agrees(seen: Evidence, item: Item) -> bool:
         return False
     if any(wanted for _, wanted, _, _ in said.anchors) and row["anchor"] < -0.1:
         return False
-    does = deeds(item, keys_of(item)) or normal(item.title) in AFFIRMING
+    does = deeds(item, keys_of(item)) - {"export"} or (normal(item.title) in AFFIRMING and item.role not in NAMED)
     if does and (seen.adrift or is_left_over(said, seen.words, item, heard) or (said.numbered and not counts)):
         return False
-    elsewhere = seen.listed | {hint.key for hint in seen.missing}
+    # What shall be typed into a field is nowhere yet.
+    elsewhere = seen.listed | (frozenset() if item.role == "field" else {hint.key for hint in seen.missing})
     if item.layer == "tree" and (
-        any(hint.name and hint.key in elsewhere - heard for hint in seen.words) or (said.ordinal and not counts)
+        any(hint.name and hint.key in elsewhere - heard for hint in seen.words) or (said.ordinal and not counts and not spelt)
     ):
         # Somebody else is meant, or another number; pixels may have been read badly.
         return False
@@ -191,11 +208,22 @@ def _agrees(seen: Evidence, item: Item) -> bool:
     return item.layer == "tree" or share < (MOST_MISSING if item.role == "text" else 1.0)
 
 
-def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
-    """What speaks for each control that may be meant."""
+def gather(instruction: str, items: Sequence[Item], screen: Screen, told: Sequence[str] = ()) -> Evidence:
+    """What speaks for each control that may be meant.
+
+    Args:
+        instruction: as it would be said aloud.
+        items: what is on the screen.
+        screen: where it is looked for.
+        told: labels that stood in quotation marks.
+    """
     said = understand(instruction)
     found = _candidates(items)
+    menus = any(item.role == "menu" for item in items)
+    if "menu" in said.kinds and not menus:
+        said = replace(said, kinds=said.kinds - {"menu"})
     anchors, words, adrift = resolved(said, items)
+    words = [hint for hint in words if not (menus and "menu" in said.kinds and hint.key == "menu")]
     # How far what a heading stands above reaches to the sides cannot be told, nor so how many there are.
     uncounted = said.ordinal and any(relation == "under" for relation, *_ in anchors)
     if not found or uncounted or not (said.words or said.ordinal or said.colour or said.anchors):
@@ -203,7 +231,7 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
     rows = rows_of(found, items)
     # What stands on a button says nothing of what another one does.
     free = _not_on_buttons(items)
-    told = rows if len(free) == len(items) else rows_of(found, free)
+    beside_it = rows if len(free) == len(items) else rows_of(found, free)
     labelled = bool(said.kinds & NAMED)
     own = [keys_of(item, labelled) for item in found]
     everything = set().union(*own, *rows)
@@ -219,15 +247,18 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
     words = [replace(hint, key=as_written(hint.literal)) if _is_called(hint, found, own) else hint for hint in words]
     words = [_in_other_form(hint, everything - listed) for hint in words]
     asked = frozenset(hint.key for hint in words)
+    # How an icon looks stands nowhere.
+    words = [hint for hint in words if not hint.look or hint.key in everything]
     missing = tuple(hint for hint in words if hint.key not in everything)
     weights = _rarity([hint for hint in words if hint.key in everything], own, rows)
     lost = sum((1.0 if hint.name else 0.8 if hint.key in _PICTURED else 0.25) * hint.weight for hint in missing)
-    whole = sum(weights.values()) + lost or 1.0
+    whole = max(sum(weights.values()) + lost, LITTLE)
     dialog = _dialog(items)
     wholes = (dialog,) if dialog else (screen.rect, window_of(items, screen.rect))
     repeated = _repeated(found)
     ordinal = counted(said, found, anchors, screen, items)
-    spoken = _spoken(found, said, labelled)
+    opened = {item.names for item in items if item.role == "section"}
+    spoken = _spoken(found, said, labelled, frozenset(map(normal, told)))
     table = []
     for at, item in enumerate(found):
         matched = {key: own[at][key] for key in weights if key in own[at]}
@@ -237,7 +268,7 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
         drawn = said.colour and item.role in ("button", "link", "tab", "icon", "text")
         row = {
             "said": sum(weights[key] * sure for key, sure in matched.items()) / whole,
-            "label": _covered(item, weights, labelled),
+            "label": max(_covered(item, weights, labelled), spoken[at]),
             "literal": spoken[at],
             "row": beside,
             "kind": max(_fits(kind, item) for kind in said.kinds) - 0.7 if said.kinds else 0.0,
@@ -247,7 +278,7 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
             "anchor": relations(anchors, item, own[at]) - 0.3 if anchors else 0.0,
             "ordinal": ordinal.get(at, 0.0),
             "colour": float(is_drawn_in(said.colour, screen, item.rect)) if drawn else 0.0,
-            "control": _control(item),
+            "control": _control(item) - (OPENED if item.role == "menu" and item.names in opened else 0.0),
             "deed": float(bool(matched and beside and repeated[at]) or bool(matched.keys() & actions)),
             "unasked": -float(bool(asked & ACTIONS) and does and not matched),
             "behind": -float(not item.front),
@@ -259,7 +290,7 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen) -> Evidence:
         np.array(table),
         missing,
         tuple(words),
-        tuple(frozenset(own[at]) | (told if deeds(found[at], own[at]) else rows)[at] for at in range(len(found))),
+        tuple(frozenset(own[at]) | (beside_it if deeds(found[at], own[at]) else rows)[at] for at in range(len(found))),
         listed,
         adrift,
         lambda at: permitted(said, found[at], own[at], rows[at], asked),
@@ -322,10 +353,16 @@ def _covered(item: Item, weights: dict[str, float], labelled: bool) -> float:
     return best
 
 
-def _spoken(found: Sequence[Item], said: Said, labelled: bool) -> list[float]:
+def _spoken(found: Sequence[Item], said: Said, labelled: bool, told: frozenset[str]) -> list[float]:
     """How far each control has a name that was said word by word, not one that means the same or a part of another."""
+
+    def common(item: Item, name: Name, own: Sequence[Hint]) -> float:
+        # A word that anything may have tells enough as a label, or of a field.
+        sure = normal(" ".join(name.words)) in told or item.role in said.kinds & NAMED
+        return 1.0 if sure else min(1.0, max(hint.weight for hint in own))
+
     names = [
-        (at, weight * min(1.0, max(hint.weight for hint in own)), frozenset(map(stem, _words(name))))
+        (at, weight * common(item, name, own), frozenset(map(stem, _words(name))))
         for at, item in enumerate(found)
         for name, weight in weighed_names(item, labelled)
         if (own := hints(" ".join(name.words), False)) and all(stem(word) in said.spoken for word in _words(name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
@@ -17,6 +17,10 @@ from tools.gui.guard.words import VERBS, find_verbs
 _FLAGS = re.IGNORECASE
 _REASON = 0.5
 """What words are worth that tell why or what for; our choice."""
+_DONE = 0.6
+"""What words are worth that tell what is done with a control that is named after them; our choice."""
+_OPENED = frozenset({"menu", "dropdown", "tab", "menuitem"})
+"""Kinds of what is opened by clicking it, and not by something called "Open"."""
 _SLIPS = str.maketrans("01|", "oll")
 DEEDS = {"delete": "delete", "sign": "sign", "stop": "stop", "send": "submit"}
 """Meanings that are a grave deed, and its name in `tools.gui.guard.words`."""
@@ -33,6 +37,7 @@ class Hint:
         at: where in the text it stands.
         word: as it is written, but for case and accents; "" for a meaning.
         literal: the same of a meaning that is told by a word which hardly ever stands on a control.
+        look: whether it may be how an icon looks.
     """
 
     key: str
@@ -41,6 +46,7 @@ class Hint:
     at: int = 0
     word: str = ""
     literal: str = ""
+    look: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,24 +73,40 @@ def understand(instruction: str) -> Said:
     """The hints that an instruction gives."""
     text = " ".join(unicodedata.normalize("NFKC", instruction).replace("’", "'").split())
     text = speech.SIGN.sub(r"\1symbol", speech.NOT.sub(" ", speech.POLITE.sub("", text))).strip()
-    text = re.sub(lexicon.COMPOUND, r"\1 \2 \3", speech.TYPED.sub("cursor in ", text), flags=_FLAGS)
+    text = speech.UNTICKED.sub("untick", speech.TYPED.sub("cursor in ", speech.SPUN.sub("field", text)))
+    text = re.sub(lexicon.COMPOUND, r"\1 \2 \3", text, flags=_FLAGS)
     # What a dialog is called, such as "Delete study", is not asked to be done.
     inside = [*speech.WITHIN.finditer(text), *speech.WITHIN_GERMAN.finditer(text)]
     inside = [match for match in inside if speech.NAMES_NONE.sub("", text[: match.start()]).strip() or _goes_on(match)]
     for match in sorted(inside, key=lambda match: -match.start()):
         text = text[: match.start()] + " " + text[match.end() :]
+    # The tab that something is on is open, and not what is meant.
+    tabs = [match for match in speech.ON_TAB.finditer(text) if _is_aside(match)]
+    for match in reversed(tabs):
+        text = text[: match.start()] + " " + text[match.end() :]
     words: list[Hint] = []
     anchors = []
+    own: list[str] = []
     regions: set[str] = set()
     kinds: set[str] = set()
     ordinal, counted, colour = 0, "", ""
     asked_from = _asked_from(text)
+    means = speech.MEANS.search(text)
+    done_till = means.start() if means else 0
+    text = f"{text[:done_till]},{text[done_till:]}" if means else text
     text, told_to = _told_to(text)
     for start, clause in _clauses(text):
-        pieces = _pieces(clause)
-        for relation, piece in pieces:
+        if start >= told_to:
+            # Places in what it is for are those of something else.
+            own.append(clause)
+            words += [replace(hint, weight=_REASON * hint.weight) for hint in hints(clause, True)]
+            continue
+        share = _REASON if start < asked_from else _DONE if start < done_till else 1.0
+        for relation, piece in _pieces(clause):
             where = piece
-            if relation:
+            if not relation:
+                own.append(piece)
+            else:
                 anchors.append((relation, hints(piece, True), frozenset(_kinds(piece)), piece))
                 regions |= _regions(piece) if re.search(r"\bat the\b|\bon the\b", piece) else set()
                 continue
@@ -94,21 +116,20 @@ def understand(instruction: str) -> Said:
                 plain, colour = take_colour(where) if not colour else (where, colour)
                 where = plain
             regions |= _regions(_unpointed(where))
-            kinds |= _kinds(where)
-            told = hints(where, True)
-            why = start < asked_from or start >= told_to
-            words += [replace(hint, weight=_REASON * hint.weight) for hint in told] if why else told
-    anchors += [("in", told, frozenset(), match[1]) for match in inside if (told := hints(match[1], True))]
+            kinds |= _kinds(re.sub(rf"\b(?:{speech.MENU})\b", " ", where, flags=_FLAGS))
+            words += [replace(hint, weight=share * hint.weight) for hint in _looking(hints(where, True), where)]
+    anchors += [("in", named, frozenset(), match[1]) for match in inside if (named := hints(match[1], True))]
     kept: dict[str, Hint] = {}
     for hint in words:
-        if hint.key in kinds:
+        if hint.key in kinds - {"menu"} or (hint.key == "open" and kinds & _OPENED):
             continue
         if hint.key not in kept or hint.weight > kept[hint.key].weight:
             kept[hint.key] = hint
     if counted == "entry" and any(hint.weight >= 1 and hint.key not in ACTIONS for hint in kept.values()):
         # "The second study in the list, CT head" has a name, and lists have headings among their rows.
         ordinal, counted = 0, ""
-    verbs = set(find_verbs(text, VERBS, label=False))
+    text, told = text.replace("_", " "), " ".join(own).replace("_", " ")
+    verbs = set(find_verbs(told, VERBS, label=False))
     verbs |= {DEEDS[key] for key in kept.keys() & DEEDS.keys()}
     if min(kept.values(), key=lambda hint: hint.at, default=Hint("", 0.0)).key == "cancel":
         # "Cancel the deletion" asks for none.
@@ -116,9 +137,15 @@ def understand(instruction: str) -> Said:
     return Said(
         tuple(kept.values()), frozenset(kinds), frozenset(regions), tuple(anchors), ordinal, counted, colour,
         frozenset(verbs), bool(_described()[1].search(text.casefold())), text.casefold(),
-        frozenset(map(stem, re.findall(r"\w+", text.casefold()))), negated(instruction),
+        frozenset(map(stem, re.findall(r"\w+", told.casefold()))), negated(instruction),
         bool(speech.NEIGHBOUR.search(text)),
     )  # fmt: skip
+
+
+def _looking(told: Sequence[Hint], text: str) -> list[Hint]:
+    """Hints of a text, those marked that may be how an icon looks."""
+    spans = [match.span(1) if match[1] else match.span(2) for match in speech.LOOK.finditer(text)]
+    return [replace(hint, look=any(start <= hint.at < end for start, end in spans)) for hint in told]
 
 
 def _clauses(text: str) -> Iterator[tuple[int, str]]:
@@ -137,8 +164,15 @@ def _asked_from(text: str) -> int:
 
 
 def _goes_on(match: re.Match[str]) -> bool:
-    """Whether what is looked for follows: "im Fenster X auf Löschen"."""
-    return bool(re.match(r"\s*auf\s", match.string[match.end() :], _FLAGS))
+    """Whether what is looked for follows: "im Fenster X auf Löschen", "in the X group, tick Y"."""
+    first = not match.string[: match.start()].strip()
+    return bool(re.match(r"\s*auf\s|,\s*\w" if first else r"\s*auf\s", match.string[match.end() :], _FLAGS))
+
+
+def _is_aside(match: re.Match[str]) -> bool:
+    """Whether something else than what was matched is said to be clicked, before it or after."""
+    before, after = match.string[: match.start()], match.string[match.end() :]
+    return bool(speech.NAMES_NONE.sub("", before).strip(" ,") or re.match(r"\s*,\s*\w", after))
 
 
 def _told_to(text: str) -> tuple[str, int]:
@@ -169,7 +203,7 @@ def _described() -> tuple[re.Pattern[str], ...]:
 @lru_cache(maxsize=8192)
 def hints(text: str, said: bool) -> tuple[Hint, ...]:
     """The words and meanings of a text: what people say, or what stands on a control."""
-    plain = re.sub(r"'(?:s|m|re|ve|d|ll)\b", "", unicodedata.normalize("NFKC", text).casefold().replace("^", " "))
+    plain = re.sub(r"'(?:s|m|re|ve|d|ll)\b", "", unicodedata.normalize("NFKC", text).casefold().replace("^", " ")).replace("_", " ")
     if said:
         plain = re.sub(rf"\b(?:{speech.MENU})\b", lambda match: " " * len(match[0]), plain)
     meant = ((match, key) for key, pattern in _patterns(said).items() for match in pattern.finditer(plain))
@@ -254,7 +288,8 @@ def folded(word: str) -> str:
 def _unpointed(text: str) -> str:
     """A text without arrows that point somewhere, which name no part of the screen."""
     return re.sub(
-        r"\b(?:left|right|up|down|rechte[nr]?|linke[nr]?) (?:arrow|pfeil)\w*"
+        r"\b(?:left|right|up|down|rechte[nr]?|linke[nr]?)(?:[- ](?:pointing|facing))?[- ](?:arrow|pfeil)\w*"
+        r"|\bright(?= (?:at|down|up|next|above|below|under|beside|in|on|after|before|away|there)\b)"
         r"|\b(?:arrow|pfeil)\w*(?: \w+){0,2}? (?:left|right|up\w*|down\w*|oben|unten|links|rechts)",
         " ",
         text,
@@ -296,7 +331,7 @@ def _ordinal(text: str, kinds: set[str]) -> tuple[int, str, str]:
     words = "|".join(sorted(map(re.escape, lexicon.ORDINALS), key=len, reverse=True))
     for kind in speech.COUNTED:
         found = re.search(
-            rf"\b({words})(?: [\w-]+)? (?:{lexicon.KINDS[kind]}|{speech.KINDS[kind]})\b"
+            rf"\b({words})(?: [\w-]+)? (?:{lexicon.KINDS[kind]}|{speech.KINDS.get(kind, lexicon.KINDS[kind])})\b"
             rf"|\b({words})(?: from (?:the )?(?:top|left))",
             text,
             _FLAGS,

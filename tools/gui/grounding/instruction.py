@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from tools.errors import ToolRetry
 from tools.gui.grounding import lexicon
+from tools.gui.grounding.asides import without_asides
 from tools.gui.grounding.meanings import MEANINGS
 
 QUOTES = (
@@ -25,6 +26,10 @@ _AFTER = r"(?:^|(?<=\s)|(?<=\ue001))"
 _MARK = "\ue000{}\ue001"
 _MARKED = re.compile("\ue000(\\d+)\ue001")
 _FLAGS = re.IGNORECASE
+_PLACING = (
+    "in|on|at|within|inside|under|below|beneath|above|next to|beside|for|as|from|auf|im|unter|über|neben|bei|für|en|dans|nel"
+)
+"""What begins a place that is said before what is done there."""
 _BOXES = "|".join(lexicon.KINDS[kind] for kind in ("field", "dropdown"))
 """What is called by what it holds."""
 
@@ -44,7 +49,7 @@ class Wanted:
         quoted: whether the words stood in quotation marks, so that they are a label as it is written.
         relation: how it stands to `anchor`: `below`, `above`, `left_of`, `right_of`, `beside`, `for` or `in`; else "".
         anchor: what it stands to.
-        ordinal: which one in reading order, from 1; -1 is the last; 0 if unsaid.
+        ordinal: which one in reading order, from 1; -1 is the last, `lexicon.MIDDLE` the middle one; 0 if unsaid.
         region: the part of the screen: of `top`, `bottom`, `left`, `right`, `center`.
     """
 
@@ -58,7 +63,7 @@ class Wanted:
 
     def __str__(self) -> str:
         """Say it in words."""
-        name = {-1: "last ", 0: ""}.get(self.ordinal, f"number {self.ordinal} of ")
+        name = {-1: "last ", 0: "", lexicon.MIDDLE: "middle "}.get(self.ordinal, f"number {self.ordinal} of ")
         label = f'"{self.words}"' if self.words else ""
         where = f" ({' '.join(sorted(self.region))})" if self.region else ""
         stands = f" {self.relation.replace('_', ' ')} {self.anchor}" if self.anchor else ""
@@ -86,7 +91,7 @@ def read_instruction(text: str) -> tuple[Wanted, ...]:
         kept.append(next(group for group in match.groups() if group is not None).strip())
         return _MARK.format(len(kept) - 1)
 
-    plain = re.sub(QUOTES, keep, " ".join(text.split())).strip(" .!?;,")
+    plain = without_asides(re.sub(QUOTES, keep, " ".join(text.split())).strip(" .!?;,"))
     plain = re.sub(lexicon.COMPOUND, r"\1 \2 \3", plain, flags=_FLAGS)
     plain = re.split(rf",?\s+(?:{lexicon.PURPOSES})\b", plain, maxsplit=1, flags=_FLAGS)[0]
     plain = re.sub(
@@ -154,8 +159,8 @@ def _turned(text: str) -> str:
     )
     if inner:
         return f"{inner[1]} auf {inner[3]} {inner[2]}"
-    match = re.match(
-        r"((?:in|on|at|within|under|below|next to|auf|im|unter|en|dans|nel)\s[^,]+?),\s*(.+)$", text, _FLAGS
+    match = re.match(rf"((?:{_PLACING})\s.+?),\s*((?:{lexicon.VERBS})(?=\s).+)$", text, _FLAGS) or re.match(
+        rf"((?:{_PLACING})\s[^,]+?),\s*(.+)$", text, _FLAGS
     )
     return f"{match[2]} {match[1]}" if match else text
 
@@ -217,7 +222,9 @@ def _ways(text: str, depth: int) -> list[Wanted]:
         if ways and relation in lexicon.FIRM_RELATIONS:
             return ways
     plain = replace(_simple(text), region=region)
-    if not (plain.quoted and any(way.quoted and way.words == plain.words for way in ways)):
+    # Of "the icon in the toolbar of the "Notes" tab" the label is that of a place.
+    of_place = plain.quoted and ways and re.search(r"\S\s+(?:in|of|for|from|within|im|von)\s[^\ue000]*\ue000", text)
+    if not of_place and not (plain.quoted and any(way.quoted and way.words == plain.words for way in ways)):
         # A label in quotation marks is one beside what is said of its place, and not just any.
         ways += [plain, *_only_placed(plain)]
     noun = re.match(rf"(?:{lexicon.NOUNS}|{lexicon.COLOURS})\s+(.+)$", plain.words, _FLAGS)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
+from tools.gui.grounding.lexicon import MIDDLE
 from tools.gui.types import Layer, Point, Rect
 
 UNEVEN = 0.15
@@ -65,8 +66,10 @@ def window_of(items: Iterable[Item], screen: Rect) -> Rect:
 
 
 def number(items: Iterable[Item], ordinal: int) -> Item | None:
-    """The one at a place in reading order, from 1; -1 is the last; None if there are fewer."""
+    """The one at a place in reading order, from 1; -1 is the last, `MIDDLE` the middle one; None if there is none."""
     ordered = in_reading_order(items)
+    if ordinal == MIDDLE:
+        return ordered[len(ordered) // 2] if len(ordered) % 2 else None
     index = ordinal - 1 if ordinal > 0 else ordinal
     return ordered[index] if -len(ordered) <= index < len(ordered) else None
 
@@ -79,7 +82,7 @@ def numbered_by_pitch(items: Sequence[Item], ordinal: int) -> Item | None:
     ordered = in_reading_order(items)
     middles = [item.rect.center.x_px for item in ordered]
     gaps = [after - before for before, after in pairwise(middles)]
-    if ordinal < 1 or len(gaps) < 2 or any(item.layer == "tree" for item in items) or min(gaps) <= 0:
+    if ordinal < 1 or ordinal == MIDDLE or len(gaps) < 2 or any(item.layer == "tree" for item in items) or min(gaps) <= 0:
         return number(ordered, ordinal)
     steps = [gap / min(gaps) for gap in gaps]
     if any(abs(step - round(step)) > UNEVEN for step in steps):

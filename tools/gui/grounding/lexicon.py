@@ -82,7 +82,7 @@ INTO = "in(?:to)?|to|en|in das|in den|in die|ins|im|dans|nel|nella"
 PURPOSES = r"in order to|so that|so as to|um .{3,60} zu \w+$|para que|afin de|per poter"
 
 KINDS: dict[str, str] = {
-    "field": r"(?:text |input |search |entry |date )?(?:fields?"
+    "field": r"spin(?:ner| ?button| ?box)|number box|(?:text |input |search |entry |date )?(?:fields?"
     r"|(?<!select )(?<!combo )(?<!list )(?<!check )(?<!tick )box|textbox|input)|entry field|text ?area|(?:eingabe"
     r"|such|text)?feld(?:e[rs])?|campo"
     r"|(?:cuadro|caja) de texto|champ|zone de texte|casella",
@@ -100,7 +100,7 @@ KINDS: dict[str, str] = {
     "column": r"column(?: header)?|spalte(?:nkopf)?|columna|colonne",
     "link": r"(?:hyper)?link|enlace|lien|collegamento",
     "menuitem": r"menu (?:item|entry|option)|menüpunkt|menüeintrag|opción(?: del menú)?",
-    "menu": r"menu|menü|menú",
+    "menu": r"(?:sub-?)?menu|menü|menú",
     "icon": r"icons?|symbol|icono|icône|icona",
     "button": r"(?:push )?button|schaltfläche|knopf|taste|botón|bouton|pulsante",
     "image": r"image|picture|thumbnail|preview|bild|imagen|immagine",
@@ -202,9 +202,11 @@ RELATIONS: tuple[tuple[str, str], ...] = (
 FIRM_RELATIONS = ("left_of", "right_of", "below", "above", "beside")
 """Those whose words hardly ever belong to a label."""
 
+MIDDLE = 99
 ORDINALS: dict[str, int] = {
+    **dict.fromkeys(("middle", "mittlere", "mittleren", "mittlerer", "mittleres"), MIDDLE),
     **dict.fromkeys(
-        ("first", "1st", "topmost", "erste", "ersten", "erster", "erstes", "primer", "primera", "primero"), 1
+        ("first", "1st", "topmost", "uppermost", "leftmost", "erste", "ersten", "erster", "erstes", "primer", "primera", "primero"), 1
     ),
     **dict.fromkeys(("premier", "première", "prima", "primo", "top-most"), 1),
     **dict.fromkeys(
@@ -225,6 +227,9 @@ ORDINALS: dict[str, int] = {
     **dict.fromkeys(
         (
             "last",
+            "lowest",
+            "lowermost",
+            "rightmost",
             "bottommost",
             "bottom-most",
             "letzte",
@@ -239,7 +244,7 @@ ORDINALS: dict[str, int] = {
         -1,
     ),
 }
-"""1 is the first; -1 the last."""
+"""1 is the first; -1 the last; `MIDDLE` the one with as many before it as after it."""
 
 ABBREVIATIONS: dict[str, str] = {
     **{"lab": "laboratory", "labs": "laboratory", "info": "information", "med": "medication", "meds": "medications"},

@@ -13,7 +13,7 @@ _FLAGS = re.IGNORECASE
 FILLERS = frozenset(
     "a an the this that these those its his her hers him he she it they them their my me we us our you your i is "
     "are was be been am do does did has have had can could would should will shall must may might want wants "
-    "wanted need needs like likes let lets get gets got give go goes going come make makes take takes please now "
+    "wanted need needs like likes turn turning let lets get gets got give go goes going come make makes take takes please now "
     "then and or but so to of for on in at by with from into onto via as if up down out off over there here just "
     "only too also again once very really actually well ok okay yes no oh hm right good fine ready thanks thank what "
     "which who whose how when where one ones some any both other rather instead same look click press hit tap "
@@ -23,7 +23,7 @@ FILLERS = frozenset(
     "nach hin ich er sie es wir ihr ihn ihm mich mir uns euch sein seine seiner seinem seinen ist sind war hat "
     "haben hab kann kannst könnte soll möchte bitte mal doch jetzt nun dann da dort hier wie wer wo welche um "
     "welcher noch auch klick klicke klicken tipp tippen drück drücke drücken wähle wählen anwählen auswählen "
-    "setzen stell stelle nimm gehe geh ganz dazu dafür davon gibt wieder herr herrn frau mr mrs ms miss dr prof".split()
+    "setzen stell stelle wechsle wechseln betätige betätigen öffne öffnen hole holen nimm gehe geh ganz dazu dafür davon gibt wieder herr herrn frau mr mrs ms miss dr prof".split()
 )
 """Words that tell nothing of which control is meant."""
 GENERAL = frozenset(
@@ -64,6 +64,7 @@ REGIONS = {
     "bottom": r"bottom|lower(?:most)?|foot(?:er)?|unten|untere[nrs]?|fußzeile|down (?:at|there)",
     "left": r"left(?:most)?|left[- ]hand|links|linke[nrs]?|side ?(?:bar|menu)|seiten(?:leiste|menü)",
     "right": r"right(?:most)?|right[- ]hand|rechts|rechte[nrs]?|far right",
+    "center": r"(?:in|at) the (?:middle|cent(?:er|re))|in der mitte",
 }
 KINDS = {
     "checkbox": r"tick(?:ed)?|un-?tick|(?:check|tick) ?mark|mark(?= .*\b(?:as|for)\b)|kreuz\w*(?= .*\ban\b)"
@@ -75,6 +76,7 @@ KINDS = {
     r"|(?:text|entry|input|filter|search|edit) (?:field|box)|field|box|feld"
     r"|(?:eingabe|text|such)feld|cursor|eingeben|eintippen|ausfüllen",
     "tab": r"tab|reiter|registerkarte",
+    "menuitem": r"menu (?:item|entry|option|point)|menüpunkt|menüeintrag",
     "button": r"button|knopf|schaltfläche|taste",
     "icon": r"icon|symbol|glyph|zeichen|looking[- ]glass|magnif\w+|lens|lupe|cog ?(?:wheel)?|gear"
     r"|floppy(?: disk)?|disk(?:ette)?|house|pen(?:cil)?|(?:waste|rubbish|trash)? ?bin"
@@ -82,13 +84,14 @@ KINDS = {
     r"|three (?:bars|lines)"
     r"|papierkorb|mülleimer|zahnrad|stift|pfeil|haus|häuschen|kreuz(?:chen)?|drucker|question mark",
     "link": r"link",
-    "radio": r"radio(?: button)?|set (?:\w+ ){1,4}to",
-    "switch": r"switch|toggle|slider|schalter|flip",
+    "menu": r"(?<!hamburger )(?:sub-?)?menu(?! ?(?:bar|item|entry|option|point|button|icon|symbol))",
+    "radio": r"radio(?: button)?|round button|set (?:\w+ ){1,4}to",
+    "switch": r"switch(?! (?:\w+ )?to\b)|toggle|slider|schalter|flip",
     "row": r"(?:table )?row|line|zeile|reihe|list entry",
     "column": r"column|spalte",
     "image": r"picture|thumbnail|bild",
 }
-COUNTED = ("field", "tab", "button", "icon", "row", "link", "checkbox", "dropdown", "column")
+COUNTED = ("menuitem", "field", "tab", "button", "icon", "row", "link", "checkbox", "dropdown", "column", "radio", "menu")
 """Kinds of which "the second one" may be said."""
 ASIDE = (
     r"little|small|tiny|big|large|corner|ecke|kleine[nrsm]?|große[nrsm]?|arrows?|pfeile?|straight|tool|symbols?"
@@ -102,8 +105,8 @@ SIGN = re.compile(
     r"\b((?:plus|minus|question|warning|exclamation|arrow|equals|paragraph|little|small|round)\s+)sign\b", _FLAGS
 )
 MENU = (
-    r"(?:in|from|of|im|aus dem|on) (?:the )?(?:\w+ )?"
-    r"(?:menu|navigation(?: (?:menu|bar|panel|pane))?|menü|seitenmenü)|(?:side|left) ?menu(?= on|$)"
+    r"(?:in|from|of|im|aus dem|(?<!click )(?<!press )(?<!tap )on) (?:the )?(?:\w+ )?"
+    r"(?:(?:sub-?)?menu|navigation(?: (?:menu|bar|panel|pane))?|menü|seitenmenü)|(?:side|left) ?menu(?= on|$)"
 )
 """A menu as a place."""
 STRESSED = re.compile(
@@ -117,9 +120,32 @@ STRESSED = re.compile(
 THEN = re.compile(r"\s+(?:press|click|hit|use|choose|tap|push|drücken?|klicken?)\s+(?:on\s+|auf\s+)?", _FLAGS)
 """Where what is meant follows its place: "in the row of Doe press Open"."""
 TYPED = re.compile(
-    r"\b(?:enter|type|write|fill in)\s+\S+(?:\s\S+){0,3}?\s+(?:as|into|in|under|for)\s+(?:the\s+|a\s+)?", _FLAGS
+    r"\b(?:enter|type|write|fill in)\s+\S+(?:\s\S+){0,3}?\s+(?:as|into|in|under|for)\s+(?:the\s+|a\s+)?"
+    rf"(?!(?:[\w-]+\s+){{0,3}}(?:{lexicon.KINDS['dialog']}|window|{lexicon.KINDS['section']}))",
+    _FLAGS,
 )
 """What shall be typed, which stands nowhere yet."""
+UNTICKED = re.compile(
+    r"\b(?:remove|take (?:off|out|away)|clear) the (?:tick|check(?: ?mark)?|mark|cross) (?:from|of|in|at)\b", _FLAGS
+)
+"""How something is unticked, by words that delete elsewhere."""
+SPUN = re.compile(r"\b(?:spin(?:ner| ?(?:button|box))|number (?:box|field))\b", _FLAGS)
+"""A field for a number."""
+ON_TAB = re.compile(r"\b(?:on|in|within|of|under)\s+(?:the\s+|this\s+)(?:[\w/&-]+\s+){0,4}?(?:tab|page)\b", _FLAGS)
+"""A tab as a place."""
+MEANS = re.compile(
+    r"\s(?:with|using|via|by (?:clicking|pressing|ticking|using|selecting|choosing)|mit)\s+(?:on\s+)?(?:the|its|an?|de[rmn])\s"
+    rf"(?=[^,;]*\b(?:{lexicon.KINDS['button']}|{lexicon.KINDS['icon']}|{lexicon.KINDS['tab']}|{lexicon.KINDS['checkbox']}"
+    r"|entry|option)\b)",
+    _FLAGS,
+)
+"""What something is done with, after what it is done for."""
+LOOK = re.compile(
+    r"((?:[\w-]+\s+){1,4})(?:icon|symbol|glyph)\b"
+    r"|\b(?:icon|symbol|glyph|button)\s+(?:with|showing|of|that shows)\s+(?:the\s+|an?\s+)?((?:[\w-]+\s*){1,5})",
+    _FLAGS,
+)
+"""What may be how an icon looks, and not what it is called."""
 SO = re.compile(r",\s*(?:so|hence|therefore|also|daher|deshalb|darum)\s+(?!that\b|dass\b)", _FLAGS)
 """What follows it is to be done; before it stands why."""
 NEIGHBOUR = re.compile(
@@ -130,7 +156,8 @@ NEIGHBOUR = re.compile(
 """An entry of a list that is told by the one beside it."""
 PURPOSE = re.compile(
     r"\s(?i:so that|in order to|so as to|um(?= .*\bzu\b))\s"
-    rf"|(?:\b(?i:{'|'.join(lexicon.KINDS.values())})|\s[A-ZÄÖÜ]\w+)(?= to [a-z])"
+    rf"|(?:\b(?i:{'|'.join(lexicon.KINDS.values())})|\s[A-ZÄÖÜ]\w+)"
+    r"(?= to (?!(?:the |its )?(?:far )?(?:left|right|side|top|bottom)\b)[a-z])"
 )
 """Where it is told what for: "the plus icon to begin a note", "Save to store it"."""
 PRESSED_TO = re.compile(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -20,7 +21,7 @@ BESIDE_PX = 260.0
 """How far apart what belongs together on a line may stand; our choice."""
 MOSTLY = 0.5
 """The share of a name of a part of the screen that has to be said for it to be meant; our choice."""
-_ALONE = frozenset({"tab", "field", "row", "column", "dropdown", "checkbox"})
+_ALONE = frozenset({"tab", "field", "row", "column", "dropdown", "checkbox", "radio", "menu", "menuitem"})
 """Kinds that are counted without others that may stand for them."""
 _A_FIELD = re.compile(r"\b(?:one|box|field|input|feld)\b", _FLAGS)
 _LIST = re.compile(r"\b(?:list|table|rows|liste|tabelle)\b", _FLAGS)
@@ -102,17 +103,23 @@ def resolved(said: Said, items: Sequence[Item]) -> tuple[list[Anchor], list[Hint
         if relation == "in" and not rects:
             # A part of the screen without bounds of its own is known by its heading.
             stands, rects = "under", _best(wanted, kinds, [item for item in others if item.role in ("heading", "text")])
+        named_nowhere = not rects and any(hint.weight >= 1 and not _WHOLE.search(hint.word) for hint in wanted)
         if relation != "in" and _WHOLE.search(text):
-            rects = [*_best(wanted, kinds, parts), *_whole(text, items)]
+            best = _best(wanted, kinds, parts)
+            rects, named_nowhere = [*best, *_whole(text, items)], named_nowhere and not best
         if not rects and _LIST.search(text):
             rects = _whole(text, items)
         elif not rects and kinds & {"field", "dropdown"}:
             rects = [item.rect for item in items if item.role in ("field", "dropdown") and item.front]
         if rects:
             names = relation != "in" and not _A_FIELD.search(text)
+            # "Below the transfusion form", where only a form is known.
+            adrift = adrift or (named_nowhere and bool(rects))
             anchors.append((stands, rects[:12], frozenset(hint.key for hint in wanted) if names else frozenset()))
         else:
-            words += [hint for hint in wanted if hint.key not in {word.key for word in words}]
+            # What a part of the screen is called may be told freely.
+            told = [replace(hint, name=hint.name and relation != "in") for hint in wanted]
+            words += [hint for hint in told if hint.key not in {word.key for word in words}]
             adrift = True
     return anchors, words, adrift
 

@@ -1,0 +1,50 @@
+"""What is said by the way in an instruction, and is taken off before it is read: openers, contrasts, descriptions.
+
+The patterns are our choice. Quoted labels are marked (`\ue000` number `\ue001`) when they come here.
+"""
+
+from __future__ import annotations
+
+import re
+
+from tools.gui.grounding import lexicon
+
+_FLAGS = re.IGNORECASE
+_ORDINALS = "|".join(sorted(map(re.escape, lexicon.ORDINALS), key=len, reverse=True))
+_KINDS = "|".join(lexicon.KINDS.values())
+_MARK = "\ue000\\d+\ue001"
+_OPENERS = re.compile(
+    r"^(?:(?:and|so|also|now also|and now|and then|then also|und|und dann|on second thought(?=,)|jetzt|nun)\b,?\s+)+",
+    _FLAGS,
+)
+_ASKED = re.compile(r"^(?:when|once) (?:you are |you're )?(?:asked|prompted)\b[^,]*,\s*(?=\S)", _FLAGS)
+"""What a program asks, before what shall be answered."""
+_CONTRAST = re.compile(
+    r",?\s*(?<!\w)\(?(?:and )?(?:not|rather than|instead of|nicht)\s+(?:the|in|on|to|under|der|die|das|den|dem|im)\b[^,;()]*\)?",
+    _FLAGS,
+)
+"""What is not meant: "not the list at the top"."""
+_BESIDE = re.compile(r"\s+\((?![^()]*(?:\d|\b[A-ZÄÖÜ]|\ue000))[^()]*\)(?=\s|,|$)")
+"""What stands in brackets, unless it may name something."""
+_DESCRIBED = re.compile(
+    rf"({_MARK}[^,]*),\s*(?:the\s+)?(?:{_ORDINALS})\s+(?:[\w-]+\s+)?(?:{_KINDS}|one)\b(?![^,]*(?:\d|\b[A-ZÄÖÜ]))[^,]*$",
+    _FLAGS,
+)
+"""Which one a label in quotation marks is, said once more."""
+_NAMED = re.compile(rf"^(.*\S)\s*[,:]\s*(?:namely\s+)?({_MARK})$")
+"""A label in quotation marks at the end that says what was described before."""
+_STANDS = re.compile(r"\s(?:of|in|from|on|within|for|im|in de[mr]|von)\s.*$", _FLAGS)
+
+
+def without_asides(text: str) -> str:
+    """An instruction without openers, contrasts, and descriptions that name nothing."""
+    text = _ASKED.sub("", _OPENERS.sub("", text))
+    for aside in (_CONTRAST, _BESIDE):
+        text = aside.sub("", text) if aside.sub("", text).strip() else text
+    text = _DESCRIBED.sub(r"\1", text)
+    named = _NAMED.match(text)
+    if named and "\ue000" not in named[1].split()[-1]:
+        # "The last entry of the Access group: "Copy link"" is "Copy link" of that group.
+        stands = _STANDS.search(named[1])
+        return f"{named[2]}{stands[0] if stands else ''}"
+    return text

@@ -1,0 +1,51 @@
+"""Labels in quotation marks: each has to be on the screen as it is written, and what is meant has one of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from tools.gui.grounding import lexicon
+from tools.gui.grounding.instruction import QUOTES
+from tools.gui.grounding.items import Item
+
+JOINT = "_"
+"""What joins the words of a label."""
+_TYPED = re.compile(rf"\b(?:{lexicon.TYPING})\s+(?:{QUOTES})", re.IGNORECASE)
+
+
+def labels(instruction: str) -> tuple[str, ...]:
+    """What stands in quotation marks, without what shall be typed."""
+    return tuple(_inside(match) for match in re.finditer(QUOTES, _TYPED.sub(" ", instruction)))
+
+
+def aloud(instruction: str) -> str:
+    """An instruction as it would be spoken: without quotation marks, each label one word that is not taken apart."""
+    return re.sub(QUOTES, lambda match: f" {_spoken(_inside(match))} ", instruction)
+
+
+def has(item: Item, label: str) -> bool:
+    """Whether something is called by a label, word by word."""
+    words = _words(label)
+    return any(_holds(_words(" ".join(name.words)), words) for name in item.names)
+
+
+def are_there(told: Sequence[str], items: Sequence[Item]) -> bool:
+    """Whether each label is somewhere on the screen."""
+    return all(any(has(item, label) for item in items) for label in told)
+
+
+def _inside(match: re.Match[str]) -> str:
+    return next(group for group in match.groups() if group is not None).strip()
+
+
+def _spoken(label: str) -> str:
+    return JOINT.join(re.sub(r"[;:!?()–—,]+(?=\s|$)|[()]", " ", label).split())
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold())
+
+
+def _holds(words: list[str], part: list[str]) -> bool:
+    return bool(part) and any(words[at : at + len(part)] == part for at in range(len(words) - len(part) + 1))
