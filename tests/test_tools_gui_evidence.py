@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tools.gui.grounding import LAYERS, locate
-from tools.gui.grounding.evidence import weigh
 from tools.gui.grounding.tree import labelled_fields, tree_items
+from tools.gui.grounding.weighing import weigh
 from tools.gui.types import Node, Rect, Screen
 
 TREE = LAYERS - {"words", "icon"}

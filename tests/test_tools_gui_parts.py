@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tools.gui.grounding import LAYERS, locate, read_instruction
-from tools.gui.grounding.evidence import weigh
 from tools.gui.grounding.items import Item, numbered_by_pitch
 from tools.gui.grounding.tree import tree_items
+from tools.gui.grounding.weighing import weigh
 from tools.gui.types import Layer, Node, Rect, Screen
 
 TREE = LAYERS - {"words", "icon"}

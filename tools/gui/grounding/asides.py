@@ -31,17 +31,39 @@ _DESCRIBED = re.compile(
     _FLAGS,
 )
 """Which one a label in quotation marks is, said once more."""
+_LOOKING = re.compile(
+    rf"^(.*\b(?:{_ORDINALS})\s+(?:{_KINDS})\b[^,]*),\s*(?:the|that|which|with)\s(?![^,]*(?:\d|\b[A-ZÄÖÜ]|\ue000)).*$",
+    _FLAGS,
+)
+"""How the second icon looks, after it was counted."""
 _NAMED = re.compile(rf"^(.*\S)\s*[,:]\s*(?:namely\s+)?({_MARK})$")
 """A label in quotation marks at the end that says what was described before."""
 _STANDS = re.compile(r"\s(?:of|in|from|on|within|for|im|in de[mr]|von)\s.*$", _FLAGS)
 
 
+_OF_SOME = re.compile(
+    rf"\b(?:({_ORDINALS})|(upper|top|left)|(lower|bottom|right))(?:[- ]hand)?(?: one)? of (?:the |these )?"
+    r"(?:two|three|four|five|six|seven|\d)\s+((?:[\w\ue000\ue001'/^-]+\s+){0,3}?)(\w{2,}?)(ies|s)\b",
+    _FLAGS,
+)
+
+
+def numbered(text: str) -> str:
+    """An instruction in which "the lower of the two Open buttons" is the second Open button."""
+
+    def first_last(match: re.Match[str]) -> str:
+        which = match[1] or ("first" if match[2] else "last")
+        return f"{which} {match[4]}{match[5]}{'y' if match[6].lower() == 'ies' else ''}"
+
+    return _OF_SOME.sub(first_last, text)
+
+
 def without_asides(text: str) -> str:
     """An instruction without openers, contrasts, and descriptions that name nothing."""
-    text = _ASKED.sub("", _OPENERS.sub("", text))
+    text = numbered(_ASKED.sub("", _OPENERS.sub("", text)))
     for aside in (_CONTRAST, _BESIDE):
         text = aside.sub("", text) if aside.sub("", text).strip() else text
-    text = _DESCRIBED.sub(r"\1", text)
+    text = _LOOKING.sub(r"\1", _DESCRIBED.sub(r"\1", text))
     named = _NAMED.match(text)
     if named and "\ue000" not in named[1].split()[-1]:
         # "The last entry of the Access group: "Copy link"" is "Copy link" of that group.

@@ -11,7 +11,7 @@ from tools.gui.grounding.geometry import contains, corner_distance, region_facto
 from tools.gui.grounding.hints import hints
 from tools.gui.grounding.icon_shapes import same_icon
 from tools.gui.grounding.instruction import CONTAINERS, NAMED, Wanted
-from tools.gui.grounding.items import Item, Name, in_reading_order, number, numbered_by_pitch, window_of
+from tools.gui.grounding.items import Item, Name, in_reading_order, number, numbered_by_pitch, open_menu, window_of
 from tools.gui.grounding.matching import fit, normal
 from tools.gui.grounding.meanings import meaning
 from tools.gui.guard.words import AFFIRMING, VERBS, find_verbs
@@ -143,7 +143,8 @@ def choose(wanted: Wanted, items: Sequence[Item], screen: Rect) -> list[Choice]:
     if not wanted.kind:
         scored = _controls_first(scored)
     if wanted.ordinal and scored:
-        return _numbered(wanted, scored)
+        menu = open_menu(items) if wanted.kind in ("entry", "menuitem", "menu") else None
+        return _numbered(wanted, [each for each in scored if not menu or contains(menu, each.item.rect)])
     return _distinct(scored)
 
 
@@ -186,7 +187,7 @@ def _scored(wanted: Wanted, items: Sequence[Item], screen: Rect, *, anchor: bool
         if anchor and wanted.words and wanted.kind == "section" and item.role in ("text", "heading"):
             # What stands above a part of the screen names it.
             role = max(role, HEADING)
-        if not wanted.words and role < 0.85:
+        if (not wanted.words and role < 0.85) or (wanted.kind == "menu" and item.role == "section" and not anchor):
             continue
         named, name, span = _name_score(wanted, item, anchor)
         score = lost * named * role * item.sure * (1.0 if item.front else BEHIND)
@@ -328,6 +329,8 @@ def _point(item: Item, name: Name | None, span: tuple[int, int]) -> Point:
 
 def _numbered(wanted: Wanted, scored: list[Choice]) -> list[Choice]:
     """The one that an ordinal names, of those that fit about as well as the best."""
+    if not scored:
+        return []
     least = SAME * scored[0].score
     same = _distinct([choice for choice in scored if choice.score >= least])
     if any(choice.item.role != "text" for choice in same):

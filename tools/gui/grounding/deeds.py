@@ -21,6 +21,10 @@ TELLING = 0.6
 GRAVE = frozenset(VERBS) - {"order", "export"}
 """Deeds that have to be asked for; an order and a printout are also things."""
 
+_CHANGES = frozenset(
+    map(stem, "change changes selection choice input modification modifications änderung änderungen auswahl".split())
+)
+"""What is applied or confirmed, whatever it is."""
 _THING = re.compile(
     r"\b(?:the|this|that|it|an?|das|die|den|dieses|diese|diesen)\s+"
     r"(?:image|picture|entry|item|list|page|option|form|table|row|line|bild|eintrag|liste|seite|zeile|formular)\W*$"
@@ -43,7 +47,7 @@ def is_left_over(said: Said, words: Sequence[Hint], item: Item, heard: frozenset
         heard: the words and meanings of it and of its row.
     """
     # To go ahead is what pressing it does.
-    left = [hint for hint in words if hint.key not in heard | {"confirm"}]
+    left = [hint for hint in words if hint.key not in heard | {"confirm"} | _CHANGES]
     # Of words with two meanings one is enough.
     met = {hint.at for hint in words if hint.key in heard and not hint.word}
     left = [hint for hint in left if hint.word or hint.at not in met]

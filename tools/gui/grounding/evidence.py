@@ -15,24 +15,21 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 
 import numpy as np
 
-from tools.gui.grounding.choose import FITS, Choice
+from tools.gui.grounding.choose import FITS
 from tools.gui.grounding.colours import is_drawn_in
-from tools.gui.grounding.deeds import deeds, is_left_over, permitted
+from tools.gui.grounding.deeds import deeds, permitted
 from tools.gui.grounding.geometry import contains, region_factor
 from tools.gui.grounding.hints import DEEDS, Hint, Said, as_written, hints, stem, understand, written
 from tools.gui.grounding.instruction import NAMED
 from tools.gui.grounding.items import Item, Name, window_of
 from tools.gui.grounding.matching import normal
 from tools.gui.grounding.meanings import ACTIONS
-from tools.gui.grounding.quoted import aloud, are_there, has, labels
-from tools.gui.grounding.standing import counted, keys_of, relations, resolved, rows_of, same_place, weighed_names
-from tools.gui.guard.words import AFFIRMING
+from tools.gui.grounding.standing import cornered, counted, keys_of, relations, resolved, rows_of, weighed_names
 from tools.gui.types import Rect, Screen
 
 WEIGHTS: dict[str, float] = {
@@ -51,29 +48,19 @@ WEIGHTS: dict[str, float] = {
     "behind": 4.0,
 }
 """What each hint is worth; set by reasoning, and looked at on the words of two people for the sequel to MedSPOT."""
-LEAST = {"tree": 3.5, "words": 4.5, "icon": 4.5}
-"""What a control has to score by what found it; our choice, on the words of two people (see the sequel to MedSPOT)."""
-MOST_MISSING = 1 / 3
-"""The share of what was said that may be nowhere on a screen where words in pixels are meant; our choice."""
-TOO_LITTLE = 0.6
-"""Words of no more weight, such as "patient" or "show", tell too little where others are missing; our choice."""
 LITTLE = 0.8
 """Words of no more weight are not all that is said of a control, even where no others are; our choice."""
-SPELT = 0.95
-"""How surely a name has to be said word by word for a number beside it to be no matter; our choice."""
 OPENED = 1.0
 """How little likely a menu is meant that is open; our choice."""
 ON = 0.3
 """The share of words that lies on a button from which on they are its own; our choice."""
 LEAST_STEM = 5
 """Letters that words have to share at their beginning to be forms of one; our choice."""
-AHEAD = 1.0
-"""By how much it has to be ahead of all others; our choice."""
 
 ROLES = frozenset(
     "button link tab menu menuitem checkbox radio switch slider field dropdown icon row text image column".split()
 )
-_PICTURED = frozenset("home menu settings print refresh help upload download close delete save".split()) | {
+PICTURED = frozenset("home menu settings print refresh help upload download close delete save".split()) | {
     "zoom in",
     "zoom out",
     "log out",
@@ -108,106 +95,6 @@ class Evidence:
     permitted: Callable[[int], bool]
 
 
-def weigh(instruction: str, items: Sequence[Item], screen: Screen) -> Choice | None:
-    """The control that an instruction means by all its hints; None where none is clearly ahead of the others.
-
-    Args:
-        instruction: free speech in English or German.
-        items: what is on the screen.
-        screen: where it is looked for; its pixels tell colours.
-    """
-    told = labels(instruction)
-    if not are_there(told, items):
-        return None
-    seen = gather(aloud(instruction), items, screen, told)
-    if seen.said.unclear:
-        return None
-    ranked = list(islice(rank(seen), 2))
-    if ranked and _is_only_placed(seen, ranked[0].item):
-        # What must not be pressed is there nevertheless, and may be what was meant.
-        ranked = list(islice(rank(replace(seen, permitted=lambda at: True)), 2))
-        if not ranked or not seen.permitted(_at(seen, ranked[0].item)):
-            return None
-    if not ranked or ranked[0].score < LEAST[ranked[0].item.layer]:
-        return None
-    best = ranked[0]
-    if (len(ranked) > 1 and best.score - ranked[1].score < AHEAD) or not _agrees(seen, best.item):
-        return None
-    if not best.item.front:
-        # What lies behind a dialog cannot be reached.
-        return None
-    if not all(_is_anchor(seen.said, label) for label in told) and not any(has(best.item, label) for label in told):
-        # What stands in quotation marks is a label as it is written.
-        return None
-    return Choice(best.item, 1 - math.exp(-best.score / 4), best.point, best.label)
-
-
-def rank(seen: Evidence) -> Iterator[Choice]:
-    """All controls that may be meant, best first, each place once; scores are sums of weighted evidence."""
-    scores = seen.table @ np.array(list(WEIGHTS.values()))
-    kept: list[Rect] = []
-    for at in np.argsort(-scores, kind="stable"):
-        item = seen.items[at]
-        if not any(same_place(item.rect, other) for other in kept) and seen.permitted(int(at)):
-            kept.append(item.rect)
-            yield Choice(item, float(scores[at]), item.point or item.rect.center, item.title or item.role)
-
-
-def _at(seen: Evidence, item: Item) -> int:
-    return next(at for at, other in enumerate(seen.items) if other is item)
-
-
-def _is_anchor(said: Said, label: str) -> bool:
-    """Whether a label is of what something stands to."""
-    return any(aloud(f'"{label}"').strip() in text for *_, text in said.anchors)
-
-
-def _is_only_placed(seen: Evidence, item: Item) -> bool:
-    """Whether nothing that was said is a word of a control or of its row."""
-    row = dict(zip(WEIGHTS, seen.table[_at(seen, item)], strict=True))
-    return not row["said"] and not row["row"]
-
-
-def _agrees(seen: Evidence, item: Item) -> bool:
-    """Whether a control stands against nothing that is said of its place and number, and, if it does something grave,
-    nothing that was said is left over: there may be another draft than the one that shall go."""
-    row = dict(zip(WEIGHTS, seen.table[_at(seen, item)], strict=True))
-    said, counts = seen.said, bool(np.any(seen.table[:, list(WEIGHTS).index("ordinal")]))
-    spelt = row["literal"] >= SPELT and item.role == said.counted
-    if said.ordinal and counts and row["ordinal"] < 1.0 and not spelt and (row["said"] == 0 or item.layer == "tree"):
-        return False
-    named, near = (seen.table[:, list(WEIGHTS).index(name)] for name in ("said", "row"))
-    if row["said"] + row["row"] < 0.5 * (named + near).max() or (said.ordinal and row["said"] < 0.5 * named.max()):
-        # Another control has far more of the words: something was misunderstood.
-        return False
-    if said.regions and row["region"] < -0.35:
-        return False
-    heard = seen.heard[_at(seen, item)]
-    told = max(sum(hint.weight for hint in seen.words if hint.key in heard), row["literal"])
-    if item.names and told <= TOO_LITTLE and any(hint.weight >= 1 for hint in seen.missing):
-        # It is called otherwise. What has no name may look as was said.
-        return False
-    if item.layer == "tree" and item.role in NAMED and said.kinds and not said.kinds & NAMED:
-        # A button was said, and not a field of that name.
-        return False
-    if any(wanted for _, wanted, _, _ in said.anchors) and row["anchor"] < -0.1:
-        return False
-    does = deeds(item, keys_of(item)) - {"export"} or (normal(item.title) in AFFIRMING and item.role not in NAMED)
-    if does and (seen.adrift or is_left_over(said, seen.words, item, heard) or (said.numbered and not counts)):
-        return False
-    # What shall be typed into a field is nowhere yet.
-    elsewhere = seen.listed | (frozenset() if item.role == "field" else {hint.key for hint in seen.missing})
-    if item.layer == "tree" and (
-        any(hint.name and hint.key in elsewhere - heard for hint in seen.words) or (said.ordinal and not counts and not spelt)
-    ):
-        # Somebody else is meant, or another number; pixels may have been read badly.
-        return False
-    # Pixels do not show all controls, and what was asked for may be one that was not recognised.
-    lost = sum(hint.weight * (2 if hint.key in _PICTURED else 1) for hint in seen.missing if hint.key != "open")
-    share = lost / (sum(hint.weight for hint in said.words) or 1.0)
-    return item.layer == "tree" or share < (MOST_MISSING if item.role == "text" else 1.0)
-
-
 def gather(instruction: str, items: Sequence[Item], screen: Screen, told: Sequence[str] = ()) -> Evidence:
     """What speaks for each control that may be meant.
 
@@ -226,7 +113,7 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen, told: Sequen
     words = [hint for hint in words if not (menus and "menu" in said.kinds and hint.key == "menu")]
     # How far what a heading stands above reaches to the sides cannot be told, nor so how many there are.
     uncounted = said.ordinal and any(relation == "under" for relation, *_ in anchors)
-    if not found or uncounted or not (said.words or said.ordinal or said.colour or said.anchors):
+    if not found or uncounted or not (said.spoken or said.anchors):
         return Evidence(said, (), np.zeros((0, len(WEIGHTS))), (), (), (), frozenset(), False, lambda at: False)
     rows = rows_of(found, items)
     # What stands on a button says nothing of what another one does.
@@ -251,12 +138,18 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen, told: Sequen
     words = [hint for hint in words if not hint.look or hint.key in everything]
     missing = tuple(hint for hint in words if hint.key not in everything)
     weights = _rarity([hint for hint in words if hint.key in everything], own, rows)
-    lost = sum((1.0 if hint.name else 0.8 if hint.key in _PICTURED else 0.25) * hint.weight for hint in missing)
+    lost = sum((1.0 if hint.name else 0.8 if hint.key in PICTURED else 0.25) * hint.weight for hint in missing)
     whole = max(sum(weights.values()) + lost, LITTLE)
     dialog = _dialog(items)
+    if dialog and "center" in said.regions:
+        # A dialog is in the middle of the screen, and what it holds need not be in that of the dialog.
+        said = replace(said, regions=said.regions - {"center"})
     wholes = (dialog,) if dialog else (screen.rect, window_of(items, screen.rect))
     repeated = _repeated(found)
     ordinal = counted(said, found, anchors, screen, items)
+    told_by_words = said.ordinal or any(hint.weight >= 1 and hint.key in everything for hint in words)
+    if said.regions and not told_by_words and (dialog or len(said.regions) == 2):
+        ordinal = cornered(said, found, wholes[-1])
     opened = {item.names for item in items if item.role == "section"}
     spoken = _spoken(found, said, labelled, frozenset(map(normal, told)))
     table = []

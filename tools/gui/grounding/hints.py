@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
 from tools.gui.grounding import lexicon, speech
+from tools.gui.grounding.asides import numbered
 from tools.gui.grounding.colours import take_colour
 from tools.gui.grounding.matching import negated
 from tools.gui.grounding.meanings import ACTIONS, MEANINGS
@@ -72,6 +73,7 @@ class Said:
 def understand(instruction: str) -> Said:
     """The hints that an instruction gives."""
     text = " ".join(unicodedata.normalize("NFKC", instruction).replace("’", "'").split())
+    text = numbered(speech.WHOLE_WORD.sub(r"\1", text))
     text = speech.SIGN.sub(r"\1symbol", speech.NOT.sub(" ", speech.POLITE.sub("", text))).strip()
     text = speech.UNTICKED.sub("untick", speech.TYPED.sub("cursor in ", speech.SPUN.sub("field", text)))
     text = re.sub(lexicon.COMPOUND, r"\1 \2 \3", text, flags=_FLAGS)
@@ -79,7 +81,8 @@ def understand(instruction: str) -> Said:
     inside = [*speech.WITHIN.finditer(text), *speech.WITHIN_GERMAN.finditer(text)]
     inside = [match for match in inside if speech.NAMES_NONE.sub("", text[: match.start()]).strip() or _goes_on(match)]
     for match in sorted(inside, key=lambda match: -match.start()):
-        text = text[: match.start()] + " " + text[match.end() :]
+        after = text[match.end() :]
+        text = f"{text[: match.start()]} {'in order' if re.match(r' to [a-z]', after) else ''} {after.strip()}"
     # The tab that something is on is open, and not what is meant.
     tabs = [match for match in speech.ON_TAB.finditer(text) if _is_aside(match)]
     for match in reversed(tabs):
@@ -116,6 +119,7 @@ def understand(instruction: str) -> Said:
                 plain, colour = take_colour(where) if not colour else (where, colour)
                 where = plain
             regions |= _regions(_unpointed(where))
+            where = re.sub(speech.REGIONS["center"], " ", where, flags=_FLAGS)
             kinds |= _kinds(re.sub(rf"\b(?:{speech.MENU})\b", " ", where, flags=_FLAGS))
             words += [replace(hint, weight=share * hint.weight) for hint in _looking(hints(where, True), where)]
     anchors += [("in", named, frozenset(), match[1]) for match in inside if (named := hints(match[1], True))]
@@ -134,6 +138,9 @@ def understand(instruction: str) -> Said:
     if min(kept.values(), key=lambda hint: hint.at, default=Hint("", 0.0)).key == "cancel":
         # "Cancel the deletion" asks for none.
         verbs, kept = set(), {key: hint for key, hint in kept.items() if key not in DEEDS}
+    if {"top", "bottom"} <= regions or {"left", "right"} <= regions:
+        # "From top to bottom" is no place.
+        regions -= {"top", "bottom"} if "top" in regions else {"left", "right"}
     return Said(
         tuple(kept.values()), frozenset(kinds), frozenset(regions), tuple(anchors), ordinal, counted, colour,
         frozenset(verbs), bool(_described()[1].search(text.casefold())), text.casefold(),
@@ -203,7 +210,10 @@ def _described() -> tuple[re.Pattern[str], ...]:
 @lru_cache(maxsize=8192)
 def hints(text: str, said: bool) -> tuple[Hint, ...]:
     """The words and meanings of a text: what people say, or what stands on a control."""
-    plain = re.sub(r"'(?:s|m|re|ve|d|ll)\b", "", unicodedata.normalize("NFKC", text).casefold().replace("^", " ")).replace("_", " ")
+    text = speech.WHOLE_WORD.sub(r"\1", text)
+    plain = re.sub(
+        r"'(?:s|m|re|ve|d|ll)\b", "", unicodedata.normalize("NFKC", text).casefold().replace("^", " ")
+    ).replace("_", " ")
     if said:
         plain = re.sub(rf"\b(?:{speech.MENU})\b", lambda match: " " * len(match[0]), plain)
     meant = ((match, key) for key, pattern in _patterns(said).items() for match in pattern.finditer(plain))
@@ -263,7 +273,9 @@ def stem(word: str) -> str:
     plain = folded(word)
     for ending in ("ings", "ing", "ern", "ies", "ed", "en", "er", "es", "em", "e", "n", "s", "y"):
         if not any(map(str.isdigit, plain)) and plain.endswith(ending) and len(plain) - len(ending) >= 4:
-            return plain[: -len(ending)]
+            plain = plain[: -len(ending)]
+            # "Cropping" is a form of "crop".
+            return plain[:-1] if len(ending) > 1 and re.search(r"([bdgmnpt])\1$", plain) else plain
     return plain
 
 

@@ -26,9 +26,7 @@ _AFTER = r"(?:^|(?<=\s)|(?<=\ue001))"
 _MARK = "\ue000{}\ue001"
 _MARKED = re.compile("\ue000(\\d+)\ue001")
 _FLAGS = re.IGNORECASE
-_PLACING = (
-    "in|on|at|within|inside|under|below|beneath|above|next to|beside|for|as|from|auf|im|unter|über|neben|bei|für|en|dans|nel"
-)
+_PLACING = "in|on|at|within|inside|under|below|beneath|above|next to|beside|for|as|from|auf|im|unter|über|neben|bei|für|en|dans|nel"
 """What begins a place that is said before what is done there."""
 _BOXES = "|".join(lexicon.KINDS[kind] for kind in ("field", "dropdown"))
 """What is called by what it holds."""

@@ -65,6 +65,13 @@ def window_of(items: Iterable[Item], screen: Rect) -> Rect:
     return next(windows, screen)
 
 
+def open_menu(items: Sequence[Item]) -> Rect | None:
+    """The bounds of the innermost menu that is open in a desktop program; None where none is."""
+    menus = {item.names for item in items if item.role == "menu"}
+    opened = [item.rect for item in items if item.role == "section" and item.names in menus and item.layer == "tree"]
+    return opened[-1] if opened else None
+
+
 def number(items: Iterable[Item], ordinal: int) -> Item | None:
     """The one at a place in reading order, from 1; -1 is the last, `MIDDLE` the middle one; None if there is none."""
     ordered = in_reading_order(items)
@@ -82,7 +89,13 @@ def numbered_by_pitch(items: Sequence[Item], ordinal: int) -> Item | None:
     ordered = in_reading_order(items)
     middles = [item.rect.center.x_px for item in ordered]
     gaps = [after - before for before, after in pairwise(middles)]
-    if ordinal < 1 or ordinal == MIDDLE or len(gaps) < 2 or any(item.layer == "tree" for item in items) or min(gaps) <= 0:
+    if (
+        ordinal < 1
+        or ordinal == MIDDLE
+        or len(gaps) < 2
+        or any(item.layer == "tree" for item in items)
+        or min(gaps) <= 0
+    ):
         return number(ordered, ordinal)
     steps = [gap / min(gaps) for gap in gaps]
     if any(abs(step - round(step)) > UNEVEN for step in steps):

@@ -9,7 +9,7 @@ VERBS = (
     # English
     "double[- ]?click(?: on)?|right[- ]?click(?: on)?|left[- ]?click(?: on)?|click(?: on| onto| in| inside"
     "| into)?|press(?: on)?|push"
-    "|hit|tap(?: on)?|select|choose|pick|open(?: up)?|launch|go(?: back)? to|navigate to|switch to|move to"
+    "|hit|take|grab|tap(?: on)?|select|choose|pick|open(?: up)?|launch|go(?: back)? to|navigate to|switch to|move to"
     "|toggle|tick|untick"
     "|check|uncheck|enable|disable|activate|turn (?:on|off)|expand|collapse|focus(?: on)?|locate|find|show|view"
     "|use|mark|follow|start|set|change|adjust|drag|hover(?: over)?|put the cursor (?:in|into)"
@@ -37,7 +37,7 @@ BY = (
 )
 """How the means is named by which something is done."""
 NOUNS = (
-    "patient|study|series|instance|exam(?:ination)?|case|record|file|document|note|drug|medication|order|item|option"
+    "patient|study|series|instance|entry|exam(?:ination)?|case|record|file|document|note|drug|medication|order|item|option"
     "|value|person|word|words|text|control|element|patienten?|patientin|studie|serie|datei|arzneimittel|medikament"
     "|paciente|estudio"
 )
@@ -206,7 +206,21 @@ MIDDLE = 99
 ORDINALS: dict[str, int] = {
     **dict.fromkeys(("middle", "mittlere", "mittleren", "mittlerer", "mittleres"), MIDDLE),
     **dict.fromkeys(
-        ("first", "1st", "topmost", "uppermost", "leftmost", "erste", "ersten", "erster", "erstes", "primer", "primera", "primero"), 1
+        (
+            "first",
+            "1st",
+            "topmost",
+            "uppermost",
+            "leftmost",
+            "erste",
+            "ersten",
+            "erster",
+            "erstes",
+            "primer",
+            "primera",
+            "primero",
+        ),
+        1,
     ),
     **dict.fromkeys(("premier", "première", "prima", "primo", "top-most"), 1),
     **dict.fromkeys(

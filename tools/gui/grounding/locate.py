@@ -15,13 +15,13 @@ from tools.errors import ToolRetry
 from tools.gui.grounding.choose import LEAST, TIE, Choice, choose
 from tools.gui.grounding.colours import is_drawn_in, take_colour
 from tools.gui.grounding.deeds import of_another_dialog, of_another_row, unasked
-from tools.gui.grounding.evidence import weigh
 from tools.gui.grounding.instruction import MOST, Wanted, label, read_instruction
 from tools.gui.grounding.items import Item
 from tools.gui.grounding.pixels import pixel_items
 from tools.gui.grounding.pointing import Ask, point, with_pixels
 from tools.gui.grounding.reading import read_lines
 from tools.gui.grounding.tree import labelled_fields, tree_items
+from tools.gui.grounding.weighing import weigh
 from tools.gui.types import Layer, Located, Screen, Target
 
 LAYERS: frozenset[Layer] = frozenset({"tree", "words", "icon"})

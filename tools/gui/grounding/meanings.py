@@ -94,7 +94,7 @@ MEANINGS: dict[str, tuple[str, str]] = {
     "log out": (
         r"log ?(?:out|off)|sign (?:out|off)|abmelden|cerrar sesión|déconnexion",
         r"log(?: \w+) (?:out|off)|logging (?:out|off)|sign(?: me) (?:out|off)|end (?:the|my|this) session"
-        r"|melde? \w+ ab|ausloggen|i'?m (?:done|finished) (?:here|for today)|feierabend",
+        r"|melde? \w+(?: \w+){0,2} ab|ausloggen|i'?m (?:done|finished) (?:here|for today)|feierabend",
     ),
     "cancel": (
         r"cancel|abort|abbrechen|cancelar|annuler",
@@ -102,7 +102,7 @@ MEANINGS: dict[str, tuple[str, str]] = {
         r"|forget (?:it|that)",
     ),
     "keep": (r"keep|beibehalten", r"leave (?:it|him|her) on|behalten"),
-    "confirm": (r"confirm|ok|yes|accept|bestätigen|ja", r"okay|go ahead|agree|bestätige"),
+    "confirm": (r"confirm|ok|yes|accept|apply|bestätigen|übernehmen|anwenden|ja", r"okay|go ahead|agree|bestätige"),
     "sign": (
         r"sign|unterschreiben|unterzeichnen|signieren|firmar|signer",
         r"sign(?:ed|ing|ature)|unterschreibe?|signier\w*",

@@ -9,6 +9,13 @@ from tools.gui.grounding import lexicon
 from tools.gui.grounding.instruction import QUOTES
 from tools.gui.grounding.items import Item
 
+_PLACES = (
+    r"(?:dialog(?:ue)?(?: box)?|window|group|section|panel|tab|page|column|dialog|fenster|gruppe|spalte|bereich|reiter)"
+)
+_OF_PLACES = re.compile(
+    rf"(?:(?:{QUOTES})\s+{_PLACES}\b|\b(?:dialog(?:ue)?|window|column|dialog|fenster|spalte)\s+(?:{QUOTES}))",
+    re.IGNORECASE,
+)
 JOINT = "_"
 """What joins the words of a label."""
 _TYPED = re.compile(rf"\b(?:{lexicon.TYPING})\s+(?:{QUOTES})", re.IGNORECASE)
@@ -17,6 +24,11 @@ _TYPED = re.compile(rf"\b(?:{lexicon.TYPING})\s+(?:{QUOTES})", re.IGNORECASE)
 def labels(instruction: str) -> tuple[str, ...]:
     """What stands in quotation marks, without what shall be typed."""
     return tuple(_inside(match) for match in re.finditer(QUOTES, _TYPED.sub(" ", instruction)))
+
+
+def of_places(instruction: str) -> frozenset[str]:
+    """The labels that are those of a dialog, a tab, a column or the like, by the words beside them."""
+    return frozenset(_inside(match) for match in _OF_PLACES.finditer(instruction))
 
 
 def aloud(instruction: str) -> str:

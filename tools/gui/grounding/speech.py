@@ -39,7 +39,7 @@ STRESSING = frozenset(
 """Words that make another one stronger; they weigh little, too, but a control may be called by them."""
 POLITE = re.compile(
     r"^\W*(?:(?:stop|wait|halt|no|yes|oh|ah|hm+|ok|okay|good|right|well|actually|sorry|thanks|ja|nein|ach|moment|gut"
-    r"|so|also|danke)\b(?:\s+(?:no|nein|ja|yes|then|dann))?\s*[,!.–—-]+\s*)+",
+    r"|so|also|danke|next|then|now|first|finally)\b(?:\s+(?:no|nein|ja|yes|then|dann))?\s*[,!.–—-]+\s*)+",
     _FLAGS,
 )
 NOT = re.compile(
@@ -91,11 +91,24 @@ KINDS = {
     "column": r"column|spalte",
     "image": r"picture|thumbnail|bild",
 }
-COUNTED = ("menuitem", "field", "tab", "button", "icon", "row", "link", "checkbox", "dropdown", "column", "radio", "menu")
+COUNTED = (
+    "menuitem",
+    "field",
+    "tab",
+    "button",
+    "icon",
+    "row",
+    "link",
+    "checkbox",
+    "dropdown",
+    "column",
+    "radio",
+    "menu",
+)
 """Kinds of which "the second one" may be said."""
 ASIDE = (
     r"little|small|tiny|big|large|corner|ecke|kleine[nrsm]?|große[nrsm]?|arrows?|pfeile?|straight|tool|symbols?"
-    r"|faint|group|side|edge|end|part|half|hidden|coloured|screen|page|seite|logo|circular|curved"
+    r"|faint|wide|narrow|broad|breite[nrsm]?|group|side|edge|end|part|half|hidden|coloured|screen|page|seite|logo|circular|curved"
     rf"|two(?= (?:\w+ ){{0,2}}(?:arrows|circles|lines))|{lexicon.COLOURS}"
 )
 """Words that describe how something looks or where it is, which hardly ever stand on a control."""
@@ -104,9 +117,11 @@ GERMAN = re.compile(r"\b(?:der|die|das|den|dem|und|ist|auf|im|ins|bitte|ein|eine
 SIGN = re.compile(
     r"\b((?:plus|minus|question|warning|exclamation|arrow|equals|paragraph|little|small|round)\s+)sign\b", _FLAGS
 )
+WHOLE_WORD = re.compile(r"\((\w{1,3})\)(?=\w)")
+"""Brackets within a word: "(X)MedCon"."""
 MENU = (
     r"(?:in|from|of|im|aus dem|(?<!click )(?<!press )(?<!tap )on) (?:the )?(?:\w+ )?"
-    r"(?:(?:sub-?)?menu|navigation(?: (?:menu|bar|panel|pane))?|menü|seitenmenü)|(?:side|left) ?menu(?= on|$)"
+    r"(?:(?:sub-?)?menu(?: (?:that|which) is open)?|navigation(?: (?:menu|bar|panel|pane))?|menü|seitenmenü)|(?:side|left) ?menu(?= on|$)"
 )
 """A menu as a place."""
 STRESSED = re.compile(
@@ -131,8 +146,12 @@ UNTICKED = re.compile(
 """How something is unticked, by words that delete elsewhere."""
 SPUN = re.compile(r"\b(?:spin(?:ner| ?(?:button|box))|number (?:box|field))\b", _FLAGS)
 """A field for a number."""
-ON_TAB = re.compile(r"\b(?:on|in|within|of|under)\s+(?:the\s+|this\s+)(?:[\w/&-]+\s+){0,4}?(?:tab|page)\b", _FLAGS)
-"""A tab as a place."""
+ON_TAB = re.compile(
+    r"\b(?:on|in|within|of|under)\s+(?:the\s+|this\s+)(?:[\w/&-]+\s+){0,4}?(?:tab|page|column)\b"
+    r"|\bin de[rm]\s+(?:spalte|registerkarte)\s+\w+",
+    _FLAGS,
+)
+"""A tab or a column as a place."""
 MEANS = re.compile(
     r"\s(?:with|using|via|by (?:clicking|pressing|ticking|using|selecting|choosing)|mit)\s+(?:on\s+)?(?:the|its|an?|de[rmn])\s"
     rf"(?=[^,;]*\b(?:{lexicon.KINDS['button']}|{lexicon.KINDS['icon']}|{lexicon.KINDS['tab']}|{lexicon.KINDS['checkbox']}"
@@ -142,7 +161,7 @@ MEANS = re.compile(
 """What something is done with, after what it is done for."""
 LOOK = re.compile(
     r"((?:[\w-]+\s+){1,4})(?:icon|symbol|glyph)\b"
-    r"|\b(?:icon|symbol|glyph|button)\s+(?:with|showing|of|that shows)\s+(?:the\s+|an?\s+)?((?:[\w-]+\s*){1,5})",
+    r"|\b(?:icon|symbol|glyph|button|one)\s+(?:with|showing|of|that shows)\s+(?:the\s+|an?\s+)?((?:[\w-]+\s*){1,5})",
     _FLAGS,
 )
 """What may be how an icon looks, and not what it is called."""
@@ -150,7 +169,7 @@ SO = re.compile(r",\s*(?:so|hence|therefore|also|daher|deshalb|darum)\s+(?!that\
 """What follows it is to be done; before it stands why."""
 NEIGHBOUR = re.compile(
     rf"\b(?:{lexicon.NOUNS}|one|row|line|entry|zeile|eintrag)\s+(?:(?:right|just|directly)\s+)?"
-    r"(?:after|before|behind|following|preceding|next to|beside|hinter|nach|vor|neben)\b",
+    r"(?:after(?! (?:an|the )other)|before|behind|following|preceding|next to|beside|hinter|nach|vor|neben)\b",
     _FLAGS,
 )
 """An entry of a list that is told by the one beside it."""

@@ -10,10 +10,10 @@ from functools import lru_cache
 import numpy as np
 
 from tools.gui.grounding.choose import FITS
-from tools.gui.grounding.geometry import contains, region_factor, relation_factor, union
+from tools.gui.grounding.geometry import contains, corner_distance, region_factor, relation_factor, union
 from tools.gui.grounding.hints import Hint, Said, as_written, hints, written
 from tools.gui.grounding.instruction import NAMED
-from tools.gui.grounding.items import Item, Name, in_reading_order, number, numbered_by_pitch
+from tools.gui.grounding.items import Item, Name, in_reading_order, number, numbered_by_pitch, open_menu
 from tools.gui.types import Rect, Screen
 
 _FLAGS = re.IGNORECASE
@@ -21,11 +21,18 @@ BESIDE_PX = 260.0
 """How far apart what belongs together on a line may stand; our choice."""
 MOSTLY = 0.5
 """The share of a name of a part of the screen that has to be said for it to be meant; our choice."""
+_FREE = 0.5
+"""What words are worth that name a part of the screen which is not found; our choice."""
+CORNER = 0.8
+"""How far within its part of a window something is that is told by this alone; our choice."""
+_LISTED = frozenset({"link", "button", "menuitem", "tab"})
+_ENTRIES = frozenset({"menuitem", "menu", "radio", "checkbox"})
 _ALONE = frozenset({"tab", "field", "row", "column", "dropdown", "checkbox", "radio", "menu", "menuitem"})
 """Kinds that are counted without others that may stand for them."""
 _A_FIELD = re.compile(r"\b(?:one|box|field|input|feld)\b", _FLAGS)
 _LIST = re.compile(r"\b(?:list|table|rows|liste|tabelle)\b", _FLAGS)
 _WHOLE = re.compile(r"\b(?:list|table|form|liste|tabelle|formular)\s*$", _FLAGS)
+_LEVEL = frozenset({"beside", "left_of", "right_of", "between"})
 _PARTS = frozenset({"section", "dialog", "window", "document", "bar"})
 """Roles of what other controls stand in."""
 Anchor = tuple[str, list[Rect], frozenset[str]]
@@ -118,7 +125,11 @@ def resolved(said: Said, items: Sequence[Item]) -> tuple[list[Anchor], list[Hint
             anchors.append((stands, rects[:12], frozenset(hint.key for hint in wanted) if names else frozenset()))
         else:
             # What a part of the screen is called may be told freely.
-            told = [replace(hint, name=hint.name and relation != "in") for hint in wanted]
+            told = (
+                [replace(hint, name=False, weight=_FREE * hint.weight) for hint in wanted]
+                if relation == "in"
+                else wanted
+            )
             words += [hint for hint in told if hint.key not in {word.key for word in words}]
             adrift = True
     return anchors, words, adrift
@@ -130,7 +141,9 @@ def _best(wanted: Sequence[Hint], kinds: frozenset[str], items: Sequence[Item]) 
     total = sum(hint.weight for hint in wanted)
     for item in items if total else ():
         keys = keys_of(item)
-        share = sum(hint.weight * keys[hint.key] for hint in wanted if hint.key in keys) / total
+        share = (
+            sum(hint.weight * keys.get(hint.key, keys.get(as_written(hint.literal), 0.0)) for hint in wanted) / total
+        )
         if share < 0.7:
             continue
         fits = max((FITS[kind].get(item.role, 0.4) for kind in kinds if kind not in ("row",)), default=1.0)
@@ -191,6 +204,14 @@ def counted(
     """Which controls have the number that is said: 1 for these, -0.5 for others of the kind."""
     if not said.ordinal:
         return {}
+    menu = open_menu(items)
+    if menu and said.counted in ("entry", "menuitem", "menu"):
+        line = number([item for item in found if item.role in _ENTRIES and contains(menu, item.rect)], said.ordinal)
+        return {} if line is None else {at: 1.0 if item is line else -0.5 for at, item in enumerate(found)}
+    if said.counted == "entry" and said.regions:
+        # Of what stands one below the other at a side of the screen, such as in a menu of a page.
+        line = number(_column(found, said, screen), said.ordinal)
+        return {} if line is None else {at: 1.0 if item is line else -0.5 for at, item in enumerate(found)}
     if said.counted in ("row", "entry"):
         rows = [item for item in items if item.role == "row"]
         # Boxes one above the other within rows, such as their buttons, look like rows, too.
@@ -205,7 +226,8 @@ def counted(
     group = [item for item in group if fits.get(item.role, 0.4) >= 0.93]
     if said.regions:
         group = [item for item in group if region_factor(said.regions, item.rect, screen.rect) > 0.4]
-    if anchors:
+    if anchors and not all(relation in _LEVEL for relation, *_ in anchors):
+        # "The second menu, next to File" is counted with File.
         group = [item for item in group if relations(anchors, item, {}) > 0.3]
         group = _first_line(group)
     distinct: list[Item] = []
@@ -216,6 +238,31 @@ def counted(
     if meant is None:
         return {}
     return {at: 1.0 if same_place(item.rect, meant.rect) else -0.5 for at, item in enumerate(found)}
+
+
+def _column(found: Sequence[Item], said: Said, screen: Screen) -> list[Item]:
+    """The most controls that stand one below the other in a part of the screen."""
+    columns: dict[int, list[Item]] = {}
+    for item in found:
+        if item.role in _LISTED and item.front and region_factor(said.regions, item.rect, screen.rect) > 0.4:
+            columns.setdefault(round(item.rect.left / 8), []).append(item)
+    return max(columns.values(), key=len, default=[])
+
+
+def cornered(said: Said, found: Sequence[Item], whole: Rect) -> dict[int, float]:
+    """The control of the kind that is said which is nearest to the side or corner of a window, as `counted` tells."""
+    fits = [FITS[kind] for kind in said.kinds & {"button", "icon", "link"}]
+    group = [
+        item
+        for item in found
+        if item.front
+        and any(fit.get(item.role, 0.4) >= 0.93 for fit in fits)
+        and region_factor(said.regions, item.rect, whole) > CORNER
+    ]
+    nearest = min(group, key=lambda item: corner_distance(said.regions, item.rect, whole), default=None)
+    if nearest is None:
+        return {}
+    return {at: 1.0 if same_place(item.rect, nearest.rect) else -0.5 for at, item in enumerate(found)}
 
 
 def _is_within(rect: Rect, other: Rect) -> bool:
