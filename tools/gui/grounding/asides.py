@@ -32,12 +32,18 @@ _DESCRIBED = re.compile(
 )
 """Which one a label in quotation marks is, said once more."""
 _LOOKING = re.compile(
-    rf"^(.*\b(?:{_ORDINALS})\s+(?:{_KINDS})\b[^,]*),\s*(?:the|that|which|with)\s(?![^,]*(?:\d|\b[A-ZÄÖÜ]|\ue000)).*$",
+    rf"^(.*\b(?:{_ORDINALS})\s+(?:\S+\s+){{0,3}}?(?:{_KINDS})\b[^,]*),\s*(?:the|that|which|with)\s(?![^,]*(?:\d|\b[A-ZÄÖÜ]|\ue000)).*$",
     _FLAGS,
 )
 """How the second icon looks, after it was counted."""
 _NAMED = re.compile(rf"^(.*\S)\s*[,:]\s*(?:namely\s+)?({_MARK})$")
 """A label in quotation marks at the end that says what was described before."""
+_BY_LABEL = re.compile(
+    rf"^.*{_MARK}.*\s(?:with|using|via|through|mit|by (?:clicking|pressing|choosing|selecting|using)(?: on)?)\s+"
+    rf"((?:[\w-]+\s+){{0,4}}?{_MARK}(?:\s+(?:{_KINDS}))?)$",
+    _FLAGS,
+)
+"""What is pressed, after what is answered by it, where both are labels."""
 _STANDS = re.compile(r"\s(?:of|in|from|on|within|for|im|in de[mr]|von)\s.*$", _FLAGS)
 
 
@@ -64,6 +70,8 @@ def without_asides(text: str) -> str:
     for aside in (_CONTRAST, _BESIDE):
         text = aside.sub("", text) if aside.sub("", text).strip() else text
     text = _LOOKING.sub(r"\1", _DESCRIBED.sub(r"\1", text))
+    if by := _BY_LABEL.match(text):
+        return by[1]
     named = _NAMED.match(text)
     if named and "\ue000" not in named[1].split()[-1]:
         # "The last entry of the Access group: "Copy link"" is "Copy link" of that group.

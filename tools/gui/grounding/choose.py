@@ -122,6 +122,7 @@ FITS: dict[str, dict[str, float]] = {
 _NO_FIT = 0.4
 _CHANGING = frozenset("delete save add edit sign stop start send record confirm anonymize upload".split())
 """Meanings of what changes something."""
+_PARTS = frozenset({"section", "heading", "dialog", "window"})
 _MAY_BE_ICONS = frozenset({"button", "link", "image", "menuitem", "icon"})
 _HOLDERS = CONTAINERS | {"link", "button"}
 
@@ -144,7 +145,9 @@ def choose(wanted: Wanted, items: Sequence[Item], screen: Rect) -> list[Choice]:
         scored = _controls_first(scored)
     if wanted.ordinal and scored:
         menu = open_menu(items) if wanted.kind in ("entry", "menuitem", "menu") else None
-        return _numbered(wanted, [each for each in scored if not menu or contains(menu, each.item.rect)])
+        return _numbered(
+            wanted, [each for each in scored if not menu or (each.item.front and contains(menu, each.item.rect))]
+        )
     return _distinct(scored)
 
 
@@ -329,6 +332,9 @@ def _point(item: Item, name: Name | None, span: tuple[int, int]) -> Point:
 
 def _numbered(wanted: Wanted, scored: list[Choice]) -> list[Choice]:
     """The one that an ordinal names, of those that fit about as well as the best."""
+    if not wanted.kind:
+        # What only names a part of the screen is none of several things.
+        scored = [choice for choice in scored if choice.item.layer != "tree" or choice.item.role not in _PARTS]
     if not scored:
         return []
     least = SAME * scored[0].score

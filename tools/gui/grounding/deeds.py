@@ -11,6 +11,7 @@ from tools.gui.grounding.instruction import CONTAINERS, NAMED, Wanted
 from tools.gui.grounding.items import Item
 from tools.gui.grounding.matching import negated, normal, opposites
 from tools.gui.grounding.meanings import ACTIONS
+from tools.gui.grounding.standing import keys_of
 from tools.gui.guard.words import AFFIRMING, VERBS, find_verbs
 from tools.gui.types import Target
 
@@ -55,7 +56,9 @@ def is_left_over(said: Said, words: Sequence[Hint], item: Item, heard: frozenset
     more = any(hint.weight >= 1 and hint.key not in told for hint in hints(item.title, False))
     # A question, or a thing that is no control and has another name, asks for nothing that this does.
     other = "?" in said.text or (more and _THING.search(said.text))
-    return bool(other) or any(hint.weight >= TELLING and hint.key != "open" for hint in left) or (more and bool(left))
+    # What is confirmed need not be called by name; what is deleted has to be.
+    least = TELLING if deeds(item, keys_of(item)) else 1.0
+    return bool(other) or any(hint.weight >= least and hint.key != "open" for hint in left) or (more and bool(left))
 
 
 def permitted(said: Said, item: Item, own: dict[str, float], row: frozenset[str], asked: frozenset[str]) -> bool:

@@ -134,6 +134,7 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen, told: Sequen
     words = [replace(hint, key=as_written(hint.literal)) if _is_called(hint, found, own) else hint for hint in words]
     words = [_in_other_form(hint, everything - listed) for hint in words]
     asked = frozenset(hint.key for hint in words)
+    done = frozenset(hint.key for hint in words if hint.weight > LITTLE / 2)
     # How an icon looks stands nowhere.
     words = [hint for hint in words if not hint.look or hint.key in everything]
     missing = tuple(hint for hint in words if hint.key not in everything)
@@ -148,7 +149,12 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen, told: Sequen
     repeated = _repeated(found)
     ordinal = counted(said, found, anchors, screen, items)
     told_by_words = said.ordinal or any(hint.weight >= 1 and hint.key in everything for hint in words)
-    if said.regions and not told_by_words and (dialog or len(said.regions) == 2):
+    if (
+        said.regions
+        and not told_by_words
+        and all(relation == "in" for relation, *_ in said.anchors)
+        and (dialog or len(said.regions) == 2)
+    ):
         ordinal = cornered(said, found, wholes[-1])
     opened = {item.names for item in items if item.role == "section"}
     spoken = _spoken(found, said, labelled, frozenset(map(normal, told)))
@@ -173,7 +179,7 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen, told: Sequen
             "colour": float(is_drawn_in(said.colour, screen, item.rect)) if drawn else 0.0,
             "control": _control(item) - (OPENED if item.role == "menu" and item.names in opened else 0.0),
             "deed": float(bool(matched and beside and repeated[at]) or bool(matched.keys() & actions)),
-            "unasked": -float(bool(asked & ACTIONS) and does and not matched),
+            "unasked": -float(bool(done & ACTIONS) and does and not matched),
             "behind": -float(not item.front),
         }
         table.append([row[name] for name in WEIGHTS])
@@ -249,16 +255,17 @@ def _covered(item: Item, weights: dict[str, float], labelled: bool) -> float:
 def _spoken(found: Sequence[Item], said: Said, labelled: bool, told: frozenset[str]) -> list[float]:
     """How far each control has a name that was said word by word, not one that means the same or a part of another."""
 
-    def common(item: Item, name: Name, own: Sequence[Hint]) -> float:
+    def telling(item: Item, name: Name) -> float:
         # A word that anything may have tells enough as a label, or of a field.
-        sure = normal(" ".join(name.words)) in told or item.role in said.kinds & NAMED
-        return 1.0 if sure else min(1.0, max(hint.weight for hint in own))
+        if normal(" ".join(name.words)) in told or item.role in said.kinds & NAMED:
+            return 1.0
+        return min(1.0, max((hint.weight for hint in hints(" ".join(name.words), False)), default=0.0))
 
     names = [
-        (at, weight * common(item, name, own), frozenset(map(stem, _words(name))))
+        (at, weight * telling(item, name), frozenset(map(stem, words)))
         for at, item in enumerate(found)
         for name, weight in weighed_names(item, labelled)
-        if (own := hints(" ".join(name.words), False)) and all(stem(word) in said.spoken for word in _words(name))
+        if (words := _words(name)) and all(stem(word) in said.spoken for word in words)
     ]
     best = [0.0] * len(found)
     for at, weight, words in names:

@@ -67,6 +67,7 @@ class Said:
     spoken: frozenset[str]
     denied: bool
     unclear: bool
+    apart: bool
 
 
 @lru_cache(maxsize=256)
@@ -93,6 +94,8 @@ def understand(instruction: str) -> Said:
     regions: set[str] = set()
     kinds: set[str] = set()
     ordinal, counted, colour = 0, "", ""
+    placed_at: set[int] = set()
+    counted_at = -1
     asked_from = _asked_from(text)
     means = speech.MEANS.search(text)
     done_till = means.start() if means else 0
@@ -104,17 +107,19 @@ def understand(instruction: str) -> Said:
             own.append(clause)
             words += [replace(hint, weight=_REASON * hint.weight) for hint in hints(clause, True)]
             continue
-        share = _REASON if start < asked_from else _DONE if start < done_till else 1.0
+        share = _REASON if start < asked_from or speech.THE_ONE.match(clause) else _DONE if start < done_till else 1.0
         for relation, piece in _pieces(clause):
             where = piece
             if not relation:
                 own.append(piece)
             else:
+                placed_at.add(start)
                 anchors.append((relation, hints(piece, True), frozenset(_kinds(piece)), piece))
                 regions |= _regions(piece) if re.search(r"\bat the\b|\bon the\b", piece) else set()
                 continue
             if not ordinal:
                 ordinal, counted, where = _ordinal(where, _kinds(text))
+                counted_at = start if ordinal else -1
             if re.search(r"\b(?:button|one|icon|link|tab|knopf|schaltfläche|arrows?)\b", where, _FLAGS):
                 plain, colour = take_colour(where) if not colour else (where, colour)
                 where = plain
@@ -133,6 +138,7 @@ def understand(instruction: str) -> Said:
         # "The second study in the list, CT head" has a name, and lists have headings among their rows.
         ordinal, counted = 0, ""
     text, told = text.replace("_", " "), " ".join(own).replace("_", " ")
+    uncentred = re.sub(speech.REGIONS["center"], " ", text.casefold())
     verbs = set(find_verbs(told, VERBS, label=False))
     verbs |= {DEEDS[key] for key in kept.keys() & DEEDS.keys()}
     if min(kept.values(), key=lambda hint: hint.at, default=Hint("", 0.0)).key == "cancel":
@@ -143,9 +149,9 @@ def understand(instruction: str) -> Said:
         regions -= {"top", "bottom"} if "top" in regions else {"left", "right"}
     return Said(
         tuple(kept.values()), frozenset(kinds), frozenset(regions), tuple(anchors), ordinal, counted, colour,
-        frozenset(verbs), bool(_described()[1].search(text.casefold())), text.casefold(),
+        frozenset(verbs), bool(_described()[1].search(uncentred)), text.casefold(),
         frozenset(map(stem, re.findall(r"\w+", told.casefold()))), negated(instruction),
-        bool(speech.NEIGHBOUR.search(text)),
+        bool(speech.NEIGHBOUR.search(text)), ordinal != 0 and all(at > counted_at for at in placed_at),
     )  # fmt: skip
 
 
@@ -187,7 +193,10 @@ def _told_to(text: str) -> tuple[str, int]:
     match = None if speech.VALUED.match(text) else speech.PURPOSE.search(text)
     if not match and re.match(rf"(?:{lexicon.CLICKS})\w*\b", text, _FLAGS):
         match = speech.PRESSED_TO.search(text)
-    return (f"{text[: match.end()]}, {text[match.end() :]}", match.end()) if match else (text, len(text))
+    if not match:
+        return text, len(text)
+    start, end = match.span("to") if match.groupdict().get("to") else (match.end(), match.end())
+    return f"{text[:start]}, {text[end:]}", start
 
 
 @cache
@@ -210,10 +219,8 @@ def _described() -> tuple[re.Pattern[str], ...]:
 @lru_cache(maxsize=8192)
 def hints(text: str, said: bool) -> tuple[Hint, ...]:
     """The words and meanings of a text: what people say, or what stands on a control."""
-    text = speech.WHOLE_WORD.sub(r"\1", text)
-    plain = re.sub(
-        r"'(?:s|m|re|ve|d|ll)\b", "", unicodedata.normalize("NFKC", text).casefold().replace("^", " ")
-    ).replace("_", " ")
+    text = speech.WHOLE_WORD.sub(r"\1", text).replace("_", " ")
+    plain = re.sub(r"'(?:s|m|re|ve|d|ll)\b", "", unicodedata.normalize("NFKC", text).casefold().replace("^", " "))
     if said:
         plain = re.sub(rf"\b(?:{speech.MENU})\b", lambda match: " " * len(match[0]), plain)
     meant = ((match, key) for key, pattern in _patterns(said).items() for match in pattern.finditer(plain))
@@ -338,12 +345,17 @@ def _kinds(text: str) -> set[str]:
     return {name for name, phrase in speech.KINDS.items() if re.search(rf"(?<![\w])(?:{phrase})(?![\w])", text, _FLAGS)}
 
 
+def _counted_by(kind: str) -> str:
+    """The words by which a kind is counted; "type" is something else than a field where it has a number."""
+    return lexicon.KINDS[kind] if kind == "field" else speech.KINDS.get(kind, lexicon.KINDS[kind])
+
+
 def _ordinal(text: str, kinds: set[str]) -> tuple[int, str, str]:
     """Which one of which kind a text counts, of an instruction that speaks of some, and the text without it."""
     words = "|".join(sorted(map(re.escape, lexicon.ORDINALS), key=len, reverse=True))
     for kind in speech.COUNTED:
         found = re.search(
-            rf"\b({words})(?: [\w-]+)? (?:{lexicon.KINDS[kind]}|{speech.KINDS.get(kind, lexicon.KINDS[kind])})\b"
+            rf"\b({words})(?: [\w-]+)? (?:{lexicon.KINDS[kind]}|{_counted_by(kind)})\b"
             rf"|\b({words})(?: from (?:the )?(?:top|left))",
             text,
             _FLAGS,

@@ -157,6 +157,14 @@ def _turned(text: str) -> str:
     )
     if inner:
         return f"{inner[1]} auf {inner[3]} {inner[2]}"
+    inner = re.match(
+        r"((?:klicken|wählen|öffnen|drücken|markieren|aktivieren) sie)\s+((?:in|im|neben|bei|unter|über)\s[^,]*?\ue001)\s+"
+        r"((?:das|die|den|auf)\s.+)$",
+        text,
+        _FLAGS,
+    )
+    if inner:
+        return f"{inner[1]} {inner[3]} {inner[2]}"
     match = re.match(rf"((?:{_PLACING})\s.+?),\s*((?:{lexicon.VERBS})(?=\s).+)$", text, _FLAGS) or re.match(
         rf"((?:{_PLACING})\s[^,]+?),\s*(.+)$", text, _FLAGS
     )
@@ -240,6 +248,7 @@ def _ways(text: str, depth: int) -> list[Wanted]:
             return [*ways, replace(icon, region=region)]
         # "The patient with the number 4711" is not just any patient.
         alone = [replace(one, region=region) for one, left in ((part, whole), (whole, part)) if not _tells(left)]
+        alone = [one for one in alone if not (one is not whole and one.quoted and one.kind in CONTAINERS)]
         ways += [each for one in alone for each in (one, *_only_placed(one))]
     return ways
 
@@ -268,16 +277,17 @@ def _related(relation: str, target: Wanted, region: frozenset[str], anchors: lis
             ways.append(replace(anchor, kind=target.kind, ordinal=target.ordinal))
         if anchor.words or anchor.kind:
             placed = replace(target, region=region)
-            ways += [replace(one, relation=relation, anchor=anchor) for one in (placed, *_only_placed(placed))]
+            firm = relation in lexicon.FIRM_RELATIONS
+            ways += [replace(one, relation=relation, anchor=anchor) for one in (placed, *_only_placed(placed, firm))]
     return ways
 
 
-def _only_placed(wanted: Wanted) -> list[Wanted]:
-    """The same without words that only tell how it looks, where a number or a corner tells which one it is."""
+def _only_placed(wanted: Wanted, placed: bool = False) -> list[Wanted]:
+    """The same without words that only tell how it looks, where a number, a corner or a neighbour tells which it is."""
     look = re.fullmatch(rf"(?:(?:{lexicon.LOOKS}|{lexicon.COLOURS})(?:\s+|$))+", wanted.words, _FLAGS)
     if re.search(r"\blogo$", wanted.words, _FLAGS):
         wanted = replace(wanted, kind=wanted.kind or "icon")
-    told = wanted.ordinal or len(wanted.region) == 2
+    told = placed or wanted.ordinal or len(wanted.region) == 2
     return [replace(wanted, words="")] if look and told and wanted.kind and not wanted.quoted else []
 
 

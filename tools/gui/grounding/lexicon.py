@@ -189,7 +189,7 @@ RELATIONS: tuple[tuple[str, str], ...] = (
     ),
     (
         "beside",
-        r"(?:right )?next to|beside|alongside|adjacent to|close to|near(?:est)?(?: to)?|(?:in"
+        r"(?:right )?next to|beside|alongside|adjacent to|close to|near(?: to)?|nearest to|(?:in"
         r"|on) the (?:same )?(?:row|line) (?:of|as|with|for|containing|that (?:shows|contains|says))"
         r"|across from|in line with|belonging to|neben|in der zeile (?:von|mit)|junto a(?:l)?"
         r"|al lado de(?:l)?|en la fila de(?:l)?"

@@ -16,7 +16,7 @@ MEANINGS: dict[str, tuple[str, str]] = {
     ),
     "close": (
         r"close|dismiss|schließen|cerrar|fermer|chiudi",
-        r"closed|shut|hide|crosses|cross|kreuz(?:chen)?|x|schließe?|zumachen|ausblenden|wegklicken|vanish"
+        r"closed|(?:leave|quit|exit)(?= (?:the|this))|shut|hide|crosses|cross|kreuz(?:chen)?|x|schließe?|zumachen|ausblenden|wegklicken|vanish"
         r"|disappear|go away|(?:get rid of|away with|throw out|remove|clear|put away"
         r"|take away)(?= (?:\w+ ){0,4}(?:dialog(?:ue)?|window|banner|message|warning|notice|pop-?up|box|bar"
         r"|alert|hint)\b)|(?:fenster|dialog|hinweis) (?:weg|zu)",
@@ -94,7 +94,7 @@ MEANINGS: dict[str, tuple[str, str]] = {
     "log out": (
         r"log ?(?:out|off)|sign (?:out|off)|abmelden|cerrar sesión|déconnexion",
         r"log(?: \w+) (?:out|off)|logging (?:out|off)|sign(?: me) (?:out|off)|end (?:the|my|this) session"
-        r"|melde? \w+(?: \w+){0,2} ab|ausloggen|i'?m (?:done|finished) (?:here|for today)|feierabend",
+        r"|melde? \w+(?: \w+){0,4} ab|ausloggen|i'?m (?:done|finished) (?:here|for today)|feierabend",
     ),
     "cancel": (
         r"cancel|abort|abbrechen|cancelar|annuler",
@@ -111,7 +111,7 @@ MEANINGS: dict[str, tuple[str, str]] = {
         r"stop|discontinue|absetzen|beenden|detener|arrêter",
         r"stop\w+|discontinu\w+|take (?:him|her|the patient) off|abgesetzt|setz\w*(?: \w+){0,4} ab|beende",
     ),
-    "start": (r"start|run|begin|starten|do", r"launch|and go|execute|begin\w*|anfangen|los"),
+    "start": (r"start|run|execute|begin|starten|do", r"launch|and go|begin\w*|anfangen|los"),
     "send": (
         r"send|transmit|senden|schicken|enviar|envoyer",
         r"forward(?= (?:th|it|him|her))|pass (?:it )?on|push|schicke?|verschick\w*",

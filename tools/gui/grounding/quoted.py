@@ -16,6 +16,7 @@ _OF_PLACES = re.compile(
     rf"(?:(?:{QUOTES})\s+{_PLACES}\b|\b(?:dialog(?:ue)?|window|column|dialog|fenster|spalte)\s+(?:{QUOTES}))",
     re.IGNORECASE,
 )
+_NAMED_PLACE = re.compile(rf"\b(dialog(?:ue)?|window|fenster)\s+(?:{QUOTES})", re.IGNORECASE)
 JOINT = "_"
 """What joins the words of a label."""
 _TYPED = re.compile(rf"\b(?:{lexicon.TYPING})\s+(?:{QUOTES})", re.IGNORECASE)
@@ -33,7 +34,8 @@ def of_places(instruction: str) -> frozenset[str]:
 
 def aloud(instruction: str) -> str:
     """An instruction as it would be spoken: without quotation marks, each label one word that is not taken apart."""
-    return re.sub(QUOTES, lambda match: f" {_spoken(_inside(match))} ", instruction)
+    named = _NAMED_PLACE.sub(r"\1", instruction)
+    return re.sub(QUOTES, lambda match: f" {_spoken(_inside(match))} ", named)
 
 
 def has(item: Item, label: str) -> bool:
@@ -48,11 +50,11 @@ def are_there(told: Sequence[str], items: Sequence[Item]) -> bool:
 
 
 def _inside(match: re.Match[str]) -> str:
-    return next(group for group in match.groups() if group is not None).strip()
+    return next(group for group in match.groups() if group is not None).strip(" \ue010\ue011")
 
 
 def _spoken(label: str) -> str:
-    return JOINT.join(re.sub(r"[;:!?()–—,]+(?=\s|$)|[()]", " ", label).split())
+    return JOINT.join((*re.sub(r"[;:!?()–—,]+(?=\s|$)|[()]", " ", label).split(), ""))
 
 
 def _words(text: str) -> list[str]:

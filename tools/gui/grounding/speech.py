@@ -67,13 +67,13 @@ REGIONS = {
     "center": r"(?:in|at) the (?:middle|cent(?:er|re))|in der mitte",
 }
 KINDS = {
-    "checkbox": r"tick(?:ed)?|un-?tick|(?:check|tick) ?mark|mark(?= .*\b(?:as|for)\b)|kreuz\w*(?= .*\ban\b)"
+    "checkbox": r"(?:check|tick) ?box|tick(?:ed)?|un-?tick|(?:check|tick) ?mark|mark(?= .*\b(?:as|for)\b)|kreuz\w*(?= .*\ban\b)"
     r"|ankreuzen|abhaken|anhaken|häkchen|haken",
     "dropdown": r"expand|unfold|pull[- ]?down|drop[- ]?down|combo ?box|choices|options for"
     r"|(?:list|values?) (?:next to|beside|for|behind)|aufklappen|klapp\w*|auswahl(?:liste)?",
     "field": r"(?:click|go|get|tap|jump|cursor|focus|put me|straight)(?: \w+){0,3} (?:in|into|inside)(?: the)?"
-    r"(?=(?: \w+){1,4}(?: (?:field|box|input)|$))|type|typing|write(?= in)|input|fill (?:in|out)"
-    r"|(?:text|entry|input|filter|search|edit) (?:field|box)|field|box|feld"
+    r"(?=(?: \w+){1,4}(?: (?:field|box|input)|$))|(?<!\w )type|(?<=to )type|(?<=and )type|(?<=please )type|typing|write(?= in)|input|fill (?:in|out)"
+    r"|(?:text|entry|input|filter|search|edit) (?:field|box|area)|field|box|feld"
     r"|(?:eingabe|text|such)feld|cursor|eingeben|eintippen|ausfüllen",
     "tab": r"tab|reiter|registerkarte",
     "menuitem": r"menu (?:item|entry|option|point)|menüpunkt|menüeintrag",
@@ -93,13 +93,13 @@ KINDS = {
 }
 COUNTED = (
     "menuitem",
+    "checkbox",
     "field",
     "tab",
     "button",
     "icon",
     "row",
     "link",
-    "checkbox",
     "dropdown",
     "column",
     "radio",
@@ -148,7 +148,8 @@ SPUN = re.compile(r"\b(?:spin(?:ner| ?(?:button|box))|number (?:box|field))\b", 
 """A field for a number."""
 ON_TAB = re.compile(
     r"\b(?:on|in|within|of|under)\s+(?:the\s+|this\s+)(?:[\w/&-]+\s+){0,4}?(?:tab|page|column)\b"
-    r"|\bin de[rm]\s+(?:spalte|registerkarte)\s+\w+",
+    r"|\bin de[rm]\s+(?:spalte|registerkarte)\s+\w+"
+    r"|\b(?:in|of|from) the (?:preferences|settings|options)(?= (?:to|so)\b|\W*$)",
     _FLAGS,
 )
 """A tab or a column as a place."""
@@ -159,6 +160,8 @@ MEANS = re.compile(
     _FLAGS,
 )
 """What something is done with, after what it is done for."""
+THE_ONE = re.compile(r"\W*(?:the|that) one (?:for|that|which|to|with)\b", _FLAGS)
+"""Where what was named is described once more."""
 LOOK = re.compile(
     r"((?:[\w-]+\s+){1,4})(?:icon|symbol|glyph)\b"
     r"|\b(?:icon|symbol|glyph|button|one)\s+(?:with|showing|of|that shows)\s+(?:the\s+|an?\s+)?((?:[\w-]+\s*){1,5})",
@@ -174,8 +177,8 @@ NEIGHBOUR = re.compile(
 )
 """An entry of a list that is told by the one beside it."""
 PURPOSE = re.compile(
-    r"\s(?i:so that|in order to|so as to|um(?= .*\bzu\b))\s"
-    rf"|(?:\b(?i:{'|'.join(lexicon.KINDS.values())})|\s[A-ZÄÖÜ]\w+)"
+    r"(?P<to>\s(?i:so that|in order to|so as to|um(?= .*\bzu\b))\s)"
+    rf"|(?:\b(?i:{'|'.join(lexicon.KINDS.values())})|\s[A-ZÄÖÜ]\w+|\w_)"
     r"(?= to (?!(?:the |its )?(?:far )?(?:left|right|side|top|bottom)\b)[a-z])"
 )
 """Where it is told what for: "the plus icon to begin a note", "Save to store it"."""

@@ -206,7 +206,9 @@ def counted(
         return {}
     menu = open_menu(items)
     if menu and said.counted in ("entry", "menuitem", "menu"):
-        line = number([item for item in found if item.role in _ENTRIES and contains(menu, item.rect)], said.ordinal)
+        line = number(
+            [item for item in found if item.role in _ENTRIES and item.front and contains(menu, item.rect)], said.ordinal
+        )
         return {} if line is None else {at: 1.0 if item is line else -0.5 for at, item in enumerate(found)}
     if said.counted == "entry" and said.regions:
         # Of what stands one below the other at a side of the screen, such as in a menu of a page.
@@ -226,7 +228,7 @@ def counted(
     group = [item for item in group if fits.get(item.role, 0.4) >= 0.93]
     if said.regions:
         group = [item for item in group if region_factor(said.regions, item.rect, screen.rect) > 0.4]
-    if anchors and not all(relation in _LEVEL for relation, *_ in anchors):
+    if anchors and not said.apart and not all(relation in _LEVEL for relation, *_ in anchors):
         # "The second menu, next to File" is counted with File.
         group = [item for item in group if relations(anchors, item, {}) > 0.3]
         group = _first_line(group)

@@ -131,7 +131,11 @@ def _agrees(seen: Evidence, item: Item, own: Sequence[str], quoted: Sequence[str
     if item.role == "menu" and row["kind"] <= UNFIT and row["literal"] < SPELT:
         # An icon was said, and not a menu of that name.
         return False
-    if any(wanted for _, wanted, _, _ in said.anchors) and row["anchor"] < -0.1:
+    if not said.ordinal and counts and row["ordinal"] < 1.0:
+        # Another control stands in the very corner that was said.
+        return False
+    filled = item.role in NAMED and row["literal"] >= SPELT and all(relation == "in" for relation, *_ in said.anchors)
+    if any(wanted for _, wanted, _, _ in said.anchors) and row["anchor"] < -0.1 and not filled:
         return False
     does = deeds(item, keys_of(item)) - {"export"} or (normal(item.title) in AFFIRMING and item.role not in NAMED)
     if does and (seen.adrift or is_left_over(said, seen.words, item, heard) or (said.numbered and not counts)):
