@@ -17,6 +17,10 @@ _OPENERS = re.compile(
     r"^(?:(?:and|so|also|now also|and now|and then|then also|und|und dann|on second thought(?=,)|jetzt|nun)\b,?\s+)+",
     _FLAGS,
 )
+_IDLE = re.compile(
+    r",?\s+(?:to the (?:front|foreground|fore)|in den vordergrund)$|\b(?:right )?(?:down|up|over)\s+(?=(?:at|in|on|there|here)\b)",
+    _FLAGS,
+)
 _ASKED = re.compile(r"^(?:when|once) (?:you are |you're )?(?:asked|prompted)\b[^,]*,\s*(?=\S)", _FLAGS)
 """What a program asks, before what shall be answered."""
 _CONTRAST = re.compile(
@@ -44,7 +48,7 @@ _BY_LABEL = re.compile(
     _FLAGS,
 )
 """What is pressed, after what is answered by it, where both are labels."""
-_STANDS = re.compile(r"\s(?:of|in|from|on|within|for|im|in de[mr]|von)\s.*$", _FLAGS)
+_STANDS = re.compile(r"\s(?:of|in|from|on|within|for|im|in de[mr]|von)\s[^,]*$", _FLAGS)
 
 
 _OF_SOME = re.compile(
@@ -67,7 +71,7 @@ def numbered(text: str) -> str:
 def without_asides(text: str) -> str:
     """An instruction without openers, contrasts, and descriptions that name nothing."""
     text = numbered(_ASKED.sub("", _OPENERS.sub("", text)))
-    for aside in (_CONTRAST, _BESIDE):
+    for aside in (_IDLE, _CONTRAST, _BESIDE):
         text = aside.sub("", text) if aside.sub("", text).strip() else text
     text = _LOOKING.sub(r"\1", _DESCRIBED.sub(r"\1", text))
     if by := _BY_LABEL.match(text):

@@ -122,7 +122,7 @@ FITS: dict[str, dict[str, float]] = {
 _NO_FIT = 0.4
 _CHANGING = frozenset("delete save add edit sign stop start send record confirm anonymize upload".split())
 """Meanings of what changes something."""
-_PARTS = frozenset({"section", "heading", "dialog", "window"})
+_PARTS = frozenset({"section", "heading", "dialog", "window", "text"})
 _MAY_BE_ICONS = frozenset({"button", "link", "image", "menuitem", "icon"})
 _HOLDERS = CONTAINERS | {"link", "button"}
 
@@ -145,6 +145,10 @@ def choose(wanted: Wanted, items: Sequence[Item], screen: Rect) -> list[Choice]:
         scored = _controls_first(scored)
     if wanted.ordinal and scored:
         menu = open_menu(items) if wanted.kind in ("entry", "menuitem", "menu") else None
+        of_menu = wanted.kind in ("menuitem", "menu") or (wanted.anchor is not None and wanted.anchor.kind == "menu")
+        if of_menu and not wanted.words and any(item.layer != "tree" for item in items):
+            # Where a menu ends cannot be told in pixels.
+            return []
         return _numbered(
             wanted, [each for each in scored if not menu or (each.item.front and contains(menu, each.item.rect))]
         )

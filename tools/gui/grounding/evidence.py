@@ -107,7 +107,7 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen, told: Sequen
     said = understand(instruction)
     found = _candidates(items)
     menus = any(item.role == "menu" for item in items)
-    if "menu" in said.kinds and not menus:
+    if "menu" in said.kinds and not menus and all(item.layer == "tree" for item in items):
         said = replace(said, kinds=said.kinds - {"menu"})
     anchors, words, adrift = resolved(said, items)
     words = [hint for hint in words if not (menus and "menu" in said.kinds and hint.key == "menu")]
@@ -149,12 +149,8 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen, told: Sequen
     repeated = _repeated(found)
     ordinal = counted(said, found, anchors, screen, items)
     told_by_words = said.ordinal or any(hint.weight >= 1 and hint.key in everything for hint in words)
-    if (
-        said.regions
-        and not told_by_words
-        and all(relation == "in" for relation, *_ in said.anchors)
-        and (dialog or len(said.regions) == 2)
-    ):
+    in_window = bool(dialog or len(said.regions) == 2) and all(relation == "in" for relation, *_ in said.anchors)
+    if said.regions and in_window and not told_by_words and all(item.layer == "tree" for item in found):
         ordinal = cornered(said, found, wholes[-1])
     opened = {item.names for item in items if item.role == "section"}
     spoken = _spoken(found, said, labelled, frozenset(map(normal, told)))
@@ -265,12 +261,13 @@ def _spoken(found: Sequence[Item], said: Said, labelled: bool, told: frozenset[s
         (at, weight * telling(item, name), frozenset(map(stem, words)))
         for at, item in enumerate(found)
         for name, weight in weighed_names(item, labelled)
-        if (words := _words(name)) and all(stem(word) in said.spoken for word in words)
+        if (words := _words(name))
+        and all(stem(word) in (said.heard if name.label else said.spoken) for word in words)
     ]
     best = [0.0] * len(found)
     for at, weight, words in names:
         # Words alone are often the heading, or the row, of what is meant.
-        if found[at].role != "text" and not any(words < other for _, _, other in names):
+        if (found[at].role != "text" or "menu" in said.kinds) and not any(words < other for _, _, other in names):
             best[at] = max(best[at], weight)
     return best
 

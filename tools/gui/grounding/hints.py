@@ -68,6 +68,7 @@ class Said:
     denied: bool
     unclear: bool
     apart: bool
+    heard: frozenset[str]
 
 
 @lru_cache(maxsize=256)
@@ -129,8 +130,9 @@ def understand(instruction: str) -> Said:
             words += [replace(hint, weight=share * hint.weight) for hint in _looking(hints(where, True), where)]
     anchors += [("in", named, frozenset(), match[1]) for match in inside if (named := hints(match[1], True))]
     kept: dict[str, Hint] = {}
+    opening = kinds & _OPENED and not re.search(r"\bview\b", " ".join(own), _FLAGS)
     for hint in words:
-        if hint.key in kinds - {"menu"} or (hint.key == "open" and kinds & _OPENED):
+        if hint.key in kinds - {"menu"} or (hint.key == "open" and opening):
             continue
         if hint.key not in kept or hint.weight > kept[hint.key].weight:
             kept[hint.key] = hint
@@ -152,6 +154,7 @@ def understand(instruction: str) -> Said:
         frozenset(verbs), bool(_described()[1].search(uncentred)), text.casefold(),
         frozenset(map(stem, re.findall(r"\w+", told.casefold()))), negated(instruction),
         bool(speech.NEIGHBOUR.search(text)), ordinal != 0 and all(at > counted_at for at in placed_at),
+        frozenset(map(stem, re.findall(r"\w+", text.casefold()))),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ VERBS = (
     # English
     "double[- ]?click(?: on)?|right[- ]?click(?: on)?|left[- ]?click(?: on)?|click(?: on| onto| in| inside"
     "| into)?|press(?: on)?|push"
-    "|hit|take|grab|tap(?: on)?|select|choose|pick|open(?: up)?|launch|go(?: back)? to|navigate to|switch to|move to"
+    "|hit|take|grab|bring(?! up)|tap(?: on)?|select|choose|pick|open(?: up)?|launch|go(?: back)? to|navigate to|switch to|move to"
     "|toggle|tick|untick"
     "|check|uncheck|enable|disable|activate|turn (?:on|off)|expand|collapse|focus(?: on)?|locate|find|show|view"
     "|use|mark|follow|start|set|change|adjust|drag|hover(?: over)?|put the cursor (?:in|into)"
@@ -91,7 +91,7 @@ KINDS: dict[str, str] = {
     r"|menu a tendina",
     "checkbox": r"check ?box|tick ?box|kontrollkästchen|kästchen|häkchen|haken|casilla(?: de verificación)?"
     r"|case(?: à cocher)?",
-    "radio": r"radio(?: ?button)?|option button|optionsfeld",
+    "radio": r"radio(?: ?button)?|round button|option button|optionsfeld",
     "switch": r"toggle(?: switch| button)?|switch|schalter|interruptor|interrupteur",
     "slider": r"slider|schieberegler|regler|deslizador|curseur",
     "tab": r"tab|reiter|registerkarte|pestaña|onglet|scheda",

@@ -84,7 +84,7 @@ KINDS = {
     r"|three (?:bars|lines)"
     r"|papierkorb|mülleimer|zahnrad|stift|pfeil|haus|häuschen|kreuz(?:chen)?|drucker|question mark",
     "link": r"link",
-    "menu": r"(?<!hamburger )(?:sub-?)?menu(?! ?(?:bar|item|entry|option|point|button|icon|symbol))",
+    "menu": r"(?<!hamburger )(?<!down )(?<!down-)(?<!dropdown )(?:sub-?)?menu(?! ?(?:bar|item|entry|option|point|button|icon|symbol))",
     "radio": r"radio(?: button)?|round button|set (?:\w+ ){1,4}to",
     "switch": r"switch(?! (?:\w+ )?to\b)|toggle|slider|schalter|flip",
     "row": r"(?:table )?row|line|zeile|reihe|list entry",

@@ -210,7 +210,7 @@ def counted(
             [item for item in found if item.role in _ENTRIES and item.front and contains(menu, item.rect)], said.ordinal
         )
         return {} if line is None else {at: 1.0 if item is line else -0.5 for at, item in enumerate(found)}
-    if said.counted == "entry" and said.regions:
+    if said.counted == "entry" and said.regions and all(item.layer == "tree" for item in found):
         # Of what stands one below the other at a side of the screen, such as in a menu of a page.
         line = number(_column(found, said, screen), said.ordinal)
         return {} if line is None else {at: 1.0 if item is line else -0.5 for at, item in enumerate(found)}
