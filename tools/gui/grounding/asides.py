@@ -18,13 +18,21 @@ _OPENERS = re.compile(
     _FLAGS,
 )
 _IDLE = re.compile(
-    r",?\s+(?:to the (?:front|foreground|fore)|in den vordergrund)$|\b(?:right )?(?:down|up|over)\s+(?=(?:at|in|on|there|here)\b)",
+    r",?\s+(?:to the (?:front|foreground|fore)|in den vordergrund)$|\b(?:right )?(?:down|up|over)\s+(?=(?:at|in"
+    r"|on|there|here)\b)",
     _FLAGS,
 )
+GOAL = re.compile(
+    rf"^(?:(?i:(?:in order )?to)\s(?![^,]*(?:\d|\s[A-ZÄÖÜ]|\ue000))[^,]+"
+    rf"|(?i:um)\s(?![^,]*\ue000)[^,]+?\szu\s\w+|(?i:um)\s[^,]+?\w+zu\w+en),\s*"
+    rf"(?=(?i:{lexicon.VERBS})\b)|^(?i:wenn) (?:alles|das) [^,]+,\s*(?=(?i:{lexicon.VERBS})\b)",
+)
+"""What something is done for, before it is told; what has a name may tell which one is meant."""
 _ASKED = re.compile(r"^(?:when|once) (?:you are |you're )?(?:asked|prompted)\b[^,]*,\s*(?=\S)", _FLAGS)
 """What a program asks, before what shall be answered."""
 _CONTRAST = re.compile(
-    r",?\s*(?<!\w)\(?(?:and )?(?:not|rather than|instead of|nicht)\s+(?:the|in|on|to|under|der|die|das|den|dem|im)\b[^,;()]*\)?",
+    r",?\s*(?<!\w)\(?(?:and )?(?:not|rather than|instead of|nicht)\s+(?:the|in|on|to|under|der|die|das|den|dem"
+    r"|im)\b[^,;()]*\)?",
     _FLAGS,
 )
 """What is not meant: "not the list at the top"."""
@@ -48,6 +56,10 @@ _BY_LABEL = re.compile(
     _FLAGS,
 )
 """What is pressed, after what is answered by it, where both are labels."""
+_CALLED = re.compile(
+    rf"^(.*\b(?i:{_ORDINALS})\s+(?:\w+\s)?(?i:{_KINDS})\b[^,]*),\s*([A-ZÄÖÜ][\w-]*(?:\s[\w-]+){{0,3}})$"
+)
+"""What a counted control is called, without quotation marks."""
 _STANDS = re.compile(r"\s(?:of|in|from|on|within|for|im|in de[mr]|von)\s[^,]*$", _FLAGS)
 
 
@@ -70,13 +82,13 @@ def numbered(text: str) -> str:
 
 def without_asides(text: str) -> str:
     """An instruction without openers, contrasts, and descriptions that name nothing."""
-    text = numbered(_ASKED.sub("", _OPENERS.sub("", text)))
+    text = numbered(GOAL.sub("", _ASKED.sub("", _OPENERS.sub("", text))))
     for aside in (_IDLE, _CONTRAST, _BESIDE):
         text = aside.sub("", text) if aside.sub("", text).strip() else text
     text = _LOOKING.sub(r"\1", _DESCRIBED.sub(r"\1", text))
     if by := _BY_LABEL.match(text):
         return by[1]
-    named = _NAMED.match(text)
+    named = _NAMED.match(text) or _CALLED.match(text)
     if named and "\ue000" not in named[1].split()[-1]:
         # "The last entry of the Access group: "Copy link"" is "Copy link" of that group.
         stands = _STANDS.search(named[1])

@@ -13,7 +13,7 @@ from tools.gui.grounding.icon_shapes import same_icon
 from tools.gui.grounding.instruction import CONTAINERS, NAMED, Wanted
 from tools.gui.grounding.items import Item, Name, in_reading_order, number, numbered_by_pitch, open_menu, window_of
 from tools.gui.grounding.matching import fit, normal
-from tools.gui.grounding.meanings import meaning
+from tools.gui.grounding.meanings import CHANGING, meaning
 from tools.gui.guard.words import AFFIRMING, VERBS, find_verbs
 from tools.gui.types import Point, Rect
 
@@ -120,8 +120,6 @@ FITS: dict[str, dict[str, float]] = {
 }
 """How well a role fits what an instruction calls it; roles that are not named fit by 0.4. Our choice."""
 _NO_FIT = 0.4
-_CHANGING = frozenset("delete save add edit sign stop start send record confirm anonymize upload".split())
-"""Meanings of what changes something."""
 _PARTS = frozenset({"section", "heading", "dialog", "window", "text"})
 _MAY_BE_ICONS = frozenset({"button", "link", "image", "menuitem", "icon"})
 _HOLDERS = CONTAINERS | {"link", "button"}
@@ -227,7 +225,7 @@ def _is_aside(wanted: Wanted, anchor: Wanted) -> bool:
     if not anchor.words and not shown:
         return True
     grave = find_verbs(wanted.words, VERBS) or normal(wanted.words) in AFFIRMING
-    grave = grave or any(hint.key in _CHANGING for hint in hints(wanted.words, False))
+    grave = grave or any(hint.key in CHANGING for hint in hints(wanted.words, False))
     if shown:
         return not grave
     telling = re.search(r"[A-ZÄÖÜ\d^]", anchor.words)

@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from tools.gui.grounding.hints import DEEDS, Hint, Said, folded, hints, stem, understand, written
+from tools.gui.grounding.hints import DEEDS, Hint, folded, hints, stem, written
 from tools.gui.grounding.instruction import CONTAINERS, NAMED, Wanted
 from tools.gui.grounding.items import Item
 from tools.gui.grounding.matching import negated, normal, opposites
 from tools.gui.grounding.meanings import ACTIONS
+from tools.gui.grounding.said import Said, understand
 from tools.gui.grounding.standing import keys_of
 from tools.gui.guard.words import AFFIRMING, VERBS, find_verbs
 from tools.gui.types import Target
@@ -26,6 +27,8 @@ _CHANGES = frozenset(
     map(stem, "change changes selection choice input modification modifications änderung änderungen auswahl".split())
 )
 """What is applied or confirmed, whatever it is."""
+_NAMES = re.compile(r"\d+(?:[./-]\d+)+|\w+")
+"""Words, and dates as one."""
 _THING = re.compile(
     r"\b(?:the|this|that|it|an?|das|die|den|dieses|diese|diesen)\s+"
     r"(?:image|picture|entry|item|list|page|option|form|table|row|line|bild|eintrag|liste|seite|zeile|formular)\W*$"
@@ -129,6 +132,9 @@ def of_another_row(ways: Sequence[Wanted], target: Target, items: Sequence[Item]
         if (item.role not in ("section", "dialog") and abs(item.rect.center.y_px - target.point.y_px) < LEVEL_PX)
         or row.holds(item.rect.center)
     ]
-    there = frozenset().union(*(written(" ".join(name.words)) for item in (*beside, *holding) for name in item.names))
-    names = [word for word in re.findall(r"\w+", anchor.words) if word[0].isupper() or word[0].isdigit()]
-    return next((word for word in names if folded(word.casefold()) not in there), "")
+    texts = [" ".join(name.words) for item in (*beside, *holding) for name in item.names]
+    there = frozenset().union(*map(written, texts))
+    names = [word for word in _NAMES.findall(anchor.words) if word[0].isupper() or word[0].isdigit()]
+    # A date in another order is another date.
+    dates = {word for word in names if not word.isalnum() and any(word in text for text in texts)}
+    return next((word for word in names if word not in dates and folded(word.casefold()) not in there), "")

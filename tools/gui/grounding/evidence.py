@@ -24,11 +24,12 @@ from tools.gui.grounding.choose import FITS
 from tools.gui.grounding.colours import is_drawn_in
 from tools.gui.grounding.deeds import deeds, permitted
 from tools.gui.grounding.geometry import contains, region_factor
-from tools.gui.grounding.hints import DEEDS, Hint, Said, as_written, hints, stem, understand, written
+from tools.gui.grounding.hints import DEEDS, Hint, as_written, hints, stem, written
 from tools.gui.grounding.instruction import NAMED
 from tools.gui.grounding.items import Item, Name, window_of
 from tools.gui.grounding.matching import normal
 from tools.gui.grounding.meanings import ACTIONS
+from tools.gui.grounding.said import Said, understand
 from tools.gui.grounding.standing import cornered, counted, keys_of, relations, resolved, rows_of, weighed_names
 from tools.gui.types import Rect, Screen
 
@@ -80,7 +81,7 @@ class Evidence:
         words: all hints of the instruction but those of what something stands to.
         heard: the words and meanings of each and of its row; (N).
         listed: the words and meanings of all rows of lists and tables.
-        adrift: whether it is said to stand in or to something that is not found.
+        adrift: how it is said to stand, such as "in" or "above", to something that is not found.
         permitted: whether each does nothing grave that was not asked for, and the grave deed that was; (N).
     """
 
@@ -91,7 +92,7 @@ class Evidence:
     words: tuple[Hint, ...]
     heard: tuple[frozenset[str], ...]
     listed: frozenset[str]
-    adrift: bool
+    adrift: frozenset[str]
     permitted: Callable[[int], bool]
 
 
@@ -107,14 +108,15 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen, told: Sequen
     said = understand(instruction)
     found = _candidates(items)
     menus = any(item.role == "menu" for item in items)
-    if "menu" in said.kinds and not menus and all(item.layer == "tree" for item in items):
-        said = replace(said, kinds=said.kinds - {"menu"})
     anchors, words, adrift = resolved(said, items)
-    words = [hint for hint in words if not (menus and "menu" in said.kinds and hint.key == "menu")]
+    if "menu" in said.kinds and (menus or len(words) > 1):
+        words = [hint for hint in words if hint.key != "menu"]
+    if not menus:
+        said = replace(said, kinds=said.kinds - {"menu"})
     # How far what a heading stands above reaches to the sides cannot be told, nor so how many there are.
     uncounted = said.ordinal and any(relation == "under" for relation, *_ in anchors)
     if not found or uncounted or not (said.spoken or said.anchors):
-        return Evidence(said, (), np.zeros((0, len(WEIGHTS))), (), (), (), frozenset(), False, lambda at: False)
+        return Evidence(said, (), np.zeros((0, len(WEIGHTS))), (), (), (), frozenset(), frozenset(), lambda at: False)
     rows = rows_of(found, items)
     # What stands on a button says nothing of what another one does.
     free = _not_on_buttons(items)
@@ -147,8 +149,9 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen, told: Sequen
         said = replace(said, regions=said.regions - {"center"})
     wholes = (dialog,) if dialog else (screen.rect, window_of(items, screen.rect))
     repeated = _repeated(found)
-    ordinal = counted(said, found, anchors, screen, items)
-    told_by_words = said.ordinal or any(hint.weight >= 1 and hint.key in everything for hint in words)
+    # Where the part of the screen is not found, nothing in it can be counted.
+    ordinal = {} if "in" in adrift else counted(said, found, anchors, screen, items)
+    told_by_words = said.ordinal or any(hint.weight >= 1 for hint in words)
     in_window = bool(dialog or len(said.regions) == 2) and all(relation == "in" for relation, *_ in said.anchors)
     if said.regions and in_window and not told_by_words and all(item.layer == "tree" for item in found):
         ordinal = cornered(said, found, wholes[-1])
@@ -258,16 +261,15 @@ def _spoken(found: Sequence[Item], said: Said, labelled: bool, told: frozenset[s
         return min(1.0, max((hint.weight for hint in hints(" ".join(name.words), False)), default=0.0))
 
     names = [
-        (at, weight * telling(item, name), frozenset(map(stem, words)))
+        (at, weight * telling(item, name), frozenset(map(stem, _words(name))))
         for at, item in enumerate(found)
         for name, weight in weighed_names(item, labelled)
-        if (words := _words(name))
-        and all(stem(word) in (said.heard if name.label else said.spoken) for word in words)
+        if (words := _words(name)) and all(stem(word) in (said.heard if name.label else said.spoken) for word in words)
     ]
     best = [0.0] * len(found)
-    for at, weight, words in names:
+    for at, weight, stems in names:
         # Words alone are often the heading, or the row, of what is meant.
-        if (found[at].role != "text" or "menu" in said.kinds) and not any(words < other for _, _, other in names):
+        if found[at].role != "text" and not any(stems < other for _, _, other in names):
             best[at] = max(best[at], weight)
     return best
 

@@ -26,7 +26,10 @@ _AFTER = r"(?:^|(?<=\s)|(?<=\ue001))"
 _MARK = "\ue000{}\ue001"
 _MARKED = re.compile("\ue000(\\d+)\ue001")
 _FLAGS = re.IGNORECASE
-_PLACING = "in|on|at|within|inside|under|below|beneath|above|next to|beside|for|as|from|auf|im|unter|über|neben|bei|für|en|dans|nel"
+_PLACING = (
+    r"in|on|at|within|inside|under|below|beneath|above|next to|beside|for(?= the| this|\s*\ue000)|as|from"
+    r"|auf|im|unter|über|neben|bei|für|en|dans|nel"
+)
 """What begins a place that is said before what is done there."""
 _BOXES = "|".join(lexicon.KINDS[kind] for kind in ("field", "dropdown"))
 """What is called by what it holds."""
@@ -158,7 +161,8 @@ def _turned(text: str) -> str:
     if inner:
         return f"{inner[1]} auf {inner[3]} {inner[2]}"
     inner = re.match(
-        r"((?:klicken|wählen|öffnen|drücken|markieren|aktivieren) sie)\s+((?:in|im|neben|bei|unter|über)\s[^,]*?\ue001)\s+"
+        r"((?:klicken|wählen|öffnen|drücken|markieren|aktivieren) sie)\s+((?:in|im|neben|bei|unter"
+        r"|über)\s[^,]*?\ue001)\s+"
         r"((?:das|die|den|auf)\s.+)$",
         text,
         _FLAGS,
@@ -267,7 +271,9 @@ def _relations(text: str) -> list[tuple[str, re.Match[str]]]:
 def _related(relation: str, target: Wanted, region: frozenset[str], anchors: list[Wanted]) -> list[Wanted]:
     """Ways in which something stands to one of some anchors."""
     ways: list[Wanted] = []
-    if relation in ("for", "in", "beside") and not target.kind and re.fullmatch(lexicon.NOUNS, target.words, _FLAGS):
+    of_menu = any(anchor.kind == "menu" for anchor in anchors)
+    noun = not target.kind and re.fullmatch(lexicon.NOUNS, target.words, _FLAGS)
+    if relation in ("for", "in", "beside") and noun and not of_menu:
         # "The study from Sunday" is the entry that says so.
         target = Wanted(kind="row")
     for anchor in anchors:

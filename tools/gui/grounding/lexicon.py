@@ -8,26 +8,27 @@ from __future__ import annotations
 VERBS = (
     # English
     "double[- ]?click(?: on)?|right[- ]?click(?: on)?|left[- ]?click(?: on)?|click(?: on| onto| in| inside"
-    "| into)?|press(?: on)?|push"
-    "|hit|take|grab|bring(?! up)|tap(?: on)?|select|choose|pick|open(?: up)?|launch|go(?: back)? to|navigate to|switch to|move to"
-    "|toggle|tick|untick"
-    "|check|uncheck|enable|disable|activate|turn (?:on|off)|expand|collapse|focus(?: on)?|locate|find|show|view"
-    "|use|mark|follow|start|set|change|adjust|drag|hover(?: over)?|put the cursor (?:in|into)"
-    "|place the cursor (?:in|into)"
+    r"| into)?|press(?: on)?|push"
+    r"|hit|take|grab|bring(?! up)|tap(?: on)?|select|choose|pick|open(?: up)?|launch|go(?: back)? to|navigate to"
+    r"|switch to|move to"
+    r"|toggle|tick|untick"
+    r"|check|uncheck|enable|disable|activate|turn (?:on|off)|expand|collapse|focus(?: on)?|locate|find|show|view"
+    r"|use|mark|follow|start|set|change|adjust|drag|hover(?: over)?|put the cursor (?:in|into)"
+    r"|place the cursor (?:in|into)"
     # German
-    "|doppelklicken sie auf|klicken sie (?:auf|in)|klicke?(?: auf| in)?|drücken sie(?: auf)?|drücke?(?: auf)?"
-    "|tippen sie auf|tippe auf"
-    "|wählen sie|wähle?|öffnen sie|öffne|gehen sie zu|gehe zu|aktivieren sie|aktiviere|setzen sie|markieren sie"
-    "|markiere"
+    r"|doppelklicken sie auf|klicken sie (?:auf|in)|klicke?(?: auf| in)?|drücken sie(?: auf)?|drücke?(?: auf)?"
+    r"|tippen sie auf|tippe auf"
+    r"|wählen sie|wähle?|öffnen sie|öffne|gehen sie zu|gehe zu|aktivieren sie|aktiviere|setzen sie|markieren sie"
+    r"|markiere"
     # Spanish
-    "|haga (?:doble )?clic (?:en|sobre)|haz (?:doble )?clic (?:en|sobre)|pulse|pulsa|presione|presiona"
-    "|seleccione|selecciona|abra|abre"
-    "|elija|elige|marque|marca"
+    r"|haga (?:doble )?clic (?:en|sobre)|haz (?:doble )?clic (?:en|sobre)|pulse|pulsa|presione|presiona"
+    r"|seleccione|selecciona|abra|abre"
+    r"|elija|elige|marque|marca"
     # French
-    "|double-?cliquez sur|cliquez (?:sur|dans)|clique(?:r)? sur|appuyez sur|sélectionnez|choisissez|ouvrez"
-    "|cochez|décochez"
+    r"|double-?cliquez sur|cliquez (?:sur|dans)|clique(?:r)? sur|appuyez sur|sélectionnez|choisissez|ouvrez"
+    r"|cochez|décochez"
     # Italian
-    "|fai (?:doppio )?clic su|fare clic su|clicca su|premi|seleziona|apri|scegli|spunta"
+    r"|fai (?:doppio )?clic su|fare clic su|clicca su|premi|seleziona|apri|scegli|spunta"
 )
 AT = "in|at|on|from|an|auf|en|dans|im|along|near|am"
 PLACED = "that is |which is |which |located |shown |placed |found "
@@ -38,15 +39,15 @@ BY = (
 """How the means is named by which something is done."""
 NOUNS = (
     "patient|study|series|instance|entry|exam(?:ination)?|case|record|file|document|note|drug|medication|order|item|option"
-    "|value|person|word|words|text|control|element|patienten?|patientin|studie|serie|datei|arzneimittel|medikament"
-    "|paciente|estudio"
+    r"|value|person|word|words|text|control|element|patienten?|patientin|studie|serie|datei|arzneimittel|medikament"
+    r"|paciente|estudio"
 )
 """Nouns that say what a name stands for."""
 PLACES = "page|screen|window|view|option|entry|item|value|text|function|command|seite|ansicht|página|vista|vue"
 """Nouns after a name that say what it leads to."""
 COLOURS = (
     "blue|red|green|yellow|gr[ea]y|white|black|orange|purple|(?:blau|rot|grün|gelb|grau|weiß|schwarz)e[nrsm]?"
-    "|azul|roj[oa]|verde|amarill[oa]|bleue?|rouge|verte?|jaune"
+    r"|azul|roj[oa]|verde|amarill[oa]|bleue?|rouge|verte?|jaune"
 )
 LOOKS = (
     r"(?:\w+ )?logo|arrows?|circles?|squares?|dots?|lines?|stripes?|strokes?|waves?|wavy|round|little|small|tiny|big"

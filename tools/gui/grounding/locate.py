@@ -19,6 +19,7 @@ from tools.gui.grounding.instruction import MOST, Wanted, label, read_instructio
 from tools.gui.grounding.items import Item
 from tools.gui.grounding.pixels import pixel_items
 from tools.gui.grounding.pointing import Ask, point, with_pixels
+from tools.gui.grounding.quoted import labels
 from tools.gui.grounding.reading import read_lines
 from tools.gui.grounding.tree import labelled_fields, tree_items
 from tools.gui.grounding.weighing import weigh
@@ -126,7 +127,10 @@ def _found(instruction: str, ways: Sequence[Wanted], items: Sequence[Item], scre
     own = _answer(ways, items, screen)
     known = own.targets[0].confidence if own.targets and not own.abstained else 0.0
     if known < LITERAL and (weighed := weigh(instruction, items, screen)):
-        return Located(targets=(_target(weighed),))
+        target = _target(weighed)
+        if labels(instruction) and (word := of_another_row(ways, target, items)):
+            return Located(targets=(target,), abstained=f"{target.label!r} fits best, but {word!r} is not in its row.")
+        return Located(targets=(target,))
     if 0 < known < LITERAL and (deeds := unasked(instruction, own.targets[0].label)):
         said = f"{own.targets[0].label!r} fits best, but does what was not asked for: {', '.join(sorted(deeds))}."
         return Located(targets=own.targets, abstained=said)

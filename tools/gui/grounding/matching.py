@@ -72,7 +72,7 @@ def likeness(one: str, other: str, *, read: bool = True) -> float:
     if _stem(one) == _stem(other):
         return 0.93
     joined, others = one.replace(" ", ""), other.replace(" ", "")
-    if _numbers(joined) != _numbers(others):
+    if _numbers(joined) != _numbers(others) or _codes(one) != _codes(other):
         return 0.95 * (read and _slipped(joined) == _slipped(others) and _mostly_letters(joined))
     if _in_any_order(one) == _in_any_order(other):
         return 0.92
@@ -100,6 +100,13 @@ def _numbers(text: str) -> list[str]:
     """The numbers of a text, in order; a decimal point or comma is a part of one, what parts a date is not."""
     found = re.findall(r"\d+(?:[.,]\d+)*", text)
     return [part for one in found for part in ([one.replace(",", ".")] if _is_decimal(one) else re.split(r"[.,]", one))]
+
+
+def _codes(text: str) -> list[str]:
+    """What mixes letters and digits, such as MR1: another letter makes another one."""
+    return sorted(
+        _slipped(code) for code in re.findall(r"\w+", text) if re.search(r"\d", code) and re.search(r"[^\W\d_]", code)
+    )
 
 
 def _is_decimal(number: str) -> bool:

@@ -16,7 +16,8 @@ MEANINGS: dict[str, tuple[str, str]] = {
     ),
     "close": (
         r"close|dismiss|schließen|cerrar|fermer|chiudi",
-        r"closed|(?:leave|quit|exit)(?= (?:the|this))|shut|hide|crosses|cross|kreuz(?:chen)?|x|schließe?|zumachen|ausblenden|wegklicken|vanish"
+        r"closed|(?:leave|quit|exit)(?= (?:the|this))|shut|hide|crosses|cross|kreuz(?:chen)?|x|schließe?"
+        r"|zumachen|ausblenden|wegklicken|vanish"
         r"|disappear|go away|(?:get rid of|away with|throw out|remove|clear|put away"
         r"|take away)(?= (?:\w+ ){0,4}(?:dialog(?:ue)?|window|banner|message|warning|notice|pop-?up|box|bar"
         r"|alert|hint)\b)|(?:fenster|dialog|hinweis) (?:weg|zu)",
@@ -94,7 +95,8 @@ MEANINGS: dict[str, tuple[str, str]] = {
     "log out": (
         r"log ?(?:out|off)|sign (?:out|off)|abmelden|cerrar sesión|déconnexion",
         r"log(?: \w+) (?:out|off)|logging (?:out|off)|sign(?: me) (?:out|off)|end (?:the|my|this) session"
-        r"|melde? \w+(?: \w+){0,4} ab|ausloggen|i'?m (?:done|finished) (?:here|for today)|feierabend",
+        r"|melde? (?:mich|uns|dich|ihn|sie)(?: \w+){0,4} ab|ausloggen|i'?m (?:done|finished) (?:here|for today)"
+        r"|feierabend",
     ),
     "cancel": (
         r"cancel|abort|abbrechen|cancelar|annuler",
@@ -226,6 +228,8 @@ MEANINGS: dict[str, tuple[str, str]] = {
 """For each meaning: words for it on either side, and words that only people use; regular expressions in lower case."""
 ACTIONS = frozenset(list(MEANINGS)[: list(MEANINGS).index("medication")])
 """Meanings that say what is done, those before the things."""
+CHANGING = frozenset("delete save add edit sign stop start send record confirm anonymize upload".split())
+"""Meanings of what changes something."""
 LABELS: dict[str, tuple[str, ...]] = {
     "open": ("open", "view", "show", "details", "öffnen", "anzeigen", "abrir", "ouvrir"),
     "edit": ("edit", "change", "modify", "bearbeiten", "ändern", "editar", "modifier"),

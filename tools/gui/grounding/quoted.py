@@ -34,7 +34,8 @@ def of_places(instruction: str) -> frozenset[str]:
 
 def aloud(instruction: str) -> str:
     """An instruction as it would be spoken: without quotation marks, each label one word that is not taken apart."""
-    named = _NAMED_PLACE.sub(r"\1", instruction)
+    # "The dialog "Add bed"" is the "Add bed" dialog.
+    named = _NAMED_PLACE.sub(lambda match: f"{match[0][len(match[1]) :].strip()} {match[1]}", instruction)
     return re.sub(QUOTES, lambda match: f" {_spoken(_inside(match))} ", named)
 
 

@@ -13,9 +13,10 @@ _FLAGS = re.IGNORECASE
 FILLERS = frozenset(
     "a an the this that these those its his her hers him he she it they them their my me we us our you your i is "
     "are was be been am do does did has have had can could would should will shall must may might want wants "
-    "wanted need needs like likes turn turning let lets get gets got give go goes going come make makes take takes please now "
-    "then and or but so to of for on in at by with from into onto via as if up down out off over there here just "
-    "only too also again once very really actually well ok okay yes no oh hm right good fine ready thanks thank what "
+    "wanted need needs like likes turn turning let lets get gets got give go goes going come make makes take "
+    "takes please now then and or but so to of for on in at by with from into onto via as if up down out off over "
+    "there here just only too also again once very really actually well ok okay yes no oh hm right good fine "
+    "ready thanks thank what "
     "which who whose how when where one ones some any both other rather instead same look click press hit tap "
     "push select choose pick use using hover activate focus put place set switch move cursor mouse next finally "
     "first says say said reads labelled called named titled marked shows means way thing things der die das dem "
@@ -23,7 +24,8 @@ FILLERS = frozenset(
     "nach hin ich er sie es wir ihr ihn ihm mich mir uns euch sein seine seiner seinem seinen ist sind war hat "
     "haben hab kann kannst könnte soll möchte bitte mal doch jetzt nun dann da dort hier wie wer wo welche um "
     "welcher noch auch klick klicke klicken tipp tippen drück drücke drücken wähle wählen anwählen auswählen "
-    "setzen stell stelle wechsle wechseln betätige betätigen öffne öffnen hole holen nimm gehe geh ganz dazu dafür davon gibt wieder herr herrn frau mr mrs ms miss dr prof".split()
+    "setzen stell stelle wechsle wechseln betätige betätigen öffne öffnen hole holen nimm gehe geh ganz dazu "
+    "dafür davon gibt wieder herr herrn frau mr mrs ms miss dr prof".split()
 )
 """Words that tell nothing of which control is meant."""
 GENERAL = frozenset(
@@ -67,12 +69,14 @@ REGIONS = {
     "center": r"(?:in|at) the (?:middle|cent(?:er|re))|in der mitte",
 }
 KINDS = {
-    "checkbox": r"(?:check|tick) ?box|tick(?:ed)?|un-?tick|(?:check|tick) ?mark|mark(?= .*\b(?:as|for)\b)|kreuz\w*(?= .*\ban\b)"
+    "checkbox": r"(?:check|tick) ?box|tick(?:ed)?|un-?tick|(?:check|tick) ?mark|mark(?= .*\b(?:as|for)\b)"
+    r"|kreuz\w*(?= .*\ban\b)"
     r"|ankreuzen|abhaken|anhaken|häkchen|haken",
     "dropdown": r"expand|unfold|pull[- ]?down|drop[- ]?down|combo ?box|choices|options for"
     r"|(?:list|values?) (?:next to|beside|for|behind)|aufklappen|klapp\w*|auswahl(?:liste)?",
     "field": r"(?:click|go|get|tap|jump|cursor|focus|put me|straight)(?: \w+){0,3} (?:in|into|inside)(?: the)?"
-    r"(?=(?: \w+){1,4}(?: (?:field|box|input)|$))|(?<!\w )type|(?<=to )type|(?<=and )type|(?<=please )type|typing|write(?= in)|input|fill (?:in|out)"
+    r"(?=(?: \w+){1,4}(?: (?:field|box|input)|$))|(?<!\w )type|(?<=to )type|(?<=and )type|(?<=please )type"
+    r"|typing|write(?= in)|input|fill (?:in|out)"
     r"|(?:text|entry|input|filter|search|edit) (?:field|box|area)|field|box|feld"
     r"|(?:eingabe|text|such)feld|cursor|eingeben|eintippen|ausfüllen",
     "tab": r"tab|reiter|registerkarte",
@@ -84,7 +88,8 @@ KINDS = {
     r"|three (?:bars|lines)"
     r"|papierkorb|mülleimer|zahnrad|stift|pfeil|haus|häuschen|kreuz(?:chen)?|drucker|question mark",
     "link": r"link",
-    "menu": r"(?<!hamburger )(?<!down )(?<!down-)(?<!dropdown )(?:sub-?)?menu(?! ?(?:bar|item|entry|option|point|button|icon|symbol))",
+    "menu": r"(?<!hamburger )(?<!down )(?<!down-)(?<!dropdown )(?:sub-?)?menu(?! ?(?:bar|item|entry|option"
+    r"|point|button|icon|symbol))",
     "radio": r"radio(?: button)?|round button|set (?:\w+ ){1,4}to",
     "switch": r"switch(?! (?:\w+ )?to\b)|toggle|slider|schalter|flip",
     "row": r"(?:table )?row|line|zeile|reihe|list entry",
@@ -121,7 +126,8 @@ WHOLE_WORD = re.compile(r"\((\w{1,3})\)(?=\w)")
 """Brackets within a word: "(X)MedCon"."""
 MENU = (
     r"(?:in|from|of|im|aus dem|(?<!click )(?<!press )(?<!tap )on) (?:the )?(?:\w+ )?"
-    r"(?:(?:sub-?)?menu(?: (?:that|which) is open)?|navigation(?: (?:menu|bar|panel|pane))?|menü|seitenmenü)|(?:side|left) ?menu(?= on|$)"
+    r"(?:(?:sub-?)?menu(?: (?:that|which) is open)?|navigation(?: (?:menu|bar|panel|pane))?|menü|seitenmenü)"
+    r"|(?:side|left) ?menu(?= on|$)"
 )
 """A menu as a place."""
 STRESSED = re.compile(
@@ -132,7 +138,9 @@ STRESSED = re.compile(
     _FLAGS,
 )
 """What something is done with, which is the control itself."""
-THEN = re.compile(r"\s+(?:press|click|hit|use|choose|tap|push|drücken?|klicken?)\s+(?:on\s+|auf\s+)?", _FLAGS)
+THEN = re.compile(
+    r"\s+(?:press|click|hit|use|choose|tap|push|drücken?|klicken?)\s+(?:on\s+|auf\s+)?|\s+auf\s+(?=\w+_)", _FLAGS
+)
 """Where what is meant follows its place: "in the row of Doe press Open"."""
 TYPED = re.compile(
     r"\b(?:enter|type|write|fill in)\s+\S+(?:\s\S+){0,3}?\s+(?:as|into|in|under|for)\s+(?:the\s+|a\s+)?"
@@ -154,7 +162,8 @@ ON_TAB = re.compile(
 )
 """A tab or a column as a place."""
 MEANS = re.compile(
-    r"\s(?:with|using|via|by (?:clicking|pressing|ticking|using|selecting|choosing)|mit)\s+(?:on\s+)?(?:the|its|an?|de[rmn])\s"
+    r"\s(?:with|using|via|by (?:clicking|pressing|ticking|using|selecting|choosing)|mit)\s+(?:on\s+)?(?:the|its"
+    r"|an?|de[rmn])\s"
     rf"(?=[^,;]*\b(?:{lexicon.KINDS['button']}|{lexicon.KINDS['icon']}|{lexicon.KINDS['tab']}|{lexicon.KINDS['checkbox']}"
     r"|entry|option)\b)",
     _FLAGS,

@@ -11,9 +11,10 @@ import numpy as np
 
 from tools.gui.grounding.choose import FITS
 from tools.gui.grounding.geometry import contains, corner_distance, region_factor, relation_factor, union
-from tools.gui.grounding.hints import Hint, Said, as_written, hints, written
+from tools.gui.grounding.hints import Hint, as_written, hints, written
 from tools.gui.grounding.instruction import NAMED
 from tools.gui.grounding.items import Item, Name, in_reading_order, number, numbered_by_pitch, open_menu
+from tools.gui.grounding.said import Said
 from tools.gui.types import Rect, Screen
 
 _FLAGS = re.IGNORECASE
@@ -25,6 +26,8 @@ _FREE = 0.5
 """What words are worth that name a part of the screen which is not found; our choice."""
 CORNER = 0.8
 """How far within its part of a window something is that is told by this alone; our choice."""
+_SMALL = re.compile(r"\b(?:little|small|tiny|round)\b", _FLAGS)
+"""What looks so has no words on it."""
 _LISTED = frozenset({"link", "button", "menuitem", "tab"})
 _ENTRIES = frozenset({"menuitem", "menu", "radio", "checkbox"})
 _ALONE = frozenset({"tab", "field", "row", "column", "dropdown", "checkbox", "radio", "menu", "menuitem"})
@@ -98,22 +101,28 @@ def _keys_of_words(words: tuple[str, ...]) -> frozenset[str]:
     return frozenset(hint.key for hint in hints(text, False)) | set(map(as_written, written(text)))
 
 
-def resolved(said: Said, items: Sequence[Item]) -> tuple[list[Anchor], list[Hint], bool]:
+def resolved(said: Said, items: Sequence[Item]) -> tuple[list[Anchor], list[Hint], frozenset[str]]:
     """Where what something stands to is; what is nowhere counts as words, and the last tells whether there is such."""
     anchors: list[Anchor] = []
     words = list(said.words)
-    adrift = False
+    adrift: set[str] = set()
     for relation, wanted, kinds, text in said.anchors:
         parts = [item for item in items if item.role in _PARTS]
         others = [item for item in items if item.role not in _PARTS]
         stands, rects = relation, _best(wanted, kinds, parts if relation == "in" else others)
+        if relation == "in" and not rects and sum(hint.weight for hint in wanted) < 1:
+            # "In the patient table" names no part that has a name.
+            adrift.add(relation)
+            continue
         if relation == "in" and not rects:
             # A part of the screen without bounds of its own is known by its heading.
-            stands, rects = "under", _best(wanted, kinds, [item for item in others if item.role in ("heading", "text")])
+            headings = [item for item in others if item.role in ("heading", "text")]
+            stands, rects = "under", _best(wanted, kinds, headings, whole=True)
         named_nowhere = not rects and any(hint.weight >= 1 and not _WHOLE.search(hint.word) for hint in wanted)
         if relation != "in" and _WHOLE.search(text):
             best = _best(wanted, kinds, parts)
-            rects, named_nowhere = [*best, *_whole(text, items)], named_nowhere and not best
+            named_nowhere = not best and any(hint.weight >= 1 and not _WHOLE.search(hint.word) for hint in wanted)
+            rects = [*best, *_whole(text, items)]
         if not rects and _LIST.search(text):
             rects = _whole(text, items)
         elif not rects and kinds & {"field", "dropdown"}:
@@ -121,7 +130,7 @@ def resolved(said: Said, items: Sequence[Item]) -> tuple[list[Anchor], list[Hint
         if rects:
             names = relation != "in" and not _A_FIELD.search(text)
             # "Below the transfusion form", where only a form is known.
-            adrift = adrift or (named_nowhere and bool(rects))
+            adrift |= {relation} if named_nowhere else set()
             anchors.append((stands, rects[:12], frozenset(hint.key for hint in wanted) if names else frozenset()))
         else:
             # What a part of the screen is called may be told freely.
@@ -131,12 +140,23 @@ def resolved(said: Said, items: Sequence[Item]) -> tuple[list[Anchor], list[Hint
                 else wanted
             )
             words += [hint for hint in told if hint.key not in {word.key for word in words}]
-            adrift = True
-    return anchors, words, adrift
+            adrift.add(relation)
+    # In pixels, tabs and headings are words like others.
+    named = [item for item in items if item.layer != "tree" or item.role in _PARTS | {"tab", "column", "heading"}]
+    if any(not _best(hints(place, True), frozenset(), named, whole=True) for place in said.places):
+        adrift.add("in")
+    return anchors, words, frozenset(adrift)
 
 
-def _best(wanted: Sequence[Hint], kinds: frozenset[str], items: Sequence[Item]) -> list[Rect]:
-    """Where what an instruction calls so is: the best, and others that are nearly as good."""
+def _best(wanted: Sequence[Hint], kinds: frozenset[str], items: Sequence[Item], *, whole: bool = False) -> list[Rect]:
+    """Where what an instruction calls so is: the best, and others that are nearly as good.
+
+    Args:
+        wanted: its words and meanings.
+        kinds: what it is.
+        items: what it may be.
+        whole: whether all words have to be there, and most of those of a name said, as for parts of the screen.
+    """
     scored = []
     total = sum(hint.weight for hint in wanted)
     for item in items if total else ():
@@ -151,7 +171,7 @@ def _best(wanted: Sequence[Hint], kinds: frozenset[str], items: Sequence[Item]) 
             sum(h.weight for h in own if h.key in {w.key for w in wanted}) / max(1e-6, sum(h.weight for h in own))
             for own in (hints(" ".join(name.words), False) for name in item.names)
         )
-        if item.role in _PARTS and (brief < MOSTLY or any(hint.key not in keys for hint in wanted)):
+        if (whole or item.role in _PARTS) and (brief < MOSTLY or any(hint.key not in keys for hint in wanted)):
             continue
         scored.append((share * (0.6 + 0.4 * brief) * (0.7 + 0.3 * fits) * (1.0 if item.front else 0.6), item))
     best = max((score for score, _ in scored), default=0.0)
@@ -244,10 +264,10 @@ def counted(
 
 def _column(found: Sequence[Item], said: Said, screen: Screen) -> list[Item]:
     """The most controls that stand one below the other in a part of the screen."""
-    columns: dict[int, list[Item]] = {}
+    columns: dict[tuple[str, int, int], list[Item]] = {}
     for item in found:
         if item.role in _LISTED and item.front and region_factor(said.regions, item.rect, screen.rect) > 0.4:
-            columns.setdefault(round(item.rect.left / 8), []).append(item)
+            columns.setdefault((item.role, round(item.rect.left / 8), round(item.rect.width / 8)), []).append(item)
     return max(columns.values(), key=len, default=[])
 
 
@@ -258,6 +278,7 @@ def cornered(said: Said, found: Sequence[Item], whole: Rect) -> dict[int, float]
         item
         for item in found
         if item.front
+        and not (item.names and _SMALL.search(said.text))
         and any(fit.get(item.role, 0.4) >= 0.93 for fit in fits)
         and region_factor(said.regions, item.rect, whole) > CORNER
     ]

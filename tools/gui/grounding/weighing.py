@@ -16,14 +16,17 @@ import numpy as np
 from tools.gui.grounding.choose import Choice
 from tools.gui.grounding.deeds import deeds, is_left_over
 from tools.gui.grounding.evidence import PICTURED, WEIGHTS, Evidence, gather
-from tools.gui.grounding.hints import Said, hints
+from tools.gui.grounding.geometry import union
+from tools.gui.grounding.hints import hints
 from tools.gui.grounding.instruction import NAMED
 from tools.gui.grounding.items import Item
 from tools.gui.grounding.matching import normal
+from tools.gui.grounding.meanings import CHANGING
 from tools.gui.grounding.quoted import aloud, are_there, has, labels, of_places
+from tools.gui.grounding.said import Said, understand
 from tools.gui.grounding.standing import keys_of, same_place
 from tools.gui.guard.words import AFFIRMING
-from tools.gui.types import Rect, Screen
+from tools.gui.types import Point, Rect, Screen
 
 LEAST = {"tree": 3.5, "words": 4.5, "icon": 4.5}
 """What a control has to score by what found it; our choice, on the words of two people (see the sequel to MedSPOT)."""
@@ -65,6 +68,13 @@ def weigh(instruction: str, items: Sequence[Item], screen: Screen) -> Choice | N
     own = _own(seen.said, instruction)
     if (len(ranked) > 1 and best.score - ranked[1].score < AHEAD) or not _agrees(seen, best.item, own, told):
         return None
+    if (
+        best.item.layer == "icon"
+        and "menu" in understand(aloud(instruction)).kinds
+        and "menu" not in keys_of(best.item)
+    ):
+        # An icon of that name is none of the menus.
+        return None
     if not best.item.front:
         # What lies behind a dialog cannot be reached.
         return None
@@ -82,7 +92,20 @@ def rank(seen: Evidence) -> Iterator[Choice]:
         item = seen.items[at]
         if not any(same_place(item.rect, other) for other in kept) and seen.permitted(int(at)):
             kept.append(item.rect)
-            yield Choice(item, float(scores[at]), item.point or item.rect.center, item.title or item.role)
+            point, label = _spot(seen, item)
+            yield Choice(item, float(scores[at]), point, label)
+
+
+def _spot(seen: Evidence, item: Item) -> tuple[Point, str]:
+    """Where to click, and what is called so: of a line that was read as one, the words that were said."""
+    best = max(item.names, key=lambda name: name.weight, default=None)
+    if item.point or item.role != "text" or best is None or len(best.rects) != len(best.words):
+        return item.point or item.rect.center, item.title or item.role
+    told = {hint.key for hint in seen.words if hint.weight >= 1}
+    meant = [at for at, word in enumerate(best.words) if any(hint.key in told for hint in hints(word, False))]
+    if not meant or meant != list(range(meant[0], meant[-1] + 1)):
+        return item.rect.center, item.title or item.role
+    return union(*(best.rects[at] for at in meant)).center, " ".join(best.words[at] for at in meant)
 
 
 def _at(seen: Evidence, item: Item) -> int:
@@ -103,27 +126,31 @@ def _is_only_placed(seen: Evidence, item: Item) -> bool:
 
 
 def _agrees(seen: Evidence, item: Item, own: Sequence[str], quoted: Sequence[str]) -> bool:
-    """Whether a control stands against nothing that is said of its place and number, and, if it does something grave,
-    nothing that was said is left over: there may be another draft than the one that shall go."""
+    """Whether nothing that was said stands against a control.
+
+    Args:
+        seen: what speaks for each control.
+        item: the control.
+        own: labels in quotation marks that are none of something else.
+        quoted: all of them.
+    """
     row = dict(zip(WEIGHTS, seen.table[_at(seen, item)], strict=True))
-    said, counts = seen.said, bool(np.any(seen.table[:, list(WEIGHTS).index("ordinal")]))
     called = any(normal(" ".join(name.words)) == normal(label) for name in item.names for label in own)
-    spelt = called or (row["literal"] >= SPELT and item.role == said.counted)
-    # It is told by its place alone.
-    placed = not said.ordinal and row["ordinal"] >= 1.0
-    if said.ordinal and counts and row["ordinal"] < 1.0 and not spelt and (row["said"] == 0 or item.layer == "tree"):
-        return False
-    named, near = (seen.table[:, list(WEIGHTS).index(name)] for name in ("said", "row"))
-    fewer = row["said"] + row["row"] < 0.5 * (named + near).max()
-    if not (called or placed) and (fewer or (said.ordinal and row["said"] < 0.5 * named.max())):
-        # Another control has far more of the words: something was misunderstood.
-        return False
+    spelt = called or (row["literal"] >= SPELT and item.role == seen.said.counted)
+    return (
+        _stands_there(seen, item, row, spelt)
+        and _is_called_so(seen, item, row, called)
+        and not _leaves_out(seen, item, spelt, quoted)
+    )
+
+
+def _stands_there(seen: Evidence, item: Item, row: dict[str, float], spelt: bool) -> bool:
+    """Whether a control is of the kind, at the place, and has the number that is said."""
+    said = seen.said
+    if _counts(seen) and row["ordinal"] < 1.0:
+        # Another control has that number, or stands in the very corner that was said.
+        return bool(said.ordinal) and (spelt or (row["said"] > 0 and item.layer != "tree"))
     if said.regions and row["region"] < -0.35:
-        return False
-    heard = seen.heard[_at(seen, item)]
-    told = max(sum(hint.weight for hint in seen.words if hint.key in heard), row["literal"])
-    if item.names and told <= TOO_LITTLE and any(hint.weight >= 1 for hint in seen.missing):
-        # It is called otherwise. What has no name may look as was said.
         return False
     if item.layer == "tree" and item.role in NAMED and said.kinds and not said.kinds & NAMED:
         # A button was said, and not a field of that name.
@@ -131,24 +158,51 @@ def _agrees(seen: Evidence, item: Item, own: Sequence[str], quoted: Sequence[str
     if item.role == "menu" and row["kind"] <= UNFIT and row["literal"] < SPELT:
         # An icon was said, and not a menu of that name.
         return False
-    if not said.ordinal and counts and row["ordinal"] < 1.0:
-        # Another control stands in the very corner that was said.
-        return False
     filled = item.role in NAMED and row["literal"] >= SPELT and all(relation == "in" for relation, *_ in said.anchors)
-    if any(wanted for _, wanted, _, _ in said.anchors) and row["anchor"] < -0.1 and not filled:
+    return filled or not any(wanted for _, wanted, _, _ in said.anchors) or row["anchor"] >= -0.1
+
+
+def _is_called_so(seen: Evidence, item: Item, row: dict[str, float], called: bool) -> bool:
+    """Whether a control has enough of the words, and no other one far more."""
+    said = seen.said
+    named, near = (seen.table[:, list(WEIGHTS).index(name)] for name in ("said", "row"))
+    fewer = row["said"] + row["row"] < 0.5 * (named + near).max()
+    by_place_alone = not said.ordinal and row["ordinal"] >= 1.0
+    if not (called or by_place_alone) and (fewer or (said.ordinal and row["said"] < 0.5 * named.max())):
         return False
-    does = deeds(item, keys_of(item)) - {"export"} or (normal(item.title) in AFFIRMING and item.role not in NAMED)
+    heard = seen.heard[_at(seen, item)]
+    told = sum(hint.weight for hint in seen.words if hint.key in heard)
+    if called or item.role in said.kinds:
+        told = max(told, row["literal"])
+    # What has no name may look as was said.
+    return not item.names or told > TOO_LITTLE or all(hint.weight < 1 for hint in seen.missing)
+
+
+def _leaves_out(seen: Evidence, item: Item, spelt: bool, quoted: Sequence[str]) -> bool:
+    """Whether something was said that is of something else: another patient, another draft than the one that shall go.
+
+    Of what does something grave, or changes something, nothing may be left over.
+    """
+    said, heard, own, counts = seen.said, seen.heard[_at(seen, item)], keys_of(item), _counts(seen)
+    does = deeds(item, own) - {"export"} or (normal(item.title) in AFFIRMING and item.role not in NAMED)
+    if "in" in seen.adrift and own.keys() & CHANGING:
+        return True
     if does and (seen.adrift or is_left_over(said, seen.words, item, heard) or (said.numbered and not counts)):
-        return False
+        return True
     # What shall be typed into a field is nowhere yet, and what stands in quotation marks was looked for.
     looked_for = {hint.key for label in quoted for hint in hints(label, True)}
     nowhere = set() if item.role == "field" else {hint.key for hint in seen.missing} - looked_for
     elsewhere = (seen.listed | nowhere) - heard
-    uncounted = said.ordinal and not counts and not spelt
-    if item.layer == "tree" and (uncounted or any(hint.name and hint.key in elsewhere for hint in seen.words)):
-        # Somebody else is meant, or another number; pixels may have been read badly.
-        return False
-    # Pixels do not show all controls, and what was asked for may be one that was not recognised.
+    if item.layer == "tree":
+        return bool(said.ordinal and not counts and not spelt) or any(
+            hint.name and hint.key in elsewhere for hint in seen.words
+        )
+    # Pixels do not show all controls, and may have been read badly: what was asked for may be one that was not seen.
     lost = sum(hint.weight * (2 if hint.key in PICTURED else 1) for hint in seen.missing if hint.key != "open")
     share = lost / (sum(hint.weight for hint in said.words) or 1.0)
-    return item.layer == "tree" or share < (MOST_MISSING if item.role == "text" else 1.0)
+    return share >= (MOST_MISSING if item.role == "text" else 1.0)
+
+
+def _counts(seen: Evidence) -> bool:
+    """Whether controls could be counted, or one stands in the corner that was said."""
+    return bool(np.any(seen.table[:, list(WEIGHTS).index("ordinal")]))
