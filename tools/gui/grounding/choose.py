@@ -347,7 +347,10 @@ def _numbered(wanted: Wanted, scored: list[Choice]) -> list[Choice]:
     if not wanted.words and wanted.anchor:
         same = _in_line(in_order(same)[0], _distinct(scored))
     elif not wanted.words:
-        same = _in_line(in_order(same)[0], same) if wanted.region else _largest_column(same)
+        line = _in_line(in_order(same)[0], same)
+        column = _largest_column(same)
+        # Tabs stand in a line, rows in a column.
+        same = line if wanted.region or len(column) < len(line) < len(same) or len(column) == 1 else column
     by_item = {id(choice.item): choice for choice in same}
     items = [choice.item for choice in same]
     by_pitch = wanted.kind == "icon" and not wanted.words

@@ -9,14 +9,11 @@ from tools.gui.grounding import lexicon
 from tools.gui.grounding.instruction import QUOTES
 from tools.gui.grounding.items import Item
 
-_PLACES = (
-    r"(?:dialog(?:ue)?(?: box)?|window|group|section|panel|tab|page|column|dialog|fenster|gruppe|spalte|bereich|reiter)"
-)
-_OF_PLACES = re.compile(
-    rf"(?:(?:{QUOTES})\s+{_PLACES}\b|\b(?:dialog(?:ue)?|window|column|dialog|fenster|spalte)\s+(?:{QUOTES}))",
+_PLACE = re.compile(
+    r"\s+(?:dialog(?:ue)?|window|group|section|panel|tab|page|column|fenster|gruppe|spalte|bereich|reiter)\b",
     re.IGNORECASE,
 )
-_NAMED_PLACE = re.compile(rf"\b(dialog(?:ue)?|window|fenster)\s+(?:{QUOTES})", re.IGNORECASE)
+_BEFORE = re.compile(r"\b(dialog(?:ue)?|window|column|fenster|spalte)\s+$", re.IGNORECASE)
 JOINT = "_"
 """What joins the words of a label."""
 _TYPED = re.compile(rf"\b(?:{lexicon.TYPING})\s+(?:{QUOTES})", re.IGNORECASE)
@@ -29,14 +26,23 @@ def labels(instruction: str) -> tuple[str, ...]:
 
 def of_places(instruction: str) -> frozenset[str]:
     """The labels that are those of a dialog, a tab, a column or the like, by the words beside them."""
-    return frozenset(_inside(match) for match in _OF_PLACES.finditer(instruction))
+    return frozenset(
+        _inside(match)
+        for match in re.finditer(QUOTES, instruction)
+        if _PLACE.match(instruction, match.end()) or _BEFORE.search(instruction[: match.start()])
+    )
 
 
 def aloud(instruction: str) -> str:
     """An instruction as it would be spoken: without quotation marks, each label one word that is not taken apart."""
-    # "The dialog "Add bed"" is the "Add bed" dialog.
-    named = _NAMED_PLACE.sub(lambda match: f"{match[0][len(match[1]) :].strip()} {match[1]}", instruction)
-    return re.sub(QUOTES, lambda match: f" {_spoken(_inside(match))} ", named)
+    said, end = "", 0
+    for match in re.finditer(QUOTES, instruction):
+        before, label = instruction[end : match.start()], _spoken(_inside(match))
+        if place := _BEFORE.search(before):
+            # "The dialog "Add bed"" is the "Add bed" dialog.
+            before, label = before[: place.start()], f"{label} {place[1]}"
+        said, end = f"{said}{before} {label} ", match.end()
+    return said + instruction[end:]
 
 
 def has(item: Item, label: str) -> bool:

@@ -36,6 +36,7 @@ _A_FIELD = re.compile(r"\b(?:one|box|field|input|feld)\b", _FLAGS)
 _LIST = re.compile(r"\b(?:list|table|rows|liste|tabelle)\b", _FLAGS)
 _WHOLE = re.compile(r"\b(?:list|table|form|liste|tabelle|formular)\s*$", _FLAGS)
 _LEVEL = frozenset({"beside", "left_of", "right_of", "between"})
+_ARTICLES = frozenset("the a an der die das den dem".split())
 _PARTS = frozenset({"section", "dialog", "window", "document", "bar"})
 """Roles of what other controls stand in."""
 Anchor = tuple[str, list[Rect], frozenset[str]]
@@ -109,7 +110,8 @@ def resolved(said: Said, items: Sequence[Item]) -> tuple[list[Anchor], list[Hint
     for relation, wanted, kinds, text in said.anchors:
         parts = [item for item in items if item.role in _PARTS]
         others = [item for item in items if item.role not in _PARTS]
-        stands, rects = relation, _best(wanted, kinds, parts if relation == "in" else others)
+        stands, rects = relation, _called(text, others) if relation != "in" else []
+        rects = rects or _best(wanted, kinds, parts if relation == "in" else others)
         if relation == "in" and not rects and sum(hint.weight for hint in wanted) < 1:
             # "In the patient table" names no part that has a name.
             adrift.add(relation)
@@ -131,7 +133,13 @@ def resolved(said: Said, items: Sequence[Item]) -> tuple[list[Anchor], list[Hint
             names = relation != "in" and not _A_FIELD.search(text)
             # "Below the transfusion form", where only a form is known.
             adrift |= {relation} if named_nowhere else set()
-            anchors.append((stands, rects[:12], frozenset(hint.key for hint in wanted) if names else frozenset()))
+            anchors.append(
+                (
+                    stands,
+                    rects[:12],
+                    frozenset(hint.key for hint in wanted if not hint.literal) if names else frozenset(),
+                )
+            )
         else:
             # What a part of the screen is called may be told freely.
             told = (
@@ -146,6 +154,15 @@ def resolved(said: Said, items: Sequence[Item]) -> tuple[list[Anchor], list[Hint
     if any(not _best(hints(place, True), frozenset(), named, whole=True) for place in said.places):
         adrift.add("in")
     return anchors, words, frozenset(adrift)
+
+
+def _called(text: str, items: Sequence[Item]) -> list[Rect]:
+    """Where what has the very name is that is said: "Rotate left", and not "Rotate right"."""
+    words = [word for word in re.findall(r"[^\W_]+", text.casefold()) if word not in _ARTICLES]
+    if not words:
+        return []
+    names = [(item, re.findall(r"[^\W_]+", " ".join(name.words).casefold())) for item in items for name in item.names]
+    return [item.rect for item, name in names if name == words and item.front]
 
 
 def _best(wanted: Sequence[Hint], kinds: frozenset[str], items: Sequence[Item], *, whole: bool = False) -> list[Rect]:
