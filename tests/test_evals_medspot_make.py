@@ -15,7 +15,7 @@ from agent.mllm.scripted import Scripted, Turn
 from evals.bench.grounding import measure, read_set, time_screens
 from evals.suites.medspot.annotation import read_tasks
 from evals.suites.medspot.make.amide_tasks import AMIDE
-from evals.suites.medspot.make.hands import HANDS, told_by
+from evals.suites.medspot.make.hands import HANDS, STYLES, told_by
 from evals.suites.medspot.make.orthanc_tasks import explorer, viewer
 from evals.suites.medspot.make.play import Move, Play, record
 from evals.suites.medspot.make.ward_tasks import english, german
@@ -97,6 +97,14 @@ def test_every_step_is_told_by_another_hand(hand: str) -> None:
     for program, plays in {**first, **desks}.items():
         assert [len(task) for task in told[program]] == [len(play.moves) for play in plays]
         assert all(said.strip() for task in told[program] for said in task)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_even_tasks_are_told_in_other_styles(style: str) -> None:
+    for program, plays in (("Ward", english()), ("WardDE", german())):
+        for number, (task, play) in enumerate(zip(told_by(style)[program], plays, strict=True)):
+            assert len(task) == (0 if number % 2 else len(play.moves))
+            assert all(said.strip() for said in task)
 
 
 def test_a_second_person_says_all_in_other_words() -> None:

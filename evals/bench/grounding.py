@@ -7,8 +7,9 @@ Without --data, the sequel is made anew (`python -m evals.suites.medspot.make`);
 Even task numbers of each program are for tuning (`tune`), odd ones for reporting (`report`). Both halves have one
 author, who also wrote the code: they tell how much works of what was not tuned on, not how strangers speak. All steps
 in a second person's words are `second_hand`, and were tuned on; of the words of a third and a fourth person those for
-odd tasks are held out (`third_hand`, `fourth_hand`), and those for even ones not (`third_tune`, `fourth_tune`). The
-ways:
+odd tasks are held out (`third_hand`, `fourth_hand`), and those for even ones not (`third_tune`, `fourth_tune`). Seven
+styles of telling even tasks (`plain_tune`, `script_tune` ...) were tuned on, too; of these only hits are counted
+(`styles`). The ways:
 
 - `strings`: the line of text that is most alike to a stretch of the instruction: what reading alone does;
 - `words`: the layers of pixels without icons;
@@ -52,7 +53,7 @@ from evals.paired import paired_difference
 from evals.suites.medspot.annotation import SUFFIX
 from evals.suites.medspot.canonical import run_canonical, summarise
 from evals.suites.medspot.dialogue import FORMS, INSTRUCTION, REQUEST, read_click
-from evals.suites.medspot.make.hands import told_by
+from evals.suites.medspot.make.hands import STYLES, told_by
 from evals.suites.medspot.scorer import Step, Target, pixel_box, touches
 from tools.gui.grounding import LAYERS, PIXELS, locate
 from tools.gui.grounding.matching import likeness
@@ -67,7 +68,10 @@ SETS: dict[str, tuple[str, int | None]] = {
     "third_hand": ("third", 1),
     "fourth_tune": ("fourth", 0),
     "fourth_hand": ("fourth", 1),
+    **{f"{style}_tune": (style, 0) for style in STYLES},
 }
+MEASURED = tuple(name for name, (hand, _) in SETS.items() if hand not in STYLES)
+"""The sets that are measured in full; of styles there are fewer figures, in `styles`."""
 """Whose words each set has, "" for the author's, and whether its tasks have even numbers (0), odd ones (1), or any."""
 SAME_PROGRAM = 4
 """Programs whose names begin with the same letters are one in two languages, or parts of one."""
@@ -115,18 +119,27 @@ def main() -> None:
             folder = Path(made)
             make(folder)
         times = None if arguments.set else time_screens(list(read_set(folder, "tune")))
-        chosen = () if arguments.times else (arguments.set,) if arguments.set else SETS
+        chosen = () if arguments.times else (arguments.set,) if arguments.set else MEASURED
         report = {
             name: measure(list(read_set(folder, name)), arguments.misses, rival if name == "report" else None)
             for name in chosen
         }
+        styles = {"styles": measure_styles(folder)} if chosen == MEASURED else {}
     _print(report)
+    for style, ways in styles.get("styles", {}).items():
+        print(f"style {style}:", *(f"{way} {row['step_hit']:.3f}, wrong {row['wrong']};" for way, row in ways.items()))
     if times is None:
         return
     _print_times(times)
     machine = {"processors": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()[0]}
     kept = json.loads(arguments.json.read_text("utf-8")) if arguments.times and arguments.json.exists() else {}
-    told = {**kept, **({} if arguments.times else {"machine": machine}), **report, "times": {**times, **machine}}
+    told = {
+        **kept,
+        **({} if arguments.times else {"machine": machine}),
+        **report,
+        **styles,
+        "times": {**times, **machine},
+    }
     arguments.json.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
 
 
@@ -189,6 +202,23 @@ def measure(steps: list[Asked], misses: bool = False, rival: MLLM | None = None)
     found["elsewhere"] = _elsewhere(steps)
     found["ahead"] = {name: _ahead(steps, hits["pixels"], hits[name]) for name in ("strings", "model") if name in ways}
     return found
+
+
+def measure_styles(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
+    """The share of steps that are hit, and how many are wrong, by style and way."""
+    found = {style: {way: {"steps": 0, "hits": 0, "wrong": 0} for way in ("pixels", "tree")} for style in STYLES}
+    # All styles of a step in turn, since what was read of a screen is remembered for the last ones.
+    for steps in zip(*(read_set(folder, f"{style}_tune") for style in STYLES), strict=True):
+        for style, asked in zip(STYLES, steps, strict=True):
+            for way, counts in found[style].items():
+                point = WAYS[way](str(asked.step.instruction), asked.screen)
+                counts["steps"] += 1
+                counts["hits"] += _hit(asked, point)
+                counts["wrong"] += point is not None and not _hit(asked, point)
+    return {
+        style: {way: {**counts, "step_hit": counts["hits"] / counts["steps"]} for way, counts in ways.items()}
+        for style, ways in found.items()
+    }
 
 
 def _elsewhere(steps: list[Asked]) -> dict[str, float]:

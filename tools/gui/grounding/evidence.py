@@ -6,8 +6,9 @@ and meanings of its label, words of its row, its kind, colour, place, neighbours
 have weigh more than common ones. Only a control that is clearly ahead is an answer, and none that does what was not
 asked for.
 
-Weights and least scores were set by reasoning, with the words of three people for the sequel to MedSPOT in view (all
-of the second person's, the others' for even tasks), and screens that were made to lead astray; nothing was fitted.
+Weights and least scores were set by reasoning, with other people's words for the sequel to MedSPOT in view (all of the
+second person's, else those for even tasks), with those for screens of five other desktop programs, and with screens
+that were made to lead astray; nothing was fitted.
 """
 
 from __future__ import annotations

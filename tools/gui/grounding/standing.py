@@ -120,34 +120,26 @@ def resolved(said: Said, items: Sequence[Item]) -> tuple[list[Anchor], list[Hint
             # A part of the screen without bounds of its own is known by its heading.
             headings = [item for item in others if item.role in ("heading", "text")]
             stands, rects = "under", _best(wanted, kinds, headings, whole=True)
-        named_nowhere = not rects and any(hint.weight >= 1 and not _WHOLE.search(hint.word) for hint in wanted)
+        called = rects
         if relation != "in" and _WHOLE.search(text):
-            best = _best(wanted, kinds, parts)
-            named_nowhere = not best and any(hint.weight >= 1 and not _WHOLE.search(hint.word) for hint in wanted)
-            rects = [*best, *_whole(text, items)]
+            called = _best(wanted, kinds, parts)
+            rects = [*called, *_whole(text, items)]
         if not rects and _LIST.search(text):
             rects = _whole(text, items)
         elif not rects and kinds & {"field", "dropdown"}:
             rects = [item.rect for item in items if item.role in ("field", "dropdown") and item.front]
         if rects:
+            if not called and any(hint.weight >= 1 and not _WHOLE.search(hint.word) for hint in wanted):
+                # "Below the transfusion form", where only a form is known.
+                adrift.add(relation)
             names = relation != "in" and not _A_FIELD.search(text)
-            # "Below the transfusion form", where only a form is known.
-            adrift |= {relation} if named_nowhere else set()
-            anchors.append(
-                (
-                    stands,
-                    rects[:12],
-                    frozenset(hint.key for hint in wanted if not hint.literal) if names else frozenset(),
-                )
-            )
+            keys = frozenset(hint.key for hint in wanted if names and not hint.literal)
+            anchors.append((stands, rects[:12], keys))
         else:
             # What a part of the screen is called may be told freely.
-            told = (
-                [replace(hint, name=False, weight=_FREE * hint.weight) for hint in wanted]
-                if relation == "in"
-                else wanted
-            )
-            words += [hint for hint in told if hint.key not in {word.key for word in words}]
+            told = [replace(hint, name=False, weight=_FREE * hint.weight) for hint in wanted]
+            known = {word.key for word in words}
+            words += [hint for hint in (told if relation == "in" else wanted) if hint.key not in known]
             adrift.add(relation)
     # In pixels, tabs and headings are words like others.
     named = [item for item in items if item.layer != "tree" or item.role in _PARTS | {"tab", "column", "heading"}]
