@@ -116,6 +116,9 @@ NOT_THERE = [
     (DRUGS, 'Click "Sign all" below the allergies table'),
     (DRUGS, 'Click "Delete" next to 12/04/1961'),
     (DRUGS, 'Click "Delete" next to Metoprolol'),
+    (DRUGS, "To delete metoprolol, click Delete"),
+    (DRUGS, "Click Delete (metoprolol)"),
+    (DELETING, "Confirm 'Delete: Doe, Jane?' with the button 'Delete'"),
     (CORNER, "Click the Save icon in the top left corner"),
     (CORNER, "Click the second icon in the Annotate group"),
 ]

@@ -80,12 +80,17 @@ def numbered(text: str) -> str:
     return _OF_SOME.sub(first_last, text)
 
 
-def without_asides(text: str) -> str:
-    """An instruction without openers, contrasts, and descriptions that name nothing."""
-    text = numbered(GOAL.sub("", _ASKED.sub("", _OPENERS.sub("", text))))
-    for aside in (_IDLE, _CONTRAST, _BESIDE):
+def without_asides(text: str, grave: bool = False) -> str:
+    """An instruction without openers, contrasts, and descriptions that name nothing.
+
+    Args:
+        text: with marks in place of labels in quotation marks.
+        grave: whether it asks for something such as to delete, of which each word may tell what: "(metformin)".
+    """
+    text = numbered(_ASKED.sub("", _OPENERS.sub("", text)))
+    for aside in (_IDLE, _CONTRAST) if grave else (GOAL, _IDLE, _CONTRAST, _BESIDE):
         text = aside.sub("", text) if aside.sub("", text).strip() else text
-    text = _LOOKING.sub(r"\1", _DESCRIBED.sub(r"\1", text))
+    text = text if grave else _LOOKING.sub(r"\1", _DESCRIBED.sub(r"\1", text))
     if by := _BY_LABEL.match(text):
         return by[1]
     named = _NAMED.match(text) or _CALLED.match(text)

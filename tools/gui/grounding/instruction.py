@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass, replace
 
 from tools.errors import ToolRetry
-from tools.gui.grounding import lexicon
+from tools.gui.grounding import lexicon, speech
 from tools.gui.grounding.asides import without_asides
 from tools.gui.grounding.meanings import MEANINGS
+from tools.gui.guard.words import VERBS, find_verbs
 
 QUOTES = (
     "\ue010([^\ue011]+)\ue011|"
@@ -92,7 +93,8 @@ def read_instruction(text: str) -> tuple[Wanted, ...]:
         kept.append(next(group for group in match.groups() if group is not None).strip())
         return _MARK.format(len(kept) - 1)
 
-    plain = without_asides(re.sub(QUOTES, keep, " ".join(text.split())).strip(" .!?;,"))
+    marked = re.sub(QUOTES, keep, " ".join(text.split())).strip(" .!?;,")
+    plain = without_asides(marked, bool(find_verbs(speech.SIGN.sub(r"\1symbol", text), VERBS)))
     plain = re.sub(lexicon.COMPOUND, r"\1 \2 \3", plain, flags=_FLAGS)
     plain = re.split(rf",?\s+(?:{lexicon.PURPOSES})\b", plain, maxsplit=1, flags=_FLAGS)[0]
     plain = re.sub(

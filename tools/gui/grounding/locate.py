@@ -19,7 +19,7 @@ from tools.gui.grounding.instruction import MOST, Wanted, label, read_instructio
 from tools.gui.grounding.items import Item
 from tools.gui.grounding.pixels import pixel_items
 from tools.gui.grounding.pointing import Ask, point, with_pixels
-from tools.gui.grounding.quoted import labels
+from tools.gui.grounding.quoted import are_there, is_in, labels, labels_meant
 from tools.gui.grounding.reading import read_lines
 from tools.gui.grounding.tree import labelled_fields, tree_items
 from tools.gui.grounding.weighing import weigh
@@ -126,13 +126,18 @@ def _found(instruction: str, ways: Sequence[Wanted], items: Sequence[Item], scre
     """What an instruction means among some items; where its own words are unsure, by all its hints together."""
     own = _answer(ways, items, screen)
     known = own.targets[0].confidence if own.targets and not own.abstained else 0.0
-    if known < LITERAL and (weighed := weigh(instruction, items, screen)):
+    # A label in quotation marks that was found by one reading is what is meant.
+    quoted = bool(known) and any(is_in(label, own.targets[0].label) for label in labels_meant(instruction))
+    if known < LITERAL and not quoted and (weighed := weigh(instruction, items, screen)):
         target = _target(weighed)
         if labels(instruction) and (word := of_another_row(ways, target, items)):
             return Located(targets=(target,), abstained=f"{target.label!r} fits best, but {word!r} is not in its row.")
         return Located(targets=(target,))
     if 0 < known < LITERAL and (deeds := unasked(instruction, own.targets[0].label)):
         said = f"{own.targets[0].label!r} fits best, but does what was not asked for: {', '.join(sorted(deeds))}."
+        return Located(targets=own.targets, abstained=said)
+    if known and unasked("", own.targets[0].label) and not are_there(told := labels(instruction), items):
+        said = f"{own.targets[0].label!r} fits best, but not all of {', '.join(map(repr, told))} are on the screen."
         return Located(targets=own.targets, abstained=said)
     if known and (word := of_another_row(ways, own.targets[0], items)):
         said = f"{own.targets[0].label!r} fits best, but {word!r} is not in its row."

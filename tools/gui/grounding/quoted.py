@@ -45,10 +45,20 @@ def aloud(instruction: str) -> str:
     return said + instruction[end:]
 
 
+def labels_meant(instruction: str) -> list[str]:
+    """The labels that are not those of places."""
+    places = of_places(instruction)
+    return [label for label in labels(instruction) if label not in places]
+
+
+def is_in(label: str, text: str) -> bool:
+    """Whether a text holds a label, word by word."""
+    return _holds(_words(text), _words(label))
+
+
 def has(item: Item, label: str) -> bool:
     """Whether something is called by a label, word by word."""
-    words = _words(label)
-    return any(_holds(_words(" ".join(name.words)), words) for name in item.names)
+    return any(is_in(label, " ".join(name.words)) for name in item.names)
 
 
 def are_there(told: Sequence[str], items: Sequence[Item]) -> bool:

@@ -18,9 +18,9 @@ from tools.gui.guard.words import VERBS, find_verbs
 
 _FLAGS = re.IGNORECASE
 _REASON = 0.5
-"""What words are worth that tell why or what for; our choice."""
+"""What words are worth that tell what for after the control, or describe it once more; our choice."""
 _DONE = 0.6
-"""What words are worth that tell what is done with a control that is named after them; our choice."""
+"""What words are worth that tell what is done, or why, before the control that does it; our choice."""
 _OPENED = frozenset({"menu", "dropdown", "tab", "menuitem"})
 """Kinds of what is opened by clicking it, and not by something called "Open"."""
 
@@ -99,7 +99,8 @@ def understand(instruction: str) -> Said:
             heard.purposes.append(clause)
             heard.words += _weakened(hints(clause, True), _REASON)
             continue
-        share = _REASON if start < asked_from or speech.THE_ONE.match(clause) else _DONE if start < done_till else 1.0
+        before = start < max(asked_from, done_till)
+        share = _REASON if speech.THE_ONE.match(clause) else _DONE if before else 1.0
         for relation, piece in _pieces(clause):
             if relation:
                 heard.placed_at.add(start)

@@ -22,7 +22,7 @@ from tools.gui.grounding.instruction import NAMED
 from tools.gui.grounding.items import Item
 from tools.gui.grounding.matching import normal
 from tools.gui.grounding.meanings import CHANGING
-from tools.gui.grounding.quoted import aloud, are_there, has, labels, of_places
+from tools.gui.grounding.quoted import aloud, are_there, has, labels, labels_meant
 from tools.gui.grounding.said import Said, understand
 from tools.gui.grounding.standing import keys_of, same_place
 from tools.gui.guard.words import AFFIRMING
@@ -114,9 +114,11 @@ def _at(seen: Evidence, item: Item) -> int:
 
 def _own(said: Said, instruction: str) -> list[str]:
     """The labels in quotation marks that are not those of what something stands in or to."""
-    places = of_places(instruction)
-    told = [label for label in labels(instruction) if label not in places]
-    return [label for label in told if not any(aloud(f'"{label}"').strip() in text for *_, text in said.anchors)]
+    return [
+        label
+        for label in labels_meant(instruction)
+        if not any(aloud(f'"{label}"').strip() in text for *_, text in said.anchors)
+    ]
 
 
 def _is_only_placed(seen: Evidence, item: Item) -> bool:
