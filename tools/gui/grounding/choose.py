@@ -120,6 +120,8 @@ FITS: dict[str, dict[str, float]] = {
 }
 """How well a role fits what an instruction calls it; roles that are not named fit by 0.4. Our choice."""
 _NO_FIT = 0.4
+ALONE = frozenset({"tab", "field", "row", "column", "dropdown", "checkbox", "radio", "menu", "menuitem"})
+"""Kinds that are counted without others that may stand for them."""
 _PARTS = frozenset({"section", "heading", "dialog", "window", "text"})
 _MAY_BE_ICONS = frozenset({"button", "link", "image", "menuitem", "icon"})
 _HOLDERS = CONTAINERS | {"link", "button"}
@@ -347,6 +349,8 @@ def _numbered(wanted: Wanted, scored: list[Choice]) -> list[Choice]:
     if not wanted.words and wanted.anchor:
         same = _in_line(in_order(same)[0], _distinct(scored))
     elif not wanted.words:
+        if wanted.kind in ALONE:
+            same = [choice for choice in same if choice.item.role == wanted.kind] or same
         line = _in_line(in_order(same)[0], same)
         column = _largest_column(same)
         # Tabs stand in a line, rows in a column.

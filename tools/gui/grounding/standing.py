@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from tools.gui.grounding.choose import FITS
+from tools.gui.grounding.choose import ALONE, FITS
 from tools.gui.grounding.geometry import contains, corner_distance, region_factor, relation_factor, union
 from tools.gui.grounding.hints import Hint, as_written, hints, written
 from tools.gui.grounding.instruction import NAMED
@@ -30,8 +30,6 @@ _SMALL = re.compile(r"\b(?:little|small|tiny|round)\b", _FLAGS)
 """What looks so has no words on it."""
 _LISTED = frozenset({"link", "button", "menuitem", "tab"})
 _ENTRIES = frozenset({"menuitem", "menu", "radio", "checkbox"})
-_ALONE = frozenset({"tab", "field", "row", "column", "dropdown", "checkbox", "radio", "menu", "menuitem"})
-"""Kinds that are counted without others that may stand for them."""
 _A_FIELD = re.compile(r"\b(?:one|box|field|input|feld)\b", _FLAGS)
 _LIST = re.compile(r"\b(?:list|table|rows|liste|tabelle)\b", _FLAGS)
 _WHOLE = re.compile(r"\b(?:list|table|form|liste|tabelle|formular)\s*$", _FLAGS)
@@ -253,7 +251,7 @@ def counted(
         return {at: 1.0 if contains(line.rect, item.rect, 6.0) else -0.5 for at, item in enumerate(found)}
     fits = FITS[said.counted]
     # Kinds that pixels do not tell apart, such as tabs, cannot be counted there.
-    group = [item for item in found if item.front and (item.role == said.counted or said.counted not in _ALONE)]
+    group = [item for item in found if item.front and (item.role == said.counted or said.counted not in ALONE)]
     group = [item for item in group if fits.get(item.role, 0.4) >= 0.93]
     if said.regions:
         group = [item for item in group if region_factor(said.regions, item.rect, screen.rect) > 0.4]
