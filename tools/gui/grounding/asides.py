@@ -39,15 +39,10 @@ _CONTRAST = re.compile(
 _BESIDE = re.compile(r"\s+\((?![^()]*(?:\d|\b[A-ZÄÖÜ]|\ue000))[^()]*\)(?=\s|,|$)")
 """What stands in brackets, unless it may name something."""
 _DESCRIBED = re.compile(
-    rf"({_MARK}[^,]*),\s*(?:the\s+)?(?:{_ORDINALS})\s+(?:[\w-]+\s+)?(?:{_KINDS}|one)\b(?![^,]*(?:\d|\b[A-ZÄÖÜ]))[^,]*$",
+    rf"({_MARK}[^,]*),\s*(?:the\s+)?(?:{_ORDINALS})\s+(?:[\w-]+\s+)?(?:{_KINDS}|one)\W*$",
     _FLAGS,
 )
 """Which one a label in quotation marks is, said once more."""
-_LOOKING = re.compile(
-    rf"^(.*\b(?:{_ORDINALS})\s+(?:\S+\s+){{0,3}}?(?:{_KINDS})\b[^,]*),\s*(?:the|that|which|with)\s(?![^,]*(?:\d|\b[A-ZÄÖÜ]|\ue000)).*$",
-    _FLAGS,
-)
-"""How the second icon looks, after it was counted."""
 _NAMED = re.compile(rf"^(.*\S)\s*[,:]\s*(?:namely\s+)?({_MARK})$")
 """A label in quotation marks at the end that says what was described before."""
 _BY_LABEL = re.compile(
@@ -61,8 +56,7 @@ _CALLED = re.compile(
 )
 """What a counted control is called, without quotation marks."""
 _STANDS = re.compile(r"\s(?:of|in|from|on|within|for|im|in de[mr]|von)\s[^,]*$", _FLAGS)
-
-
+"""Where something stands, at the end of what is said of it."""
 _OF_SOME = re.compile(
     rf"\b(?:({_ORDINALS})|(upper|top|left)|(lower|bottom|right))(?:[- ]hand)?(?: one)? of (?:the |these )?"
     r"(?:two|three|four|five|six|seven|\d)\s+((?:[\w\ue000\ue001'/^-]+\s+){0,3}?)(\w{2,}?)(ies|s)\b",
@@ -90,7 +84,7 @@ def without_asides(text: str, grave: bool = False) -> str:
     text = numbered(_ASKED.sub("", _OPENERS.sub("", text)))
     for aside in (_IDLE, _CONTRAST) if grave else (GOAL, _IDLE, _CONTRAST, _BESIDE):
         text = aside.sub("", text) if aside.sub("", text).strip() else text
-    text = text if grave else _LOOKING.sub(r"\1", _DESCRIBED.sub(r"\1", text))
+    text = text if grave else _DESCRIBED.sub(r"\1", text)
     if by := _BY_LABEL.match(text):
         return by[1]
     named = _NAMED.match(text) or _CALLED.match(text)
