@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from tools.gui.grounding import LAYERS, locate
-from tools.gui.types import Node, Rect, Screen
-
-TREE = LAYERS - {"words", "icon"}
-
-
-def node(role: str, name: str, left: float, top: float, width: float = 90, *, depth: int = 0) -> Node:
-    return Node(role=role, name=name, rect=Rect(left=left, top=top, right=left + width, bottom=top + 26), depth=depth)
+from tests.tree_screens import node, place
+from tools.gui.types import Node, Rect
 
 
 def row(top: float, cells: tuple[str, ...], deeds: tuple[str, ...]) -> list[Node]:
@@ -134,11 +127,6 @@ MEANT = [
     (LÖSCHEN, "Klicken Sie im Fenster Studie löschen auf Löschen", "Löschen", 470),
     (SIGNING, "Press OK to sign the order", "OK", 470),
 ]
-
-
-def place(said: str, nodes: list[Node]) -> Rect | None:
-    found = locate(said, Screen(rgb=np.full((800, 1280, 3), 255, np.uint8), nodes=tuple(nodes)), layers=TREE)
-    return None if found.abstained or not found.targets else found.targets[0].rect
 
 
 @pytest.mark.parametrize(("nodes", "said"), NOT_THERE)

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tools.gui.grounding import LAYERS, locate, read_instruction
+from tests.tree_screens import box, node, place, white
+from tools.gui.grounding import read_instruction
 from tools.gui.grounding.items import Item, numbered_by_pitch
 from tools.gui.grounding.tree import tree_items
 from tools.gui.grounding.weighing import weigh
-from tools.gui.types import Layer, Node, Rect, Screen
-
-TREE = LAYERS - {"words", "icon"}
-
-
-def node(role: str, name: str, left: float, top: float, width: float = 90, *, depth: int = 0, value: str = "") -> Node:
-    rect = Rect(left=left, top=top, right=left + width, bottom=top + 26)
-    return Node(role=role, name=name, rect=rect, depth=depth, value=value)
-
-
-def box(role: str, name: str, left: float, top: float, right: float, bottom: float, *, depth: int = 0) -> Node:
-    return Node(role=role, name=name, rect=Rect(left=left, top=top, right=right, bottom=bottom), depth=depth)
+from tools.gui.types import Layer, Node, Rect
 
 
 def drug(top: float, name: str, dose: str) -> list[Node]:
@@ -165,11 +154,6 @@ FOUND = [
 ]
 
 
-def place(said: str, nodes: list[Node]) -> Rect | None:
-    found = locate(said, Screen(rgb=np.full((800, 1280, 3), 255, np.uint8), nodes=tuple(nodes)), layers=TREE)
-    return None if found.abstained or not found.targets else found.targets[0].rect
-
-
 @pytest.mark.parametrize(("nodes", "said", "name"), FOUND)
 def test_a_part_of_the_screen_tells_where_a_control_is(nodes: list[Node], said: str, name: str) -> None:
     controls = [each for each in nodes if each.role not in ("text", "heading", "row", "dialog", "window", "menubar")]
@@ -226,7 +210,7 @@ def test_of_two_lists_the_one_that_is_named_holds_the_row() -> None:
 
 def test_what_stands_below_a_group_is_not_counted_there() -> None:
     # How far a heading reaches to the sides cannot be told.
-    screen = Screen(rgb=np.full((800, 1280, 3), 255, np.uint8), nodes=tuple(VIEWER))
+    screen = white(VIEWER)
     assert weigh("Click the second icon in the View group", tree_items(screen.nodes), screen) is None
 
 
@@ -253,6 +237,7 @@ def test_an_icon_that_was_not_recognised_is_counted_nevertheless() -> None:
 
 
 @given(st.integers(3, 12), st.integers(18, 60), st.data())
+@settings(deadline=None)
 def test_all_icons_of_an_even_row_are_counted_in_order(count: int, pitch: int, data: st.DataObject) -> None:
     seen = icons("icon", *(10 + pitch * at for at in range(count)))
     ordinal = data.draw(st.integers(1, count))

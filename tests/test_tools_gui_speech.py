@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from tools.gui.grounding import LAYERS, locate
+from tests.tree_screens import box, node, place
 from tools.gui.grounding.asides import numbered, without_asides
 from tools.gui.grounding.matching import likeness
 from tools.gui.grounding.quoted import aloud, labels, of_places
-from tools.gui.types import Node, Rect, Screen
-
-TREE = LAYERS - {"words", "icon"}
-
-
-def node(role: str, name: str, left: float, top: float, width: float = 90, *, depth: int = 0, value: str = "") -> Node:
-    rect = Rect(left=left, top=top, right=left + width, bottom=top + 26)
-    return Node(role=role, name=name, rect=rect, depth=depth, value=value)
-
-
-def box(role: str, name: str, left: float, top: float, right: float, bottom: float) -> Node:
-    return Node(role=role, name=name, rect=Rect(left=left, top=top, right=right, bottom=bottom), depth=0)
+from tools.gui.types import Node
 
 
 def dialog(name: str, *controls: Node) -> list[Node]:
@@ -122,11 +110,6 @@ NOT_THERE = [
     (CORNER, "Click the Save icon in the top left corner"),
     (CORNER, "Click the second icon in the Annotate group"),
 ]
-
-
-def place(said: str, nodes: list[Node]) -> Rect | None:
-    found = locate(said, Screen(rgb=np.full((800, 1280, 3), 255, np.uint8), nodes=tuple(nodes)), layers=TREE)
-    return None if found.abstained or not found.targets else found.targets[0].rect
 
 
 @pytest.mark.parametrize(("nodes", "said", "name"), FOUND)
