@@ -63,6 +63,14 @@ PAGES = {
     ),
     "wide": grid(1200),
     "narrow": grid(900),
+    "doses": STYLE
+    + "<p style='margin:0'><b>Doe, Jane</b> &nbsp; DOB 1980-01-02 &nbsp; MRN 4471902</p>"
+    + "<p>Medication &nbsp; Orders &nbsp; Vitals &nbsp; Notes &nbsp; Results</p><table style='margin-top:50px'>"
+    + "".join(
+        f"<tr><td>{drug}</td><td><label><input type=checkbox> Given</label></td><td><button>Stop</button></td></tr>"
+        for drug in ("Ramipril 5 mg", "Metoprolol 47.5 mg")
+    )
+    + "</table>",
     "orders": STYLE + "<h2>Orders</h2><p><button>Send order</button> <button>Save draft</button></p>",
     "dialog": """<style>body{font:14px sans-serif;margin:0} p{margin:14px 0} h3{margin:0}
     .over{position:fixed;inset:0;background:rgba(0,0,0,.5)} .foot{text-align:right;margin-top:20px}
@@ -141,3 +149,11 @@ def test_nothing_grave_is_found_by_likeness_in_pixels(page: Page, name: str, sai
 @pytest.mark.parametrize("name", ["drugs", "wide", "narrow", "orders"])
 def test_the_border_of_a_button_is_no_icon(page: Page, name: str) -> None:
     assert [item.rect for item in items_of(shown(page, name)) if item.role == "icon"] == []
+
+
+@pytest.mark.parametrize("said", ['tick the checkbox "Given" in the row of Metoprolol', "Tick Metoprolol as given"])
+def test_the_dose_of_another_drug_is_not_ticked(page: Page, said: str) -> None:
+    found = place(page, "doses", said)
+    box = page.get_by_role("row").nth(0).bounding_box()
+    assert box is not None
+    assert found is None or found.y_px > box["y"] + box["height"]

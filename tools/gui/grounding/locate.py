@@ -33,7 +33,7 @@ KEPT_SCREENS = 16
 LITERAL = 0.95
 """From here on a label has the instruction's own words, and other hints add nothing; our choice."""
 LABELLED = 0.7
-"""From here on a label in quotation marks that was found is not looked for by other hints; our choice."""
+"""From here on a label in quotation marks that was found in a tree is not looked for by other hints; our choice."""
 MOST_TARGETS = 8
 """Candidates that an answer lists at most; our choice."""
 
@@ -129,7 +129,8 @@ def _found(instruction: str, ways: Sequence[Wanted], items: Sequence[Item], scre
     own = _answer(ways, items, screen)
     known = own.targets[0].confidence if own.targets and not own.abstained else 0.0
     # A label in quotation marks that was found by one reading is what is meant.
-    quoted = known >= LABELLED and any(is_in(label, own.targets[0].label) for label in labels_meant(instruction))
+    least = LABELLED if all(item.layer == "tree" for item in items) else LEAST
+    quoted = known >= least and any(is_in(label, own.targets[0].label) for label in labels_meant(instruction))
     if known < LITERAL and not quoted and (weighed := weigh(instruction, items, screen)):
         target = _target(weighed)
         if labels(instruction) and (word := of_another_row(ways, target, items)):

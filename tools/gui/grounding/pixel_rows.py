@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -22,6 +23,8 @@ APART_PX = 20.0
 """How far apart rows of one list may stand; our choice."""
 SAME_HEIGHT_PX = 4.0
 """How far heights of rows may differ that stand apart; our choice."""
+ANOTHER = 1.5
+"""From how many of its heights away a line that begins where a row does is of another row; our choice."""
 LEAST_ROWS = 3
 """Fewer lines of words, or rows below a head, are no table; our choice."""
 
@@ -133,7 +136,28 @@ def _tables(lines: Sequence[Line]) -> list[list[Row]]:
                 break
         else:
             tables.append([band])
-    return [_as_rows(_columns_only(table)) for table in tables if len(table) >= LEAST_ROWS]
+    rows = [_as_rows(_columns_only(table)) for table in tables if len(table) >= LEAST_ROWS]
+    return [[(_clipped(rect, inside[0], lines), inside) for rect, inside in table] for table in rows]
+
+
+def _clipped(rect: Rect, first: Line, lines: Sequence[Line]) -> Rect:
+    """A row that ends halfway to what begins where it does, above or below: that is another row.
+
+    Args:
+        rect: the row.
+        first: its first line.
+        lines: all that was read.
+    """
+    middle, apart = first.rect.center.y_px, ANOTHER * first.rect.height
+    others = [line.rect.center.y_px for line in lines if abs(line.rect.left - first.rect.left) < EDGE_PX]
+    above = max((y_px for y_px in others if y_px < middle - apart), default=-math.inf)
+    below = min((y_px for y_px in others if y_px > middle + apart), default=math.inf)
+    return Rect(
+        left=rect.left,
+        top=max(rect.top, (above + middle) / 2),
+        right=rect.right,
+        bottom=min(rect.bottom, (below + middle) / 2),
+    )
 
 
 def _bands(lines: Sequence[Line]) -> list[list[Line]]:
