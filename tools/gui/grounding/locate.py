@@ -128,9 +128,9 @@ def _found(instruction: str, ways: Sequence[Wanted], items: Sequence[Item], scre
     """What an instruction means among some items; where its own words are unsure, by all its hints together."""
     own = _answer(ways, items, screen)
     known = own.targets[0].confidence if own.targets and not own.abstained else 0.0
-    # A label in quotation marks that was found by one reading is what is meant.
-    least = LABELLED if all(item.layer == "tree" for item in items) else LEAST
-    quoted = known >= least and any(is_in(label, own.targets[0].label) for label in labels_meant(instruction))
+    # A label in quotation marks that was found by one reading is what is meant; in pixels also where there are several.
+    there = known >= LABELLED if all(item.layer == "tree" for item in items) else bool(own.targets)
+    quoted = there and any(is_in(label, own.targets[0].label) for label in labels_meant(instruction))
     if known < LITERAL and not quoted and (weighed := weigh(instruction, items, screen)):
         target = _target(weighed)
         if labels(instruction) and (word := of_another_row(ways, target, items)):
