@@ -7,6 +7,7 @@ may be asked.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -34,6 +35,8 @@ LITERAL = 0.95
 """From here on a label has the instruction's own words, and other hints add nothing; our choice."""
 LABELLED = 0.7
 """From here on a label in quotation marks that was found in a tree is not looked for by other hints; our choice."""
+SAME_PX = 3.0
+"""Places that are no farther from one another are one; our choice."""
 MOST_TARGETS = 8
 """Candidates that an answer lists at most; our choice."""
 
@@ -184,7 +187,7 @@ def _answer(ways: Sequence[Wanted], items: Sequence[Item], screen: Screen) -> Lo
     if not best or best[0].score < LEAST:
         nearest = f" Nearest is {best[0].label!r}." if best else ""
         return Located(abstained=f"Nothing on the screen fits {ways[0]}.{nearest}")
-    alike = [choice for choice in best if choice.score >= TIE * best[0].score]
+    alike = _apart([choice for choice in best if choice.score >= TIE * best[0].score])
     told = [choice for choice in before if choice.score >= max(LEAST, TIE * before[0].score)]
     if len(alike) > len(told) == 1 and any(choice.item is told[0].item for choice in alike):
         # "Change" fits many; "Change" for Ramipril, which is less sure, fits one of these.
@@ -198,6 +201,16 @@ def _answer(ways: Sequence[Wanted], items: Sequence[Item], screen: Screen) -> Lo
         f"{choice.label!r} at ({choice.point.x_px:.0f}, {choice.point.y_px:.0f})" for choice in alike[:MOST_TARGETS]
     )
     return Located(targets=targets, abstained=f"{len(alike)} places fit {ways[0]} alike: {places}. Say which is meant.")
+
+
+def _apart(choices: Sequence[Choice]) -> list[Choice]:
+    """Choices without those that are clicked at the place of an earlier one: words that were read twice."""
+    kept: list[Choice] = []
+    for choice in choices:
+        spots = [(other.point.x_px - choice.point.x_px, other.point.y_px - choice.point.y_px) for other in kept]
+        if all(math.hypot(*away_px) > SAME_PX for away_px in spots):
+            kept.append(choice)
+    return kept
 
 
 def _target(choice: Choice) -> Target:
