@@ -12,6 +12,7 @@ from tools.gui.grounding.geometry import contains, union
 from tools.gui.grounding.icons import icon_items
 from tools.gui.grounding.items import Item, Name
 from tools.gui.grounding.pixel_rows import rows_of_tables, stacks_of
+from tools.gui.grounding.pixel_windows import find_titled
 from tools.gui.grounding.reading import Line, read_cells
 from tools.gui.types import Rect
 
@@ -49,7 +50,13 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
         for box, inside in held.items()
         if inside and box.height > TALLEST_PX and box.area < 0.9 * screen.area
     ]
-    items += [Item(rect, "dialog", _named(inside), "words") for rect, inside, _ in dialogs]
+    windows = [
+        Item(titled.rect, "window" if titled.is_window else "section", _named([titled.title]), "words")
+        for titled in find_titled(rgb, boxes, lines)
+    ]
+    shown = [Item(rect, "dialog", _named(inside), "words") for rect, inside, _ in dialogs]
+    # A dialog that dims the page is worked in; others may be any frame in the middle.
+    items += [*windows, *shown] if modal is None else [*shown, *windows]
     if modal is None:
         return items
     return [item if contains(modal, item.rect, 4.0) else replace(item, front=False) for item in items]

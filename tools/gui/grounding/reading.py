@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,14 +21,18 @@ DETECT_SCALE = 0.75
 """Lines are looked for on a screen made so much smaller, which takes half the time and misses none; our choice."""
 KEPT_LINES = 8192
 """Lines whose words are remembered by their pixels; our choice."""
-SPLIT = 1.3
-"""A gap between words of so many heights of a line parts two labels that were read as one; our choice."""
+GAP, SPLIT = 0.55, 1.3
+"""A gap between words of so many heights of a line parts two labels that were read as one, such as the menus of a menu
+bar: the first where pixels show the gap, the second where only the recogniser places the words; our choice."""
+_INK, _LEAST_INK = 0.3, 24
 _PAD_PX = 2
 _MIN_CELL_PX, _MIN_CONTRAST, _CELL_LETTERS, _CELL_CONFIDENCE = 8, 48, 4, 0.9
 
 _lock = threading.Lock()
 _engines: list[Any] = []
-_read: OrderedDict[str, tuple[str, float, tuple[tuple[str, float, float], ...]]] = OrderedDict()
+_Word = tuple[str, float, float, bool]
+"""A word, the shares of a line's width where it begins and ends, and whether it stands apart from the one before."""
+_read: OrderedDict[str, tuple[str, float, tuple[_Word, ...]]] = OrderedDict()
 
 
 @dataclass(frozen=True)
@@ -146,8 +151,8 @@ def _rect(corners: np.ndarray, width: int, height: int) -> Rect:
     )
 
 
-def _recognise(engine: Any, crop: np.ndarray) -> tuple[str, float, tuple[tuple[str, float, float], ...]]:
-    """The text of a line, its confidence, and each word with the shares of the width where it begins and ends."""
+def _recognise(engine: Any, crop: np.ndarray) -> tuple[str, float, tuple[_Word, ...]]:
+    """The text of a line, its confidence, and its words."""
     height, width = crop.shape[:2]
     found = engine.recognize_txt([crop])
     text, confidence = found.txts[0].strip(), float(found.scores[0])
@@ -161,7 +166,27 @@ def _recognise(engine: Any, crop: np.ndarray) -> tuple[str, float, tuple[tuple[s
         words.append((word, float(across.min()), float(across.max())))
     if not words or "".join(word for word, *_ in words) != text.replace(" ", ""):
         words = _even(text)
-    return text, confidence, tuple(words)
+    return text, confidence, tuple(_parted(words, crop))
+
+
+def _parted(words: Sequence[tuple[str, float, float]], crop: np.ndarray) -> list[_Word]:
+    """Each word with whether it stands apart from the one before."""
+    height, width = crop.shape[:2]
+    grey = crop[1:-1].mean(axis=2)
+    away = abs(grey - np.median(grey))
+    ink = (away > max(_LEAST_INK, _INK * away.max())).any(axis=0)
+    parted = [(*word, False) for word in words[:1]]
+    for (_, start, end), (word, left, right) in pairwise(words):
+        gap = _blank(ink[int((start + end) / 2 * width) : int((left + right) / 2 * width) + 1])
+        apart = (left - end) * width >= SPLIT * height or gap >= GAP * height
+        parted.append((word, left, right, apart))
+    return parted
+
+
+def _blank(ink: np.ndarray) -> int:
+    """The most columns without ink that have some on both sides."""
+    columns = np.flatnonzero(ink)
+    return int(np.diff(columns).max(initial=1)) - 1
 
 
 def _even(text: str) -> list[tuple[str, float, float]]:
@@ -173,26 +198,20 @@ def _even(text: str) -> list[tuple[str, float, float]]:
     return [word for word in words if word[0]]
 
 
-def _lines(rect: Rect, text: str, confidence: float, words: tuple[tuple[str, float, float], ...]) -> list[Line]:
+def _lines(rect: Rect, text: str, confidence: float, words: tuple[_Word, ...]) -> list[Line]:
     """The lines that a detected line holds: more than one where its words stand far apart."""
     if not text:
         return []
     inset = min(rect.height * 0.12, 3.0)
-    placed = [
-        (
-            word,
-            Rect(
-                left=rect.left + start * rect.width,
-                top=rect.top + inset,
-                right=rect.left + max(end, start + 1e-3) * rect.width,
-                bottom=rect.bottom - inset,
-            ),
-        )
-        for word, start, end in words
-    ]
     parts: list[list[tuple[str, Rect]]] = []
-    for word, place in placed:
-        if parts and place.left - parts[-1][-1][1].right < SPLIT * rect.height:
+    for word, start, end, apart in words:
+        place = Rect(
+            left=rect.left + start * rect.width,
+            top=rect.top + inset,
+            right=rect.left + max(end, start + 1e-3) * rect.width,
+            bottom=rect.bottom - inset,
+        )
+        if parts and not apart:
             parts[-1].append((word, place))
         else:
             parts.append([(word, place)])

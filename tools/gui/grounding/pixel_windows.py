@@ -1,0 +1,141 @@
+"""Windows and titled parts of a screen in pixels: a bar with a title, above a frame that is as wide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tools.gui.grounding.geometry import contains
+from tools.gui.grounding.reading import Line
+from tools.gui.types import Rect
+
+BAR_PX = (14, 44)
+"""The least and the most height of a title bar; our choice."""
+LEAST_PX = (120.0, 24.0)
+"""The least width and height of what a title bar stands on; our choice."""
+END_PX = 90.0
+"""How far from an end of a title bar its buttons may stand; our choice."""
+_BARS, _BUTTONS, _APART_PX, _SHORT = 3, 2, 3, 3
+_EDGE, _EDGE_SHARE, _SLIP_PX, _STEP_PX, _INK = 8, 0.85, 3, 8, 24
+
+
+@dataclass(frozen=True)
+class Titled:
+    """A window or a part of one, with the bar that names it.
+
+    Attributes:
+        rect: with the bar.
+        title: the line in the bar.
+        is_window: whether it can be closed and the like by buttons at the right end of the bar.
+        contrast: how much the title stands out, in grey levels.
+    """
+
+    rect: Rect
+    title: Line
+    is_window: bool
+    contrast: float
+
+
+def find_titled(rgb: np.ndarray, boxes: Sequence[Rect], lines: Sequence[Line]) -> list[Titled]:
+    """Windows, and parts of them that have a bar with a title, that which is worked in first.
+
+    Of windows it is the one whose title stands out most; the others' are paler.
+
+    Args:
+        rgb: the screenshot (height, width, 3), uint8.
+        boxes: frames, among them what the title bars stand on.
+        lines: what was read.
+    """
+    grey = rgb.astype(np.float32).mean(axis=2)
+    found: list[Titled] = []
+    for box in sorted(boxes, key=lambda box: -box.area):
+        if box.width < LEAST_PX[0] or box.height < LEAST_PX[1] or not _holds_several(box, lines):
+            continue
+        titled = _titled(grey, box, lines)
+        if titled and all(titled.title is not other.title for other in found):
+            found.append(titled)
+    return sorted(found, key=lambda titled: (-titled.is_window, -titled.contrast, titled.rect.area))
+
+
+def _titled(grey: np.ndarray, rect: Rect, lines: Sequence[Line]) -> Titled | None:
+    """A frame with the bars that stand on it, such as a menu bar, up to that with the title; None without such."""
+    found = None
+    for _ in range(_BARS):
+        above = [line for line in lines if _stands_on(line.rect, rect)]
+        bar = _bar(grey, rect, max((line.rect.height for line in above), default=0.0)) if above else None
+        if bar is None:
+            break
+        rect = Rect(left=rect.left, top=bar.top, right=rect.right, bottom=rect.bottom)
+        titles = [line for line in above if contains(bar, line.rect, 4.0) and not _is_at_end(line, bar)]
+        drawn = _drawn_at_ends(grey, bar)
+        if len(titles) == 1 and any(drawn):
+            is_window = drawn[1] >= _BUTTONS
+            whole = rect.model_copy(update={"bottom": _foot(grey, rect)}) if is_window else rect
+            found = Titled(whole, titles[0], is_window, _contrast(grey, titles[0].rect))
+    return found
+
+
+def _holds_several(box: Rect, lines: Sequence[Line]) -> bool:
+    """Whether there is more in a frame than what names it, so that it is no button or row of a list."""
+    return sum(contains(box, line.rect, 4.0) for line in lines) >= 2
+
+
+def _stands_on(line: Rect, box: Rect) -> bool:
+    level = -4 <= box.top - line.bottom and box.top - line.top <= BAR_PX[1]
+    return level and box.left - 4 <= line.left and line.right <= box.right + 4
+
+
+def _bar(grey: np.ndarray, box: Rect, least_px: float) -> Rect | None:
+    """The strip above a frame that ends at its sides; None where there is none."""
+    height, width = grey.shape
+    left, right, bottom = int(box.left), min(int(box.right), width), int(box.top)
+    inset = min(10, (right - left) // 8)
+    for top in range(bottom - max(BAR_PX[0], int(least_px) - 4), max(-1, bottom - BAR_PX[1] - 1), -1):
+        edge = top <= 1 or _is_edge(grey[top - 2 : top + 2, left + inset : right - inset], 0)
+        rows = slice(max(top + 3, 0), bottom - 3)
+        if edge and all(
+            at <= 2 or at >= width - 2 or _is_edge(grey[rows, max(at - _SLIP_PX, 0) : at + _SLIP_PX], 1)
+            for at in (left, right)
+        ):
+            return Rect(left=left, top=max(top, 0), right=right, bottom=bottom)
+    return None
+
+
+def _foot(grey: np.ndarray, rect: Rect) -> float:
+    """Where the sides of a window end, of which only the upper part has a frame."""
+    height, width = grey.shape
+    sides = [at for at in (int(rect.left), int(rect.right)) if 2 < at < width - 2]
+    foot = int(rect.bottom)
+    while sides and foot < height and all(
+        _is_edge(grey[foot : foot + _STEP_PX, at - _SLIP_PX : at + _SLIP_PX], 1) for at in sides
+    ):
+        foot += _STEP_PX
+    return float(min(foot, height))
+
+
+def _is_edge(strip: np.ndarray, axis: int) -> bool:
+    """Whether a change of brightness runs along a narrow strip."""
+    return bool((abs(np.diff(strip, axis=axis)).max(axis=axis, initial=0) >= _EDGE).mean() >= _EDGE_SHARE)
+
+
+def _is_at_end(line: Line, bar: Rect) -> bool:
+    """Whether what was read may be a button of the bar."""
+    short = all(len(word) <= _SHORT for word in line.words)
+    return short and min(line.rect.left - bar.left, bar.right - line.rect.right) < END_PX
+
+
+def _drawn_at_ends(grey: np.ndarray, bar: Rect) -> tuple[int, int]:
+    """How many things are drawn at the left and at the right end of a title bar."""
+    strip = grey[int(bar.top) + 3 : int(bar.bottom) - 3, int(bar.left) + 4 : int(bar.right) - 4]
+    reach = int(min(END_PX, strip.shape[1] / 4))
+    ink = (abs(strip - np.median(strip, axis=1, keepdims=True)) > _INK).any(axis=0)
+    left, right = (np.flatnonzero(np.diff(np.flatnonzero(part), prepend=-_APART_PX) >= _APART_PX) for part in
+                   (ink[:reach], ink[-reach:]))
+    return len(left), len(right)
+
+
+def _contrast(grey: np.ndarray, rect: Rect) -> float:
+    cut = grey[int(rect.top) : int(rect.bottom), int(rect.left) : int(rect.right)]
+    return float(np.ptp(cut)) if cut.size else 0.0
