@@ -18,7 +18,8 @@ _OPENERS = re.compile(
     _FLAGS,
 )
 _IDLE = re.compile(
-    r",?\s+(?:to the (?:front|foreground|fore)|in den vordergrund)$|\b(?:right )?(?:down|up|over)\s+(?=(?:at|in"
+    r",?\s+(?:to the (?:front|foreground|fore)|in den vordergrund)$"
+    r"|\s+(?:from|in|of)\s+the\s+open(?:ed)?\s+(?:list|menu|drop-?down)(?:\s+(?:list|menu))?$|\b(?:right )?(?:down|up|over)\s+(?=(?:at|in"
     r"|on|there|here)\b)",
     _FLAGS,
 )
@@ -28,6 +29,10 @@ GOAL = re.compile(
     rf"(?=(?i:{lexicon.VERBS})\b)|^(?i:wenn) (?:alles|das) [^,]+,\s*(?=(?i:{lexicon.VERBS})\b)",
 )
 """What something is done for, before it is told; what has a name may tell which one is meant."""
+_AS = re.compile(
+    rf"^((?:{lexicon.VERBS})\s+[^,\ue000\d]+?)\s+(?:as|als)\s+(?=(?:the|your|its|das|den|die|der)\s+[^,\d\ue000]+$)", _FLAGS
+)
+"""What something is chosen for."""
 _ASKED = re.compile(r"^(?:when|once) (?:you are |you're )?(?:asked|prompted)\b[^,]*,\s*(?=\S)", _FLAGS)
 """What a program asks, before what shall be answered."""
 _CONTRAST = re.compile(
@@ -81,7 +86,7 @@ def without_asides(text: str, grave: bool = False) -> str:
         text: with marks in place of labels in quotation marks.
         grave: whether it asks for something such as to delete, of which each word may tell what: "(metformin)".
     """
-    text = numbered(_ASKED.sub("", _OPENERS.sub("", text)))
+    text = _AS.sub(r"\1 for ", numbered(_ASKED.sub("", _OPENERS.sub("", text))))
     for aside in (_IDLE, _CONTRAST) if grave else (GOAL, _IDLE, _CONTRAST, _BESIDE):
         text = aside.sub("", text) if aside.sub("", text).strip() else text
     text = text if grave else _DESCRIBED.sub(r"\1", text)

@@ -36,8 +36,9 @@ FARTHER = 0.3
 BEHIND = 0.6
 """What the score of something is worth that lies behind a dialog; our choice."""
 
-_FILL = {"field": 1.0, "dropdown": 0.9, "slider": 0.6, "button": 0.5, "text": 0.55, "icon": 0.4, "checkbox": 0.4}
-_TICK = {"checkbox": 1.0, "radio": 0.95, "switch": 0.95, "button": 0.6, "text": 0.7, "row": 0.55, "field": 0.3}
+_FILL = {"field": 1.0, "dropdown": 0.9, "slider": 0.6, "button": 0.5, "text": 0.55, "icon": 0.4, "checkbox": 0.4, "cell": 0.85}
+_TICK = {"checkbox": 1.0, "radio": 0.95, "switch": 0.95, "button": 0.6, "text": 0.7, "row": 0.55, "field": 0.3,
+         "cell": 0.85}
 FITS: dict[str, dict[str, float]] = {
     "": {
         "button": 1.0,
@@ -53,6 +54,7 @@ FITS: dict[str, dict[str, float]] = {
         "row": 0.8,
         "heading": 0.85,
         "text": 0.93,
+        "cell": 0.93,
         "column": 0.95,
         "image": 0.85,
         "slider": 0.85,
@@ -108,10 +110,10 @@ FITS: dict[str, dict[str, float]] = {
     "switch": {**_TICK, "switch": 1.0, "slider": 0.97, "checkbox": 0.92, "button": 0.85},
     "slider": {"slider": 1.0, "field": 0.8, "dropdown": 0.75, "text": 0.5},
     "entry": {
-        **{"row": 1.0, "link": 1.0, "menuitem": 1.0, "button": 0.97, "tab": 0.95, "text": 0.93, "radio": 0.9},
+        **{"row": 1.0, "link": 1.0, "menuitem": 1.0, "button": 0.97, "tab": 0.95, "text": 0.93, "cell": 0.93, "radio": 0.9},
         **{"checkbox": 0.9, "menu": 0.97, "dropdown": 0.85, "heading": 0.8, "section": 0.6},
     },
-    "row": {"row": 1.0, "link": 0.8, "text": 0.75, "button": 0.6, "section": 0.6},
+    "row": {"row": 1.0, "link": 0.8, "text": 0.75, "cell": 0.85, "button": 0.6, "section": 0.6},
     "column": {"column": 1.0, "text": 0.88, "button": 0.8, "heading": 0.7, "link": 0.8},
     "heading": {"heading": 1.0, "text": 0.93, "button": 0.7, "link": 0.75, "section": 0.6},
     "dialog": {"dialog": 1.0, "window": 0.95, "section": 0.6},
@@ -119,7 +121,7 @@ FITS: dict[str, dict[str, float]] = {
     "bar": {"section": 1.0, "menu": 0.9, "window": 0.9},
 }
 """How well a role fits what an instruction calls it; roles that are not named fit by 0.4. Our choice."""
-_NO_FIT = 0.4
+_NO_FIT, _ONLY_LABELS = 0.4, 0.4
 ALONE = frozenset({"tab", "field", "row", "column", "dropdown", "checkbox", "radio", "menu", "menuitem"})
 """Kinds that are counted without others that may stand for them."""
 _PARTS = frozenset({"section", "heading", "dialog", "window", "text"})
@@ -191,6 +193,8 @@ def _scored(wanted: Wanted, items: Sequence[Item], screen: Rect, *, anchor: bool
     choices = []
     for item in items:
         role = fits.get(item.role, _NO_FIT)
+        if item.role == "text" and wanted.kind in NAMED and not anchor and item.title.endswith(":"):
+            role = min(role, _ONLY_LABELS)
         if anchor and wanted.words and wanted.kind == "section" and item.role in ("text", "heading"):
             # What stands above a part of the screen names it.
             role = max(role, HEADING)

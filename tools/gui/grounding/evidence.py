@@ -60,7 +60,7 @@ LEAST_STEM = 5
 """Letters that words have to share at their beginning to be forms of one; our choice."""
 
 ROLES = frozenset(
-    "button link tab menu menuitem checkbox radio switch slider field dropdown icon row text image column".split()
+    "button link tab menu menuitem checkbox radio switch slider field dropdown icon row cell text image column".split()
 )
 PICTURED = frozenset("home menu settings print refresh help upload download close delete save".split()) | {
     "zoom in",
@@ -178,7 +178,8 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen, told: Sequen
             "ordinal": ordinal.get(at, 0.0),
             "colour": float(is_drawn_in(said.colour, screen, item.rect)) if drawn else 0.0,
             "control": _control(item) - (OPENED if item.role == "menu" and item.names in opened else 0.0),
-            "deed": float(bool(matched and beside and repeated[at]) or bool(matched.keys() & actions)),
+            "deed": float(bool(matched and beside and (repeated[at] or item.role == "cell")) or bool(
+                matched.keys() & actions and item.role != "cell")),  # fmt: skip
             "unasked": -float(bool(done & ACTIONS) and does and not matched),
             "behind": -float(not item.front),
         }
@@ -317,7 +318,7 @@ def _repeated(found: Sequence[Item]) -> list[bool]:
 
 def _control(item: Item) -> float:
     """How likely a control of a kind is meant where no kind is said."""
-    return {"text": -0.5, "image": -0.8, "row": -0.3, "column": -0.4, "slider": -0.2, "field": -0.15}.get(
+    return {"text": -0.5, "image": -0.8, "row": -0.3, "cell": -0.3, "column": -0.4, "slider": -0.2, "field": -0.15}.get(
         item.role, 0.0
     ) - (0.3 if not item.names else 0.0)
 

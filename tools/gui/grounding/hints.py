@@ -121,7 +121,7 @@ def hints(text: str, said: bool) -> tuple[Hint, ...]:
 @lru_cache(maxsize=8192)
 def stem(word: str) -> str:
     """A word without endings of number, case and person in English and German, and without accents."""
-    plain = folded(word)
+    plain = folded(lexicon.SPELLINGS.get(word, word))
     for ending in ("ings", "ing", "ern", "ies", "ed", "en", "er", "es", "em", "e", "n", "s", "y"):
         if not any(map(str.isdigit, plain)) and plain.endswith(ending) and len(plain) - len(ending) >= 4:
             plain = plain[: -len(ending)]

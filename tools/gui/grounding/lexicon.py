@@ -10,7 +10,7 @@ VERBS = (
     "double[- ]?click(?: on)?|right[- ]?click(?: on)?|left[- ]?click(?: on)?|click(?: on| onto| in| inside"
     r"| into)?|press(?: on)?|push"
     r"|hit|take|grab|bring(?! up)|tap(?: on)?|select|choose|pick|open(?: up)?|launch|go(?: back)? to|navigate to"
-    r"|switch to|move to"
+    r"|switch to|move to|(?:move|pull|slide)(?= (?:the )?(?:slider|knob|handle)\b)"
     r"|toggle|tick|untick"
     r"|check|uncheck|enable|disable|activate|turn (?:on|off)|expand|collapse|focus(?: on)?|locate|find|show|view"
     r"|use|mark|follow|start|set|change|adjust|drag|hover(?: over)?|put the cursor (?:in|into)"
@@ -261,7 +261,13 @@ ORDINALS: dict[str, int] = {
 }
 """1 is the first; -1 the last; `MIDDLE` the one with as many before it as after it."""
 
+SPELLINGS: dict[str, str] = {
+    **{"centre": "center", "colour": "color", "colours": "colors", "grey": "gray", "greyscale": "grayscale"},
+    **{"dialogue": "dialog", "catalogue": "catalog", "analyse": "analyze", "normalise": "normalize"},
+}
+"""British spellings, and the American ones."""
 ABBREVIATIONS: dict[str, str] = {
+    **SPELLINGS,
     **{"lab": "laboratory", "labs": "laboratory", "info": "information", "med": "medication", "meds": "medications"},
     **{"prefs": "preferences", "config": "configuration", "docs": "documents", "no": "number", "nr": "number"},
     **{

@@ -20,6 +20,11 @@ BUTTON_HEIGHTS = 3.6
 """A frame of at most so many heights of its only line is taken for that line's button; our choice."""
 LABEL_GAP_PX, ABOVE_GAP_PX = 260.0, 26.0
 """How far a label may stand left of or above its field; our choice."""
+CLOSE_PX = 16.0
+"""A label so near at the right of a check box is its only one; our choice."""
+HIGHEST_ROW = 0.3
+"""Rows of tables are not higher than this share of the screen; our choice."""
+_MARKS = frozenset("+-<>^vV")
 
 
 def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
@@ -44,7 +49,8 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
     items = [Item(union(*name.rects), "text", (name,), "words") for name in joined]
     items += [*texts, *_fields(held, labels), *_checks(clean, labels)]
     items += icon_items(rgb, lines, clean)
-    items += [Item(rect, "row", names, "words", point) for rect, names, point in rows_of_tables(lines, held, stacks)]
+    items += [Item(rect, "row", names, "words", point) for rect, names, point in rows_of_tables(lines, held, stacks)
+              if rect.height <= HIGHEST_ROW * screen.height]  # fmt: skip
     items += [
         Item(box, "section", (Name(inside[0].words, 0.95, rects=inside[0].rects),), "words")
         for box, inside in held.items()
@@ -109,20 +115,27 @@ def _fields(held: dict[Rect, list[Line]], lines: Sequence[Line]) -> list[Item]:
     """Frames that may be filled in: empty or with one line, named by that line and by the label beside or above."""
     items = []
     joined = _joined(lines)
-    for box, inside in held.items():
+    parts = {box: [line.rect for line in inside] for box, inside in held.items() if len(inside) > 1}
+    for box, within in held.items():
+        inside = [line for line in within if not _is_mark(line)]
         if not (14 <= box.height <= TALLEST_PX and box.width >= max(40, 1.2 * box.height)) or len(inside) > 1:
             continue
         names = [Name(inside[0].words, 0.9, rects=inside[0].rects)] if inside else []
         # A button holds its words in the middle, a field at its left.
         left = not inside or inside[0].rect.left - box.left < 0.5 * (box.right - inside[0].rect.right)
-        outside = [line for line in lines if not contains(box, line.rect, 4.0)]
+        elsewhere = [rect for part, rects in parts.items() if not contains(part, box, 4.0) for rect in rects]
+        outside = [line for line in lines if not contains(box, line.rect, 4.0) and line.rect not in elsewhere]
         names += _labels(box, outside)
         names += [name for name in _labels(box, joined) if name.words not in {other.words for other in names}]
-        if names:
-            items.append(Item(box, "field" if left else "dropdown", tuple(names), "words", box.center))
-        else:
-            items.append(Item(box, "field" if left else "dropdown", (), "words", box.center, sure=0.9))
+        # The steps of a spin button stand at its right.
+        point = inside[0].rect.center if inside and len(within) > 1 else box.center
+        items.append(Item(box, "field" if left else "dropdown", tuple(names), "words", point, sure=1.0 if names else 0.9))
     return items
+
+
+def _is_mark(line: Line) -> bool:
+    """Whether what was read is the plus, minus or arrow of a spin button or a combo box."""
+    return all(len(word) == 1 and not word.isascii() or word in _MARKS for word in line.words)
 
 
 def _labels(box: Rect, lines: Sequence[Line]) -> list[Name]:
@@ -161,8 +174,11 @@ def _checks(frames: Frames, lines: Sequence[Line]) -> list[Item]:
         ]
         right = [line for line in near if -4 <= line.rect.left - check.right < 60]
         left = [line for line in near if -4 <= check.left - line.rect.right < 200]
-        names = [Name(line.words, 0.97, label=True) for line in sorted(right, key=lambda line: line.rect.left)[:1]]
-        names += [Name(line.words, 0.8, label=True) for line in sorted(left, key=lambda line: -line.rect.right)[:1]]
+        right = sorted(right, key=lambda line: line.rect.left)[:1]
+        names = [Name(line.words, 0.97, label=True) for line in right]
+        if not right or right[0].rect.left - check.right > CLOSE_PX:
+            sure = 0.8 if right else 0.95
+            names += [Name(line.words, sure, label=True) for line in sorted(left, key=lambda line: -line.rect.right)[:1]]
         items.append(Item(check, "checkbox", tuple(names), "words", check.center, sure=0.95))
     return items
 

@@ -117,6 +117,7 @@ def _plain(instruction: str) -> str:
     text = " ".join(unicodedata.normalize("NFKC", instruction).replace("’", "'").split())
     text = numbered(speech.WHOLE_WORD.sub(r"\1", text))
     text = speech.SIGN.sub(r"\1symbol", speech.NOT.sub(" ", speech.POLITE.sub("", text))).strip()
+    text = speech.TO_NUMBER.sub(r"cursor in the \1 field", text)
     text = speech.UNTICKED.sub("untick", speech.TYPED.sub("cursor in ", speech.SPUN.sub("field", text)))
     return re.sub(lexicon.COMPOUND, r"\1 \2 \3", text, flags=_FLAGS)
 
@@ -235,6 +236,8 @@ def _is_aside(match: re.Match[str]) -> bool:
 
 def _told_to(text: str) -> tuple[str, int]:
     """A text with a comma where it begins to tell what for, and where that is; its length where it does not tell."""
+    if chosen := speech.AS.search(text):
+        return f"{text[: chosen.start()]}, {text[chosen.end() :]}", chosen.start()
     match = None if speech.VALUED.match(text) else speech.PURPOSE.search(text)
     if not match and re.match(rf"(?:{lexicon.CLICKS})\w*\b", text, _FLAGS):
         match = speech.PRESSED_TO.search(text)

@@ -112,7 +112,7 @@ COUNTED = (
 )
 """Kinds of which "the second one" may be said."""
 ASIDE = (
-    r"little|small|tiny|big|large|corner|ecke|kleine[nrsm]?|große[nrsm]?|arrows?|pfeile?|straight|tool|symbols?"
+    r"little|small|tiny|big|large|empty|blank|leere[nrs]?|corner|ecke|kleine[nrsm]?|große[nrsm]?|arrows?|pfeile?|straight|tool|symbols?"
     r"|faint|wide|narrow|broad|breite[nrsm]?|group|side|edge|end|part|half|hidden|coloured|screen|page|seite|logo|circular|curved"
     rf"|two(?= (?:\w+ ){{0,2}}(?:arrows|circles|lines))|{lexicon.COLOURS}"
 )
@@ -148,6 +148,14 @@ TYPED = re.compile(
     _FLAGS,
 )
 """What shall be typed, which stands nowhere yet."""
+TO_NUMBER = re.compile(
+    r"^(?:set|change|adjust|raise|lower|increase|decrease|reduce)\s+(?:the\s+)?([^,]+?)\s+to\s+[-+]?\d[\d.,]*"
+    r"(?:\s?(?:%|[a-zµ°]{1,3}))?$",
+    _FLAGS,
+)
+"""What shall have a value that is typed."""
+AS = re.compile(r"\s(?:as|als)\s(?=(?:the|your|its|das|den|die|der)\s)", _FLAGS)
+"""What something is chosen for: "Bilinear as the interpolation type"."""
 UNTICKED = re.compile(
     r"\b(?:remove|take (?:off|out|away)|clear) the (?:tick|check(?: ?mark)?|mark|cross) (?:from|of|in|at)\b", _FLAGS
 )

@@ -37,6 +37,8 @@ _LEVEL = frozenset({"beside", "left_of", "right_of", "between"})
 _ARTICLES = frozenset("the a an der die das den dem".split())
 _PARTS = frozenset({"section", "dialog", "window", "document", "bar"})
 """Roles of what other controls stand in."""
+_CALLED = re.compile(r"\b(?:dialog(?:ue)?|window|fenster)\b", _FLAGS)
+"""What many parts are called, which need not be said of them."""
 Anchor = tuple[str, list[Rect], frozenset[str]]
 """How something stands, to which places, and the words that name a field beside them."""
 
@@ -176,7 +178,7 @@ def _best(wanted: Sequence[Hint], kinds: frozenset[str], items: Sequence[Item], 
         fits = max((FITS[kind].get(item.role, 0.4) for kind in kinds if kind not in ("row",)), default=1.0)
         brief = max(
             sum(h.weight for h in own if h.key in {w.key for w in wanted}) / max(1e-6, sum(h.weight for h in own))
-            for own in (hints(" ".join(name.words), False) for name in item.names)
+            for own in (hints(_CALLED.sub("", " ".join(name.words)), False) for name in item.names)
         )
         if (whole or item.role in _PARTS) and (brief < MOSTLY or any(hint.key not in keys for hint in wanted)):
             continue

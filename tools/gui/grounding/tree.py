@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tools.gui.grounding.geometry import contains, union
 from tools.gui.grounding.instruction import NAMED
 from tools.gui.grounding.items import Item, Name
+from tools.gui.grounding.tables import CELLS, table_items
 from tools.gui.types import Node, Rect
 
 ROLES: dict[str, str] = {
@@ -71,6 +73,7 @@ def tree_items(nodes: Sequence[Node]) -> list[Item]:
     )
     inside = {id(node) for node in _below(nodes, dialog)} | {id(dialog)} if dialog else set()
     menus = _open_menus(nodes)
+    desktop = _is_desktop(nodes)
     items = []
     for index, node in enumerate(nodes):
         role = ROLES.get(node.role, "text")
@@ -79,7 +82,7 @@ def tree_items(nodes: Sequence[Node]) -> list[Item]:
         names = _names(nodes, index, role)
         if role == "row" and any(ROLES.get(below.role) == "column" for below in _below(nodes, node, index)):
             role = "section"
-        if not names and role == "text":
+        if role == "text" and (not names or (desktop and node.role in CELLS)):
             continue
         front = not dialog or id(node) in inside or not _behind(node, dialog)
         front = front and (not menus or id(node) in menus)
@@ -87,6 +90,9 @@ def tree_items(nodes: Sequence[Node]) -> list[Item]:
         if role == "menu" and id(node) in menus and (below := _below(nodes, node, index)):
             # An open menu reaches over its entries, which stand outside of the word that opens it.
             items.append(Item(union(*(each.rect for each in below)), "section", names, "tree"))
+    for item in table_items(nodes) if desktop else ():
+        front = not menus and (not dialog or contains(dialog.rect, item.rect))
+        items.append(replace(item, front=front))
     return items
 
 
@@ -118,11 +124,16 @@ def _below(nodes: Sequence[Node], node: Node, index: int | None = None) -> list[
 
 def _open_menus(nodes: Sequence[Node]) -> set[int]:
     """The nodes of menus where one of a desktop program is open, which takes every click; none on a page."""
-    if not nodes or ROLES.get(nodes[0].role) != "window":
+    if not _is_desktop(nodes):
         return set()
     menus = [(index, node) for index, node in enumerate(nodes) if ROLES.get(node.role) == "menu"]
     within = {id(below) for index, node in menus for below in (node, *_below(nodes, node, index))}
     return within if any(node.role in _IN_MENUS and id(node) in within for node in nodes) else set()
+
+
+def _is_desktop(nodes: Sequence[Node]) -> bool:
+    """Whether a tree is that of a desktop program, and not of a page."""
+    return bool(nodes) and ROLES.get(nodes[0].role) in ("window", "dialog")
 
 
 def _holds_controls(nodes: Sequence[Node], dialog: Node) -> bool:

@@ -1,0 +1,82 @@
+"""Rows and cells of the tables and lists of desktop programs, whose accessibility trees hold cells alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tools.gui.grounding.geometry import union
+from tools.gui.grounding.items import Item, Name
+from tools.gui.types import Node, Rect
+
+CELLS = frozenset({"cell", "gridcell", "table cell"})
+_TABLES = frozenset({"table", "tree table", "grid"})
+_HEADS = frozenset({"columnheader", "column header", "table column header"})
+_ROWS = frozenset({"row", "table row"})
+_LEVEL_PX = 3.0
+HEADED = 0.95
+"""How surely the head of its column names a cell; our choice."""
+
+
+@dataclass(frozen=True)
+class _Cell:
+    rect: Rect
+    name: str
+    head: str
+
+
+def table_items(nodes: Sequence[Node]) -> list[Item]:
+    """Rows, named by all of their cells and by the first, and cells, named by what they hold and by their column.
+
+    Cells of a single column are their rows.
+    """
+    items: list[Item] = []
+    for start, node in enumerate(nodes):
+        if node.role not in _TABLES:
+            continue
+        end = next((at for at in range(start + 1, len(nodes)) if nodes[at].depth <= node.depth), len(nodes))
+        below = nodes[start + 1 : end]
+        if any(each.role in _ROWS | _TABLES for each in below):
+            continue
+        heads = [each for each in below if each.role in _HEADS]
+        for row in _rows(list(_cells(below, heads))):
+            items += _items_of(row)
+    return items
+
+
+def _items_of(row: Sequence[_Cell]) -> Iterator[Item]:
+    named = [cell for cell in row if cell.name]
+    if not named:
+        return
+    words = tuple(word for cell in named for word in cell.name.split())
+    names = (Name(words, 0.9), Name(tuple(named[0].name.split()), 0.93)) if len(named) > 1 else (Name(words),)
+    yield Item(union(*(cell.rect for cell in row)), "row", names, "tree", point=named[0].rect.center)
+    for cell in row if len(row) > 1 else ():
+        own = (Name(tuple(cell.name.split())),) if cell.name else ()
+        head = (Name(tuple(cell.head.split()), HEADED),) if cell.head else ()
+        if own or head:
+            yield Item(cell.rect, "cell", own + head, "tree")
+
+
+def _cells(below: Sequence[Node], heads: Sequence[Node]) -> Iterator[_Cell]:
+    """The cells of a table; those that have parts, such as an icon and a name, go by the part that has a name."""
+    cells = [(at, node) for at, node in enumerate(below) if node.role in CELLS]
+    outermost = min((node.depth for _, node in cells), default=0)
+    for at, node in cells:
+        if node.depth != outermost:
+            continue
+        end = next((later for later in range(at + 1, len(below)) if below[later].depth <= node.depth), len(below))
+        part = next((each for each in (node, *below[at + 1 : end]) if each.name.strip()), node)
+        middle = node.rect.center.x_px
+        head = next((each.name for each in heads if each.rect.left <= middle <= each.rect.right), "")
+        yield _Cell(part.rect, part.name, head)
+
+
+def _rows(cells: Sequence[_Cell]) -> list[list[_Cell]]:
+    rows: list[list[_Cell]] = []
+    for cell in cells:
+        if rows and abs(rows[-1][-1].rect.top - cell.rect.top) <= _LEVEL_PX:
+            rows[-1].append(cell)
+        else:
+            rows.append([cell])
+    return rows
