@@ -143,13 +143,13 @@ def choose(wanted: Wanted, items: Sequence[Item], screen: Rect) -> list[Choice]:
     """Items that may be meant, best first; those that stand for the same place are given once."""
     scored = _scored(wanted, items, screen)
     scored.sort(key=lambda choice: -choice.score)
-    if not wanted.kind:
+    if wanted.kind in ("", "entry"):
         scored = _controls_first(scored)
     if wanted.ordinal and scored:
         menu = open_menu(items) if wanted.kind in ("entry", "menuitem", "menu") else None
         of_menu = wanted.kind in ("menuitem", "menu") or (wanted.anchor is not None and wanted.anchor.kind == "menu")
-        if of_menu and not wanted.words and any(item.layer != "tree" for item in items):
-            # Where a menu ends cannot be told in pixels.
+        if (of_menu or wanted.kind == "tab") and not wanted.words and any(item.layer != "tree" for item in items):
+            # Where a menu ends, and what is a tab, cannot be told in pixels.
             return []
         return _numbered(
             wanted, [each for each in scored if not menu or (each.item.front and contains(menu, each.item.rect))]

@@ -39,10 +39,9 @@ def relation_factor(relation: str, rect: Rect, anchor: Rect) -> float:
         return _along(gap, anchor.width) * _shared(rect.top, rect.bottom, anchor.top, anchor.bottom)
     gap = rect.top - anchor.bottom if relation == "below" else anchor.top - rect.bottom
     across = _shared(rect.left, rect.right, anchor.left, anchor.right)
-    if not across and relation in ("below", "above"):
-        # A field may begin a little to the side of what stands above it.
-        aside = max(anchor.left - rect.right, rect.left - anchor.right)
-        across = 0.5 * math.exp(-aside / 120)
+    # A field may begin a little to the side of what stands above it.
+    aside = max(anchor.left - rect.right, rect.left - anchor.right, 0.0)
+    across = max(across, 0.5 * math.exp(-aside / 120))
     return _along(gap, anchor.height) * across
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -20,8 +21,8 @@ BUTTON_HEIGHTS = 3.6
 """A frame of at most so many heights of its only line is taken for that line's button; our choice."""
 LABEL_GAP_PX, ABOVE_GAP_PX = 260.0, 26.0
 """How far a label may stand left of or above its field; our choice."""
-CLOSE_PX = 16.0
-"""A label so near at the right of a check box is its only one; our choice."""
+CLOSE_PX, BEFORE_PX = 16.0, 90.0
+"""A label so near at the right of a check box is its only one; one so near at its left may well be; our choice."""
 HIGHEST_ROW = 0.3
 """Rows of tables are not higher than this share of the screen; our choice."""
 _MARKS = frozenset("+-<>^vV")
@@ -43,11 +44,12 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
     modal = next((rect for rect, _, dims in dialogs if dims), None)
     texts = _texts(lines, clean, held)
     buttons = {item.names[0].words for item in texts if item.role == "button"}
-    # What stands on a button labels nothing beside it.
+    # What stands on a button labels nothing beside it, nor does the label of a check box anything else.
     labels = [line for line in lines if line.words not in buttons]
+    others = [line for line in labels if not any(_is_close(line, check) for check in clean.checks)]
     joined = [Name(line.words, 0.97, rects=line.rects) for line in _joined(lines)]
     items = [Item(union(*name.rects), "text", (name,), "words") for name in joined]
-    items += [*texts, *_fields(held, labels), *_checks(clean, labels)]
+    items += [*texts, *_fields(held, others), *_checks(clean, labels)]
     items += icon_items(rgb, lines, clean)
     items += [Item(rect, "row", names, "words", point) for rect, names, point in rows_of_tables(lines, held, stacks)
               if rect.height <= HIGHEST_ROW * screen.height]  # fmt: skip
@@ -57,7 +59,8 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
         if inside and box.height > TALLEST_PX and box.area < 0.9 * screen.area
     ]
     windows = [
-        Item(titled.rect, "window" if titled.is_window else "section", _named([titled.title]), "words")
+        Item(titled.rect, "window" if titled.is_window else "section", _named([titled.title]), "words",
+             titled.title.rect.center)
         for titled in find_titled(rgb, boxes, lines)
     ]
     shown = [Item(rect, "dialog", _named(inside), "words") for rect, inside, _ in dialogs]
@@ -163,6 +166,12 @@ def _labels(box: Rect, lines: Sequence[Line]) -> list[Name]:
     return names
 
 
+def _is_close(line: Line, check: Rect) -> bool:
+    """Whether a line begins just at the right of a check box."""
+    level = check.top < line.rect.center.y_px < check.bottom
+    return level and -4 <= line.rect.left - check.right < CLOSE_PX
+
+
 def _checks(frames: Frames, lines: Sequence[Line]) -> list[Item]:
     """Check boxes and radio buttons, named by the nearest line at their right, or else at their left."""
     items = []
@@ -172,13 +181,21 @@ def _checks(frames: Frames, lines: Sequence[Line]) -> list[Item]:
             for line in lines
             if abs(line.rect.center.y_px - check.center.y_px) < 0.6 * max(line.rect.height, check.height)
         ]
-        right = [line for line in near if -4 <= line.rect.left - check.right < 60]
-        left = [line for line in near if -4 <= check.left - line.rect.right < 200]
-        right = sorted(right, key=lambda line: line.rect.left)[:1]
-        names = [Name(line.words, 0.97, label=True) for line in right]
-        if not right or right[0].rect.left - check.right > CLOSE_PX:
-            sure = 0.8 if right else 0.95
-            names += [Name(line.words, sure, label=True) for line in sorted(left, key=lambda line: -line.rect.right)[:1]]
+        # What stands in one frame with it labels it, and not what is beside that frame.
+        around = next((box for box in frames.boxes if contains(box, check) and box.area > 4 * check.area), check)
+        near = [line for line in near if contains(around, line.rect, 4.0)] or near
+        after = min((line for line in near if -4 <= line.rect.left - check.right < 60),
+                    key=lambda line: line.rect.left, default=None)  # fmt: skip
+        before = max((line for line in near if -4 <= check.left - line.rect.right < 200),
+                     key=lambda line: line.rect.right, default=None)  # fmt: skip
+        after_px = after.rect.left - check.right if after else math.inf
+        names = []
+        if after and (before is None or after_px < max(CLOSE_PX, check.left - before.rect.right)):
+            names.append(Name(after.words, 0.97, label=True))
+        if before and after_px >= CLOSE_PX:
+            # What stands at the right of a box may be the label of the next one.
+            near_px = check.left - before.rect.right < BEFORE_PX
+            names.append(Name(before.words, 0.95 if near_px and not names else 0.8, label=True))
         items.append(Item(check, "checkbox", tuple(names), "words", check.center, sure=0.95))
     return items
 

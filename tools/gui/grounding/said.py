@@ -219,7 +219,8 @@ def _asked_from(text: str) -> int:
     if goal:
         return goal.end()
     match = speech.SO.search(text)
-    return match.start() + 1 if match and hints(text[match.end() :], True) else 0
+    asked = text[match.end() :] if match else ""
+    return match.start() + 1 if match and (hints(asked, True) or counts(asked.casefold())) else 0
 
 
 def _goes_on(match: re.Match[str]) -> bool:
