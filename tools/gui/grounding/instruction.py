@@ -123,6 +123,9 @@ def read_instruction(text: str) -> tuple[Wanted, ...]:
     found = [replace(way, kind=way.kind or kind) for way, kind in ways if way != Wanted()]
     told = [way for way in found if way.words or way.anchor or way.ordinal or way.region]
     found = told or found
+    filled = {way.words for way in found if way.quoted and way.kind in ("field", "dropdown", "slider")}
+    # Of a field with a label in quotation marks not just anything of that name is meant.
+    found = [way for way in found if way.kind or way.words not in filled]
     if not found:
         raise ToolRetry(
             f"the instruction {text!r} names nothing to look for.", remedy='Name it, as in: click on "All patients".'

@@ -23,6 +23,8 @@ LABEL_GAP_PX, ABOVE_GAP_PX = 260.0, 26.0
 """How far a label may stand left of or above its field; our choice."""
 CLOSE_PX, BEFORE_PX = 16.0, 90.0
 """A label so near at the right of a check box is its only one; one so near at its left may well be; our choice."""
+ELSEWHERE = 0.92
+"""How likely something is meant in another window than that which is worked in; our choice."""
 HIGHEST_ROW = 0.3
 """Rows of tables are not higher than this share of the screen; our choice."""
 _MARKS = frozenset("+-<>^vV")
@@ -67,8 +69,14 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
     # A dialog that dims the page is worked in; others may be any frame in the middle.
     items += [*windows, *shown] if modal is None else [*shown, *windows]
     if modal is None:
-        return items
+        return [_less_sure(item, [each.rect for each in windows if each.role == "window"]) for item in items]
     return [item if contains(modal, item.rect, 4.0) else replace(item, front=False) for item in items]
+
+
+def _less_sure(item: Item, windows: Sequence[Rect]) -> Item:
+    """An item, less sure where it is in another window than the first, which is worked in; menus reach out of that."""
+    within = [window.holds(item.rect.center) for window in windows]
+    return replace(item, sure=ELSEWHERE * item.sure) if any(within) and not within[0] else item
 
 
 def _is_cell(box: Rect, lines: Sequence[Line]) -> bool:
