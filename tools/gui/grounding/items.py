@@ -68,7 +68,7 @@ def window_of(items: Iterable[Item], screen: Rect) -> Rect:
 def open_menu(items: Sequence[Item]) -> Rect | None:
     """The bounds of the innermost menu that is open in a desktop program; None where none is."""
     menus = {item.names for item in items if item.role == "menu"}
-    opened = [item.rect for item in items if item.role == "section" and item.names in menus and item.layer == "tree"]
+    opened = [item.rect for item in items if item.role == "section" and item.names in menus]
     return opened[-1] if opened else None
 
 

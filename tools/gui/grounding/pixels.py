@@ -12,6 +12,7 @@ from tools.gui.grounding.controls import TALLEST_PX, Frames, find_frames
 from tools.gui.grounding.geometry import contains, union
 from tools.gui.grounding.icons import icon_items
 from tools.gui.grounding.items import Item, Name
+from tools.gui.grounding.pixel_menus import Menus, find_menus
 from tools.gui.grounding.pixel_rows import rows_of_tables, stacks_of
 from tools.gui.grounding.pixel_windows import find_titled
 from tools.gui.grounding.reading import Line, read_cells
@@ -60,10 +61,14 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
         for box, inside in held.items()
         if inside and box.height > TALLEST_PX and box.area < 0.9 * screen.area
     ]
+    titled = find_titled(rgb, boxes, lines)
+    menus = find_menus(titled, boxes, lines)
+    if menus.items:
+        items = [*menus.items, *(item for item in items if not _is_of_menu(item, menus))]
     windows = [
-        Item(titled.rect, "window" if titled.is_window else "section", _named([titled.title]), "words",
-             titled.title.rect.center)
-        for titled in find_titled(rgb, boxes, lines)
+        Item(each.rect, "window" if each.is_window else "section", _named([each.title]), "words", each.title.rect.center)
+        for each in titled
+        if each.title not in menus.lines
     ]
     shown = [Item(rect, "dialog", _named(inside), "words") for rect, inside, _ in dialogs]
     # A dialog that dims the page is worked in; others may be any frame in the middle.
@@ -71,6 +76,13 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
     if modal is None:
         return [_less_sure(item, [each.rect for each in windows if each.role == "window"]) for item in items]
     return [item if contains(modal, item.rect, 4.0) else replace(item, front=False) for item in items]
+
+
+def _is_of_menu(item: Item, menus: Menus) -> bool:
+    """Whether an item is made of the words or the frames of menus, and is no icon there."""
+    within = any(menu.holds(item.rect.center) for menu in menus.opened)
+    return (within and item.role != "icon") or any(contains(item.rect, line.rect, 1.0) and
+        item.rect.height < 2 * line.rect.height for line in menus.lines)
 
 
 def _less_sure(item: Item, windows: Sequence[Rect]) -> Item:

@@ -172,9 +172,9 @@ def _recognise(engine: Any, crop: np.ndarray) -> tuple[str, float, tuple[_Word, 
 def _parted(words: Sequence[tuple[str, float, float]], crop: np.ndarray) -> list[_Word]:
     """Each word with whether it stands apart from the one before."""
     height, width = crop.shape[:2]
-    grey = crop[1:-1].mean(axis=2)
-    away = abs(grey - np.median(grey))
-    ink = (away > max(_LEAST_INK, _INK * away.max())).any(axis=0)
+    # What is behind the words, such as that of the menu that is open, may change its colour between them.
+    away = np.ptp(crop[int(0.12 * height) : int(0.88 * height)].mean(axis=2), axis=0)
+    ink = away > max(_LEAST_INK, _INK * away.max())
     parted = [(*word, False) for word in words[:1]]
     for (_, start, end), (word, left, right) in pairwise(words):
         gap = _blank(ink[int((start + end) / 2 * width) : int((left + right) / 2 * width) + 1])
