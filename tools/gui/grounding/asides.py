@@ -56,6 +56,17 @@ _BY_LABEL = re.compile(
     _FLAGS,
 )
 """What is pressed, after what is answered by it, where both are labels."""
+_TICKED = re.compile(
+    r"\s+by\s+(?:choosing|selecting|ticking|checking|clicking(?: on)?|pressing|using)\s+(?:its|the(?: corresponding"
+    rf"| matching)?)\s+(?:{_KINDS})(?=$|\s+to\b|\s+in\b)",
+    _FLAGS,
+)
+"""How something is chosen that was named before."""
+_NAMED_FIRST = re.compile(
+    rf"^((?:(?i:{lexicon.VERBS})\s+)(?i:the\s+)?[A-ZÄÖÜ][^,\ue000]*),\s*(?i:the\s+)?(?i:{_ORDINALS})\s+(?:[\w-]+\s+)?"
+    rf"(?i:{_KINDS}|one)\b((?:\s(?:of|in|from|on)\s[^,]*)?)[^,]*$"
+)
+"""The same of a name without quotation marks."""
 _CALLED = re.compile(
     rf"^(.*\b(?i:{_ORDINALS})\s+(?:\w+\s)?(?i:{_KINDS})\b[^,]*),\s*([A-ZÄÖÜ][\w-]*(?:\s[\w-]+){{0,3}})$"
 )
@@ -89,7 +100,7 @@ def without_asides(text: str, grave: bool = False) -> str:
     text = _AS.sub(r"\1 for ", numbered(_ASKED.sub("", _OPENERS.sub("", text))))
     for aside in (_IDLE, _CONTRAST) if grave else (GOAL, _IDLE, _CONTRAST, _BESIDE):
         text = aside.sub("", text) if aside.sub("", text).strip() else text
-    text = text if grave else _DESCRIBED.sub(r"\1", text)
+    text = text if grave else _NAMED_FIRST.sub(r"\1\2", _DESCRIBED.sub(r"\1", _TICKED.sub("", text)))
     if by := _BY_LABEL.match(text):
         return by[1]
     named = _NAMED.match(text) or _CALLED.match(text)

@@ -121,7 +121,7 @@ FITS: dict[str, dict[str, float]] = {
     "bar": {"section": 1.0, "menu": 0.9, "window": 0.9},
 }
 """How well a role fits what an instruction calls it; roles that are not named fit by 0.4. Our choice."""
-_NO_FIT, _ONLY_LABELS = 0.4, 0.4
+_NO_FIT, _ONLY_LABELS, _COLON = 0.4, 0.4, 0.6
 ALONE = frozenset({"tab", "field", "row", "column", "dropdown", "checkbox", "radio", "menu", "menuitem"})
 """Kinds that are counted without others that may stand for them."""
 _PARTS = frozenset({"section", "heading", "dialog", "window", "text"})
@@ -148,7 +148,8 @@ def choose(wanted: Wanted, items: Sequence[Item], screen: Rect) -> list[Choice]:
     if wanted.ordinal and scored:
         menu = open_menu(items) if wanted.kind in ("entry", "menuitem", "menu") else None
         of_menu = wanted.kind in ("menuitem", "menu") or (wanted.anchor is not None and wanted.anchor.kind == "menu")
-        if (of_menu or wanted.kind == "tab") and not wanted.words and any(item.layer != "tree" for item in items):
+        unseen = (of_menu and not menu) or wanted.kind == "tab"
+        if unseen and not wanted.words and any(item.layer != "tree" for item in items):
             # Where a menu ends, and what is a tab, cannot be told in pixels.
             return []
         return _numbered(
@@ -163,7 +164,8 @@ def _controls_first(scored: list[Choice]) -> list[Choice]:
     named = [
         choice
         for choice in scored
-        if choice.item.role in NAMED and (choice.item.layer == "tree" or all(name.label for name in choice.item.names))
+        if choice.item.role in NAMED
+        and (choice.item.layer == "tree" or choice.item.role == "checkbox" or all(name.label for name in choice.item.names))
     ]
     return [
         choice
@@ -171,7 +173,7 @@ def _controls_first(scored: list[Choice]) -> list[Choice]:
         if choice.item.role not in ("text", "heading")
         or not any(
             normal(other.item.title) == normal(choice.item.title)
-            and other.score >= LABELLED * choice.score
+            and other.score >= (_COLON if choice.item.title.endswith(":") else LABELLED) * choice.score
             and relation_factor("for", other.item.rect, choice.item.rect) > 0.1
             for other in named
         )

@@ -170,7 +170,7 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen, told: Sequen
             "label": max(_covered(item, weights, labelled), spoken[at]),
             "literal": spoken[at],
             "row": beside,
-            "kind": max(_fits(kind, item) for kind in said.kinds) - 0.7 if said.kinds else 0.0,
+            "kind": max(_fits(kind, item, menus) for kind in said.kinds) - 0.7 if said.kinds else 0.0,
             "region": max(region_factor(said.regions, item.rect, whole) for whole in wholes) - 0.5
             if said.regions
             else 0.0,
@@ -295,13 +295,15 @@ def _candidates(items: Sequence[Item]) -> list[Item]:
         for item in found
         if item.role in ("field", "dropdown", "checkbox")
         for name in item.names
-        if name.label
+        if name.label or item.role == "checkbox"
     }
     return [item for item in found if not (item.role == "text" and normal(item.title) in labels)]
 
 
-def _fits(kind: str, item: Item) -> float:
+def _fits(kind: str, item: Item, menus: bool) -> float:
     """How well a control is of a kind; words that label a box are none, and a frame around words may be a button."""
+    if kind == "menu" and menus and item.layer != "tree" and item.role != "menu":
+        return 0.6
     if kind in NAMED and item.layer == "words" and item.role in ("text", "dropdown") and item.role != kind:
         return 0.45 if item.role == "text" else 0.6
     return FITS[kind].get(item.role, 0.4)

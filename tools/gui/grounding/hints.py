@@ -38,6 +38,10 @@ class Hint:
     look: bool = False
 
 
+_NAMING = re.compile(r"(?:table|images?|picture|form)\s+(?:number\s+)?(?:field|box|button|tab|link|icon|menu)\b")
+"""Parts of a screen by which a control in them may be called."""
+
+
 @cache
 def _patterns(said: bool) -> dict[str, re.Pattern[str]]:
     return {
@@ -99,7 +103,8 @@ def hints(text: str, said: bool) -> tuple[Hint, ...]:
         spoken = plain[start:end] if said and not _patterns(False)[key].fullmatch(plain[start:end]) else ""
         found.append(Hint(key, weight * stress(start) * literal, at=start, literal=folded(spoken)))
     if said:
-        taken += [match.span() for pattern in _described() for match in pattern.finditer(plain)]
+        described = (match for pattern in _described() for match in pattern.finditer(plain))
+        taken += [match.span() for match in described if not _NAMING.match(plain, match.start())]
     first = True
     # "2,5 mg" are no 5 mg.
     for match in re.finditer(r"\d+(?:[.,]\d+)+(?![\w.,/-]*\w)|[\w][\w./-]*\w|\w", plain):

@@ -135,6 +135,7 @@ def read_instruction(text: str) -> tuple[Wanted, ...]:
 
 def _setting(text: str) -> list[Wanted]:
     """What to press where something shall be set to a value that is there to be chosen."""
+    text = re.sub(rf"^(?:{_PLACING})\s[^,]+,\s*", "", text, flags=_FLAGS)
     match = re.match(
         rf"(?:{lexicon.SETTING})\s+(.+)\s+to\s+(.+)$|(?:stellen?|setzen?)(?:\s+sie)?\s+(.+)\s+auf\s+(.+)$", text, _FLAGS
     )

@@ -28,6 +28,7 @@ ELSEWHERE = 0.92
 """How likely something is meant in another window than that which is worked in; our choice."""
 HIGHEST_ROW = 0.3
 """Rows of tables are not higher than this share of the screen; our choice."""
+_RINGS = frozenset("Oo0Q○〇◯●©@V✓√口□日回")
 _MARKS = frozenset("+-<>^vV")
 
 
@@ -38,6 +39,7 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
     boxes = [box for box in frames.boxes if not _in_word(box, lines)]
     lines += read_cells(rgb, [_inside(box) for box in boxes if _is_cell(box, lines)])
     clean = Frames(tuple(boxes), tuple(check for check in frames.checks if not _in_word(check, lines)))
+    lines = [part for line in lines for part in _without_check(line, clean.checks)]
     screen = Rect(left=0, top=0, right=rgb.shape[1], bottom=rgb.shape[0])
     held = {box: [line for line in lines if contains(box, line.rect, 4.0)] for box in boxes}
     stacks = stacks_of(held)
@@ -83,6 +85,14 @@ def _is_of_menu(item: Item, menus: Menus) -> bool:
     within = any(menu.holds(item.rect.center) for menu in menus.opened)
     return (within and item.role != "icon") or any(contains(item.rect, line.rect, 1.0) and
         item.rect.height < 2 * line.rect.height for line in menus.lines)
+
+
+def _without_check(line: Line, checks: Sequence[Rect]) -> list[Line]:
+    """A line without a check box or radio button at its beginning that was read as a letter."""
+    first, place = line.words[0], line.rects[0]
+    if first not in _RINGS or len(line.words) == 1 or not any(check.holds(place.center) for check in checks):
+        return [line]
+    return [Line(line.words[1:], line.rects[1:], line.confidence)]
 
 
 def _less_sure(item: Item, windows: Sequence[Rect]) -> Item:
@@ -145,7 +155,7 @@ def _fields(held: dict[Rect, list[Line]], lines: Sequence[Line]) -> list[Item]:
             continue
         names = [Name(inside[0].words, 0.9, rects=inside[0].rects)] if inside else []
         # A button holds its words in the middle, a field at its left.
-        left = not inside or inside[0].rect.left - box.left < 0.5 * (box.right - inside[0].rect.right)
+        left = len(within) > 1 or not inside or inside[0].rect.left - box.left < 0.5 * (box.right - inside[0].rect.right)
         elsewhere = [rect for part, rects in parts.items() if not contains(part, box, 4.0) for rect in rects]
         outside = [line for line in lines if not contains(box, line.rect, 4.0) and line.rect not in elsewhere]
         names += _labels(box, outside)
@@ -211,7 +221,7 @@ def _checks(frames: Frames, lines: Sequence[Line]) -> list[Item]:
         after_px = after.rect.left - check.right if after else math.inf
         names = []
         if after and (before is None or after_px < max(CLOSE_PX, check.left - before.rect.right)):
-            names.append(Name(after.words, 0.97, label=True))
+            names.append(Name(after.words, 0.97, label=after_px >= CLOSE_PX))
         if before and after_px >= CLOSE_PX:
             # What stands at the right of a box may be the label of the next one.
             near_px = check.left - before.rect.right < BEFORE_PX

@@ -24,12 +24,15 @@ MOSTLY = 0.5
 """The share of a name of a part of the screen that has to be said for it to be meant; our choice."""
 _FREE = 0.5
 """What words are worth that name a part of the screen which is not found; our choice."""
+HOLDS = 0.9
+"""How surely what a frame in pixels holds is what a field is called; our choice."""
 CORNER = 0.8
 """How far within its part of a window something is that is told by this alone; our choice."""
 _SMALL = re.compile(r"\b(?:little|small|tiny|round)\b", _FLAGS)
 """What looks so has no words on it."""
 _LISTED = frozenset({"link", "button", "menuitem", "tab"})
 _ENTRIES = frozenset({"menuitem", "menu", "radio", "checkbox"})
+_SHOWN = re.compile(r"\s*the\s+(?:images?|pictures?)\s*")
 _A_FIELD = re.compile(r"\b(?:one|box|field|input|feld)\b", _FLAGS)
 _LIST = re.compile(r"\b(?:list|table|rows|liste|tabelle)\b", _FLAGS)
 _WHOLE = re.compile(r"\b(?:list|table|form|liste|tabelle|formular)\s*$", _FLAGS)
@@ -64,7 +67,8 @@ def weighed_names(item: Item, labelled: bool) -> list[tuple[Name, float]]:
         (
             name,
             name.weight
-            * (0.6 if name.label and full and not labelled else 0.85 if name.label and not labelled else 1.0),
+            * (0.6 if name.label and full and not labelled else 0.85 if name.label and not labelled
+               else HOLDS if labelled and not name.label and item.layer == "words" and item.role == "field" else 1.0),
         )
         for name in item.names
     ]
@@ -108,6 +112,10 @@ def resolved(said: Said, items: Sequence[Item]) -> tuple[list[Anchor], list[Hint
     words = list(said.words)
     adrift: set[str] = set()
     for relation, wanted, kinds, text in said.anchors:
+        if _SHOWN.fullmatch(text) and not any(item.role == "image" for item in items):
+            # What is shown is no control, and cannot be told in pixels.
+            adrift.add(relation)
+            continue
         parts = [item for item in items if item.role in _PARTS]
         others = [item for item in items if item.role not in _PARTS]
         stands, rects = relation, _called(text, others) if relation != "in" else []
