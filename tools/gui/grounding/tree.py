@@ -102,7 +102,8 @@ def _names(nodes: Sequence[Node], index: int, role: str) -> tuple[Name, ...]:
         names.append(Name(tuple(node.name.split())))
     if node.value and node.value != node.name:
         names.append(Name(tuple(node.value.split()), _VALUE))
-    if role in _TAKE_NAMES:
+    # In desktop programs a tab holds its whole page.
+    if role in _TAKE_NAMES and not (role == "tab" and node.name):
         texts = [below.name for below in _below(nodes, node, index) if below.role in ("text", "heading") and below.name]
         words = tuple(word for text in dict.fromkeys(texts) for word in text.split())[:_MOST_WORDS]
         if words and " ".join(words) != node.name:
