@@ -11,7 +11,7 @@ from tools.gui.grounding.geometry import contains, corner_distance, region_facto
 from tools.gui.grounding.hints import hints
 from tools.gui.grounding.icon_shapes import same_icon
 from tools.gui.grounding.instruction import CONTAINERS, NAMED, Wanted
-from tools.gui.grounding.items import Item, Name, in_reading_order, number, numbered_by_pitch, open_menu, window_of
+from tools.gui.grounding.items import Item, Name, entries_of_menu, in_reading_order, number, numbered_by_pitch, window_of
 from tools.gui.grounding.matching import fit, normal
 from tools.gui.grounding.meanings import CHANGING, meaning
 from tools.gui.guard.words import AFFIRMING, VERBS, find_verbs
@@ -146,15 +146,14 @@ def choose(wanted: Wanted, items: Sequence[Item], screen: Rect) -> list[Choice]:
     if wanted.kind in ("", "entry"):
         scored = _controls_first(scored)
     if wanted.ordinal and scored:
-        menu = open_menu(items) if wanted.kind in ("entry", "menuitem", "menu") else None
-        of_menu = wanted.kind in ("menuitem", "menu") or (wanted.anchor is not None and wanted.anchor.kind == "menu")
-        unseen = (of_menu and not menu) or wanted.kind == "tab"
+        menu = wanted.anchor if wanted.anchor is not None and wanted.anchor.kind == "menu" else None
+        of_menu = wanted.kind in ("menuitem", "menu") or menu is not None
+        entries = entries_of_menu(items, menu.words if menu else "") if of_menu or wanted.kind == "entry" else []
+        unseen = (of_menu and not entries) or wanted.kind == "tab"
         if unseen and not wanted.words and any(item.layer != "tree" for item in items):
             # Where a menu ends, and what is a tab, cannot be told in pixels.
             return []
-        return _numbered(
-            wanted, [each for each in scored if not menu or (each.item.front and contains(menu, each.item.rect))]
-        )
+        return _numbered(wanted, [each for each in scored if not entries or any(each.item is item for item in entries)])
     return _distinct(scored)
 
 

@@ -31,7 +31,7 @@ from tools.gui.grounding.items import Item, Name, window_of
 from tools.gui.grounding.matching import normal
 from tools.gui.grounding.meanings import ACTIONS
 from tools.gui.grounding.said import Said, understand
-from tools.gui.grounding.standing import cornered, counted, keys_of, relations, resolved, rows_of, weighed_names
+from tools.gui.grounding.standing import cornered, counted, keys_of, nearest, relations, resolved, rows_of, weighed_names
 from tools.gui.types import Rect, Screen
 
 WEIGHTS: dict[str, float] = {
@@ -139,6 +139,7 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen, told: Sequen
     asked = frozenset(hint.key for hint in words)
     done = frozenset(hint.key for hint in words if hint.weight > LITTLE / 2)
     # How an icon looks stands nowhere.
+    looks = any(hint.look and hint.key not in everything for hint in words)
     words = [hint for hint in words if not hint.look or hint.key in everything]
     missing = tuple(hint for hint in words if hint.key not in everything)
     weights = _rarity([hint for hint in words if hint.key in everything], own, rows)
@@ -158,6 +159,9 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen, told: Sequen
         ordinal = cornered(said, found, wholes[-1])
     opened = {item.names for item in items if item.role == "section"}
     spoken = _spoken(found, said, labelled, frozenset(map(normal, told)))
+    stands = [relations(anchors, item, own[at]) if anchors else 0.0 for at, item in enumerate(found)]
+    if not told_by_words and not looks:
+        stands = nearest(anchors, found, stands)
     table = []
     for at, item in enumerate(found):
         matched = {key: own[at][key] for key in weights if key in own[at]}
@@ -174,7 +178,7 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen, told: Sequen
             "region": max(region_factor(said.regions, item.rect, whole) for whole in wholes) - 0.5
             if said.regions
             else 0.0,
-            "anchor": relations(anchors, item, own[at]) - 0.3 if anchors else 0.0,
+            "anchor": stands[at] - 0.3 if anchors else 0.0,
             "ordinal": ordinal.get(at, 0.0),
             "colour": float(is_drawn_in(said.colour, screen, item.rect)) if drawn else 0.0,
             "control": _control(item) - (OPENED if item.role == "menu" and item.names in opened else 0.0),

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
+from tools.gui.grounding.geometry import contains
 from tools.gui.grounding.lexicon import MIDDLE
 from tools.gui.types import Layer, Point, Rect
 
+_ENTRIES = frozenset({"menuitem", "menu", "radio", "checkbox"})
 UNEVEN = 0.15
 """By how much of their pitch icons may stand off an even row; our choice."""
 
@@ -65,11 +67,23 @@ def window_of(items: Iterable[Item], screen: Rect) -> Rect:
     return next(windows, screen)
 
 
-def open_menu(items: Sequence[Item]) -> Rect | None:
-    """The bounds of the innermost menu that is open in a desktop program; None where none is."""
+def entries_of_menu(items: Sequence[Item], called: str = "") -> list[Item]:
+    """The entries of a menu that is open in a desktop program: of that which is called so, or else of the innermost."""
     menus = {item.names for item in items if item.role == "menu"}
-    opened = [item.rect for item in items if item.role == "section" and item.names in menus]
-    return opened[-1] if opened else None
+    opened = [item for item in items if item.role == "section" and item.names in menus]
+    named = [menu for menu in opened if menu.title.casefold() == called.casefold()]
+    meant = (named or opened)[-1:]
+    # The bounds of a menu reach over the submenus that are open.
+    inner = [other.rect for other in opened if meant and other.rect.area < meant[0].rect.area]
+    return [
+        item
+        for item in items
+        if meant
+        and item.role in _ENTRIES
+        and item.front
+        and contains(meant[0].rect, item.rect)
+        and not any(contains(menu, item.rect) for menu in inner)
+    ]
 
 
 def number(items: Iterable[Item], ordinal: int) -> Item | None:

@@ -13,7 +13,7 @@ from tools.gui.grounding.choose import ALONE, FITS
 from tools.gui.grounding.geometry import contains, corner_distance, region_factor, relation_factor, union
 from tools.gui.grounding.hints import Hint, as_written, hints, written
 from tools.gui.grounding.instruction import NAMED
-from tools.gui.grounding.items import Item, Name, in_reading_order, number, numbered_by_pitch, open_menu
+from tools.gui.grounding.items import Item, Name, entries_of_menu, in_reading_order, number, numbered_by_pitch
 from tools.gui.grounding.said import Said
 from tools.gui.types import Rect, Screen
 
@@ -24,6 +24,8 @@ MOSTLY = 0.5
 """The share of a name of a part of the screen that has to be said for it to be meant; our choice."""
 _FREE = 0.5
 """What words are worth that name a part of the screen which is not found; our choice."""
+LINE_PX, BEHIND = 8.0, 0.5
+"""How far what stands on one line may be off it, and how well what is behind another one stands; our choice."""
 HOLDS = 0.9
 """How surely what a frame in pixels holds is what a field is called; our choice."""
 CORNER = 0.8
@@ -31,7 +33,7 @@ CORNER = 0.8
 _SMALL = re.compile(r"\b(?:little|small|tiny|round)\b", _FLAGS)
 """What looks so has no words on it."""
 _LISTED = frozenset({"link", "button", "menuitem", "tab"})
-_ENTRIES = frozenset({"menuitem", "menu", "radio", "checkbox"})
+_OF_MENU = re.compile(r"\b(?:of|in|from) (?:the )?(\w+) (?:sub-?)?menu\b", _FLAGS)
 _SHOWN = re.compile(r"\s*the\s+(?:images?|pictures?)\s*")
 _A_FIELD = re.compile(r"\b(?:one|box|field|input|feld)\b", _FLAGS)
 _LIST = re.compile(r"\b(?:list|table|rows|liste|tabelle)\b", _FLAGS)
@@ -226,6 +228,21 @@ def relations(anchors: Sequence[Anchor], item: Item, own: dict[str, float]) -> f
     return sum(factors) / len(factors) if factors else 0.3
 
 
+def nearest(anchors: Sequence[Anchor], found: Sequence[Item], factors: Sequence[float]) -> list[float]:
+    """How well each stands to what it is said to, where those behind another one of their kind and line count less.
+
+    "The entry below Radians" is the next one.
+    """
+    if len(anchors) != 1 or anchors[0][0] not in ("above", "below", "left_of", "right_of"):
+        return list(factors)
+    upright = anchors[0][0] in ("above", "below")
+    best: dict[tuple[str, int], float] = {}
+    lines = [(item.role, round((item.rect.left if upright else item.rect.center.y_px) / LINE_PX)) for item in found]
+    for line, factor in zip(lines, factors, strict=True):
+        best[line] = max(best.get(line, 0.0), factor)
+    return [factor if factor == best[line] else BEHIND * factor for line, factor in zip(lines, factors, strict=True)]
+
+
 def _between(rect: Rect, one: Rect, other: Rect) -> float:
     across = sorted((one.center.x_px, other.center.x_px))
     down = sorted((one.center.y_px, other.center.y_px))
@@ -241,21 +258,21 @@ def counted(
     """Which controls have the number that is said: 1 for these, -0.5 for others of the kind."""
     if not said.ordinal:
         return {}
-    menu = open_menu(items)
-    if menu and said.counted in ("entry", "menuitem", "menu"):
-        line = number(
-            [item for item in found if item.role in _ENTRIES and item.front and contains(menu, item.rect)], said.ordinal
-        )
+    menu = _OF_MENU.search(said.text)
+    entries = entries_of_menu(items, menu[1] if menu else "")
+    if entries and said.counted in ("entry", "menuitem", "menu"):
+        line = number([item for item in found if any(item is entry for entry in entries)], said.ordinal)
         return {} if line is None else {at: 1.0 if item is line else -0.5 for at, item in enumerate(found)}
     if said.counted == "entry" and said.regions and all(item.layer == "tree" for item in found):
         # Of what stands one below the other at a side of the screen, such as in a menu of a page.
         line = number(_column(found, said, screen), said.ordinal)
-        return {} if line is None else {at: 1.0 if item is line else -0.5 for at, item in enumerate(found)}
+        if line is not None:
+            return {at: 1.0 if item is line else -0.5 for at, item in enumerate(found)}
     if said.counted in ("row", "entry"):
         rows = [item for item in items if item.role == "row"]
         # Boxes one above the other within rows, such as their buttons, look like rows, too.
         whole = [row for row in rows if not any(_is_within(row.rect, other.rect) for other in rows)]
-        line = number(whole, said.ordinal)
+        line = number(whole or _choices(found), said.ordinal)
         if line is None:
             return {}
         return {at: 1.0 if contains(line.rect, item.rect, 6.0) else -0.5 for at, item in enumerate(found)}
@@ -277,6 +294,12 @@ def counted(
     if meant is None:
         return {}
     return {at: 1.0 if same_place(item.rect, meant.rect) else -0.5 for at, item in enumerate(found)}
+
+
+def _choices(found: Sequence[Item]) -> list[Item]:
+    """What one is chosen from where there is no list: radio buttons, or else check boxes."""
+    radios = [item for item in found if item.role == "radio" and item.front]
+    return radios or [item for item in found if item.role == "checkbox" and item.front]
 
 
 def _column(found: Sequence[Item], said: Said, screen: Screen) -> list[Item]:
