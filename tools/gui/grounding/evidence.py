@@ -81,7 +81,8 @@ class Evidence:
         missing: words and meanings that no control and no row has.
         words: all hints of the instruction but those of what something stands to.
         heard: the words and meanings of each and of its row; (N).
-        listed: the words and meanings of all rows of lists and tables.
+        rows: the words and meanings of each row of lists and tables.
+        listed: those of all rows together.
         adrift: how it is said to stand, such as "in" or "above", to something that is not found.
         permitted: whether each does nothing grave that was not asked for, and the grave deed that was; (N).
     """
@@ -92,6 +93,7 @@ class Evidence:
     missing: tuple[Hint, ...]
     words: tuple[Hint, ...]
     heard: tuple[frozenset[str], ...]
+    rows: tuple[frozenset[str], ...]
     listed: frozenset[str]
     adrift: frozenset[str]
     permitted: Callable[[int], bool]
@@ -117,7 +119,7 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen, told: Sequen
     # How far what a heading stands above reaches to the sides cannot be told, nor so how many there are.
     uncounted = said.ordinal and any(relation == "under" for relation, *_ in anchors)
     if not found or uncounted or not (said.spoken or said.anchors):
-        return Evidence(said, (), np.zeros((0, len(WEIGHTS))), (), (), (), frozenset(), frozenset(), lambda at: False)
+        return Evidence(said, (), np.zeros((0, len(WEIGHTS))), (), (), (), (), frozenset(), frozenset(), lambda at: False)
     rows = rows_of(found, items)
     # What stands on a button says nothing of what another one does.
     free = _not_on_buttons(items)
@@ -195,6 +197,7 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen, told: Sequen
         missing,
         tuple(words),
         tuple(frozenset(own[at]) | (beside_it if deeds(found[at], own[at]) else rows)[at] for at in range(len(found))),
+        tuple(frozenset(hint.key for hint in hints(line, False)) for line in lines),
         listed,
         adrift,
         lambda at: permitted(said, found[at], own[at], rows[at], asked),

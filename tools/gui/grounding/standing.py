@@ -81,6 +81,7 @@ def rows_of(found: Sequence[Item], items: Sequence[Item]) -> list[frozenset[str]
     rows = sorted((item for item in items if item.role == "row"), key=lambda item: item.rect.area)
     texts = [item for item in items if item.role in ("text", "heading", "dropdown", "field") and item.names]
     lines = np.array([(text.rect.center.y_px, text.rect.left, text.rect.right) for text in texts]).reshape(-1, 3)
+    front = np.array([text.front for text in texts], bool)
     told = []
     for item in found:
         row = next((row for row in rows if row is not item and _is_in_row(item, row.rect)), None)
@@ -88,6 +89,7 @@ def rows_of(found: Sequence[Item], items: Sequence[Item]) -> list[frozenset[str]
             told.append(frozenset().union(*(_keys_of_words(name.words) for name in row.names)))
             continue
         near = abs(lines[:, 0] - item.rect.center.y_px) < 0.6 * min(max(item.rect.height, 14), 60)
+        near &= front == item.front
         gap = np.maximum(lines[:, 1] - item.rect.right, item.rect.left - lines[:, 2])
         beside = np.flatnonzero(near & (gap >= -4) & (gap < BESIDE_PX))
         told.append(frozenset().union(*(_keys_of_words(texts[at].names[0].words) for at in beside)))
@@ -272,7 +274,7 @@ def counted(
         rows = [item for item in items if item.role == "row"]
         # Boxes one above the other within rows, such as their buttons, look like rows, too.
         whole = [row for row in rows if not any(_is_within(row.rect, other.rect) for other in rows)]
-        line = number(whole or _choices(found), said.ordinal)
+        line = number(_of_one_table(whole) or _choices(found), said.ordinal)
         if line is None:
             return {}
         return {at: 1.0 if contains(line.rect, item.rect, 6.0) else -0.5 for at, item in enumerate(found)}
@@ -294,6 +296,16 @@ def counted(
     if meant is None:
         return {}
     return {at: 1.0 if same_place(item.rect, meant.rect) else -0.5 for at, item in enumerate(found)}
+
+
+def _of_one_table(rows: Sequence[Item]) -> list[Item]:
+    """The rows as they are in a tree; in pixels, where a line of words may look like one, the most of one width."""
+    if all(row.layer == "tree" for row in rows):
+        return list(rows)
+    tables: dict[tuple[int, int], list[Item]] = {}
+    for row in rows:
+        tables.setdefault((round(row.rect.left / LINE_PX), round(row.rect.right / LINE_PX)), []).append(row)
+    return max(tables.values(), key=len, default=[])
 
 
 def _choices(found: Sequence[Item]) -> list[Item]:

@@ -189,6 +189,13 @@ def _leaves_out(seen: Evidence, item: Item, spelt: bool, quoted: Sequence[str]) 
     does = deeds(item, own) - {"export"} or (normal(item.title) in AFFIRMING and item.role not in NAMED)
     if "in" in seen.adrift and own.keys() & CHANGING:
         return True
+    told = {hint.key for hint in seen.words if hint.weight >= 1} - own.keys()
+    if told & heard and any(told & heard < told & other for other in seen.rows):
+        # What another row has more of is said of that one.
+        return True
+    if does and "all" in {hint.key for hint in seen.words} - heard:
+        # One of them is not all of them.
+        return True
     if does and (seen.adrift or is_left_over(said, seen.words, item, heard) or (said.numbered and not counts)):
         return True
     # What shall be typed into a field is nowhere yet, and what stands in quotation marks was looked for.
