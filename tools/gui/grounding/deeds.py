@@ -119,12 +119,13 @@ def of_another_row(ways: Sequence[Wanted], target: Target, items: Sequence[Item]
     What it is above or below has to be anywhere on the screen. Letters that are read for one another do not matter
     here, but others do: "Hansen" is not "Hans".
     """
-    anchor = ways[0].anchor
+    way = next((way for way in ways if way.anchor), ways[0])
+    anchor = way.anchor
     if anchor is None or anchor.kind in CONTAINERS - {"row"} or not _named_deeds(target.label) & GRAVE:
         return ""
     holding = [item for item in items if item.role in ("row", "section", "dialog") and item.rect.holds(target.point)]
     row = min((item.rect for item in holding), key=lambda rect: rect.area, default=target.rect)
-    if ways[0].relation in ("above", "below"):
+    if way.relation in ("above", "below"):
         holding = list(items)
     beside = [
         item

@@ -209,7 +209,7 @@ def _leaves_out(seen: Evidence, item: Item, spelt: bool, quoted: Sequence[str]) 
     # Pixels do not show all controls, and may have been read badly: what was asked for may be one that was not seen.
     lost = sum(hint.weight * (2 if hint.key in PICTURED else 1) for hint in seen.missing if hint.key != "open")
     share = lost / (sum(hint.weight for hint in said.words) or 1.0)
-    return share >= (MOST_MISSING if item.role == "text" else 1.0)
+    return share >= (MOST_MISSING if item.role == "text" or (does and item.layer == "icon") else 1.0)
 
 
 def _counts(seen: Evidence) -> bool:
