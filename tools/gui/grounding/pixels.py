@@ -153,9 +153,9 @@ def _fields(held: dict[Rect, list[Line]], lines: Sequence[Line]) -> list[Item]:
         inside = [line for line in within if not _is_mark(line)]
         if not (14 <= box.height <= TALLEST_PX and box.width >= max(40, 1.2 * box.height)) or len(inside) > 1:
             continue
-        names = [Name(inside[0].words, 0.9, rects=inside[0].rects)] if inside else []
-        # A button holds its words in the middle, a field at its left.
+        # A button holds its words in the middle, and is called by them; a field holds them at its left.
         left = len(within) > 1 or not inside or inside[0].rect.left - box.left < 0.5 * (box.right - inside[0].rect.right)
+        names = [Name(inside[0].words, 0.9 if left else 0.99, rects=inside[0].rects)] if inside else []
         elsewhere = [rect for part, rects in parts.items() if not contains(part, box, 4.0) for rect in rects]
         outside = [line for line in lines if not contains(box, line.rect, 4.0) and line.rect not in elsewhere]
         names += _labels(box, outside)

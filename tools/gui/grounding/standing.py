@@ -84,7 +84,8 @@ def rows_of(found: Sequence[Item], items: Sequence[Item]) -> list[frozenset[str]
     front = np.array([text.front for text in texts], bool)
     told = []
     for item in found:
-        row = next((row for row in rows if row is not item and _is_in_row(item, row.rect)), None)
+        within = (row for row in rows if row is not item and row.front == item.front and _is_in_row(item, row.rect))
+        row = next(within, None)
         if row is not None:
             told.append(frozenset().union(*(_keys_of_words(name.words) for name in row.names)))
             continue

@@ -193,6 +193,11 @@ def _leaves_out(seen: Evidence, item: Item, spelt: bool, quoted: Sequence[str]) 
     if told & heard and any(told & heard < told & other for other in seen.rows):
         # What another row has more of is said of that one.
         return True
+    beside = heard - own.keys()
+    in_row = len(seen.rows) > 1 and any(other <= heard and len(other & beside) > 1 for other in seen.rows)
+    if does and in_row and not counts and not any(hint.key in beside for hint in seen.words):
+        # What is done to one of several, such as a patient in a list, has to be said of which.
+        return True
     if does and "all" in {hint.key for hint in seen.words} - heard:
         # One of them is not all of them.
         return True
