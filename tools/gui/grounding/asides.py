@@ -19,8 +19,8 @@ _OPENERS = re.compile(
 )
 _IDLE = re.compile(
     r",?\s+(?:to the (?:front|foreground|fore)|in den vordergrund)$"
-    r"|\s+(?:from|in|of)\s+the\s+open(?:ed)?\s+(?:list|menu|drop-?down)(?:\s+(?:list|menu))?$|\b(?:right )?(?:down|up|over)\s+(?=(?:at|in"
-    r"|on|there|here)\b)",
+    r"|\s+(?:from|in|of)\s+the\s+open(?:ed)?\s+(?:list|menu|drop-?down)(?:\s+(?:list|menu))?$"
+    r"|\b(?:right )?(?:down|up|over)\s+(?=(?:at|in|on|there|here)\b)",
     _FLAGS,
 )
 GOAL = re.compile(
@@ -30,7 +30,8 @@ GOAL = re.compile(
 )
 """What something is done for, before it is told; what has a name may tell which one is meant."""
 _AS = re.compile(
-    rf"^((?:{lexicon.VERBS})\s+[^,\ue000\d]+?)\s+(?:as|als)\s+(?=(?:the|your|its|das|den|die|der)\s+[^,\d\ue000]+$)", _FLAGS
+    rf"^((?:{lexicon.VERBS})\s+[^,\ue000\d]+?)\s+(?:as|als)\s+(?=(?:the|your|its|das|den|die|der)\s+[^,\d\ue000]+$)",
+    _FLAGS,
 )
 """What something is chosen for."""
 _ASKED = re.compile(r"^(?:when|once) (?:you are |you're )?(?:asked|prompted)\b[^,]*,\s*(?=\S)", _FLAGS)

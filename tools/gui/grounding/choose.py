@@ -7,11 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tools.gui.grounding import lexicon
+from tools.gui.grounding.fits import ALONE, FITS
 from tools.gui.grounding.geometry import contains, corner_distance, region_factor, relation_factor, union
 from tools.gui.grounding.hints import hints
 from tools.gui.grounding.icon_shapes import same_icon
 from tools.gui.grounding.instruction import CONTAINERS, NAMED, Wanted
-from tools.gui.grounding.items import Item, Name, entries_of_menu, in_reading_order, number, numbered_by_pitch, window_of
+from tools.gui.grounding.items import (
+    Item,
+    Name,
+    entries_of_menu,
+    in_reading_order,
+    number,
+    numbered_by_pitch,
+    window_of,
+)
 from tools.gui.grounding.matching import fit, normal
 from tools.gui.grounding.meanings import CHANGING, meaning
 from tools.gui.guard.words import AFFIRMING, VERBS, find_verbs
@@ -36,94 +45,7 @@ FARTHER = 0.3
 BEHIND = 0.6
 """What the score of something is worth that lies behind a dialog; our choice."""
 
-_FILL = {"field": 1.0, "dropdown": 0.9, "slider": 0.6, "button": 0.5, "text": 0.55, "icon": 0.4, "checkbox": 0.4, "cell": 0.85}
-_TICK = {"checkbox": 1.0, "radio": 0.95, "switch": 0.95, "button": 0.6, "text": 0.7, "row": 0.55, "field": 0.3,
-         "cell": 0.85}
-FITS: dict[str, dict[str, float]] = {
-    "": {
-        "button": 1.0,
-        "link": 1.0,
-        "tab": 1.0,
-        "menuitem": 1.0,
-        "icon": 0.95,
-        "checkbox": 0.92,
-        "radio": 0.92,
-        "switch": 0.95,
-        "dropdown": 0.9,
-        "field": 0.9,
-        "row": 0.8,
-        "heading": 0.85,
-        "text": 0.93,
-        "cell": 0.93,
-        "column": 0.95,
-        "image": 0.85,
-        "slider": 0.85,
-        "section": 0.6,
-        "dialog": 0.6,
-        "menu": 0.9,
-    },
-    "button": {
-        "button": 1.0,
-        "link": 0.95,
-        "icon": 0.93,
-        "menuitem": 0.92,
-        "tab": 0.9,
-        "text": 0.86,
-        "switch": 0.9,
-        "checkbox": 0.75,
-        "dropdown": 0.8,
-        "radio": 0.8,
-        "image": 0.75,
-        "row": 0.6,
-        "field": 0.55,
-        "heading": 0.6,
-    },
-    "link": {"link": 1.0, "button": 0.9, "text": 0.92, "menuitem": 0.9, "tab": 0.85, "row": 0.7, "heading": 0.7},
-    "tab": {"tab": 1.0, "button": 0.93, "link": 0.93, "text": 0.9, "menuitem": 0.85, "radio": 0.8},
-    "menuitem": {
-        "menuitem": 1.0,
-        "button": 0.9,
-        "link": 0.95,
-        "text": 0.92,
-        "row": 0.85,
-        "tab": 0.85,
-        "checkbox": 0.8,
-        "radio": 0.8,
-    },
-    "menu": {
-        "menu": 1.0,
-        "button": 0.97,
-        "menuitem": 0.97,
-        "link": 0.92,
-        "text": 0.9,
-        "dropdown": 0.9,
-        "icon": 0.95,
-        "tab": 0.85,
-        "section": 0.86,
-    },
-    "icon": {"icon": 1.0, "button": 0.97, "image": 0.95, "link": 0.93, "text": 0.8, "tab": 0.8, "menuitem": 0.85},
-    "image": {"image": 1.0, "icon": 0.9, "button": 0.7, "link": 0.8, "section": 0.7, "text": 0.5},
-    "field": _FILL,
-    "dropdown": {**_FILL, "dropdown": 1.0, "field": 0.92, "button": 0.9, "menu": 0.8},
-    "checkbox": _TICK,
-    "radio": {**_TICK, "radio": 1.0, "checkbox": 0.95},
-    "switch": {**_TICK, "switch": 1.0, "slider": 0.97, "checkbox": 0.92, "button": 0.85},
-    "slider": {"slider": 1.0, "field": 0.8, "dropdown": 0.75, "text": 0.5},
-    "entry": {
-        **{"row": 1.0, "link": 1.0, "menuitem": 1.0, "button": 0.97, "tab": 0.95, "text": 0.93, "cell": 0.93, "radio": 0.9},
-        **{"checkbox": 0.9, "menu": 0.97, "dropdown": 0.85, "heading": 0.8, "section": 0.6},
-    },
-    "row": {"row": 1.0, "link": 0.8, "text": 0.75, "cell": 0.85, "button": 0.6, "section": 0.6},
-    "column": {"column": 1.0, "text": 0.88, "button": 0.8, "heading": 0.7, "link": 0.8},
-    "heading": {"heading": 1.0, "text": 0.93, "button": 0.7, "link": 0.75, "section": 0.6},
-    "dialog": {"dialog": 1.0, "window": 0.95, "section": 0.6},
-    "section": {"section": 1.0, "dialog": 0.85, "heading": 0.8, "text": 0.7, "button": 0.75},
-    "bar": {"section": 1.0, "menu": 0.9, "window": 0.9},
-}
-"""How well a role fits what an instruction calls it; roles that are not named fit by 0.4. Our choice."""
 _NO_FIT, _ONLY_LABELS, _COLON = 0.4, 0.4, 0.6
-ALONE = frozenset({"tab", "field", "row", "column", "dropdown", "checkbox", "radio", "menu", "menuitem"})
-"""Kinds that are counted without others that may stand for them."""
 _PARTS = frozenset({"section", "heading", "dialog", "window", "text"})
 _MAY_BE_ICONS = frozenset({"button", "link", "image", "menuitem", "icon"})
 _HOLDERS = CONTAINERS | {"link", "button"}
@@ -164,7 +86,11 @@ def _controls_first(scored: list[Choice]) -> list[Choice]:
         choice
         for choice in scored
         if choice.item.role in NAMED
-        and (choice.item.layer == "tree" or choice.item.role == "checkbox" or all(name.label for name in choice.item.names))
+        and (
+            choice.item.layer == "tree"
+            or choice.item.role == "checkbox"
+            or all(name.label for name in choice.item.names)
+        )
     ]
     return [
         choice
@@ -352,7 +278,9 @@ def _numbered(wanted: Wanted, scored: list[Choice]) -> list[Choice]:
         # "The third button for Okafor" counts no words that stand there, too.
         same = [choice for choice in same if choice.item.role != "text" or choice.item.layer != "tree"]
     if not wanted.words and wanted.anchor:
-        same = _in_line(in_order(same)[0], _distinct(scored))
+        # Cells stand in a line with their row.
+        rows = [choice for choice in same if choice.item.role == wanted.kind == "row"]
+        same = rows or _in_line(in_order(same)[0], _distinct(scored))
     elif not wanted.words:
         if wanted.kind in ALONE:
             same = [choice for choice in same if choice.item.role == wanted.kind] or same

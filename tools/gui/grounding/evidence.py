@@ -21,9 +21,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tools.gui.grounding.choose import FITS
 from tools.gui.grounding.colours import is_drawn_in
 from tools.gui.grounding.deeds import deeds, permitted
+from tools.gui.grounding.fits import FITS
 from tools.gui.grounding.geometry import contains, region_factor
 from tools.gui.grounding.hints import DEEDS, Hint, as_written, hints, stem, written
 from tools.gui.grounding.instruction import NAMED
@@ -31,7 +31,16 @@ from tools.gui.grounding.items import Item, Name, window_of
 from tools.gui.grounding.matching import normal
 from tools.gui.grounding.meanings import ACTIONS
 from tools.gui.grounding.said import Said, understand
-from tools.gui.grounding.standing import cornered, counted, keys_of, nearest, relations, resolved, rows_of, weighed_names
+from tools.gui.grounding.standing import (
+    cornered,
+    counted,
+    keys_of,
+    nearest,
+    relations,
+    resolved,
+    rows_of,
+    weighed_names,
+)
 from tools.gui.types import Rect, Screen
 
 WEIGHTS: dict[str, float] = {
@@ -119,7 +128,9 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen, told: Sequen
     # How far what a heading stands above reaches to the sides cannot be told, nor so how many there are.
     uncounted = said.ordinal and any(relation == "under" for relation, *_ in anchors)
     if not found or uncounted or not (said.spoken or said.anchors):
-        return Evidence(said, (), np.zeros((0, len(WEIGHTS))), (), (), (), (), frozenset(), frozenset(), lambda at: False)
+        return Evidence(
+            said, (), np.zeros((0, len(WEIGHTS))), (), (), (), (), frozenset(), frozenset(), lambda at: False
+        )
     rows = rows_of(found, items)
     # What stands on a button says nothing of what another one does.
     free = _not_on_buttons(items)
@@ -160,6 +171,7 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen, told: Sequen
     if said.regions and in_window and not told_by_words and all(item.layer == "tree" for item in found):
         ordinal = cornered(said, found, wholes[-1])
     opened = {item.names for item in items if item.role == "section"}
+    listing = said.counted in ("row", "entry")
     spoken = _spoken(found, said, labelled, frozenset(map(normal, told)))
     stands = [relations(anchors, item, own[at]) if anchors else 0.0 for at, item in enumerate(found)]
     if not told_by_words and not looks:
@@ -170,6 +182,7 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen, told: Sequen
         beside = sum(weights[key] for key in weights if key not in matched and key in rows[at]) / whole
         actions = ACTIONS if beside else ACTIONS - {"open"}
         does = bool(own[at].keys() & ACTIONS)
+        acts = item.role != "cell" and bool(matched.keys() & actions)
         drawn = said.colour and item.role in ("button", "link", "tab", "icon", "text")
         row = {
             "said": sum(weights[key] * sure for key, sure in matched.items()) / whole,
@@ -183,9 +196,8 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen, told: Sequen
             "anchor": stands[at] - 0.3 if anchors else 0.0,
             "ordinal": ordinal.get(at, 0.0),
             "colour": float(is_drawn_in(said.colour, screen, item.rect)) if drawn else 0.0,
-            "control": _control(item) - (OPENED if item.role == "menu" and item.names in opened else 0.0),
-            "deed": float(bool(matched and beside and (repeated[at] or item.role == "cell")) or bool(
-                matched.keys() & actions and item.role != "cell")),  # fmt: skip
+            "control": (0.0 if listing and item.role == "row" else _control(item)) - (OPENED if item.role == "menu" and item.names in opened else 0.0),
+            "deed": float(bool(matched and beside and (repeated[at] or item.role == "cell")) or acts),
             "unasked": -float(bool(done & ACTIONS) and does and not matched),
             "behind": -float(not item.front),
         }

@@ -49,7 +49,9 @@ def find_menus(windows: Sequence[Titled], boxes: Sequence[Rect], lines: Sequence
     opened: list[Rect] = []
     for window in windows:
         bar = _bar(window, lines) if window.is_window else []
-        hanging = [(line, box) for line in bar for box in [_hanging(line, boxes)] if box and _is_menu(box, window, lines)]
+        hanging = [
+            (line, box) for line in bar for box in [_hanging(line, boxes)] if box and _is_menu(box, window, lines)
+        ]
         items += [_item(line, "menu") for line in bar]
         own += bar
         while hanging:

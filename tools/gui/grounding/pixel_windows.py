@@ -52,9 +52,10 @@ def find_titled(rgb: np.ndarray, boxes: Sequence[Rect], lines: Sequence[Line]) -
     grey = rgb.astype(np.float32).mean(axis=2)
     found: list[Titled] = []
     for box in sorted(boxes, key=lambda box: -box.area):
-        if box.width < LEAST_PX[0] or box.height < LEAST_PX[1] or not _holds_several(box, lines):
+        if box.width < LEAST_PX[0] or box.height < BAR_PX[0]:
             continue
-        titled = _titled(grey, box, lines)
+        several = box.height >= LEAST_PX[1] and _holds_several(box, lines)
+        titled = _titled(grey, box, lines) if several else _below_bar(grey, box, lines)
         if titled and all(titled.title is not other.title for other in found):
             found.append(titled if titled.is_window else replace(titled, rect=_with_more(titled.rect, boxes)))
     return sorted(found, key=lambda titled: (-titled.is_window, -titled.contrast, titled.rect.area))
@@ -87,19 +88,28 @@ def _with_more(rect: Rect, boxes: Sequence[Rect]) -> Rect:
     return rect
 
 
+def _below_bar(grey: np.ndarray, bar: Rect, lines: Sequence[Line]) -> Titled | None:
+    """A window whose frame is covered by what hangs in it, such as a menu, by its title bar and what is left of it."""
+    titles = [line for line in lines if contains(bar, line.rect, 4.0) and not _is_at_end(line, bar)]
+    foot = _foot(grey, bar) if bar.height <= BAR_PX[1] and len(titles) == 1 else bar.bottom
+    if foot - bar.bottom < LEAST_PX[1] or _drawn_at_ends(grey, bar)[1] < _BUTTONS:
+        return None
+    return Titled(bar.model_copy(update={"bottom": foot}), titles[0], True, _contrast(grey, titles[0].rect))
+
+
 def _holds_several(box: Rect, lines: Sequence[Line]) -> bool:
     """Whether there is more in a frame than what names it, so that it is no button or row of a list."""
     return sum(contains(box, line.rect, 4.0) for line in lines) >= 2
 
 
 def _stands_on(line: Rect, box: Rect) -> bool:
-    level = -4 <= box.top - line.bottom and box.top - line.top <= BAR_PX[1]
+    level = box.top - line.bottom >= -4 and box.top - line.top <= BAR_PX[1]
     return level and box.left - 4 <= line.left and line.right <= box.right + 4
 
 
 def _bar(grey: np.ndarray, box: Rect, least_px: float) -> Rect | None:
     """The strip above a frame that ends at its sides; None where there is none."""
-    height, width = grey.shape
+    width = grey.shape[1]
     left, right, bottom = int(box.left), min(int(box.right), width), int(box.top)
     inset = min(10, (right - left) // 8)
     for top in range(bottom - max(BAR_PX[0], int(least_px) - 4), max(-1, bottom - BAR_PX[1] - 1), -1):
@@ -118,8 +128,10 @@ def _foot(grey: np.ndarray, rect: Rect) -> float:
     height, width = grey.shape
     sides = [at for at in (int(rect.left), int(rect.right)) if 2 < at < width - 2]
     foot = int(rect.bottom)
-    while sides and foot < height and all(
-        _is_edge(grey[foot : foot + _STEP_PX, at - _SLIP_PX : at + _SLIP_PX], 1) for at in sides
+    while (
+        sides
+        and foot < height
+        and all(_is_edge(grey[foot : foot + _STEP_PX, at - _SLIP_PX : at + _SLIP_PX], 1) for at in sides)
     ):
         foot += _STEP_PX
     return float(min(foot, height))
@@ -141,8 +153,10 @@ def _drawn_at_ends(grey: np.ndarray, bar: Rect) -> tuple[int, int]:
     strip = grey[int(bar.top) + 3 : int(bar.bottom) - 3, int(bar.left) + 4 : int(bar.right) - 4]
     reach = int(min(END_PX, strip.shape[1] / 4))
     ink = (abs(strip - np.median(strip, axis=1, keepdims=True)) > _INK).any(axis=0)
-    left, right = (np.flatnonzero(np.diff(np.flatnonzero(part), prepend=-_APART_PX) >= _APART_PX) for part in
-                   (ink[:reach], ink[-reach:]))
+    left, right = (
+        np.flatnonzero(np.diff(np.flatnonzero(part), prepend=-_APART_PX) >= _APART_PX)
+        for part in (ink[:reach], ink[-reach:])
+    )
     return len(left), len(right)
 
 

@@ -29,7 +29,9 @@ ELSEWHERE = 0.92
 HIGHEST_ROW = 0.3
 """Rows of tables are not higher than this share of the screen; our choice."""
 _RINGS = frozenset("Oo0Q○〇◯●©@V✓√口□日回")
+"""As what radio buttons and check boxes are read."""
 _MARKS = frozenset("+-<>^vV")
+"""As what the steps of a spin button and the arrow of a combo box are read, beside other letters than ours."""
 
 
 def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
@@ -68,7 +70,9 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
     if menus.items:
         items = [*menus.items, *(item for item in items if not _is_of_menu(item, menus))]
     windows = [
-        Item(each.rect, "window" if each.is_window else "section", _named([each.title]), "words", each.title.rect.center)
+        Item(
+            each.rect, "window" if each.is_window else "section", _named([each.title]), "words", each.title.rect.center
+        )
         for each in titled
         if each.title not in menus.lines
     ]
@@ -83,8 +87,9 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
 def _is_of_menu(item: Item, menus: Menus) -> bool:
     """Whether an item is made of the words or the frames of menus, and is no icon there."""
     within = any(menu.holds(item.rect.center) for menu in menus.opened)
-    return (within and item.role != "icon") or any(contains(item.rect, line.rect, 1.0) and
-        item.rect.height < 2 * line.rect.height for line in menus.lines)
+    return (within and item.role != "icon") or any(
+        contains(item.rect, line.rect, 1.0) and item.rect.height < 2 * line.rect.height for line in menus.lines
+    )
 
 
 def _without_check(line: Line, checks: Sequence[Rect]) -> list[Line]:
@@ -154,21 +159,25 @@ def _fields(held: dict[Rect, list[Line]], lines: Sequence[Line]) -> list[Item]:
         if not (14 <= box.height <= TALLEST_PX and box.width >= max(40, 1.2 * box.height)) or len(inside) > 1:
             continue
         # A button holds its words in the middle, and is called by them; a field holds them at its left.
-        left = len(within) > 1 or not inside or inside[0].rect.left - box.left < 0.5 * (box.right - inside[0].rect.right)
+        left = (
+            len(within) > 1 or not inside or inside[0].rect.left - box.left < 0.5 * (box.right - inside[0].rect.right)
+        )
         names = [Name(inside[0].words, 0.9 if left else 0.99, rects=inside[0].rects)] if inside else []
         elsewhere = [rect for part, rects in parts.items() if not contains(part, box, 4.0) for rect in rects]
         outside = [line for line in lines if not contains(box, line.rect, 4.0) and line.rect not in elsewhere]
         names += _labels(box, outside)
         names += [name for name in _labels(box, joined) if name.words not in {other.words for other in names}]
-        # The steps of a spin button stand at its right.
-        point = inside[0].rect.center if inside and len(within) > 1 else box.center
-        items.append(Item(box, "field" if left else "dropdown", tuple(names), "words", point, sure=1.0 if names else 0.9))
+        # The steps of a spin button stand at its right, and need not have been read.
+        point = inside[0].rect.center if inside and left else box.center
+        items.append(
+            Item(box, "field" if left else "dropdown", tuple(names), "words", point, sure=1.0 if names else 0.9)
+        )
     return items
 
 
 def _is_mark(line: Line) -> bool:
     """Whether what was read is the plus, minus or arrow of a spin button or a combo box."""
-    return all(len(word) == 1 and not word.isascii() or word in _MARKS for word in line.words)
+    return all((len(word) == 1 and not word.isascii()) or word in _MARKS for word in line.words)
 
 
 def _labels(box: Rect, lines: Sequence[Line]) -> list[Name]:

@@ -310,7 +310,9 @@ def _ordinal(text: str, kinds: set[str]) -> tuple[int, str, str]:
     found = re.search(rf"\b({words}) (?:{lexicon.NOUNS})\b(?! (?:field|box|button|icon|link|tab|feld)\b)", text, _FLAGS)
     if found:
         return lexicon.ORDINALS[found[1].lower()], "entry", text[: found.start()] + " " + text[found.end() :]
-    found = re.search(rf"\b({words}) (?:[\w-]+ ){{1,2}}(?=(?:in|of|from|on) (?:the|this) (?:[\w-]+ ){{0,2}}list\b)", text, _FLAGS)
+    found = re.search(
+        rf"\b({words}) (?:[\w-]+ ){{1,2}}(?=(?:in|of|from|on) (?:the|this) (?:[\w-]+ ){{0,2}}list\b)", text, _FLAGS
+    )
     if found:
         return lexicon.ORDINALS[found[1].lower()], "entry", text[: found.start()] + " " + text[found.end() :]
     said = kinds & {"icon", "button"} or kinds & frozenset(speech.COUNTED)

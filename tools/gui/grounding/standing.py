@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from tools.gui.grounding.choose import ALONE, FITS
+from tools.gui.grounding.fits import ALONE, FITS
 from tools.gui.grounding.geometry import contains, corner_distance, region_factor, relation_factor, union
 from tools.gui.grounding.hints import Hint, as_written, hints, written
 from tools.gui.grounding.instruction import NAMED
@@ -69,8 +69,15 @@ def weighed_names(item: Item, labelled: bool) -> list[tuple[Name, float]]:
         (
             name,
             name.weight
-            * (0.6 if name.label and full and not labelled else 0.85 if name.label and not labelled
-               else HOLDS if labelled and not name.label and item.layer == "words" and item.role == "field" else 1.0),
+            * (
+                0.6
+                if name.label and full and not labelled
+                else 0.85
+                if name.label and not labelled
+                else HOLDS
+                if labelled and not name.label and item.layer == "words" and item.role == "field"
+                else 1.0
+            ),
         )
         for name in item.names
     ]

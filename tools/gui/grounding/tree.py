@@ -9,7 +9,7 @@ from tools.gui.grounding.geometry import contains, union
 from tools.gui.grounding.instruction import NAMED
 from tools.gui.grounding.items import Item, Name
 from tools.gui.grounding.tables import CELLS, table_items
-from tools.gui.types import Node, Rect
+from tools.gui.types import Node, Point, Rect
 
 ROLES: dict[str, str] = {
     **dict.fromkeys(
@@ -58,6 +58,7 @@ ROLES: dict[str, str] = {
 }
 """Roles of ARIA, and of AT-SPI where they differ, as the kinds that instructions speak of."""
 _TAKE_NAMES = frozenset({"row", "dialog", "section", "link", "button", "tab", "menuitem"})
+_SPUN = frozenset({"spinbutton", "spin button"})
 _MOST_WORDS = 60
 _VALUE = 0.85
 """How surely what a control holds names it; our choice."""
@@ -86,7 +87,7 @@ def tree_items(nodes: Sequence[Node]) -> list[Item]:
             continue
         front = not dialog or id(node) in inside or not _behind(node, dialog)
         front = front and (not menus or id(node) in menus)
-        items.append(Item(node.rect, role, names, "tree", front=front))
+        items.append(Item(node.rect, role, names, "tree", _spot(node), front=front))
         if role == "menu" and id(node) in menus and (below := _below(nodes, node, index)):
             # An open menu reaches over its entries, which stand outside of the word that opens it.
             items.append(Item(union(*(each.rect for each in below)), "section", names, "tree"))
@@ -94,6 +95,14 @@ def tree_items(nodes: Sequence[Node]) -> list[Item]:
         front = not menus and (not dialog or contains(dialog.rect, item.rect))
         items.append(replace(item, front=front))
     return items
+
+
+def _spot(node: Node) -> Point | None:
+    """Where a field for a number is typed into: in desktop programs its steps take up its right half."""
+    if node.role not in _SPUN:
+        return None
+    rect = node.rect
+    return Point(x_px=rect.left + min(rect.height, rect.width / 4), y_px=rect.center.y_px)
 
 
 def _names(nodes: Sequence[Node], index: int, role: str) -> tuple[Name, ...]:
