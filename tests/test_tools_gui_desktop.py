@@ -17,7 +17,8 @@ from tools.gui.types import Node, Rect, Screen
 
 pytest_plugins = ["tests.fixtures.browser"]
 
-STYLE = """<style>*{box-sizing:border-box} body{margin:0;background:#111;font:14px sans-serif}
+STYLE = """<style>*{box-sizing:border-box}
+body{margin:0;background:#111;font:14px sans-serif}
 .w{position:absolute;background:#f4f4f2;border:1px solid #888} .t{height:22px;border-bottom:1px solid #888;
 background:#dcdad6;text-align:center;font-size:12px;line-height:21px;color:#8a8a88} .on .t{background:#8fb0dc;color:#000}
 .t i{float:right;width:11px;height:11px;margin:5px 3px;border:1px solid #333} .m{height:26px;padding-left:8px}
@@ -95,14 +96,16 @@ def test_windows_and_menus_are_known_by_how_they_are_drawn(
     drawn: dict[str, Screen], name: str, said: str, bounds: tuple[int, int, int, int]
 ) -> None:
     found = locate(said, drawn[name], layers=PIXELS)
-    assert found.targets and not found.abstained, found.abstained
+    assert found.targets
+    assert not found.abstained
     assert Rect(**dict(zip(("left", "top", "right", "bottom"), bounds, strict=True))).holds(found.targets[0].point)
 
 
 @pytest.mark.parametrize("said", ["Enter 3 into the ROI Width field", "Set the ROI width to 3"])
 def test_a_number_is_typed_beside_its_steps(drawn: dict[str, Screen], said: str) -> None:
     found = locate(said, drawn["dialog"], layers=PIXELS)
-    assert found.targets and not found.abstained, found.abstained
+    assert found.targets
+    assert not found.abstained
     # The minus begins at 820.
     assert Rect(left=761, top=353, right=818, bottom=384).holds(found.targets[0].point)
 
@@ -163,7 +166,8 @@ def test_a_number_is_typed_into_the_left_of_its_field_in_a_tree() -> None:
     ]
     for said in ("Set the number of copies to 2", "Enter 2 into the Copies field"):
         found = locate(said, white(nodes), layers=frozenset({"tree"}))
-        assert found.targets and not found.abstained, said
+        assert found.targets
+        assert not found.abstained
         # The steps take up the right half.
         assert nodes[2].rect.left < found.targets[0].point.x_px < nodes[2].rect.center.x_px - 20
 

@@ -196,7 +196,8 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen, told: Sequen
             "anchor": stands[at] - 0.3 if anchors else 0.0,
             "ordinal": ordinal.get(at, 0.0),
             "colour": float(is_drawn_in(said.colour, screen, item.rect)) if drawn else 0.0,
-            "control": (0.0 if listing and item.role == "row" else _control(item)) - (OPENED if item.role == "menu" and item.names in opened else 0.0),
+            "control": (0.0 if listing and item.role == "row" else _control(item))
+            - (OPENED if item.role == "menu" and item.names in opened else 0.0),
             "deed": float(bool(matched and beside and (repeated[at] or item.role == "cell")) or acts),
             "unasked": -float(bool(done & ACTIONS) and does and not matched),
             "behind": -float(not item.front),
