@@ -19,8 +19,10 @@ pytest_plugins = ["tests.fixtures.browser"]
 
 STYLE = """<style>*{box-sizing:border-box}
 body{margin:0;background:#111;font:14px sans-serif}
-.w{position:absolute;background:#f4f4f2;border:1px solid #888} .t{height:22px;border-bottom:1px solid #888;
-background:#dcdad6;text-align:center;font-size:12px;line-height:21px;color:#8a8a88} .on .t{background:#8fb0dc;color:#000}
+.w{position:absolute;background:#f4f4f2;border:1px solid #888}
+.t{height:22px;border-bottom:1px solid #888;
+background:#dcdad6;text-align:center;font-size:12px;line-height:21px;color:#8a8a88}
+.on .t{background:#8fb0dc;color:#000}
 .t i{float:right;width:11px;height:11px;margin:5px 3px;border:1px solid #333} .m{height:26px;padding-left:8px}
 .m span{display:inline-block;padding:4px 8px} .p{position:absolute;background:#fff;border:1px solid #999;padding:1px 0}
 .p div{height:25px;padding:4px 26px} .b{position:absolute;border:1px solid #999;border-radius:4px;background:#fff;

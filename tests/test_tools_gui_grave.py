@@ -42,6 +42,16 @@ DRUGS = [
     node("button", "Send to pharmacy", 600, 500, 150),
     node("button", "Sign all", 300, 500),
 ]
+PAUSED = [
+    *row(100, ("Insulin glargine", "12 IU"), ("Pause", "Discontinue")),
+    *row(140, ("Insulin lispro", "paused"), ("Resume",)),
+    *row(180, ("Ramipril", "5 mg"), ("Pause", "Discontinue")),
+]
+STATES = [
+    *row(100, ("Nguyen, Linh", "stable"), ("Open",)),
+    *row(140, ("Okafor, Ada", "leaves"), ("Open", "Discharge")),
+    *row(180, ("Silva, Rui", "stable"), ("Open",)),
+]
 DOSES = row(100, ("Bisoprolol", "2,5 mg"), ("Pausieren", "Absetzen"))
 ALIKE = [
     *row(100, ("Hans, Peter", "1"), ("Open", "Discharge")),
@@ -89,6 +99,12 @@ NOT_THERE = [
     (ALIKE, "Discharge Maria Hans"),
     (ALIKE, "Click Discharge next to Rosso, Anna"),
     (DRUGS, "Sign Metformin"),
+    # What another row has more of is said of that one; what is done to one of several has to be said of which.
+    (PAUSED, "Pause the insulin lispro"),
+    (PAUSED, 'Click "Pause" in the row of insulin lispro'),
+    (PAUSED, "Discontinue insulin lispro"),
+    (STATES, "Discharge this patient"),
+    (DELETING, "Delete all studies"),
     (DRUGS, "Send to radiology"),
     (IMAGES, "Sign the MR head"),
     (IMAGES, "Sign the US abdomen"),
