@@ -39,7 +39,7 @@ class Hint:
 
 
 _NAMING = re.compile(r"(?:table|images?|picture|form)\s+(?:number\s+)?(?:field|box|button|tab|link|icon|menu)\b")
-"""Parts of a screen by which a control in them may be called."""
+"""Where what is else a part of the screen is what a control is called: "the Table field"."""
 
 
 @cache

@@ -17,8 +17,12 @@ BELOW_PX, GAP_PX = 40.0, 70.0
 """How far below a title its menu bar may be, and how far apart menus may stand; our choice."""
 ENTRY_PX = 36.0
 """The most height of a menu for each of its entries; our choice."""
-_LEVEL_PX, _EDGE_PX, _HANGS_PX, _COLUMN_PX = 8.0, 5.0, 14.0, 70.0
+_LEVEL_PX, _EDGE_PX = 8.0, 5.0
+"""How far words of one bar may stand off one another, and edges that are one; our choice."""
+_HANGS_PX, _COLUMN_PX = 14.0, 70.0
+"""How far from its word a menu may hang, and how wide the column is that its entries begin in; our choice."""
 _MOST_WORDS = 3
+"""What has more words is no menu; our choice."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,8 +18,14 @@ LEAST_PX = (120.0, 24.0)
 """The least width and height of what a title bar stands on; our choice."""
 END_PX = 90.0
 """How far from an end of a title bar its buttons may stand; our choice."""
-_BARS, _BUTTONS, _APART_PX, _SHORT = 3, 2, 3, 3
-_EDGE, _EDGE_SHARE, _SLIP_PX, _STEP_PX, _INK = 8, 0.85, 3, 8, 24
+_BARS = 3
+"""How many bars may stand on one another: a title bar, a menu bar, a tool bar; our choice."""
+_BUTTONS, _APART_PX, _SHORT = 2, 3, 3
+"""The buttons of a window, how far apart they are drawn, and the most letters they are read as; our choice."""
+_EDGE, _EDGE_SHARE, _INK = 8, 0.85, 24
+"""Grey levels of an edge, how much of a side has to be one, and grey levels of what is drawn on a bar; our choice."""
+_SLIP_PX, _STEP_PX = 3, 8
+"""How far an edge may be off, and in which steps a side is followed; our choice."""
 
 
 @dataclass(frozen=True)
@@ -39,25 +45,26 @@ class Titled:
     contrast: float
 
 
-def find_titled(rgb: np.ndarray, boxes: Sequence[Rect], lines: Sequence[Line]) -> list[Titled]:
+def find_titled(rgb: np.ndarray, held: dict[Rect, list[Line]], lines: Sequence[Line]) -> list[Titled]:
     """Windows, and parts of them that have a bar with a title, that which is worked in first.
 
     Of windows it is the one whose title stands out most; the others' are paler.
 
     Args:
         rgb: the screenshot (height, width, 3), uint8.
-        boxes: frames, among them what the title bars stand on.
+        held: frames with the lines in them; on some of them title bars stand.
         lines: what was read.
     """
     grey = rgb.astype(np.float32).mean(axis=2)
     found: list[Titled] = []
-    for box in sorted(boxes, key=lambda box: -box.area):
+    for box in sorted(held, key=lambda box: -box.area):
         if box.width < LEAST_PX[0] or box.height < BAR_PX[0]:
             continue
-        several = box.height >= LEAST_PX[1] and _holds_several(box, lines)
-        titled = _titled(grey, box, lines) if several else _below_bar(grey, box, lines)
+        # What holds no more than its name is a button, a row of a list, or a title bar itself.
+        several = box.height >= LEAST_PX[1] and len(held[box]) > 1
+        titled = _titled(grey, box, lines) if several else _below_bar(grey, box, held[box])
         if titled and all(titled.title is not other.title for other in found):
-            found.append(titled if titled.is_window else replace(titled, rect=_with_more(titled.rect, boxes)))
+            found.append(titled if titled.is_window else replace(titled, rect=_with_more(titled.rect, held)))
     return sorted(found, key=lambda titled: (-titled.is_window, -titled.contrast, titled.rect.area))
 
 
@@ -79,7 +86,7 @@ def _titled(grey: np.ndarray, rect: Rect, lines: Sequence[Line]) -> Titled | Non
     return found
 
 
-def _with_more(rect: Rect, boxes: Sequence[Rect]) -> Rect:
+def _with_more(rect: Rect, boxes: Iterable[Rect]) -> Rect:
     """A part with the frames of its width that go on below it, such as the other entries of a list."""
     for box in sorted(boxes, key=lambda box: box.top):
         wide = abs(box.left - rect.left) < EDGE_PX and abs(box.right - rect.right) < EDGE_PX
@@ -88,18 +95,13 @@ def _with_more(rect: Rect, boxes: Sequence[Rect]) -> Rect:
     return rect
 
 
-def _below_bar(grey: np.ndarray, bar: Rect, lines: Sequence[Line]) -> Titled | None:
+def _below_bar(grey: np.ndarray, bar: Rect, inside: Sequence[Line]) -> Titled | None:
     """A window whose frame is covered by what hangs in it, such as a menu, by its title bar and what is left of it."""
-    titles = [line for line in lines if contains(bar, line.rect, 4.0) and not _is_at_end(line, bar)]
+    titles = [line for line in inside if not _is_at_end(line, bar)]
     foot = _foot(grey, bar) if bar.height <= BAR_PX[1] and len(titles) == 1 else bar.bottom
     if foot - bar.bottom < LEAST_PX[1] or _drawn_at_ends(grey, bar)[1] < _BUTTONS:
         return None
     return Titled(bar.model_copy(update={"bottom": foot}), titles[0], True, _contrast(grey, titles[0].rect))
-
-
-def _holds_several(box: Rect, lines: Sequence[Line]) -> bool:
-    """Whether there is more in a frame than what names it, so that it is no button or row of a list."""
-    return sum(contains(box, line.rect, 4.0) for line in lines) >= 2
 
 
 def _stands_on(line: Rect, box: Rect) -> bool:

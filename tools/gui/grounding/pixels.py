@@ -65,7 +65,7 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
         for box, inside in held.items()
         if inside and box.height > TALLEST_PX and box.area < 0.9 * screen.area
     ]
-    titled = find_titled(rgb, boxes, lines)
+    titled = find_titled(rgb, held, lines)
     menus = find_menus(titled, boxes, lines)
     if menus.items:
         items = [*menus.items, *(item for item in items if not _is_of_menu(item, menus))]

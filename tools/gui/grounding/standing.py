@@ -34,7 +34,9 @@ _SMALL = re.compile(r"\b(?:little|small|tiny|round)\b", _FLAGS)
 """What looks so has no words on it."""
 _LISTED = frozenset({"link", "button", "menuitem", "tab"})
 _OF_MENU = re.compile(r"\b(?:of|in|from) (?:the )?(\w+) (?:sub-?)?menu\b", _FLAGS)
+"""The menu whose entries are counted."""
 _SHOWN = re.compile(r"\s*the\s+(?:images?|pictures?)\s*")
+"""What a program shows, and not a control of that name."""
 _A_FIELD = re.compile(r"\b(?:one|box|field|input|feld)\b", _FLAGS)
 _LIST = re.compile(r"\b(?:list|table|rows|liste|tabelle)\b", _FLAGS)
 _WHOLE = re.compile(r"\b(?:list|table|form|liste|tabelle|formular)\s*$", _FLAGS)
@@ -65,22 +67,9 @@ def weighed_names(item: Item, labelled: bool) -> list[tuple[Name, float]]:
         # What a shape is only a little like tells less than its likeness says.
         return [(name, name.weight**2) for name in item.names]
     full = item.layer == "words" and any(not name.label for name in item.names)
-    return [
-        (
-            name,
-            name.weight
-            * (
-                0.6
-                if name.label and full and not labelled
-                else 0.85
-                if name.label and not labelled
-                else HOLDS
-                if labelled and not name.label and item.layer == "words" and item.role == "field"
-                else 1.0
-            ),
-        )
-        for name in item.names
-    ]
+    beside = 1.0 if labelled else 0.6 if full else 0.85
+    held = HOLDS if labelled and item.layer == "words" and item.role == "field" else 1.0
+    return [(name, name.weight * (beside if name.label else held)) for name in item.names]
 
 
 def rows_of(found: Sequence[Item], items: Sequence[Item]) -> list[frozenset[str]]:
