@@ -53,16 +53,16 @@ def find_menus(windows: Sequence[Titled], boxes: Sequence[Rect], lines: Sequence
     opened: list[Rect] = []
     for window in windows:
         bar = _bar(window, lines) if window.is_window else []
-        hanging = [
-            (line, box) for line in bar for box in [_hanging(line, boxes)] if box and _is_menu(box, window, lines)
-        ]
+        found = [(line, _hanging(line, boxes)) for line in bar]
+        hanging = [(line, box) for line, box in found if box and _is_apart(box, window) and _is_full(box, lines)]
         items += [_item(line, "menu") for line in bar]
         own += bar
         while hanging:
             line, frame = hanging.pop()
             entries = list(_entries(frame, lines))
             items.append(Item(frame, "section", _names(line), "words", line.rect.center))
-            below = [(entry, box) for entry in entries for box in [_beside(entry, frame, boxes)] if box]
+            beside = [(entry, _beside(entry, frame, boxes)) for entry in entries]
+            below = [(entry, box) for entry, box in beside if box and _is_full(box, lines)]
             opening = [entry for entry, _ in below]
             items += [_item(entry, "menu" if entry in opening else "menuitem") for entry in entries]
             own += entries
@@ -101,11 +101,14 @@ def _hanging(menu: Line, boxes: Sequence[Rect]) -> Rect | None:
     return None
 
 
-def _is_menu(box: Rect, window: Titled, lines: Sequence[Line]) -> bool:
-    """Whether a frame below a menu bar is no part of its window: it is narrower or ends lower, and is full of words."""
-    apart = box.right < window.rect.right - _HANGS_PX or box.bottom > window.rect.bottom + _HANGS_PX
-    entries = len(list(_entries(box, lines)))
-    return apart and entries > 0 and box.height / entries <= ENTRY_PX
+def _is_apart(box: Rect, window: Titled) -> bool:
+    """Whether a frame below a menu bar is no part of its window: it is narrower or ends lower."""
+    return box.right < window.rect.right - _HANGS_PX or box.bottom > window.rect.bottom + _HANGS_PX
+
+
+def _is_full(box: Rect, lines: Sequence[Line]) -> bool:
+    """Whether a frame is as full of words as a menu is."""
+    return box.height <= ENTRY_PX * len(list(_entries(box, lines)))
 
 
 def _beside(entry: Line, menu: Rect, boxes: Sequence[Rect]) -> Rect | None:
