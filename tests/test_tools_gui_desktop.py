@@ -209,3 +209,44 @@ RADIOS = [
 )
 def test_choices_are_told_by_what_they_are_for_and_where_they_stand(said: str, name: str) -> None:
     assert place(said, RADIOS) == next(each.rect for each in RADIOS if each.name == name)
+
+
+@pytest.mark.parametrize("rows", [False, True])
+@pytest.mark.parametrize("role", ["table", "tree table", "list box", "tree", "list"])
+def test_a_cell_is_found_whatever_holds_it(role: str, rows: bool) -> None:
+    nodes = [box("window", "Options", 0, 0, 800, 600), box(role, "", 20, 40, 700, 400, depth=1)]
+    nodes += [box("table row", "", 20, 70, 420, 96, depth=2)] if rows else []
+    nodes += [node("cell", "Refresh", 20, 70, 198, depth=3)]
+    assert place("Click on Refresh", nodes) == nodes[-1].rect
+
+
+def test_cells_with_an_icon_and_a_name_stay_in_their_row() -> None:
+    nodes = [box("window", "Patients", 0, 0, 800, 600), box("table", "", 20, 40, 700, 400, depth=1)]
+    for at, (name, state) in enumerate((("Alpha", "stable"), ("Beta", "critical"), ("Gamma", "stable"))):
+        top = 70 + 40 * at
+        nodes += [
+            box("cell", "", 20, top, 218, top + 36, depth=2),
+            box("cell", name, 60, top + 8, 200, top + 28, depth=3),
+            box("cell", state, 220, top, 418, top + 36, depth=2),
+        ]
+    found = place("Select the second row of the table", nodes)
+    assert found is not None
+    assert (found.top, found.bottom) == (110, 146)
+
+
+@pytest.mark.parametrize("said", ["Take the first item from the Edit menu", "In the Edit menu, choose the last entry"])
+def test_entries_of_a_menu_that_is_shut_are_not_those_of_another(said: str) -> None:
+    found = place(said, [*MENUS, node("menu", "Edit", 40, 20, 50, depth=1)])
+    assert found not in [each.rect for each in MENUS]
+
+
+def test_rows_behind_a_dialog_are_not_counted() -> None:
+    nodes = [
+        box("window", "Patients", 0, 0, 800, 600),
+        box("table", "", 120, 190, 620, 590, depth=1),
+        node("cell", "Okafor", 130, 200, depth=2),
+        node("cell", "Silva", 130, 240, depth=2),
+        box("dialog", "Confirm", 100, 100, 600, 400, depth=1),
+        node("button", "OK", 200, 360, depth=2),
+    ]
+    assert place("Click the second row", nodes) is None

@@ -52,6 +52,7 @@ STATES = [
     *row(140, ("Okafor, Ada", "leaves"), ("Open", "Discharge")),
     *row(180, ("Silva, Rui", "stable"), ("Open",)),
 ]
+SHORT = [*row(100, ("Nguyen",), ("Open",)), *row(140, ("Okafor",), ("Open", "Discharge"))]
 DOSES = row(100, ("Bisoprolol", "2,5 mg"), ("Pausieren", "Absetzen"))
 ALIKE = [
     *row(100, ("Hans, Peter", "1"), ("Open", "Discharge")),
@@ -104,6 +105,8 @@ NOT_THERE = [
     (PAUSED, 'Click "Pause" in the row of insulin lispro'),
     (PAUSED, "Discontinue insulin lispro"),
     (STATES, "Discharge this patient"),
+    (SHORT, "Please discharge her"),
+    (PATIENTS, "Discharge Okafor as the next patient"),
     (DELETING, "Delete all studies"),
     (DRUGS, "Send to radiology"),
     (IMAGES, "Sign the MR head"),

@@ -34,6 +34,8 @@ _AS = re.compile(
     _FLAGS,
 )
 """What something is chosen for."""
+COMPARED = re.compile(r"\bsame\b|\bas \w+ as\b|\w{2,}er als\b", _FLAGS)
+"""Where "as" compares."""
 _ASKED = re.compile(r"^(?:when|once) (?:you are |you're )?(?:asked|prompted)\b[^,]*,\s*(?=\S)", _FLAGS)
 """What a program asks, before what shall be answered."""
 _CONTRAST = re.compile(
@@ -98,7 +100,8 @@ def without_asides(text: str, grave: bool = False) -> str:
         text: with marks in place of labels in quotation marks.
         grave: whether it asks for something such as to delete, of which each word may tell what: "(metformin)".
     """
-    text = _AS.sub(r"\1 for ", numbered(_ASKED.sub("", _OPENERS.sub("", text))))
+    text = numbered(_ASKED.sub("", _OPENERS.sub("", text)))
+    text = text if grave or COMPARED.search(text) else _AS.sub(r"\1 for ", text)
     for aside in (_IDLE, _CONTRAST) if grave else (GOAL, _IDLE, _CONTRAST, _BESIDE):
         text = aside.sub("", text) if aside.sub("", text).strip() else text
     text = text if grave else _NAMED_FIRST.sub(r"\1\2", _DESCRIBED.sub(r"\1", _TICKED.sub("", text)))

@@ -46,6 +46,7 @@ BEHIND = 0.6
 """What the score of something is worth that lies behind a dialog; our choice."""
 
 _NO_FIT, _ONLY_LABELS, _COLON = 0.4, 0.4, 0.6
+"""How well other roles fit, how well words with a colon fit a field, and `LABELLED` for these; our choice."""
 _PARTS = frozenset({"section", "heading", "dialog", "window", "text"})
 _MAY_BE_ICONS = frozenset({"button", "link", "image", "menuitem", "icon"})
 _HOLDERS = CONTAINERS | {"link", "button"}
@@ -71,12 +72,20 @@ def choose(wanted: Wanted, items: Sequence[Item], screen: Rect) -> list[Choice]:
         menu = wanted.anchor if wanted.anchor is not None and wanted.anchor.kind == "menu" else None
         of_menu = wanted.kind in ("menuitem", "menu") or menu is not None
         entries = entries_of_menu(items, menu.words if menu else "") if of_menu or wanted.kind == "entry" else []
+        shut = menu is not None and menu.words and not entries and _is_there(menu.words, "menu", items)
+        if shut:
+            return []
         unseen = (of_menu and not entries) or wanted.kind == "tab"
         if unseen and not wanted.words and any(item.layer != "tree" for item in items):
             # Where a menu ends, and what is a tab, cannot be told in pixels.
             return []
         return _numbered(wanted, [each for each in scored if not entries or any(each.item is item for item in entries)])
     return _distinct(scored)
+
+
+def _is_there(words: str, role: str, items: Sequence[Item]) -> bool:
+    """Whether there is something of a role that is called so."""
+    return any(item.role == role and normal(item.title) == normal(words) for item in items)
 
 
 def _controls_first(scored: list[Choice]) -> list[Choice]:

@@ -210,7 +210,11 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen, told: Sequen
         missing,
         tuple(words),
         tuple(frozenset(own[at]) | (beside_it if deeds(found[at], own[at]) else rows)[at] for at in range(len(found))),
-        tuple(frozenset(hint.key for hint in hints(line, False)) for line in lines),
+        tuple(
+            frozenset(hint.key for name in item.names for hint in hints(" ".join(name.words), False))
+            for item in items
+            if item.role == "row"
+        ),
         listed,
         adrift,
         lambda at: permitted(said, found[at], own[at], rows[at], asked),

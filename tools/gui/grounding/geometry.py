@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from tools.gui.types import Rect
 
@@ -47,8 +48,8 @@ def relation_factor(relation: str, rect: Rect, anchor: Rect) -> float:
 
 def region_factor(region: frozenset[str], rect: Rect, screen: Rect) -> float:
     """How well a place lies in a part of a screen or dialog, 0 to 1."""
-    across = (rect.center.x_px - screen.left) / screen.width
-    down = (rect.center.y_px - screen.top) / screen.height
+    across = (rect.center.x_px - screen.left) / max(screen.width, 1.0)
+    down = (rect.center.y_px - screen.top) / max(screen.height, 1.0)
     shares = {"left": 1 - across, "right": across, "top": 1 - down, "bottom": down}
     factor = 1.0
     for side in region & shares.keys():
@@ -85,6 +86,15 @@ def union(*rects: Rect) -> Rect:
         right=max(rect.right for rect in rects),
         bottom=max(rect.bottom for rect in rects),
     )
+
+
+def with_below(rect: Rect, boxes: Iterable[Rect], slack_px: float) -> Rect:
+    """A rectangle with those of its width that go on right below it."""
+    for box in sorted(boxes, key=lambda box: box.top):
+        wide = abs(box.left - rect.left) < slack_px and abs(box.right - rect.right) < slack_px
+        if wide and abs(box.top - rect.bottom) < slack_px:
+            rect = union(rect, box)
+    return rect
 
 
 def _inside(rect: Rect, anchor: Rect) -> float:

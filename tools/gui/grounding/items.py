@@ -64,15 +64,19 @@ class Item:
 def window_of(items: Iterable[Item], screen: Rect) -> Rect:
     """The window or dialog that is worked in, which "top left" is said of; the screen where none is known."""
     windows = (item.rect for item in items if item.role == "window" or (item.role == "dialog" and item.front))
-    return next(windows, screen)
+    return next((rect for rect in windows if rect.area), screen)
 
 
 def entries_of_menu(items: Sequence[Item], called: str = "") -> list[Item]:
-    """The entries of a menu that is open in a desktop program: of that which is called so, or else of the innermost."""
+    """The entries of an open menu of a desktop program: of that which is called so, or else of the innermost.
+
+    A menu of that name which is not open has none.
+    """
     menus = {item.names for item in items if item.role == "menu"}
     opened = [item for item in items if item.role == "section" and item.names in menus]
     named = [menu for menu in opened if menu.title.casefold() == called.casefold()]
-    meant = (named or opened)[-1:]
+    is_shut = not named and any(item.role == "menu" and item.title.casefold() == called.casefold() for item in items)
+    meant = [] if is_shut else (named or opened)[-1:]
     # The bounds of a menu reach over the submenus that are open.
     inner = [other.rect for other in opened if meant and other.rect.area < meant[0].rect.area]
     return [

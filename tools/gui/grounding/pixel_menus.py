@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tools.gui.grounding.geometry import contains, union
+from tools.gui.grounding.geometry import contains, with_below
 from tools.gui.grounding.items import Item, Name
 from tools.gui.grounding.pixel_windows import Titled
 from tools.gui.grounding.reading import Line
@@ -97,7 +97,7 @@ def _hanging(menu: Line, boxes: Sequence[Rect]) -> Rect | None:
     for box in sorted(boxes, key=lambda box: box.top):
         begins = -4 <= menu.rect.left - box.left < 2 * _HANGS_PX and -4 <= box.top - menu.rect.bottom < _HANGS_PX
         if begins and box.right > menu.rect.right + _EDGE_PX:
-            return _whole(box, boxes)
+            return with_below(box, boxes, _EDGE_PX)
     return None
 
 
@@ -116,17 +116,8 @@ def _beside(entry: Line, menu: Rect, boxes: Sequence[Rect]) -> Rect | None:
     for box in boxes:
         at_side = abs(box.left - menu.right) < _EDGE_PX and box.right > menu.right + _COLUMN_PX / 2
         if at_side and -_EDGE_PX < entry.rect.top - box.top < _HANGS_PX:
-            return _whole(box, boxes)
+            return with_below(box, boxes, _EDGE_PX)
     return None
-
-
-def _whole(rect: Rect, boxes: Sequence[Rect]) -> Rect:
-    """A frame with those below it that only a line, or the entry under the mouse, parts from it."""
-    for box in sorted(boxes, key=lambda box: box.top):
-        wide = abs(box.left - rect.left) < _EDGE_PX and abs(box.right - rect.right) < _EDGE_PX
-        if wide and abs(box.top - rect.bottom) < _EDGE_PX:
-            rect = union(rect, box)
-    return rect
 
 
 def _entries(menu: Rect, lines: Sequence[Line]) -> Iterator[Line]:

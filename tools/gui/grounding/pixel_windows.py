@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tools.gui.grounding.geometry import contains
+from tools.gui.grounding.geometry import contains, with_below
 from tools.gui.grounding.pixel_rows import EDGE_PX
 from tools.gui.grounding.reading import Line
 from tools.gui.types import Rect
@@ -64,7 +64,7 @@ def find_titled(rgb: np.ndarray, held: dict[Rect, list[Line]], lines: Sequence[L
         several = box.height >= LEAST_PX[1] and len(held[box]) > 1
         titled = _titled(grey, box, lines) if several else _below_bar(grey, box, held[box])
         if titled and all(titled.title is not other.title for other in found):
-            found.append(titled if titled.is_window else replace(titled, rect=_with_more(titled.rect, held)))
+            found.append(titled if titled.is_window else replace(titled, rect=with_below(titled.rect, held, EDGE_PX)))
     return sorted(found, key=lambda titled: (-titled.is_window, -titled.contrast, titled.rect.area))
 
 
@@ -84,15 +84,6 @@ def _titled(grey: np.ndarray, rect: Rect, lines: Sequence[Line]) -> Titled | Non
             whole = rect.model_copy(update={"bottom": _foot(grey, rect)}) if is_window else rect
             found = Titled(whole, titles[0], is_window, _contrast(grey, titles[0].rect))
     return found
-
-
-def _with_more(rect: Rect, boxes: Iterable[Rect]) -> Rect:
-    """A part with the frames of its width that go on below it, such as the other entries of a list."""
-    for box in sorted(boxes, key=lambda box: box.top):
-        wide = abs(box.left - rect.left) < EDGE_PX and abs(box.right - rect.right) < EDGE_PX
-        if wide and abs(box.top - rect.bottom) < EDGE_PX:
-            rect = rect.model_copy(update={"bottom": box.bottom})
-    return rect
 
 
 def _below_bar(grey: np.ndarray, bar: Rect, inside: Sequence[Line]) -> Titled | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -30,8 +31,8 @@ HIGHEST_ROW = 0.3
 """Rows of tables are not higher than this share of the screen; our choice."""
 _RINGS = frozenset("Oo0Q○〇◯●©@V✓√口□日回")
 """As what radio buttons and check boxes are read."""
-_MARKS = frozenset("+-<>^vV")
-"""As what the steps of a spin button and the arrow of a combo box are read, beside other letters than ours."""
+_MARKS = frozenset("<>^vV十一")
+"""As what the steps of a spin button and the arrow of a combo box are read, beside signs."""
 
 
 def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
@@ -153,9 +154,9 @@ def _fields(held: dict[Rect, list[Line]], lines: Sequence[Line]) -> list[Item]:
     """Frames that may be filled in: empty or with one line, named by that line and by the label beside or above."""
     items = []
     joined = _joined(lines)
-    parts = {box: [line.rect for line in inside] for box, inside in held.items() if len(inside) > 1}
+    parts = [(box, {id(line) for line in inside}) for box, inside in held.items() if len(inside) > 1]
     for box, within in held.items():
-        inside = [line for line in within if not _is_mark(line)]
+        inside = [line for line in within if not _is_mark(line)] or within
         if not (14 <= box.height <= TALLEST_PX and box.width >= max(40, 1.2 * box.height)) or len(inside) > 1:
             continue
         # A button holds its words in the middle, and is called by them; a field holds them at its left.
@@ -163,8 +164,8 @@ def _fields(held: dict[Rect, list[Line]], lines: Sequence[Line]) -> list[Item]:
             len(within) > 1 or not inside or inside[0].rect.left - box.left < 0.5 * (box.right - inside[0].rect.right)
         )
         names = [Name(inside[0].words, 0.9 if left else 0.99, rects=inside[0].rects)] if inside else []
-        elsewhere = [rect for part, rects in parts.items() if not contains(part, box, 4.0) for rect in rects]
-        outside = [line for line in lines if not contains(box, line.rect, 4.0) and line.rect not in elsewhere]
+        elsewhere = set[int]().union(*(ids for part, ids in parts if not contains(part, box, 4.0)))
+        outside = [line for line in lines if id(line) not in elsewhere and not contains(box, line.rect, 4.0)]
         names += _labels(box, outside)
         names += [name for name in _labels(box, joined) if name.words not in {other.words for other in names}]
         # The steps of a spin button stand at its right, and need not have been read.
@@ -177,7 +178,7 @@ def _fields(held: dict[Rect, list[Line]], lines: Sequence[Line]) -> list[Item]:
 
 def _is_mark(line: Line) -> bool:
     """Whether what was read is the plus, minus or arrow of a spin button or a combo box."""
-    return all((len(word) == 1 and not word.isascii()) or word in _MARKS for word in line.words)
+    return all(word in _MARKS or (len(word) == 1 and unicodedata.category(word)[0] in "SP") for word in line.words)
 
 
 def _labels(box: Rect, lines: Sequence[Line]) -> list[Name]:

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -24,7 +25,9 @@ KEPT_LINES = 8192
 GAP, SPLIT = 0.55, 1.3
 """A gap between words of so many heights of a line parts two labels that were read as one, such as the menus of a menu
 bar: the first where pixels show the gap, the second where only the recogniser places the words; our choice."""
-_INK, _LEAST_INK = 0.3, 24
+_INK, _LEAST_INK, _LEAST_HEIGHT_PX = 0.3, 24, 4
+"""The share of the strongest contrast, and the grey levels, from which on a column holds ink, and the least height of
+a line in which columns tell; our choice."""
 _PAD_PX = 2
 _MIN_CELL_PX, _MIN_CONTRAST, _CELL_LETTERS, _CELL_CONFIDENCE = 8, 48, 4, 0.9
 
@@ -54,7 +57,7 @@ class Line:
         """Its words with spaces between them."""
         return " ".join(self.words)
 
-    @property
+    @cached_property
     def rect(self) -> Rect:
         """Around all of its words."""
         return union(*self.rects)
@@ -172,6 +175,8 @@ def _recognise(engine: Any, crop: np.ndarray) -> tuple[str, float, tuple[_Word, 
 def _parted(words: Sequence[tuple[str, float, float]], crop: np.ndarray) -> list[_Word]:
     """Each word with whether it stands apart from the one before."""
     height, width = crop.shape[:2]
+    if height < _LEAST_HEIGHT_PX:
+        return [(*word, False) for word in words]
     # What is behind the words, such as that of the menu that is open, may change its colour between them.
     away = np.ptp(crop[int(0.12 * height) : int(0.88 * height)].mean(axis=2), axis=0)
     ink = away > max(_LEAST_INK, _INK * away.max())

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from tools.gui.grounding import lexicon, speech
-from tools.gui.grounding.asides import GOAL, numbered
+from tools.gui.grounding.asides import COMPARED, GOAL, numbered
 from tools.gui.grounding.colours import take_colour
 from tools.gui.grounding.hints import DEEDS, Hint, counts, hints, stem
 from tools.gui.grounding.matching import negated
@@ -237,7 +237,8 @@ def _is_aside(match: re.Match[str]) -> bool:
 
 def _told_to(text: str) -> tuple[str, int]:
     """A text with a comma where it begins to tell what for, and where that is; its length where it does not tell."""
-    if chosen := speech.AS.search(text):
+    chosen = None if COMPARED.search(text) or find_verbs(text, VERBS) else speech.AS.search(text)
+    if chosen:
         return f"{text[: chosen.start()]}, {text[chosen.end() :]}", chosen.start()
     match = None if speech.VALUED.match(text) else speech.PURPOSE.search(text)
     if not match and re.match(rf"(?:{lexicon.CLICKS})\w*\b", text, _FLAGS):

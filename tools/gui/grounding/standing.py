@@ -33,7 +33,7 @@ CORNER = 0.8
 _SMALL = re.compile(r"\b(?:little|small|tiny|round)\b", _FLAGS)
 """What looks so has no words on it."""
 _LISTED = frozenset({"link", "button", "menuitem", "tab"})
-_OF_MENU = re.compile(r"\b(?:of|in|from) (?:the )?(\w+) (?:sub-?)?menu\b", _FLAGS)
+_OF_MENU = re.compile(r"\b(?:of|in|from) (?:the )?((?:[\w-]+ ){0,2}[\w-]+) (?:sub-?)?menu\b", _FLAGS)
 """The menu whose entries are counted."""
 _SHOWN = re.compile(r"\s*the\s+(?:images?|pictures?)\s*")
 """What a program shows, and not a control of that name."""
@@ -44,7 +44,7 @@ _LEVEL = frozenset({"beside", "left_of", "right_of", "between"})
 _ARTICLES = frozenset("the a an der die das den dem".split())
 _PARTS = frozenset({"section", "dialog", "window", "document", "bar"})
 """Roles of what other controls stand in."""
-_CALLED = re.compile(r"\b(?:dialog(?:ue)?|window|fenster)\b", _FLAGS)
+_PART_WORDS = re.compile(r"\b(?:dialog(?:ue)?|window|fenster)\b", _FLAGS)
 """What many parts are called, which need not be said of them."""
 Anchor = tuple[str, list[Rect], frozenset[str]]
 """How something stands, to which places, and the words that name a field beside them."""
@@ -187,7 +187,7 @@ def _best(wanted: Sequence[Hint], kinds: frozenset[str], items: Sequence[Item], 
         fits = max((FITS[kind].get(item.role, 0.4) for kind in kinds if kind not in ("row",)), default=1.0)
         brief = max(
             sum(h.weight for h in own if h.key in {w.key for w in wanted}) / max(1e-6, sum(h.weight for h in own))
-            for own in (hints(_CALLED.sub("", " ".join(name.words)), False) for name in item.names)
+            for own in (hints(_PART_WORDS.sub("", " ".join(name.words)), False) for name in item.names)
         )
         if (whole or item.role in _PARTS) and (brief < MOSTLY or any(hint.key not in keys for hint in wanted)):
             continue
@@ -235,11 +235,11 @@ def nearest(anchors: Sequence[Anchor], found: Sequence[Item], factors: Sequence[
     if len(anchors) != 1 or anchors[0][0] not in ("above", "below", "left_of", "right_of"):
         return list(factors)
     upright = anchors[0][0] in ("above", "below")
-    best: dict[tuple[str, int], float] = {}
-    lines = [(item.role, round((item.rect.left if upright else item.rect.center.y_px) / LINE_PX)) for item in found]
-    for line, factor in zip(lines, factors, strict=True):
-        best[line] = max(best.get(line, 0.0), factor)
-    return [factor if factor == best[line] else BEHIND * factor for line, factor in zip(lines, factors, strict=True)]
+    lines = np.array([item.rect.left if upright else item.rect.center.y_px for item in found])
+    roles, fits = np.array([item.role for item in found]), np.asarray(factors)
+    behind = [np.any((roles == role) & (abs(lines - line) < LINE_PX) & (fits > factor))
+              for role, line, factor in zip(roles, lines, fits, strict=True)]  # fmt: skip
+    return [BEHIND * factor if later else factor for factor, later in zip(factors, behind, strict=True)]
 
 
 def _between(rect: Rect, one: Rect, other: Rect) -> float:
@@ -259,22 +259,14 @@ def counted(
         return {}
     menu = _OF_MENU.search(said.text)
     entries = entries_of_menu(items, menu[1] if menu else "")
+    if menu and not entries and any(item.role == "menu" and item.title.casefold() == menu[1] for item in items):
+        # What that menu holds is not to be seen.
+        return {}
     if entries and said.counted in ("entry", "menuitem", "menu"):
         line = number([item for item in found if any(item is entry for entry in entries)], said.ordinal)
         return {} if line is None else {at: 1.0 if item is line else -0.5 for at, item in enumerate(found)}
-    if said.counted == "entry" and said.regions and all(item.layer == "tree" for item in found):
-        # Of what stands one below the other at a side of the screen, such as in a menu of a page.
-        line = number(_column(found, said, screen), said.ordinal)
-        if line is not None:
-            return {at: 1.0 if item is line else -0.5 for at, item in enumerate(found)}
     if said.counted in ("row", "entry"):
-        rows = [item for item in items if item.role == "row"]
-        # Boxes one above the other within rows, such as their buttons, look like rows, too.
-        whole = [row for row in rows if not any(_is_within(row.rect, other.rect) for other in rows)]
-        line = number(_of_one_table(whole) or _choices(found), said.ordinal)
-        if line is None:
-            return {}
-        return {at: 1.0 if contains(line.rect, item.rect, 6.0) else -0.5 for at, item in enumerate(found)}
+        return _counted_rows(said, found, screen, items)
     fits = FITS[said.counted]
     # Kinds that pixels do not tell apart, such as tabs, cannot be counted there.
     group = [item for item in found if item.front and (item.role == said.counted or said.counted not in ALONE)]
@@ -295,14 +287,29 @@ def counted(
     return {at: 1.0 if same_place(item.rect, meant.rect) else -0.5 for at, item in enumerate(found)}
 
 
+def _counted_rows(said: Said, found: Sequence[Item], screen: Screen, items: Sequence[Item]) -> dict[int, float]:
+    """The same for rows and entries of lists."""
+    if said.counted == "entry" and said.regions and all(item.layer == "tree" for item in found):
+        # Of what stands one below the other at a side of the screen, such as in a menu of a page.
+        line = number(_column(found, said, screen), said.ordinal)
+        if line is not None:
+            return {at: 1.0 if item is line else -0.5 for at, item in enumerate(found)}
+    rows = [item for item in items if item.role == "row" and item.front]
+    # Boxes one above the other within rows, such as their buttons, look like rows, too.
+    whole = [row for row in rows if not any(_is_within(row.rect, other.rect) for other in rows)]
+    line = number(_of_one_table(whole) or _choices(found), said.ordinal)
+    if line is None:
+        return {}
+    return {at: 1.0 if contains(line.rect, item.rect, 6.0) else -0.5 for at, item in enumerate(found)}
+
+
 def _of_one_table(rows: Sequence[Item]) -> list[Item]:
     """The rows as they are in a tree; in pixels, where a line of words may look like one, the most of one width."""
     if all(row.layer == "tree" for row in rows):
         return list(rows)
-    tables: dict[tuple[int, int], list[Item]] = {}
-    for row in rows:
-        tables.setdefault((round(row.rect.left / LINE_PX), round(row.rect.right / LINE_PX)), []).append(row)
-    return max(tables.values(), key=len, default=[])
+    sides = np.array([(row.rect.left, row.rect.right) for row in rows])
+    alike = [np.flatnonzero((abs(sides - side) < LINE_PX).all(axis=1)) for side in sides]
+    return [rows[int(at)] for at in max(alike, key=len)]
 
 
 def _choices(found: Sequence[Item]) -> list[Item]:

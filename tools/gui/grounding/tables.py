@@ -7,30 +7,45 @@ from dataclasses import dataclass
 
 from tools.gui.grounding.geometry import union
 from tools.gui.grounding.items import Item, Name
-from tools.gui.types import Node, Rect
+from tools.gui.types import Node, Point, Rect
 
 CELLS = frozenset({"cell", "gridcell", "table cell"})
+"""Roles of cells."""
+HEADED = 0.95
+"""How surely the head of its column names a cell; our choice."""
+LEVEL_PX = 3.0
+"""How far the tops of the cells of one row may differ; our choice."""
 _TABLES = frozenset({"table", "tree table", "grid"})
 _HEADS = frozenset({"columnheader", "column header", "table column header"})
 _ROWS = frozenset({"row", "table row"})
-_LEVEL_PX = 3.0
-HEADED = 0.95
-"""How surely the head of its column names a cell; our choice."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose rows a tree does not have.
+
+    Attributes:
+        node: the table.
+        cells: its nodes that are cells or parts of cells.
+        items: its rows, named by all of their cells and by the first, and its cells, named by what they hold and by
+            their column; cells of a single column are their rows.
+    """
+
+    node: Node
+    cells: tuple[Node, ...]
+    items: tuple[Item, ...]
 
 
 @dataclass(frozen=True)
 class _Cell:
     rect: Rect
+    spot: Point
     name: str
     head: str
 
 
-def table_items(nodes: Sequence[Node]) -> list[Item]:
-    """Rows, named by all of their cells and by the first, and cells, named by what they hold and by their column.
-
-    Cells of a single column are their rows.
-    """
-    items: list[Item] = []
+def find_tables(nodes: Sequence[Node]) -> Iterator[Table]:
+    """The tables of a tree that have cells, and neither rows nor tables in them."""
     for start, node in enumerate(nodes):
         if node.role not in _TABLES:
             continue
@@ -39,9 +54,9 @@ def table_items(nodes: Sequence[Node]) -> list[Item]:
         if any(each.role in _ROWS | _TABLES for each in below):
             continue
         heads = [each for each in below if each.role in _HEADS]
-        for row in _rows(list(_cells(below, heads))):
-            items += _items_of(row)
-    return items
+        rows = _rows(list(_cells(below, heads)))
+        cells = tuple(each for each in below if each.role in CELLS)
+        yield Table(node, cells, tuple(item for row in rows for item in _items_of(row)))
 
 
 def _items_of(row: Sequence[_Cell]) -> Iterator[Item]:
@@ -50,12 +65,12 @@ def _items_of(row: Sequence[_Cell]) -> Iterator[Item]:
         return
     words = tuple(word for cell in named for word in cell.name.split())
     names = (Name(words, 0.9), Name(tuple(named[0].name.split()), 0.93)) if len(named) > 1 else (Name(words),)
-    yield Item(union(*(cell.rect for cell in row)), "row", names, "tree", point=named[0].rect.center)
+    yield Item(union(*(cell.rect for cell in row)), "row", names, "tree", point=named[0].spot)
     for cell in row if len(row) > 1 else ():
         own = (Name(tuple(cell.name.split())),) if cell.name else ()
         head = (Name(tuple(cell.head.split()), HEADED),) if cell.head else ()
         if own or head:
-            yield Item(cell.rect, "cell", own + head, "tree")
+            yield Item(cell.rect, "cell", own + head, "tree", point=cell.spot)
 
 
 def _cells(below: Sequence[Node], heads: Sequence[Node]) -> Iterator[_Cell]:
@@ -69,14 +84,14 @@ def _cells(below: Sequence[Node], heads: Sequence[Node]) -> Iterator[_Cell]:
         part = next((each for each in (node, *below[at + 1 : end]) if each.name.strip()), node)
         middle = node.rect.center.x_px
         head = next((each.name for each in heads if each.rect.left <= middle <= each.rect.right), "")
-        yield _Cell(part.rect, part.name, head)
+        yield _Cell(node.rect, part.rect.center, part.name, head)
 
 
 def _rows(cells: Sequence[_Cell]) -> list[list[_Cell]]:
     rows: list[list[_Cell]] = []
-    for cell in cells:
-        if rows and abs(rows[-1][-1].rect.top - cell.rect.top) <= _LEVEL_PX:
+    for cell in sorted(cells, key=lambda cell: cell.rect.top):
+        if rows and cell.rect.top - rows[-1][0].rect.top <= LEVEL_PX:
             rows[-1].append(cell)
         else:
             rows.append([cell])
-    return rows
+    return [sorted(row, key=lambda cell: cell.rect.left) for row in rows]

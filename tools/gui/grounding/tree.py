@@ -8,7 +8,7 @@ from dataclasses import replace
 from tools.gui.grounding.geometry import contains, union
 from tools.gui.grounding.instruction import NAMED
 from tools.gui.grounding.items import Item, Name
-from tools.gui.grounding.tables import CELLS, table_items
+from tools.gui.grounding.tables import find_tables
 from tools.gui.types import Node, Point, Rect
 
 ROLES: dict[str, str] = {
@@ -74,7 +74,8 @@ def tree_items(nodes: Sequence[Node]) -> list[Item]:
     )
     inside = {id(node) for node in _below(nodes, dialog)} | {id(dialog)} if dialog else set()
     menus = _open_menus(nodes)
-    desktop = _is_desktop(nodes)
+    tables = list(find_tables(nodes)) if _is_desktop(nodes) else []
+    in_tables = {id(cell) for table in tables for cell in table.cells}
     items = []
     for index, node in enumerate(nodes):
         role = ROLES.get(node.role, "text")
@@ -83,7 +84,7 @@ def tree_items(nodes: Sequence[Node]) -> list[Item]:
         names = _names(nodes, index, role)
         if role == "row" and any(ROLES.get(below.role) == "column" for below in _below(nodes, node, index)):
             role = "section"
-        if role == "text" and (not names or (desktop and node.role in CELLS)):
+        if id(node) in in_tables or (role == "text" and not names):
             continue
         front = not dialog or id(node) in inside or not _behind(node, dialog)
         front = front and (not menus or id(node) in menus)
@@ -91,9 +92,9 @@ def tree_items(nodes: Sequence[Node]) -> list[Item]:
         if role == "menu" and id(node) in menus and (below := _below(nodes, node, index)):
             # An open menu reaches over its entries, which stand outside of the word that opens it.
             items.append(Item(union(*(each.rect for each in below)), "section", names, "tree"))
-    for item in table_items(nodes) if desktop else ():
-        front = not menus and (not dialog or contains(dialog.rect, item.rect))
-        items.append(replace(item, front=front))
+    for table in tables:
+        front = not menus and (not dialog or id(table.node) in inside)
+        items += [replace(item, front=front) for item in table.items]
     return items
 
 

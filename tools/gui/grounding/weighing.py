@@ -21,7 +21,7 @@ from tools.gui.grounding.hints import hints
 from tools.gui.grounding.instruction import NAMED
 from tools.gui.grounding.items import Item
 from tools.gui.grounding.matching import normal
-from tools.gui.grounding.meanings import CHANGING
+from tools.gui.grounding.meanings import ACTIONS, CHANGING
 from tools.gui.grounding.quoted import aloud, are_there, has, labels, labels_meant
 from tools.gui.grounding.said import Said, understand
 from tools.gui.grounding.standing import keys_of, same_place
@@ -194,7 +194,9 @@ def _leaves_out(seen: Evidence, item: Item, spelt: bool, quoted: Sequence[str]) 
         # What another row has more of is said of that one.
         return True
     beside = heard - own.keys()
-    in_row = len(seen.rows) > 1 and any(other <= heard and len(other & beside) > 1 for other in seen.rows)
+    # Other buttons name no row, nor does a letter alone, which may be an icon.
+    names = {key for key in beside if len(key) > 1} - ACTIONS - {"cancel"}
+    in_row = len(seen.rows) > 1 and any(other <= heard and other & names for other in seen.rows)
     if does and in_row and not counts and not any(hint.key in beside for hint in seen.words):
         # What is done to one of several, such as a patient in a list, has to be said of which.
         return True
