@@ -42,7 +42,7 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
     boxes = [box for box in frames.boxes if not _in_word(box, lines)]
     lines += read_cells(rgb, [_inside(box) for box in boxes if _is_cell(box, lines)])
     clean = Frames(tuple(boxes), tuple(check for check in frames.checks if not _in_word(check, lines)))
-    lines = [part for line in lines for part in _without_check(line, clean.checks)]
+    read, lines = lines, [part for line in lines for part in _without_check(line, clean.checks)]
     screen = Rect(left=0, top=0, right=rgb.shape[1], bottom=rgb.shape[0])
     held = {box: [line for line in lines if contains(box, line.rect, 4.0)] for box in boxes}
     stacks = stacks_of(held)
@@ -58,7 +58,8 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
     joined = [Name(line.words, 0.97, rects=line.rects) for line in _joined(lines)]
     items = [Item(union(*name.rects), "text", (name,), "words") for name in joined]
     items += [*texts, *_fields(held, others), *_checks(clean, labels)]
-    items += icon_items(rgb, lines, clean)
+    # What was read as a letter is no icon, whatever it is.
+    items += icon_items(rgb, read, clean)
     items += [Item(rect, "row", names, "words", point) for rect, names, point in rows_of_tables(lines, held, stacks)
               if rect.height <= HIGHEST_ROW * screen.height]  # fmt: skip
     items += [

@@ -182,16 +182,24 @@ def _parted(words: Sequence[tuple[str, float, float]], crop: np.ndarray) -> list
     ink = away > max(_LEAST_INK, _INK * away.max())
     parted = [(*word, False) for word in words[:1]]
     for (_, start, end), (word, left, right) in pairwise(words):
-        gap = _blank(ink[int((start + end) / 2 * width) : int((left + right) / 2 * width) + 1])
-        apart = (left - end) * width >= SPLIT * height or gap >= GAP * height
-        parted.append((word, left, right, apart))
+        middle = int((start + end) / 2 * width)
+        before, after = (middle + at for at in _blank(ink[middle : int((left + right) / 2 * width) + 1]))
+        if after - before > GAP * height:
+            # Where pixels show the gap, the words reach to it.
+            parted[-1] = (*parted[-1][:2], max(end, (before + 1) / width), parted[-1][3])
+            parted.append((word, min(left, after / width), right, True))
+        else:
+            parted.append((word, left, right, (left - end) * width >= SPLIT * height))
     return parted
 
 
-def _blank(ink: np.ndarray) -> int:
-    """The most columns without ink that have some on both sides."""
+def _blank(ink: np.ndarray) -> tuple[int, int]:
+    """The columns with ink between which most have none; (0, 0) where there are none such."""
     columns = np.flatnonzero(ink)
-    return int(np.diff(columns).max(initial=1)) - 1
+    if len(columns) < 2:
+        return 0, 0
+    at = int(np.diff(columns).argmax())
+    return int(columns[at]), int(columns[at + 1])
 
 
 def _even(text: str) -> list[tuple[str, float, float]]:
