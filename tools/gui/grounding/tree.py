@@ -58,7 +58,6 @@ ROLES: dict[str, str] = {
 }
 """Roles of ARIA, and of AT-SPI where they differ, as the kinds that instructions speak of."""
 _TAKE_NAMES = frozenset({"row", "dialog", "section", "link", "button", "tab", "menuitem"})
-_SPUN = frozenset({"spinbutton", "spin button"})
 _MOST_WORDS = 60
 _VALUE = 0.85
 """How surely what a control holds names it; our choice."""
@@ -100,7 +99,7 @@ def tree_items(nodes: Sequence[Node]) -> list[Item]:
 
 def _spot(node: Node) -> Point | None:
     """Where a field for a number is typed into: in desktop programs its steps take up its right half."""
-    if node.role not in _SPUN:
+    if node.role != "spinbutton":
         return None
     rect = node.rect
     return Point(x_px=rect.left + min(rect.height, rect.width / 4), y_px=rect.center.y_px)
