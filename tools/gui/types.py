@@ -121,7 +121,8 @@ class Node(_Plain):
         name: its accessible name.
         rect: in image pixels.
         value: what it holds, for fields.
-        states: such as `disabled`, `focused`, `checked`, `selected`.
+        states: such as `disabled`, `focused`, `checked`, `selected`; of a cell of a table also whether it is a box to
+            tick (`checkable`) or a picture (`pictured`).
         depth: levels below the root; a node's children follow it, one deeper.
     """
 

@@ -66,6 +66,8 @@ def _node(atspi: Any, found: Any, depth: int) -> dict[str, Any] | None:
     states = [name for name in STATES if _has(atspi, found, name.upper())]
     if not _has(atspi, found, "SENSITIVE") and not _has(atspi, found, "ENABLED"):
         states.append("disabled")
+    if role == "table cell":
+        states += _cell_states(atspi, found)
     return {
         "role": ROLES.get(role, role),
         "name": found.get_name() or "",
@@ -74,6 +76,14 @@ def _node(atspi: Any, found: Any, depth: int) -> dict[str, Any] | None:
         "states": states,
         "depth": depth,
     }
+
+
+def _cell_states(atspi: Any, cell: Any) -> list[str]:
+    """What a cell of a table is drawn as, which its role does not say."""
+    actions = cell.get_action_iface()
+    count = atspi.Action.get_n_actions(actions) if actions else 0
+    is_box = any(atspi.Action.get_action_name(actions, at) == "toggle" for at in range(count))
+    return ["checkable"] * is_box + ["pictured"] * bool(cell.get_image_iface())
 
 
 def _has(atspi: Any, found: Any, state: str) -> bool:

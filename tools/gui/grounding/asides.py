@@ -20,7 +20,7 @@ _OPENERS = re.compile(
 _IDLE = re.compile(
     r",?\s+(?:to the (?:front|foreground|fore)|in den vordergrund)$"
     r"|\s+(?:from|in|of)\s+the\s+open(?:ed)?\s+(?:list|menu|drop-?down)(?:\s+(?:list|menu))?$"
-    r"|\b(?:right )?(?:down|up|over)\s+(?=(?:at|in|on|there|here)\b)",
+    r"|(?<!-)\b(?:right )?(?:down|up|over)\s+(?=(?:at|in|on|there|here)\b)",
     _FLAGS,
 )
 GOAL = re.compile(

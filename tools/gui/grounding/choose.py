@@ -36,12 +36,16 @@ SAME = 0.9
 """Items whose scores reach this share of the best one's are counted for "the second one"; our choice."""
 LABELLED = 0.75
 """What a control has to score, as a share of the words that label it, to be meant by them; our choice."""
+OTHER_CASE = 0.9
+"""What is left of a score where capitals differ and those of another one do not; our choice."""
 SPACE = 0.6
 """A space between words is narrower than this share of their height; our choice."""
 HEADING = 0.9
 """How well a heading fits the part of the screen below it; our choice."""
 FARTHER = 0.3
 """What is lost at the far end of the screen where a corner alone tells what is meant; our choice."""
+CROSSED = 0.97
+"""How surely a control is meant that both words label; our choice."""
 BEHIND = 0.6
 """What the score of something is worth that lies behind a dialog; our choice."""
 
@@ -64,7 +68,12 @@ class Choice:
 
 def choose(wanted: Wanted, items: Sequence[Item], screen: Rect) -> list[Choice]:
     """Items that may be meant, best first; those that stand for the same place are given once."""
-    scored = _scored(wanted, items, screen)
+    if wanted.kind == "menu" and wanted.anchor and wanted.anchor.kind == "bar" and _has_menus(items):
+        # Menus stand in no other bar than their own.
+        wanted = replace(wanted, relation="", anchor=None)
+    scored = [choice for choice in _scored(wanted, items, screen) if not choice.item.inert]
+    if any(choice.item.title == wanted.words for choice in scored):
+        scored = [_in_this_case(choice, wanted.words) for choice in scored]
     scored.sort(key=lambda choice: -choice.score)
     if wanted.kind in ("", "entry"):
         scored = _controls_first(scored)
@@ -81,6 +90,16 @@ def choose(wanted: Wanted, items: Sequence[Item], screen: Rect) -> list[Choice]:
             return []
         return _numbered(wanted, [each for each in scored if not entries or any(each.item is item for item in entries)])
     return _distinct(scored)
+
+
+def _has_menus(items: Sequence[Item]) -> bool:
+    return any(item.role == "menu" for item in items)
+
+
+def _in_this_case(choice: Choice, words: str) -> Choice:
+    """Less likely where it differs in capitals from what was said, as another one does not."""
+    differs = choice.item.title != words and normal(choice.item.title) == normal(words)
+    return replace(choice, score=OTHER_CASE * choice.score) if differs else choice
 
 
 def _is_there(words: str, role: str, items: Sequence[Item]) -> bool:
@@ -143,7 +162,7 @@ def _scored(wanted: Wanted, items: Sequence[Item], screen: Rect, *, anchor: bool
         if wanted.region and (anchors or not wanted.anchor):
             share = max(region_factor(wanted.region, item.rect, whole) for whole in wholes)
             score *= 0.5 + 0.5 * share if share > 0.1 else 0.25
-            if not wanted.words and not anchors:
+            if not anchors:
                 # Of several in one corner the outermost is meant.
                 score *= 1 - FARTHER * corner_distance(wanted.region, item.rect, wholes[-1])
         if anchors:
@@ -164,7 +183,8 @@ def _is_aside(wanted: Wanted, anchor: Wanted) -> bool:
     place = re.search(rf"\b(?:{lexicon.PLACES})$", anchor.words, re.IGNORECASE)
     if anchor.kind not in CONTAINERS and not shown and not place:
         return False
-    if not anchor.words and not shown:
+    unnamed = anchor.kind == "bar" and re.fullmatch(lexicon.BARS, anchor.words, re.IGNORECASE)
+    if (not anchor.words or unnamed) and not shown:
         return True
     grave = find_verbs(wanted.words, VERBS) or normal(wanted.words) in AFFIRMING
     grave = grave or any(hint.key in CHANGING for hint in hints(wanted.words, False))
@@ -242,10 +262,17 @@ def _anchors(anchor: Wanted, items: Sequence[Item], screen: Rect) -> list[Choice
         # "Right of "Page:", below the images": the label tells enough where there are no images to be found.
         return _anchors(replace(anchor, relation="", anchor=None), items, screen)
     found = [choice for choice in found if choice.score >= max(LEAST, 0.78 * found[0].score)] if found else []
+    found += [replace(choice, item=item) for choice in found[:1] for item in items if _is_headed(item, choice.item)]
     if anchor.kind in CONTAINERS:
         sizes = [choice for choice in found if choice.item.role in CONTAINERS]
         return (sizes or found)[:8]
     return found[:8]
+
+
+def _is_headed(part: Item, heading: Item) -> bool:
+    """Whether words are the heading of a part of the screen that is called so."""
+    called = part.role == "section" and normal(part.title) == normal(heading.title)
+    return called and part.layer == "tree" and part is not heading and contains(part.rect, heading.rect)
 
 
 def _stands(relation: str, item: Item, name: Name | None, span: tuple[int, int], anchor: Choice) -> float:
@@ -253,12 +280,18 @@ def _stands(relation: str, item: Item, name: Name | None, span: tuple[int, int],
     rect = item.rect
     if name and not name.label and name.rects and span[1] - span[0] < len(name.words):
         rect = union(*name.rects[span[0] : span[1]])
-    spot = anchor.item.rect
+    spot, called = anchor.item.rect, normal(anchor.item.title)
     if rect == spot:
         return 0.0
     factor = relation_factor(relation, rect, spot)
+    if any(other.label and other is not name and normal(" ".join(other.words)) == called for other in item.names):
+        # "Minimum" of "Absolute": the label of its row, and the head of its column.
+        return CROSSED
     if relation in ("for", "beside", "in") and item.role in _HOLDERS and contains(rect, spot) and rect.area > spot.area:
         factor = max(factor, 0.95)
+    if relation == "below" and anchor.item.role in ("section", "dialog") and contains(spot, rect):
+        # What stands below the heading of a part of the screen is in it.
+        factor = max(factor, 0.9)
     if relation in ("in", "for") and anchor.item.role not in CONTAINERS:
         # "In the X section", where X is only a heading: what stands below it.
         factor = max(factor, 0.9 * relation_factor("below", rect, spot))

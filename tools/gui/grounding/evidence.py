@@ -68,6 +68,8 @@ ON = 0.3
 LEAST_STEM = 5
 """Letters that words have to share at their beginning to be forms of one; our choice."""
 
+SIDES = frozenset({"left_of", "right_of"})
+"""Where icons are told by the next one, however they look; our choice."""
 ROLES = frozenset(
     "button link tab menu menuitem checkbox radio switch slider field dropdown icon row cell text image column".split()
 )
@@ -174,7 +176,7 @@ def gather(instruction: str, items: Sequence[Item], screen: Screen, told: Sequen
     listing = said.counted in ("row", "entry")
     spoken = _spoken(found, said, labelled, frozenset(map(normal, told)))
     stands = [relations(anchors, item, own[at]) if anchors else 0.0 for at, item in enumerate(found)]
-    if not told_by_words and not looks:
+    if not told_by_words and (not looks or {relation for relation, *_ in anchors} <= SIDES):
         stands = nearest(anchors, found, stands)
     table = []
     for at, item in enumerate(found):

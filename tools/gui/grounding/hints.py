@@ -45,7 +45,7 @@ _NAMING = re.compile(r"(?:table|images?|picture|form)\s+(?:number\s+)?(?:field|b
 @cache
 def _patterns(said: bool) -> dict[str, re.Pattern[str]]:
     return {
-        key: re.compile(rf"(?<![\w])(?:{both}{'|' + people if said and people else ''})(?![\w])")
+        key: re.compile(rf"(?<![\w-])(?:{both}{'|' + people if said and people else ''})(?![\w])")
         for key, (both, people) in MEANINGS.items()
     }
 

@@ -27,6 +27,7 @@ _AFTER = r"(?:^|(?<=\s)|(?<=\ue001))"
 _MARK = "\ue000{}\ue001"
 _MARKED = re.compile("\ue000(\\d+)\ue001")
 _FLAGS = re.IGNORECASE
+_CANCEL = "cancel button in"
 _PLACING = (
     r"in|on|at|within|inside|under|below|beneath|above|next to|beside|for(?= the| this|\s*\ue000)|as|from"
     r"|auf|im|unter|über|neben|bei|für|en|dans|nel"
@@ -110,7 +111,11 @@ def read_instruction(text: str) -> tuple[Wanted, ...]:
     for whole in dict.fromkeys(either if len(either) > 1 else (_without_purpose(plain), plain, shorter)):
         turned = _turned(whole)
         body, kind = _without_verb(turned)
-        bodies += [(shut, "") for shut in _shutting(turned)] + [(body, kind)]
+        bodies += [(shut, "") for shut in _shutting(turned)]
+        if bodies and bodies[-1][0].startswith(_CANCEL):
+            # What is cancelled is not pressed, whatever it is called.
+            continue
+        bodies.append((body, kind))
         # "Open file" may be told to do, or be what stands on the button.
         if not re.match(rf"(?:(?:{lexicon.CLICKS})\w*|{lexicon.TYPING})\b", turned, _FLAGS):
             bodies.append((turned, ""))
@@ -183,9 +188,11 @@ def _turned(text: str) -> str:
 
 def _shutting(text: str) -> list[str]:
     """What to press where something shall be closed."""
-    match = re.match(rf"(?:{lexicon.SHUT})\s+(?:(?:{lexicon.ARTICLES})\s+)*(.+)$", text, _FLAGS)
+    match = re.match(rf"({lexicon.SHUT}|cancel)\s+(?:(?:{lexicon.ARTICLES})\s+)*(.+)$", text, _FLAGS)
     kinds = "|".join(lexicon.KINDS[kind] for kind in ("dialog", "section", "tab"))
-    return [f"close icon in {match[1]}"] if match and re.search(rf"\b(?:{kinds}|window)$", match[1], _FLAGS) else []
+    if not match or not re.search(rf"\b(?:{kinds}|window|{lexicon.WIZARD})$", match[2], _FLAGS):
+        return []
+    return [f"{_CANCEL if match[1].lower() == 'cancel' else 'close icon in'} {match[2]}"]
 
 
 def _without_verb(text: str) -> tuple[str, str]:
@@ -198,7 +205,7 @@ def _without_verb(text: str) -> tuple[str, str]:
     typed = re.match(rf"(?:{lexicon.TYPING})\b\s*(.*?)\s+(?:{lexicon.INTO})\s+(.+)$", text, _FLAGS)
     if typed:
         return re.sub(r"\s+ein$", "", typed[2]), "field"
-    rest = re.sub(rf"^(?:{lexicon.TYPING})\b\s*", "", text, flags=_FLAGS)
+    rest = re.sub(rf"^(?:{lexicon.TYPING}|{lexicon.STEPPING})\b\s*", "", text, flags=_FLAGS)
     if rest != text:
         return rest, "field"
     rest = re.sub(rf"^(?:{lexicon.VERBS})(?=\s|\ue000|$)\s*", "", text, flags=_FLAGS)
@@ -244,7 +251,7 @@ def _ways(text: str, depth: int) -> list[Wanted]:
         # A label in quotation marks is one beside what is said of its place, and not just any.
         ways += [plain, *_only_placed(plain)]
     noun = re.match(rf"(?:{lexicon.NOUNS}|{lexicon.COLOURS})\s+(.+)$", plain.words, _FLAGS)
-    place = re.match(rf"(.+)\s+(?:{lexicon.PLACES})$", plain.words, _FLAGS)
+    place = re.match(rf"(.+)\s+(?:{lexicon.PLACES}|{lexicon.KINDS['image']})$", plain.words, _FLAGS)
     if not plain.quoted and not (depth and plain.kind in CONTAINERS):
         ways += [replace(plain, words=shorter[1]) for shorter in (noun, place) if shorter]
     means = re.search(rf"{_AFTER}(?:{lexicon.BY})\s+(.+)$", text, _FLAGS) if depth == 0 else None
@@ -282,7 +289,7 @@ def _related(relation: str, target: Wanted, region: frozenset[str], anchors: lis
     if relation in ("for", "in", "beside") and noun and not of_menu:
         # "The study from Sunday" is the entry that says so.
         target = Wanted(kind="row")
-    for anchor in anchors:
+    for anchor in map(_as_dialog, anchors):
         named = target.kind in NAMED and not target.words and anchor.words and not anchor.kind
         if relation in ("for", "beside") and named:
             # "The checkbox for Metformin" is named by it, wherever the words stand.
@@ -294,9 +301,16 @@ def _related(relation: str, target: Wanted, region: frozenset[str], anchors: lis
     return ways
 
 
+def _as_dialog(anchor: Wanted) -> Wanted:
+    """What something stands in that is called a wizard, which is a dialog."""
+    called = re.fullmatch(rf"(.+)\s+(?:{lexicon.WIZARD})", anchor.words, _FLAGS)
+    return replace(anchor, kind="dialog", words=called[1]) if called and not (anchor.kind or anchor.quoted) else anchor
+
+
 def _only_placed(wanted: Wanted, placed: bool = False) -> list[Wanted]:
     """The same without words that only tell how it looks, where a number, a corner or a neighbour tells which it is."""
-    look = re.fullmatch(rf"(?:(?:{lexicon.LOOKS}|{lexicon.COLOURS})(?:\s+|$))+", wanted.words, _FLAGS)
+    looks = f"{lexicon.LOOKS}|{lexicon.COLOURS}" + (f"|{lexicon.NOUNS}" if wanted.kind == "icon" else "")
+    look = re.fullmatch(rf"(?:(?:{looks})(?:\s+|$))+", wanted.words, _FLAGS)
     if re.search(r"\blogo$", wanted.words, _FLAGS):
         wanted = replace(wanted, kind=wanted.kind or "icon")
     told = placed or wanted.ordinal or len(wanted.region) == 2

@@ -44,6 +44,7 @@ class Item:
         point: where to click; None is on the words that fit, or in the middle.
         front: whether it can be reached; False behind a dialog that has to be answered first.
         sure: how surely it is there and is what `role` says, 0 to 1.
+        inert: whether a click on it does nothing, as on the words that label something in a desktop program.
     """
 
     rect: Rect
@@ -53,6 +54,7 @@ class Item:
     point: Point | None = None
     front: bool = True
     sure: float = 1.0
+    inert: bool = False
 
     @property
     def title(self) -> str:

@@ -37,13 +37,18 @@ BY = (
     r"|mit(?: dem| der)?|über|durch klicken auf|con|mediante|avec"
 )
 """How the means is named by which something is done."""
+BARS = "path|address|location|tool|button|icon|main|top|upper"
+"""What bars are called that have no name on the screen."""
 NOUNS = (
     "patient|study|series|instance|entry|exam(?:ination)?|case|record|file|document|note|drug|medication|order|item|option"
     r"|value|person|word|words|text|control|element|patienten?|patientin|studie|serie|datei|arzneimittel|medikament"
     r"|paciente|estudio"
 )
 """Nouns that say what a name stands for."""
-PLACES = "page|screen|window|view|option|entry|item|value|text|function|command|seite|ansicht|página|vista|vue"
+PLACES = (
+    "page|screen|window|view|option|entry|item|value|text|function|command|folder|directory|operation|mode|tool|module"
+    "|widget|feature|layout|preset|setting|seite|ansicht|ordner|werkzeug|página|vista|vue"
+)
 """Nouns after a name that say what it leads to."""
 COLOURS = (
     "blue|red|green|yellow|gr[ea]y|white|black|orange|purple|(?:blau|rot|grün|gelb|grau|weiß|schwarz)e[nrsm]?"
@@ -77,8 +82,12 @@ CALLED = (
 CLICKS = r"(?:double[- ]?|right[- ]?|left[- ]?)?click|press|push|hit|tap|(?:doppel)?klick|drück|tippen sie auf"
 r"|haga|haz|puls|presion|(?:double-?)?cliqu|appuy|fai|fare|clicca|premi"
 """How verbs begin that never stand on a control themselves."""
+WIZARD = "wizard|assistant|assistent"
+"""A dialog of several pages; menus often have an entry of that name, too."""
 SHUT = "close|dismiss|schließen sie|schließe|cierre|cierra|fermez|chiudi"
 TYPING = "type|enter|write|input|fill(?: in| out)?|geben sie|gib|escriba|escribe|saisissez|entrez|digita|inserisci"
+STEPPING = "increase|raise|decrease|reduce|increment|decrement"
+"""What is done with a number in a field."""
 INTO = "in(?:to)?|to|en|in das|in den|in die|ins|im|dans|nel|nella"
 PURPOSES = r"in order to|so that|so as to|um .{3,60} zu \w+$|para que|afin de|per poter"
 
@@ -170,7 +179,8 @@ REGIONS: tuple[tuple[str, frozenset[str]], ...] = (
 RELATIONS: tuple[tuple[str, str], ...] = (
     (
         "left_of",
-        r"(?:to|on) the left(?:[- ]hand side)? of|left of|links (?:von|neben)|a la izquierda de(?:l)?"
+        r"(?:to|on) the left(?:[- ]hand side)? of|left of"
+        r"|(?:directly |just |right )?(?:in front of|before(?= the ))|links (?:von|neben)|a la izquierda de(?:l)?"
         r"|à gauche d[eu]|a sinistra di",
     ),
     (

@@ -18,11 +18,12 @@ from tools.gui.grounding.colours import is_drawn_in, take_colour
 from tools.gui.grounding.deeds import of_another_dialog, of_another_row, unasked
 from tools.gui.grounding.instruction import MOST, Wanted, label, read_instruction
 from tools.gui.grounding.items import Item
+from tools.gui.grounding.labels import labelled_fields
 from tools.gui.grounding.pixels import pixel_items
 from tools.gui.grounding.pointing import Ask, point, with_pixels
 from tools.gui.grounding.quoted import are_there, is_in, labels, labels_meant
 from tools.gui.grounding.reading import read_lines
-from tools.gui.grounding.tree import labelled_fields, tree_items
+from tools.gui.grounding.tree import tree_items
 from tools.gui.grounding.weighing import weigh
 from tools.gui.types import Layer, Located, Screen, Target
 
@@ -87,7 +88,7 @@ def ask_model(
 
 
 def _located(instruction: str, screen: Screen, layers: frozenset[Layer]) -> Located:
-    answer = Located()
+    answer, items = Located(), list[Item]()
     if screen.nodes and "tree" in layers:
         items = labelled_fields(tree_items(screen.nodes))
         said = _with_whole_labels(instruction, items)
@@ -98,7 +99,8 @@ def _located(instruction: str, screen: Screen, layers: frozenset[Layer]) -> Loca
     if not layers & {"words", "icon"}:
         return answer
     read = _found(instruction, ways, [item for item in items_of(screen) if item.layer in layers], screen)
-    return read if read.targets or not answer.abstained else answer
+    labels_alone = read.targets and any(item.inert and item.rect.holds(read.targets[0].point) for item in items)
+    return answer if answer.abstained and (labels_alone or not read.targets) else read
 
 
 def _with_whole_labels(instruction: str, items: Sequence[Item]) -> str:
@@ -134,7 +136,8 @@ def _found(instruction: str, ways: Sequence[Wanted], items: Sequence[Item], scre
     # A label in quotation marks that was found by one reading is what is meant; in pixels also where there are several.
     there = known >= LABELLED if all(item.layer == "tree" for item in items) else bool(own.targets)
     quoted = there and any(is_in(label, own.targets[0].label) for label in labels_meant(instruction))
-    if known < LITERAL and not quoted and (weighed := weigh(instruction, items, screen)):
+    said_so = known >= LABELLED and any(way.words == own.targets[0].label for way in ways)
+    if known < LITERAL and not quoted and not said_so and (weighed := weigh(instruction, items, screen)):
         target = _target(weighed)
         if labels(instruction) and (word := of_another_row(ways, target, items)):
             return Located(targets=(target,), abstained=f"{target.label!r} fits best, but {word!r} is not in its row.")

@@ -120,6 +120,8 @@ MEANINGS: dict[str, tuple[str, str]] = {
     ),
     "record": (r"record|submit|enter|erfassen", r"take down|put on file|erfasse|eintragen|hand in"),
     "copy": (r"copy|kopieren|copiar|copier", r"copying|clipboard|kopier\w*|zwischenablage"),
+    "crosshair": (r"cross-?hairs?|target|fadenkreuz", r"cross hairs?|hair cross"),
+    "measure": (r"measure(?:ments?)?|distance|messen|messung", r"ruler|lineal|measuring"),
     "invert": (r"invert|reverse", r"flip|negative|opposite|umkehr\w*|inverti\w*"),
     "anonymize": (
         r"anonymi[sz]e|anonymisieren",

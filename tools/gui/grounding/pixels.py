@@ -16,7 +16,7 @@ from tools.gui.grounding.items import Item, Name
 from tools.gui.grounding.pixel_menus import Menus, find_menus
 from tools.gui.grounding.pixel_rows import rows_of_tables, stacks_of
 from tools.gui.grounding.pixel_windows import find_titled
-from tools.gui.grounding.reading import Line, read_cells
+from tools.gui.grounding.reading import Line, parted_by, read_cells
 from tools.gui.types import Rect
 
 BUTTON_HEIGHTS = 3.6
@@ -43,6 +43,7 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
     lines += read_cells(rgb, [_inside(box) for box in boxes if _is_cell(box, lines)])
     clean = Frames(tuple(boxes), tuple(check for check in frames.checks if not _in_word(check, lines)))
     read, lines = lines, [part for line in lines for part in _without_check(line, clean.checks)]
+    lines = [part for line in lines for part in parted_by(line, boxes)]
     screen = Rect(left=0, top=0, right=rgb.shape[1], bottom=rgb.shape[0])
     held = {box: [line for line in lines if contains(box, line.rect, 4.0)] for box in boxes}
     stacks = stacks_of(held)

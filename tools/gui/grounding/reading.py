@@ -28,6 +28,10 @@ bar: the first where pixels show the gap, the second where only the recogniser p
 _INK, _LEAST_INK, _LEAST_HEIGHT_PX = 0.3, 24, 4
 """The share of the strongest contrast, and the grey levels, from which on a column holds ink, and the least height of
 a line in which columns tell; our choice."""
+_FRAMES, _FRAME_PX = 3.0, 40.0
+"""A frame of so many heights of a line, or less wide, is none of a field or button with words on it; our choice."""
+_STROKES = frozenset("[]|(){}lI1L")
+"""As what the side of a frame is read."""
 _PAD_PX = 2
 _MIN_CELL_PX, _MIN_CONTRAST, _CELL_LETTERS, _CELL_CONFIDENCE = 8, 48, 4, 0.9
 
@@ -117,6 +121,32 @@ def read_cells(rgb: np.ndarray, cells: Sequence[Rect]) -> tuple[Line, ...]:
             if text.isascii() and text.isalnum() and len(text) <= _CELL_LETTERS and confidence >= _CELL_CONFIDENCE:
                 lines.append(Line((text,), (cell,), confidence))
     return tuple(lines)
+
+
+def parted_by(line: Line, boxes: Sequence[Rect]) -> list[Line]:
+    """A line parted where a frame begins or ends between its words, such as a field that holds a value by its label.
+
+    A stroke that is the side of a frame itself, and was read as a letter, is left out.
+    """
+    level = [box for box in boxes if _is_level(box, line.rect)] if len(line.words) > 1 else []
+    parts: list[list[tuple[str, Rect]]] = []
+    before: frozenset[Rect] | None = None
+    for word, place in zip(line.words, line.rects, strict=True):
+        if word in _STROKES and any(place.left - _PAD_PX <= box.left <= place.right + _PAD_PX for box in level):
+            continue
+        within = frozenset(box for box in level if box.left < place.center.x_px < box.right)
+        if within == before:
+            parts[-1].append((word, place))
+        else:
+            parts.append([(word, place)])
+        before = within
+    return [Line(tuple(word for word, _ in part), tuple(place for _, place in part), line.confidence) for part in parts]
+
+
+def _is_level(box: Rect, line: Rect) -> bool:
+    """Whether a frame may be that of a field or button with words of a line."""
+    level = box.top < line.center.y_px < box.bottom and 0.7 * line.height < box.height < _FRAMES * line.height
+    return level and box.width >= _FRAME_PX
 
 
 def _load() -> Any:

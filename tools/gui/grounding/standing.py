@@ -212,7 +212,14 @@ def relations(anchors: Sequence[Anchor], item: Item, own: dict[str, float]) -> f
     for relation, rects, keys in anchors:
         if relation == "between":
             continue
-        if item.role in NAMED and relation not in ("above", "below") and keys and keys <= own.keys():
+        sideways = relation in ("left_of", "right_of")
+        if (
+            item.role in NAMED
+            and relation not in ("above", "below")
+            and keys
+            and keys <= own.keys()
+            and (not sideways or any(relation_factor(relation, item.rect, rect) > 0 for rect in rects))
+        ):
             # A field beside what labels it.
             factors.append(1.0)
             continue

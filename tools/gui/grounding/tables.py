@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,11 +14,14 @@ CELLS = frozenset({"cell", "gridcell", "table cell"})
 """Roles of cells."""
 HEADED = 0.95
 """How surely the head of its column names a cell; our choice."""
+BESIDE = 0.95
+"""How surely the name of its row names a box to tick or a picture; our choice."""
 LEVEL_PX = 3.0
 """How far the tops of the cells of one row may differ; our choice."""
 _TABLES = frozenset({"table", "tree table", "grid"})
 _HEADS = frozenset({"columnheader", "column header", "table column header"})
 _ROWS = frozenset({"row", "table row"})
+_SAYS = re.compile(r"\w")
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Table:
         node: the table.
         cells: its nodes that are cells or parts of cells.
         items: its rows, named by all of their cells and by the first, and its cells, named by what they hold and by
-            their column; cells of a single column are their rows.
+            their column; cells of a single column are their rows. Boxes to tick and pictures go by their row.
     """
 
     node: Node
@@ -42,6 +46,7 @@ class _Cell:
     spot: Point
     name: str
     head: str
+    role: str
 
 
 def find_tables(nodes: Sequence[Node]) -> Iterator[Table]:
@@ -60,7 +65,8 @@ def find_tables(nodes: Sequence[Node]) -> Iterator[Table]:
 
 
 def _items_of(row: Sequence[_Cell]) -> Iterator[Item]:
-    named = [cell for cell in row if cell.name]
+    # A mark, such as the star of what was changed, is no name.
+    named = [cell for cell in row if _SAYS.search(cell.name)] or [cell for cell in row if cell.name]
     if not named:
         return
     words = tuple(word for cell in named for word in cell.name.split())
@@ -69,8 +75,9 @@ def _items_of(row: Sequence[_Cell]) -> Iterator[Item]:
     for cell in row if len(row) > 1 else ():
         own = (Name(tuple(cell.name.split())),) if cell.name else ()
         head = (Name(tuple(cell.head.split()), HEADED),) if cell.head else ()
-        if own or head:
-            yield Item(cell.rect, "cell", own + head, "tree", point=cell.spot)
+        beside = () if own or cell.role == "cell" else (Name(tuple(named[0].name.split()), BESIDE, label=True),)
+        if own or head or beside:
+            yield Item(cell.rect, cell.role, own + head + beside, "tree", point=cell.spot)
 
 
 def _cells(below: Sequence[Node], heads: Sequence[Node]) -> Iterator[_Cell]:
@@ -84,7 +91,16 @@ def _cells(below: Sequence[Node], heads: Sequence[Node]) -> Iterator[_Cell]:
         part = next((each for each in (node, *below[at + 1 : end]) if each.name.strip()), node)
         middle = node.rect.center.x_px
         head = next((each.name for each in heads if each.rect.left <= middle <= each.rect.right), "")
-        yield _Cell(node.rect, part.rect.center, part.name, head)
+        yield _Cell(node.rect, part.rect.center, part.name, head, _role(node))
+        for each in below[at + 1 : end]:
+            if _role(each) == "icon":
+                yield _Cell(each.rect, each.rect.center, "", head, "icon")
+
+
+def _role(cell: Node) -> str:
+    if cell.states & {"checkable", "checked"}:
+        return "checkbox"
+    return "icon" if "pictured" in cell.states and not cell.name else "cell"
 
 
 def _rows(cells: Sequence[_Cell]) -> list[list[_Cell]]:

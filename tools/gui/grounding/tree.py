@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from tools.gui.grounding.geometry import contains, union
-from tools.gui.grounding.instruction import NAMED
 from tools.gui.grounding.items import Item, Name
+from tools.gui.grounding.labels import VALUE
 from tools.gui.grounding.tables import find_tables
-from tools.gui.types import Node, Point, Rect
+from tools.gui.types import Node, Point
 
 ROLES: dict[str, str] = {
     **dict.fromkeys(
@@ -59,8 +59,10 @@ ROLES: dict[str, str] = {
 """Roles of ARIA, and of AT-SPI where they differ, as the kinds that instructions speak of."""
 _TAKE_NAMES = frozenset({"row", "dialog", "section", "link", "button", "tab", "menuitem"})
 _MOST_WORDS = 60
-_VALUE = 0.85
-"""How surely what a control holds names it; our choice."""
+_TOOL_PX = 56.0
+"""How wide and high a button of a tool bar is at most that shows a picture in place of its name; our choice."""
+_CLICKED = frozenset({"row", "link", "button", "menuitem"})
+"""What takes a click on the words in it."""
 _IN_MENUS = frozenset(
     role for role, kind in ROLES.items() if "menu" in role.lower() and kind not in ("menu", "dropdown")
 )
@@ -72,8 +74,9 @@ def tree_items(nodes: Sequence[Node]) -> list[Item]:
         (node for node in reversed(nodes) if ROLES.get(node.role) == "dialog" and _holds_controls(nodes, node)), None
     )
     inside = {id(node) for node in _below(nodes, dialog)} | {id(dialog)} if dialog else set()
-    menus = _open_menus(nodes)
-    tables = list(find_tables(nodes)) if _is_desktop(nodes) else []
+    menus, desktop = _open_menus(nodes), _is_desktop(nodes)
+    tables = list(find_tables(nodes)) if desktop else []
+    tools, alive = (_within(nodes, kinds) if desktop else set() for kinds in (_is_toolbar, _takes_clicks))
     in_tables = {id(cell) for table in tables for cell in table.cells}
     items = []
     for index, node in enumerate(nodes):
@@ -87,7 +90,11 @@ def tree_items(nodes: Sequence[Node]) -> list[Item]:
             continue
         front = not dialog or id(node) in inside or not _behind(node, dialog)
         front = front and (not menus or id(node) in menus)
-        items.append(Item(node.rect, role, names, "tree", _spot(node), front=front))
+        if role in ("radio", "checkbox") and id(node) in tools and max(node.rect.width, node.rect.height) <= _TOOL_PX:
+            # Of some that are drawn as buttons one is down.
+            role = "button"
+        inert = desktop and node.role in ("text", "label") and id(node) not in alive
+        items.append(Item(node.rect, role, names, "tree", _spot(node), front=front, inert=inert))
         if role == "menu" and id(node) in menus and (below := _below(nodes, node, index)):
             # An open menu reaches over its entries, which stand outside of the word that opens it.
             items.append(Item(union(*(each.rect for each in below)), "section", names, "tree"))
@@ -110,7 +117,7 @@ def _names(nodes: Sequence[Node], index: int, role: str) -> tuple[Name, ...]:
     if node.name:
         names.append(Name(tuple(node.name.split())))
     if node.value and node.value != node.name:
-        names.append(Name(tuple(node.value.split()), _VALUE))
+        names.append(Name(tuple(node.value.split()), VALUE))
     # In desktop programs a tab holds its whole page.
     if role in _TAKE_NAMES and not (role == "tab" and node.name):
         texts = [below.name for below in _below(nodes, node, index) if below.role in ("text", "heading") and below.name]
@@ -130,6 +137,19 @@ def _below(nodes: Sequence[Node], node: Node, index: int | None = None) -> list[
     while end < len(nodes) and nodes[end].depth > node.depth:
         end += 1
     return list(nodes[start + 1 : end])
+
+
+def _within(nodes: Sequence[Node], is_one: Callable[[Node], bool]) -> set[int]:
+    """What is below nodes of some kind."""
+    return {id(below) for at, node in enumerate(nodes) if is_one(node) for below in _below(nodes, node, at)}
+
+
+def _is_toolbar(node: Node) -> bool:
+    return node.role in ("toolbar", "tool bar")
+
+
+def _takes_clicks(node: Node) -> bool:
+    return ROLES.get(node.role) in _CLICKED
 
 
 def _open_menus(nodes: Sequence[Node]) -> set[int]:
@@ -155,31 +175,3 @@ def _holds_controls(nodes: Sequence[Node], dialog: Node) -> bool:
 def _behind(node: Node, dialog: Node) -> bool:
     """Whether a node cannot be reached while a dialog is open; all but what is drawn in it."""
     return not contains(dialog.rect, node.rect) or node.rect.area >= dialog.rect.area
-
-
-def labelled_fields(items: Sequence[Item]) -> list[Item]:
-    """Fields and the like that the tree gives no name, named by the text beside or above them."""
-    texts = [item for item in items if item.role in ("text", "heading") and item.names]
-    named = []
-    for item in items:
-        label = _label_of(item.rect, texts) if item.role in NAMED else ()
-        unnamed = all(name.weight <= _VALUE for name in item.names)
-        if label and (unnamed or (item.role == "dropdown" and label[0].words[-1].endswith(":"))):
-            # What it holds is no name; some desktop programs give it as one.
-            names = (*label, *item.names)
-            item = Item(item.rect, item.role, names, item.layer, item.point, item.front, item.sure)
-        named.append(item)
-    return named
-
-
-def _label_of(rect: Rect, texts: Sequence[Item]) -> tuple[Name, ...]:
-    best: float = 160.0
-    name: tuple[Name, ...] = ()
-    for text in texts:
-        beside = abs(text.rect.center.y_px - rect.center.y_px) < 0.6 * max(rect.height, text.rect.height)
-        gap = rect.left - text.rect.right if text.rect.right <= rect.left + 4 else text.rect.left - rect.right
-        above = 0 <= rect.top - text.rect.bottom + 4 < 30 and abs(text.rect.left - rect.left) < 24
-        distance = gap if beside and gap > -8 else rect.top - text.rect.bottom + 10 if above else 1e9
-        if distance < best:
-            best, name = distance, (Name(text.names[0].words, 0.95, label=True),)
-    return name

@@ -157,7 +157,7 @@ def _stands_there(seen: Evidence, item: Item, row: dict[str, float], spelt: bool
     if item.layer == "tree" and item.role in NAMED and said.kinds and not said.kinds & NAMED:
         # A button was said, and not a field of that name.
         return False
-    if item.role == "menu" and row["kind"] <= UNFIT and row["literal"] < SPELT:
+    if item.role == "menu" and row["kind"] <= UNFIT and (row["literal"] < SPELT or item.layer == "tree"):
         # An icon was said, and not a menu of that name.
         return False
     filled = item.role in NAMED and row["literal"] >= SPELT and all(relation == "in" for relation, *_ in said.anchors)

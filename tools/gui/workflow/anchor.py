@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from tools.errors import ToolRetry
 from tools.gui.grounding import locate
 from tools.gui.grounding.items import Item
+from tools.gui.grounding.labels import labelled_fields
 from tools.gui.grounding.locate import items_of
-from tools.gui.grounding.tree import labelled_fields, tree_items
+from tools.gui.grounding.tree import tree_items
 from tools.gui.types import Point, Rect, Screen, Target
 from tools.gui.workflow.recorded import ICON_PX, find_recorded, record_pixels, record_target
 from tools.gui.workflow.steps import Recorded

@@ -10,9 +10,10 @@ import numpy as np
 
 from tools.gui.act.common import as_rgb
 from tools.gui.grounding.items import Item
+from tools.gui.grounding.labels import labelled_fields
 from tools.gui.grounding.locate import items_of
 from tools.gui.grounding.matching import likeness
-from tools.gui.grounding.tree import labelled_fields, tree_items
+from tools.gui.grounding.tree import tree_items
 from tools.gui.guard.policy import Region
 from tools.gui.types import Layer, Located, Rect, Screen, Target
 from tools.gui.workflow.steps import Recorded
