@@ -23,20 +23,24 @@ from typer.testing import CliRunner
 
 from agent.cli import app
 from agent.gui.stage import Stage, acting, guarding
+from evals.bench import gui_programs
 from tests.fixtures import gui_stage
+from tests.fixtures.clips import need
 from tests.fixtures.ehr import serve_ehr
 from tests.test_tools_gui_workflow import Ann
 from tools.errors import ConfigError, MediaError
 from tools.gui.act.browser import BrowserActuator
+from tools.gui.act.desktop import DesktopActuator
 from tools.gui.act.events import Closed, Event
 from tools.gui.act.simulated import Program, SimulatedActuator
 from tools.gui.act.watch_x11 import XWatcher
+from tools.gui.grounding import locate
 from tools.gui.guard.audit import AuditLog
 from tools.gui.guard.decide import Mode
 from tools.gui.guard.guarded import Guard
 from tools.gui.guard.policy import Policy
 from tools.gui.guard.stop import HOTKEY, KillSwitch, write_stop
-from tools.gui.types import Actuator, Outcome, Point, Screen
+from tools.gui.types import Actuator, Node, Outcome, Point, Rect, Screen
 from tools.gui.workflow.anchor import anchor_at
 from tools.gui.workflow.run import RunReport, run_workflow
 from tools.gui.workflow.steps import Workflow, load_workflow, parse_workflow, save_workflow, write_workflow
@@ -123,6 +127,41 @@ def test_a_person_at_a_desktop_is_watched_and_replayed(display: Path) -> None:
         assert report.outcome == Outcome.COMPLETED_UNVERIFIED, report.steps[-1].reason
         assert [step.how for step in report.steps] == ["recorded"] * 3
         assert stage.state()["records"][-1] == "Roe: again"
+
+
+@pytest.mark.parametrize("tree", [True, False])
+def test_a_menu_of_a_desktop_program_is_recorded_and_not_its_window(tree: bool, tmp_path: Path) -> None:
+    with (
+        gui_stage.x_server(tmp_path, "1000x700"),
+        gui_stage.accessibility(),
+        gui_programs.running([need("openbox", "openbox")]),
+        gui_programs.running([need("xmedcon", "xmedcon")]),
+    ):
+        actuator, stop = DesktopActuator(tree=tree), KillSwitch()
+        gui_stage.until(lambda: locate('click the "Help" menu', actuator.screen()).targets, "the menu")
+        place = locate('click the "Help" menu', actuator.screen()).targets[0].rect.center
+        eyes, watcher = Looking(actuator), XWatcher()
+
+        def person() -> None:
+            try:
+                xdotool("mousemove", str(round(place.x_px)), str(round(place.y_px)))
+                eyes.seen()
+                xdotool("click", "1")
+                eyes.seen()
+            finally:
+                stop.set("the end of the test")
+
+        hand = threading.Thread(target=person)
+        hand.start()
+        made = as_recording(watch(eyes, watcher, stop, seconds=120), "help")
+        hand.join()
+        watcher.close()
+        actuator.close()
+    (step,) = made.workflow.steps
+    assert (step.name, step.find) == ("click Help", 'the "Help" menu')
+    assert step.target
+    assert (step.target.words, step.target.role) == ("Help", "menu")
+    assert not [doubt for doubt in made.doubts if doubt.startswith("step ")]
 
 
 def test_keys_wheel_and_buttons_of_an_x_display(display: Path) -> None:
@@ -322,6 +361,26 @@ def framed(folder: Path, inner: str) -> str:
     )
     shutil.copy(Path(__file__).parent / "fixtures" / "gui_form.html", folder)
     return "framed.html"
+
+
+def test_typing_into_no_field_of_a_page_is_said(chromium: str) -> None:
+    with gui_stage.serve(Path(__file__).parent / "fixtures") as address:
+        script = """act(lambda: page.click("#clear"))
+act(lambda: page.keyboard.type("81.5 Roe"))
+act(lambda: page.keyboard.press("Tab"))
+page.evaluate("() => { document.querySelector('#note').readOnly = true }")
+act(lambda: page.click("#note"))
+act(lambda: page.keyboard.type("x"))"""
+        watched = watched_page(chromium, f"{address}/gui_form.html", script)
+    assert [did.event.kind for did in watched.done if did.event.kind != "key"] == [
+        *("click", *["stray"] * 7),
+        *("click", "stray"),
+    ]
+    made = as_recording(watched, "typing")
+    # A Tab before a click only led there.
+    assert [step.do for step in made.workflow.steps] == ["click", "click"]
+    assert [doubt.partition(":")[0] for doubt in made.doubts if "something was typed" in doubt] == ["step 1", "step 2"]
+    assert not [word for word in ("81", "Roe") if word in write_workflow(made.workflow)]
 
 
 def test_frames_of_the_page_are_listened_to_and_space_presses(chromium: str, tmp_path: Path) -> None:
@@ -566,6 +625,52 @@ def test_typing_nowhere_and_nothing_done_are_said() -> None:
     assert made.doubts[0].startswith("step 1: something was typed, and nobody knows where")
 
 
+def test_what_is_typed_nowhere_leaves_no_spaces() -> None:
+    save, space = Event("click", 0, 215, 407), Event("key", 2, keys="space")
+    for events, told in (
+        ([save, space], ["click", "space"]),
+        ([save, Event("stray", 1), space, Event("stray", 3), Event("key", 4, keys="backspace")], ["click"]),
+        ([save, space, space, Event("stray", 3), space], ["click"]),
+        ([save, Event("stray", 1), save, space], ["click", "click", "space"]),
+        # On a desktop, nobody says where typing goes; a button does not take it.
+        ([save, Event("text", 1), Event("text", 2), Event("key", 3, keys="enter")], ["click", "enter"]),
+    ):
+        made = as_recording(watched_events(*events), "typing")
+        assert [step.keys or step.do for step in made.workflow.steps] == told
+        lost = [doubt for doubt in made.doubts if "something was typed, and nobody knows where" in doubt]
+        assert len(lost) == any(event.kind in ("stray", "text") for event in events)
+
+
+def _screen_of(*nodes: tuple[str, str, tuple[float, float, float, float], int]) -> Screen:
+    """A screen with such a tree: role, name, bounds and depth."""
+    rng = np.random.default_rng(7)
+    made = tuple(
+        Node(role=role, name=name, rect=Rect(left=at[0], top=at[1], right=at[2], bottom=at[3]), depth=depth)
+        for role, name, at, depth in nodes
+    )
+    return Screen(rgb=rng.integers(0, 255, (300, 400, 3), dtype=np.uint8), nodes=made, window="Viewer")
+
+
+@pytest.mark.parametrize("whole", ["window", "dialog", "document", "panel", "layered pane", "menu"])
+def test_what_holds_all_is_no_target(whole: str) -> None:
+    screen = _screen_of(
+        ("window", "Viewer", (0, 0, 400, 300), 0),
+        (whole, "Viewer", (0, 20, 400, 300), 1),
+        ("menubar", "", (0, 20, 400, 40), 2),
+        ("menu", "Help", (60, 20, 100, 40), 3),
+        ("menu", "File", (0, 20, 50, 40), 3),
+        ("button", "Sign", (300, 260, 380, 290), 2),
+    )
+    assert (anchor_at(screen, Point(x_px=80, y_px=30)).label, anchor_at(screen, Point(x_px=80, y_px=30)).role) == (
+        "Help",
+        "menu",
+    )
+    # Beside all controls only the pixels tell.
+    anchor = anchor_at(screen, Point(x_px=200, y_px=150))
+    assert anchor.target
+    assert (anchor.label, anchor.target.words, bool(anchor.target.icon)) == ("", "", True)
+
+
 def test_what_has_no_words_is_recorded_by_its_pixels() -> None:
     rng = np.random.default_rng(5)
     page = np.full((300, 400, 3), 240, np.uint8)
@@ -615,6 +720,29 @@ def test_whatever_is_done_makes_a_workflow_or_says_why_not(events: list[Event]) 
 
 
 # The command
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("none/a.yaml", "there is no folder"),
+        ("x.txt", "is no YAML file.*ends in .yaml"),
+        ("there.yaml", "is there already"),
+        ("link.yaml", "is there already"),
+        ("shut/a.yaml", "cannot be written to"),
+    ],
+)
+def test_the_file_is_checked_before_anybody_works(
+    name: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "there.yaml").touch()
+    (tmp_path / "link.yaml").symlink_to(tmp_path / "gone.yaml")
+    (tmp_path / "shut").mkdir()
+    # Nothing is shut to the root of a machine.
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path).name != "shut")
+    monkeypatch.setattr("agent.gui.record_command._eyes", lambda *given: pytest.fail("it was watched"))
+    with pytest.raises(ConfigError, match=told):
+        invoke("gui", "record", str(tmp_path / name), "--target", "desktop", "--folder", str(tmp_path / "state"))
 
 
 def test_the_command_writes_a_workflow(chromium: str, tmp_path: Path) -> None:

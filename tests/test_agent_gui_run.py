@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -389,6 +390,41 @@ def test_what_cannot_be_run_is_said(attend: Any, tmp_path: Path) -> None:
     assert (code, told[-1]["outcome"], "a person" in told[-1]["reason"]) == (7, "cancelled", True)
 
 
+@pytest.mark.parametrize(("terminal", "more"), [(True, ()), (True, ("--json",)), (False, ()), (False, ("--json",))])
+def test_errors_name_people_at_a_terminal_only(
+    terminal: bool, more: tuple[str, ...], held: Orthanc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.gui.masked.sys", SimpleNamespace(stderr=Terminal() if terminal else io.StringIO()))
+    goal = "delete the study of patient Doe^Archibal"
+    # So that several fit: as by a part of the name.
+    monkeypatch.setattr(orthanc, "_matching", lambda asked, patients: list(patients))
+    given = ["gui", "run", goal, "--target", f"orthanc@{held.base}", "--folder", str(tmp_path / "state"), *more]
+    error = CliRunner().invoke(app, given).exception
+    assert isinstance(error, ConfigError)
+    told = str(error)
+    assert told == " ".join([error.problem, f"Expected {error.expected}."])
+    clear = terminal and not more
+    assert [name in told for name in ("Archibal", "7700123", "7700132")] == [clear] * 3
+    assert "2 patients fit" in told
+    assert ("${detail_1}" in told) is not clear
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told", "hidden"),
+    [
+        (["flow.txt"], "'flow.txt' is no YAML file", ""),
+        (["run-20260101-010203-7.yaml"], "'run-20260101-010203-7.yaml' cannot be read", ""),
+        (["write to Jane Roe"], "'${request}' is no YAML file", "Roe"),
+        (["flow.yaml", "--set", "Jane Roe"], "--set '${value_1}' is no value", "Roe"),
+        (["flow.yaml", "--resume", "run-20260101-010203-7.jsonl"], "'run-20260101-010203-7.jsonl' is not there", ""),
+    ],
+)
+def test_errors_in_files_keep_names_of_files(arguments: list[str], told: str, hidden: str, tmp_path: Path) -> None:
+    error = CliRunner().invoke(app, ["gui", "run", *arguments, "--folder", str(tmp_path / "state")]).exception
+    assert told in str(error)
+    assert not hidden or hidden not in str(error)
+
+
 @pytest.mark.parametrize("other", ["https://test-server.invalid/", "ftp://127.0.0.1:9/", "http://127.0.0.1:10/"])
 def test_a_target_that_is_not_where_the_workflow_works_is_refused(other: str, attend: Any, tmp_path: Path) -> None:
     flow = tmp_path / "flow.yaml"
@@ -432,6 +468,14 @@ def test_observing_does_nothing(held: Orthanc, attend: Any, tmp_path: Path) -> N
     assert code == 0
     assert held.studies == ["CHEST CT", "HEAD CT", "KNEE MR"]
     assert not list((tmp_path / "state" / "gui").glob("run-*"))
+
+
+def test_that_a_dry_run_records_nothing_is_said(held: Orthanc, tmp_path: Path) -> None:
+    out = tmp_path / "new.yaml"
+    given = ["--target", f"orthanc@{held.base}", "--record", str(out), "--folder", str(tmp_path / "state")]
+    result = CliRunner().invoke(app, ["gui", "run", "find patient 7700132", *given])
+    assert (result.exit_code, out.exists()) == (0, False)
+    assert f"there is nothing to record: {out} was not written" in result.stderr
 
 
 def test_a_run_that_could_not_begin_leaves_no_plan(held: Orthanc, attend: Any, tmp_path: Path) -> None:

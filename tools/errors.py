@@ -10,10 +10,11 @@ class AttendError(Exception):
         problem: what went wrong, naming the offending value with `!r`.
         expected: what would have been accepted.
         remedy: what to do now.
+        details: names, numbers and the like of people, as they stand in these texts; taken out where they may be kept.
     """
 
-    def __init__(self, problem: str, *, expected: str = "", remedy: str = "") -> None:
-        self.problem, self.expected, self.remedy = problem, expected, remedy
+    def __init__(self, problem: str, *, expected: str = "", remedy: str = "", details: tuple[str, ...] = ()) -> None:
+        self.problem, self.expected, self.remedy, self.details = problem, expected, remedy, details
         parts = [problem, f"Expected {expected}." if expected else "", remedy]
         super().__init__(" ".join(part for part in parts if part))
 

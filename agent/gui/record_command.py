@@ -46,11 +46,10 @@ def record(
     from agent.config import load_config
     from tools.gui.guard.policy import load_policy
     from tools.gui.guard.stop import KillSwitch, watching
-    from tools.gui.workflow.steps import save_workflow
+    from tools.gui.workflow.steps import check_new, save_workflow
     from tools.gui.workflow.watched import as_recording, watch
 
-    if out.exists():
-        raise ConfigError(f"the file {str(out)!r} is there already.", remedy="Name another one.")
+    check_new(out)
     rules = load_policy(policy) if policy else None
     stop = KillSwitch(load_config({"folder": folder}, file=config).folder)
     stop.check()

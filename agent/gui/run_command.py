@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent.gui.masked import errors_masked
 from agent.terminal import make_console, safe
 from tools.errors import ConfigError
 
@@ -38,6 +39,7 @@ DOING = ("confirm", "auto")
 """Modes in which something is done."""
 
 
+@errors_masked
 def run(
     what: Annotated[str, typer.Argument(help="A workflow (FILE.yaml), or a request in words.")],
     target: Annotated[str, typer.Option(help="An http(s):// address, 'desktop', or 'orthanc' (orthanc@URL).")] = "",
@@ -96,6 +98,7 @@ def run(
     from agent.gui.stage import Stage, acting
     from tools.gui.guard.decide import Mode
     from tools.gui.guard.stop import KillSwitch
+    from tools.gui.workflow.steps import check_new
     from tools.gui.workflow.veil import values_of
 
     if mode not in ("observe", "suggest", *DOING):
@@ -107,7 +110,8 @@ def run(
     if resume is not None and not resume.is_file():
         raise ConfigError(f"the journal {str(resume)!r} is not there.", remedy="Resume a run by its own journal.")
     for option, file in (("--record", record), ("--save", save)):
-        _is_new(option, file)
+        if file is not None:
+            check_new(file, option)
     planner = Planner(*screen_model(model, phi, settings.mllm)) if model else None
     if planner is not None:
         ready(planner.model)
@@ -147,8 +151,8 @@ def run(
     if plan is not None and mode in DOING and report.outcome.value == "verified":
         plan.unlink(missing_ok=True)
     _conclude(report, bound, journal_path, mode, tell)
-    if record is not None and mode in DOING:
-        _record(record, loaded, report, given, who)
+    if record is not None:
+        _record(record, loaded, report if mode in DOING else None, given, who)
     raise typer.Exit(EXIT_CODES[report.outcome.value] if mode in DOING else 0)
 
 
@@ -197,8 +201,9 @@ def about_model(model: MLLM) -> dict[str, str]:
 def _is_to_be_planned(what: str, target: str, resumed: bool, planner: Planner | None) -> bool:
     """Whether a model has to plan. Raises ConfigError where it would have to, and there is none."""
     from tools.gui.workflow import orthanc
+    from tools.gui.workflow.steps import SUFFIXES
 
-    if Path(what).suffix in (".yaml", ".yml") or (resumed and target.startswith("orthanc")):
+    if Path(what).suffix in SUFFIXES or (resumed and target.startswith("orthanc")):
         return False
     if resumed:
         raise ConfigError("a planned run cannot be resumed.", remedy="Look at what was done, and ask for what is left.")
@@ -215,14 +220,6 @@ def _is_to_be_planned(what: str, target: str, resumed: bool, planner: Planner | 
 def _only_planned(options: Mapping[str, object]) -> None:
     if unused := [name for name, value in options.items() if value]:
         raise ConfigError(f"{unused[0]} goes with requests that a model plans.", remedy="Leave it out.")
-
-
-def _is_new(option: str, file: Path | None) -> None:
-    """Check, before anything is done, that a file can be written and that nothing is lost. Raises ConfigError."""
-    if file is not None and file.exists():
-        raise ConfigError(f"{option}: the file {str(file)!r} is there already.", remedy="Name another one.")
-    if file is not None and not file.parent.is_dir():
-        raise ConfigError(f"{option}: there is no folder {str(file.parent)!r}.", remedy="Make it first.")
 
 
 def _names_a_patient(workflow: Workflow, patient: Patient | None) -> None:
@@ -253,10 +250,10 @@ def _what(
     """The workflow as it was loaded and with its values, whom it is for, the values, and where it works."""
     from agent.gui.stage import same_server
     from tools.gui.workflow import orthanc
-    from tools.gui.workflow.steps import load_workflow
+    from tools.gui.workflow.steps import SUFFIXES, load_workflow
     from tools.gui.workflow.veil import values_of
 
-    if Path(what).suffix in (".yaml", ".yml"):
+    if Path(what).suffix in SUFFIXES:
         loaded, who = load_workflow(Path(what)), _patient(patient)
         # What a run found is recorded with the patient's values behind these names.
         known = {name: value for name, value in values_of("", {}, who).items() if name in loaded.parameters}
@@ -339,13 +336,20 @@ def _patient(told: str) -> Patient | None:
     return Patient(name=parts[0], birth_date=parts[1], id=parts[2])
 
 
-def _record(path: Path, loaded: Workflow, report: RunReport, given: dict[str, str], patient: Patient | None) -> None:
+def _record(
+    path: Path, loaded: Workflow, report: RunReport | None, given: dict[str, str], patient: Patient | None
+) -> None:
+    """Write the workflow with what a run found; say so where nothing was done."""
     from tools.gui.workflow.run import recorded_workflow
     from tools.gui.workflow.steps import save_workflow
 
+    console = make_console(stderr=True)
+    if report is None:
+        told = f"nothing was done, so that there is nothing to record: {path} was not written. Take --mode confirm."
+        console.print(f"[yellow]{safe(told)}[/]", soft_wrap=True)
+        return
     made = recorded_workflow(loaded, report, given, patient)
     save_workflow(made, path, new=True)
-    console = make_console(stderr=True)
     for step in report.steps:
         if step.recorded and made.steps[step.number - 1].target == loaded.steps[step.number - 1].target:
             told = "found by `find` the next time, too: its label may name somebody, or `find` says more than a label"

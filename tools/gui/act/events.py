@@ -19,9 +19,9 @@ class Event:
     """One thing that was done.
 
     Attributes:
-        kind: `text` says that something was typed or pasted into a field, and not what; `choice` that an option of a
-            list was chosen; `drag` begins at the point; `frame` that a frame of another origin was worked in, which
-            tells no more.
+        kind: `text` says that something was typed or pasted into a field, and not what; `stray` that something was
+            typed where no field has the keys; `choice` that an option of a list was chosen; `drag` begins at the point;
+            `frame` that a frame of another origin was worked in, which tells no more.
         at_s: when, in seconds of `time.monotonic`.
         x, y: where, in screen units (CSS pixels of a browser's page); NaN where it is not known.
         button: `left`, `middle` or `right`.
@@ -30,7 +30,7 @@ class Event:
         keys: pressed together, such as `ctrl+s`.
     """
 
-    kind: Literal["click", "scroll", "key", "text", "choice", "drag", "frame"]
+    kind: Literal["click", "scroll", "key", "text", "stray", "choice", "drag", "frame"]
     at_s: float
     x: float = float("nan")
     y: float = float("nan")

@@ -2,7 +2,7 @@
 
 The page's scripts can neither call the listener nor see it, and events that scripts make themselves are not trusted by
 the browser, and not told. Frames of the page's own origin are listened to; of others, only that one was entered is
-known. What is typed stays in the page: only that something was, and into which field.
+known. What is typed stays in the page: only that something was, and into which field, or that it was into none.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ _LISTEN = """(() => {
     if (field.tagName === "SELECT") tell(event, {kind: "choice", ...middle(field)});
     else if (field.tagName !== "INPUT" || !kinds.test(field.type)) tell(event, {kind: "text", ...middle(field)});
   }, true);
-  const written = field => field.isContentEditable || field.tagName === "TEXTAREA"
-    || (field.tagName === "INPUT" && !kinds.test(field.type));
+  const written = field => field.isContentEditable || (!field.readOnly
+    && (field.tagName === "TEXTAREA" || (field.tagName === "INPUT" && !kinds.test(field.type))));
   const foreign = field => {
     try { return field?.tagName === "IFRAME" && !field.contentDocument; } catch { return true; }
   };
@@ -75,9 +75,13 @@ _LISTEN = """(() => {
   }, true);
   addEventListener("keydown", event => {
     const held = [event.ctrlKey && "ctrl", event.altKey && "alt", event.metaKey && "super"].filter(Boolean);
-    // A space presses buttons and scrolls, where it writes nothing.
-    const pressed = event.key === " " && !written(event.composedPath()[0]);
-    if (event.key.length === 1 && !held.length && !pressed) return;
+    const field = event.composedPath()[0];
+    if (event.key.length === 1 && !held.length) {
+      // A field tells itself that it was written into; so does a list of which letters choose an option.
+      if (written(field) || (field.tagName === "SELECT" && event.key !== " ")) return;
+      // A space presses buttons and scrolls, where it writes nothing.
+      if (event.key !== " ") { tell(event, {kind: "stray"}); return; }
+    }
     if (["Control", "Alt", "Shift", "Meta", "AltGraph", "Dead", "Process", "Unidentified"].includes(event.key)) return;
     tell(event, {kind: "key", keys: [...held, event.shiftKey && "shift", event.key].filter(Boolean).join("+")});
   }, true);

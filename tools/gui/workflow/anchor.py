@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from tools.errors import ToolRetry
 from tools.gui.grounding import locate
+from tools.gui.grounding.geometry import contains
 from tools.gui.grounding.items import Item
 from tools.gui.grounding.labels import labelled_fields
 from tools.gui.grounding.locate import items_of
@@ -23,8 +24,11 @@ from tools.gui.workflow.steps import Recorded
 NOUNS = {
     **{"button": "button", "field": "field", "dropdown": "drop-down", "checkbox": "check box", "radio": "radio button"},
     **{"row": "row", "menuitem": "menu item", "tab": "tab", "link": "link", "switch": "switch", "slider": "slider"},
+    "menu": "menu",
 }
 """Kinds of controls, and what instructions call them."""
+WHOLES = ("section", "dialog", "window", "document")
+"""Kinds that hold others, and are never what was clicked: their middle is another place."""
 ICON_SIDE_PX = 32.0
 """The side of what is recorded around a point where nothing is known; our choice."""
 
@@ -82,10 +86,23 @@ def anchor_at(screen: Screen, point: Point) -> Anchor:
 def _item_at(items: Sequence[Item], point: Point) -> Item | None:
     """The smallest control in front that holds a point; without one, the smallest thing with words."""
     holding = sorted((item for item in items if item.front and item.rect.holds(point)), key=lambda item: item.rect.area)
-    controls = [item for item in holding if item.role in NOUNS]
-    named = [item for item in holding if item.title and item.role not in ("section", "dialog", "menu")]
+    # On a page a menu lies around its entries; in a desktop program it is the word that opens it.
+    parts = [
+        item
+        for item in holding
+        if item.role not in WHOLES and not (item.role in ("menu", "text") and _is_around(item, items))
+    ]
+    controls = [item for item in parts if item.role in NOUNS]
+    named = [item for item in parts if item.title]
     # A row is clicked where nothing else in it is.
     return next(iter(controls or named), None)
+
+
+def _is_around(item: Item, items: Sequence[Item]) -> bool:
+    """Whether other controls lie within something, which is then no place of its own."""
+    return any(
+        other.role in NOUNS and other.rect.area < item.rect.area and contains(item.rect, other.rect) for other in items
+    )
 
 
 def _by_pixels(screen: Screen, point: Point, item: Item | None) -> Anchor:

@@ -70,6 +70,7 @@ def plan(goal: str, base: str, folder: Path | None = None) -> Planned:
         raise ConfigError(
             f"{len(found) or 'no'} patients fit {asked!r}{': ' + told if told else ''}.",
             expected="one patient's ID, or the name as Orthanc shows it",
+            details=(asked, *(_tag(one, tag) for one in found[:8] for tag in ("PatientName", "PatientID"))),
         )
     values = {"base": base, "patient_name": _tag(found[0], "PatientName"), "patient_id": _tag(found[0], "PatientID")}
     patient = _patient(found[0])
@@ -97,13 +98,15 @@ def planned_before(path: Path, goal: str, base: str, folder: Path | None = None)
         try:
             again = plan(goal, base, folder)
         except ConfigError as error:
-            raise ConfigError(f"{goal!r} is not what {str(path)!r} was planned for: {error}", remedy=remedy) from error
+            told = f"{goal!r} is not what {str(path)!r} was planned for: {error}"
+            raise ConfigError(told, remedy=remedy, details=error.details) from error
         if (again.kind, again.values, again.workflow.sha256) != (before.kind, before.values, before.workflow.sha256):
             differing = [name for name, value in before.values.items() if again.values.get(name) != value]
             raise ConfigError(
                 f"{goal!r} is not what {str(path)!r} was planned for: other {', '.join(differing) or 'steps'}.",
                 expected=f"to {before.kind.replace('_', ' ')} for {before.patient.name} with ID {before.patient.id}",
                 remedy=remedy,
+                details=(before.patient.name, before.patient.id),
             )
     kept = before.values.get("folder", "")
     if kept and folder is not None and str(folder) != kept:
@@ -154,7 +157,7 @@ def named_patient(request: str, base: str) -> Patient | None:
         asked = " ".join(words[:length]).strip(" ,;\"'“”„")
         found = _matching(asked, patients)
         if len(found) > 1:
-            raise ConfigError(f"{len(found)} patients fit {asked!r}.", remedy="Name one by ID.")
+            raise ConfigError(f"{len(found)} patients fit {asked!r}.", remedy="Name one by ID.", details=(asked,))
         if found:
             return _patient(found[0])
     return None

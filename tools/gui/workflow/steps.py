@@ -44,6 +44,8 @@ AIMED = ("click", "double_click", "right_click", "type", "scroll")
 """Kinds that need a target."""
 HARMLESS = ("wait", "read", "scroll")
 """Kinds that may be done again without a thought."""
+SUFFIXES = (".yaml", ".yml")
+"""How the names of workflows end; other words are requests."""
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 
 
@@ -267,6 +269,27 @@ def save_workflow(workflow: Workflow, path: Path, *, new: bool = False) -> None:
             file.write(write_workflow(workflow))
     except OSError as error:
         raise ConfigError(f"the workflow {str(path)!r} cannot be written: {error}.") from error
+
+
+def check_new(path: Path, option: str = "") -> None:
+    """Check, before anything is done, that a new workflow can be written to a file, and read again.
+
+    Args:
+        path: the file.
+        option: that names it, such as `--save`; "" for an argument.
+
+    Raises:
+        ConfigError: if it is there already, its folder is not or cannot be written to, or it is no YAML by its name.
+    """
+    said = f"{option}: " if option else ""
+    if os.path.lexists(path):
+        raise ConfigError(f"{said}the file {str(path)!r} is there already.", remedy="Name another one.")
+    if path.suffix not in SUFFIXES:
+        raise ConfigError(f"{said}{str(path)!r} is no YAML file.", expected="a name that ends in .yaml or .yml")
+    if not path.parent.is_dir():
+        raise ConfigError(f"{said}there is no folder {str(path.parent)!r}.", remedy="Make it first.")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise ConfigError(f"{said}the folder {str(path.parent)!r} cannot be written to.", remedy="Name another one.")
 
 
 def _names_in(text: str) -> set[str]:

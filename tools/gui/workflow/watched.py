@@ -39,6 +39,11 @@ _EDITING = frozenset(
     "backspace delete insert home end left right up down ctrl+a ctrl+v ctrl+x ctrl+z shift+insert".split()
 )
 """Keys that are part of typing into a field."""
+_SPACES = frozenset({"space", "shift+space"})
+_ASTRAY = _SPACES | {"backspace", "delete"}
+"""Keys that are part of typing that goes to nobody knows where."""
+_PRESSED = frozenset({"button", "link", "menu", "menuitem", "tab", "checkbox", "radio", "switch"})
+"""Kinds of controls that are never typed into, where a tree tells which they are."""
 
 
 @dataclass(frozen=True)
@@ -194,6 +199,8 @@ class _Maker:
     parameters: dict[str, str] = field(default_factory=dict)
     doubts: list[str] = field(default_factory=list)
     typing: bool = False
+    stray: bool = False
+    """Whether what is typed now goes to nobody knows where."""
 
     def take(self, did: Did) -> None:
         """One more event."""
@@ -204,6 +211,8 @@ class _Maker:
             self._click(did, did.point)
         elif event.kind == "text":
             self._text(did)
+        elif event.kind == "stray":
+            self._stray()
         elif event.kind == "key":
             self._key(event.keys)
         elif event.kind == "scroll" and did.point:
@@ -213,13 +222,13 @@ class _Maker:
         elif event.kind == "drag":
             self._doubt("it was dragged, which is not recorded: do it by hand", new=False)
         elif event.kind == "frame":
-            self.typing = False
+            self.typing = self.stray = False
             told = "a frame of another origin was worked in, where nothing is recorded: do it by hand"
             if not self.doubts or not self.doubts[-1].endswith(told):
                 self._doubt(told, new=False)
 
     def _click(self, did: Did, point: Point) -> None:
-        self.typing = False
+        self.typing = self.stray = False
         button, last = did.event.button, self.steps[-1] if self.steps else None
         if did.event.count >= 2 and button == "left" and last and last.do in ("click", "double_click"):
             self.steps[-1] = last.model_copy(update={"do": "double_click"})
@@ -238,29 +247,39 @@ class _Maker:
         if self.typing:
             return
         last = self.anchors[-1] if self.anchors else None
-        clicked = self.steps and self.steps[-1].do == "click" and last is not None
-        within = did.point is None or (last is not None and last.rect.holds(did.point))
-        if clicked and within and last is not None:
+        clicked = self.steps and self.steps[-1].do == "click"
+        if clicked and last is not None and _is_into(last, did):
             self.steps.pop()
             self.anchors.pop()
             anchor = last
         else:
             point = did.point or _focused(did.screen)
             if point is None:
-                self._doubt("something was typed, and nobody knows where: click into a field before typing", new=False)
+                self._stray()
                 return
             if self.steps and self.steps[-1].do == "press" and self.steps[-1].keys == "tab":
                 self.steps.pop()
                 self.anchors.pop()
             anchor = anchor_at(did.screen, point)
-        self.typing = True
+        self.typing, self.stray = True, False
         name = self._parameter(anchor.label)
         self._add(anchor, "type", text=f"${{{name}}}")
 
-    def _key(self, keys: str) -> None:
-        if self.typing and keys in _EDITING:
-            return
+    def _stray(self) -> None:
+        """Typing that went to no field that is known is said once, and its spaces are no steps."""
         self.typing = False
+        if self.stray:
+            return
+        self.stray = True
+        while self.steps and self.steps[-1].do == "press" and self.steps[-1].keys in _SPACES:
+            self.steps.pop()
+            self.anchors.pop()
+        self._doubt("something was typed, and nobody knows where: click into a field before typing", new=False)
+
+    def _key(self, keys: str) -> None:
+        if (self.typing and keys in _EDITING) or (self.stray and keys in _ASTRAY):
+            return
+        self.typing = self.stray = False
         self.steps.append(Step(name=f"press {keys}", do="press", keys=keys))
         self.anchors.append(None)
 
@@ -296,6 +315,13 @@ class _Maker:
     def _doubt(self, told: str, *, new: bool = True) -> None:
         number = len(self.steps) + new
         self.doubts.append(f"step {max(number, 1)}: {told}")
+
+
+def _is_into(clicked: Anchor, did: Did) -> bool:
+    """Whether typing went into what was clicked before; where nobody says where it went, unless that is a button."""
+    if did.point is not None:
+        return clicked.rect.holds(did.point)
+    return not (did.screen.nodes and clicked.role in _PRESSED)
 
 
 def _focused(screen: Screen) -> Point | None:
