@@ -36,6 +36,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from tools.errors import ConfigError
 from tools.gui.act.verify import Effect, Expect
 from tools.gui.guard.policy import Policy, Region
+from tools.gui.keys import keys_of, unknown_key
 from tools.gui.types import Action, Click, Point, PressKey, Read, Scroll, TypeText, WaitFor
 from tools.gui.yaml_fields import field_lines, field_problem
 
@@ -126,6 +127,9 @@ class Step(_Part):
             raise ValueError(f"'{self.do}' needs 'find' or 'target', which say where")
         if self.do == "press" and not self.keys:
             raise ValueError("'press' needs 'keys', such as ctrl+s")
+        # Keys that are a value of the run are looked at once it is known.
+        if self.do == "press" and not _PLACEHOLDER.search(self.keys) and (problem := unknown_key(self.keys)):
+            raise ValueError(problem)
         if self.do == "wait" and not self.text:
             raise ValueError("'wait' needs 'text', the words to wait for")
         return self
@@ -138,7 +142,7 @@ class Step(_Part):
     def action(self, point: Point | None) -> Action:
         """The action, at a point for those that need one."""
         if self.do == "press":
-            return PressKey(keys=tuple(key.strip() or "+" for key in self.keys.split("+")))
+            return PressKey(keys=keys_of(self.keys))
         if self.do == "wait":
             return WaitFor(words=self.text, gone=self.gone, seconds=self.timeout_s)
         if point is None:
