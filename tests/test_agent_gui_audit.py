@@ -82,8 +82,7 @@ def test_the_page_never_takes_the_place_of_a_record(log: AuditLog, tmp_path: Pat
     (tmp_path / "link.html").symlink_to(log.path)
     (tmp_path / "hard.html").hardlink_to(log.path)
     (tmp_path / "other.html").write_text("mine")
-    names = (log.path, tmp_path / "kept" / ".." / "audit.jsonl", "link.html", "hard.html", "other.html", "audit.jsonl.key")
-    for name in names:
+    for name in ("audit.jsonl", "kept/../audit.jsonl", "link.html", "hard.html", "other.html", "audit.jsonl.key"):
         run = attend("audit", "report", log.path, "--html", tmp_path / name)
         assert (run.returncode, "is there already" in run.stderr) == (1, True), name
     # By the name that is taken where none is given, too.

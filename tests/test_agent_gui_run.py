@@ -23,8 +23,8 @@ from pydicom.data import get_testdata_file
 from typer.testing import CliRunner
 
 from agent.cli import app
+from agent.gui.ending import conclude
 from agent.gui.person import TerminalPerson
-from agent.gui.run_command import _conclude
 from agent.gui.telling import Telling
 from tests.fixtures import gui_stage
 from tests.fixtures.clips import need
@@ -420,9 +420,10 @@ def test_what_has_to_be_done_before_going_on_is_said(
     step = Step(name="save", find='click "Save"', do="click")
     policy = Policy.model_validate({"name": "x", "windows": ["*"], "identity": "none"})
     flow = Workflow(name="x", policy=policy, steps=(step,))
+    write_stop(tmp_path, "a person")
     report = RunReport(1, frozenset(), [StepReport(1, "save", outcome)])
     with contextlib.closing(AuditLog(tmp_path / "audit.jsonl")) as log:
-        _conclude(report, flow, Path("journal.jsonl"), "confirm", Telling(False, log, {}))
+        conclude(report, flow, Path("journal.jsonl"), "confirm", Telling(False, log, {}), folder=tmp_path)
     assert told in capsys.readouterr().out
 
 

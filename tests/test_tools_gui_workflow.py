@@ -127,7 +127,7 @@ steps:
 
 def test_keys_that_nobody_has_are_named_before_anything_is_done() -> None:
     for keys, unknown in (("ctlr+s", "ctlr"), ("ctrl+", ""), ("f13", "f13"), ("ctrl+save", "save")):
-        told = rf"flow\.yaml, line 6: steps\.0: '{re.escape(keys)}' holds '{unknown}', which is no key; write keys as in"
+        told = rf"flow\.yaml, line 6: steps\.0: '{re.escape(keys)}' holds '{unknown}', which is no key; write"
         with pytest.raises(ConfigError, match=told):
             parse_workflow(PRESSING.replace("KEYS", keys), "flow.yaml")
     flow = parse_workflow(PRESSING.replace("KEYS", "'ctrl+${key}'"), "flow.yaml")

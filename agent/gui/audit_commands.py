@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import json
-import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -88,7 +87,7 @@ def stop(
     Runs that were begun with another --folder go on: each folder is stopped by itself.
     """
     from agent.config import load_config
-    from tools.gui.guard.stop import clear_stop, read_stop, write_stop
+    from tools.gui.guard.stop import clear_command, clear_stop, read_stop, write_stop
 
     place = load_config({"folder": folder}, file=config).folder
     if clear:
@@ -96,11 +95,10 @@ def stop(
         told = f"{'work may begin again' if cleared else 'nothing was stopped'}, in the folder {place}"
     else:
         write_stop(place, f"attend stop ({getpass.getuser()})")
-        again = " ".join(["attend stop --clear", *(["--folder", shlex.quote(str(folder))] if folder else [])])
         told = (
             f"stopped by {read_stop(place)}: all runs of the folder {place}\n"
             "Runs that were begun with another --folder are not stopped.\n"
-            f"Let work begin again with: {again}"
+            f"Let work begin again with: {clear_command(place)}"
         )
     if as_json:
         _print_json({"stopped": bool(read_stop(place)), "by": read_stop(place), "folder": str(place)})

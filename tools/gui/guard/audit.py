@@ -277,7 +277,9 @@ def verify_kept(path: Path, *, entries: int | None = None, head: str | None = No
         StoreError: if the file cannot be read.
     """
     checked = verify(path, entries=entries, head=head)
-    return checked if checked.entries or checked.problem else replace(checked, problem="the file holds no entry", line=1)
+    if checked.entries or checked.problem:
+        return checked
+    return replace(checked, problem="the file holds no entry", line=1)
 
 
 def read_entries(path: Path) -> Iterator[dict[str, Any]]:

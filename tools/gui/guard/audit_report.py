@@ -82,13 +82,14 @@ def write_audit_report(path: Path, out: Path, redactor: Redactor | None = None) 
 def _put(text: str, out: Path) -> None:
     """Write a file as a whole or not at all, readable by its owner only. Raises OSError."""
     # A name that nothing has yet: whatever lies beside it, such as the audit file, stays as it is.
-    number, fresh = tempfile.mkstemp(prefix=f"{out.name[:80]}.", dir=out.parent)
+    number, name = tempfile.mkstemp(prefix=f"{out.name[:80]}.", dir=out.parent)
+    fresh = Path(name)
     try:
         with os.fdopen(number, "w", encoding="utf-8") as file:
             file.write(text)
-        os.replace(fresh, out)
+        fresh.replace(out)
     except BaseException:
-        os.unlink(fresh)
+        fresh.unlink()
         raise
 
 
