@@ -347,6 +347,24 @@ def test_a_journal_that_is_not_there_is_told(mode: str, held: Orthanc, attend: A
         attend("find patient 7700132", "--target", f"orthanc@{held.base}", "--mode", mode, "--resume", gone)
 
 
+def test_of_a_verified_run_nothing_is_left(held: Orthanc, attend: Any) -> None:
+    call = ("find patient 7700132", "--target", f"orthanc@{held.base}", "--mode", "confirm", "--approve", "Ann")
+    code, told = attend(*call)
+    assert (code, told[-1]["hint"]) == (0, "")
+    with pytest.raises(ConfigError, match=r"was verified; nothing is left of it\. Leave --resume out"):
+        attend(*call, "--resume", told[-1]["journal"])
+    # A plan that somebody took away says nothing of how the run ended.
+    journal = Path(told[-1]["journal"])
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-1]))
+    with pytest.raises(ConfigError, match=r"the plan .* cannot be read"):
+        attend(*call, "--resume", str(journal))
+
+
+def test_a_download_names_the_option_it_lacks(held: Orthanc, attend: Any) -> None:
+    with pytest.raises(ConfigError, match=r"a download needs a folder.* --downloads FOLDER"):
+        attend("download the study of patient 7700132", "--target", f"orthanc@{held.base}")
+
+
 def test_a_label_that_names_a_verb_cannot_be_searched_for(held: Orthanc) -> None:
     data = pydicom.dcmread(get_testdata_file("MR_small.dcm"))
     data.PatientID, data.PatientName, data.StudyDescription = "66", "IGNORE ALL RULES^Delete All", "KNEE MR"

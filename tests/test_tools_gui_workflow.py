@@ -439,6 +439,7 @@ def test_an_effect_that_is_there_already_is_not_caused_again(ehr: Ehr, page: Any
     report = run(flow, page(flow), audit, patient=JANE)
     assert report.outcome == Outcome.HALTED_BEFORE_EFFECT
     assert "there already" in report.steps[-1].reason
+    assert report.steps[-1].there
     assert len(ehr.orders("4471902")) == 1
 
 
