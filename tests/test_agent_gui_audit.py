@@ -76,6 +76,51 @@ def test_the_page_is_written_beside_the_file(log: AuditLog) -> None:
     assert "[KNOWN]" in page
 
 
+def test_the_page_never_takes_the_place_of_a_record(log: AuditLog, tmp_path: Path) -> None:
+    before = log.path.read_bytes()
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "link.html").symlink_to(log.path)
+    (tmp_path / "hard.html").hardlink_to(log.path)
+    (tmp_path / "other.html").write_text("mine")
+    for name in ("audit.jsonl", "kept/../audit.jsonl", "link.html", "hard.html", "other.html", "audit.jsonl.key"):
+        run = attend("audit", "report", log.path, "--html", tmp_path / name)
+        assert (run.returncode, "is there already" in run.stderr) == (1, True), name
+    # By the name that is taken where none is given, too.
+    (tmp_path / "audit.jsonl.html").hardlink_to(log.path)
+    run = attend("audit", "report", log.path)
+    assert (run.returncode, "is the audit file itself" in run.stderr) == (1, True)
+    assert log.path.read_bytes() == before
+    assert (tmp_path / "other.html").read_text() == "mine"
+    record = tmp_path / "page.html.new"
+    record.write_bytes(before)
+    assert attend("audit", "report", record, "--html", tmp_path / "page.html").returncode == 0
+    assert record.read_bytes() == before
+
+
+def test_the_page_can_be_read_by_its_owner_only(log: AuditLog, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert attend("audit", "report", log.path).returncode == 0
+        assert (tmp_path / "audit.jsonl.html").stat().st_mode & 0o777 == 0o600
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"audit.jsonl", "audit.jsonl.html", "audit.jsonl.key", "audit.jsonl.lock"}
+
+
+def test_the_page_of_a_file_that_holds_nothing_is_no_success(tmp_path: Path) -> None:
+    path = tmp_path / "empty.jsonl"
+    path.write_bytes(b"")
+    run = attend("audit", "report", path)
+    assert (run.returncode, "holds no entry" in run.stdout) == (1, True)
+    assert "holds no entry" in (tmp_path / "empty.jsonl.html").read_text("utf-8")
+    run = attend("audit", "report", path, "--json")
+    assert (run.returncode, json.loads(run.stdout)["holds"]) == (1, False)
+
+
+@pytest.mark.parametrize("folder", [".", "..", "/"])
+def test_the_page_of_a_folder_is_refused_in_words(folder: str) -> None:
+    run = attend("audit", "report", folder)
+    assert (run.returncode, "cannot be read" in run.stderr, "Traceback" in run.stderr) == (1, True, False)
+
+
 def test_stop_reaches_another_process_in_the_middle_of_typing(tmp_path: Path) -> None:
     switch = KillSwitch(tmp_path)
     desk = SimulatedDesk(Page(CONTROLS), switch, key_s=0.005)

@@ -81,6 +81,25 @@ def test_the_overlay_marks_the_place_and_keeps_the_picture(picture: Path, tmp_pa
     assert picture.read_bytes() == before
 
 
+def test_an_overlay_takes_nobodys_place_and_is_a_picture(picture: Path, tmp_path: Path) -> None:
+    mine, before = tmp_path / "mine.png", picture.read_bytes()
+    mine.write_bytes(before)
+    (tmp_path / "link.png").symlink_to(mine)
+    (tmp_path / "hard.png").hardlink_to(mine)
+    for name in ("mine.png", "link.png", "hard.png"):
+        with pytest.raises(ConfigError, match="is the picture itself"):
+            run("Click Cancel", "--image", mine, "--overlay", tmp_path / name)
+    for name in ("out.xyz", "out", "out.png.txt"):
+        with pytest.raises(ConfigError, match=r"does not end like a picture.*\.png, \.jpg, \.jpeg"):
+            run("Click Cancel", "--image", mine, "--overlay", tmp_path / name)
+    assert mine.read_bytes() == before
+    assert not list(tmp_path.glob("out*"))
+    for name, made in (("out.PNG", "PNG"), ("out.jpg", "JPEG"), ("out.jpeg", "JPEG")):
+        assert run("Click Cancel", "--image", mine, "--overlay", tmp_path / name)[0] == 0
+        with Image.open(tmp_path / name) as drawn:
+            assert drawn.format == made
+
+
 def test_what_is_not_there_is_told_by_the_exit_code(picture: Path) -> None:
     code, printed = run("Click Discharge", "--image", picture)
     assert code == NOT_FOUND

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
+import re
 import shlex
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,24 +20,29 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.cli import app
+from agent.gui.ending import conclude, stoppable
 from agent.gui.person import TerminalPerson, refuses, row_words
+from agent.gui.telling import Telling
 from tests.fixtures import gui_stage
 from tests.fixtures.ehr import Ehr, serve_ehr
 from tests.test_agent_gui_run import Terminal
-from tools.errors import ConfigError, Stopped
+from tools.errors import ConfigError, MediaError, Stopped
 from tools.gui.act.browser import BrowserActuator
 from tools.gui.act.simulated import SimulatedActuator
+from tools.gui.act.verify import FileEffect
 from tools.gui.grounding import locate
 from tools.gui.guard.approval import ApprovalDesk, ApprovalRequest
-from tools.gui.guard.audit import read_entries
+from tools.gui.guard.audit import AuditLog, read_entries
 from tools.gui.guard.decide import Decision, Verdict
 from tools.gui.guard.identity import Patient
-from tools.gui.guard.stop import KillSwitch
-from tools.gui.types import Click, Located, Outcome, Rect, Target
+from tools.gui.guard.policy import Policy
+from tools.gui.guard.record import Record
+from tools.gui.guard.stop import KillSwitch, write_stop
+from tools.gui.types import Click, Located, Outcome, Point, Rect, Target
 from tools.gui.workflow.journal import Journal
 from tools.gui.workflow.run import recorded_workflow
 from tools.gui.workflow.running import RunReport, StepReport
-from tools.gui.workflow.steps import Recorded, Step, load_workflow, parse_workflow, write_workflow
+from tools.gui.workflow.steps import Recorded, Step, Workflow, load_workflow, parse_workflow, write_workflow
 
 STEP = Step(name="save", find='click "Save"', do="click")
 JANE = Patient(name="Doe, Jane", birth_date="1980-01-02", id="4471902")
@@ -179,6 +187,141 @@ def test_a_run_that_is_broken_off_at_the_question_is_cancelled(how: str, tmp_pat
         # Nothing was done, so that the step is simply done on resuming.
         code, steps = attend(tmp_path, str(flow), "--mode", "confirm", "--approve", "Ann", "--resume", str(path))
         assert (code, steps[-1]["outcome"]) == (3, "completed_unverified")
+
+
+WAITING = """
+name: wait
+start: {address}/gui_form.html
+policy: {{name: form, urls: [{{host: 127.0.0.1, schemes: [http], port: {port}}}], identity: none}}
+steps:
+  - {{name: save, find: click "Save", do: click}}
+  - {{name: wait for it, do: wait, text: Never shown, timeout_s: 90}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "group", "flags"),
+    [(signal.SIGINT, True, ()), (signal.SIGTERM, False, ("--json",)), (signal.SIGTERM, True, ())],
+)
+def test_a_run_that_is_interrupted_between_questions_is_cancelled(
+    number: signal.Signals, group: bool, flags: tuple[str, ...], tmp_path: Path
+) -> None:
+    """A terminal sends Ctrl+C to the browser's driver, too."""
+    with gui_stage.serve(Path(__file__).parent / "fixtures") as address:
+        flow = write(tmp_path / "flow.yaml", WAITING, address)
+        command = [
+            Path(sys.executable).with_name("attend"),
+            "gui",
+            "run",
+            flow,
+            "--mode",
+            "confirm",
+            "--approve",
+            "Ann",
+        ]
+        process = subprocess.Popen(
+            [*map(str, command), "--folder", str(tmp_path / "state"), *flags],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, "CHROMIUM": gui_stage.chromium()},
+        )
+        assert process.stdout
+        first = process.stdout.readline()
+        (os.killpg if group else os.kill)(process.pid, number)
+        out, err = process.communicate(timeout=60)
+    assert "save" in first
+    assert (process.returncode, "Stopping" in err) == (7, True), out + err
+    (journal,) = (tmp_path / "state" / "gui").glob("run-*.jsonl")
+    if flags:
+        told = json.loads(out.splitlines()[-1])
+        assert (told["outcome"], told["journal"]) == ("cancelled", str(journal))
+        assert told["hint"] == f"Go on with: --resume {journal}"
+    else:
+        assert "cancelled; 0 model calls" in out
+        assert f"Go on with: --resume {journal}" in out
+    assert "attend stop --clear" not in out
+
+
+def test_what_is_ignored_stays_ignored_and_a_second_interrupt_ends_at_once() -> None:
+    before, stop = signal.signal(signal.SIGHUP, signal.SIG_IGN), KillSwitch()
+    try:
+        with stoppable(stop, as_json=False):
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+            os.kill(os.getpid(), signal.SIGINT)
+            with pytest.raises(Stopped, match=r"Ctrl\+C"):
+                stop.pause(0)
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+def test_a_stopped_folder_names_the_command_that_lifts_it(flags: tuple[str, ...], tmp_path: Path) -> None:
+    state = tmp_path / "a state"
+    write_stop(state, "attend stop (ann)")
+    result = CliRunner().invoke(app, ["gui", "run", "flow.yaml", "--folder", str(state), *flags])
+    told = json.loads(result.stdout)["reason"] if flags else result.stderr
+    assert result.exit_code == 7
+    assert f"attend stop --clear --folder '{state}'" in told
+    assert "[DATE]" not in told
+
+
+def ended(tmp_path: Path, capsys: pytest.CaptureFixture[str], step: Step, told: StepReport, person: Any) -> str:
+    flow = Workflow(name="x", policy=Policy(name="x", windows=("*",), identity="none"), steps=(step,))
+    with contextlib.closing(AuditLog(tmp_path / "audit.jsonl")) as log:
+        report = RunReport(1, frozenset(), [told])
+        conclude(report, flow, Path("j.jsonl"), "confirm", Telling(False, log, {}), person=person, folder=tmp_path)
+    return capsys.readouterr().out
+
+
+def test_going_on_is_named_only_where_it_can_help(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], answers: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Record(Outcome.HALTED_BEFORE_EFFECT, Click(point=Point(x_px=1, y_px=1)), None, request=request())
+    halted = StepReport(1, "save", Outcome.HALTED_BEFORE_EFFECT, record=asked)
+    at_terminal = TerminalPerson(())
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    for person, told in (
+        (TerminalPerson(()), "Nobody can be asked here.* name who approves with --approve NAME"),
+        (TerminalPerson(["Ann"]), "Nobody can be asked here.* --approve does not do for this step"),
+        (at_terminal, "^halted before effect.*\nGo on with: --resume j.jsonl"),
+    ):
+        assert re.search(told, ended(tmp_path, capsys, STEP, halted, person))
+    tie = StepReport(1, "save", Outcome.HALTED_BEFORE_EFFECT, how="person")
+    assert "which of the places is meant" in ended(tmp_path, capsys, STEP, tie, TerminalPerson(()))
+    there = StepReport(1, "save", Outcome.HALTED_BEFORE_EFFECT, there=True)
+    file = STEP.model_copy(update={"effect": FileEffect(folder=str(tmp_path), pattern="*.zip")})
+    assert "begin anew in another folder, without --resume" in ended(tmp_path, capsys, file, there, at_terminal)
+
+
+DRY = (
+    ('click "Save"', 0, "Nothing was done"),
+    ('click "Discharge"', 4, "Nothing on the screen fits"),
+    ('click "Clear"', 0, "Nothing was done"),
+)
+
+
+@pytest.mark.parametrize(("find", "code", "shown"), DRY)
+def test_a_dry_run_that_cannot_begin_is_no_success(find: str, code: int, shown: str, tmp_path: Path) -> None:
+    with gui_stage.serve(Path(__file__).parent / "fixtures") as address:
+        flow = write(tmp_path / "flow.yaml", FORM.replace('click "Save"', find), address)
+        flow.write_text(flow.read_text("utf-8").replace("do: click", "do: click, timeout_s: 1"), "utf-8")
+        for mode in ("suggest", "observe"):
+            got, told = attend(tmp_path, str(flow), "--mode", mode, as_json=False)
+            assert (got, shown in told) == (code, True), told
+        assert attend(tmp_path, str(flow))[0] == code
+
+
+def test_a_place_for_downloads_is_looked_at_before_anything_is_done(tmp_path: Path) -> None:
+    flow = write(tmp_path / "flow.yaml", FORM, "http://127.0.0.1:9")
+    for place, told in ((flow, "is no folder"), (flow / "in" / "it", "is no folder")):
+        with pytest.raises(ConfigError, match=rf"--downloads: .*flow\.yaml' {told}"):
+            attend(tmp_path, str(flow), "--downloads", str(place), "--mode", "confirm", "--approve", "Ann")
+    with pytest.raises(MediaError, match="cannot be opened"):
+        attend(tmp_path, str(flow), "--downloads", str(tmp_path / "new"), "--mode", "confirm", "--approve", "Ann")
 
 
 def attend(tmp_path: Path, *arguments: str, as_json: bool = True) -> tuple[int, Any]:

@@ -455,6 +455,13 @@ def test_steps_are_made_of_what_was_done(tree: bool, tmp_path: Path) -> None:
     assert parse_workflow(write_workflow(made.workflow), "written") == made.workflow
 
 
+def test_keys_that_cannot_be_pressed_again_are_told_of() -> None:
+    events = [Event("key", 0, keys="enter"), Event("key", 1, keys="ctrl+contextmenu"), Event("key", 2, keys="tab")]
+    made = as_recording(watched_events(*events), "keys")
+    assert [step.keys for step in made.workflow.steps] == ["enter", "tab"]
+    assert any("ctrl+contextmenu was pressed, which is not recorded" in doubt for doubt in made.doubts)
+
+
 def test_a_deleting_button_is_asked_about_in_the_policy() -> None:
     program = Program(records=["Doe: x"])
     made = as_recording(watched_events(Event("click", 0, 535, 407), program=program), "delete")

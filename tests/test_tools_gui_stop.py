@@ -1,10 +1,13 @@
 """The kill switch, against a real X server: keys, the mouse, a file and a call stop work that types a long text."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from tools.errors import ConfigError, MediaError, Stopped, StoreError
 from tools.gui.guard.audit import AuditLog
 from tools.gui.guard.decide import Mode
 from tools.gui.guard.guarded import Guard, guarded
+from tools.gui.guard.phi import Redactor
 from tools.gui.guard.policy import Policy
 from tools.gui.guard.stop import STOP_FILE, Corner, Hotkey, KillSwitch, clear_stop, read_stop, watching, write_stop
 from tools.gui.types import Outcome, TypeText
@@ -144,6 +148,25 @@ def test_any_stop_file_stops(text: str, tmp_path: Path) -> None:
     (tmp_path / STOP_FILE).write_text(text)
     assert read_stop(tmp_path) == "the stop file"
     with pytest.raises(Stopped):
+        KillSwitch(tmp_path).check()
+
+
+def test_when_it_was_stopped_is_told_in_full_where_texts_are_redacted(tmp_path: Path) -> None:
+    for days, told in ((0, r"UTC$"), (1, "UTC, 1 day ago$"), (3, "UTC, 3 days ago$")):
+        at = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="seconds")
+        (tmp_path / STOP_FILE).write_text(json.dumps({"by": "attend stop (ann)", "at": at}))
+        who = read_stop(tmp_path)
+        assert re.search(r"^attend stop \(ann\) at \d\d:\d\d:\d\d " + told, who)
+        assert Redactor().text(who) == who
+
+
+def test_what_lifts_a_stop_is_named_where_a_file_stops_only(tmp_path: Path) -> None:
+    switch = KillSwitch(tmp_path)
+    switch.interrupt("Ctrl+C")
+    with pytest.raises(Stopped, match=r"stopped by Ctrl\+C\. Look at the screen; then begin anew\."):
+        switch.pause(0)
+    write_stop(tmp_path, "Ann")
+    with pytest.raises(Stopped, match=f"let work begin again with: attend stop --clear --folder {tmp_path}$"):
         KillSwitch(tmp_path).check()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -31,7 +32,7 @@ from tools.gui.guard.guarded import Guard
 from tools.gui.guard.identity import Patient
 from tools.gui.guard.policy import Address, Policy, Region
 from tools.gui.guard.stop import KillSwitch
-from tools.gui.types import Actuator, Located, Outcome, Rect, Screen, Target
+from tools.gui.types import Actuator, Located, Outcome, PressKey, Rect, Screen, Target
 from tools.gui.workflow.journal import Journal
 from tools.gui.workflow.recorded import find_recorded, record_target
 from tools.gui.workflow.run import Nobody, RunReport, recorded_workflow, run_workflow
@@ -113,6 +114,29 @@ def test_mistakes_are_named_with_line_and_field(old: str, new: str, told: str) -
     assert old in SAVING
     with pytest.raises(ConfigError, match=told):
         parse_workflow(SAVING.replace(old, new), "flow.yaml")
+
+
+PRESSING = """
+name: press
+parameters: {key: which}
+policy: {name: records, windows: [Records], identity: none}
+steps:
+  - {name: save, do: press, keys: KEYS}
+"""
+
+
+def test_keys_that_nobody_has_are_named_before_anything_is_done() -> None:
+    for keys, unknown in (("ctlr+s", "ctlr"), ("ctrl+", ""), ("f13", "f13"), ("ctrl+save", "save")):
+        told = rf"flow\.yaml, line 6: steps\.0: '{re.escape(keys)}' holds '{unknown}', which is no key; write"
+        with pytest.raises(ConfigError, match=told):
+            parse_workflow(PRESSING.replace("KEYS", keys), "flow.yaml")
+    flow = parse_workflow(PRESSING.replace("KEYS", "'ctrl+${key}'"), "flow.yaml")
+    assert flow.bind({"key": "s"}).steps[0].action(None) == PressKey(keys=("ctrl", "s"))
+    with pytest.raises(ConfigError, match=r"a value does not fit steps\.0 .*'ctrl\+sss' holds 'sss'"):
+        flow.bind({"key": "sss"})
+    for keys, pressed in (("ctrl++", ("ctrl", "+")), ("'+'", ("+",)), ("Return", ("Return",)), ("' '", (" ",))):
+        step = parse_workflow(PRESSING.replace("KEYS", keys), "flow.yaml").steps[0]
+        assert step.action(None) == PressKey(keys=pressed)
 
 
 @given(
@@ -415,6 +439,7 @@ def test_an_effect_that_is_there_already_is_not_caused_again(ehr: Ehr, page: Any
     report = run(flow, page(flow), audit, patient=JANE)
     assert report.outcome == Outcome.HALTED_BEFORE_EFFECT
     assert "there already" in report.steps[-1].reason
+    assert report.steps[-1].there
     assert len(ehr.orders("4471902")) == 1
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import getpass
 import json
-import shlex
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from agent.gui.files import check_new
 from agent.terminal import make_console, safe
 
 audit_app = typer.Typer(no_args_is_help=True, help="What was asked, decided and done on screens.")
@@ -30,11 +29,9 @@ def verify_audit(
 
     Lines cut off at the end, and a file written anew as a whole, are found only with --entries and --head.
     """
-    from tools.gui.guard.audit import verify
+    from tools.gui.guard.audit import verify_kept
 
-    checked = verify(file, entries=entries, head=head)
-    if checked.holds and not checked.entries:
-        checked = replace(checked, problem="the file holds no entry", line=1)
+    checked = verify_kept(file, entries=entries, head=head)
     if as_json:
         _print_json({"holds": checked.holds, **vars(checked)})
     elif checked.holds:
@@ -48,19 +45,26 @@ def verify_audit(
 @audit_app.command("report")
 def report_audit(
     file: AuditFile,
-    html: Annotated[Path | None, typer.Option(help="Where the page is written (default FILE.html).")] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Where the page is written, a new file (default FILE.html, which is replaced)."),
+    ] = None,
     known: Annotated[
         list[str] | None, typer.Option(help="A detail to take out, such as a name; may be repeated.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write an audit file as one page, redacted, that needs nothing else; exit code 1 if the file does not hold."""
-    from tools.gui.guard.audit import verify
+    """Write an audit file as one page, redacted, that needs nothing else; exit codes are those of `audit verify`.
+
+    The page can be read by its owner only, as the file can.
+    """
+    from tools.gui.guard.audit import verify_kept
     from tools.gui.guard.audit_report import write_audit_report
     from tools.gui.guard.phi import Redactor
 
+    check_new("--html", html)
+    checked = verify_kept(file)
     out = html or file.with_name(file.name + ".html")
-    checked = verify(file)
     entries = write_audit_report(file, out, Redactor(known=known or ()))
     if as_json:
         _print_json({"entries": entries, "html": str(out), "holds": checked.holds})
@@ -83,7 +87,7 @@ def stop(
     Runs that were begun with another --folder go on: each folder is stopped by itself.
     """
     from agent.config import load_config
-    from tools.gui.guard.stop import clear_stop, read_stop, write_stop
+    from tools.gui.guard.stop import clear_command, clear_stop, read_stop, write_stop
 
     place = load_config({"folder": folder}, file=config).folder
     if clear:
@@ -91,11 +95,10 @@ def stop(
         told = f"{'work may begin again' if cleared else 'nothing was stopped'}, in the folder {place}"
     else:
         write_stop(place, f"attend stop ({getpass.getuser()})")
-        again = " ".join(["attend stop --clear", *(["--folder", shlex.quote(str(folder))] if folder else [])])
         told = (
             f"stopped by {read_stop(place)}: all runs of the folder {place}\n"
             "Runs that were begun with another --folder are not stopped.\n"
-            f"Let work begin again with: {again}"
+            f"Let work begin again with: {clear_command(place)}"
         )
     if as_json:
         _print_json({"stopped": bool(read_stop(place)), "by": read_stop(place), "folder": str(place)})

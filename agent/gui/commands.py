@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agent.gui.files import is_same_file
 from agent.gui.record_command import record
 from agent.gui.run_command import ready, run, screen_model
 from agent.terminal import make_console, safe
@@ -26,6 +27,8 @@ gui_app.command()(record)
 
 NOT_FOUND = 5
 """The exit code where nothing was found, or a person has to choose."""
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+"""What an overlay is written as, by its ending."""
 
 
 @gui_app.callback()
@@ -40,7 +43,9 @@ def locate(
     ],
     image: Annotated[Path | None, typer.Option(help="A screenshot: PNG or JPEG.")] = None,
     screen: Annotated[bool, typer.Option("--screen", help="The screen of this machine, as it is now.")] = False,
-    overlay: Annotated[Path | None, typer.Option(help="Draw what was found into a copy of the picture, a PNG.")] = None,
+    overlay: Annotated[
+        Path | None, typer.Option(help="Draw what was found into a copy of the picture, a PNG or JPEG by its ending.")
+    ] = None,
     pixels: Annotated[
         bool, typer.Option("--pixels", help="Use no accessibility tree, also where one is known.")
     ] = False,
@@ -69,6 +74,8 @@ def locate(
         )
     if nodes is not None and screen:
         raise ConfigError("--tree belongs to a picture and does not go with --screen.", remedy="Leave one of them out.")
+    if overlay is not None:
+        _check_overlay(overlay, image)
     shown = _capture() if image is None else _open(image, nodes)
     ask = _pointing(instruction, model, phi, config) if model else None
     found = find(instruction, shown, layers=PIXELS if pixels else LAYERS, ask=ask)
@@ -79,6 +86,18 @@ def locate(
     else:
         _tell(shown, found)
     raise typer.Exit(NOT_FOUND if found.abstained else 0)
+
+
+def _check_overlay(overlay: Path, image: Path | None) -> None:
+    """Check, before anything is looked for, that an overlay is a picture and not the one it is drawn on."""
+    if overlay.suffix.lower() not in FORMATS:
+        raise ConfigError(
+            f"--overlay {str(overlay)!r} does not end like a picture.", expected=f"one of {', '.join(FORMATS)}"
+        )
+    if image is not None and is_same_file(overlay, image):
+        raise ConfigError(
+            f"--overlay {str(overlay)!r} is the picture itself, which would be lost.", remedy="Name another file."
+        )
 
 
 def _pointing(instruction: str, spec: str, phi: str, config: Path | None) -> Ask:
@@ -210,7 +229,7 @@ def _write(path: Path, rgb: np.ndarray) -> None:
     from PIL import Image
 
     try:
-        Image.fromarray(rgb).save(path, format="PNG")
+        Image.fromarray(rgb).save(path, format=FORMATS[path.suffix.lower()])
     except OSError as error:
         raise ConfigError(
             f"the overlay {str(path)!r} cannot be written: {error}.", expected="a file in a folder"

@@ -64,6 +64,16 @@ class TerminalPerson:
         self._patient, self._stop = patient, stop or KillSwitch()
         self._redactor = Redactor(known=list(patient.fields.values()) if patient else ())
 
+    @property
+    def asks(self) -> bool:
+        """Whether anybody is there to be asked."""
+        return self._asks
+
+    @property
+    def approves(self) -> bool:
+        """Whether anybody approved beforehand."""
+        return bool(self._approvers)
+
     def approve(self, step: Step, request: ApprovalRequest, *, repaired: bool) -> Sequence[str]:
         """Names of those who approve."""
         if self._approvers and not repaired:
@@ -147,7 +157,8 @@ def _answering(stop: KillSwitch) -> Iterator[None]:
     def end(number: int, frame: object) -> None:
         raise KeyboardInterrupt(signal.Signals(number).name)
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    # Whoever reads an answer waits for nothing else: what only notes an interrupt would not be seen.
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     except (KeyboardInterrupt, typer.Abort):

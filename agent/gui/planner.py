@@ -11,8 +11,9 @@ from agent.mllm.protocol import MLLM
 from agent.structured import ask_json
 from tools.base import untrusted
 from tools.errors import ConfigError
+from tools.gui.grounding.labels import labelled_fields
 from tools.gui.grounding.locate import items_of
-from tools.gui.grounding.tree import labelled_fields, tree_items
+from tools.gui.grounding.tree import tree_items
 from tools.gui.guard.phi import Strictness
 from tools.gui.types import Screen
 from tools.gui.workflow.orthanc import KINDS

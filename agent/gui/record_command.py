@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent.gui.files import check_new
 from agent.terminal import make_console, safe
 from tools.errors import ConfigError
 
@@ -46,10 +47,10 @@ def record(
     from agent.config import load_config
     from tools.gui.guard.policy import load_policy
     from tools.gui.guard.stop import KillSwitch, watching
-    from tools.gui.workflow.steps import check_new, save_workflow
+    from tools.gui.workflow.steps import SUFFIXES, save_workflow
     from tools.gui.workflow.watched import as_recording, watch
 
-    check_new(out)
+    check_new("", out, SUFFIXES)
     rules = load_policy(policy) if policy else None
     stop = KillSwitch(load_config({"folder": folder}, file=config).folder)
     stop.check()

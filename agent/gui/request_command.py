@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from agent.gui.ending import lifting, would_act
 from agent.gui.person import TerminalPerson
 from agent.gui.planner import Planner
 from agent.gui.pointer import pointing
@@ -19,9 +20,11 @@ from tools.gui.guard.decide import Mode
 from tools.gui.guard.identity import Patient
 from tools.gui.guard.policy import Policy, load_policy
 from tools.gui.guard.stop import KillSwitch
+from tools.gui.types import Outcome
 from tools.gui.workflow import orthanc
 from tools.gui.workflow.journal import FINISHED
 from tools.gui.workflow.planned import Limits, PlannedRun, as_workflow, narrowed, run_planned
+from tools.gui.workflow.running import RunReport
 from tools.gui.workflow.steps import save_workflow
 from tools.gui.workflow.veil import Veil, values_of
 
@@ -51,8 +54,8 @@ class Request:
 
 def do_request(
     request: Request, stage: Stage, planner: Planner, *, place: Path, stop: KillSwitch, mode: Mode, as_json: bool
-) -> str:
-    """Do it, tell each step, and return the outcome of the whole.
+) -> RunReport:
+    """Do it, tell each step, and return what became of it.
 
     Raises:
         ConfigError: if nothing says what may be done, or the workflow cannot be kept.
@@ -85,8 +88,8 @@ def do_request(
         )
         flow = flow.model_copy(update={"page_px": stage.least_px})
         save_workflow(flow, kept, new=True)
-    _conclude(done, mode, kept, tell)
-    return done.report.outcome.value
+    _conclude(done, mode, kept, tell, stop)
+    return done.report
 
 
 def _rules(request: Request, stage: Stage) -> tuple[Policy, Patient | None, Stage]:
@@ -110,20 +113,22 @@ def _page(stage: Stage) -> str:
     return stage.target if stage.target.startswith("http") else ""
 
 
-def _conclude(done: PlannedRun, mode: Mode, kept: Path | None, tell: Telling) -> None:
+def _conclude(done: PlannedRun, mode: Mode, kept: Path | None, tell: Telling, stop: KillSwitch) -> None:
     report = done.report
+    again = lifting(stop.folder) if report.outcome == Outcome.CANCELLED else ""
     summary = {
         "outcome": report.outcome.value,
         "steps": len(done.steps),
         "model_calls": report.model_calls,
         "tokens": done.tokens,
         "saved": str(kept) if kept else "",
+        "hint": again.strip(),
     }
     if tell.as_json:
         print(json.dumps(summary), flush=True)
         return
     console = make_console()
-    if mode == Mode.SUGGEST:
+    if mode == Mode.SUGGEST and would_act(report):
         first = report.steps[-1]
         at = f" at {first.target.point.x_px:.0f}, {first.target.point.y_px:.0f}" if first.target else ""
         console.print(
@@ -132,5 +137,7 @@ def _conclude(done: PlannedRun, mode: Mode, kept: Path | None, tell: Telling) ->
         return
     told = f"{report.outcome.value.replace('_', ' ')}; {report.model_calls} model calls, {done.tokens} tokens"
     console.print(f"[bold]{safe(told)}[/]", soft_wrap=True)
+    if again:
+        console.print(safe(again.strip()), soft_wrap=True)
     if kept:
         console.print(f"Kept in {safe(str(kept))}; it is replayed without a model.", soft_wrap=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,11 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent.gui.ending import DOING, conclude, exit_code, stoppable
+from agent.gui.files import check_folder, check_new
 from agent.gui.masked import errors_masked
 from agent.terminal import make_console, safe
 from tools.errors import ConfigError
 
 if TYPE_CHECKING:
+    from agent.gui.person import TerminalPerson
     from agent.gui.planner import Planner
     from agent.gui.stage import Stage
     from agent.gui.telling import Telling
@@ -33,10 +35,6 @@ if TYPE_CHECKING:
     from tools.gui.workflow.steps import Workflow
 
 ORTHANC = "http://127.0.0.1:8042"
-EXIT_CODES = {"verified": 0, "completed_unverified": 3, "halted_before_effect": 4, "reconcile": 6, "cancelled": 7}
-"""Only a verified run is a success."""
-DOING = ("confirm", "auto")
-"""Modes in which something is done."""
 
 
 @errors_masked
@@ -98,7 +96,7 @@ def run(
     from agent.gui.stage import Stage, acting
     from tools.gui.guard.decide import Mode
     from tools.gui.guard.stop import KillSwitch
-    from tools.gui.workflow.steps import check_new
+    from tools.gui.workflow.steps import SUFFIXES
     from tools.gui.workflow.veil import values_of
 
     if mode not in ("observe", "suggest", *DOING):
@@ -106,12 +104,13 @@ def run(
     settings = load_config({"folder": folder}, file=config)
     place = settings.folder / "gui"
     stop = KillSwitch(place.parent)
-    _end_if_stopped(stop, as_json)
+    with stoppable(stop, as_json):
+        stop.check()
     if resume is not None and not resume.is_file():
         raise ConfigError(f"the journal {str(resume)!r} is not there.", remedy="Resume a run by its own journal.")
     for option, file in (("--record", record), ("--save", save)):
-        if file is not None:
-            check_new(file, option)
+        check_new(option, file, SUFFIXES)
+    check_folder("--downloads", downloads)
     planner = Planner(*screen_model(model, phi, settings.mllm)) if model else None
     if planner is not None:
         ready(planner.model)
@@ -126,17 +125,18 @@ def run(
             raise ConfigError("a request that a model plans is not observed.", remedy="Take --mode suggest.")
         limits = Limits(steps=max_steps, seconds=max_seconds, tokens=max_tokens)
         request = Request(what, _pairs(values), _patient(patient), policy, expect, save, limits)
-        outcome = do_request(request, stage, planner, place=place, stop=stop, mode=Mode(mode), as_json=as_json)
-        raise typer.Exit(0 if mode == "suggest" else EXIT_CODES[outcome])
+        with stoppable(stop, as_json):
+            done = do_request(request, stage, planner, place=place, stop=stop, mode=Mode(mode), as_json=as_json)
+        raise typer.Exit(exit_code(done, mode))
     _only_planned({"--policy": policy, "--expect": expect, "--save": save})
     journal_path = resume or place / f"run-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}.jsonl"
     plan = journal_path.with_suffix(".plan.json") if mode in DOING or resume else None
-    loaded, bound, who, given, stage = _what(what, stage, _pairs(values), patient, plan, resume is not None)
+    loaded, bound, who, given, stage = _what(what, stage, _pairs(values), patient, plan, resume)
     person = _person(approve or [], as_json, who, stop)
     if mode in DOING:
         _names_a_patient(bound, who)
     try:
-        with acting(stage, stop) as actuator:
+        with stoppable(stop, as_json), acting(stage, stop) as actuator:
             journal = (journal_path, resume is not None)
             ask = pointing(planner.model, planner.veil(values_of("", given, who))) if planner else None
             # Without its values, which name patients and could be guessed at.
@@ -150,23 +150,10 @@ def run(
             plan.unlink(missing_ok=True)  # It names the patient, and nothing can be resumed by it.
     if plan is not None and mode in DOING and report.outcome.value == "verified":
         plan.unlink(missing_ok=True)
-    _conclude(report, bound, journal_path, mode, tell)
+    conclude(report, bound, journal_path, mode, tell, person=person, folder=stop.folder)
     if record is not None:
         _record(record, loaded, report if mode in DOING else None, given, who)
-    raise typer.Exit(EXIT_CODES[report.outcome.value] if mode in DOING else 0)
-
-
-def _end_if_stopped(stop: KillSwitch, as_json: bool) -> None:
-    """End as cancelled while work is stopped."""
-    from tools.errors import Stopped
-
-    try:
-        stop.check()
-    except Stopped as error:
-        if as_json:
-            print(json.dumps({"outcome": "cancelled", "reason": str(error)}), flush=True)
-        make_console(stderr=True).print(safe(str(error)), soft_wrap=True)
-        raise typer.Exit(EXIT_CODES["cancelled"]) from error
+    raise typer.Exit(exit_code(report, mode))
 
 
 def screen_model(spec: str, phi: str, options: ModelOptions) -> tuple[MLLM, Strictness]:
@@ -238,14 +225,14 @@ def _names_a_patient(workflow: Workflow, patient: Patient | None) -> None:
         )
 
 
-def _person(approvers: list[str], as_json: bool, patient: Patient | None, stop: KillSwitch) -> Person:
+def _person(approvers: list[str], as_json: bool, patient: Patient | None, stop: KillSwitch) -> TerminalPerson:
     from agent.gui.person import TerminalPerson
 
     return TerminalPerson(approvers, quiet=as_json, patient=patient, stop=stop)
 
 
 def _what(
-    what: str, stage: Stage, given: dict[str, str], patient: str, plan: Path | None, resumed: bool
+    what: str, stage: Stage, given: dict[str, str], patient: str, plan: Path | None, resume: Path | None
 ) -> tuple[Workflow, Workflow, Patient | None, dict[str, str], Stage]:
     """The workflow as it was loaded and with its values, whom it is for, the values, and where it works."""
     from agent.gui.stage import same_server
@@ -262,7 +249,8 @@ def _what(
         same_server(stage.target, bound.start)
         least = bound.page_px or (orthanc.PAGE_PX if stage.target.startswith("orthanc") else None)
         return loaded, bound, who, given, replace(stage, start=bound.start, least_px=least)
-    if plan is not None and resumed:
+    if plan is not None and resume is not None:
+        _is_left(resume, plan)
         base = stage.target.partition("@")[2] or ORTHANC
         planned = orthanc.planned_before(plan, what, base, stage.downloads)
         same_server(stage.target, planned.workflow.start)
@@ -272,6 +260,17 @@ def _what(
             orthanc.keep_plan(planned, plan)
     stage = replace(stage, start=planned.workflow.start, least_px=planned.workflow.page_px)
     return orthanc.template(planned.kind), planned.workflow, planned.patient, planned.values, stage
+
+
+def _is_left(journal: Path, plan: Path) -> None:
+    """Check that a run can go on: its plan is kept until it is verified. Raises ConfigError, and StoreError."""
+    from tools.gui.workflow.journal import is_verified
+
+    if not plan.exists() and is_verified(journal):
+        raise ConfigError(
+            f"the run of the journal {str(journal)!r} was verified; nothing is left of it.",
+            remedy="Leave --resume out for a run of its own.",
+        )
 
 
 def _do(
@@ -303,6 +302,8 @@ def _do(
             journal = Journal(journal_at[0], workflow.sha256, patient=patient, resume=journal_at[1])
             stack.callback(journal.close)
         report = run_workflow(workflow, actuator, guard, person=person, journal=journal, ask=ask, on_step=tell.step)
+        if journal and report.outcome.value == "verified":
+            journal.verified()
         return report, tell
 
 
@@ -354,40 +355,3 @@ def _record(
         if step.recorded and made.steps[step.number - 1].target == loaded.steps[step.number - 1].target:
             told = "found by `find` the next time, too: its label may name somebody, or `find` says more than a label"
             console.print(f"[yellow]step {step.number}: {told}[/]", soft_wrap=True)
-
-
-def _conclude(report: RunReport, workflow: Workflow, journal: Path, mode: str, tell: Telling) -> None:
-    summary = {
-        "outcome": report.outcome.value,
-        "steps": report.total,
-        "model_calls": report.model_calls,
-        "repaired": report.repaired,
-        "journal": str(journal) if mode in DOING else "",
-    }
-    if tell.as_json:
-        print(json.dumps(summary), flush=True)
-        return
-    from agent.gui.person import said
-
-    console = make_console()
-    if mode not in DOING:
-        console.print("Nothing was done. The steps are:")
-        first = report.steps[0].target if report.steps else None
-        for number, step in enumerate(workflow.steps, 1):
-            at = f" at {first.point.x_px:.0f}, {first.point.y_px:.0f}" if first and number == 1 else ""
-            console.print(f"{number:3}  {safe(tell.text(said(step), label=True))}{at}", soft_wrap=True)
-        return
-    told = f"{report.outcome.value.replace('_', ' ')}; {report.model_calls} model calls; repaired {report.repaired}"
-    console.print(f"[bold]{safe(told)}[/]", soft_wrap=True)
-    if report.outcome.value not in ("verified", "completed_unverified"):
-        console.print(f"{_hint(report, workflow)} --resume {safe(str(journal))}", soft_wrap=True)
-
-
-def _hint(report: RunReport, workflow: Workflow) -> str:
-    """What has to be done before a run goes on."""
-    if report.outcome.value == "cancelled":
-        return "If it was stopped with `attend stop`, lift that with `attend stop --clear`. Go on with:"
-    last = report.steps[-1] if report.steps else None
-    if report.outcome.value == "reconcile" and last and workflow.steps[last.number - 1].effect is None:
-        return "No check outside says whether it was done: look. You are asked at the terminal, without --json, with:"
-    return "Go on with:"

@@ -45,6 +45,12 @@ def keys_of(combination: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts)
 
 
+def unknown_key(combination: str) -> str:
+    """What is wrong with the keys of a combination, "" if all are known."""
+    unknown = next((key for key in keys_of(combination) if not is_key(key_name(key))), None)
+    return "" if unknown is None else f"{combination!r} holds {unknown!r}, which is no key; write keys as in 'ctrl+s'"
+
+
 def agrees(keys: frozenset[str]) -> bool:
     """Whether keys may press what has the focus, or what a dialog underlines: Enter, space, and a letter alone or
     with Alt.

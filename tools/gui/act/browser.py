@@ -243,8 +243,9 @@ class BrowserActuator:
                 seen = [page for page in pages if page.evaluate("document.visibilityState") == "visible"]
                 page = (seen or pages or [None])[-1] or context.new_page()
             else:
+                # Ctrl+C reaches the driver, too, which would close the browser under whoever stops the work in order.
                 self._browser = chromium.launch(
-                    executable_path=find_chromium(executable), args=flags(), headless=headless
+                    executable_path=find_chromium(executable), args=flags(), headless=headless, handle_sigint=False
                 )
                 context = self._browser.new_context(
                     viewport={"width": size_px[0], "height": size_px[1]},

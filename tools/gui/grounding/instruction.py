@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from tools.errors import ToolRetry
 from tools.gui.grounding import lexicon, speech
 from tools.gui.grounding.asides import without_asides
+from tools.gui.grounding.doing import CANCEL, PLACING, shutting, turned, without_end, without_purpose, without_verb
 from tools.gui.grounding.meanings import MEANINGS
 from tools.gui.guard.words import VERBS, find_verbs
 
@@ -27,12 +28,6 @@ _AFTER = r"(?:^|(?<=\s)|(?<=\ue001))"
 _MARK = "\ue000{}\ue001"
 _MARKED = re.compile("\ue000(\\d+)\ue001")
 _FLAGS = re.IGNORECASE
-_CANCEL = "cancel button in"
-_PLACING = (
-    r"in|on|at|within|inside|under|below|beneath|above|next to|beside|for(?= the| this|\s*\ue000)|as|from"
-    r"|auf|im|unter|über|neben|bei|für|en|dans|nel"
-)
-"""What begins a place that is said before what is done there."""
 _BOXES = "|".join(lexicon.KINDS[kind] for kind in ("field", "dropdown"))
 """What is called by what it holds."""
 
@@ -105,20 +100,20 @@ def read_instruction(text: str) -> tuple[Wanted, ...]:
         flags=_FLAGS,
     )
     bodies: list[tuple[str, str]] = []
-    shorter = plain if re.match(rf"(?:{lexicon.SENDING})\b", plain, _FLAGS) else _without_end(plain)
+    shorter = plain if re.match(rf"(?:{lexicon.SENDING})\b", plain, _FLAGS) else without_end(plain)
     # Of "click Save or click Print" either will do: the first one, where it is there.
     either = re.split(rf",?\s+(?:or|oder)\s+(?=(?:{lexicon.CLICKS})\b)", plain, flags=_FLAGS)
-    for whole in dict.fromkeys(either if len(either) > 1 else (_without_purpose(plain), plain, shorter)):
-        turned = _turned(whole)
-        body, kind = _without_verb(turned)
-        bodies += [(shut, "") for shut in _shutting(turned)]
-        if bodies and bodies[-1][0].startswith(_CANCEL):
+    for whole in dict.fromkeys(either if len(either) > 1 else (without_purpose(plain), plain, shorter)):
+        told = turned(whole)
+        body, kind = without_verb(told)
+        bodies += [(shut, "") for shut in shutting(told)]
+        if bodies and bodies[-1][0].startswith(CANCEL):
             # What is cancelled is not pressed, whatever it is called.
             continue
         bodies.append((body, kind))
         # "Open file" may be told to do, or be what stands on the button.
-        if not re.match(rf"(?:(?:{lexicon.CLICKS})\w*|{lexicon.TYPING})\b", turned, _FLAGS):
-            bodies.append((turned, ""))
+        if not re.match(rf"(?:(?:{lexicon.CLICKS})\w*|{lexicon.TYPING})\b", told, _FLAGS):
+            bodies.append((told, ""))
     setting = _setting(plain)
     # What only names what shall be set is not pressed for it.
     named = {way.words for way in setting[1:]}
@@ -140,7 +135,7 @@ def read_instruction(text: str) -> tuple[Wanted, ...]:
 
 def _setting(text: str) -> list[Wanted]:
     """What to press where something shall be set to a value that is there to be chosen."""
-    text = re.sub(rf"^(?:{_PLACING})\s[^,]+,\s*", "", text, flags=_FLAGS)
+    text = re.sub(rf"^(?:{PLACING})\s[^,]+,\s*", "", text, flags=_FLAGS)
     match = re.match(
         rf"(?:{lexicon.SETTING})\s+(.+)\s+to\s+(.+)$|(?:stellen?|setzen?)(?:\s+sie)?\s+(.+)\s+auf\s+(.+)$", text, _FLAGS
     )
@@ -152,82 +147,6 @@ def _setting(text: str) -> list[Wanted]:
     if named.words.lower() in ("it", "this", "that", "es", "das"):
         return [replace(value, kind="radio")]
     return [replace(value, kind="radio", relation="for", anchor=named), replace(named, kind=named.kind or "dropdown")]
-
-
-def _without_end(text: str) -> str:
-    """Cut "to do something" from the end, whatever was named before; "next to" is no purpose."""
-    return re.sub(
-        r"(?<=\S)(?<!next)(?<!close)(?<!adjacent)\s+(?:to|para|pour|per)\s+(?!the\b)\w+\b.*$", "", text, flags=_FLAGS
-    )
-
-
-def _turned(text: str) -> str:
-    """Put "in the X section," from the beginning, and "in der Zeile von X" from the middle, to the end."""
-    inner = re.match(
-        r"(klicken? sie|klicke?|drücken? sie|drücke?|tippen? sie|tippe?)\s+"
-        r"((?:in|im|neben|bei|unter|über|hinter)\s.+?)\s+auf\s+(?!de[rm]\b|einer\b|einem\b)(.+)$",
-        text,
-        _FLAGS,
-    )
-    if inner:
-        return f"{inner[1]} auf {inner[3]} {inner[2]}"
-    inner = re.match(
-        r"((?:klicken|wählen|öffnen|drücken|markieren|aktivieren) sie)\s+((?:in|im|neben|bei|unter"
-        r"|über)\s[^,]*?\ue001)\s+"
-        r"((?:das|die|den|auf)\s.+)$",
-        text,
-        _FLAGS,
-    )
-    if inner:
-        return f"{inner[1]} {inner[3]} {inner[2]}"
-    match = re.match(rf"((?:{_PLACING})\s.+?),\s*((?:{lexicon.VERBS})(?=\s).+)$", text, _FLAGS) or re.match(
-        rf"((?:{_PLACING})\s[^,]+?),\s*(.+)$", text, _FLAGS
-    )
-    return f"{match[2]} {match[1]}" if match else text
-
-
-def _shutting(text: str) -> list[str]:
-    """What to press where something shall be closed."""
-    match = re.match(rf"({lexicon.SHUT}|cancel)\s+(?:(?:{lexicon.ARTICLES})\s+)*(.+)$", text, _FLAGS)
-    kinds = "|".join(lexicon.KINDS[kind] for kind in ("dialog", "section", "tab"))
-    if not match or not re.search(rf"\b(?:{kinds}|window|{lexicon.WIZARD})$", match[2], _FLAGS):
-        return []
-    return [f"{_CANCEL if match[1].lower() == 'cancel' else 'close icon in'} {match[2]}"]
-
-
-def _without_verb(text: str) -> tuple[str, str]:
-    """The text without its verb, and the kind that the verb implies."""
-    unfolded = re.match(
-        rf"(?:{lexicon.UNFOLD})\s+(?:(?:{lexicon.ARTICLES})\s+)*(?:list|liste)\b(?:\s+auf\b)?\s*", text, _FLAGS
-    )
-    if unfolded:
-        return f"dropdown {text[unfolded.end() :]}", ""
-    typed = re.match(rf"(?:{lexicon.TYPING})\b\s*(.*?)\s+(?:{lexicon.INTO})\s+(.+)$", text, _FLAGS)
-    if typed:
-        return re.sub(r"\s+ein$", "", typed[2]), "field"
-    rest = re.sub(rf"^(?:{lexicon.TYPING}|{lexicon.STEPPING})\b\s*", "", text, flags=_FLAGS)
-    if rest != text:
-        return rest, "field"
-    rest = re.sub(rf"^(?:{lexicon.VERBS})(?=\s|\ue000|$)\s*", "", text, flags=_FLAGS)
-    verb = text[: len(text) - len(rest)].lower()
-    if re.match("(?:un)?(?:tick|check)|(?:dé)?cochez|spunta", verb):
-        return re.sub(r"(?<!check )(?<!tick )\bbox\b", "checkbox", rest, count=1, flags=_FLAGS) or text, "checkbox"
-    return rest or text, ""
-
-
-def _without_purpose(text: str) -> str:
-    """Cut "to do something" from the end, where something was named before by a kind or in quotation marks."""
-    kinds = "|".join(lexicon.KINDS.values())
-    named = rf"^(.*(?:\ue001|\b(?:{kinds})))\s+(?:to|um|para|pour|per)\s+\w+.*$"
-    match = re.match(named, text, _FLAGS)
-    # "next to", "close to", "to the left of" are places, not purposes.
-    if match and not re.search(
-        r"\b(?:next|close|adjacent|belonging|near)$|\bto the (?:left|right)",
-        match[1] + text[len(match[1]) :][:14],
-        _FLAGS,
-    ):
-        return match[1]
-    return text
 
 
 def _ways(text: str, depth: int) -> list[Wanted]:

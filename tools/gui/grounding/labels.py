@@ -63,13 +63,14 @@ def _heads(texts: Sequence[Item], boxes: Sequence[Item]) -> dict[int, tuple[Name
     free = [text for text in texts if not any(_are_level(text.rect, box.rect) for box in boxes)]
     heads = [head for head in free if any(other is not head and _are_level(head.rect, other.rect) for other in free)]
     found: dict[int, tuple[Name, ...]] = {}
-    over: list[tuple[Item, tuple[Name, ...]]] = []
+    over: list[tuple[Item, Name]] = []
     for box in sorted(boxes, key=lambda box: box.rect.top):
-        named = [(head, (Name(head.names[0].words, _HEAD, label=True),)) for head in heads if _is_over(head, box)]
+        named = [(head, Name(head.names[0].words, _HEAD, label=True)) for head in heads if _is_over(head, box)]
         named += [(other, name) for other, name in over if other.role == box.role and _is_over(other, box)]
         if named:
-            found[id(box)] = max(named, key=lambda each: (each[0].rect.bottom, each[0].rect.left))[1]
-            over.append((box, found[id(box)]))
+            name = max(named, key=lambda each: (each[0].rect.bottom, each[0].rect.left))[1]
+            found[id(box)] = (name,)
+            over.append((box, name))
     return found
 
 

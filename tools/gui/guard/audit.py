@@ -18,7 +18,7 @@ import re
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -268,6 +268,18 @@ def verify(path: Path, *, entries: int | None = None, head: str | None = None) -
     if head is not None and noted != head:
         return Checked(number, before, "the hash is not the one that was noted: the file was written anew", number)
     return Checked(number, before)
+
+
+def verify_kept(path: Path, *, entries: int | None = None, head: str | None = None) -> Checked:
+    """As `verify`, for a file in which something was recorded: one without any entry proves nothing, and does not hold.
+
+    Raises:
+        StoreError: if the file cannot be read.
+    """
+    checked = verify(path, entries=entries, head=head)
+    if checked.entries or checked.problem:
+        return checked
+    return replace(checked, problem="the file holds no entry", line=1)
 
 
 def read_entries(path: Path) -> Iterator[dict[str, Any]]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tools.errors import StoreError
-from tools.gui.guard.audit import read_entries, verify
+from tools.gui.guard.audit import read_entries, verify_kept
 from tools.gui.guard.phi import Redactor
 
 _PAGE = """<!doctype html>
@@ -50,16 +52,16 @@ def write_audit_report(path: Path, out: Path, redactor: Redactor | None = None) 
 
     Args:
         path: the audit file; it may be in use.
-        out: the page, replaced if it is there.
+        out: the page, readable by its owner only; replaced if it is there.
         redactor: takes personal details out once more; None takes one with our own detectors.
 
     Raises:
-        StoreError: if the file cannot be read or the page cannot be written.
+        StoreError: if the file cannot be read, the page cannot be written, or would take the place of the file.
     """
     import jinja2
 
     clean = redactor or Redactor()
-    checked = verify(path)
+    checked = verify_kept(path)
     entries = [entry for entry, _ in zip(read_entries(path), range(checked.entries), strict=False)]
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(_PAGE)
     text = page.render(
@@ -68,13 +70,27 @@ def write_audit_report(path: Path, out: Path, redactor: Redactor | None = None) 
         counts=sorted(Counter(entry.get("outcome") or entry["kind"] for entry in entries).items()),
         rows=[_row(entry, clean) for entry in entries],
     )
-    fresh = out.with_name(out.name + ".new")
     try:
-        fresh.write_text(text, "utf-8")
-        fresh.replace(out)
+        if out.exists() and out.samefile(path):
+            raise StoreError(f"the report {str(out)!r} is the audit file itself.", remedy="Name another file.")
+        _put(text, out)
     except OSError as error:
         raise StoreError(f"the report {str(out)!r} cannot be written: {error}.") from error
     return len(entries)
+
+
+def _put(text: str, out: Path) -> None:
+    """Write a file as a whole or not at all, readable by its owner only. Raises OSError."""
+    # A name that nothing has yet: whatever lies beside it, such as the audit file, stays as it is.
+    number, name = tempfile.mkstemp(prefix=f"{out.name[:80]}.", dir=out.parent)
+    fresh = Path(name)
+    try:
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            file.write(text)
+        fresh.replace(out)
+    except BaseException:
+        fresh.unlink()
+        raise
 
 
 def _row(entry: Mapping[str, Any], redactor: Redactor) -> dict[str, Any]:

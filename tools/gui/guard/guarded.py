@@ -190,7 +190,9 @@ def guarded(
         except StoreError as error:
             return Record(Outcome.HALTED_BEFORE_EFFECT, action, target, step.decision, "audit", str(error))
         except (ToolFailed, MediaError) as error:
-            return _halted(step, "eyes", str(error))
+            # A signal that stops the work may take the program away, too, that is looked at.
+            outcome = Outcome.CANCELLED if guard.stop.by else Outcome.HALTED_BEFORE_EFFECT
+            return _halted(step, "eyes", str(error), outcome)
         if step.injects:
             guard.acted_at.append(guard.clock())
         return _perform(step, verify)
@@ -308,7 +310,9 @@ def _perform(step: _Step, verify: Callable[[Screen], bool | None] | None) -> Rec
         # An action that fails does nothing; a look at what came of one that was done may fail as well.
         outcome, reason = Outcome.RECONCILE if acted else Outcome.HALTED_BEFORE_EFFECT, str(error)
     except AttendError as error:
-        outcome, reason = Outcome.RECONCILE, str(error)
+        # What only looks leaves nothing open where the work is being stopped.
+        outcome = Outcome.CANCELLED if step.guard.stop.by and not step.injects else Outcome.RECONCILE
+        reason = str(error)
     except BaseException as error:
         step.actuator.release()
         _record(step, Outcome.RECONCILE, "", f"it broke off: {type(error).__name__}", None)

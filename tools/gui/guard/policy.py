@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from tools.errors import ConfigError
 from tools.gui.guard.words import VERBS, affirms, find_verbs, fold
-from tools.gui.keys import is_key, key_name, keys_of
+from tools.gui.keys import unknown_key
 from tools.gui.types import Point, Rect, Screen
 from tools.gui.yaml_fields import Place, field_lines, field_problem
 
@@ -176,8 +176,8 @@ class Policy(_Part):
     @classmethod
     def _are_keys(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
         for entry in entries:
-            if unknown := [key for key in keys_of(entry) if not is_key(key_name(key))]:
-                raise ValueError(f"{entry!r} holds {unknown[0]!r}, which is no key; write keys as in 'ctrl+s'")
+            if problem := unknown_key(entry):
+                raise ValueError(problem)
         return entries
 
     @model_validator(mode="after")

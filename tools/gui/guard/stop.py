@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -40,12 +41,21 @@ class KillSwitch:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
         self._event = threading.Event()
-        self._by = ""
+        self._by = self._interrupt = ""
 
     def set(self, by: str) -> None:
         """Stop the work; `by` says who or what asked, the first one being kept."""
         self._by = self._by or by
         self._event.set()
+
+    def interrupt(self, by: str) -> None:
+        """Ask for a stop from a handler of a signal, which may take no lock; whoever looks next sets the switch."""
+        self._interrupt = self._interrupt or by
+
+    @property
+    def asked(self) -> str:
+        """Who or what asks for a stop by a signal or by the file in the folder; "" if nobody does."""
+        return self._interrupt or (read_stop(self.folder) if self.folder else "")
 
     @property
     def by(self) -> str:
@@ -54,14 +64,16 @@ class KillSwitch:
 
     def check(self) -> None:
         """Return at once if work may go on. Raises Stopped if not."""
-        if not self._event.is_set() and self.folder and (who := read_stop(self.folder)):
+        if not self._event.is_set() and (who := self.asked):
             self.set(who)
         if self._event.is_set():
-            raise Stopped(f"the work was stopped by {self._by}.", remedy="Look at the screen; then begin anew.")
+            held = self.folder and read_stop(self.folder)
+            how = f"let work begin again with: {clear_command(self.folder)}" if self.folder and held else "begin anew."
+            raise Stopped(f"the work was stopped by {self._by}.", remedy=f"Look at the screen; then {how}")
 
     def pause(self, seconds: float) -> None:
         """Wait, as between two keys. Raises Stopped as soon as the switch is set."""
-        if self._event.wait(seconds):
+        if self._event.wait(seconds) or self._interrupt:
             self.check()
 
     def wait(self, seconds: float) -> bool:
@@ -95,9 +107,25 @@ def read_stop(folder: Path) -> str:
         return f"the stop file, which cannot be read ({error})"
     try:
         told = json.loads(text)
-        return f"{told['by']} at {told['at']}"
+        return f"{told['by']} at {_time(told['at'])}"
     except (ValueError, KeyError, TypeError):
         return "the stop file"
+
+
+def _time(at: str) -> str:
+    """A time of ours for people, without its date, which would be taken for a patient's where texts are redacted.
+
+    Raises:
+        ValueError, TypeError: if it is none.
+    """
+    then, now = datetime.fromisoformat(at).astimezone(UTC), datetime.now(UTC)
+    days = (now.date() - then.date()).days
+    return f"{then:%H:%M:%S} UTC" + (f", {days} day{'s' * (days > 1)} ago" if days > 0 else "")
+
+
+def clear_command(folder: Path) -> str:
+    """What lets the work of a folder begin again, as it is written in a shell."""
+    return f"attend stop --clear --folder {shlex.quote(str(folder.absolute()))}"
 
 
 def clear_stop(folder: Path) -> bool:
@@ -150,7 +178,7 @@ def watching(switch: KillSwitch, release: Callable[[], None], sources: Sequence[
 
 def look(switch: KillSwitch, sources: Sequence[Source]) -> None:
     """Look at the file and at every source once, and set the switch if one asks for it."""
-    if switch.folder and (who := read_stop(switch.folder)):
+    if who := switch.asked:
         switch.set(who)
     for source in sources:
         try:

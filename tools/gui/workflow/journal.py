@@ -1,9 +1,9 @@
 """What a run has done, one JSON object a line, on the disk before and after every action.
 
-A line `intent` is written before an action and a line `done` after it. If a crash comes in between, the intent stands
-alone, and on resuming nobody may believe that the action was not done, nor that it was. Values of a run and its patient
-are not kept; the first line holds hashes of both (scrypt, RFC 7914, with a random salt), so that they cannot be guessed
-at in bulk, and a run goes on with the same ones only, in whatever mode.
+A line `intent` is written before an action and a line `done` after it, and `verified` once the whole run is. If a crash
+comes in between, the intent stands alone, and on resuming nobody may believe that the action was not done, nor that it
+was. Values of a run and its patient are not kept; the first line holds hashes of both (scrypt, RFC 7914, with a random
+salt), so that they cannot be guessed at in bulk, and a run goes on with the same ones only, in whatever mode.
 """
 
 from __future__ import annotations
@@ -95,6 +95,10 @@ class Journal:
         """Say how it ended; an outcome that is not one of `FINISHED` leaves the step open."""
         self._write({"kind": "done", "step": step, "outcome": outcome.value})
 
+    def verified(self) -> None:
+        """Say that the whole run was verified, so that nothing is left of it."""
+        self._write({"kind": "verified"})
+
     def close(self) -> None:
         """Close the file and let others go on with it."""
         self._file.close()
@@ -108,6 +112,16 @@ class Journal:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise StoreError(f"the journal {str(self.path)!r} cannot be written: {error}.") from error
+
+
+def is_verified(path: Path) -> bool:
+    """Whether the run of a journal was verified, so that nothing of it is left. Raises StoreError."""
+    try:
+        return any(json.loads(line)["kind"] == "verified" for line in _whole_lines(path)[-1:])
+    except (ValueError, KeyError, TypeError):
+        return False
+    except OSError as error:
+        raise StoreError(f"the journal {str(path)!r} cannot be read: {error}.") from error
 
 
 def _bound(salt: str, workflow_sha256: str, patient: Patient | None) -> dict[str, str]:
@@ -142,6 +156,8 @@ def _past(lines: list[bytes], workflow_sha256: str, patient: Patient | None, pat
                 remedy="For another patient start a run of its own, without --resume.",
             )
         for entry in entries[1:]:
+            if entry["kind"] == "verified":
+                continue
             step = int(entry["step"])
             if entry["kind"] == "intent":
                 past.open = step

@@ -78,7 +78,9 @@ def plan(goal: str, base: str, folder: Path | None = None) -> Planned:
         values |= _study(base, found[0], description)
     if kind == "download_study":
         if folder is None:
-            raise ConfigError("a download needs a folder.", remedy="Name one, with no ZIP file in it.")
+            raise ConfigError(
+                "a download needs a folder.", remedy="Name one with --downloads FOLDER, with no ZIP file in it."
+            )
         values["folder"] = str(folder)
     return planned_with(kind, values, patient, (kind, asked, description))
 

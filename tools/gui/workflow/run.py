@@ -219,7 +219,9 @@ def _once(run: Run, number: int, step: Step) -> StepReport:
     except Stopped as error:
         return StepReport(number, step.name, Outcome.CANCELLED, str(error))
     except (MediaError, ToolFailed, ToolRetry) as error:
-        return StepReport(number, step.name, Outcome.HALTED_BEFORE_EFFECT, str(error))
+        # A signal that stops the work may take the program away, too, that is looked at.
+        outcome = Outcome.CANCELLED if run.guard.stop.by else Outcome.HALTED_BEFORE_EFFECT
+        return StepReport(number, step.name, outcome, str(error))
     if not problem and step.do != "type":
         problem = run.typed.problem(screen)
     if problem:
@@ -250,7 +252,7 @@ def act(
     try:
         if step.effect is not None and not step.may_repeat and step.effect.holds()[0]:
             problem = "its effect is there already, so that nobody could tell whether it was done"
-            return StepReport(number, step.name, Outcome.HALTED_BEFORE_EFFECT, problem, how, target)
+            return StepReport(number, step.name, Outcome.HALTED_BEFORE_EFFECT, problem, how, target, there=True)
         action = step.action(target.point if target else None)
         check = Check(
             run.actuator,

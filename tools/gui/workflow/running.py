@@ -73,6 +73,7 @@ class StepReport:
         target: where; None where there is none.
         record: of the guard; None where it did not come to that.
         recorded: what to record of the target, where that is new.
+        there: whether its effect was there already, so that it was not done.
         moved: whether the screen changed after it was aimed at, before anybody was asked or anything was done.
     """
 
@@ -85,6 +86,7 @@ class StepReport:
     record: Record | None = None
     recorded: Recorded | None = None
     moved: bool = False
+    there: bool = False
 
 
 @dataclass

@@ -36,6 +36,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from tools.errors import ConfigError
 from tools.gui.act.verify import Effect, Expect
 from tools.gui.guard.policy import Policy, Region
+from tools.gui.keys import keys_of, unknown_key
 from tools.gui.types import Action, Click, Point, PressKey, Read, Scroll, TypeText, WaitFor
 from tools.gui.yaml_fields import field_lines, field_problem
 
@@ -128,6 +129,9 @@ class Step(_Part):
             raise ValueError(f"'{self.do}' needs 'find' or 'target', which say where")
         if self.do == "press" and not self.keys:
             raise ValueError("'press' needs 'keys', such as ctrl+s")
+        # Keys that are a value of the run are looked at once it is known.
+        if self.do == "press" and not _PLACEHOLDER.search(self.keys) and (problem := unknown_key(self.keys)):
+            raise ValueError(problem)
         if self.do == "wait" and not self.text:
             raise ValueError("'wait' needs 'text', the words to wait for")
         return self
@@ -140,7 +144,7 @@ class Step(_Part):
     def action(self, point: Point | None) -> Action:
         """The action, at a point for those that need one."""
         if self.do == "press":
-            return PressKey(keys=tuple(key.strip() or "+" for key in self.keys.split("+")))
+            return PressKey(keys=keys_of(self.keys))
         if self.do == "wait":
             return WaitFor(words=self.text, gone=self.gone, seconds=self.timeout_s)
         if point is None:
@@ -269,27 +273,6 @@ def save_workflow(workflow: Workflow, path: Path, *, new: bool = False) -> None:
             file.write(write_workflow(workflow))
     except OSError as error:
         raise ConfigError(f"the workflow {str(path)!r} cannot be written: {error}.") from error
-
-
-def check_new(path: Path, option: str = "") -> None:
-    """Check, before anything is done, that a new workflow can be written to a file, and read again.
-
-    Args:
-        path: the file.
-        option: that names it, such as `--save`; "" for an argument.
-
-    Raises:
-        ConfigError: if it is there already, its folder is not or cannot be written to, or it is no YAML by its name.
-    """
-    said = f"{option}: " if option else ""
-    if os.path.lexists(path):
-        raise ConfigError(f"{said}the file {str(path)!r} is there already.", remedy="Name another one.")
-    if path.suffix not in SUFFIXES:
-        raise ConfigError(f"{said}{str(path)!r} is no YAML file.", expected="a name that ends in .yaml or .yml")
-    if not path.parent.is_dir():
-        raise ConfigError(f"{said}there is no folder {str(path.parent)!r}.", remedy="Make it first.")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise ConfigError(f"{said}the folder {str(path.parent)!r} cannot be written to.", remedy="Name another one.")
 
 
 def _names_in(text: str) -> set[str]:

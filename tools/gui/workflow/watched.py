@@ -23,6 +23,7 @@ from tools.gui.guard.phi import Redactor
 from tools.gui.guard.policy import Address, Policy
 from tools.gui.guard.stop import HOTKEY, KillSwitch
 from tools.gui.guard.words import VERBS, find_verbs
+from tools.gui.keys import unknown_key
 from tools.gui.types import Actuator, Point, Screen
 from tools.gui.workflow.anchor import NOUNS, Anchor, anchor_at
 from tools.gui.workflow.recorded import hidden_target
@@ -280,6 +281,9 @@ class _Maker:
         if (self.typing and keys in _EDITING) or (self.stray and keys in _ASTRAY):
             return
         self.typing = self.stray = False
+        if unknown_key(keys):
+            self._doubt(f"{keys} was pressed, which is not recorded: do it by hand", new=False)
+            return
         self.steps.append(Step(name=f"press {keys}", do="press", keys=keys))
         self.anchors.append(None)
 

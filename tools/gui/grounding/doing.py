@@ -1,0 +1,95 @@
+"""What an instruction tells to do: its verbs, what it is done for, and the order of its words.
+
+Quoted labels are marked (`\ue000` number `\ue001`) when they come here.
+"""
+
+from __future__ import annotations
+
+import re
+
+from tools.gui.grounding import lexicon
+
+CANCEL = "cancel button in"
+"""How something is told to be cancelled, in other words."""
+_FLAGS = re.IGNORECASE
+PLACING = (
+    r"in|on|at|within|inside|under|below|beneath|above|next to|beside|for(?= the| this|\s*\ue000)|as|from"
+    r"|auf|im|unter|über|neben|bei|für|en|dans|nel"
+)
+"""What begins a place that is said before what is done there."""
+
+
+def without_end(text: str) -> str:
+    """Cut "to do something" from the end, whatever was named before; "next to" is no purpose."""
+    return re.sub(
+        r"(?<=\S)(?<!next)(?<!close)(?<!adjacent)\s+(?:to|para|pour|per)\s+(?!the\b)\w+\b.*$", "", text, flags=_FLAGS
+    )
+
+
+def turned(text: str) -> str:
+    """Put "in the X section," from the beginning, and "in der Zeile von X" from the middle, to the end."""
+    inner = re.match(
+        r"(klicken? sie|klicke?|drücken? sie|drücke?|tippen? sie|tippe?)\s+"
+        r"((?:in|im|neben|bei|unter|über|hinter)\s.+?)\s+auf\s+(?!de[rm]\b|einer\b|einem\b)(.+)$",
+        text,
+        _FLAGS,
+    )
+    if inner:
+        return f"{inner[1]} auf {inner[3]} {inner[2]}"
+    inner = re.match(
+        r"((?:klicken|wählen|öffnen|drücken|markieren|aktivieren) sie)\s+((?:in|im|neben|bei|unter"
+        r"|über)\s[^,]*?\ue001)\s+"
+        r"((?:das|die|den|auf)\s.+)$",
+        text,
+        _FLAGS,
+    )
+    if inner:
+        return f"{inner[1]} {inner[3]} {inner[2]}"
+    match = re.match(rf"((?:{PLACING})\s.+?),\s*((?:{lexicon.VERBS})(?=\s).+)$", text, _FLAGS) or re.match(
+        rf"((?:{PLACING})\s[^,]+?),\s*(.+)$", text, _FLAGS
+    )
+    return f"{match[2]} {match[1]}" if match else text
+
+
+def shutting(text: str) -> list[str]:
+    """What to press where something shall be closed."""
+    match = re.match(rf"({lexicon.SHUT}|cancel)\s+(?:(?:{lexicon.ARTICLES})\s+)*(.+)$", text, _FLAGS)
+    kinds = "|".join(lexicon.KINDS[kind] for kind in ("dialog", "section", "tab"))
+    if not match or not re.search(rf"\b(?:{kinds}|window|{lexicon.WIZARD})$", match[2], _FLAGS):
+        return []
+    return [f"{CANCEL if match[1].lower() == 'cancel' else 'close icon in'} {match[2]}"]
+
+
+def without_verb(text: str) -> tuple[str, str]:
+    """The text without its verb, and the kind that the verb implies."""
+    unfolded = re.match(
+        rf"(?:{lexicon.UNFOLD})\s+(?:(?:{lexicon.ARTICLES})\s+)*(?:list|liste)\b(?:\s+auf\b)?\s*", text, _FLAGS
+    )
+    if unfolded:
+        return f"dropdown {text[unfolded.end() :]}", ""
+    typed = re.match(rf"(?:{lexicon.TYPING})\b\s*(.*?)\s+(?:{lexicon.INTO})\s+(.+)$", text, _FLAGS)
+    if typed:
+        return re.sub(r"\s+ein$", "", typed[2]), "field"
+    rest = re.sub(rf"^(?:{lexicon.TYPING}|{lexicon.STEPPING})\b\s*", "", text, flags=_FLAGS)
+    if rest != text:
+        return rest, "field"
+    rest = re.sub(rf"^(?:{lexicon.VERBS})(?=\s|\ue000|$)\s*", "", text, flags=_FLAGS)
+    verb = text[: len(text) - len(rest)].lower()
+    if re.match("(?:un)?(?:tick|check)|(?:dé)?cochez|spunta", verb):
+        return re.sub(r"(?<!check )(?<!tick )\bbox\b", "checkbox", rest, count=1, flags=_FLAGS) or text, "checkbox"
+    return rest or text, ""
+
+
+def without_purpose(text: str) -> str:
+    """Cut "to do something" from the end, where something was named before by a kind or in quotation marks."""
+    kinds = "|".join(lexicon.KINDS.values())
+    named = rf"^(.*(?:\ue001|\b(?:{kinds})))\s+(?:to|um|para|pour|per)\s+\w+.*$"
+    match = re.match(named, text, _FLAGS)
+    # "next to", "close to", "to the left of" are places, not purposes.
+    if match and not re.search(
+        r"\b(?:next|close|adjacent|belonging|near)$|\bto the (?:left|right)",
+        match[1] + text[len(match[1]) :][:14],
+        _FLAGS,
+    ):
+        return match[1]
+    return text
