@@ -125,11 +125,7 @@ def guarding(
 
 def _sources(actuator: Actuator) -> list[Any]:
     """Ways to stop beside `attend stop`: keys and the mouse's corner, where there is an X display."""
-    if not watches_display(actuator):
-        return []
-    # python-xlib prints its warnings where our JSON goes.
-    with contextlib.redirect_stdout(sys.stderr):
-        return [Hotkey(), Corner()]
+    return [Hotkey(), Corner()] if watches_display(actuator) else []
 
 
 def check_display() -> None:
@@ -141,8 +137,7 @@ def check_display() -> None:
             "a browser's window cannot be shown: DISPLAY is not set.",
             remedy="Set it to a display that you see, or name a running Chromium with --connect.",
         )
-    with contextlib.redirect_stdout(sys.stderr):
-        open_display().close()
+    open_display().close()
 
 
 def watches_display(actuator: Actuator) -> bool:
