@@ -22,6 +22,7 @@ from tools.gui.guard.phi import Redactor
 from tools.gui.guard.policy import Policy
 from tools.gui.guard.stop import Corner, Hotkey, KillSwitch, open_display, watching
 from tools.gui.types import Actuator
+from tools.media.masking import mask_credentials
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ def same_server(target: str, start: str) -> None:
         target = target.partition("@")[2]
     if target and start and _server(target) != _server(start):
         raise ConfigError(
-            f"--target {target!r} is not where the workflow works.",
-            expected=f"the server of {start!r}, or none",
+            f"--target {mask_credentials(target)!r} is not where the workflow works.",
+            expected=f"the server of {mask_credentials(start)!r}, or none",
             remedy="Leave --target out, or change `start` and the policy's addresses in the file.",
         )
 
@@ -66,7 +67,8 @@ def _server(address: str) -> tuple[str, str, int | None]:
         parts = urlsplit(address)
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     except ValueError as error:
-        raise ConfigError(f"{address!r} is no address: {error}.", expected="such as http://127.0.0.1:8042") from error
+        shown = mask_credentials(address)
+        raise ConfigError(f"{shown!r} is no address: {error}.", expected="such as http://127.0.0.1:8042") from error
     return parts.scheme, (parts.hostname or "").rstrip("."), port
 
 
@@ -91,7 +93,7 @@ def acting(stage: Stage, stop: KillSwitch) -> Iterator[Actuator]:
         )
     else:
         expected = "an http(s):// address, 'desktop' or 'orthanc'"
-        raise ConfigError(f"there is no target {stage.target!r}.", expected=expected)
+        raise ConfigError(f"there is no target {mask_credentials(stage.target)!r}.", expected=expected)
     try:
         yield actuator
     finally:
