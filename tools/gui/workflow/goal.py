@@ -68,7 +68,7 @@ def read_goal(goal: str) -> tuple[str, str, str]:
     """
     text = " ".join(goal.split()).rstrip(" .!")
     if not text:
-        raise ConfigError("the request is empty.", expected=FORM)
+        raise ConfigError("the request is empty: it asks for nothing that can be done in Orthanc.", expected=FORM)
     for kind, order in _ORDER.items():
         found = order.fullmatch(text)
         if found is None:
