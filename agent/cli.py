@@ -57,11 +57,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a lin
 
 
 def main() -> None:
-    """Run the command line; known errors are shown in one line, with exit code 1."""
+    """Run the command line; known errors are shown in one line, with credentials masked, and exit code 1."""
     try:
         app()
     except AttendError as error:
-        make_console(stderr=True).print(f"[bold red]error:[/] {safe(str(error))}", soft_wrap=True)
+        from tools.media.masking import mask_credentials  # It takes a while.
+
+        make_console(stderr=True).print(f"[bold red]error:[/] {safe(mask_credentials(str(error)))}", soft_wrap=True)
         raise SystemExit(1) from None
 
 

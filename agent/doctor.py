@@ -184,6 +184,14 @@ def _display() -> Check:
         return Check(
             name="display", status="note", found=f"{name or 'desktop'} does not answer: {error}", remedy=remedy
         )
+    if name and sys.platform == "linux":
+        from tools.gui.guard.stop import open_display
+
+        try:
+            open_display().close()
+        except AttendError as error:
+            found = f"{name}: {sizes}; mouse and keys cannot be worked: {error.problem}"
+            return Check(name="display", status="note", found=found, remedy=error.remedy)
     return Check(name="display", status="ok", found=f"{name or 'desktop'}: {sizes}")
 
 

@@ -828,6 +828,9 @@ def test_a_policy_file_is_read(tmp_path: Path) -> None:
         ("name: [", "cannot be read"),
         ("", "holds NoneType"),
         (GOOD + 'urls: [{host: "a*b.org"}]', "line 11: urls.0.host"),
+        (GOOD + "approvers: Ann", "line 11: approvers: 'Ann': Input should be a list."),
+        (GOOD + "approvers: [2026-13-45]", "line 11: approvers.0: '2026-13-45' is no date"),
+        (GOOD + "words: " + "[" * 5000, "line 11: more than 50 lists or fields lie within each other"),
     ],
 )
 def test_a_bad_policy_file_is_named_with_its_line(text: str, told: str, tmp_path: Path) -> None:

@@ -108,6 +108,26 @@ def run(workflow: Workflow, actuator: Actuator, audit: AuditLog, **given: Any) -
         ("do: click,", "do: click, do: type,", r"line 8: 'do' is set again"),
         ('{words: "Saved ${who}"}', "{}", r"line 8: steps.2.expect: name at least one of"),
         ("name: save a record", "name: [", r"cannot be read"),
+        ("steps:", "page_px: [0, -5]\nsteps:", r"line 5: page_px.0: 0: Input should be greater than or equal to 1"),
+        ("steps:", "page_px: [99999, 800]\nsteps:", r"line 5: page_px.0: 99999: Input should be less than or equal to"),
+        ("name: save a record", "name: 2026-13-45", r"line 2: name: '2026-13-45' is no date. Put it in quotes"),
+        ('text: "${note}"', "text: !!int x", r"line 7: steps.1.text: 'x' is no int"),
+        ("name: save a record", "name: !!int ''", r"line 2: name: '' is no int"),
+        ("name: save a record", f"name: {'[' * 5000}", r"line 2: more than 50 lists or fields lie within each other"),
+        ("name: save a record", "name: &a [*a]", r"line 2: there is an alias"),
+        (
+            '{words: "Saved ${who}"}',
+            "Saved",
+            r"steps.2.expect: 'Saved': Input .* values: words, gone, within, node, ch",
+        ),
+        (
+            '{words: "Saved ${who}"}',
+            "{node: x}",
+            r"expect.node: 'x': Input .* values: role, name, value, states, lacks",
+        ),
+        ("windows: [Records]", "windows: Records", r"policy.windows: 'Records': Input should be a list\.$"),
+        ("policy: {", "policy: {banner: 5, ", r"policy.banner: 5: Input .* values: left, top, right, bottom\.$"),
+        ("expect: {words", "expekt: {words", r"did you mean 'expect'\?$"),
     ],
 )
 def test_mistakes_are_named_with_line_and_field(old: str, new: str, told: str) -> None:

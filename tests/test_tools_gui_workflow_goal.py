@@ -150,3 +150,9 @@ def test_an_unknown_word_before_the_patient_is_never_dropped(word: str) -> None:
         return
     with pytest.raises(ConfigError, match="no part"):
         read_goal(goal)
+
+
+@pytest.mark.parametrize("goal", ["", "  ", " ...!"])
+def test_an_empty_request_is_told_as_such(goal: str) -> None:
+    with pytest.raises(ConfigError, match="the request is empty"):
+        read_goal(goal)

@@ -11,14 +11,16 @@ import typer
 
 from agent.gui.files import is_same_file
 from agent.gui.record_command import record
-from agent.gui.run_command import ready, run, screen_model
+from agent.gui.run_command import ready, run, screen_model, strictness_of
 from agent.terminal import make_console, safe
 from tools.errors import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
+    from pydantic import ValidationError
 
     from tools.gui.grounding import Ask
+    from tools.gui.guard.phi import Strictness
     from tools.gui.types import Located, Screen
 
 gui_app = typer.Typer(no_args_is_help=True, help="Find and do things on graphical screens.")
@@ -68,6 +70,7 @@ def locate(
     from tools.gui.grounding import LAYERS, PIXELS
     from tools.gui.grounding import locate as find
 
+    strictness = strictness_of(phi)
     if (image is None) != screen:
         raise ConfigError(
             "either --image FILE or --screen is needed, not both.", remedy="Name a screenshot, or use --screen."
@@ -77,7 +80,7 @@ def locate(
     if overlay is not None:
         _check_overlay(overlay, image)
     shown = _capture() if image is None else _open(image, nodes)
-    ask = _pointing(instruction, model, phi, config) if model else None
+    ask = _pointing(instruction, model, strictness, config) if model else None
     found = find(instruction, shown, layers=PIXELS if pixels else LAYERS, ask=ask)
     if overlay is not None:
         _write(overlay, _draw(shown, found))
@@ -100,13 +103,13 @@ def _check_overlay(overlay: Path, image: Path | None) -> None:
         )
 
 
-def _pointing(instruction: str, spec: str, phi: str, config: Path | None) -> Ask:
-    """What asks a model. Raises ConfigError, ModelError and PhiError."""
+def _pointing(instruction: str, spec: str, strictness: Strictness, config: Path | None) -> Ask:
+    """What asks a model. Raises ModelError and PhiError."""
     from agent.config import load_config
     from agent.gui.pointer import pointing, veil_for
     from tools.gui.workflow.veil import values_of
 
-    model, strictness = screen_model(spec, phi, load_config({}, file=config).mllm)
+    model = screen_model(spec, load_config({}, file=config).mllm)
     veil = veil_for(model, values_of(instruction, {}), strictness)
 
     @functools.cache
@@ -128,6 +131,8 @@ def _open(image: Path, nodes: Path | None) -> Screen:
     try:
         with Image.open(image) as picture:
             rgb = np.asarray(picture.convert("RGB"))
+    except Image.DecompressionBombError as error:
+        raise ConfigError(f"the picture {str(image)!r} is too large: {error}", expected="a screenshot") from None
     except (OSError, UnidentifiedImageError) as error:
         raise ConfigError(
             f"the picture {str(image)!r} cannot be read: {error}.", expected="a PNG or JPEG file"
@@ -138,10 +143,19 @@ def _open(image: Path, nodes: Path | None) -> Screen:
         tree = TypeAdapter(tuple[Node, ...]).validate_json(nodes.read_bytes())
     except (OSError, ValidationError) as error:
         raise ConfigError(
-            f"the tree {str(nodes)!r} cannot be read: {error}.",
+            f"the tree {str(nodes)!r} cannot be read: {_first(error)}.",
             expected="a JSON list of nodes with role, name and rect, as `tools.gui.types.Node` says",
         ) from None
     return Screen(rgb=rgb, nodes=tree)
+
+
+def _first(error: OSError | ValidationError) -> str:
+    """What is wrong, without the rest that pydantic tells."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    problem = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in problem["loc"])
+    return f"{place}: {problem['msg']}" if place else problem["msg"]
 
 
 def _capture() -> Screen:
@@ -179,11 +193,13 @@ def _record(instruction: str, screen: Screen, found: Located) -> dict[str, Any]:
 
 def _tell(screen: Screen, found: Located) -> None:
     console = make_console()
-    for target in found.targets:
+    for place, target in enumerate(found.targets):
         x, y = screen.view.to_screen(target.point)
         rect = target.rect
+        # Where several fit alike, none of them is before the others.
+        rank = "runner-up: " if place and not found.abstained else ""
         console.print(
-            f"[bold]{safe(target.label)}[/]  click at {target.point.x_px:.0f}, {target.point.y_px:.0f} "
+            f"{rank}[bold]{safe(target.label)}[/]  click at {target.point.x_px:.0f}, {target.point.y_px:.0f} "
             f"(on the screen {x:.0f}, {y:.0f})  box {rect.left:.0f}, {rect.top:.0f} to {rect.right:.0f}, "
             f"{rect.bottom:.0f}  {target.confidence:.2f} by {target.layer}",
             soft_wrap=True,

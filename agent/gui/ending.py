@@ -113,7 +113,8 @@ def conclude(
             at = f" at {first.point.x_px:.0f}, {first.point.y_px:.0f}" if first and number == 1 else ""
             console.print(f"{number:3}  {safe(tell.text(said(step), label=True))}{at}", soft_wrap=True)
         return
-    told = f"{report.outcome.value.replace('_', ' ')}; {report.model_calls} model calls; repaired {report.repaired}"
+    told = f"{report.outcome.value.replace('_', ' ')}; {report.model_calls} model calls"
+    told += f"; repaired {report.repaired}" if report.repaired else ""
     console.print(f"[bold]{safe(told)}[/]", soft_wrap=True)
     if going_on:
         console.print(safe(going_on), soft_wrap=True)

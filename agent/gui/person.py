@@ -224,6 +224,10 @@ def _names(count: int) -> list[str]:
 
 def said(step: Step, label: str = "") -> str:
     """A step in words."""
+    verb, said = step.do.replace("_", " "), step.find
+    if not label and verb.endswith("click") and said.lower().startswith("click "):
+        # What to find is said as an order, too.
+        return f"{step.name}: {verb}{said[len('click') :]}"
     return f"{step.name}: {doing(step, label or step.find or (step.target.words if step.target else ''))}"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -100,11 +99,7 @@ def _keys(actuator: Actuator) -> list[Hotkey]:
     from agent.gui.stage import watches_display
     from tools.gui.guard.stop import Hotkey
 
-    if not watches_display(actuator):
-        return []
-    # python-xlib prints its warnings where our output goes.
-    with contextlib.redirect_stdout(sys.stderr):
-        return [Hotkey()]
+    return [Hotkey()] if watches_display(actuator) else []
 
 
 def _tell(did: Did) -> None:

@@ -11,7 +11,7 @@ from agent.gui.ending import lifting, would_act
 from agent.gui.person import TerminalPerson
 from agent.gui.planner import Planner
 from agent.gui.pointer import pointing
-from agent.gui.run_command import ORTHANC, about_model
+from agent.gui.run_command import about_model
 from agent.gui.stage import Stage, acting, guarding
 from agent.gui.telling import Telling
 from agent.terminal import make_console, safe
@@ -27,6 +27,7 @@ from tools.gui.workflow.planned import Limits, PlannedRun, as_workflow, narrowed
 from tools.gui.workflow.running import RunReport
 from tools.gui.workflow.steps import save_workflow
 from tools.gui.workflow.veil import Veil, values_of
+from tools.media.masking import mask_credentials
 
 
 @dataclass(frozen=True)
@@ -96,14 +97,13 @@ def _rules(request: Request, stage: Stage) -> tuple[Policy, Patient | None, Stag
     """What may be done, for whom, and where. Raises ConfigError and ToolFailed."""
     policy = load_policy(request.policy) if request.policy else None
     patient = request.patient
-    if stage.target.startswith("orthanc"):
-        base = stage.target.partition("@")[2] or ORTHANC
+    if base := orthanc.server_of(stage.target):
         stage = replace(stage, start=orthanc.explorer(base), least_px=orthanc.PAGE_PX)
         patient = patient or orthanc.named_patient(request.words, base)
         return policy or orthanc.explorer_policy(base, patient), patient, stage
     if policy is None:
         raise ConfigError(
-            f"nothing says what may be done on {stage.target or 'no target'!r}.",
+            f"nothing says what may be done on {mask_credentials(stage.target) or 'no target'!r}.",
             remedy="Name a policy in YAML with --policy; docs/gui_safety.md says what stands in one.",
         )
     return policy, patient, stage

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from tools.gui.types import Actuator
     from tools.gui.workflow.running import Person, RunReport
     from tools.gui.workflow.steps import Workflow
-
-ORTHANC = "http://127.0.0.1:8042"
 
 
 @errors_masked
@@ -101,6 +100,8 @@ def run(
 
     if mode not in ("observe", "suggest", *DOING):
         raise ConfigError(f"there is no mode {mode!r}.", expected="observe, suggest, confirm or auto")
+    _check(what, target)
+    strictness, size = strictness_of(phi), _size(window) if window else None
     settings = load_config({"folder": folder}, file=config)
     place = settings.folder / "gui"
     stop = KillSwitch(place.parent)
@@ -111,10 +112,9 @@ def run(
     for option, file in (("--record", record), ("--save", save)):
         check_new(option, file, SUFFIXES)
     check_folder("--downloads", downloads)
-    planner = Planner(*screen_model(model, phi, settings.mllm)) if model else None
+    planner = Planner(screen_model(model, settings.mllm), strictness) if model else None
     if planner is not None:
         ready(planner.model)
-    size = _size(window) if window else None
     stage = Stage(target, pixels=pixels, connect=connect, headed=headed, downloads=downloads, size_px=size)
     if _is_to_be_planned(what, target, resume is not None, planner):
         from agent.gui.request_command import Request, do_request
@@ -156,18 +156,27 @@ def run(
     raise typer.Exit(exit_code(report, mode))
 
 
-def screen_model(spec: str, phi: str, options: ModelOptions) -> tuple[MLLM, Strictness]:
-    """A model that is to be shown a screen, and how strictly personal details are kept from one elsewhere.
+def _check(what: str, target: str) -> None:
+    """Check, before anything is asked, that there is a request, and a target that can be used. Raises ConfigError."""
+    from tools.gui.workflow import orthanc
 
-    Raises:
-        ConfigError: if there is no such strictness.
-        ModelError: if there is no such model.
-    """
-    from agent.mllm import load_mllm
+    if not what.strip():
+        raise ConfigError("the request is empty.", expected="a workflow (FILE.yaml), or a request in words")
+    orthanc.server_of(target)
 
+
+def strictness_of(phi: str) -> Strictness:
+    """How strictly personal details are kept from a model elsewhere. Raises ConfigError for an unknown word."""
     if phi not in ("on", "strict"):
         raise ConfigError(f"--phi {phi!r} is no strictness.", expected="on or strict")
-    return load_mllm(spec, options), "strict" if phi == "strict" else "on"
+    return "strict" if phi == "strict" else "on"
+
+
+def screen_model(spec: str, options: ModelOptions) -> MLLM:
+    """A model that is to be shown a screen. Raises ModelError if there is none."""
+    from agent.mllm import load_mllm
+
+    return load_mllm(spec, options)
 
 
 def ready(model: MLLM) -> None:
@@ -251,11 +260,10 @@ def _what(
         return loaded, bound, who, given, replace(stage, start=bound.start, least_px=least)
     if plan is not None and resume is not None:
         _is_left(resume, plan)
-        base = stage.target.partition("@")[2] or ORTHANC
-        planned = orthanc.planned_before(plan, what, base, stage.downloads)
+        planned = orthanc.planned_before(plan, what, orthanc.server_of(stage.target), stage.downloads)
         same_server(stage.target, planned.workflow.start)
     else:
-        planned = orthanc.plan(what, stage.target.partition("@")[2] or ORTHANC, stage.downloads)
+        planned = orthanc.plan(what, orthanc.server_of(stage.target), stage.downloads)
         if plan is not None:
             orthanc.keep_plan(planned, plan)
     stage = replace(stage, start=planned.workflow.start, least_px=planned.workflow.page_px)
@@ -308,10 +316,16 @@ def _do(
 
 
 def _size(window: str) -> tuple[int, int]:
-    width, _, height = window.lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal() and min(int(width), int(height)) >= 200):
-        raise ConfigError(f"--window {window!r} is no size.", expected="WIDTHxHEIGHT, such as 1280x800; at least 200")
-    return int(width), int(height)
+    from tools.gui.act.chromium import LEAST_PX, MOST_PX
+
+    found = re.fullmatch(r"(\d{1,6})x(\d{1,6})", window.lower())
+    sides = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not all(LEAST_PX <= side <= MOST_PX for side in sides):
+        raise ConfigError(
+            f"--window {window!r} is no size.",
+            expected=f"WIDTHxHEIGHT, such as 1280x800; each from {LEAST_PX} to {MOST_PX}",
+        )
+    return sides
 
 
 def _pairs(values: Sequence[str] | None) -> dict[str, str]:

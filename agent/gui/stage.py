@@ -22,6 +22,7 @@ from tools.gui.guard.phi import Redactor
 from tools.gui.guard.policy import Policy
 from tools.gui.guard.stop import Corner, Hotkey, KillSwitch, open_display, watching
 from tools.gui.types import Actuator
+from tools.media.masking import mask_credentials
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ def same_server(target: str, start: str) -> None:
         target = target.partition("@")[2]
     if target and start and _server(target) != _server(start):
         raise ConfigError(
-            f"--target {target!r} is not where the workflow works.",
-            expected=f"the server of {start!r}, or none",
+            f"--target {mask_credentials(target)!r} is not where the workflow works.",
+            expected=f"the server of {mask_credentials(start)!r}, or none",
             remedy="Leave --target out, or change `start` and the policy's addresses in the file.",
         )
 
@@ -66,7 +67,8 @@ def _server(address: str) -> tuple[str, str, int | None]:
         parts = urlsplit(address)
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     except ValueError as error:
-        raise ConfigError(f"{address!r} is no address: {error}.", expected="such as http://127.0.0.1:8042") from error
+        shown = mask_credentials(address)
+        raise ConfigError(f"{shown!r} is no address: {error}.", expected="such as http://127.0.0.1:8042") from error
     return parts.scheme, (parts.hostname or "").rstrip("."), port
 
 
@@ -91,7 +93,7 @@ def acting(stage: Stage, stop: KillSwitch) -> Iterator[Actuator]:
         )
     else:
         expected = "an http(s):// address, 'desktop' or 'orthanc'"
-        raise ConfigError(f"there is no target {stage.target!r}.", expected=expected)
+        raise ConfigError(f"there is no target {mask_credentials(stage.target)!r}.", expected=expected)
     try:
         yield actuator
     finally:
@@ -125,11 +127,7 @@ def guarding(
 
 def _sources(actuator: Actuator) -> list[Any]:
     """Ways to stop beside `attend stop`: keys and the mouse's corner, where there is an X display."""
-    if not watches_display(actuator):
-        return []
-    # python-xlib prints its warnings where our JSON goes.
-    with contextlib.redirect_stdout(sys.stderr):
-        return [Hotkey(), Corner()]
+    return [Hotkey(), Corner()] if watches_display(actuator) else []
 
 
 def check_display() -> None:
@@ -141,8 +139,7 @@ def check_display() -> None:
             "a browser's window cannot be shown: DISPLAY is not set.",
             remedy="Set it to a display that you see, or name a running Chromium with --connect.",
         )
-    with contextlib.redirect_stdout(sys.stderr):
-        open_display().close()
+    open_display().close()
 
 
 def watches_display(actuator: Actuator) -> bool:

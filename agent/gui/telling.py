@@ -12,6 +12,7 @@ from agent.terminal import make_console, safe
 from tools.gui.guard.audit import AuditLog
 from tools.gui.workflow.running import StepReport
 from tools.gui.workflow.veil import Veil
+from tools.media.masking import mask_credentials
 
 LEAST_LETTERS = 3
 """Shorter values are not hidden, since they stand in other words, too, such as a number; our choice."""
@@ -33,6 +34,7 @@ class Telling:
 
     def text(self, text: str, *, label: bool = False) -> str:
         """A text as it may be told. Anything but a terminal may be a file, and gets no more than the audit file."""
+        text = mask_credentials(text)
         if not self.as_json and sys.stdout.isatty():
             return text
         hidden = Veil({name: value for name, value in self.values.items() if len(value) >= LEAST_LETTERS}).hide(text)

@@ -45,6 +45,7 @@ from tools.gui.act.common import (
 from tools.gui.guard.stop import KillSwitch
 from tools.gui.page_nodes import DevTools, read_nodes
 from tools.gui.types import Action, Click, Drag, PressKey, Read, Rect, Screen, Scroll, TypeText, View, WaitFor
+from tools.media.masking import mask_credentials
 
 WIDTH_PX, HEIGHT_PX = 1280, 800
 """The size of a page of our own; our choice."""
@@ -55,6 +56,8 @@ PATIENCE_MS, PAUSE_S = (2_000, 4_000, 8_000, 16_000, TIMEOUT_MS), 0.2
 """How long each picture of a page is waited for before it counts as unreadable, and seconds between; our choice. One
 that was asked for while the page left for another never comes."""
 BLANK = "about:blank"
+INSTALL = "Install chromium (Debian: apt-get install chromium), or name one in $CHROMIUM."
+START = "Start that browser with --remote-debugging-port=9222, and name http://127.0.0.1:9222."
 
 
 class BrowserActuator:
@@ -131,11 +134,10 @@ class BrowserActuator:
             if not self._own and self._page.url != BLANK:
                 self._context.new_page()  # which is worked in from now on
             self._page.goto(url, wait_until="load", timeout=TIMEOUT_MS)
+            self._settle()
         except Error as error:
-            raise MediaError(
-                f"the page {url!r} cannot be opened: {first_line(error)}.", remedy="Is it served?"
-            ) from error
-        self._settle()
+            told = f"the page {url!r} cannot be opened: {first_line(error)}."
+            raise MediaError(mask_credentials(told), remedy="Is it served?") from error
 
     def screen(self, *, tree: bool = True) -> Screen:
         """Take a screenshot of the page's viewport, with the accessibility tree in the same pixels.
@@ -244,9 +246,8 @@ class BrowserActuator:
                 page = (seen or pages or [None])[-1] or context.new_page()
             else:
                 # Ctrl+C reaches the driver, too, which would close the browser under whoever stops the work in order.
-                self._browser = chromium.launch(
-                    executable_path=find_chromium(executable), args=flags(), headless=headless, handle_sigint=False
-                )
+                found = {"executable_path": find_chromium(executable), "args": flags(), "headless": headless}
+                self._browser = chromium.launch(**found, handle_sigint=False)
                 context = self._browser.new_context(
                     viewport={"width": size_px[0], "height": size_px[1]},
                     device_scale_factor=scale,
@@ -254,11 +255,10 @@ class BrowserActuator:
                 )
                 page = context.new_page()
         except (Error, IndexError) as error:
-            what = f"the browser at {connect!r} cannot be reached" if connect else "Chromium cannot be started"
-            raise ConfigError(
-                f"{what}: {first_line(error)}.",
-                remedy="Install chromium (Debian: apt-get install chromium), or name one in $CHROMIUM.",
-            ) from error
+            what, remedy = "Chromium cannot be started", INSTALL
+            if connect:
+                what, remedy = f"the browser at {connect!r} cannot be reached", START
+            raise ConfigError(f"{mask_credentials(f'{what}: {first_line(error)}')}.", remedy=remedy) from error
         self._context = context
         self._take(page)
         context.on("page", self._take)

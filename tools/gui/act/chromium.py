@@ -17,6 +17,7 @@ from tools.gui.act.common import Interrupted, check_field, shorten
 from tools.gui.guard.policy import parse_url
 from tools.gui.guard.stop import KillSwitch
 from tools.gui.types import Point
+from tools.media.masking import mask_credentials
 
 _INSIDE = """
   const inside = (frame, x, y) => {
@@ -149,6 +150,9 @@ Aimed at is the uppermost element that is called as the target is, else the uppe
 """
 HOVER_S = 0.1
 """How long a page may take to answer the pointer before it is looked at again; our choice."""
+LEAST_PX, MOST_PX = 200, 8192
+"""What a side of a window may measure, and of a page that is zoomed out; our choice. Pictures of larger ones take long
+or never come."""
 _FLAGS = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 _NAMES = {
     **{"ctrl": "Control", "alt": "Alt", "shift": "Shift", "super": "Meta", "enter": "Enter", "tab": "Tab"},
@@ -163,7 +167,7 @@ def check_url(url: str, error: Callable[..., AttendError] = ConfigError) -> None
     if isinstance(problem := parse_url(url), str):
         scheme = urlsplit(url).scheme if ":" in url else ""
         raise error(
-            f"the address {shorten(url)!r} is refused: {problem}.",
+            f"the address {shorten(mask_credentials(url))!r} is refused: {problem}.",
             expected="an address that begins with http:// or https://",
             remedy="Serve the page over HTTP." if scheme == "file" else "",
         )
@@ -199,11 +203,20 @@ def flags() -> list[str]:
 
 
 def fit(size_px: tuple[int, int], least_px: tuple[int, int] | None, scale: float) -> tuple[tuple[int, int], float]:
-    """The size to lay a page out in, and pixels to one CSS pixel, so that it fits a window that may be smaller."""
-    if least_px is None:
-        return size_px, scale
-    zoom = min(1.0, size_px[0] / least_px[0], size_px[1] / least_px[1])
-    return (round(size_px[0] / zoom), round(size_px[1] / zoom)), scale * zoom
+    """The size to lay a page out in, and pixels to one CSS pixel, so that it fits a window that may be smaller.
+
+    Raises:
+        ConfigError: if a side would be longer than `MOST_PX`.
+    """
+    zoom = 1.0 if least_px is None else min(1.0, size_px[0] / least_px[0], size_px[1] / least_px[1])
+    width, height = round(size_px[0] / zoom), round(size_px[1] / zoom)
+    if max(width, height) > MOST_PX:
+        raise ConfigError(
+            f"a page of {width}x{height} CSS pixels is too large to work on.",
+            expected=f"sides of at most {MOST_PX}",
+            remedy="Take a window that is shaped more like the page, or a smaller one.",
+        )
+    return (width, height), scale * zoom
 
 
 def key_of_page(key: str) -> str:

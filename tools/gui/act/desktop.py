@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shutil
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -93,10 +92,8 @@ class DesktopActuator:
 
     def __init__(self, stop: KillSwitch | None = None, *, monitor: int = 1, tree: bool = True) -> None:
         self._stop, self._tree = stop or KillSwitch(), tree
-        # python-xlib prints its warnings where a program's answer goes.
-        with contextlib.redirect_stdout(sys.stderr):
-            self._display, self._other_display = open_display(), open_display()
-            self._gui = load_pyautogui()
+        self._display, self._other_display = open_display(), open_display()
+        self._gui = load_pyautogui()
         self._thread, self._lock = threading.get_ident(), threading.Lock()
         self._keys: list[str] = []
         self._buttons: list[str] = []

@@ -6,9 +6,7 @@ xdotool or another program injects is seen like what a person does.
 
 from __future__ import annotations
 
-import contextlib
 import queue
-import sys
 import threading
 import time
 from typing import Any
@@ -45,9 +43,7 @@ class XWatcher:
     """
 
     def __init__(self) -> None:
-        # python-xlib prints its warnings where a program's answer goes.
-        with contextlib.redirect_stdout(sys.stderr):
-            self._display, self._records = open_display(), open_display()
+        self._display, self._records = open_display(), open_display()
         from Xlib import X
         from Xlib.ext import record
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tools.errors import AttendError, ConfigError, MediaError
+from tools.gui.guard.stop import cookies_if_any
 
 CHUNK, CHUNK_DELAY_MS = 4, 8
 """Characters that xdotool types in one go, so that the kill switch waits for no more than these, and its delay. Our
@@ -22,16 +23,17 @@ def load_pyautogui() -> Any:
     """pyautogui for the display that $DISPLAY names now, with "<" mended. Raises ConfigError."""
     loaded = sys.modules.get("pyautogui._pyautogui_x11")
     try:
-        import pyautogui
-        import pyautogui._pyautogui_x11 as keyboard
+        with cookies_if_any():
+            import pyautogui
+            import pyautogui._pyautogui_x11 as keyboard
 
-        if loaded is not None:
-            # It keeps the display that was there at its first import, which may be gone.
-            importlib.reload(keyboard)
+            if loaded is not None:
+                # It keeps the display that was there at its first import, which may be gone.
+                importlib.reload(keyboard)
     except Exception as error:  # It connects while it is imported, and fails in many ways.
         raise ConfigError(
             f"pyautogui cannot work this display: {type(error).__name__}: {error}.",
-            remedy="Set DISPLAY to an X server, and XAUTHORITY to a file (an empty one will do where none is needed).",
+            remedy="Set DISPLAY to an X server, and XAUTHORITY to its file of cookies where it asks for one.",
         ) from error
     keyboard.keyboardMapping["<"] = keyboard.keyboardMapping[","]
     return pyautogui

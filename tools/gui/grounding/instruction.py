@@ -104,16 +104,16 @@ def read_instruction(text: str) -> tuple[Wanted, ...]:
     # Of "click Save or click Print" either will do: the first one, where it is there.
     either = re.split(rf",?\s+(?:or|oder)\s+(?=(?:{lexicon.CLICKS})\b)", plain, flags=_FLAGS)
     for whole in dict.fromkeys(either if len(either) > 1 else (without_purpose(plain), plain, shorter)):
-        told = turned(whole)
-        body, kind = without_verb(told)
-        bodies += [(shut, "") for shut in shutting(told)]
+        asked = turned(whole)
+        body, kind = without_verb(asked)
+        bodies += [(shut, "") for shut in shutting(asked)]
         if bodies and bodies[-1][0].startswith(CANCEL):
             # What is cancelled is not pressed, whatever it is called.
             continue
         bodies.append((body, kind))
         # "Open file" may be told to do, or be what stands on the button.
-        if not re.match(rf"(?:(?:{lexicon.CLICKS})\w*|{lexicon.TYPING})\b", told, _FLAGS):
-            bodies.append((told, ""))
+        if not re.match(rf"(?:(?:{lexicon.CLICKS})\w*|{lexicon.TYPING})\b", asked, _FLAGS):
+            bodies.append((asked, ""))
     setting = _setting(plain)
     # What only names what shall be set is not pressed for it.
     named = {way.words for way in setting[1:]}

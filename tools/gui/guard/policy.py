@@ -20,14 +20,13 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tools.errors import ConfigError
 from tools.gui.guard.words import VERBS, affirms, find_verbs, fold
 from tools.gui.keys import unknown_key
 from tools.gui.types import Point, Rect, Screen
-from tools.gui.yaml_fields import Place, field_lines, field_problem
+from tools.gui.yaml_fields import Place, field_problem, read_text, read_yaml
 
 VerbRule = Literal["forbid", "two_person", "approve"]
 FORBIDDEN_KEYS = (
@@ -232,22 +231,16 @@ def load_policy(path: Path) -> Policy:
     Raises:
         ConfigError: if it cannot be read, or names something unknown or out of range; file, line and field are named.
     """
-    try:
-        text = path.read_text("utf-8")
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise ConfigError(f"the policy {str(path)!r} uses an alias (*name).", remedy="Write its value out.")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"the policy {str(path)!r} cannot be read: {error}.", expected="YAML in UTF-8") from error
-    lines = dict(field_lines(node, str(path))) if node else {}
+    values, lines = read_yaml(read_text(path, "policy"), str(path))
     if not isinstance(values, dict):
         raise ConfigError(f"the policy {str(path)!r} holds {type(values).__name__}.", expected="fields with values")
     try:
         return Policy.model_validate(values)
     except ValidationError as error:
         problem = error.errors()[0]
-        raise ConfigError(field_problem(problem, problem["loc"], lines, str(path), "the policy", _fields)) from error
+        raise ConfigError(
+            field_problem(problem, problem["loc"], lines, str(path), "the policy", policy_fields)
+        ) from error
 
 
 def parse_url(url: str) -> SplitResult | str:
@@ -287,7 +280,8 @@ def _plain_path(path: str) -> str:
     return plain + "/" if decoded.endswith("/") and plain != "/" else plain
 
 
-def _fields(place: Place) -> list[str]:
+def policy_fields(place: Place) -> list[str]:
+    """The names of the fields beside a place in a policy file."""
     if "urls" in place:
         return list(Address.model_fields)
     if place[0] == "banner_px":

@@ -8,9 +8,11 @@ longer than one of those steps. `watching` runs a thread beside them that looks 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import shlex
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -26,6 +28,7 @@ HOTKEY = "ctrl+alt+escape"
 CORNER_PX = 1
 """How near to a corner of the screen the pointer has to be; our choice."""
 STOP_FILE = "gui.stop"
+_NO_COOKIES = "Xlib.xauth: warning, no xauthority details available"
 
 Source = Callable[[], str]
 """Looked at again and again; returns who or what asks to stop, or ""."""
@@ -246,16 +249,44 @@ class Corner:
         self._display.close()
 
 
+@contextlib.contextmanager
+def cookies_if_any() -> Iterator[None]:
+    """Within, python-xlib opens displays also where no file of cookies can be read, and is quiet about it.
+
+    It wants the file that XAUTHORITY names, else `~/.Xauthority`, although servers such as Xvfb ask for no cookie, and
+    other programs do without. The environment is as before afterwards. What else is printed goes to stderr, since a
+    program's answer goes to stdout.
+    """
+    before, printed = os.environ.get("XAUTHORITY"), io.StringIO()
+    path = before or str(Path(os.environ.get("HOME", ""), ".Xauthority"))
+    os.environ["XAUTHORITY"] = path if os.access(path, os.R_OK) else os.devnull
+    try:
+        with contextlib.redirect_stdout(printed):
+            yield
+    finally:
+        if before is None:
+            del os.environ["XAUTHORITY"]
+        else:
+            os.environ["XAUTHORITY"] = before
+        for line in printed.getvalue().splitlines():
+            if line != _NO_COOKIES:
+                print(line, file=sys.stderr)
+
+
 def open_display() -> Any:
     """A connection to the X display of the environment. Raises ConfigError if there is none."""
-    remedy = "Start one and set DISPLAY, or stop with `attend stop`; Wayland shows keys and pointer to nobody."
+    remedy = (
+        "Start one and set DISPLAY, and XAUTHORITY to its file of cookies where it asks for one; or stop with "
+        "`attend stop`; Wayland shows keys and pointer to nobody."
+    )
     if not os.environ.get("DISPLAY"):
         raise ConfigError("the keyboard and the mouse cannot be watched: DISPLAY is not set.", remedy=remedy)
     try:
         from Xlib import display
         from Xlib.error import ConnectionClosedError, DisplayError, XauthError
 
-        return display.Display()
+        with cookies_if_any():
+            return display.Display()
     except ImportError as error:
         raise ConfigError(
             f"the keyboard cannot be watched: {error}.", remedy="Run: pip install python3-Xlib"

@@ -64,9 +64,11 @@ def read_goal(goal: str) -> tuple[str, str, str]:
         goal: in English or German; description and name may stand in quotes of any kind.
 
     Raises:
-        ConfigError: if any word has no part in it, if it is a question, or if it names no patient.
+        ConfigError: if any word has no part in it, if it is a question or empty, or if it names no patient.
     """
     text = " ".join(goal.split()).rstrip(" .!")
+    if not text:
+        raise ConfigError("the request is empty: it asks for nothing that can be done in Orthanc.", expected=FORM)
     for kind, order in _ORDER.items():
         found = order.fullmatch(text)
         if found is None:

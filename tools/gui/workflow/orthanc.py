@@ -20,14 +20,18 @@ from urllib.parse import urlsplit
 from tools.addresses import is_local
 from tools.errors import ConfigError, StoreError, ToolFailed
 from tools.gui.guard.identity import Patient
-from tools.gui.guard.policy import Address, Policy
+from tools.gui.guard.policy import Address, Policy, parse_url
 from tools.gui.guard.words import affirms, find_verbs
 from tools.gui.workflow.goal import KINDS, read_goal
 from tools.gui.workflow.steps import Workflow, parse_workflow
+from tools.media.masking import mask_credentials
 
+SERVER = "http://127.0.0.1:8042"
+"""Where Orthanc listens unless it is told otherwise."""
 PAGE_PX = (1600, 900)
 """What pages of Orthanc Explorer need, as the templates say; on a narrower one the birth date is cut off."""
 TIMEOUT_S = 20.0
+_NO_LOGIN = "Name an Orthanc, or a proxy before it on this machine, that asks for no login."
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,33 @@ class Planned:
     request: tuple[str, ...] = ()
 
 
+def server_of(target: str) -> str:
+    """The server that the target `orthanc` or `orthanc@URL` names; "" for any other target.
+
+    Raises:
+        ConfigError: if the target only begins like one of these, or its server cannot be used.
+    """
+    if not target.startswith("orthanc"):
+        return ""
+    name, sign, address = target.partition("@")
+    if name != "orthanc" or (sign and not address):
+        raise ConfigError(
+            f"there is no target {mask_credentials(target)!r}.",
+            expected=f"orthanc, or orthanc@URL such as orthanc@{SERVER}",
+        )
+    return check_server(address or SERVER)
+
+
+def check_server(address: str) -> str:
+    """Return an address that Orthanc can be asked at, and that no login stands in. Raises ConfigError if it is none."""
+    shown = mask_credentials(address)
+    if shown != address:
+        raise ConfigError(f"the address {shown!r} holds a login, which is not used.", remedy=_NO_LOGIN)
+    if isinstance(problem := parse_url(address), str):
+        raise ConfigError(f"{address!r} is no address of a server: {problem}.", expected=f"such as {SERVER}")
+    return address
+
+
 def plan(goal: str, base: str, folder: Path | None = None) -> Planned:
     """Plan a request such as `delete the study of patient Doe^Jane` or `delete the study "CHEST CT" of patient 4711`.
 
@@ -64,7 +95,7 @@ def plan(goal: str, base: str, folder: Path | None = None) -> Planned:
     """
     base = base.rstrip("/")
     kind, asked, description = read_goal(goal)
-    found = _matching(asked, _get(f"{base}/patients?expand"))
+    found = _matching(asked, _entries(f"{base}/patients?expand"))
     if len(found) != 1:
         told = "; ".join(f"{_tag(one, 'PatientName')} with ID {_tag(one, 'PatientID')}" for one in found[:8])
         raise ConfigError(
@@ -153,7 +184,7 @@ def named_patient(request: str, base: str) -> Patient | None:
     named = re.search(r"\bpatient(?:en|in|s)?\s+(.+)$", " ".join(request.split()).strip(" .!?"), re.IGNORECASE)
     if named is None:
         return None
-    words, patients = named[1].split(), _get(f"{base.rstrip('/')}/patients?expand")
+    words, patients = named[1].split(), _entries(f"{base.rstrip('/')}/patients?expand")
     # What follows the name may be part of the request, such as "and open its first series".
     for length in range(len(words), 0, -1):
         asked = " ".join(words[:length]).strip(" ,;\"'“”„")
@@ -249,7 +280,7 @@ _MONTHS = (
 
 
 def _study(base: str, patient: dict[str, Any], description: str) -> dict[str, str]:
-    studies = _get(f"{base}/patients/{patient['ID']}/studies")
+    studies = _entries(f"{base}/patients/{patient['ID']}/studies")
     fitting = [one for one in studies if not description or _same(_tag(one, "StudyDescription"), description)]
     if len(fitting) != 1:
         told = "; ".join(repr(_tag(one, "StudyDescription")) for one in studies[:8])
@@ -273,9 +304,7 @@ def _names_effect(label: str, policy: Policy) -> bool:
 
 def _for_server(workflow: Workflow, base: str) -> Workflow:
     """The template with the named server in its policy."""
-    parts = urlsplit(base)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"{base!r} is no address of a server.", expected="such as http://127.0.0.1:8042")
+    parts = urlsplit(check_server(base))
     given = {"host": parts.hostname, "path": "/app/*", "schemes": (parts.scheme,), "port": parts.port}
     policy = workflow.policy.model_copy(update={"urls": (Address.model_validate(given),)})
     return workflow.model_copy(update={"policy": policy})
@@ -312,12 +341,36 @@ def _tag(entry: dict[str, Any], tag: str) -> str:
     return str(entry.get("MainDicomTags", {}).get(tag, ""))
 
 
-def _get(url: str) -> Any:
+def _entries(url: str) -> list[dict[str, Any]]:
+    """Patients or studies as Orthanc lists them. Raises ConfigError and ToolFailed."""
     import httpx
 
+    check_server(url)
     try:
         answer = httpx.get(url, timeout=TIMEOUT_S, trust_env=not is_local(url))
-        answer.raise_for_status()
-        return answer.json()
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise ToolFailed(f"Orthanc cannot be asked at {url!r}: {error}.", remedy="Is it running there?") from error
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
+        raise ToolFailed(f"Orthanc cannot be asked at {url!r}: it asks for a login.", remedy=_NO_LOGIN)
+    if not answer.is_success:
+        told = f"it answers {answer.status_code} {answer.reason_phrase}".rstrip()
+        raise ToolFailed(f"Orthanc cannot be asked at {url!r}: {told}.", remedy="Is it Orthanc that runs there?")
+    try:
+        entries = answer.json()
+    except (ValueError, RecursionError):
+        entries = None
+    if not isinstance(entries, list) or not all(map(_is_entry, entries)):
+        raise ToolFailed(
+            f"what answers at {url!r} is no Orthanc.",
+            expected="a list of entries with ID and MainDicomTags",
+            remedy=f"Name the one that is, as in --target orthanc@{SERVER}.",
+        )
+    return entries
+
+
+def _is_entry(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("ID"), str)
+        and isinstance(entry.get("MainDicomTags", {}), dict)
+    )

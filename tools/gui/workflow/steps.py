@@ -28,17 +28,18 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tools.errors import ConfigError
-from tools.gui.act.verify import Effect, Expect
-from tools.gui.guard.policy import Policy, Region
+from tools.gui.act.chromium import MOST_PX
+from tools.gui.act.verify import Effect, Expect, NodeState
+from tools.gui.guard.policy import Policy, Region, policy_fields
 from tools.gui.keys import keys_of, unknown_key
 from tools.gui.types import Action, Click, Point, PressKey, Read, Scroll, TypeText, WaitFor
-from tools.gui.yaml_fields import field_lines, field_problem
+from tools.gui.yaml_fields import field_problem, read_text, read_yaml
 
 Do = Literal["click", "double_click", "right_click", "type", "press", "scroll", "wait", "read"]
 AIMED = ("click", "double_click", "right_click", "type", "scroll")
@@ -47,6 +48,7 @@ HARMLESS = ("wait", "read", "scroll")
 """Kinds that may be done again without a thought."""
 SUFFIXES = (".yaml", ".yml")
 """How the names of workflows end; other words are requests."""
+Side = Annotated[int, Field(ge=1, le=MOST_PX)]
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 
 
@@ -179,7 +181,7 @@ class Workflow(_Part):
     description: str = ""
     parameters: dict[str, str] = {}
     start: str = ""
-    page_px: tuple[int, int] | None = None
+    page_px: tuple[Side, Side] | None = None
     policy: Policy
     steps: tuple[Step, ...] = Field(min_length=1)
 
@@ -222,24 +224,14 @@ class Workflow(_Part):
 
 def load_workflow(path: Path) -> Workflow:
     """Read a workflow. Raises ConfigError that names file, line and field."""
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the workflow {str(path)!r} cannot be read: {error}.", expected="YAML in UTF-8") from error
-    return parse_workflow(text, str(path))
+    return parse_workflow(read_text(path, "workflow"), str(path))
 
 
 def parse_workflow(text: str, name: str) -> Workflow:
     """Read a workflow's text; `name` is how errors call it. Raises ConfigError that names line and field."""
-    try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise ConfigError(f"{name} uses an alias (*name).", remedy="Write its value out.")
-        node, values = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{name} cannot be read: {error}.", expected="YAML") from error
-    if not isinstance(values, dict) or node is None:
+    values, lines = read_yaml(text, name)
+    if not isinstance(values, dict):
         raise ConfigError(f"{name} holds no fields.", expected="name, policy and steps")
-    lines = dict(field_lines(node, name))
     try:
         return Workflow.model_validate(values)
     except ValidationError as error:
@@ -293,8 +285,14 @@ def _fields(place: tuple[Any, ...]) -> list[str]:
     if len(place) == 1:
         return list(Workflow.model_fields)
     if place[0] == "policy":
-        return list(Policy.model_fields)
-    if len(place) == 3:
-        return list(Step.model_fields)
-    parts: dict[str, type[BaseModel]] = {"target": Recorded, "expect": Expect}
-    return list(parts[place[2]].model_fields) if place[2] in parts else []
+        return policy_fields(place[1:])
+    parts: dict[tuple[Any, ...], type[BaseModel]] = {
+        (): Step,
+        ("target",): Recorded,
+        ("target", "place"): Region,
+        ("expect",): Expect,
+        ("expect", "within"): Region,
+        ("expect", "node"): NodeState,
+    }
+    part = parts.get(place[2:-1])
+    return list(part.model_fields) if part else []
