@@ -34,6 +34,8 @@ MEANT = 0.88
 """How well words fit that mean the same as those looked for; our choice."""
 SAME = 0.9
 """Items whose scores reach this share of the best one's are counted for "the second one"; our choice."""
+LITERAL = 0.95
+"""How well words have to fit to be those that are looked for; our choice."""
 LABELLED = 0.75
 """What a control has to score, as a share of the words that label it, to be meant by them; our choice."""
 OTHER_CASE = 0.9
@@ -135,6 +137,7 @@ def _controls_first(scored: list[Choice]) -> list[Choice]:
 
 def _scored(wanted: Wanted, items: Sequence[Item], screen: Rect, *, anchor: bool = False) -> list[Choice]:
     anchors = _anchors(wanted.anchor, items, screen) if wanted.anchor else []
+    anchors = [choice for choice in anchors if _is_counted(wanted, choice.item, items)]
     lost = 1.0
     if wanted.anchor and not anchors:
         # "In the dialog" where none can be told apart still leaves the words; "next to Doe" without a Doe does not.
@@ -170,6 +173,29 @@ def _scored(wanted: Wanted, items: Sequence[Item], screen: Rect, *, anchor: bool
         if score >= 0.3:
             choices.append(Choice(item, min(score, 1.0), _point(item, name, span), _label(item, name, span)))
     return choices
+
+
+def _is_counted(wanted: Wanted, row: Item, items: Sequence[Item]) -> bool:
+    """Whether a row that was counted in pixels is also the one to count by the rows that hold what is looked for.
+
+    What looks like a row there may be none, and "Delete" in the second row deletes another patient in the third one.
+    """
+    anchor = wanted.anchor
+    if anchor is None or anchor.kind != "row" or anchor.words or not anchor.ordinal or not wanted.words:
+        return True
+    there = [item for item in items if item.role != "row" and _name_score(wanted, item, False)[0] >= LITERAL]
+    rows = [other for other in items if other.role == "row" and any(contains(other.rect, item.rect) for item in there)]
+    meant = number(_levels(rows), anchor.ordinal)
+    return row.layer == "tree" or meant is None or row.rect.top < meant.rect.center.y_px < row.rect.bottom
+
+
+def _levels(rows: Sequence[Item]) -> list[Item]:
+    """One row of each line, since one may be known in several ways."""
+    kept: list[Item] = []
+    for row in sorted(rows, key=lambda row: row.rect.top):
+        if not any(other.rect.top < row.rect.center.y_px < other.rect.bottom for other in kept):
+            kept.append(row)
+    return kept
 
 
 def _is_aside(wanted: Wanted, anchor: Wanted) -> bool:
@@ -249,6 +275,9 @@ def _name_score(wanted: Wanted, item: Item, anchor: bool) -> tuple[float, Name |
             score, start, end = (MEANT, 0, len(name.words)) if same else (score, start, end)
         if score > best[0]:
             best = score, name, (start, end)
+    if item.role == "icon" and item.layer == "tree" and re.fullmatch(lexicon.NOUNS, wanted.words, re.IGNORECASE):
+        # The picture of a file stands for the file, whose name is beside it.
+        best = max(best, (MEANT, None, (0, 0)), key=lambda each: each[0])
     return best
 
 

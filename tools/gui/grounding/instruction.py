@@ -228,8 +228,7 @@ def _as_dialog(anchor: Wanted) -> Wanted:
 
 def _only_placed(wanted: Wanted, placed: bool = False) -> list[Wanted]:
     """The same without words that only tell how it looks, where a number, a corner or a neighbour tells which it is."""
-    looks = f"{lexicon.LOOKS}|{lexicon.COLOURS}" + (f"|{lexicon.NOUNS}" if wanted.kind == "icon" else "")
-    look = re.fullmatch(rf"(?:(?:{looks})(?:\s+|$))+", wanted.words, _FLAGS)
+    look = re.fullmatch(rf"(?:(?:{lexicon.LOOKS}|{lexicon.COLOURS})(?:\s+|$))+", wanted.words, _FLAGS)
     if re.search(r"\blogo$", wanted.words, _FLAGS):
         wanted = replace(wanted, kind=wanted.kind or "icon")
     told = placed or wanted.ordinal or len(wanted.region) == 2

@@ -133,10 +133,11 @@ def _found(instruction: str, ways: Sequence[Wanted], items: Sequence[Item], scre
     """What an instruction means among some items; where its own words are unsure, by all its hints together."""
     own = _answer(ways, items, screen)
     known = own.targets[0].confidence if own.targets and not own.abstained else 0.0
+    of_tree = all(item.layer == "tree" for item in items)
     # A label in quotation marks that was found by one reading is what is meant; in pixels also where there are several.
-    there = known >= LABELLED if all(item.layer == "tree" for item in items) else bool(own.targets)
+    there = known >= LABELLED if of_tree else bool(own.targets)
     quoted = there and any(is_in(label, own.targets[0].label) for label in labels_meant(instruction))
-    said_so = known >= LABELLED and any(way.words == own.targets[0].label for way in ways)
+    said_so = of_tree and known >= LABELLED and any(way.words == own.targets[0].label for way in ways)
     if known < LITERAL and not quoted and not said_so and (weighed := weigh(instruction, items, screen)):
         target = _target(weighed)
         if labels(instruction) and (word := of_another_row(ways, target, items)):

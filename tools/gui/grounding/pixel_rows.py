@@ -17,6 +17,8 @@ Row = tuple[Rect, list[Line]]
 """Where a row is, and the lines of words in it."""
 ALIGNED_PX = 10.0
 """Cells whose sides or middles differ by less stand in one column; our choice."""
+UNEVEN_PX = 16.0
+"""How far the right sides of rows may differ that are known in different ways; our choice."""
 EDGE_PX = 6.0
 """How far apart edges may be that are one; our choice."""
 APART_PX = 20.0
@@ -50,11 +52,25 @@ def rows_of_tables(
     boxes = [box for box, _ in rows]
     rows += [row for table in _tables(lines) for row in table if not any(box.holds(row[0].center) for box in boxes)]
     named = []
-    for rect, inside in rows:
+    for rect, inside in _evened(rows):
         names = [Name(tuple(word for line in inside for word in line.words), 0.9)]
         names += [Name(line.words, 0.93, rects=line.rects) for line in inside[:1]]
         named.append((rect, tuple(names), inside[0].rect.center))
     return named
+
+
+def _evened(rows: Sequence[Row]) -> list[Row]:
+    """Rows that stand on one another and nearly are of one width made so, since some are known by their words alone."""
+    even: list[Row] = []
+    for rect, inside in sorted(rows, key=lambda row: row[0].top):
+        above = next((other for other, _ in reversed(even) if _is_next(other, rect)), rect)
+        even.append((rect.model_copy(update={"left": above.left, "right": above.right}), inside))
+    return even
+
+
+def _is_next(above: Rect, rect: Rect) -> bool:
+    aligned = abs(above.left - rect.left) < ALIGNED_PX and abs(above.right - rect.right) < UNEVEN_PX
+    return aligned and above.center.y_px < rect.top and rect.top - above.bottom < APART_PX
 
 
 def stacks_of(held: dict[Rect, list[Line]]) -> list[list[Rect]]:
