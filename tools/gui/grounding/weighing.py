@@ -76,8 +76,8 @@ def weigh(instruction: str, items: Sequence[Item], screen: Screen) -> Choice | N
         # An icon of that name is none of the menus.
         return None
     first = min(seen.said.words, key=lambda hint: hint.at, default=None)
-    if first and first.key == "cancel" and "cancel" not in keys_of(best.item):
-        # What shall be cancelled is not pressed for it.
+    if first and first.key == "cancel" and best.item.role == "text" and "cancel" not in keys_of(best.item):
+        # What shall be cancelled, such as a dialog by its title, is not pressed for it.
         return None
     if not best.item.front:
         # What lies behind a dialog cannot be reached.
