@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 
 from agent.cli import app
 from agent.gui.commands import _tell
+from agent.gui.ending import conclude
 from agent.gui.person import said
-from agent.gui.run_command import _conclude
 from agent.gui.stage import same_server
 from agent.gui.telling import Telling
 from tests.fixtures import gui_stage
@@ -256,7 +256,7 @@ def test_what_was_repaired_is_told_if_anything_was(
     flow = parse_workflow(FLOW.replace("START", "http://127.0.0.1:9/"), "flow.yaml")
     audit = AuditLog(tmp_path / "audit.jsonl")
     report = RunReport(total=1, steps=[StepReport(1, "save", Outcome.VERIFIED, how=how)])
-    _conclude(report, flow, tmp_path / "run.jsonl", "confirm", Telling(False, audit, {}))
+    conclude(report, flow, tmp_path / "run.jsonl", "confirm", Telling(False, audit, {}))
     audit.close()
     told = "; repaired [1]" if how == "repaired" else ""
     assert capsys.readouterr().out.strip() == f"verified; 0 model calls{told}"

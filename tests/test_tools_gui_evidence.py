@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tools.gui.grounding import LAYERS, locate
-from tools.gui.grounding.tree import labelled_fields, tree_items
+from tools.gui.grounding.labels import labelled_fields
+from tools.gui.grounding.tree import tree_items
 from tools.gui.grounding.weighing import weigh
 from tools.gui.types import Node, Rect, Screen
 
