@@ -12,6 +12,7 @@ from playwright.sync_api import Browser
 
 from tests.tree_screens import TREE, box, node, place, white
 from tools.gui.grounding import PIXELS, locate
+from tools.gui.grounding.reading import Line, parted_by
 from tools.gui.types import Node, Rect, Screen
 
 pytest_plugins = ["tests.fixtures.browser"]
@@ -217,3 +218,11 @@ def test_a_line_is_parted_where_a_frame_begins(ward: tuple[Screen, dict[str, Rec
     assert found.targets
     assert not found.abstained
     assert places[meant].holds(found.targets[0].point)
+
+
+@pytest.mark.parametrize(("value", "parts"), [("1", ["Dose", "1"]), ("L", ["Dose", "L"]), ("[", ["Dose"])])
+def test_only_the_side_of_a_frame_is_left_out_of_a_line(value: str, parts: list[str]) -> None:
+    """A value may begin at the very side of its field; none of it is lost."""
+    places = (Rect(left=10, top=10, right=50, bottom=26), Rect(left=59, top=10, right=66, bottom=26))
+    line = Line(("Dose", value), places, 0.9)
+    assert [part.text for part in parted_by(line, [Rect(left=60, top=6, right=160, bottom=30)])] == parts

@@ -30,8 +30,8 @@ _INK, _LEAST_INK, _LEAST_HEIGHT_PX = 0.3, 24, 4
 a line in which columns tell; our choice."""
 _FRAMES, _FRAME_PX = 3.0, 40.0
 """A frame of so many heights of a line, or less wide, is none of a field or button with words on it; our choice."""
-_STROKES = frozenset("[]|(){}lI1L")
-"""As what the side of a frame is read."""
+_STROKES = frozenset("[]|(){}")
+"""As what the side of a frame is read; as letters or a figure, too, but these may be the value of a field."""
 _PAD_PX = 2
 _MIN_CELL_PX, _MIN_CONTRAST, _CELL_LETTERS, _CELL_CONFIDENCE = 8, 48, 4, 0.9
 
