@@ -79,6 +79,23 @@ def test_fields_go_by_their_row_and_by_the_head_of_their_column(said: str, at: i
     assert place(said, THRESHOLDS) == THRESHOLDS[at].rect
 
 
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [('the field above "Minimum"', 80), ('the field below "Maximum"', 120), ('the "Minimum" field', 120)],
+)
+def test_a_field_is_not_above_or_below_what_labels_it(said: str, meant: float) -> None:
+    form = [
+        box("window", "Form", 0, 0, 600, 400),
+        node("text", "Maximum", 20, 80, 110, depth=1),
+        node("spinbutton", "", 150, 80, 130, depth=1),
+        node("text", "Minimum", 20, 120, 110, depth=1),
+        node("spinbutton", "", 150, 120, 130, depth=1),
+    ]
+    found = place(said, form)
+    assert found is not None
+    assert (found.left, found.top) == (150, meant)
+
+
 def test_words_that_only_label_something_are_no_answer() -> None:
     labels = [each.rect for each in THRESHOLDS if each.role == "text"]
     for said in ("Click on Absolute", "Select Series", "Open the Maximum"):

@@ -313,7 +313,9 @@ def _stands(relation: str, item: Item, name: Name | None, span: tuple[int, int],
     if rect == spot:
         return 0.0
     factor = relation_factor(relation, rect, spot)
-    if any(other.label and other is not name and normal(" ".join(other.words)) == called for other in item.names):
+    crossed = relation in ("in", "for", "beside") and name is not None and name.label
+    if crossed and any(other.label and other is not name and normal(" ".join(other.words)) == called
+                       for other in item.names):  # fmt: skip
         # "Minimum" of "Absolute": the label of its row, and the head of its column.
         return CROSSED
     if relation in ("for", "beside", "in") and item.role in _HOLDERS and contains(rect, spot) and rect.area > spot.area:
