@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tools.gui.grounding import lexicon
-from tools.gui.grounding.fits import ALONE, FITS
+from tools.gui.grounding.counting import distinct, numbered
+from tools.gui.grounding.fits import FITS
 from tools.gui.grounding.geometry import contains, corner_distance, region_factor, relation_factor, union
 from tools.gui.grounding.hints import hints
 from tools.gui.grounding.icon_shapes import same_icon
 from tools.gui.grounding.instruction import CONTAINERS, NAMED, Wanted
 from tools.gui.grounding.items import (
+    Choice,
     Item,
     Name,
+    column_of,
     entries_of_menu,
-    in_reading_order,
     number,
-    numbered_by_pitch,
     window_of,
 )
 from tools.gui.grounding.matching import fit, normal
@@ -32,8 +33,6 @@ TIE = 0.975
 """Two places whose scores differ by less than this share are both named; our choice."""
 MEANT = 0.88
 """How well words fit that mean the same as those looked for; our choice."""
-SAME = 0.9
-"""Items whose scores reach this share of the best one's are counted for "the second one"; our choice."""
 LITERAL = 0.95
 """How well words have to fit to be those that are looked for; our choice."""
 LABELLED = 0.75
@@ -48,24 +47,15 @@ FARTHER = 0.3
 """What is lost at the far end of the screen where a corner alone tells what is meant; our choice."""
 CROSSED = 0.97
 """How surely a control is meant that both words label; our choice."""
+WIDE, WORDED = 1.5, 0.96
+"""How wide a button is, as a share of its height, that has words on it, and how well it fits an icon; our choice."""
 BEHIND = 0.6
 """What the score of something is worth that lies behind a dialog; our choice."""
 
 _NO_FIT, _ONLY_LABELS, _COLON = 0.4, 0.4, 0.6
 """How well other roles fit, how well words with a colon fit a field, and `LABELLED` for these; our choice."""
-_PARTS = frozenset({"section", "heading", "dialog", "window", "text"})
 _MAY_BE_ICONS = frozenset({"button", "link", "image", "menuitem", "icon"})
 _HOLDERS = CONTAINERS | {"link", "button"}
-
-
-@dataclass(frozen=True)
-class Choice:
-    """An item with how well it fits, and where to click."""
-
-    item: Item
-    score: float
-    point: Point
-    label: str
 
 
 def choose(wanted: Wanted, items: Sequence[Item], screen: Rect) -> list[Choice]:
@@ -90,8 +80,13 @@ def choose(wanted: Wanted, items: Sequence[Item], screen: Rect) -> list[Choice]:
         if unseen and not wanted.words and any(item.layer != "tree" for item in items):
             # Where a menu ends, and what is a tab, cannot be told in pixels.
             return []
-        return _numbered(wanted, [each for each in scored if not entries or any(each.item is item for item in entries)])
-    return _distinct(scored)
+        first = _anchors(wanted.anchor, items, screen)[:1] if wanted.anchor and wanted.relation == "below" else []
+        group = column_of(items, first[0].item) if first and first[0].item.role == wanted.kind == "radio" else []
+        if 1 < len(group) <= wanted.ordinal + group.index(first[0].item):
+            # The third one "under A" of A, B and C is counted with A.
+            scored = [replace(scored[0], item=item, point=item.rect.center, label=item.title) for item in group]
+        return numbered(wanted, [each for each in scored if not entries or any(each.item is item for item in entries)])
+    return distinct(scored)
 
 
 def _has_menus(items: Sequence[Item]) -> bool:
@@ -144,18 +139,12 @@ def _scored(wanted: Wanted, items: Sequence[Item], screen: Rect, *, anchor: bool
         if not wanted.words or wanted.anchor.ordinal or not _is_aside(wanted, wanted.anchor):
             return []
         lost = 0.85
-    fits = FITS[wanted.kind]
     # "In the top right corner of the dialog" is a part of the dialog, not of the screen.
     inside = wanted.relation in ("in", "for") and anchors and anchors[0].item.role in (*CONTAINERS, "window")
     wholes = (anchors[0].item.rect,) if inside else (screen, window_of(items, screen))
     choices = []
     for item in items:
-        role = fits.get(item.role, _NO_FIT)
-        if item.role == "text" and wanted.kind in NAMED and not anchor and item.title.endswith(":"):
-            role = min(role, _ONLY_LABELS)
-        if anchor and wanted.words and wanted.kind == "section" and item.role in ("text", "heading"):
-            # What stands above a part of the screen names it.
-            role = max(role, HEADING)
+        role = _role_fit(wanted, item, anchor)
         if (not wanted.words and role < 0.85) or (wanted.kind == "menu" and item.role == "section" and not anchor):
             continue
         named, name, span = _name_score(wanted, item, anchor)
@@ -173,6 +162,20 @@ def _scored(wanted: Wanted, items: Sequence[Item], screen: Rect, *, anchor: bool
         if score >= 0.3:
             choices.append(Choice(item, min(score, 1.0), _point(item, name, span), _label(item, name, span)))
     return choices
+
+
+def _role_fit(wanted: Wanted, item: Item, anchor: bool) -> float:
+    """How well an item is of the kind that is looked for."""
+    role = FITS[wanted.kind].get(item.role, _NO_FIT)
+    if item.role == "text" and wanted.kind in NAMED and not anchor and item.title.endswith(":"):
+        return min(role, _ONLY_LABELS)
+    if anchor and wanted.words and wanted.kind == "section" and item.role in ("text", "heading"):
+        # What stands above a part of the screen names it.
+        return max(role, HEADING)
+    if wanted.kind == "icon" and wanted.words and item.role == "button" and item.rect.width > WIDE * item.rect.height:
+        # Of "Close" as a cross and "Close" as a word the cross is the icon.
+        return WORDED * role
+    return role
 
 
 def _is_counted(wanted: Wanted, row: Item, items: Sequence[Item]) -> bool:
@@ -206,8 +209,9 @@ def _is_aside(wanted: Wanted, anchor: Wanted) -> bool:
     """
     # What is shown is no control, and most programs for pictures have nothing else above their buttons.
     shown = anchor.kind in ("", "image") and re.fullmatch(r"(?:images?|pictures?)?", anchor.words, re.IGNORECASE)
-    place = re.search(rf"\b(?:{lexicon.PLACES})$", anchor.words, re.IGNORECASE)
-    if anchor.kind not in CONTAINERS and not shown and not place:
+    place = re.search(rf"\b(?:{lexicon.PLACES}|{lexicon.GROUPS})$", anchor.words, re.IGNORECASE)
+    # The list of a dropdown that is open is a menu, and often the dropdown itself is behind it.
+    if anchor.kind not in CONTAINERS | {"dropdown"} and not shown and not place:
         return False
     unnamed = anchor.kind == "bar" and re.fullmatch(lexicon.BARS, anchor.words, re.IGNORECASE)
     if (not anchor.words or unnamed) and not shown:
@@ -321,8 +325,8 @@ def _stands(relation: str, item: Item, name: Name | None, span: tuple[int, int],
     if relation in ("for", "beside", "in") and item.role in _HOLDERS and contains(rect, spot) and rect.area > spot.area:
         factor = max(factor, 0.95)
     if relation == "below" and anchor.item.role in ("section", "dialog") and contains(spot, rect):
-        # What stands below the heading of a part of the screen is in it.
-        factor = max(factor, 0.9)
+        # What stands below the heading of a part of the screen is in it, all of it alike.
+        factor = 0.9
     if relation in ("in", "for") and anchor.item.role not in CONTAINERS:
         # "In the X section", where X is only a heading: what stands below it.
         factor = max(factor, 0.9 * relation_factor("below", rect, spot))
@@ -336,81 +340,3 @@ def _point(item: Item, name: Name | None, span: tuple[int, int]) -> Point:
     if name and name.rects and not name.label and span[1] > span[0]:
         return union(*name.rects[span[0] : span[1]]).center
     return item.rect.center
-
-
-def _numbered(wanted: Wanted, scored: list[Choice]) -> list[Choice]:
-    """The one that an ordinal names, of those that fit about as well as the best."""
-    if not wanted.kind:
-        # What only names a part of the screen is none of several things.
-        scored = [choice for choice in scored if choice.item.layer != "tree" or choice.item.role not in _PARTS]
-    if not scored:
-        return []
-    least = SAME * scored[0].score
-    same = _distinct([choice for choice in scored if choice.score >= least])
-    if any(choice.item.role != "text" for choice in same):
-        # "The third button for Okafor" counts no words that stand there, too.
-        same = [choice for choice in same if choice.item.role != "text" or choice.item.layer != "tree"]
-    if not wanted.words and wanted.anchor:
-        # Cells stand in a line with their row.
-        rows = [choice for choice in same if choice.item.role == wanted.kind == "row"]
-        same = rows or _in_line(in_order(same)[0], _distinct(scored))
-    elif not wanted.words:
-        if wanted.kind in ALONE:
-            same = [choice for choice in same if choice.item.role == wanted.kind] or same
-        line = _in_line(in_order(same)[0], same)
-        column = _largest_column(same)
-        # Tabs stand in a line, rows in a column.
-        same = line if wanted.region or len(column) < len(line) < len(same) or len(column) == 1 else column
-    by_item = {id(choice.item): choice for choice in same}
-    items = [choice.item for choice in same]
-    by_pitch = wanted.kind == "icon" and not wanted.words
-    meant = numbered_by_pitch(items, wanted.ordinal) if by_pitch else number(items, wanted.ordinal)
-    return [by_item[id(meant)]] if meant else []
-
-
-def _in_line(first: Choice, choices: list[Choice]) -> list[Choice]:
-    """Those on one line with the first, or where it is alone there, all: "the third icon below View"."""
-    rect = first.item.rect
-    line = [
-        choice
-        for choice in choices
-        if choice.item.role == first.item.role
-        and abs(choice.item.rect.center.y_px - rect.center.y_px) < 0.5 * max(rect.height, choice.item.rect.height)
-    ]
-    return line if len(line) > 1 else choices
-
-
-def _largest_column(choices: list[Choice]) -> list[Choice]:
-    """Those of the list or table that takes up most room, where several are on the screen."""
-    groups: list[list[Choice]] = []
-    for choice in choices:
-        rect = choice.item.rect
-        for group in groups:
-            first = group[0].item.rect
-            if abs(first.left - rect.left) < 8 and abs(first.right - rect.right) < 8:
-                group.append(choice)
-                break
-        else:
-            groups.append([choice])
-    return max(groups, key=lambda group: sum(choice.item.rect.area for choice in group), default=[])
-
-
-def _distinct(scored: list[Choice]) -> list[Choice]:
-    """Without those that mean a place which a better one means: the same control, or words in it."""
-    kept: list[Choice] = []
-    for choice in scored:
-        rect = choice.item.rect
-        if not any(
-            rect.iou(other.item.rect) > 0.5
-            or (contains(other.item.rect, rect) and other.item.role not in CONTAINERS)
-            or (contains(rect, other.item.rect) and other.item.rect.area > 0)
-            for other in kept
-        ):
-            kept.append(choice)
-    return kept
-
-
-def in_order(choices: Sequence[Choice]) -> list[Choice]:
-    """In reading order."""
-    by_item = {id(choice.item): choice for choice in choices}
-    return [by_item[id(item)] for item in in_reading_order([choice.item for choice in choices])]

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from tools.gui.grounding.doing import confirming
+from tools.gui.grounding.geometry import contains
 from tools.gui.grounding.hints import DEEDS, Hint, folded, hints, stem, written
 from tools.gui.grounding.instruction import CONTAINERS, NAMED, Wanted
 from tools.gui.grounding.items import Item
@@ -102,15 +104,37 @@ def _stated(verb: str, said: Said, row: frozenset[str]) -> bool:
 
 
 def of_another_dialog(instruction: str, name: str, items: Sequence[Item]) -> str:
-    """The deed that is asked for by a button such as "OK", where the dialog that it answers tells of another one."""
-    if normal(name) not in AFFIRMING:
+    """The deed that is asked for by a button such as "OK", where the dialog that it answers tells of another one.
+
+    To confirm a deed takes a dialog that tells of it.
+    """
+    asked = find_verbs(instruction, VERBS) if normal(name) in AFFIRMING else []
+    if not asked:
         return ""
     dialog = next((item for item in items if item.role == "dialog" and item.front), None)
-    asked = find_verbs(instruction, VERBS)
-    if dialog is None or not asked:
+    names = dialog.names if dialog else ()
+    told = find_verbs(" ".join(" ".join(each.words) for each in names), VERBS)
+    unsaid = not told and not confirming(instruction.strip())
+    return "" if unsaid or set(asked) & set(told) else ", ".join(sorted(asked))
+
+
+def of_something_else(instruction: str, target: Target, items: Sequence[Item]) -> str:
+    """A word of what shall be confirmed that is not in the dialog which a button answers, but elsewhere on the screen.
+
+    The same of a name or number that is nowhere; "" where there is none, or nothing shall be confirmed.
+    """
+    if not confirming(instruction.strip()):
         return ""
-    told = find_verbs(" ".join(" ".join(each.words) for each in dialog.names), VERBS)
-    return "" if not told or set(asked) & set(told) else ", ".join(sorted(asked))
+    dialog = next((item for item in items if item.role == "dialog" and item.front), None)
+    answered = [item for item in items if dialog is None or contains(dialog.rect, item.rect)]
+    told, all_told = (frozenset().union(*map(keys_of, some)) for some in (answered, items))
+    for hint in hints(instruction, True):
+        missing = hint.key not in told and hint.key not in ACTIONS
+        # "The DICOM surface" is not called so.
+        is_acronym = hint.word.isalpha() and hint.word.upper() in instruction
+        if missing and hint.weight >= 1 and (hint.key in all_told or (hint.name and not is_acronym)):
+            return hint.word or hint.key
+    return ""
 
 
 def of_another_row(ways: Sequence[Wanted], target: Target, items: Sequence[Item]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from tools.gui.grounding import lexicon
+from tools.gui.grounding.meanings import GO_AHEAD
 
 CANCEL = "cancel button in"
 """How something is told to be cancelled, in other words."""
@@ -60,6 +61,13 @@ def shutting(text: str) -> list[str]:
     return [f"{CANCEL if match[1].lower() == 'cancel' else 'close icon in'} {match[2]}"]
 
 
+def confirming(text: str) -> list[str]:
+    """What to press where something that was chosen or asked shall be confirmed: a button, however it is called."""
+    match = re.match(rf"({lexicon.CONFIRMING})\s+(?!\ue000|(?:with|by|via|using|mit|über)\b)\S", text, _FLAGS)
+    applied = match and match[1].lower().startswith("appl")
+    return [*(["apply button"] if applied else []), f"{GO_AHEAD} button"] if match else []
+
+
 def without_verb(text: str) -> tuple[str, str]:
     """The text without its verb, and the kind that the verb implies."""
     unfolded = re.match(
@@ -70,6 +78,11 @@ def without_verb(text: str) -> tuple[str, str]:
     typed = re.match(rf"(?:{lexicon.TYPING})\b\s*(.*?)\s+(?:{lexicon.INTO})\s+(.+)$", text, _FLAGS)
     if typed:
         return re.sub(r"\s+ein$", "", typed[2]), "field"
+    valued = re.match(
+        rf"(?:{lexicon.SETTING}|{lexicon.STEPPING}|adjust|edit)\s+the\s+value\s+(?:of|for|in)\s+", text, _FLAGS
+    )
+    if valued:
+        return text[valued.end() :], "field"
     rest = re.sub(rf"^(?:{lexicon.TYPING}|{lexicon.STEPPING})\b\s*", "", text, flags=_FLAGS)
     if rest != text:
         return rest, "field"

@@ -8,7 +8,16 @@ from dataclasses import dataclass, replace
 from tools.errors import ToolRetry
 from tools.gui.grounding import lexicon, speech
 from tools.gui.grounding.asides import without_asides
-from tools.gui.grounding.doing import CANCEL, PLACING, shutting, turned, without_end, without_purpose, without_verb
+from tools.gui.grounding.doing import (
+    CANCEL,
+    PLACING,
+    confirming,
+    shutting,
+    turned,
+    without_end,
+    without_purpose,
+    without_verb,
+)
 from tools.gui.grounding.meanings import MEANINGS
 from tools.gui.guard.words import VERBS, find_verbs
 
@@ -114,6 +123,7 @@ def read_instruction(text: str) -> tuple[Wanted, ...]:
         # "Open file" may be told to do, or be what stands on the button.
         if not re.match(rf"(?:(?:{lexicon.CLICKS})\w*|{lexicon.TYPING})\b", asked, _FLAGS):
             bodies.append((asked, ""))
+        bodies += [(sure, "") for sure in confirming(asked)]
     setting = _setting(plain)
     # What only names what shall be set is not pressed for it.
     named = {way.words for way in setting[1:]}

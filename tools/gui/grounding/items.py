@@ -63,6 +63,16 @@ class Item:
         return " ".join(best.words) if best else ""
 
 
+@dataclass(frozen=True)
+class Choice:
+    """An item with how well it fits, and where to click."""
+
+    item: Item
+    score: float
+    point: Point
+    label: str
+
+
 def window_of(items: Iterable[Item], screen: Rect) -> Rect:
     """The window or dialog that is worked in, which "top left" is said of; the screen where none is known."""
     windows = (item.rect for item in items if item.role == "window" or (item.role == "dialog" and item.front))
@@ -90,6 +100,20 @@ def entries_of_menu(items: Sequence[Item], called: str = "") -> list[Item]:
         and contains(meant[0].rect, item.rect)
         and not any(contains(menu, item.rect) for menu in inner)
     ]
+
+
+def column_of(items: Sequence[Item], item: Item) -> list[Item]:
+    """Those of its role that stand right below one another with something, itself among them, from the top."""
+    column: list[Item] = []
+    for other in sorted(items, key=lambda each: each.rect.top):
+        if other.role != item.role or abs(other.rect.left - item.rect.left) > 4:
+            continue
+        if column and other.rect.top - column[-1].rect.bottom > item.rect.height:
+            if item in column:
+                break
+            column = []
+        column.append(other)
+    return column if item in column else []
 
 
 def number(items: Iterable[Item], ordinal: int) -> Item | None:

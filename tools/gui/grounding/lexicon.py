@@ -7,11 +7,11 @@ from __future__ import annotations
 
 VERBS = (
     # English
-    "double[- ]?click(?: on)?|right[- ]?click(?: on)?|left[- ]?click(?: on)?|click(?: on| onto| in| inside"
-    r"| into)?|press(?: on)?|push"
+    "(?:hover over or )?click(?: on| onto| in| inside| into)?|double[- ]?click(?: on)?|right[- ]?click(?: on)?"
+    r"|left[- ]?click(?: on)?|press(?: on)?|push"
     r"|hit|take|grab|bring(?! up)|tap(?: on)?|select|choose|pick|open(?: up)?|launch|go(?: back)? to|navigate to"
     r"|switch to|move to|(?:move|pull|slide)(?= (?:the )?(?:slider|knob|handle)\b)"
-    r"|toggle|tick|untick"
+    r"|toggle|tick|untick|access|reveal"
     r"|check|uncheck|enable|disable|activate|turn (?:on|off)|expand|collapse|focus(?: on)?|locate|find|show|view"
     r"|use|mark|follow|start|set|change|adjust|drag|hover(?: over)?|put the cursor (?:in|into)"
     r"|place the cursor (?:in|into)"
@@ -50,6 +50,10 @@ PLACES = (
     "|widget|feature|layout|preset|setting|seite|ansicht|ordner|werkzeug|página|vista|vue"
 )
 """Nouns after a name that say what it leads to."""
+MORE = "final|initial|respective|corresponding|relevant|appropriate|desired"
+"""What is said of a control, and hardly ever stands on it."""
+GROUPS = "options|tools|utilities|choices|commands|presets|modes"
+"""Nouns after a name that say what kind of things are to be chosen from."""
 COLOURS = (
     "blue|red|green|yellow|gr[ea]y|white|black|orange|purple|(?:blau|rot|grün|gelb|grau|weiß|schwarz)e[nrsm]?"
     r"|azul|roj[oa]|verde|amarill[oa]|bleue?|rouge|verte?|jaune"
@@ -85,6 +89,7 @@ r"|haga|haz|puls|presion|(?:double-?)?cliqu|appuy|fai|fare|clicca|premi"
 WIZARD = "wizard|assistant|assistent"
 """A dialog of several pages; menus often have an entry of that name, too."""
 SHUT = "close|dismiss|schließen sie|schließe|cierre|cierra|fermez|chiudi"
+CONFIRMING = "confirm|acknowledge|apply(?:ing)?|bestätigen sie|bestätige"
 TYPING = "type|enter|write|input|fill(?: in| out)?|geben sie|gib|escriba|escribe|saisissez|entrez|digita|inserisci"
 STEPPING = "increase|raise|decrease|reduce|increment|decrement"
 """What is done with a number in a field."""
@@ -93,13 +98,14 @@ PURPOSES = r"in order to|so that|so as to|um .{3,60} zu \w+$|para que|afin de|pe
 
 KINDS: dict[str, str] = {
     "field": r"spin(?:ner| ?button| ?box)|number box|(?:text |input |search |entry |date )?(?:fields?"
-    r"|(?<!select )(?<!combo )(?<!list )(?<!check )(?<!tick )box|textbox|input)|entry field|text ?area|(?:eingabe"
+    r"|(?<!select )(?<!combo )(?<!list )(?<!check )(?<!tick )(?<!dialog )(?<!dialogue )"
+    r"(?<!message )(?<!group )box|textbox|input)|entry field|text ?area|(?:eingabe"
     r"|such|text)?feld(?:e[rs])?|campo"
     r"|(?:cuadro|caja) de texto|champ|zone de texte|casella",
     "dropdown": r"drop-?down(?: menu| list| box)?|combo ?box|select(?:or| box)|picker|auswahlliste|auswahl"
     r"|desplegable|liste déroulante"
     r"|menu a tendina",
-    "checkbox": r"check ?box|tick ?box|kontrollkästchen|kästchen|häkchen|haken|casilla(?: de verificación)?"
+    "checkbox": r"check ?(?:box|list)|tick ?box|kontrollkästchen|kästchen|häkchen|haken|casilla(?: de verificación)?"
     r"|case(?: à cocher)?",
     "radio": r"radio(?: ?button)?|round button|option button|optionsfeld",
     "switch": r"toggle(?: switch| button)?|switch|schalter|interruptor|interrupteur",
@@ -161,14 +167,14 @@ REGIONS: tuple[tuple[str, frozenset[str]], ...] = (
         frozenset({"bottom"}),
     ),
     (
-        r"left(?:[- ]hand)?(?: (?:side ?bar|side|panel|pane|menu|column|edge"
+        r"left(?:[- ]hand)?(?: (?:side ?bar|tool ?bar|side|panel|pane|menu|column|edge"
         r"|navigation(?: (?:panel|pane|menu|bar))?|part))?(?: of the (?:screen|page|window))?|side ?bar"
         r"|navigation(?: (?:panel|pane|menu))?|links|linken seite|seitenleiste|a la izquierda|à gauche",
         frozenset({"left"}),
     ),
     (
-        r"right(?:[- ]hand)?(?: (?:side ?bar|side|panel|pane|menu|column|edge|end|part))?(?: of the (?:screen|page"
-        r"|window))?|rechts|rechten seite"
+        r"right(?:[- ]hand)?(?: (?:side ?bar|tool ?bar|side|panel|pane|menu|column|edge|end|part))?"
+        r"(?: of the (?:screen|page|window))?|rechts|rechten seite"
         r"|a la derecha|à droite",
         frozenset({"right"}),
     ),
@@ -179,13 +185,14 @@ REGIONS: tuple[tuple[str, frozenset[str]], ...] = (
 RELATIONS: tuple[tuple[str, str], ...] = (
     (
         "left_of",
-        r"(?:to|on) the left(?:[- ]hand side)? of|left of"
-        r"|(?:directly |just |right )?(?:in front of|before(?= the ))|links (?:von|neben)|a la izquierda de(?:l)?"
+        r"(?:directly |just |right |immediately )?(?:(?:to|on) the left(?:[- ]hand side)? of|left of|in front of"
+        r"|before(?= the ))|(?:direkt |gleich |unmittelbar )?links (?:von|neben)|a la izquierda de(?:l)?"
         r"|à gauche d[eu]|a sinistra di",
     ),
     (
         "right_of",
-        r"(?:to|on) the right(?:[- ]hand side)? of|right of|rechts (?:von|neben)|a la derecha de(?:l)?"
+        r"(?:directly |just |right |immediately )?(?:(?:to|on) the right(?:[- ]hand side)? of|right of)"
+        r"|(?:direkt |gleich |unmittelbar )?rechts (?:von|neben)|a la derecha de(?:l)?"
         r"|à droite d[eu]|a destra di",
     ),
     (
@@ -207,7 +214,11 @@ RELATIONS: tuple[tuple[str, str], ...] = (
         r"|à côté d[eu]|sur la ligne d[eu]|accanto a",
     ),
     ("for", r"for|of|bei|für|von|de|del|pour|per|di"),
-    ("in", r"(?:in|inside|within|on|from|at|of)(?= )|im|in der|in dem|auf der|en|dans|nel|nella|sul"),
+    (
+        "in",
+        r"at the (?:very )?(?:end|beginning|start) of|(?:in|inside|within|on|from|at|of)(?= )|im|in der|in dem"
+        r"|auf der|en|dans|nel|nella|sul",
+    ),
 )
 """How a target stands to what is named after it."""
 FIRM_RELATIONS = ("left_of", "right_of", "below", "above", "beside")

@@ -13,15 +13,16 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from tools.errors import ToolRetry
-from tools.gui.grounding.choose import LEAST, TIE, Choice, choose
+from tools.gui.grounding.choose import LEAST, TIE, choose
 from tools.gui.grounding.colours import is_drawn_in, take_colour
-from tools.gui.grounding.deeds import of_another_dialog, of_another_row, unasked
+from tools.gui.grounding.deeds import of_another_dialog, of_another_row, of_something_else, unasked
+from tools.gui.grounding.geometry import region_factor
 from tools.gui.grounding.instruction import MOST, Wanted, label, read_instruction
-from tools.gui.grounding.items import Item
+from tools.gui.grounding.items import Choice, Item
 from tools.gui.grounding.labels import labelled_fields
 from tools.gui.grounding.pixels import pixel_items
 from tools.gui.grounding.pointing import Ask, point, with_pixels
-from tools.gui.grounding.quoted import are_there, is_in, labels, labels_meant
+from tools.gui.grounding.quoted import are_there, called_otherwise, is_in, labels, labels_meant
 from tools.gui.grounding.reading import read_lines
 from tools.gui.grounding.tree import tree_items
 from tools.gui.grounding.weighing import weigh
@@ -36,6 +37,8 @@ LITERAL = 0.95
 """From here on a label has the instruction's own words, and other hints add nothing; our choice."""
 LABELLED = 0.7
 """From here on a label in quotation marks that was found in a tree is not looked for by other hints; our choice."""
+IN_PART = 0.5
+"""How well something has to lie in a part of the screen that alone tells which it is; our choice."""
 SAME_PX = 3.0
 """Places that are no farther from one another are one; our choice."""
 MOST_TARGETS = 8
@@ -130,6 +133,15 @@ def items_of(screen: Screen) -> list[Item]:
 
 
 def _found(instruction: str, ways: Sequence[Wanted], items: Sequence[Item], screen: Screen) -> Located:
+    """What an instruction means among some items, unless a label in quotation marks is that of something else."""
+    found = _meant(instruction, ways, items, screen)
+    if found.abstained or not (label := called_otherwise(ways, found.targets[0], items)):
+        return found
+    said = f"{found.targets[0].label!r} fits best where it was said to be, but {label!r} is elsewhere."
+    return Located(targets=found.targets, abstained=said)
+
+
+def _meant(instruction: str, ways: Sequence[Wanted], items: Sequence[Item], screen: Screen) -> Located:
     """What an instruction means among some items; where its own words are unsure, by all its hints together."""
     own = _answer(ways, items, screen)
     known = own.targets[0].confidence if own.targets and not own.abstained else 0.0
@@ -152,10 +164,31 @@ def _found(instruction: str, ways: Sequence[Wanted], items: Sequence[Item], scre
     if known and (word := of_another_row(ways, own.targets[0], items)):
         said = f"{own.targets[0].label!r} fits best, but {word!r} is not in its row."
         return Located(targets=own.targets, abstained=said)
+    if known and (word := of_something_else(instruction, own.targets[0], items)):
+        said = f"{own.targets[0].label!r} fits best, but nothing that it answers speaks of {word!r}."
+        return Located(targets=own.targets, abstained=said)
     if known and (deed := of_another_dialog(instruction, own.targets[0].label, items)):
         said = f"{own.targets[0].label!r} is in a dialog that speaks of something else than {deed}."
         return Located(targets=own.targets, abstained=said)
-    return own if known else _coloured(instruction, items, screen) or own
+    return own if known else _coloured(instruction, items, screen) or _unlabelled(ways, items, screen) or own
+
+
+def _unlabelled(ways: Sequence[Wanted], items: Sequence[Item], screen: Screen) -> Located | None:
+    """The only dropdown or slider without a label in the part of the screen that is said; None where there is none.
+
+    It can only be described: "the format drop-down at the bottom left" shows but "PNG".
+    """
+    for way in ways:
+        if way.kind not in ("dropdown", "slider") or way.quoted or way.anchor or way.ordinal or not way.region:
+            continue
+        there = [
+            item
+            for item in items
+            if item.role == way.kind and item.front and region_factor(way.region, item.rect, screen.rect) > IN_PART
+        ]
+        if len(there) == 1 and there[0].layer == "tree" and not any(name.label for name in there[0].names):
+            return Located(targets=(_target(Choice(there[0], LEAST, there[0].rect.center, there[0].title)),))
+    return None
 
 
 def _coloured(instruction: str, items: Sequence[Item], screen: Screen) -> Located | None:

@@ -6,6 +6,8 @@ written while the words of two people for the tuning half of the sequel to MedSP
 
 from __future__ import annotations
 
+from tools.gui.guard.words import AFFIRMING
+
 MEANINGS: dict[str, tuple[str, str]] = {
     # What is done, with the pictures that stand for it.
     "open": (
@@ -40,7 +42,7 @@ MEANINGS: dict[str, tuple[str, str]] = {
     ),
     "edit": (
         r"edit|change|modify|bearbeiten|ändern|editar|modifier",
-        r"alter|amend|correct|adjust|different|another value|pen(?:cil)?|bearbeite|ändere?|stift|bleistift"
+        r"alter|amend|correct|adjust(?:ing)?|different|another value|pen(?:cil)?|bearbeite|ändere?|stift|bleistift"
         r"|anpassen|korrigier\w*|umstellen|fix|put right",
     ),
     "search": (
@@ -111,7 +113,7 @@ MEANINGS: dict[str, tuple[str, str]] = {
     ),
     "stop": (
         r"stop|discontinue|absetzen|beenden|detener|arrêter",
-        r"stop\w+|discontinu\w+|take (?:him|her|the patient) off|abgesetzt|setz\w*(?: \w+){0,4} ab|beende",
+        r"stop\w+|discontinu\w+|tak(?:e|ing) (?:him|her|the patient) off|abgesetzt|setz\w*(?: \w+){0,4} ab|beende",
     ),
     "start": (r"start|run|execute|begin|starten|do", r"launch|and go|begin\w*|anfangen|los"),
     "send": (
@@ -122,6 +124,7 @@ MEANINGS: dict[str, tuple[str, str]] = {
     "copy": (r"copy|kopieren|copiar|copier", r"copying|clipboard|kopier\w*|zwischenablage"),
     "crosshair": (r"cross-?hairs?|target|fadenkreuz", r"cross hairs?|hair cross"),
     "measure": (r"measure(?:ments?)?|distance|messen|messung", r"ruler|lineal|measuring"),
+    "threshold": (r"thresholds?|thresholding|schwell(?:e|wert)", r"colou?r[ -]?(?:bar|scale|strip|ramp)|gradient"),
     "invert": (r"invert|reverse", r"flip|negative|opposite|umkehr\w*|inverti\w*"),
     "anonymize": (
         r"anonymi[sz]e|anonymisieren",
@@ -251,11 +254,15 @@ LABELS: dict[str, tuple[str, ...]] = {
     "confirm": ("confirm", "ok", "yes", "bestätigen", "ja", "confirmar", "confirmer"),
 }
 """Words on controls that mean the same."""
+GO_AHEAD = "go ahead"
+"""What a button does that confirms, however it is called."""
 
 
 def meaning(words: str) -> frozenset[str]:
     """Words on controls that mean the same as some words do, without these."""
     wanted = words.casefold().strip()
+    if wanted == GO_AHEAD:
+        return AFFIRMING
     same = {
         label
         for intent, labels in LABELS.items()

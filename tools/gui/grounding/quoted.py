@@ -6,14 +6,17 @@ import re
 from collections.abc import Sequence
 
 from tools.gui.grounding import lexicon
-from tools.gui.grounding.instruction import QUOTES
+from tools.gui.grounding.instruction import QUOTES, Wanted
 from tools.gui.grounding.items import Item
+from tools.gui.types import Target
 
 _PLACE = re.compile(
     r"\s+(?:dialog(?:ue)?|window|group|section|panel|tab|page|column|fenster|gruppe|spalte|bereich|reiter)\b",
     re.IGNORECASE,
 )
 _BEFORE = re.compile(r"\b(dialog(?:ue)?|window|column|fenster|spalte)\s+$", re.IGNORECASE)
+_SAID = frozenset({"text", "heading", "section", "dialog", "window", "row"})
+"""What is no control, and may be called as one is."""
 JOINT = "_"
 """What joins the words of a label."""
 _TYPED = re.compile(rf"\b(?:{lexicon.TYPING})\s+(?:{QUOTES})", re.IGNORECASE)
@@ -59,6 +62,17 @@ def is_in(label: str, text: str) -> bool:
 def has(item: Item, label: str) -> bool:
     """Whether something is called by a label, word by word."""
     return any(is_in(label, " ".join(name.words)) for name in item.names)
+
+
+def called_otherwise(ways: Sequence[Wanted], target: Target, items: Sequence[Item]) -> str:
+    """The label in quotation marks that is the very name of another control, and not of a target; "" if none is."""
+    meant = {way.words for way in ways if way.quoted}
+    if len(meant) != 1:
+        return ""
+    label = meant.pop()
+    called = [item for item in items if any(_words(" ".join(name.words)) == _words(label) for name in item.names)]
+    controls = [item for item in called if item.front and item.role not in _SAID]
+    return "" if not controls or any(item.rect.holds(target.point) for item in called) else label
 
 
 def are_there(told: Sequence[str], items: Sequence[Item]) -> bool:

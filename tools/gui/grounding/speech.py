@@ -25,7 +25,7 @@ FILLERS = frozenset(
     "haben hab kann kannst könnte soll möchte bitte mal doch jetzt nun dann da dort hier wie wer wo welche um "
     "welcher noch auch klick klicke klicken tipp tippen drück drücke drücken wähle wählen anwählen auswählen "
     "setzen stell stelle wechsle wechseln betätige betätigen öffne öffnen hole holen nimm gehe geh ganz dazu "
-    "dafür davon gibt wieder herr herrn frau mr mrs ms miss dr prof".split()
+    "dafür davon gibt gleich direkt bit wieder herr herrn frau mr mrs ms miss dr prof".split()
 )
 """Words that tell nothing of which control is meant."""
 GENERAL = frozenset(
@@ -181,7 +181,8 @@ THE_ONE = re.compile(r"\W*(?:the|that) one (?:for|that|which|to|with)\b", _FLAGS
 """Where what was named is described once more."""
 LOOK = re.compile(
     r"((?:[\w-]+\s+){1,4})(?:icon|symbol|glyph)\b"
-    r"|\b(?:icon|symbol|glyph|button|one)\s+(?:with|showing|of|that shows)\s+(?:the\s+|an?\s+)?((?:[\w-]+\s*){1,5})",
+    r"|(?:\b(?:icon|symbol|glyph|button|one)|(?<=icon)|(?<=symbol)|(?<=glyph))\s+(?:with|showing|of|that shows)"
+    r"\s+(?:the\s+|an?\s+)?((?:[\w-]+\s*){1,5})",
     _FLAGS,
 )
 """What may be how an icon looks, and not what it is called."""

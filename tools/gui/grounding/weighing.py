@@ -13,13 +13,13 @@ from itertools import islice
 
 import numpy as np
 
-from tools.gui.grounding.choose import Choice
 from tools.gui.grounding.deeds import deeds, is_left_over
 from tools.gui.grounding.evidence import PICTURED, WEIGHTS, Evidence, gather
+from tools.gui.grounding.fits import FITS
 from tools.gui.grounding.geometry import union
 from tools.gui.grounding.hints import hints
 from tools.gui.grounding.instruction import NAMED
-from tools.gui.grounding.items import Item
+from tools.gui.grounding.items import Choice, Item
 from tools.gui.grounding.matching import normal
 from tools.gui.grounding.meanings import ACTIONS, CHANGING
 from tools.gui.grounding.quoted import aloud, are_there, has, labels, labels_meant
@@ -36,6 +36,8 @@ TOO_LITTLE = 0.6
 """Words of no more weight, such as "patient" or "show", tell too little where others are missing; our choice."""
 SPELT = 0.95
 """How surely a name has to be said word by word for a number beside it to be no matter; our choice."""
+OF_KIND = 0.93
+"""From here on a control is what may be counted as the kind that was said; our choice."""
 UNFIT = -0.25
 """From here on a control is not of the kind that was said; our choice."""
 AHEAD = 1.0
@@ -142,7 +144,8 @@ def _agrees(seen: Evidence, item: Item, own: Sequence[str], quoted: Sequence[str
     """
     row = dict(zip(WEIGHTS, seen.table[_at(seen, item)], strict=True))
     called = any(normal(" ".join(name.words)) == normal(label) for name in item.names for label in own)
-    spelt = called or (row["literal"] >= SPELT and item.role == seen.said.counted)
+    of_kind = FITS.get(seen.said.counted, {}).get(item.role, 0.0) >= OF_KIND
+    spelt = called or (row["literal"] >= SPELT and of_kind)
     return (
         _stands_there(seen, item, row, spelt)
         and _is_called_so(seen, item, row, called)
@@ -211,7 +214,8 @@ def _leaves_out(seen: Evidence, item: Item, spelt: bool, quoted: Sequence[str]) 
         return True
     # What shall be typed into a field is nowhere yet, and what stands in quotation marks was looked for.
     looked_for = {hint.key for label in quoted for hint in hints(label, True)}
-    nowhere = set() if item.role == "field" else {hint.key for hint in seen.missing} - looked_for
+    parts = {word for key in heard for word in key.split()}
+    nowhere = set() if item.role == "field" else {hint.key for hint in seen.missing} - looked_for - parts
     elsewhere = (seen.listed | nowhere) - heard
     if item.layer == "tree":
         return bool(said.ordinal and not counts and not spelt) or any(
