@@ -14,7 +14,8 @@ _ORDINALS = "|".join(sorted(map(re.escape, lexicon.ORDINALS), key=len, reverse=T
 _KINDS = "|".join(lexicon.KINDS.values())
 _MARK = "\ue000\\d+\ue001"
 _OPENERS = re.compile(
-    r"^(?:(?:and|so|also|now also|and now|and then|then also|und|und dann|on second thought(?=,)|jetzt|nun)\b,?\s+)+",
+    r"^(?:(?:and|so|also|now also|and now|and then|then also|und|und dann|on second thought(?=,)|jetzt|nun|zum schluss"
+    r"|als nächstes|anschließend|zuerst|dann)\b,?\s+)+",
     _FLAGS,
 )
 _IDLE = re.compile(

@@ -49,6 +49,8 @@ CROSSED = 0.97
 """How surely a control is meant that both words label; our choice."""
 WIDE, WORDED = 1.5, 0.96
 """How wide a button is, as a share of its height, that has words on it, and how well it fits an icon; our choice."""
+PICTURE = 0.93
+"""How well something to choose or tick fits an icon that has no words of its own; our choice."""
 BEHIND = 0.6
 """What the score of something is worth that lies behind a dialog; our choice."""
 
@@ -172,6 +174,13 @@ def _role_fit(wanted: Wanted, item: Item, anchor: bool) -> float:
     if anchor and wanted.words and wanted.kind == "section" and item.role in ("text", "heading"):
         # What stands above a part of the screen names it.
         return max(role, HEADING)
+    if (
+        wanted.kind in ("icon", "image")
+        and item.role in ("radio", "checkbox")
+        and all(name.label for name in item.names)
+    ):
+        # What has no words of its own shows a picture.
+        return max(role, PICTURE)
     if wanted.kind == "icon" and wanted.words and item.role == "button" and item.rect.width > WIDE * item.rect.height:
         # Of "Close" as a cross and "Close" as a word the cross is the icon.
         return WORDED * role
@@ -220,7 +229,9 @@ def _is_aside(wanted: Wanted, anchor: Wanted) -> bool:
     grave = grave or any(hint.key in CHANGING for hint in hints(wanted.words, False))
     if shown:
         return not grave
-    telling = re.search(r"[A-ZÄÖÜ\d^]", anchor.words)
+    # What a list is called has capitals, too.
+    listed = re.search(rf"\b(?:{lexicon.GROUPS})$", anchor.words, re.IGNORECASE)
+    telling = re.search(r"[\d^]" if listed else r"[A-ZÄÖÜ\d^]", anchor.words)
     return wanted.quoted and wanted.relation in ("in", "for", "below", "above") and not (grave or telling)
 
 

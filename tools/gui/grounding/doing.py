@@ -13,6 +13,15 @@ from tools.gui.grounding.meanings import GO_AHEAD
 CANCEL = "cancel button in"
 """How something is told to be cancelled, in other words."""
 _FLAGS = re.IGNORECASE
+_OTHER = r"(?:an?|the|your)\s+(?:new|other|different|desired)\s+"
+_NUMBER = re.compile(r"the\s+(?:number|amount|count)\s+of\s+(?=[^\ue000\d])", _FLAGS)
+_ANY_FIELD = re.compile(r"(?:the\s+)?(?:text\s+|input\s+|entry\s+)?(?:field|box|textbox)", _FLAGS)
+VALUED = re.compile(
+    rf"(?:{lexicon.SETTING}|{lexicon.STEPPING}|adjust|edit|modify)\s+"
+    r"(?:the\s+value\s+(?:of|for|in)\s+(.+)|(?:the\s+)?([^,]+?)\s+value)$",
+    _FLAGS,
+)
+"""What tells a field by the value in it: "change the fov value"."""
 PLACING = (
     r"in|on|at|within|inside|under|below|beneath|above|next to|beside|for(?= the| this|\s*\ue000)|as|from"
     r"|auf|im|unter|über|neben|bei|für|en|dans|nel"
@@ -46,6 +55,10 @@ def turned(text: str) -> str:
     )
     if inner:
         return f"{inner[1]} {inner[3]} {inner[2]}"
+    # "Das Symbol anklicken": in German the verb may come last.
+    last = re.match(rf"(?:auf\s+|in\s+)?(.+?)\s+(?:{lexicon.LAST_VERBS})((?:,\s.*)?)$", text, _FLAGS)
+    if last:
+        return f"klicke auf {last[1]}{last[2]}"
     match = re.match(rf"((?:{PLACING})\s.+?),\s*((?:{lexicon.VERBS})(?=\s).+)$", text, _FLAGS) or re.match(
         rf"((?:{PLACING})\s[^,]+?),\s*(.+)$", text, _FLAGS
     )
@@ -54,6 +67,10 @@ def turned(text: str) -> str:
 
 def shutting(text: str) -> list[str]:
     """What to press where something shall be closed."""
+    # By which of its buttons is said often, and that it is a cross.
+    text = re.sub(
+        r"\s+(?:with|by|using|via|through)\s+[^\ue000]*\b(?:cross|x|close)\b[^\ue000]*$", "", text, flags=_FLAGS
+    )
     match = re.match(rf"({lexicon.SHUT}|cancel)\s+(?:(?:{lexicon.ARTICLES})\s+)*(.+)$", text, _FLAGS)
     kinds = "|".join(lexicon.KINDS[kind] for kind in ("dialog", "section", "tab"))
     if not match or not re.search(rf"\b(?:{kinds}|window|{lexicon.WIZARD})$", match[2], _FLAGS):
@@ -76,14 +93,14 @@ def without_verb(text: str) -> tuple[str, str]:
     if unfolded:
         return f"dropdown {text[unfolded.end() :]}", ""
     typed = re.match(rf"(?:{lexicon.TYPING})\b\s*(.*?)\s+(?:{lexicon.INTO})\s+(.+)$", text, _FLAGS)
+    if typed and (named := _NUMBER.match(typed[1])) and _ANY_FIELD.fullmatch(typed[2]):
+        # "Enter the number of beds in the input field": nothing else tells which field it is.
+        return typed[1][named.end() :], "field"
     if typed:
         return re.sub(r"\s+ein$", "", typed[2]), "field"
-    valued = re.match(
-        rf"(?:{lexicon.SETTING}|{lexicon.STEPPING}|adjust|edit)\s+the\s+value\s+(?:of|for|in)\s+", text, _FLAGS
-    )
-    if valued:
-        return text[valued.end() :], "field"
-    rest = re.sub(rf"^(?:{lexicon.TYPING}|{lexicon.STEPPING})\b\s*", "", text, flags=_FLAGS)
+    if valued := VALUED.match(text):
+        return valued[1] or valued[2], "field"
+    rest = re.sub(rf"^(?:{lexicon.TYPING}|{lexicon.STEPPING})\b\s*(?:{_OTHER})?", "", text, flags=_FLAGS)
     if rest != text:
         return rest, "field"
     rest = re.sub(rf"^(?:{lexicon.VERBS})(?=\s|\ue000|$)\s*", "", text, flags=_FLAGS)

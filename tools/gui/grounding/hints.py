@@ -104,7 +104,10 @@ def hints(text: str, said: bool) -> tuple[Hint, ...]:
         found.append(Hint(key, weight * stress(start) * literal, at=start, literal=folded(spoken)))
     if said:
         described = (match for pattern in _described() for match in pattern.finditer(plain))
-        taken += [match.span() for match in described if not _NAMING.match(plain, match.start())]
+        # "The BIG endian option" tells no size.
+        taken += [
+            match.span() for match in described if match[0] not in capitals and not _NAMING.match(plain, match.start())
+        ]
     first = True
     # "2,5 mg" are no 5 mg.
     for match in re.finditer(r"\d+(?:[.,]\d+)+(?![\w.,/-]*\w)|[\w][\w./-]*\w|\w", plain):

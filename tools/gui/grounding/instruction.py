@@ -156,7 +156,11 @@ def _setting(text: str) -> list[Wanted]:
         return []
     if named.words.lower() in ("it", "this", "that", "es", "das"):
         return [replace(value, kind="radio")]
-    return [replace(value, kind="radio", relation="for", anchor=named), replace(named, kind=named.kind or "dropdown")]
+    whole = re.match(r"(.+?)\s+(?:of|for)\s+(?:the\s+)?\w+$", named.words)
+    told = [named] if named.quoted or not whole else [named, replace(named, words=whole[1])]
+    # "The numbering of the labels" may be called "Numbering" there.
+    ways = [replace(value, kind="radio", relation="for", anchor=each) for each in told]
+    return [*ways, replace(named, kind=named.kind or "dropdown")]
 
 
 def _ways(text: str, depth: int) -> list[Wanted]:
@@ -180,7 +184,7 @@ def _ways(text: str, depth: int) -> list[Wanted]:
         # A label in quotation marks is one beside what is said of its place, and not just any.
         ways += [plain, *_only_placed(plain)]
     noun = re.match(rf"(?:{lexicon.NOUNS}|{lexicon.COLOURS})\s+(.+)$", plain.words, _FLAGS)
-    place = re.match(rf"(.+)\s+(?:{lexicon.PLACES}|{lexicon.KINDS['image']})$", plain.words, _FLAGS)
+    place = re.match(rf"(.+)\s+(?:{lexicon.PLACES}|{lexicon.GROUPS}|{lexicon.KINDS['image']})$", plain.words, _FLAGS)
     if not plain.quoted and not (depth and plain.kind in CONTAINERS):
         ways += [replace(plain, words=shorter[1]) for shorter in (noun, place) if shorter]
     means = re.search(rf"{_AFTER}(?:{lexicon.BY})\s+(.+)$", text, _FLAGS) if depth == 0 else None
@@ -220,7 +224,9 @@ def _related(relation: str, target: Wanted, region: frozenset[str], anchors: lis
         target = Wanted(kind="row")
     for anchor in map(_as_dialog, anchors):
         named = target.kind in NAMED and not target.words and anchor.words and not anchor.kind
-        if relation in ("for", "beside") and named:
+        # The box of a check box is in front of its words.
+        ticked = relation == "left_of" and target.kind in ("checkbox", "radio")
+        if (relation in ("for", "beside") or ticked) and named:
             # "The checkbox for Metformin" is named by it, wherever the words stand.
             ways.append(replace(anchor, kind=target.kind, ordinal=target.ordinal))
         if anchor.words or anchor.kind:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from tools.gui.types import Rect
 
 VALUE = 0.85
 """How surely what a control holds names it; our choice."""
+_SAYS = re.compile(r"[^\W\d_]")
 _LABEL, _CHAINED, _HEAD = 0.95, 0.88, 0.87
 """How surely a text names the control beside it, the ones after that, and those of the column below it; our choice."""
 _REACH_PX, _ABOVE_PX = 160.0, 30.0
@@ -47,7 +49,15 @@ def _label_of(rect: Rect, texts: Sequence[Item], boxes: Sequence[Item]) -> tuple
         sides = sorted((box.left, box.right) for box in between)
         edges = [before.rect.right, *(edge for side in sides for edge in side), rect.left]
         if all(end - start < _REACH_PX for start, end in zip(edges[::2], edges[1::2], strict=True)):
-            return (Name(before.names[0].words, _CHAINED if between else _LABEL, label=True),)
+            own = Name(before.names[0].words, _CHAINED if between else _LABEL, label=True)
+            # "Beds", "[1...4]" and the field: what it may hold stands between it and its label.
+            farther = [text for text in level if text.rect.right <= before.rect.left + 8]
+            if farther and not _SAYS.search(" ".join(own.words)):
+                return (
+                    Name(max(farther, key=_right).names[0].words, _LABEL, label=True),
+                    replace(own, weight=_CHAINED),
+                )
+            return (own,)
     after = [(text.rect.left - rect.right, text) for text in level if text.rect.left >= rect.right - 8]
     above = [
         (rect.top - text.rect.bottom + 10, text)

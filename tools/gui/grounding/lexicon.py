@@ -89,12 +89,16 @@ r"|haga|haz|puls|presion|(?:double-?)?cliqu|appuy|fai|fare|clicca|premi"
 WIZARD = "wizard|assistant|assistent"
 """A dialog of several pages; menus often have an entry of that name, too."""
 SHUT = "close|dismiss|schließen sie|schließe|cierre|cierra|fermez|chiudi"
+LAST_VERBS = (
+    "(?:an)?klicken|(?:an)?tippen|drücken|öffnen|(?:aus)?wählen|wechseln|aktivieren|markieren|ankreuzen|anhaken"
+)
+"""German verbs at the end of what is to be done."""
 CONFIRMING = "confirm|acknowledge|apply(?:ing)?|bestätigen sie|bestätige"
 TYPING = "type|enter|write|input|fill(?: in| out)?|geben sie|gib|escriba|escribe|saisissez|entrez|digita|inserisci"
 STEPPING = "increase|raise|decrease|reduce|increment|decrement"
 """What is done with a number in a field."""
 INTO = "in(?:to)?|to|en|in das|in den|in die|ins|im|dans|nel|nella"
-PURPOSES = r"in order to|so that|so as to|um .{3,60} zu \w+$|para que|afin de|per poter"
+PURPOSES = r"in order to|so that|so as to|damit|um .{3,60} zu \w+$|para que|afin de|per poter"
 
 KINDS: dict[str, str] = {
     "field": r"spin(?:ner| ?button| ?box)|number box|(?:text |input |search |entry |date )?(?:fields?"

@@ -102,8 +102,15 @@ def _located(instruction: str, screen: Screen, layers: frozenset[Layer]) -> Loca
     if not layers & {"words", "icon"}:
         return answer
     read = _found(instruction, ways, [item for item in items_of(screen) if item.layer in layers], screen)
-    labels_alone = read.targets and any(item.inert and item.rect.holds(read.targets[0].point) for item in items)
-    return answer if answer.abstained and (labels_alone or not read.targets) else read
+    known = read.targets and any(_is_known(item, read.targets[0]) for item in items)
+    return answer if answer.abstained and (known or not read.targets) else read
+
+
+def _is_known(item: Item, target: Target) -> bool:
+    """Whether a tree knows better what was found in pixels: words that only label something, an icon by its name."""
+    drawn = target.layer == "icon" and item.role in ("button", "link", "menuitem", "tab")
+    named = any(not name.label for name in item.names)
+    return item.rect.holds(target.point) and (item.inert or (drawn and named))
 
 
 def _with_whole_labels(instruction: str, items: Sequence[Item]) -> str:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from tools.gui.grounding import lexicon, speech
 from tools.gui.grounding.asides import COMPARED, GOAL, numbered
 from tools.gui.grounding.colours import take_colour
+from tools.gui.grounding.doing import VALUED
 from tools.gui.grounding.hints import DEEDS, Hint, counts, hints, stem
 from tools.gui.grounding.matching import negated
 from tools.gui.grounding.meanings import ACTIONS
@@ -118,6 +119,8 @@ def _plain(instruction: str) -> str:
     text = numbered(speech.WHOLE_WORD.sub(r"\1", text))
     text = speech.SIGN.sub(r"\1symbol", speech.NOT.sub(" ", speech.POLITE.sub("", text))).strip()
     text = speech.TO_NUMBER.sub(r"cursor in the \1 field", text)
+    if valued := VALUED.match(text):
+        text = f"cursor in the {valued[1] or valued[2]} field"
     text = speech.UNTICKED.sub("untick", speech.TYPED.sub("cursor in ", speech.SPUN.sub("field", text)))
     return re.sub(lexicon.COMPOUND, r"\1 \2 \3", text, flags=_FLAGS)
 

@@ -64,6 +64,23 @@ def find_tables(nodes: Sequence[Node]) -> Iterator[Table]:
         yield Table(node, cells, tuple(item for row in rows for item in _items_of(row)))
 
 
+def heads_of_cells(nodes: Sequence[Node]) -> dict[int, str]:
+    """What the column of each cell is called, by `id` of the cell, of tables that have rows."""
+    found: dict[int, str] = {}
+    for start, node in enumerate(nodes):
+        if node.role not in _TABLES:
+            continue
+        end = next((at for at in range(start + 1, len(nodes)) if nodes[at].depth <= node.depth), len(nodes))
+        below = nodes[start + 1 : end]
+        heads = [each for each in below if each.role in _HEADS]
+        for cell in below if any(each.role in _ROWS for each in below) else ():
+            middle = cell.rect.center.x_px
+            head = next((each.name for each in heads if each.rect.left <= middle <= each.rect.right), "")
+            if cell.role in CELLS and head and cell.name:
+                found[id(cell)] = head
+    return found
+
+
 def _items_of(row: Sequence[_Cell]) -> Iterator[Item]:
     # A mark, such as the star of what was changed, is no name.
     named = [cell for cell in row if _SAYS.search(cell.name)] or [cell for cell in row if cell.name]

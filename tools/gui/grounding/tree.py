@@ -8,7 +8,7 @@ from dataclasses import replace
 from tools.gui.grounding.geometry import contains, union
 from tools.gui.grounding.items import Item, Name
 from tools.gui.grounding.labels import VALUE
-from tools.gui.grounding.tables import find_tables
+from tools.gui.grounding.tables import HEADED, find_tables, heads_of_cells
 from tools.gui.types import Node, Point
 
 ROLES: dict[str, str] = {
@@ -77,6 +77,7 @@ def tree_items(nodes: Sequence[Node]) -> list[Item]:
     menus, desktop = _open_menus(nodes), _is_desktop(nodes)
     tables = list(find_tables(nodes)) if desktop else []
     tools, alive = (_within(nodes, kinds) if desktop else set() for kinds in (_is_toolbar, _takes_clicks))
+    heads = heads_of_cells(nodes)
     in_tables = {id(cell) for table in tables for cell in table.cells}
     items = []
     for index, node in enumerate(nodes):
@@ -84,6 +85,8 @@ def tree_items(nodes: Sequence[Node]) -> list[Item]:
         if role == "document":
             continue
         names = _names(nodes, index, role)
+        if names and (head := heads.get(id(node))):
+            names = (*names, Name(tuple(head.split()), HEADED))
         if role == "row" and any(ROLES.get(below.role) == "column" for below in _below(nodes, node, index)):
             role = "section"
         if id(node) in in_tables or (role == "text" and not names):

@@ -200,6 +200,9 @@ def _leaves_out(seen: Evidence, item: Item, spelt: bool, quoted: Sequence[str]) 
     if told & heard and any(told & heard < told & other for other in seen.rows):
         # What another row has more of is said of that one.
         return True
+    if item.role == "column" and told & seen.listed - heard:
+        # "The result of Haemoglobin" is that of a row, and not the head of all results.
+        return True
     beside = heard - own.keys()
     # Other buttons name no row, nor does a letter alone, which may be an icon.
     names = {key for key in beside if len(key) > 1} - ACTIONS - {"cancel"}
