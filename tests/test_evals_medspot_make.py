@@ -14,6 +14,8 @@ from playwright.sync_api import Browser, Page
 from agent.mllm.scripted import Scripted, Turn
 from evals.bench.grounding import measure, read_set, time_screens
 from evals.suites.medspot.annotation import read_tasks
+from evals.suites.medspot.make import second_desktop, second_pages
+from evals.suites.medspot.make.__main__ import PROGRAMS
 from evals.suites.medspot.make.amide_tasks import AMIDE
 from evals.suites.medspot.make.hands import HANDS, STYLES, told_by
 from evals.suites.medspot.make.orthanc_tasks import explorer, viewer
@@ -35,8 +37,9 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def test_played_tasks_are_annotations_with_pictures_and_trees(page: Page, tmp_path: Path) -> None:
     plays = english()[:2]
-    assert record(page, "Ward", plays, tmp_path) == 4
-    tasks = read_tasks(tmp_path)
+    first = tmp_path / "first"
+    assert record(page, "Ward", plays, first) == 4
+    tasks = read_tasks(first)
     assert [[step.instruction for step in task.steps] for task in tasks] == [
         [m.say for m in play.moves] for play in plays
     ]
@@ -44,12 +47,13 @@ def test_played_tasks_are_annotations_with_pictures_and_trees(page: Page, tmp_pa
     assert left > 50
     assert top + height < 100
     assert 2 < width < 10
-    said = json.loads((tmp_path / "Ward_Annotation.json").read_text("utf-8"))["tasks"][0]["steps"][1]
-    assert (tmp_path / said["image_path"]).exists()
+    said = json.loads((first / "Ward_Annotation.json").read_text("utf-8"))["tasks"][0]["steps"][1]
+    assert (first / said["image_path"]).exists()
 
-    tune, report = (list(read_set(tmp_path, half)) for half in ("tune", "report"))
-    assert {asked.task for asked in tune} == {0}
-    assert {asked.task for asked in report} == {1}
+    both_tasks = list(read_set(tmp_path, "tune"))
+    assert [asked.task for asked in both_tasks] == [0, 0, 1, 1]
+    assert not list(read_set(tmp_path, "report"))
+    tune = both_tasks[:2]
     figures = measure(tune)
     assert figures["tree"]["tca"] == 1
     assert figures["pixels"]["step_hit"] == 1
@@ -71,7 +75,7 @@ def test_played_tasks_are_annotations_with_pictures_and_trees(page: Page, tmp_pa
     assert [asked.step.instruction for asked in other] == [
         each for task in told_by("second")["Ward"][:2] for each in task
     ]
-    assert [asked.step.actions for asked in other] == [asked.step.actions for asked in (*tune, *report)]
+    assert [asked.step.actions for asked in other] == [asked.step.actions for asked in both_tasks]
     times = time_screens(tune)
     assert times["fresh"]["screens"] == times["known"]["screens"] == 1
     assert {"wall_s_median", "wall_s_p95", "cpu_s_median", "cpu_s_most"} < times["tree"].keys()
@@ -83,7 +87,34 @@ def test_a_target_that_is_not_there_is_named(page: Page, tmp_path: Path) -> None
         record(page, "Ward", [play], tmp_path)
 
 
-@pytest.mark.parametrize("hand", HANDS)
+def test_of_the_second_collection_even_tasks_are_tuned_on_and_odd_ones_reported(page: Page, tmp_path: Path) -> None:
+    plays = second_pages.ward()[:2]
+    record(page, "Ward", plays, tmp_path / "second")
+    for half, names in enumerate((("tune_new", "fifth_tune"), ("report", "fifth_hand"))):
+        for name in names:
+            asked = list(read_set(tmp_path, name))
+            assert {each.task for each in asked} == {half}
+            assert len(asked) == len(plays[half].moves)
+    assert not list(read_set(tmp_path, "tune"))
+
+
+def test_the_fifth_person_tells_every_step_of_the_second_collection() -> None:
+    told = told_by("fifth")
+    tasks = {
+        "Ward": second_pages.ward(),
+        "WardDE": second_pages.ward_german(),
+        "OrthancExplorer": second_pages.explorer("http://127.0.0.1"),
+        "OrthancViewer": second_pages.viewer("http://127.0.0.1", "series"),
+        "XMedCon": second_desktop.xmedcon(),
+        "Amide": second_desktop.amide(),
+    }
+    assert told.keys() == tasks.keys() == set(PROGRAMS)
+    for program, plays in tasks.items():
+        assert [len(task) for task in told[program]] == [len(play.moves) for play in plays]
+        assert all(said.strip() for task in told[program] for said in task)
+
+
+@pytest.mark.parametrize("hand", HANDS[:3])
 def test_every_step_is_told_by_another_hand(hand: str) -> None:
     first = {
         "Ward": english(),

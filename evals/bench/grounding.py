@@ -1,15 +1,15 @@
-"""How often a GUI instruction is found on its screen, on the open sequel to MedSPOT: by layer, on both halves.
+"""How often a GUI instruction is found on its screen, on the open sequel to MedSPOT: by layer.
 
     python -m evals.bench.grounding [--data FOLDER] [--set report] [--misses] [--model embedded] [--json FILE]
     python -m evals.bench.grounding --times [--data FOLDER] [--json FILE]
 
 Without --data, the sequel is made anew (`python -m evals.suites.medspot.make`); that needs chromium and Orthanc.
-Even task numbers of each program are for tuning (`tune`), odd ones for reporting (`report`). Both halves have one
-author, who also wrote the code: they tell how much works of what was not tuned on, not how strangers speak. All steps
-in a second person's words are `second_hand`, and were tuned on; of the words of a third and a fourth person those for
-odd tasks are held out (`third_hand`, `fourth_hand`), and those for even ones not (`third_tune`, `fourth_tune`). Seven
-styles of telling even tasks (`plain_tune`, `script_tune` ...) were tuned on, too; of these only hits are counted
-(`styles`). The ways:
+All of the first collection was tuned on: `tune` in the first authors' words, `second_hand`, `third_hand` and
+`fourth_hand` in those of other people, and seven styles of telling even tasks (`plain_tune`, `script_tune` ...), of
+which only hits are counted (`styles`). The second collection was written by people who had not read the code, of
+screens and controls that the first one leaves out. Its even task numbers are for tuning (`tune_new`), its odd ones for
+reporting (`report`). So it is with the words of a fifth person, who saw its screens alone (`fifth_tune`, `fifth_hand`).
+The ways:
 
 - `strings`: the line of text that is most alike to a stretch of the instruction: what reading alone does;
 - `words`: the layers of pixels without icons;
@@ -60,19 +60,19 @@ from tools.gui.grounding.matching import likeness
 from tools.gui.grounding.reading import read_lines
 from tools.gui.types import Located, Node, Point, Screen
 
-SETS: dict[str, tuple[str, int | None]] = {
-    "tune": ("", 0),
-    "report": ("", 1),
-    "second_hand": ("second", None),
-    "third_tune": ("third", 0),
-    "third_hand": ("third", 1),
-    "fourth_tune": ("fourth", 0),
-    "fourth_hand": ("fourth", 1),
-    **{f"{style}_tune": (style, 0) for style in STYLES},
+SETS: dict[str, tuple[str, str, int | None]] = {
+    "tune": ("first", "", None),
+    "tune_new": ("second", "", 0),
+    "report": ("second", "", 1),
+    **{f"{hand}_hand": ("first", hand, None) for hand in ("second", "third", "fourth")},
+    "fifth_tune": ("second", "fifth", 0),
+    "fifth_hand": ("second", "fifth", 1),
+    **{f"{style}_tune": ("first", style, 0) for style in STYLES},
 }
-MEASURED = tuple(name for name, (hand, _) in SETS.items() if hand not in STYLES)
+"""The collection of each set, whose words it has, "" for the author's, and whether its tasks have even numbers (0), odd
+ones (1), or any."""
+MEASURED = tuple(name for name, (_, hand, _) in SETS.items() if hand not in STYLES)
 """The sets that are measured in full; of styles there are fewer figures, in `styles`."""
-"""Whose words each set has, "" for the author's, and whether its tasks have even numbers (0), odd ones (1), or any."""
 SAME_PROGRAM = 4
 """Programs whose names begin with the same letters are one in two languages, or parts of one."""
 TIMED_EVERY = 4
@@ -145,7 +145,8 @@ def main() -> None:
 
 def read_set(folder: Path, name: str) -> Iterator[Asked]:
     """The steps of a set's tasks, in order; of programs that its author has words for."""
-    hand, half = SETS[name]
+    collection, hand, half = SETS[name]
+    folder = folder / collection
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         program = path.name.removesuffix(SUFFIX)
         if hand and program not in told_by(hand):

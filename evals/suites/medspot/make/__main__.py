@@ -6,7 +6,7 @@ The programs are those of `PROGRAMS`. Those that are pages need chromium (or the
 also Debian's packages orthanc and orthanc-webviewer. XMedCon and Amide are desktop programs, shown on an X server of
 their own: packages xmedcon, amide, xvfb, openbox, xdotool, dbus-daemon, at-spi2-core, gir1.2-atspi-2.0, python3-gi.
 Pictures are not committed: fonts and versions differ from machine to machine, and boxes are taken from what is drawn.
-Even task numbers are for tuning, odd ones for reporting; see `evals.bench.grounding`.
+There are two collections, `FOLDER/first` and `FOLDER/second`; `evals.bench.grounding` says which tasks are for tuning.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import argparse
 import contextlib
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from evals.suites.medspot.make import orthanc, orthanc_tasks, ward_tasks
+from evals.suites.medspot.make import orthanc, orthanc_tasks, second_desktop, second_pages, ward_tasks
 from evals.suites.medspot.make.amide_tasks import AMIDE
 from evals.suites.medspot.make.desktop import Desktop, record_desktop
 from evals.suites.medspot.make.play import HEIGHT_PX, WIDTH_PX, Play, record
@@ -29,40 +31,56 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--test-type", "--disable-dev-shm-usag
 SERIES = "CT, HEAD/BRAIN WO CONTRAST"
 
 
-def _viewer(address: str) -> list[Play]:
+def _series(address: str) -> str:
+    """The series that the viewer shows."""
     import httpx
 
     found = httpx.get(f"{address}/studies?expand").raise_for_status().json()
     study = next(each for each in found if each["MainDicomTags"].get("StudyDescription") == SERIES)
-    return orthanc_tasks.viewer(address, sorted(study["Series"])[0])
+    return str(sorted(study["Series"])[0])
 
 
-PROGRAMS: dict[str, Callable[[str], list[Play]] | Desktop] = {
-    "Ward": lambda _: ward_tasks.english(),
-    "WardDE": lambda _: ward_tasks.german(),
-    "OrthancExplorer": orthanc_tasks.explorer,
-    "OrthancViewer": _viewer,
-    "XMedCon": XMEDCON,
-    "Amide": AMIDE,
-}
+Programs = dict[str, Callable[[str], list[Play]] | Desktop]
 """Tasks by program: of pages from the address of an Orthanc, which the ward's do not need, or a desktop program."""
+COLLECTIONS: dict[str, Programs] = {
+    "first": {
+        "Ward": lambda _: ward_tasks.english(),
+        "WardDE": lambda _: ward_tasks.german(),
+        "OrthancExplorer": orthanc_tasks.explorer,
+        "OrthancViewer": lambda address: orthanc_tasks.viewer(address, _series(address)),
+        "XMedCon": XMEDCON,
+        "Amide": AMIDE,
+    },
+    "second": {
+        "Ward": lambda _: second_pages.ward(),
+        "WardDE": lambda _: second_pages.ward_german(),
+        "OrthancExplorer": second_pages.explorer,
+        "OrthancViewer": lambda address: second_pages.viewer(address, _series(address)),
+        "XMedCon": replace(XMEDCON, plays=second_desktop.xmedcon),
+        "Amide": replace(AMIDE, plays=second_desktop.amide),
+    },
+}
+PROGRAMS = tuple(COLLECTIONS["first"])
+"""What tasks are played in."""
 
 
-def make(folder: Path, programs: tuple[str, ...] = tuple(PROGRAMS)) -> dict[str, int]:
-    """Write the tasks of some programs.
+def make(folder: Path, programs: tuple[str, ...] = PROGRAMS) -> dict[str, int]:
+    """Write the tasks of some programs, each collection into a folder of its name.
 
     Returns:
-        Steps by program.
+        Steps by program, of both collections.
 
     Raises:
         ToolFailed: if a program is missing, or one is not as its tasks expect it.
         NoBindings: if the accessibility tree of desktop programs cannot be read.
     """
-    pages = {name: found for name in programs if not isinstance(found := PROGRAMS[name], Desktop)}
-    steps = _make_pages(folder, pages) if pages else {}
-    for name in programs:
-        if isinstance(desktop := PROGRAMS[name], Desktop):
-            steps[name] = record_desktop(desktop, name, desktop.plays(), folder)
+    steps: Counter[str] = Counter()
+    for collection, tasks in COLLECTIONS.items():
+        pages = {name: found for name in programs if not isinstance(found := tasks[name], Desktop)}
+        steps.update(_make_pages(folder / collection, pages) if pages else {})
+        for name in programs:
+            if isinstance(desktop := tasks[name], Desktop):
+                steps[name] += record_desktop(desktop, name, desktop.plays(), folder / collection)
     return steps
 
 
@@ -87,7 +105,7 @@ def main() -> None:
     """Make them and say how many there are."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--program", action="append", choices=list(PROGRAMS))
+    parser.add_argument("--program", action="append", choices=PROGRAMS)
     arguments = parser.parse_args()
     try:
         for name, count in make(arguments.folder, tuple(arguments.program or PROGRAMS)).items():
