@@ -307,15 +307,23 @@ def _anchors(anchor: Wanted, items: Sequence[Item], screen: Rect) -> list[Choice
         return _anchors(replace(anchor, relation="", anchor=None), items, screen)
     found = [choice for choice in found if choice.score >= max(LEAST, 0.78 * found[0].score)] if found else []
     found += [replace(choice, item=item) for choice in found[:1] for item in items if _is_headed(item, choice.item)]
+    if not anchor.kind:
+        # "For Doe" is the row that says so, and not the whole table.
+        rows = [choice.item.rect for choice in found if choice.item.role == "row"]
+        found = [choice for choice in found if choice.item.role != "section" or not _is_around(choice.item, rows)]
     if anchor.kind in CONTAINERS:
         sizes = [choice for choice in found if choice.item.role in CONTAINERS]
         return (sizes or found)[:8]
     return found[:8]
 
 
+def _is_around(part: Item, rows: Sequence[Rect]) -> bool:
+    return any(contains(part.rect, row) for row in rows)
+
+
 def _is_headed(part: Item, heading: Item) -> bool:
     """Whether words are the heading of a part of the screen that is called so."""
-    called = part.role == "section" and normal(part.title) == normal(heading.title)
+    called = part.role in ("section", "dialog") and normal(part.title) == normal(heading.title)
     return called and part.layer == "tree" and part is not heading and contains(part.rect, heading.rect)
 
 

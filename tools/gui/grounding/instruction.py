@@ -115,9 +115,10 @@ def read_instruction(text: str) -> tuple[Wanted, ...]:
     for whole in dict.fromkeys(either if len(either) > 1 else (without_purpose(plain), plain, shorter)):
         asked = turned(whole)
         body, kind = without_verb(asked)
-        bodies += [(shut, "") for shut in shutting(asked)]
-        if bodies and bodies[-1][0].startswith(CANCEL):
-            # What is cancelled is not pressed, whatever it is called.
+        shut = shutting(asked)
+        bodies += [(way, "") for way in shut]
+        if shut and (shut[0].startswith(CANCEL) or _MARKED.search(asked)):
+            # What is cancelled or closed is not pressed, whatever it is called.
             continue
         bodies.append((body, kind))
         # "Open file" may be told to do, or be what stands on the button.

@@ -17,13 +17,15 @@ from tools.gui.grounding.choose import LEAST, TIE, choose
 from tools.gui.grounding.colours import is_drawn_in, take_colour
 from tools.gui.grounding.deeds import of_another_dialog, of_another_row, of_something_else, unasked
 from tools.gui.grounding.geometry import region_factor
+from tools.gui.grounding.hints import hints
 from tools.gui.grounding.instruction import MOST, Wanted, label, read_instruction
-from tools.gui.grounding.items import Choice, Item
+from tools.gui.grounding.items import Choice, Item, window_of
 from tools.gui.grounding.labels import labelled_fields
 from tools.gui.grounding.pixels import pixel_items
 from tools.gui.grounding.pointing import Ask, point, with_pixels
 from tools.gui.grounding.quoted import are_there, called_otherwise, is_in, labels, labels_meant
 from tools.gui.grounding.reading import read_lines
+from tools.gui.grounding.standing import keys_of
 from tools.gui.grounding.tree import tree_items
 from tools.gui.grounding.weighing import weigh
 from tools.gui.types import Layer, Located, Screen, Target
@@ -108,9 +110,11 @@ def _located(instruction: str, screen: Screen, layers: frozenset[Layer]) -> Loca
 
 def _is_known(item: Item, target: Target) -> bool:
     """Whether a tree knows better what was found in pixels: words that only label something, an icon by its name."""
+    if not item.rect.holds(target.point):
+        return False
     drawn = target.layer == "icon" and item.role in ("button", "link", "menuitem", "tab")
     named = any(not name.label for name in item.names)
-    return item.rect.holds(target.point) and (item.inert or (drawn and named))
+    return item.inert or (drawn and named and not keys_of(item).keys() & {hint.key for hint in hints(target.label, False)})
 
 
 def _with_whole_labels(instruction: str, items: Sequence[Item]) -> str:
@@ -185,13 +189,13 @@ def _unlabelled(ways: Sequence[Wanted], items: Sequence[Item], screen: Screen) -
 
     It can only be described: "the format drop-down at the bottom left" shows but "PNG".
     """
+    wholes = (screen.rect, window_of(items, screen.rect))
     for way in ways:
         if way.kind not in ("dropdown", "slider") or way.quoted or way.anchor or way.ordinal or not way.region:
             continue
+        of_kind = [item for item in items if item.role == way.kind and item.front]
         there = [
-            item
-            for item in items
-            if item.role == way.kind and item.front and region_factor(way.region, item.rect, screen.rect) > IN_PART
+            item for item in of_kind if max(region_factor(way.region, item.rect, whole) for whole in wholes) > IN_PART
         ]
         if len(there) == 1 and there[0].layer == "tree" and not any(name.label for name in there[0].names):
             return Located(targets=(_target(Choice(there[0], LEAST, there[0].rect.center, there[0].title)),))
