@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,12 @@ SIDE_SHARE = 0.8
 """So much of each side must be an edge; corners may be round. Our choice."""
 SMALLEST_PX, CHECK_PX, TALLEST_PX = 9, 26, 64
 """The least side of a frame, the most of a check box, and the most height of a field or button; our choice."""
+MIDDLE = 0.3
+"""The share of a check box or radio button at each side that is not its middle; our choice."""
+DOT_PX = 1.5
+"""How far the dot of a radio button may be off its middle; our choice."""
+ROUND, BLANK = 0.9, 12
+"""The share of its bounds from which on a shape is no circle, and the grey levels that a blank may hold; our choice."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +29,12 @@ class Frames:
     Attributes:
         boxes: all, small ones first.
         checks: of the size of a check box or radio button, square or round.
+        blank: those of them with nothing within, or only the dot of a radio button.
     """
 
     boxes: tuple[Rect, ...]
     checks: tuple[Rect, ...]
+    blank: frozenset[Rect] = frozenset()
 
     def around(self, rect: Rect, most_height: float) -> Rect | None:
         """The smallest box around a place that is no higher than that; None if there is none."""
@@ -50,19 +59,49 @@ def find_frames(rgb: np.ndarray) -> Frames:
     down = cv2.dilate(edges, np.ones((1, 5), np.uint8)) > 0
     boxes: list[Rect] = []
     checks: list[Rect] = []
+    rounds: set[Rect] = set()
     for contour in contours:
         left, top, width, height = cv2.boundingRect(contour)
         if min(width, height) < SMALLEST_PX:
             continue
         rect = Rect(left=left, top=top, right=left + width, bottom=top + height)
         square = max(width, height) <= CHECK_PX and abs(width - height) <= 2
+        if square and cv2.contourArea(contour) < ROUND * (width - 1) * (height - 1):
+            rounds.add(rect)
         if _framed(across, down, left, top, width, height):
             boxes.append(rect)
             if square:
                 checks.append(rect)
         elif square and 0.68 < cv2.contourArea(contour) / (width * height) < 0.86:
             checks.append(rect)
-    return Frames(_distinct(boxes), _distinct(checks))
+    distinct = _distinct(checks)
+    blank = frozenset(check for check in distinct if _is_blank(rgb, check))
+    # A radio button that is chosen holds a dot, which is no control of its own.
+    rings = frozenset(
+        check for check in distinct if check in rounds and (check in blank or any(_is_dot(dot, check) for dot in blank))
+    )
+    alone = tuple(check for check in distinct if not any(_is_dot(check, ring) for ring in rings))
+    return Frames(_distinct(boxes), alone, blank | rings)
+
+
+def _is_dot(inner: Rect, ring: Rect) -> bool:
+    """Whether a circle or its like stands in the middle of another."""
+    return (
+        inner.area < ring.area
+        and math.dist((inner.center.x_px, inner.center.y_px), (ring.center.x_px, ring.center.y_px)) <= DOT_PX
+    )
+
+
+def _is_blank(rgb: np.ndarray, check: Rect) -> bool:
+    """Whether there is nothing in the middle of a check box or radio button."""
+    aside = math.ceil(MIDDLE * check.width)
+    # Edges are found a pixel too far to the right and too low.
+    rows, columns = (
+        slice(int(start) + aside, int(end) - aside - 1)
+        for start, end in ((check.top, check.bottom), (check.left, check.right))
+    )
+    cut = rgb[rows, columns].astype(int)
+    return bool(cut.size and np.ptp(cut, axis=(0, 1)).max() <= BLANK)
 
 
 def _framed(across: np.ndarray, down: np.ndarray, left: int, top: int, width: int, height: int) -> bool:

@@ -21,12 +21,19 @@ from tools.gui.types import Rect
 
 BUTTON_HEIGHTS = 3.6
 """A frame of at most so many heights of its only line is taken for that line's button; our choice."""
-LABEL_GAP_PX, ABOVE_GAP_PX = 260.0, 26.0
-"""How far a label may stand left of or above its field; our choice."""
+LABEL_GAP_PX, ABOVE_GAP_PX, ASIDE_PX = 260.0, 26.0, 100.0
+"""How far a label may stand left of or above its field, and begin after it there; our choice."""
 CLOSE_PX, BEFORE_PX = 16.0, 90.0
 """A label so near at the right of a check box is its only one; one so near at its left may well be; our choice."""
+COLUMN_PX, HEAD_GAP_PX = 4.0, 48.0
+"""How far check boxes of one column are out of line, and how far above the first one the head stands; our choice."""
+TWICE = 2.0
+"""What has so many times the width of a check box is more than that; our choice."""
 ELSEWHERE = 0.92
 """How likely something is meant in another window than that which is worked in; our choice."""
+SHORTEST_PX, WIDE, PART = 14, 2.0, 0.8
+"""The least height of a field, its width by its height, and its share of the frame that it is in, with a label beside
+it; our choice."""
 HIGHEST_ROW = 0.3
 """Rows of tables are not higher than this share of the screen; our choice."""
 _RINGS = frozenset("Oo0Q○〇◯●©@V✓√口□日回")
@@ -41,8 +48,10 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
     lines = [line for line in lines if line.rect.area > 0]
     boxes = [box for box in frames.boxes if not _in_word(box, lines)]
     lines += read_cells(rgb, [_inside(box) for box in boxes if _is_cell(box, lines)])
-    clean = Frames(tuple(boxes), tuple(check for check in frames.checks if not _in_word(check, lines)))
-    read, lines = lines, [part for line in lines for part in _without_check(line, clean.checks)]
+    clean = replace(
+        frames, boxes=tuple(boxes), checks=tuple(check for check in frames.checks if not _in_word(check, lines))
+    )
+    read, lines = lines, [part for line in lines for part in _without_check(line, clean)]
     lines = [part for line in lines for part in parted_by(line, boxes)]
     screen = Rect(left=0, top=0, right=rgb.shape[1], bottom=rgb.shape[0])
     held = {box: [line for line in lines if contains(box, line.rect, 4.0)] for box in boxes}
@@ -60,7 +69,10 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
     items = [Item(union(*name.rects), "text", (name,), "words") for name in joined]
     items += [*texts, *_fields(held, others), *_checks(clean, labels)]
     # What was read as a letter is no icon, whatever it is.
-    items += icon_items(rgb, read, clean)
+    ticked = [
+        check for check in clean.checks if check in clean.blank and any(_is_close(line, check) for line in labels)
+    ]
+    items += [icon for icon in icon_items(rgb, read, clean) if not any(_is_drawn_as(tick, icon) for tick in ticked)]
     items += [Item(rect, "row", names, "words", point) for rect, names, point in rows_of_tables(lines, held, stacks)
               if rect.height <= HIGHEST_ROW * screen.height]  # fmt: skip
     items += [
@@ -87,6 +99,12 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
     return [item if contains(modal, item.rect, 4.0) else replace(item, front=False) for item in items]
 
 
+def _is_drawn_as(check: Rect, icon: Item) -> bool:
+    """Whether an icon is no more than a check box or radio button, or several that stand on one another."""
+    narrow = icon.rect.width < TWICE * check.width
+    return narrow and (contains(icon.rect, check, 2.0) or contains(check, icon.rect, 2.0))
+
+
 def _is_of_menu(item: Item, menus: Menus) -> bool:
     """Whether an item is made of the words or the frames of menus, and is no icon there."""
     within = any(menu.holds(item.rect.center) for menu in menus.opened)
@@ -95,11 +113,13 @@ def _is_of_menu(item: Item, menus: Menus) -> bool:
     )
 
 
-def _without_check(line: Line, checks: Sequence[Rect]) -> list[Line]:
-    """A line without a check box or radio button at its beginning that was read as a letter."""
+def _without_check(line: Line, frames: Frames) -> list[Line]:
+    """A line without a check box or radio button that was read as its first letter; none if it is that alone."""
     first, place = line.words[0], line.rects[0]
-    if first not in _RINGS or len(line.words) == 1 or not any(check.holds(place.center) for check in checks):
+    if first not in _RINGS or not any(check.holds(place.center) for check in frames.checks):
         return [line]
+    if len(line.words) == 1:
+        return [] if any(check.holds(place.center) for check in frames.blank) else [line]
     return [Line(line.words[1:], line.rects[1:], line.confidence)]
 
 
@@ -132,11 +152,23 @@ def _texts(lines: Sequence[Line], frames: Frames, held: dict[Rect, list[Line]]) 
     items = []
     for line in lines:
         box = frames.around(line.rect, BUTTON_HEIGHTS * line.rect.height)
-        alone = box is not None and len(held[box]) == 1
+        alone = box is not None and len(held[box]) == 1 and not _is_group(box, frames.boxes)
         name = Name(line.words, rects=line.rects)
         rect = box if box is not None and alone else line.rect
         items.append(Item(rect, "button" if alone else "text", (name,), "words", sure=0.9 + 0.1 * line.confidence))
     return items
+
+
+def _is_group(box: Rect, boxes: Sequence[Rect]) -> bool:
+    """Whether a frame holds a field that takes only a part of it, and so is no button or field itself."""
+    return any(
+        contains(box, other)
+        and SHORTEST_PX <= other.height < TALLEST_PX
+        and other.width >= WIDE * other.height
+        and other.width < PART * box.width
+        for other in boxes
+        if other.area < box.area
+    )
 
 
 def _joined(lines: Sequence[Line]) -> list[Line]:
@@ -159,7 +191,9 @@ def _fields(held: dict[Rect, list[Line]], lines: Sequence[Line]) -> list[Item]:
     parts = [(box, {id(line) for line in inside}) for box, inside in held.items() if len(inside) > 1]
     for box, within in held.items():
         inside = [line for line in within if not _is_mark(line)] or within
-        if not (14 <= box.height <= TALLEST_PX and box.width >= max(40, 1.2 * box.height)) or len(inside) > 1:
+        if not (SHORTEST_PX <= box.height <= TALLEST_PX and box.width >= max(40, 1.2 * box.height)) or len(inside) > 1:
+            continue
+        if inside and _is_group(box, tuple(held)):
             continue
         # A button holds its words in the middle, and is called by them; a field holds them at its left.
         left = (
@@ -195,7 +229,8 @@ def _labels(box: Rect, lines: Sequence[Line]) -> list[Name]:
     above = [
         line
         for line in lines
-        if -6 <= box.top - line.rect.bottom < ABOVE_GAP_PX and -16 <= line.rect.left - box.left < 0.5 * box.width
+        if -6 <= box.top - line.rect.bottom < ABOVE_GAP_PX
+        and -16 <= line.rect.left - box.left < min(0.5 * box.width, ASIDE_PX)
     ]
     names = []
     if above:
@@ -238,8 +273,24 @@ def _checks(frames: Frames, lines: Sequence[Line]) -> list[Item]:
             # What stands at the right of a box may be the label of the next one.
             near_px = check.left - before.rect.right < BEFORE_PX
             names.append(Name(before.words, 0.95 if near_px and not names else 0.8, label=True))
+        if after_px >= CLOSE_PX and (head := _head(check, frames.checks, lines)):
+            names.append(Name(head.words, 0.9, label=True, rects=head.rects))
         items.append(Item(check, "checkbox", tuple(names), "words", check.center, sure=0.95))
     return items
+
+
+def _head(check: Rect, checks: Sequence[Rect], lines: Sequence[Line]) -> Line | None:
+    """The head of a column of a table that holds check boxes; None where they are less than two."""
+    x_px = check.center.x_px
+    column = [other for other in checks if abs(other.center.x_px - x_px) < COLUMN_PX]
+    first = min(column, key=lambda other: other.top)
+    if all(other.top < first.bottom for other in column):
+        return None
+    over = (line for line in lines if line.rect.left <= x_px <= line.rect.right)
+    head = max(
+        (line for line in over if line.rect.center.y_px < first.top), key=lambda line: line.rect.bottom, default=None
+    )
+    return head if head and first.top - head.rect.bottom < HEAD_GAP_PX else None
 
 
 def _dialogs(rgb: np.ndarray, screen: Rect, held: dict[Rect, list[Line]]) -> list[tuple[Rect, list[Line], bool]]:
