@@ -106,7 +106,7 @@ KINDS: dict[str, str] = {
     r"(?<!message )(?<!group )box|textbox|input)|entry field|text ?area|(?:eingabe"
     r"|such|text)?feld(?:e[rs])?|campo"
     r"|(?:cuadro|caja) de texto|champ|zone de texte|casella",
-    "dropdown": r"drop-?down(?: menu| list| box)?|combo ?box|select(?:or| box)|picker|auswahlliste|auswahl"
+    "dropdown": r"drop-?down(?: menu| list| box)?|combo ?box|select(?:or| box)|picker|auswahl(?:liste|menü|feld)?"
     r"|desplegable|liste déroulante"
     r"|menu a tendina",
     "checkbox": r"check ?(?:box|list)|tick ?box|kontrollkästchen|kästchen|häkchen|haken|casilla(?: de verificación)?"

@@ -114,7 +114,9 @@ def _is_known(item: Item, target: Target) -> bool:
         return False
     drawn = target.layer == "icon" and item.role in ("button", "link", "menuitem", "tab")
     named = any(not name.label for name in item.names)
-    return item.inert or (drawn and named and not keys_of(item).keys() & {hint.key for hint in hints(target.label, False)})
+    return item.inert or (
+        drawn and named and not keys_of(item).keys() & {hint.key for hint in hints(target.label, False)}
+    )
 
 
 def _with_whole_labels(instruction: str, items: Sequence[Item]) -> str:
