@@ -60,8 +60,10 @@ _BY_LABEL = re.compile(
     _FLAGS,
 )
 """What is pressed, after what is answered by it, where both are labels."""
-_MORE = re.compile(rf"\b(?:{lexicon.MORE})\s+(?=[A-ZÄÖÜ\ue000])")
-"""What is said of a control before its name."""
+_IN_FRONT = re.compile(
+    r"\b((?:check|tick)?[ -]?box|radio(?: button)?)\s+(?:right |just |directly )?in front of\b", _FLAGS
+)
+"""How a box is told by its own words, which are behind it."""
 _TICKED = re.compile(
     r"\s+by\s+(?:choosing|selecting|ticking|checking|clicking(?: on)?|pressing|using)\s+(?:its|the(?: corresponding"
     rf"| matching)?)\s+(?:{_KINDS})(?=$|\s+to\b|\s+in\b)",
@@ -103,7 +105,7 @@ def without_asides(text: str, grave: bool = False) -> str:
         text: with marks in place of labels in quotation marks.
         grave: whether it asks for something such as to delete, of which each word may tell what: "(metformin)".
     """
-    text = _MORE.sub("", numbered(_ASKED.sub("", _OPENERS.sub("", text))))
+    text = _IN_FRONT.sub(r"\1 for", numbered(_ASKED.sub("", _OPENERS.sub("", text))))
     text = text if grave or COMPARED.search(text) else _AS.sub(r"\1 for ", text)
     for aside in (_IDLE, _CONTRAST) if grave else (GOAL, _IDLE, _CONTRAST, _BESIDE):
         text = aside.sub("", text) if aside.sub("", text).strip() else text

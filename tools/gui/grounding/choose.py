@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tools.gui.grounding import lexicon
-from tools.gui.grounding.counting import distinct, numbered
+from tools.gui.grounding.counting import distinct, pick_numbered
 from tools.gui.grounding.fits import FITS
 from tools.gui.grounding.geometry import contains, corner_distance, region_factor, relation_factor, union
 from tools.gui.grounding.hints import hints
@@ -84,10 +84,12 @@ def choose(wanted: Wanted, items: Sequence[Item], screen: Rect) -> list[Choice]:
             return []
         first = _anchors(wanted.anchor, items, screen)[:1] if wanted.anchor and wanted.relation == "below" else []
         group = column_of(items, first[0].item) if first and first[0].item.role == wanted.kind == "radio" else []
-        if 1 < len(group) <= wanted.ordinal + group.index(first[0].item):
-            # The third one "under A" of A, B and C is counted with A.
+        if group and group[0] is first[0].item and wanted.ordinal == len(group):
+            # The third one "under A" of A, B and C can but be counted with A.
             scored = [replace(scored[0], item=item, point=item.rect.center, label=item.title) for item in group]
-        return numbered(wanted, [each for each in scored if not entries or any(each.item is item for item in entries)])
+        return pick_numbered(
+            wanted, [each for each in scored if not entries or any(each.item is item for item in entries)]
+        )
     return distinct(scored)
 
 
@@ -218,9 +220,10 @@ def _is_aside(wanted: Wanted, anchor: Wanted) -> bool:
     """
     # What is shown is no control, and most programs for pictures have nothing else above their buttons.
     shown = anchor.kind in ("", "image") and re.fullmatch(r"(?:images?|pictures?)?", anchor.words, re.IGNORECASE)
-    place = re.search(rf"\b(?:{lexicon.PLACES}|{lexicon.GROUPS})$", anchor.words, re.IGNORECASE)
+    place = re.search(rf"\b(?:{lexicon.PLACES})$", anchor.words, re.IGNORECASE)
     # The list of a dropdown that is open is a menu, and often the dropdown itself is behind it.
-    if anchor.kind not in CONTAINERS | {"dropdown"} and not shown and not place:
+    opened = anchor.kind == "dropdown" and not anchor.words
+    if anchor.kind not in CONTAINERS and not shown and not place and not opened:
         return False
     unnamed = anchor.kind == "bar" and re.fullmatch(lexicon.BARS, anchor.words, re.IGNORECASE)
     if (not anchor.words or unnamed) and not shown:
@@ -229,9 +232,7 @@ def _is_aside(wanted: Wanted, anchor: Wanted) -> bool:
     grave = grave or any(hint.key in CHANGING for hint in hints(wanted.words, False))
     if shown:
         return not grave
-    # What a list is called has capitals, too.
-    listed = re.search(rf"\b(?:{lexicon.GROUPS})$", anchor.words, re.IGNORECASE)
-    telling = re.search(r"[\d^]" if listed else r"[A-ZÄÖÜ\d^]", anchor.words)
+    telling = re.search(r"[A-ZÄÖÜ\d^]", anchor.words)
     return wanted.quoted and wanted.relation in ("in", "for", "below", "above") and not (grave or telling)
 
 
@@ -270,6 +271,9 @@ def _name_score(wanted: Wanted, item: Item, anchor: bool) -> tuple[float, Name |
     means = meaning(wanted.words) if not wanted.quoted and wanted.kind in ("", "button") else frozenset()
     labelled = anchor or wanted.kind in NAMED
     for name in item.names:
+        if name.head and (wanted.quoted or find_verbs(wanted.words, VERBS)):
+            # Of what stands in quotation marks, or does something, the cell has to say so itself.
+            continue
         score, start, end = fit(wanted.words, name.words, read=item.layer != "tree")
         if name.label and not labelled:
             score *= 0.85

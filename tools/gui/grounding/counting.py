@@ -14,7 +14,7 @@ SAME = 0.9
 _PARTS = frozenset({"section", "heading", "dialog", "window", "text"})
 
 
-def numbered(wanted: Wanted, scored: list[Choice]) -> list[Choice]:
+def pick_numbered(wanted: Wanted, scored: list[Choice]) -> list[Choice]:
     """The one that an ordinal names, of those that fit about as well as the best."""
     if not wanted.kind:
         # What only names a part of the screen is none of several things.

@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from tools.gui.grounding.doing import confirming
 from tools.gui.grounding.geometry import contains
 from tools.gui.grounding.hints import DEEDS, Hint, folded, hints, stem, written
 from tools.gui.grounding.instruction import CONTAINERS, NAMED, Wanted
@@ -29,6 +28,11 @@ _CHANGES = frozenset(
     map(stem, "change changes selection choice input modification modifications änderung änderungen auswahl".split())
 )
 """What is applied or confirmed, whatever it is."""
+_NONE = re.compile(r"\b(?:no|not|nothing|none|never|without|nicht|nichts|kein\w*|ohne)\b", re.IGNORECASE)
+_CONFIRMED = re.compile(
+    r"\b(?:new|changed|modified|updated|chosen|selected|current|values?|settings?|please)\b", re.IGNORECASE
+)
+"""What else is said of it, and names nothing."""
 _NAMES = re.compile(r"\d+(?:[./-]\d+)+|\w+")
 """Words, and dates as one."""
 _THING = re.compile(
@@ -104,37 +108,33 @@ def _stated(verb: str, said: Said, row: frozenset[str]) -> bool:
 
 
 def of_another_dialog(instruction: str, name: str, items: Sequence[Item]) -> str:
-    """The deed that is asked for by a button such as "OK", where the dialog that it answers tells of another one.
-
-    To confirm a deed takes a dialog that tells of it.
-    """
-    asked = find_verbs(instruction, VERBS) if normal(name) in AFFIRMING else []
-    if not asked:
+    """The deed that is asked for by a button such as "OK", where the dialog that it answers tells of another one."""
+    if normal(name) not in AFFIRMING:
         return ""
     dialog = next((item for item in items if item.role == "dialog" and item.front), None)
-    names = dialog.names if dialog else ()
-    told = find_verbs(" ".join(" ".join(each.words) for each in names), VERBS)
-    unsaid = not told and not confirming(instruction.strip())
-    return "" if unsaid or set(asked) & set(told) else ", ".join(sorted(asked))
-
-
-def of_something_else(instruction: str, target: Target, items: Sequence[Item]) -> str:
-    """A word of what shall be confirmed that is not in the dialog which a button answers, but elsewhere on the screen.
-
-    The same of a name or number that is nowhere; "" where there is none, or nothing shall be confirmed.
-    """
-    if not confirming(instruction.strip()):
+    asked = find_verbs(instruction, VERBS)
+    if dialog is None or not asked:
         return ""
-    dialog = next((item for item in items if item.role == "dialog" and item.front), None)
-    answered = [item for item in items if dialog is None or contains(dialog.rect, item.rect)]
-    told, all_told = (frozenset().union(*map(keys_of, some)) for some in (answered, items))
-    for hint in hints(instruction, True):
-        missing = hint.key not in told and hint.key not in ACTIONS
-        # "The DICOM surface" is not called so.
-        is_acronym = hint.word.isalpha() and hint.word.upper() in instruction
-        if missing and hint.weight >= 1 and (hint.key in all_told or (hint.name and not is_acronym)):
-            return hint.word or hint.key
-    return ""
+    told = find_verbs(" ".join(" ".join(each.words) for each in dialog.names), VERBS)
+    return "" if not told or set(asked) & set(told) else ", ".join(sorted(asked))
+
+
+def is_confirmed_by(instruction: str, target: Target, items: Sequence[Item]) -> bool:
+    """Whether what shall be confirmed, and nothing else, is what the dialog of a button speaks of.
+
+    The button is one that says nothing of what it does. So each word of the instruction that tells something has to be
+    in its dialog, and each grave deed that the dialog tells of in the instruction.
+    """
+    around = [item for item in items if item.role in ("dialog", "window") and item.rect.holds(target.point)]
+    if not around or negated(instruction) or _NONE.search(instruction):
+        return False
+    dialog = min(around, key=lambda item: item.rect.area)
+    answered = [item for item in items if contains(dialog.rect, item.rect)]
+    told = frozenset().union(*map(keys_of, answered))
+    deeds_told = set(find_verbs(" ".join(" ".join(name.words) for name in dialog.names), VERBS)) & GRAVE
+    said = hints(_CONFIRMED.sub(" ", instruction), True)
+    left = [hint for hint in said if hint.key not in told | _CHANGES | {"confirm", stem("apply"), stem("applying")}]
+    return not left and deeds_told <= set(find_verbs(instruction, VERBS))
 
 
 def of_another_row(ways: Sequence[Wanted], target: Target, items: Sequence[Item]) -> str:

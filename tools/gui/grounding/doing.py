@@ -13,12 +13,11 @@ from tools.gui.grounding.meanings import GO_AHEAD
 CANCEL = "cancel button in"
 """How something is told to be cancelled, in other words."""
 _FLAGS = re.IGNORECASE
-_OTHER = r"(?:an?|the|your)\s+(?:new|other|different|desired)\s+"
 _NUMBER = re.compile(r"the\s+(?:number|amount|count)\s+of\s+(?=[^\ue000\d])", _FLAGS)
 _ANY_FIELD = re.compile(r"(?:the\s+)?(?:text\s+|input\s+|entry\s+)?(?:field|box|textbox)", _FLAGS)
 VALUED = re.compile(
     rf"(?:{lexicon.SETTING}|{lexicon.STEPPING}|adjust|edit|modify)\s+"
-    r"(?:the\s+value\s+(?:of|for|in)\s+(.+)|(?:the\s+)?([^,]+?)\s+value)$",
+    r"(?:the\s+value\s+(?:of|for|in)\s+((?:(?!\sto\s).)+)|(?:the\s+)?((?:(?!\sto\s)[^,])+?)\s+value)$",
     _FLAGS,
 )
 """What tells a field by the value in it: "change the fov value"."""
@@ -55,14 +54,16 @@ def turned(text: str) -> str:
     )
     if inner:
         return f"{inner[1]} {inner[3]} {inner[2]}"
-    # "Das Symbol anklicken": in German the verb may come last.
-    last = re.match(rf"(?:auf\s+|in\s+)?(.+?)\s+(?:{lexicon.LAST_VERBS})((?:,\s.*)?)$", text, _FLAGS)
-    if last:
-        return f"klicke auf {last[1]}{last[2]}"
     match = re.match(rf"((?:{PLACING})\s.+?),\s*((?:{lexicon.VERBS})(?=\s).+)$", text, _FLAGS) or re.match(
         rf"((?:{PLACING})\s[^,]+?),\s*(.+)$", text, _FLAGS
     )
     return f"{match[2]} {match[1]}" if match else text
+
+
+def verb_last(text: str) -> list[str]:
+    """What shall be pressed where the verb comes last, as in German: "das Symbol anklicken"."""
+    last = re.match(rf"(?:auf\s+|in\s+)?(.+?)\s+(?:{lexicon.LAST_VERBS})((?:,\s.*)?)$", text, _FLAGS)
+    return [f"{last[1]}{last[2]}"] if last else []
 
 
 def shutting(text: str) -> list[str]:
@@ -100,7 +101,7 @@ def without_verb(text: str) -> tuple[str, str]:
         return re.sub(r"\s+ein$", "", typed[2]), "field"
     if valued := VALUED.match(text):
         return valued[1] or valued[2], "field"
-    rest = re.sub(rf"^(?:{lexicon.TYPING}|{lexicon.STEPPING})\b\s*(?:{_OTHER})?", "", text, flags=_FLAGS)
+    rest = re.sub(rf"^(?:{lexicon.TYPING}|{lexicon.STEPPING})\b\s*", "", text, flags=_FLAGS)
     if rest != text:
         return rest, "field"
     rest = re.sub(rf"^(?:{lexicon.VERBS})(?=\s|\ue000|$)\s*", "", text, flags=_FLAGS)

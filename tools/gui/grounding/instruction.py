@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from tools.errors import ToolRetry
 from tools.gui.grounding import lexicon, speech
@@ -14,6 +16,7 @@ from tools.gui.grounding.doing import (
     confirming,
     shutting,
     turned,
+    verb_last,
     without_end,
     without_purpose,
     without_verb,
@@ -30,6 +33,8 @@ CONTAINERS = frozenset({"dialog", "section", "row", "bar", "menu", "column", "he
 """Kinds that other controls stand in."""
 NAMED = frozenset({"field", "dropdown", "checkbox", "radio", "switch", "slider"})
 """Kinds that are known by a label beside them."""
+MOST_SPLITS = 8
+"""Places where an instruction may be parted that are tried at most; our choice."""
 MOST = 500
 """Characters that an instruction may have; our choice."""
 
@@ -98,7 +103,7 @@ def read_instruction(text: str) -> tuple[Wanted, ...]:
         kept.append(next(group for group in match.groups() if group is not None).strip())
         return _MARK.format(len(kept) - 1)
 
-    marked = re.sub(QUOTES, keep, " ".join(text.split())).strip(" .!?;,")
+    marked = re.sub(QUOTES, keep, " ".join(re.sub("[\ue000\ue001]", "", text).split())).strip(" .!?;,")
     plain = without_asides(marked, bool(find_verbs(speech.SIGN.sub(r"\1symbol", text), VERBS)))
     plain = re.sub(lexicon.COMPOUND, r"\1 \2 \3", plain, flags=_FLAGS)
     plain = re.split(rf",?\s+(?:{lexicon.PURPOSES})\b", plain, maxsplit=1, flags=_FLAGS)[0]
@@ -124,7 +129,10 @@ def read_instruction(text: str) -> tuple[Wanted, ...]:
         # "Open file" may be told to do, or be what stands on the button.
         if not re.match(rf"(?:(?:{lexicon.CLICKS})\w*|{lexicon.TYPING})\b", asked, _FLAGS):
             bodies.append((asked, ""))
-        bodies += [(sure, "") for sure in confirming(asked)]
+        bodies += [(named, "") for named in (*verb_last(asked), *confirming(asked))]
+        if kind == "field" and (other := re.match(r"(?:an?|another)\s+(?:new\s+|different\s+)?", body, _FLAGS)):
+            # "A new width" may be one for the field "Width".
+            bodies.append((body[other.end() :], kind))
     setting = _setting(plain)
     # What only names what shall be set is not pressed for it.
     named = {way.words for way in setting[1:]}
@@ -164,7 +172,8 @@ def _setting(text: str) -> list[Wanted]:
     return [*ways, replace(named, kind=named.kind or "dropdown")]
 
 
-def _ways(text: str, depth: int) -> list[Wanted]:
+@lru_cache(maxsize=4096)
+def _ways(text: str, depth: int) -> tuple[Wanted, ...]:
     """Ways to split a text at a relation; last of all as it stands."""
     text, region = _take_region(text)
     if region:
@@ -172,20 +181,22 @@ def _ways(text: str, depth: int) -> list[Wanted]:
         text, again = _take_region(text)
         region |= again
     ways: list[Wanted] = []
-    for relation, match in _relations(text) if depth < 3 else ():
+    for relation, match in _relations(text)[:MOST_SPLITS] if depth < 3 else ():
         head, tail = text[: match.start()].strip(" ,"), text[match.end() :].strip(" ,")
         if tail and (head or relation not in ("for", "in") or region):
             ways += _related(relation, _simple(head), region, _ways(tail, depth + 1))
         if ways and relation in lexicon.FIRM_RELATIONS:
-            return ways
+            return tuple(ways)
     plain = replace(_simple(text), region=region)
     # Of "the icon in the toolbar of the "Notes" tab" the label is that of a place.
     of_place = plain.quoted and ways and re.search(r"\S\s+(?:in|of|for|from|within|im|von)\s[^\ue000]*\ue000", text)
     if not of_place and not (plain.quoted and any(way.quoted and way.words == plain.words for way in ways)):
         # A label in quotation marks is one beside what is said of its place, and not just any.
         ways += [plain, *_only_placed(plain)]
-    noun = re.match(rf"(?:{lexicon.NOUNS}|{lexicon.COLOURS})\s+(.+)$", plain.words, _FLAGS)
-    place = re.match(rf"(.+)\s+(?:{lexicon.PLACES}|{lexicon.GROUPS}|{lexicon.KINDS['image']})$", plain.words, _FLAGS)
+    noun = re.match(rf"(?:{lexicon.NOUNS}|{lexicon.COLOURS}|{lexicon.MORE})\s+(.+)$", plain.words, _FLAGS)
+    # "The delete options" are not "Delete", but what stands in "the Windowing tools" may stand below "Windowing".
+    places = f"{lexicon.PLACES}|{lexicon.GROUPS}" if depth else lexicon.PLACES
+    place = re.match(rf"(.+)\s+(?:{places}|{lexicon.KINDS['image']})$", plain.words, _FLAGS)
     if not plain.quoted and not (depth and plain.kind in CONTAINERS):
         ways += [replace(plain, words=shorter[1]) for shorter in (noun, place) if shorter]
     means = re.search(rf"{_AFTER}(?:{lexicon.BY})\s+(.+)$", text, _FLAGS) if depth == 0 else None
@@ -196,12 +207,12 @@ def _ways(text: str, depth: int) -> list[Wanted]:
         if whole.kind in CONTAINERS or whole.ordinal:
             ways.append(replace(part, relation="in", anchor=whole, region=region))
         if icon := _pictured(means[0], whole):
-            return [*ways, replace(icon, region=region)]
+            return (*ways, replace(icon, region=region))
         # "The patient with the number 4711" is not just any patient.
         alone = [replace(one, region=region) for one, left in ((part, whole), (whole, part)) if not _tells(left)]
         alone = [one for one in alone if not (one is not whole and one.quoted and one.kind in CONTAINERS)]
         ways += [each for one in alone for each in (one, *_only_placed(one))]
-    return ways
+    return tuple(ways)
 
 
 def _relations(text: str) -> list[tuple[str, re.Match[str]]]:
@@ -215,7 +226,7 @@ def _relations(text: str) -> list[tuple[str, re.Match[str]]]:
     return sorted(firm, key=lambda each: each[1].start()) + [each for each in found if each not in firm]
 
 
-def _related(relation: str, target: Wanted, region: frozenset[str], anchors: list[Wanted]) -> list[Wanted]:
+def _related(relation: str, target: Wanted, region: frozenset[str], anchors: Sequence[Wanted]) -> list[Wanted]:
     """Ways in which something stands to one of some anchors."""
     ways: list[Wanted] = []
     of_menu = any(anchor.kind == "menu" for anchor in anchors)
@@ -225,15 +236,15 @@ def _related(relation: str, target: Wanted, region: frozenset[str], anchors: lis
         target = Wanted(kind="row")
     for anchor in map(_as_dialog, anchors):
         named = target.kind in NAMED and not target.words and anchor.words and not anchor.kind
-        # The box of a check box is in front of its words.
-        ticked = relation == "left_of" and target.kind in ("checkbox", "radio")
-        if (relation in ("for", "beside") or ticked) and named:
+        if relation in ("for", "beside") and named:
             # "The checkbox for Metformin" is named by it, wherever the words stand.
             ways.append(replace(anchor, kind=target.kind, ordinal=target.ordinal))
         if anchor.words or anchor.kind:
             placed = replace(target, region=region)
             firm = relation in lexicon.FIRM_RELATIONS
-            ways += [replace(one, relation=relation, anchor=anchor) for one in (placed, *_only_placed(placed, firm))]
+            more = re.match(rf"(?:{lexicon.MORE})\s+(.+)$", placed.words, _FLAGS)
+            forms = [placed, *_only_placed(placed, firm), *([replace(placed, words=more[1])] if more else [])]
+            ways += [replace(one, relation=relation, anchor=anchor) for one in forms]
     return ways
 
 

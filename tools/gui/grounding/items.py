@@ -11,6 +11,8 @@ from tools.gui.grounding.lexicon import MIDDLE
 from tools.gui.types import Layer, Point, Rect
 
 _ENTRIES = frozenset({"menuitem", "menu", "radio", "checkbox"})
+EDGE_PX = 4.0
+"""How far the left edges of what stands in one column may be apart; our choice."""
 UNEVEN = 0.15
 """By how much of their pitch icons may stand off an even row; our choice."""
 
@@ -24,12 +26,14 @@ class Name:
         weight: how surely they are its own, 0 to 1.
         label: whether they stand beside it, as the label of a field does.
         rects: where each word stands, in image pixels; empty where unknown.
+        head: whether they are the head of the column that it stands in.
     """
 
     words: tuple[str, ...]
     weight: float = 1.0
     label: bool = False
     rects: tuple[Rect, ...] = ()
+    head: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ def column_of(items: Sequence[Item], item: Item) -> list[Item]:
     """Those of its role that stand right below one another with something, itself among them, from the top."""
     column: list[Item] = []
     for other in sorted(items, key=lambda each: each.rect.top):
-        if other.role != item.role or abs(other.rect.left - item.rect.left) > 4:
+        if other.role != item.role or abs(other.rect.left - item.rect.left) > EDGE_PX:
             continue
         if column and other.rect.top - column[-1].rect.bottom > item.rect.height:
             if item in column:

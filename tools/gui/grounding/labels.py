@@ -51,13 +51,13 @@ def _label_of(rect: Rect, texts: Sequence[Item], boxes: Sequence[Item]) -> tuple
         if all(end - start < _REACH_PX for start, end in zip(edges[::2], edges[1::2], strict=True)):
             own = Name(before.names[0].words, _CHAINED if between else _LABEL, label=True)
             # "Beds", "[1...4]" and the field: what it may hold stands between it and its label.
-            farther = [text for text in level if text.rect.right <= before.rect.left + 8]
-            if farther and not _SAYS.search(" ".join(own.words)):
-                return (
-                    Name(max(farther, key=_right).names[0].words, _LABEL, label=True),
-                    replace(own, weight=_CHAINED),
-                )
-            return (own,)
+            farther = max((text for text in level if text.rect.right <= before.rect.left + 8), key=_right, default=None)
+            if farther is None or between or _SAYS.search(" ".join(own.words)):
+                return (own,)
+            alone = not any(_is_between(box.rect, farther.rect, before.rect) for box in boxes)
+            if not alone or before.rect.left - farther.rect.right > _ASIDE_PX:
+                return (own,)
+            return (Name(farther.names[0].words, _LABEL, label=True), replace(own, weight=_CHAINED))
     after = [(text.rect.left - rect.right, text) for text in level if text.rect.left >= rect.right - 8]
     above = [
         (rect.top - text.rect.bottom + 10, text)

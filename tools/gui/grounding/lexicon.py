@@ -109,7 +109,7 @@ KINDS: dict[str, str] = {
     "dropdown": r"drop-?down(?: menu| list| box)?|combo ?box|select(?:or| box)|picker|auswahl(?:liste|menü|feld)?"
     r"|desplegable|liste déroulante"
     r"|menu a tendina",
-    "checkbox": r"check ?(?:box|list)|tick ?box|kontrollkästchen|kästchen|häkchen|haken|casilla(?: de verificación)?"
+    "checkbox": r"check ?box|tick ?box|kontrollkästchen|kästchen|häkchen|haken|casilla(?: de verificación)?"
     r"|case(?: à cocher)?",
     "radio": r"radio(?: ?button)?|round button|option button|optionsfeld",
     "switch": r"toggle(?: switch| button)?|switch|schalter|interruptor|interrupteur",

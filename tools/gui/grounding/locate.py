@@ -15,12 +15,13 @@ from collections.abc import Sequence
 from tools.errors import ToolRetry
 from tools.gui.grounding.choose import LEAST, TIE, choose
 from tools.gui.grounding.colours import is_drawn_in, take_colour
-from tools.gui.grounding.deeds import of_another_dialog, of_another_row, of_something_else, unasked
-from tools.gui.grounding.geometry import region_factor
+from tools.gui.grounding.deeds import is_confirmed_by, of_another_dialog, of_another_row, unasked
 from tools.gui.grounding.hints import hints
 from tools.gui.grounding.instruction import MOST, Wanted, label, read_instruction
-from tools.gui.grounding.items import Choice, Item, window_of
+from tools.gui.grounding.items import Choice, Item
 from tools.gui.grounding.labels import labelled_fields
+from tools.gui.grounding.matching import normal
+from tools.gui.grounding.meanings import GO_AHEAD
 from tools.gui.grounding.pixels import pixel_items
 from tools.gui.grounding.pointing import Ask, point, with_pixels
 from tools.gui.grounding.quoted import are_there, called_otherwise, is_in, labels, labels_meant
@@ -28,6 +29,7 @@ from tools.gui.grounding.reading import read_lines
 from tools.gui.grounding.standing import keys_of
 from tools.gui.grounding.tree import tree_items
 from tools.gui.grounding.weighing import weigh
+from tools.gui.guard.words import AFFIRMING
 from tools.gui.types import Layer, Located, Screen, Target
 
 LAYERS: frozenset[Layer] = frozenset({"tree", "words", "icon"})
@@ -39,8 +41,6 @@ LITERAL = 0.95
 """From here on a label has the instruction's own words, and other hints add nothing; our choice."""
 LABELLED = 0.7
 """From here on a label in quotation marks that was found in a tree is not looked for by other hints; our choice."""
-IN_PART = 0.5
-"""How well something has to lie in a part of the screen that alone tells which it is; our choice."""
 SAME_PX = 3.0
 """Places that are no farther from one another are one; our choice."""
 MOST_TARGETS = 8
@@ -148,9 +148,17 @@ def items_of(screen: Screen) -> list[Item]:
 def _found(instruction: str, ways: Sequence[Wanted], items: Sequence[Item], screen: Screen) -> Located:
     """What an instruction means among some items, unless a label in quotation marks is that of something else."""
     found = _meant(instruction, ways, items, screen)
-    if found.abstained or not (label := called_otherwise(ways, found.targets[0], items)):
+    confirms = any(way.words == GO_AHEAD for way in ways) and found.targets and not found.abstained
+    if (
+        confirms
+        and normal(found.targets[0].label) in AFFIRMING
+        and not is_confirmed_by(instruction, found.targets[0], items)
+    ):
+        said = f"{found.targets[0].label!r} fits best, but its dialog may speak of something else. Say what to press."
+        return Located(targets=found.targets, abstained=said)
+    if found.abstained or not (name := called_otherwise(ways, found.targets[0], items)):
         return found
-    said = f"{found.targets[0].label!r} fits best where it was said to be, but {label!r} is elsewhere."
+    said = f"{found.targets[0].label!r} fits best where it was said to be, but {name!r} is elsewhere."
     return Located(targets=found.targets, abstained=said)
 
 
@@ -177,31 +185,10 @@ def _meant(instruction: str, ways: Sequence[Wanted], items: Sequence[Item], scre
     if known and (word := of_another_row(ways, own.targets[0], items)):
         said = f"{own.targets[0].label!r} fits best, but {word!r} is not in its row."
         return Located(targets=own.targets, abstained=said)
-    if known and (word := of_something_else(instruction, own.targets[0], items)):
-        said = f"{own.targets[0].label!r} fits best, but nothing that it answers speaks of {word!r}."
-        return Located(targets=own.targets, abstained=said)
     if known and (deed := of_another_dialog(instruction, own.targets[0].label, items)):
         said = f"{own.targets[0].label!r} is in a dialog that speaks of something else than {deed}."
         return Located(targets=own.targets, abstained=said)
-    return own if known else _coloured(instruction, items, screen) or _unlabelled(ways, items, screen) or own
-
-
-def _unlabelled(ways: Sequence[Wanted], items: Sequence[Item], screen: Screen) -> Located | None:
-    """The only dropdown or slider without a label in the part of the screen that is said; None where there is none.
-
-    It can only be described: "the format drop-down at the bottom left" shows but "PNG".
-    """
-    wholes = (screen.rect, window_of(items, screen.rect))
-    for way in ways:
-        if way.kind not in ("dropdown", "slider") or way.quoted or way.anchor or way.ordinal or not way.region:
-            continue
-        of_kind = [item for item in items if item.role == way.kind and item.front]
-        there = [
-            item for item in of_kind if max(region_factor(way.region, item.rect, whole) for whole in wholes) > IN_PART
-        ]
-        if len(there) == 1 and there[0].layer == "tree" and not any(name.label for name in there[0].names):
-            return Located(targets=(_target(Choice(there[0], LEAST, there[0].rect.center, there[0].title)),))
-    return None
+    return own if known else _coloured(instruction, items, screen) or own
 
 
 def _coloured(instruction: str, items: Sequence[Item], screen: Screen) -> Located | None:

@@ -6,8 +6,6 @@ written while the words of two people for the tuning half of the sequel to MedSP
 
 from __future__ import annotations
 
-from tools.gui.guard.words import AFFIRMING
-
 MEANINGS: dict[str, tuple[str, str]] = {
     # What is done, with the pictures that stand for it.
     "open": (
@@ -254,15 +252,15 @@ LABELS: dict[str, tuple[str, ...]] = {
     "confirm": ("confirm", "ok", "yes", "bestätigen", "ja", "confirmar", "confirmer"),
 }
 """Words on controls that mean the same."""
-GO_AHEAD = "go ahead"
-"""What a button does that confirms, however it is called."""
+GO_AHEAD = "what confirms it"
+"""Stands for a button that confirms, however it is called; nobody says so."""
 
 
 def meaning(words: str) -> frozenset[str]:
     """Words on controls that mean the same as some words do, without these."""
     wanted = words.casefold().strip()
     if wanted == GO_AHEAD:
-        return AFFIRMING
+        return frozenset(LABELS["confirm"]) | {"okay", "apply", "anwenden", "übernehmen"}
     same = {
         label
         for intent, labels in LABELS.items()

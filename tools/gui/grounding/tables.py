@@ -75,9 +75,11 @@ def heads_of_cells(nodes: Sequence[Node]) -> dict[int, str]:
         heads = [each for each in below if each.role in _HEADS]
         for cell in below if any(each.role in _ROWS for each in below) else ():
             middle = cell.rect.center.x_px
-            head = next((each.name for each in heads if each.rect.left <= middle <= each.rect.right), "")
-            if cell.role in CELLS and head and cell.name:
-                found[id(cell)] = head
+            over = [each for each in heads if each.rect.left <= middle <= each.rect.right]
+            # Of heads in two lines the lower one is that of a single column.
+            head = min(over, key=lambda each: each.rect.width, default=None)
+            if cell.role in CELLS and head is not None and cell.name:
+                found[id(cell)] = head.name
     return found
 
 

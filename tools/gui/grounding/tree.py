@@ -86,7 +86,7 @@ def tree_items(nodes: Sequence[Node]) -> list[Item]:
             continue
         names = _names(nodes, index, role)
         if names and (head := heads.get(id(node))):
-            names = (*names, Name(tuple(head.split()), HEADED))
+            names = (*names, Name(tuple(head.split()), HEADED, head=True))
         if role == "row" and any(ROLES.get(below.role) == "column" for below in _below(nodes, node, index)):
             role = "section"
         if id(node) in in_tables or (role == "text" and not names):
