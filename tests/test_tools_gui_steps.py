@@ -113,6 +113,7 @@ def test_what_a_dialog_asks_is_confirmed_in_it() -> None:
     nodes = asked("Apply to Doe, John?", "OK", "Cancel")
     assert place("Confirm the selection of Doe", nodes) == nodes[3].rect
     assert "Say what to press" in said_of("Confirm the selection of Rossi", nodes)
+    assert place("Confirm the name of the region by clicking OK", nodes) == nodes[3].rect
     assert (
         place("Confirm the dose", [at("text", "Dose", 20, 20), at("textbox", "", 120, 20), at("button", "Yes", 20, 80)])
         is None

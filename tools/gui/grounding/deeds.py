@@ -125,6 +125,9 @@ def is_confirmed_by(instruction: str, target: Target, items: Sequence[Item]) -> 
     The button is one that says nothing of what it does. So each word of the instruction that tells something has to be
     in its dialog, and each grave deed that the dialog tells of in the instruction.
     """
+    if re.search(rf"\b(?:by|with|using|via|mit|über)\b.*\b{re.escape(target.label)}\b", instruction, re.IGNORECASE):
+        # "Confirm it by clicking OK" says itself what to press.
+        return True
     around = [item for item in items if item.role in ("dialog", "window") and item.rect.holds(target.point)]
     if not around or negated(instruction) or _NONE.search(instruction):
         return False
