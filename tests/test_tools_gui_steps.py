@@ -101,6 +101,11 @@ def asked(title: str, *buttons: str) -> list[Node]:
         ("confirm stopping the infusion", "Infusion", ("Continue", "Cancel")),
         ("confirm leaving without saving", "Sign report?", ("Yes", "No")),
         ("bestätigen Sie die Dosis", "Patient löschen?", ("Ja", "Nein")),
+        ("confirm the selection of Rossi by clicking OK", "Apply to Doe, John?", ("OK", "Cancel")),
+        ("delete patient Rossi by clicking OK", "Delete patient Doe?", ("OK", "Cancel")),
+        ("click OK to delete Rossi", "Delete patient Doe?", ("OK", "Cancel")),
+        ("klicken Sie auf OK, um Rossi zu löschen", "Patient Doe löschen?", ("OK", "Abbrechen")),
+        ("confirm the deletion of Okafor by clicking OK", "Delete patient Doe?", ("OK", "Cancel")),
     ],
 )
 def test_nothing_else_than_what_was_asked_for_is_confirmed(
@@ -114,6 +119,9 @@ def test_what_a_dialog_asks_is_confirmed_in_it() -> None:
     assert place("Confirm the selection of Doe", nodes) == nodes[3].rect
     assert "Say what to press" in said_of("Confirm the selection of Rossi", nodes)
     assert place("Confirm the name of the region by clicking OK", nodes) == nodes[3].rect
+    nodes = asked("Delete patient Doe?", "OK", "Cancel")
+    for said in ("Confirm the deletion of Doe by clicking OK", "Click OK to delete Doe", "Click OK"):
+        assert place(said, nodes) == nodes[3].rect
     assert (
         place("Confirm the dose", [at("text", "Dose", 20, 20), at("textbox", "", 120, 20), at("button", "Yes", 20, 80)])
         is None

@@ -82,8 +82,9 @@ def choose(wanted: Wanted, items: Sequence[Item], screen: Rect) -> list[Choice]:
         if unseen and not wanted.words and any(item.layer != "tree" for item in items):
             # Where a menu ends, and what is a tab, cannot be told in pixels.
             return []
-        first = _anchors(wanted.anchor, items, screen)[:1] if wanted.anchor and wanted.relation == "below" else []
-        group = column_of(items, first[0].item) if first and first[0].item.role == wanted.kind == "radio" else []
+        below = wanted.anchor if wanted.kind == "radio" and wanted.relation == "below" else None
+        first = _anchors(below, items, screen)[:1] if below is not None else []
+        group = column_of(items, first[0].item) if first and first[0].item.role == "radio" else []
         if group and group[0] is first[0].item and wanted.ordinal == len(group):
             # The third one "under A" of A, B and C can but be counted with A.
             scored = [replace(scored[0], item=item, point=item.rect.center, label=item.title) for item in group]

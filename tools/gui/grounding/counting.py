@@ -30,12 +30,12 @@ def pick_numbered(wanted: Wanted, scored: list[Choice]) -> list[Choice]:
         # Cells stand in a line with their row.
         rows = [choice for choice in same if choice.item.role == wanted.kind == "row"]
         if not rows and (wanted.kind not in ("radio", "checkbox") or wanted.relation != "below" or len(same) == 1):
-            same = _in_line(in_order(same)[0], distinct(scored))
+            same = _in_line(_in_order(same)[0], distinct(scored))
         same = rows or same
     elif not wanted.words:
         if wanted.kind in ALONE:
             same = [choice for choice in same if choice.item.role == wanted.kind] or same
-        line = _in_line(in_order(same)[0], same)
+        line = _in_line(_in_order(same)[0], same)
         column = _largest_column(same)
         # Tabs stand in a line, rows in a column.
         same = line if wanted.region or len(column) < len(line) < len(same) or len(column) == 1 else column
@@ -88,7 +88,7 @@ def distinct(scored: list[Choice]) -> list[Choice]:
     return kept
 
 
-def in_order(choices: Sequence[Choice]) -> list[Choice]:
+def _in_order(choices: Sequence[Choice]) -> list[Choice]:
     """In reading order."""
     by_item = {id(choice.item): choice for choice in choices}
     return [by_item[id(item)] for item in in_reading_order([choice.item for choice in choices])]

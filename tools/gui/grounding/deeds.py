@@ -28,7 +28,6 @@ _CHANGES = frozenset(
     map(stem, "change changes selection choice input modification modifications änderung änderungen auswahl".split())
 )
 """What is applied or confirmed, whatever it is."""
-_NONE = re.compile(r"\b(?:no|not|nothing|none|never|without|nicht|nichts|kein\w*|ohne)\b", re.IGNORECASE)
 _CONFIRMED = re.compile(
     r"\b(?:new|changed|modified|updated|chosen|selected|current|values?|settings?|please)\b", re.IGNORECASE
 )
@@ -119,25 +118,34 @@ def of_another_dialog(instruction: str, name: str, items: Sequence[Item]) -> str
     return "" if not told or set(asked) & set(told) else ", ".join(sorted(asked))
 
 
-def is_confirmed_by(instruction: str, target: Target, items: Sequence[Item]) -> bool:
-    """Whether what shall be confirmed, and nothing else, is what the dialog of a button speaks of.
+def is_answered_by(instruction: str, target: Target, items: Sequence[Item], *, unnamed: bool) -> bool:
+    """Whether a button that says nothing of what it does, such as "OK", answers what an instruction speaks of.
 
-    The button is one that says nothing of what it does. So each word of the instruction that tells something has to be
-    in its dialog, and each grave deed that the dialog tells of in the instruction.
+    Args:
+        instruction: all of it.
+        target: the button.
+        items: what is on the screen.
+        unnamed: whether something shall be confirmed, however the button is called. Then each word that tells something
+            has to be in its dialog, and each grave deed that the dialog tells of in the instruction. Else only what is
+            named, such as a patient, has to be there, if it stands elsewhere or the dialog tells of a grave deed.
     """
-    if re.search(rf"\b(?:by|with|using|via|mit|über)\b.*\b{re.escape(target.label)}\b", instruction, re.IGNORECASE):
-        # "Confirm it by clicking OK" says itself what to press.
-        return True
+    by = re.search(rf"\b(?:by|with|using|via|mit|über)\b.*\b{re.escape(target.label)}\b", instruction, re.IGNORECASE)
+    unnamed = unnamed and by is None
     around = [item for item in items if item.role in ("dialog", "window") and item.rect.holds(target.point)]
-    if not around or negated(instruction) or _NONE.search(instruction):
-        return False
+    if not around or (unnamed and negated(instruction)):
+        return not unnamed
     dialog = min(around, key=lambda item: item.rect.area)
-    answered = [item for item in items if contains(dialog.rect, item.rect)]
-    told = frozenset().union(*map(keys_of, answered))
+    told = frozenset().union(*(keys_of(item) for item in items if contains(dialog.rect, item.rect)))
     deeds_told = set(find_verbs(" ".join(" ".join(name.words) for name in dialog.names), VERBS)) & GRAVE
-    said = hints(_CONFIRMED.sub(" ", instruction), True)
+    said = hints(_CONFIRMED.sub(" ", instruction[: by.start()] if by else instruction), True)
     left = [hint for hint in said if hint.key not in told | _CHANGES | {"confirm", stem("apply"), stem("applying")}]
-    return not left and deeds_told <= set(find_verbs(instruction, VERBS))
+    if unnamed:
+        return not left and deeds_told <= set(find_verbs(instruction, VERBS))
+    elsewhere = frozenset().union(*map(keys_of, items)) - ACTIONS
+    # A name that stands elsewhere is that of something else, whatever is done.
+    return not any(
+        (hint.name and hint.key in elsewhere) or (deeds_told and (hint.name or hint.key in elsewhere)) for hint in left
+    )
 
 
 def of_another_row(ways: Sequence[Wanted], target: Target, items: Sequence[Item]) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from tools.errors import ToolRetry
 from tools.gui.grounding.choose import LEAST, TIE, choose
 from tools.gui.grounding.colours import is_drawn_in, take_colour
-from tools.gui.grounding.deeds import is_confirmed_by, of_another_dialog, of_another_row, unasked
+from tools.gui.grounding.deeds import is_answered_by, of_another_dialog, of_another_row, unasked
 from tools.gui.grounding.hints import hints
 from tools.gui.grounding.instruction import MOST, Wanted, label, read_instruction
 from tools.gui.grounding.items import Choice, Item
@@ -146,13 +146,13 @@ def items_of(screen: Screen) -> list[Item]:
 
 
 def _found(instruction: str, ways: Sequence[Wanted], items: Sequence[Item], screen: Screen) -> Located:
-    """What an instruction means among some items, unless a label in quotation marks is that of something else."""
+    """What an instruction means among some items, unless these speak of something else."""
     found = _meant(instruction, ways, items, screen)
-    confirms = any(way.words == GO_AHEAD for way in ways) and found.targets and not found.abstained
     if (
-        confirms
+        found.targets
+        and not found.abstained
         and normal(found.targets[0].label) in AFFIRMING
-        and not is_confirmed_by(instruction, found.targets[0], items)
+        and not is_answered_by(instruction, found.targets[0], items, unnamed=any(way.words == GO_AHEAD for way in ways))
     ):
         said = f"{found.targets[0].label!r} fits best, but its dialog may speak of something else. Say what to press."
         return Located(targets=found.targets, abstained=said)
