@@ -43,6 +43,13 @@ FIELD_PX = 20.0
 """Where a field is clicked, from its left edge; in the middle of a spin button are other buttons."""
 SETTINGS = "[Settings]\ngtk-cursor-blink = 0\ngtk-enable-animations = 0\n"
 """Of GTK, so that a screen has one picture."""
+menu = "role=menu[name='{}']".format
+item = "role=menuitem[name='{}']".format
+button = "role=button[name='{}']".format
+radio = "role=radio[name='{}']".format
+check = "role=checkbox[name='{}']".format
+tab = "role=tab[name='{}']".format
+"""Selectors of what has a role and a name: `menu("File")`."""
 _PART = re.compile(r"role=([\w ]+?)(?:\[name='(.*)'\])?")
 
 

@@ -1,23 +1,9 @@
-"""More tasks in the programs that are pages, kept for reporting: nothing is tuned on them."""
+"""More tasks in the programs that are pages, the second collection: of what those of the first one do not ask for."""
 
 from __future__ import annotations
 
 from evals.suites.medspot.make.play import Move, Play
-from evals.suites.medspot.make.ward_tasks import PAGE
-
-
-def _row(name: str, control: str) -> str:
-    return f"tr:has-text('{name}') >> {control}"
-
-
-def _open(name: str, tab: str = "") -> tuple[str, ...]:
-    opened = _row(name, "button:has-text('Open')")
-    return (opened, f"role=tab[name='{tab}']") if tab else (opened,)
-
-
-def _offen(name: str, tab: str = "") -> tuple[str, ...]:
-    opened = _row(name, "button:has-text('Öffnen')")
-    return (opened, f"role=tab[name='{tab}']") if tab else (opened,)
+from evals.suites.medspot.make.ward_tasks import PAGE, opened, opened_german, row
 
 
 def ward() -> list[Play]:
@@ -31,15 +17,15 @@ def ward() -> list[Play]:
             say("Select 'Orders' from the left panel.", "nav >> text=Orders"),
         )),
         Play("Look at a bed without changing it", url, (
-            say("Click on the edit icon of Fournier, Paul", _row("Fournier", "[aria-label=Edit]")),
+            say("Click on the edit icon of Fournier, Paul", row("Fournier", "[aria-label=Edit]")),
             say("Click on the 'Cancel' button to keep the bed as it is", f"{dialog}text=Cancel"),
         )),
         Play("Remove a patient", url, (
-            say("Click on the bin icon in the last row of the patient table", _row("Fournier", "[aria-label=Delete]")),
+            say("Click on the bin icon in the last row of the patient table", row("Fournier", "[aria-label=Delete]")),
             say("Confirm the deletion of the patient", f"{dialog}button.danger"),
         )),
         Play("Begin an order", url, (
-            say("Click on the 'Open' button of the patient in bed 15 A.", _row("15 A", "button:has-text('Open')")),
+            say("Click on the 'Open' button of the patient in bed 15 A.", row("15 A", "button:has-text('Open')")),
             say("Select the 'Order entry' tab", "role=tab[name='Order entry']"),
             say("Click on the Route dropdown menu", "#route"),
             say("Click on the input field for the start date.", "#start", "01.12.2026"),
@@ -48,39 +34,39 @@ def ward() -> list[Play]:
             say("Check the 'Needs second signature' checkbox", "text=Needs second signature >> input"),
             say("Type the remark in the comment box", "#comment", "with food"),
             say("Save the order as draft", "text=Save draft"),
-        ), _open("Castro", "Order entry")),
+        ), opened("Castro", "Order entry")),
         Play("Give an order up", url, (
             say("Select the Emergency option from the priority choices", "label:has-text('Emergency')"),
             say("Click on 'Cancel' at the bottom of the order form.", "main >> button:has-text('Cancel')"),
-        ), _open("Adler", "Order entry")),
+        ), opened("Adler", "Order entry")),
         Play("Think about stopping a drug", url, (
             say("Tick the Given checkbox of Enoxaparin", "role=checkbox[name='Given Enoxaparin']"),
-            say("Click on the 'Stop' button for Paracetamol", _row("Paracetamol", "text=Stop")),
+            say("Click on the 'Stop' button for Paracetamol", row("Paracetamol", "text=Stop")),
             say("Click the Keep button to continue the medication", f"{dialog}text=Keep"),
-        ), _open("Fournier", "Medication")),
+        ), opened("Fournier", "Medication")),
         Play("Leave a dose as it is", url, (
-            say("Click on 'Change' for the drug that is given subcutaneously", _row("subcutaneous", "text=Change")),
+            say("Click on 'Change' for the drug that is given subcutaneously", row("subcutaneous", "text=Change")),
             say("Close the dialog with the Cancel button.", f"{dialog}text=Cancel"),
             say("Click on the download icon above the table", "main >> [aria-label=Download]"),
-        ), _open("Dimitrov", "Medication")),
+        ), opened("Dimitrov", "Medication")),
         Play("Go through the laboratory values", url, (
-            say("Click on the 'Trend' link of CRP", _row("CRP", "a")),
-            say("Select the result of Haemoglobin in the table", _row("Haemoglobin", "td >> nth=1")),
+            say("Click on the 'Trend' link of CRP", row("CRP", "a")),
+            say("Select the result of Haemoglobin in the table", row("Haemoglobin", "td >> nth=1")),
             say("Click on the Previous button", "footer >> text=Previous"),
-        ), _open("Brandt", "Lab results")),
+        ), opened("Brandt", "Lab results")),
         Play("Write in a note", url, (
             say("Click inside the text area of the note", "main >> textarea"),
             say("Click on the zoom out icon from the notes toolbar", "[aria-label='Zoom out']"),
-        ), _open("Castro", "Notes")),
+        ), opened("Castro", "Notes")),
         Play("Correct the allergies and take the blood pressure", url, (
             say("Click on the 'Edit' button in the Allergies window", f"{dialog}text=Edit"),
             say("Click on the Blood pressure field.", "#bp", "130/85"),
             say("Click on the Back button next to the bed number", "text=Back"),
-        ), (*_open("Fournier"), ".allergy >> text=Details")),
+        ), (*opened("Fournier"), ".allergy >> text=Details")),
         Play("Do not sign yet", url, (
             say("Close the 'Sign order' window using the cross icon", f"{dialog}[aria-label=Close]"),
             say("Click on 'Worklist' in the side menu", "nav >> text=Worklist"),
-        ), (*_open("Eriksen", "Order entry"), "text=Sign order")),
+        ), (*opened("Eriksen", "Order entry"), "text=Sign order")),
     ]  # fmt: skip
 
 
@@ -93,7 +79,7 @@ def ward_german() -> list[Play]:
         Play("Das Bett ändern", url, (
             say(
                 "Klicken Sie auf das Stiftsymbol in der Zeile von Castro, Lucía",
-                _row("Castro", "[aria-label=Bearbeiten]"),
+                row("Castro", "[aria-label=Bearbeiten]"),
             ),
             say("Tragen Sie das neue Bett in das Feld 'Bett' ein", "#bed", "17 C"),
             say("Bestätigen Sie die Änderung mit 'Speichern'.", f"{dialog}button:has-text('Speichern')"),
@@ -105,32 +91,32 @@ def ward_german() -> list[Play]:
             ),
             say("Auf die Schaltfläche 'Wechselwirkungen' klicken", "main >> text=Wechselwirkungen"),
             say("Schließen Sie das Fenster über das Kreuz oben rechts", f"{dialog}[aria-label=Schließen]"),
-        ), _offen("Fournier", "Medikation")),
+        ), opened_german("Fournier", "Medikation")),
         Play("Eine Anordnung verwerfen", url, (
             say("Öffnen Sie das Auswahlmenü 'Häufigkeit'.", "#often"),
             say("Klicken Sie in das Feld für den Beginn", "#start", "01.12.2026"),
             say("Wählen Sie bei der Dringlichkeit die Option Dringend", "label:has-text('Dringend')"),
             say("Auf 'Abbrechen' unten im Formular klicken", "main >> button:has-text('Abbrechen')"),
-        ), _offen("Adler", "Anordnung")),
+        ), opened_german("Adler", "Anordnung")),
         Play("Order a drug on the German page", url, (
             say("Click on the blue 'Medikament hinzufügen' button", "text=Medikament hinzufügen"),
             say("Check the checkbox 'Zweite Unterschrift nötig'.", "text=Zweite Unterschrift nötig >> input"),
             say("Click inside the Bemerkung box", "#comment", "nüchtern"),
-        ), _offen("Eriksen", "Medikation")),
+        ), opened_german("Eriksen", "Medikation")),
         Play("Move about the German list", url, (
             say("Click on the help icon in the upper right corner", "header >> [aria-label=Hilfe]"),
             say("Select 'Nachrichten' from the left menu", "nav >> text=Nachrichten"),
             say("Click on the right arrow icon under the patient table.", "[aria-label='Nächste Seite']"),
         )),
         Play("Den Verlauf der Glucose ansehen", url, (
-            say("Klicken Sie in der Zeile Glucose auf 'Verlauf'", _row("Glucose", "a")),
+            say("Klicken Sie in der Zeile Glucose auf 'Verlauf'", row("Glucose", "a")),
             say("Mit 'Weiter' zur nächsten Seite der Laborwerte gehen", "footer >> text=Weiter"),
-        ), _offen("Dimitrov", "Laborwerte")),
+        ), opened_german("Dimitrov", "Laborwerte")),
         Play("Eine Notiz anlegen", url, (
             say("Klicken Sie auf das Plus-Symbol", "[aria-label='Neue Notiz']"),
             say("Speichern Sie die Notiz über das Diskettensymbol.", "main >> [aria-label=Speichern]"),
             say("Wechseln Sie zum Reiter 'Anordnung'", "role=tab[name='Anordnung']"),
-        ), _offen("Brandt", "Notizen")),
+        ), opened_german("Brandt", "Notizen")),
     ]  # fmt: skip
 
 
