@@ -262,7 +262,13 @@ def test_a_cell_goes_by_its_row_and_the_head_of_its_column() -> None:
 
 
 def test_the_box_in_front_of_words_is_that_of_these_words() -> None:
-    assert place("Tick the box in front of Needs second signature", PAGE) == PAGE[16].rect
+    boxes = [
+        at("checkbox", name, left, 300, 13, 13)
+        for name, left in (("Notify nurse", 208), ("Needs second signature", 335))
+    ]
+    nodes = [at("document", "", 0, 0, 1000, 600, depth=0), *boxes]
+    assert place("Tick the box in front of Needs second signature", nodes) == boxes[1].rect
+    assert place("Tick the checkbox left of Needs second signature", nodes) == boxes[0].rect
 
 
 @pytest.mark.parametrize("said", ["Close the dialog", "Close the 'Interactions' window with the cross icon"])
