@@ -199,7 +199,7 @@ def measure(steps: list[Asked], misses: bool = False, rival: MLLM | None = None)
         found[name]["programs"] = {program: _figures(*_only(steps, points, program)) for program in programs}
         if misses:
             _list_misses(name, steps, points)
-    hits = {name: [_hit(asked, answer[name]) for asked, answer in zip(steps, answers, strict=True)] for name in ways}
+    hits = {name: [hit(asked, answer[name]) for asked, answer in zip(steps, answers, strict=True)] for name in ways}
     found["elsewhere"] = _elsewhere(steps)
     found["ahead"] = {name: _ahead(steps, hits["pixels"], hits[name]) for name in ("strings", "model") if name in ways}
     return found
@@ -214,8 +214,8 @@ def measure_styles(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
             for way, counts in found[style].items():
                 point = WAYS[way](str(asked.step.instruction), asked.screen)
                 counts["steps"] += 1
-                counts["hits"] += _hit(asked, point)
-                counts["wrong"] += point is not None and not _hit(asked, point)
+                counts["hits"] += hit(asked, point)
+                counts["wrong"] += point is not None and not hit(asked, point)
     return {
         style: {way: {**counts, "step_hit": counts["hits"] / counts["steps"]} for way, counts in ways.items()}
         for style, ways in found.items()
@@ -270,7 +270,7 @@ def _only(steps: list[Asked], points: list[Point | None], program: str) -> tuple
 
 
 def _figures(steps: list[Asked], points: list[Point | None]) -> dict[str, Any]:
-    hits = [_hit(asked, point) for asked, point in zip(steps, points, strict=True)]
+    hits = [hit(asked, point) for asked, point in zip(steps, points, strict=True)]
     tasks: dict[tuple[str, int], list[int]] = {}
     for place, asked in enumerate(steps):
         tasks.setdefault((asked.program, asked.task), []).append(place)
@@ -292,7 +292,8 @@ def _figures(steps: list[Asked], points: list[Point | None]) -> dict[str, Any]:
     }
 
 
-def _hit(asked: Asked, point: Point | None) -> bool:
+def hit(asked: Asked, point: Point | None) -> bool:
+    """Whether a point lies in a box of a step."""
     boxes = [pixel_box(target.bbox, asked.size) for target in asked.step.actions if target.bbox]
     return point is not None and any(touches((point.x_px, point.y_px), box, (0, 0)) for box in boxes)
 
@@ -334,7 +335,7 @@ WAYS: dict[str, Callable[[str, Screen], Point | None]] = {
 
 def _list_misses(name: str, steps: list[Asked], points: list[Point | None]) -> None:
     for asked, point in zip(steps, points, strict=True):
-        if name == "strings" or _hit(asked, point):
+        if name == "strings" or hit(asked, point):
             continue
         said = locate(str(asked.step.instruction), asked.screen, layers=LAYERS if name == "tree" else PIXELS)
         box = pixel_box(asked.step.actions[0].bbox or (0, 0, 0, 0), asked.size)

@@ -1,18 +1,20 @@
-"""Finding what an instruction means on a screen: by the accessibility tree, by words and icons, or by a model."""
+"""Finding what an instruction means on a screen: by the accessibility tree, words and icons, likelihood or a model."""
 
 from tools.gui.grounding.instruction import Wanted, read_instruction
-from tools.gui.grounding.locate import LAYERS, PIXELS, ask_model, locate
+from tools.gui.grounding.locate import LAYERS, PIXELS, SURE, ask_model, likely, locate
 from tools.gui.grounding.pointing import Ask, Pointed, Question, Reply
 
 __all__ = [
     "LAYERS",
     "PIXELS",
+    "SURE",
     "Ask",
     "Pointed",
     "Question",
     "Reply",
     "Wanted",
     "ask_model",
+    "likely",
     "locate",
     "read_instruction",
 ]

@@ -67,7 +67,7 @@ def weigh(instruction: str, items: Sequence[Item], screen: Screen) -> Choice | N
     if not ranked or ranked[0].score < LEAST[ranked[0].item.layer]:
         return None
     best = ranked[0]
-    own = _own(seen.said, instruction)
+    own = labels_of_target(seen.said, instruction)
     if (len(ranked) > 1 and best.score - ranked[1].score < AHEAD) or not _agrees(seen, best.item, own, told):
         return None
     if (
@@ -98,11 +98,11 @@ def rank(seen: Evidence) -> Iterator[Choice]:
         item = seen.items[at]
         if not any(same_place(item.rect, other) for other in kept) and seen.permitted(int(at)):
             kept.append(item.rect)
-            point, label = _spot(seen, item)
+            point, label = spot(seen, item)
             yield Choice(item, float(scores[at]), point, label)
 
 
-def _spot(seen: Evidence, item: Item) -> tuple[Point, str]:
+def spot(seen: Evidence, item: Item) -> tuple[Point, str]:
     """Where to click, and what is called so: of a line that was read as one, the words that were said."""
     best = max(item.names, key=lambda name: name.weight, default=None)
     if item.point or item.role != "text" or best is None or len(best.rects) != len(best.words):
@@ -118,7 +118,7 @@ def _at(seen: Evidence, item: Item) -> int:
     return next(at for at, other in enumerate(seen.items) if other is item)
 
 
-def _own(said: Said, instruction: str) -> list[str]:
+def labels_of_target(said: Said, instruction: str) -> list[str]:
     """The labels in quotation marks that are not those of what something stands in or to."""
     return [
         label

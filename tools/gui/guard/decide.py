@@ -20,6 +20,7 @@ from tools.gui.guard.words import affirms, find_verbs, fold, hides, plain_label,
 from tools.gui.keys import key_set, keys_of
 from tools.gui.types import (
     CHANGES_NOTHING,
+    UNSURE,
     Action,
     Click,
     Drag,
@@ -145,7 +146,7 @@ def turns_unseen(action: Action, screen: Screen) -> bool:
 
 def leads_to_a_record(policy: Policy, action: Action, target: Target | None) -> bool:
     """Whether an action clicks on, types into or scrolls what the policy lists as leading to a patient's record."""
-    if target is None or target.layer == "model" or not isinstance(action, Click | Scroll | TypeText):
+    if target is None or target.layer in UNSURE or not isinstance(action, Click | Scroll | TypeText):
         return False
     if isinstance(action, TypeText) and ("\n" in action.text or "\t" in action.text):
         return False

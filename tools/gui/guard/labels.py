@@ -9,7 +9,7 @@ import numpy as np
 
 from tools.gui.guard.words import affirms
 from tools.gui.keys import MODIFIERS, agrees, key_set
-from tools.gui.types import Action, Click, Node, Point, PressKey, Rect, Screen, Target, points_of
+from tools.gui.types import UNSURE, Action, Click, Node, Point, PressKey, Rect, Screen, Target, points_of
 
 NEAR_X_PX, NEAR_Y_PX = 24.0, 10.0
 """How far beside a point words still count as its label, where no tree tells a control's bounds; our choice."""
@@ -140,7 +140,7 @@ def questions(
     """
     if not isinstance(action, PressKey):
         asked = [one for point in points_of(action) for one in _asked_at(screen, point, target, lines)]
-        if isinstance(action, Click) and not asked and (target is None or target.layer == "model"):
+        if isinstance(action, Click) and not asked and (target is None or target.layer in UNSURE):
             tree, pixels = labels_at(screen, action.point, target, lines)
             return [] if tree or pixels else [replace(_question_at(screen, action.point), sure=False)]
         return asked

@@ -186,22 +186,27 @@ def find_verbs(text: str, words: Mapping[str, tuple[str, ...]], *, label: bool =
     text = text if label else _ASKS_TO_SEE.sub(" ", text)
     lines = {" ".join(_SPLIT.split(spelt)) for spelt in (fold(text), fold(_CAMEL.sub(" ", text)), _skeleton(text))}
     pieces = {piece for line in lines for piece in _pieces(line.split(), join=label)}
-    return [verb for verb, entries in words.items() if any(_names(entry, lines, pieces) for entry in entries)]
+    return [verb for verb, entries in words.items() if _names(tuple(entries), lines, pieces)]
 
 
-def _names(entry: str, lines: set[str], pieces: set[str]) -> bool:
-    for stem in _stems(entry):
-        if " " in stem and any(f" {stem} " in f" {line} " for line in lines):
-            return True
-        if any(piece.startswith(stem) if entry.endswith("*") else piece == stem for piece in pieces):
-            return True
-    return False
+def _names(entries: tuple[str, ...], lines: set[str], pieces: set[str]) -> bool:
+    whole, begun, phrases = _forms(entries)
+    return (
+        not whole.isdisjoint(pieces)
+        or any(piece.startswith(begun) for piece in pieces)
+        or any(f" {phrase} " in f" {line} " for phrase in phrases for line in lines)
+    )
 
 
-@lru_cache(maxsize=4096)
-def _stems(entry: str) -> tuple[str, str]:
-    """A word of the list, as it reads in each of the two spellings."""
-    return fold(entry.rstrip("*")), _skeleton(entry.rstrip("*"))
+@lru_cache(maxsize=1024)
+def _forms(entries: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...], tuple[str, ...]]:
+    """Words of the list as they read in each of the two spellings: wholes, beginnings, and phrases."""
+    stems = [(spelt(entry.rstrip("*")), entry.endswith("*")) for entry in entries for spelt in (fold, _skeleton)]
+    return (
+        frozenset(stem for stem, begins in stems if not begins),
+        tuple(stem for stem, begins in stems if begins),
+        tuple(stem for stem, _ in stems if " " in stem),
+    )
 
 
 def _pieces(tokens: list[str], *, join: bool) -> Iterator[str]:

@@ -15,7 +15,7 @@ from tools.gui.grounding.locate import items_of
 from tools.gui.grounding.matching import likeness
 from tools.gui.grounding.tree import tree_items
 from tools.gui.guard.policy import Region
-from tools.gui.types import Layer, Located, Rect, Screen, Target
+from tools.gui.types import UNSURE, Layer, Located, Rect, Screen, Target
 from tools.gui.workflow.steps import Recorded
 
 SAME_WORDS = 0.95
@@ -73,7 +73,7 @@ def record_target(screen: Screen, target: Target) -> Recorded | None:
     if target.layer == "icon" and small:
         return record_pixels(screen, target.rect)
     words, role = _words_of(screen, target)
-    if target.layer == "model" and not words:
+    if target.layer in UNSURE and not words:
         return record_pixels(screen, target.rect) if small else None
     return Recorded(words=words, role=role, place=_place(screen, target.rect)) if words else None
 
@@ -104,8 +104,8 @@ def _place(screen: Screen, rect: Rect) -> Region:
 
 
 def _words_of(screen: Screen, target: Target) -> tuple[str, str]:
-    """The words and the role that a target goes by; of what a model chose, only such as stand on the screen."""
-    if target.layer == "model":
+    """The words and the role that a target goes by; of what was not sure, only such as stand on the screen."""
+    if target.layer in UNSURE:
         items = [*(labelled_fields(tree_items(screen.nodes)) if screen.nodes else ()), *items_of(screen)]
         chosen = [item for item in items if item.rect == target.rect and item.layer != "icon" and item.title]
         return (chosen[0].title, chosen[0].role) if chosen else ("", "")

@@ -19,7 +19,7 @@ from tools.gui.guard.decide import Mode
 from tools.gui.guard.guarded import Guard, guarded
 from tools.gui.guard.identity import Patient
 from tools.gui.guard.phi import Redactor
-from tools.gui.types import Actuator, Outcome, Screen, Target
+from tools.gui.types import UNSURE, Actuator, Outcome, Screen, Target
 from tools.gui.workflow.aim import POLL_S, aim, beside, is_as_written, missing, tells_more
 from tools.gui.workflow.journal import FINISHED, Journal, Past
 from tools.gui.workflow.recorded import hidden_target, record_target
@@ -27,8 +27,8 @@ from tools.gui.workflow.running import Nobody, Person, Run, RunReport, StepRepor
 from tools.gui.workflow.steps import Step, Workflow
 from tools.gui.workflow.veil import Veil, values_of
 
-FROM_A_MODEL = ("mended", "planned")
-"""How targets were found that a model chose or named, and nobody before."""
+FROM_A_MODEL = ("mended", "likely", "planned")
+"""How targets were found that a model or the ranker chose, and nobody before."""
 AIMS = 3
 """How often a step is aimed at on a screen that does not come to rest; our choice."""
 
@@ -246,8 +246,8 @@ def act(
         lenient: what the step expects is a guess: where it is not shown, nothing could tell, and nobody need look.
     """
     guard = run.guard if step.patient else run.searching
-    if target is not None and target.layer == "model" and guard.mode == Mode.AUTO:
-        # What a model chose is looked at by a person, also where its label is listed.
+    if target is not None and target.layer in UNSURE and guard.mode == Mode.AUTO:
+        # What is not sure is looked at by a person, also where its label is listed.
         guard = asking(guard)
     try:
         if step.effect is not None and not step.may_repeat and step.effect.holds()[0]:
