@@ -5,6 +5,10 @@ import importlib.metadata
 files = importlib.metadata.files("attend-agent") or []
 names = {file.parts[0] for file in files if not file.parts[0].endswith((".dist-info", "..")) and len(file.parts) > 1}
 assert names == {"agent", "tools", "memory", "evals"}, f"the wheel installs {sorted(names)}"
-for needed in ("agent/prompts/system.md", "agent/mllm/embedded/adapter.safetensors"):
+for needed in (
+    "agent/prompts/system.md",
+    "agent/mllm/embedded/adapter.safetensors",
+    "tools/gui/grounding/ranker.safetensors",
+):
     assert any(str(file) == needed for file in files), f"the wheel lacks {needed}"
 print(f"the wheel installs {sorted(names)}, {len(files)} files")

@@ -15,6 +15,7 @@ The ways:
 - `words`: the layers of pixels without icons;
 - `pixels`: all layers that need no accessibility tree and no model;
 - `tree`: with the accessibility tree;
+- `sure pixels` and `sure tree`: the same without the ranker of what is likely;
 - `model`: a model alone, asked as the suite `medspot` asks one; only of `report`, since it takes long.
 
 A step is hit if the point lies in the box. Step hit: over all steps, each asked on its own. TCA: share of tasks whose
@@ -55,7 +56,7 @@ from evals.suites.medspot.canonical import run_canonical, summarise
 from evals.suites.medspot.dialogue import FORMS, INSTRUCTION, REQUEST, read_click
 from evals.suites.medspot.make.hands import STYLES, told_by
 from evals.suites.medspot.scorer import Step, Target, pixel_box, touches
-from tools.gui.grounding import LAYERS, PIXELS, locate
+from tools.gui.grounding import LAYERS, PIXELS, SURE, locate
 from tools.gui.grounding.matching import likeness
 from tools.gui.grounding.reading import read_lines
 from tools.gui.types import Located, Node, Point, Screen
@@ -329,7 +330,9 @@ WAYS: dict[str, Callable[[str, Screen], Point | None]] = {
     "strings": _strings,
     "words": partial(_found, layers=frozenset({"words"})),
     "pixels": partial(_found, layers=PIXELS),
+    "sure pixels": partial(_found, layers=PIXELS & SURE),
     "tree": _found,
+    "sure tree": partial(_found, layers=SURE),
 }
 
 
