@@ -20,6 +20,8 @@ from tools.ocr import MIN_CONFIDENCE, N_THREADS
 
 DETECT_SCALE = 0.75
 """Lines are looked for on a screen made so much smaller, which takes half the time and misses none; our choice."""
+KEPT_PICTURES = 64
+"""Pictures, and parts of pictures, whose lines are remembered; our choice."""
 KEPT_LINES = 8192
 """Lines whose words are remembered by their pixels; our choice."""
 GAP, SPLIT = 0.55, 1.3
@@ -40,6 +42,7 @@ _engines: list[Any] = []
 _Word = tuple[str, float, float, bool]
 """A word, the shares of a line's width where it begins and ends, and whether it stands apart from the one before."""
 _read: OrderedDict[str, tuple[str, float, tuple[_Word, ...]]] = OrderedDict()
+_whole: OrderedDict[str, tuple[Line, ...]] = OrderedDict()
 
 
 @dataclass(frozen=True)
@@ -70,30 +73,43 @@ class Line:
 def read_lines(rgb: np.ndarray) -> tuple[Line, ...]:
     """Read the lines of a screenshot (height, width, 3), uint8, from top to bottom.
 
-    Lines whose pixels were read before come from memory, so that a screen that changes little is read quickly.
+    Lines whose pixels were read before come from memory, so that a screen that changes little is read quickly; one that
+    did not change is not looked through again.
 
     Raises:
         ToolFailed: if RapidOCR is not installed.
     """
+    picture = region_hash(rgb)
+    with _lock:
+        if picture in _whole:
+            _whole.move_to_end(picture)
+            return _whole[picture]
+        lines = _found_in(rgb)
+        _whole[picture] = lines
+        while len(_whole) > KEPT_PICTURES:
+            _whole.popitem(last=False)
+    return lines
+
+
+def _found_in(rgb: np.ndarray) -> tuple[Line, ...]:
     import cv2
 
     bgr = np.ascontiguousarray(rgb[:, :, ::-1])
     height, width = bgr.shape[:2]
-    with _lock:
-        engine = _load()
-        small = cv2.resize(bgr, None, fx=DETECT_SCALE, fy=DETECT_SCALE, interpolation=cv2.INTER_AREA)
-        found = engine(small, use_det=True, use_rec=False).boxes
-        rects = [] if found is None else [_rect(corners, width, height) for corners in np.asarray(found)]
-        places = {rect: bgr[int(rect.top) : int(rect.bottom), int(rect.left) : int(rect.right)] for rect in rects}
-        named = {rect: region_hash(crop) for rect, crop in places.items() if crop.size}
-        new = {name: places[rect] for rect, name in named.items() if name not in _read}
-        with ThreadPoolExecutor(N_THREADS) as pool:
-            _read.update(zip(new, pool.map(lambda crop: _recognise(engine, crop), new.values()), strict=True))
-        lines = [line for rect, name in named.items() for line in _lines(rect, *_read[name])]
-        for name in named.values():
-            _read.move_to_end(name)
-        while len(_read) > KEPT_LINES:
-            _read.popitem(last=False)
+    engine = _load()
+    small = cv2.resize(bgr, None, fx=DETECT_SCALE, fy=DETECT_SCALE, interpolation=cv2.INTER_AREA)
+    found = engine(small, use_det=True, use_rec=False).boxes
+    rects = [] if found is None else [_rect(corners, width, height) for corners in np.asarray(found)]
+    places = {rect: bgr[int(rect.top) : int(rect.bottom), int(rect.left) : int(rect.right)] for rect in rects}
+    named = {rect: region_hash(crop) for rect, crop in places.items() if crop.size}
+    new = {name: places[rect] for rect, name in named.items() if name not in _read}
+    with ThreadPoolExecutor(N_THREADS) as pool:
+        _read.update(zip(new, pool.map(lambda crop: _recognise(engine, crop), new.values()), strict=True))
+    lines = [line for rect, name in named.items() for line in _lines(rect, *_read[name])]
+    for name in named.values():
+        _read.move_to_end(name)
+    while len(_read) > KEPT_LINES:
+        _read.popitem(last=False)
     return tuple(sorted(lines, key=lambda line: (line.rect.top, line.rect.left)))
 
 
