@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import itertools
 import math
@@ -133,12 +134,13 @@ def test_a_person_at_a_desktop_is_watched_and_replayed(display: Path) -> None:
 def test_a_menu_of_a_desktop_program_is_recorded_and_not_its_window(tree: bool, tmp_path: Path) -> None:
     with (
         gui_stage.x_server(tmp_path, "1000x700"),
-        gui_stage.accessibility(),
+        # GTK waits for up to 25 s for an accessibility bus that is slow to answer; pixels need none.
+        gui_stage.accessibility() if tree else contextlib.nullcontext(),
         gui_programs.running([need("openbox", "openbox")]),
         gui_programs.running([need("xmedcon", "xmedcon")]),
     ):
         actuator, stop = DesktopActuator(tree=tree), KillSwitch()
-        gui_stage.until(lambda: locate('click the "Help" menu', actuator.screen()).targets, "the menu")
+        gui_stage.until(lambda: locate('click the "Help" menu', actuator.screen()).targets, "the menu", 60)
         place = locate('click the "Help" menu', actuator.screen()).targets[0].rect.center
         eyes, watcher = Looking(actuator), XWatcher()
 

@@ -271,6 +271,23 @@ def test_a_key_that_is_held_down_stops_once(clip: Path, tmp_path: Path, visit: O
         assert len(stops) == 1
 
 
+def test_what_grows_above_the_answer_does_not_end_following_it(clip: Path, tmp_path: Path, visit: Open) -> None:
+    words = " ".join(f"word{number}" for number in range(300))
+    with serving([clip], settings(tmp_path), {"say": words, "tokens_per_s": 100}, loop=True) as served:
+        page = visit(served, viewport={"width": 390, "height": 640}, has_touch=True)
+        # Not every browser scrolls along where something above grows.
+        page.evaluate("document.documentElement.style.overflowAnchor = document.body.style.overflowAnchor = 'none'")
+        turn = ask(page, "Tell me.")
+        expect(turn.locator(".answer")).to_contain_text("word60")
+        wait_for(lambda: check(page, "endInView", ".answer"), 2)
+        page.evaluate("document.querySelector('#picture').style.marginBottom = '240px'")
+        expect(turn.locator(".answer")).to_contain_text("word150", timeout=15_000)
+        wait_for(lambda: check(page, "endInView", ".answer"), 2)
+        page.evaluate("scrollTo(0, 0)")
+        ended(turn)
+        assert not check(page, "endInView", ".ended")
+
+
 @pytest.mark.parametrize("height", [844, 640])
 def test_a_phone_follows_the_answer(clip: Path, tmp_path: Path, visit: Open, height: int) -> None:
     words = " ".join(f"word{number}" for number in range(300))

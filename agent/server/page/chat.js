@@ -14,6 +14,9 @@ export function showChat(room, hooks, signal) {
   const views = new Map(); // of each item of the conversation, the oldest first
   const on = (target, type, listener) => target.addEventListener(type, listener, { signal });
 
+  let followed = false; // whether the end was in view when the list changed last, and where it was scrolled to then
+  let scrolledTo = {};
+
   const belowList = () => list.scrollHeight - list.scrollTop - list.clientHeight;
   const belowWindow = () => list.closest("section").getBoundingClientRect().bottom - innerHeight; // on a phone
 
@@ -22,11 +25,14 @@ export function showChat(room, hooks, signal) {
     window.scrollBy(0, Math.max(0, belowWindow()));
   }
 
-  /** Change the list; whoever sees its end goes on seeing its end. */
+  /** Change the list; whoever sees its end goes on seeing its end, also where what stands above it grew meanwhile. */
   function keepAtEnd(change) {
     const atEnd = belowList() < NEAR_END_PX && belowWindow() < NEAR_END_PX;
+    const scrolled = scrolledTo.list !== list.scrollTop || scrolledTo.window !== window.scrollY;
+    followed = atEnd || (followed && !scrolled);
     change();
-    if (atEnd) showEnd();
+    if (followed) showEnd();
+    scrolledTo = { list: list.scrollTop, window: window.scrollY };
   }
 
   function add(item) {
