@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import load_file
 
 from evals.bench.grounding_ranker import Row, train
 from tests.test_tools_gui_evidence import NODES
 from tests.test_tools_gui_parts import DRUGS, FORM
 from tests.test_tools_gui_workflow import SAVING, Ann, audit, run
 from tests.tree_screens import TREE, node, white
+from tools.errors import ToolFailed
 from tools.gui.act.simulated import Program, SimulatedActuator
-from tools.gui.grounding import LAYERS, SURE, locate
+from tools.gui.grounding import LAYERS, SURE, locate, ranking
 from tools.gui.grounding.evidence import gather
 from tools.gui.grounding.pointing import Pointed, Question, Reply
 from tools.gui.grounding.ranking import Candidates, features, pick
@@ -23,7 +26,7 @@ from tools.gui.grounding.tree import tree_items
 from tools.gui.guard.approval import ApprovalRequest
 from tools.gui.guard.audit import AuditLog
 from tools.gui.guard.decide import Mode
-from tools.gui.types import Outcome
+from tools.gui.types import Node, Outcome
 from tools.gui.workflow.steps import Step, parse_workflow
 
 __all__ = ["audit"]  # a fixture
@@ -53,28 +56,62 @@ def test_what_is_sure_is_not_ranked() -> None:
         assert locate('Click "Messages"', white(NODES), layers=layers).targets[0].layer == "tree"
 
 
+def named(said: str, nodes: Sequence[Node]) -> str:
+    """What the ranker names, "" for nothing."""
+    found = locate(said, white(nodes), layers=TREE)
+    return found.targets[0].label if found.targets and found.targets[0].layer == "ranker" else ""
+
+
+@pytest.mark.parametrize("label", ["Sign order", "Release results", "Reset", "Unlock", "Zurücksetzen", "Transfer"])
+def test_what_changes_something_by_its_words_is_not_likely(label: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = [*NODES, node("button", label, 640, 600)] if label != "Sign order" else NODES
+    said = f"Have a look at it: {label}, in the form, before the draft."
+    assert not named(said, nodes)
+    monkeypatch.setattr(ranking, "_is_harmless", lambda seen, at: True)
+    assert named(said, nodes) == label
+
+
+def table(*names: str) -> list[Node]:
+    """A row for each person, with a button."""
+    return [
+        each
+        for place, name in enumerate(names)
+        for each in (
+            node("row", "", 190, 100 + 40 * place, 900),
+            node("text", name, 200, 100 + 40 * place, 140, depth=1),
+            node("button", "Chart", 800, 100 + 40 * place, depth=1),
+        )
+    ]
+
+
+def buttons(*names: str, role: str = "button") -> list[Node]:
+    return [node(role, name, 300, 100 + 40 * place, 160) for place, name in enumerate(names)]
+
+
 @pytest.mark.parametrize(
-    "said",
+    ("said", "nodes"),
     [
-        "Check the deletions: Delete, in the list, before the open ones.",
-        "Check the order: Sign order, in the form, after the draft.",
+        ("Select 0.5 mg", buttons("5 mg", "25 mg")),
+        ("Select 0,5 mg", buttons("5 mg", "25 mg", role="radio")),
+        ("Select 1.25 mg", buttons("5 mg", "25 mg")),
+        ("Select ramipril 10 mg", buttons("Metoprolol", "Ramipril 5 mg")),
+        ("Select type 1 diabetes", buttons("Type 2 diabetes", "Asthma")),
+        ("Select bed 1.2", buttons("Bed 1", "Bed 2")),
+        ("Select Ben Okafor-Smith", buttons("Okafor", "Nguyen", role="link")),
+        ("Check the chart: Chart, of Zimmermann, before the notes.", table("Nguyen, Linh")),
+        ("Zimmermann: Chart", table("Nguyen, Linh")),
+        ("Zimmermann's results: Chart, at the right.", table("Nguyen, Linh")),
+        ("Check it: Chart, next to Zimmermann, Karl.", table("Nguyen, Linh")),
+        ("Die Akte von Frau Zimmermann: Chart, in der Liste", table("Nguyen, Linh")),
+        ("Check the chart: Chart, below Okafor", table("Nguyen, Linh", "Okafor, Ada", "Silva, Rui")),
     ],
 )
-def test_what_changes_something_is_never_only_likely(said: str) -> None:
-    assert not locate(said, white(NODES), layers=TREE).targets
-
-
-def test_another_row_and_a_part_that_is_not_there_are_not_likely() -> None:
-    rows = [
-        node("row", "", 190, 100 + 40 * place, 900) if not cell else node("text", cell, 200, 100 + 40 * place, depth=1)
-        for place, name in enumerate(("Nguyen, Linh", "Okafor, Ada"))
-        for cell in ("", name)
-    ]
-    chart = node("button", "Chart", 800, 100, depth=1)
-    nodes = [rows[0], rows[1], chart, rows[2], rows[3]]
-    for said in ("Check the chart: Chart, of Okafor, before the notes.", "Check it: Chart, in the Radiology window."):
-        found = locate(said, white(nodes), layers=TREE)
-        assert "Chart" not in [target.label for target in found.targets]
+def test_what_is_of_another_person_or_number_is_not_likely(
+    said: str, nodes: list[Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not locate(said, white(nodes), layers=TREE).targets
+    monkeypatch.setattr(ranking, "_is_another", lambda seen, at: False)
+    assert named(said, nodes)
 
 
 def test_a_model_is_asked_before_what_is_likely_is_named() -> None:
@@ -94,7 +131,7 @@ def test_a_model_is_asked_before_what_is_likely_is_named() -> None:
 @settings(max_examples=25, deadline=None)
 def test_the_order_of_what_is_on_the_screen_is_no_matter(order: list[int]) -> None:
     found = locate(SAID[3][0], white([NODES[at] for at in order]), layers=TREE)
-    assert [target.label for target in found.targets] in ([], ["Dose"])
+    assert [target.label for target in found.targets] == ["Dose"]
 
 
 @given(st.text(max_size=60))
@@ -104,7 +141,7 @@ def test_features_are_numbers_of_every_control_whatever_is_said(said: str) -> No
     seen = gather(said, tree_items(screen.nodes or ()), screen)
     if seen.items:
         table = features(said, seen, screen)
-        assert table.shape == (len(seen.items), 72)
+        assert table.shape == (len(seen.items), load_file(ranking.WEIGHTS_FILE)["mean"].size)
         assert np.isfinite(table).all()
 
 
@@ -158,6 +195,30 @@ def test_a_step_on_what_is_likely_needs_a_persons_word(mode: Mode, audit: AuditL
         refused = isinstance(person, Refuses)
         assert report.outcome == (Outcome.HALTED_BEFORE_EFFECT if refused else Outcome.VERIFIED)
         assert program.records == ([] if refused else ["Doe: x"])
+
+
+@pytest.mark.parametrize("held", [None, b"version https://git-lfs.github.com/spec/v1"])
+def test_a_network_that_is_missing_or_damaged_is_told(
+    held: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "ranker.safetensors"
+    if held is not None:
+        file.write_bytes(held)
+    monkeypatch.setattr(ranking, "WEIGHTS_FILE", file)
+    ranking._network.cache_clear()
+    with pytest.raises(ToolFailed, match=r"ranker.safetensors is missing or damaged.*Install the package again"):
+        locate(SAID[0][0], white(NODES), layers=TREE)
+    ranking._network.cache_clear()
+
+
+def test_nothing_is_scrolled_by_what_is_likely(audit: AuditLog) -> None:
+    text = SAVING.replace(
+        '{name: save, find: click "Save", do: click', f'{{name: save, find: "{REMARKS}", do: scroll, timeout_s: 0.5'
+    )
+    flow = parse_workflow(text, "flow").bind({"who": "Doe", "note": "x"})
+    report = run(flow, SimulatedActuator(Program(), key_s=0), audit, person=Ann())
+    assert report.outcome == Outcome.HALTED_BEFORE_EFFECT
+    assert report.steps[-1].how != "likely"
 
 
 def test_all_layers_are_those_that_are_sure_and_the_ranker() -> None:

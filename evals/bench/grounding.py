@@ -59,7 +59,7 @@ from evals.suites.medspot.scorer import Step, Target, pixel_box, touches
 from tools.gui.grounding import LAYERS, PIXELS, SURE, locate
 from tools.gui.grounding.matching import likeness
 from tools.gui.grounding.reading import read_lines
-from tools.gui.types import Located, Node, Point, Screen
+from tools.gui.types import Layer, Located, Node, Point, Screen
 
 SETS: dict[str, tuple[str, str, int | None]] = {
     "tune": ("first", "", None),
@@ -326,13 +326,16 @@ def _found(instruction: str, screen: Screen, **options: Any) -> Point | None:
     return None if found.abstained or not found.targets else found.targets[0].point
 
 
+LAYERS_OF: dict[str, frozenset[Layer]] = {
+    "words": frozenset({"words"}),
+    "pixels": PIXELS,
+    "sure pixels": PIXELS & SURE,
+    "tree": LAYERS,
+    "sure tree": SURE,
+}
 WAYS: dict[str, Callable[[str, Screen], Point | None]] = {
     "strings": _strings,
-    "words": partial(_found, layers=frozenset({"words"})),
-    "pixels": partial(_found, layers=PIXELS),
-    "sure pixels": partial(_found, layers=PIXELS & SURE),
-    "tree": _found,
-    "sure tree": partial(_found, layers=SURE),
+    **{name: partial(_found, layers=layers) for name, layers in LAYERS_OF.items()},
 }
 
 
@@ -340,7 +343,7 @@ def _list_misses(name: str, steps: list[Asked], points: list[Point | None]) -> N
     for asked, point in zip(steps, points, strict=True):
         if name == "strings" or hit(asked, point):
             continue
-        said = locate(str(asked.step.instruction), asked.screen, layers=LAYERS if name == "tree" else PIXELS)
+        said = locate(str(asked.step.instruction), asked.screen, layers=LAYERS_OF.get(name, PIXELS))
         box = pixel_box(asked.step.actions[0].bbox or (0, 0, 0, 0), asked.size)
         spot = f"({point.x_px:.0f}, {point.y_px:.0f})" if point else "none"
         print(

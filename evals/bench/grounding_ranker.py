@@ -121,9 +121,9 @@ def _rows(name: str, asked: Asked, screen: Screen, *, elsewhere: bool) -> list[R
         if not seen.items:
             continue
         try:
-            sure = locate(said, screen, layers=layers & SURE)
+            sure, asked_of = locate(said, screen, layers=layers & SURE), not seen.said.unclear
         except ToolRetry:
-            sure = Located(abstained="It names nothing to look for.")
+            sure, asked_of = Located(abstained="It names nothing to look for."), False
         known = bool(sure.targets) and not sure.abstained
         right = not elsewhere and known and hit(asked, sure.targets[0].point)
         meant = [not elsewhere and hit(asked, spot(seen, item)[0]) for item in seen.items]
@@ -134,7 +134,7 @@ def _rows(name: str, asked: Asked, screen: Screen, *, elsewhere: bool) -> list[R
                 task,
                 elsewhere,
                 "hit" if right else "wrong" if known else "none",
-                not sure.targets and not seen.said.unclear,
+                asked_of and not sure.targets,
                 candidates(said, seen, screen),
                 np.array(meant, bool),
             )

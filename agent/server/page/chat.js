@@ -122,6 +122,8 @@ export function showChat(room, hooks, signal) {
     keepAtEnd(() => add(turn));
     settle();
   });
+  // Who opens something in a turn looks at that, and is not taken to the end.
+  on(list, "pointerdown", () => (scrolledTo = {}));
   on(room, "alert", ({ detail: alert }) => keepAtEnd(() => add(alert)));
   on(room, "event", ({ detail: { turn, event } }) => keepAtEnd(() => views.get(turn)?.event(event)));
   on(room, "turn_state", ({ detail: turn }) => {

@@ -1,4 +1,4 @@
-"""Finding what an instruction means on a screen: by the accessibility tree, words and icons, likelihood or a model."""
+"""Finding what an instruction means on a screen: by tree, words and icons, a model, and likelihood."""
 
 from tools.gui.grounding.instruction import Wanted, read_instruction
 from tools.gui.grounding.locate import LAYERS, PIXELS, SURE, ask_model, likely, locate

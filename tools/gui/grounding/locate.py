@@ -34,7 +34,7 @@ from tools.gui.guard.words import AFFIRMING
 from tools.gui.types import Layer, Located, Screen, Target
 
 SURE: frozenset[Layer] = frozenset({"tree", "words", "icon"})
-"""What names only what fits; `Target.layer` of an answer is one of these."""
+"""What names only what fits."""
 LAYERS: frozenset[Layer] = SURE | {"ranker"}
 """All but a model: also what is likely, where nothing is sure."""
 PIXELS: frozenset[Layer] = LAYERS - {"tree"}
@@ -100,12 +100,14 @@ def likely(instruction: str, screen: Screen, unsure: Located, *, layers: frozens
     """What an instruction means most likely, where nothing was found; what was found where nothing is likely enough.
 
     Raises:
-        ToolFailed: if words have to be read and RapidOCR is not installed.
+        ToolFailed: if words have to be read and RapidOCR is not installed, or the network's file is damaged.
     """
     if screen.nodes and "tree" in layers:
         items = labelled_fields(tree_items(screen.nodes))
-    else:
+    elif layers & {"words", "icon"}:
         items = [item for item in items_of(screen) if item.layer in layers]
+    else:
+        return unsure
     choice = likeliest(instruction, items, screen)
     if choice is None:
         return unsure

@@ -3,7 +3,7 @@
 A small network ranks all controls of a screen by what speaks for each (`evidence`) and by how its name is spoken of. It
 learnt from the words of several people for the sequel to MedSPOT (`evals.bench.grounding_ranker`), also asked on
 screens that have nothing to find. What it names is likely, not sure: it is of a layer of its own, `ranker`, a person
-looks at it before it is used, and it never is what saves, signs, deletes or otherwise changes something when pressed.
+looks at it before it is used, and it is nothing whose words tell a change: to save, sign, delete, release and the like.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tools.errors import ToolFailed
 from tools.gui.grounding import lexicon
 from tools.gui.grounding.deeds import GRAVE, deeds
 from tools.gui.grounding.evidence import ROLES, WEIGHTS, Evidence, gather
@@ -54,6 +55,13 @@ _KIND = re.compile(rf"\W*(?:{'|'.join(lexicon.KINDS.values())})(?!\w)", re.IGNOR
 _PART = re.compile(
     rf"\W*(?:{'|'.join(lexicon.KINDS[kind] for kind in sorted(CONTAINERS))}|options|page|screen)(?!\w)", re.IGNORECASE
 )
+_CHANGES = re.compile(
+    r"\b(?:acknowledg|archiv|assign|bolus|clear|decreas|dismiss|fax|import|increas|lock|merge|overwrit|paus|reject|releas"
+    r"|replac|reset|restor|resum|revers|silenc|transfer|undo|unlock|updat|verif"
+    r"|freigeb|quittier|rückgängig|sperr|stumm|verschieb|zurücksetz|zuweis)",
+    re.IGNORECASE,
+)
+"""How words begin that tell a change beyond those of `tools.gui.guard.words` and `meanings`; our choice."""
 _NO_MENTION = (0.0,) * 9
 
 
@@ -79,6 +87,9 @@ def likeliest(instruction: str, items: Sequence[Item], screen: Screen) -> Choice
         instruction: free speech, in English or German.
         items: what is on the screen.
         screen: where it is looked for.
+
+    Raises:
+        ToolFailed: if the network's file is missing or damaged.
     """
     seen = gather(aloud(instruction), items, screen, labels(instruction))
     if not seen.items or seen.said.unclear:
@@ -118,18 +129,25 @@ def pick(among: Candidates, network: dict[str, np.ndarray]) -> tuple[int, float]
 
 
 def _is_harmless(seen: Evidence, at: int) -> bool:
-    """Whether a control can be reached, and neither changes something when pressed nor is one that was asked to."""
+    """Whether a control can be reached, and no word of it or of what was said tells that something is changed."""
     item, own = seen.items[at], keys_of(seen.items[at])
     grave = seen.said.verbs & GRAVE or deeds(item, own) or normal(item.title) in AFFIRMING
-    changes = own.keys() & CHANGING or {hint.key for hint in seen.words} & CHANGING - own.keys()
+    changes = own.keys() & CHANGING or {hint.key for hint in seen.words} & CHANGING or _CHANGES.search(item.title)
     return bool(item.front and not item.inert and not (grave or changes) and seen.permitted(at))
 
 
 def _is_another(seen: Evidence, at: int) -> bool:
-    """Whether something was said of another row, of a part of the screen that is not there, or of another value."""
-    if "in" in seen.adrift or {hint.key for hint in seen.words if hint.weight >= 1} & seen.listed - seen.heard[at]:
+    """Whether something was said of another person, row or number, of a part that is not there, or of another value."""
+    item, heard = seen.items[at], seen.heard[at]
+    row = dict(zip(WEIGHTS, seen.table[at], strict=True))
+    named = {hint.key for hint in (*seen.words, *seen.missing) if hint.name}
+    of_rows = {hint.key for hint in seen.words if hint.weight >= 1} & seen.listed
+    if "in" in seen.adrift or (named | of_rows) - heard:
         return True
-    item, row = seen.items[at], dict(zip(WEIGHTS, seen.table[at], strict=True))
+    if any(told and told <= heard for told in seen.rows) or item.role == "cell":
+        # What stands in a row is of a person or a thing: all that was said has to be of it, what is beside it, too.
+        beside = [hint for _, wanted, _, _ in seen.said.anchors for hint in wanted]
+        return any(hint.weight >= 1 and hint.key not in heard for hint in (*seen.words, *beside))
     # What holds a value goes by its own label and number.
     unsaid = (item.names and row["said"] <= 0) or (seen.said.ordinal and row["ordinal"] < 1)
     return bool(item.role in NAMED and unsaid)
@@ -261,7 +279,17 @@ def _network() -> dict[str, np.ndarray]:
     """Arrays of E networks.
 
     mean and scale (F); w1 (E, F, H), w2 (E, H, H) and w3 (E, H, 1), b1 and b2 (E, 1, H), b3 (E, 1, 1); none (E, 1).
+
+    Raises:
+        ToolFailed: if the file is missing or damaged.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    return load_file(WEIGHTS_FILE)
+    try:
+        return load_file(WEIGHTS_FILE)
+    except (OSError, SafetensorError) as error:
+        raise ToolFailed(
+            f"what is likely cannot be ranked, since {WEIGHTS_FILE.name} is missing or damaged: {error}.",
+            remedy="Install the package again.",
+        ) from error

@@ -42,7 +42,7 @@ def aim(run: Run, step: Step) -> tuple[Screen, Target | None, str, str]:
         if not located.targets and run.ask is not None:
             screen, located = _mended(run, step, located)
             how = "mended"
-        if not located.targets and step.find:
+        if not located.targets and step.find and step.do != "scroll":  # Nobody is asked before a page is scrolled.
             located = _allowed(run, step, likely(step.find, screen, located), "the ranker named")
             how = "likely" if located.targets else how
         target = located.targets[0] if located.targets else None
@@ -166,7 +166,7 @@ def _allowed(run: Run, step: Step, located: Located, named: str) -> Located:
     label = located.targets[0].label if located.targets else ""
     if new := [verb for verb in find_verbs(label, known) if verb not in find_verbs(meant, known)]:
         told = f"{named} {label!r} in its place, which names the verb {new[0]!r}; the step does not."
-        return Located(abstained=told)
+        return Located(abstained=told, asked=located.asked)
     return located
 
 
