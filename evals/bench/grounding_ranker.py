@@ -8,7 +8,7 @@ controls, or none. Cross-validated by task, whoever tells it: all words for one 
 part. Printed for each set: steps hit by what is sure alone and with the ranker behind it, and how many answers are
 wrong, and given elsewhere. Then the network is trained on all of it and written.
 
-About a quarter of an hour on two processors; needs no GPU. Seeds are fixed, so that the same screens lead to the same
+About half an hour on two processors; needs no GPU. Seeds are fixed, so that the same screens lead to the same
 network on one machine.
 """
 
