@@ -197,7 +197,7 @@ def region_hash(rgb: np.ndarray) -> str:
 
 Layer = Literal["tree", "words", "icon", "ranker", "model"]
 UNSURE: frozenset[Layer] = frozenset({"ranker", "model"})
-"""What names something that may be meant: a person looks at it before it is used, in every mode."""
+"""What names something that may be meant: a person looks at it before it is pressed or written into, in every mode."""
 
 
 class Target(_Plain):

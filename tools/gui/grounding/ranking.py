@@ -34,7 +34,7 @@ from tools.gui.types import Screen
 
 WEIGHTS_FILE = Path(__file__).parent / "ranker.safetensors"
 LEAST_CHANCE = 0.5
-"""The chance from which on a control is named; our choice, cross-validated on tuning data."""
+"""The chance from which on a control is named; our choice, looked at in cross-validation on the tuning data."""
 SAME_PX = 6.0
 """How far apart the middles of what is one place may be; our choice."""
 MOST_NAMES = 4
