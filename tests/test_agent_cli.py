@@ -1,4 +1,4 @@
-"""The command `attend`, run as a person or a script runs it: real processes, a real terminal, a real kill."""
+"""The command `attend` as a person or a script runs it: real processes where one is started, killed or typed to."""
 
 import json
 import os
@@ -12,6 +12,7 @@ from typing import Any
 import pexpect
 import pytest
 
+from tests.fixtures.here import attend_here
 from tests.fixtures.scenes import write_scenes
 
 ATTEND = [sys.executable, "-c", "from agent.cli import main; main()"]
@@ -38,6 +39,11 @@ def script(folder: Path, *turns: dict[str, Any]) -> str:
 
 
 def attend(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return attend_here(arguments, cwd)
+
+
+def attend_alone(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, as scripts do."""
     return subprocess.run([*ATTEND, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=120)
 
 
@@ -49,7 +55,7 @@ def events(run: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
 def test_a_script_asks_and_reads_json(clip: Path, tmp_path: Path) -> None:
     model = script(tmp_path, {"say": "Green [0:03]."}, {"say": "Red [0:00]."})
     arguments = ["--model", model, "--folder", tmp_path, *POLICY, "--ask", "What?", "--ask", "And before?", "--json"]
-    run = attend("chat", clip, *arguments, cwd=tmp_path)
+    run = attend_alone("chat", clip, *arguments, cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     opened, *rest = events(run)
     assert (opened["type"], opened["local"], opened["kind"]) == ("opened", True, "video")
@@ -269,13 +275,13 @@ def test_memory_show_prints_and_draws_what_is_kept(clip: Path, tmp_path: Path) -
 
 
 def test_doctor_is_content_here_and_names_an_intruder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fine = attend("doctor", "--json", "--folder", tmp_path, cwd=tmp_path)
+    fine = attend_alone("doctor", "--json", "--folder", tmp_path, cwd=tmp_path)
     assert fine.returncode == 0, fine.stdout
     (tmp_path / "tools-1.0.dist-info").mkdir()
     (tmp_path / "tools-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: tools\nVersion: 1.0\n")
     (tmp_path / "tools-1.0.dist-info" / "top_level.txt").write_text("tools\n")
     monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parent.parent}{os.pathsep}{tmp_path}")
-    broken = attend("doctor", "--json", "--folder", tmp_path, cwd=tmp_path)
+    broken = attend_alone("doctor", "--json", "--folder", tmp_path, cwd=tmp_path)
     assert broken.returncode == 1
     (failed,) = [check for check in events(broken) if check["status"] == "failed"]
     assert "'tools'" in failed["found"]

@@ -26,6 +26,7 @@ from memory.stream.archive import Archive
 from memory.stream.kept import Kept
 from memory.stream.notes import Notes
 from tests.fixtures.faults import wait_for
+from tests.fixtures.here import attend_here
 from tools.errors import AttendError, ConfigError
 from tools.media import Frame, Span
 
@@ -203,21 +204,24 @@ def test_a_recording_is_watched_anew_and_its_end_is_not_known_before(signs: Path
     assert len(list(places(config.folder))) == 1
 
 
-def attend(*arguments: str) -> subprocess.CompletedProcess[str]:
+def attend_alone(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own."""
     command = [str(Path(sys.executable).parent / "attend"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
 def test_the_command_line_lists_searches_and_forgets_while_another_process_watches(eyes: Eyes, config: Config) -> None:
     folder = str(config.folder)
-    (listed,) = attend("memory", "list", "--folder", folder, "--json").stdout.splitlines()
+    (listed,) = attend_alone("memory", "list", "--folder", folder, "--json").stdout.splitlines()
     row = json.loads(listed)
     assert (row["moments"], row["live"], row["process"]) == (4, False, os.getpid())
-    found = attend("memory", "search", "river", "--folder", folder).stdout
+    found = attend_alone("memory", "search", "river", "--folder", folder).stdout
     assert "0:02" in found
     assert "LAMP" not in found
     source = row["source"]
-    gone = attend("memory", "forget", "--source", source, "--from", "0:02", "--to", "0:02", "--yes", "--folder", folder)
+    gone = attend_alone(
+        "memory", "forget", "--source", source, "--from", "0:02", "--to", "0:02", "--yes", "--folder", folder
+    )
     assert gone.returncode == 0, gone.stderr
     assert [moment.t_s for moment in eyes.timeline().moments] == [0.0, 1.0, 3.0]
     assert eyes.search("river", 3, Span(2.0, 2.0)) == []
@@ -226,11 +230,11 @@ def test_the_command_line_lists_searches_and_forgets_while_another_process_watch
 def test_showing_what_is_kept_changes_nothing_of_it(eyes: Eyes, config: Config, signs: Path, tmp_path: Path) -> None:
     eyes.close()
     before = {path: path.stat().st_mtime_ns for path in config.folder.rglob("*")}
-    shown = attend("memory", "show", str(signs), "--folder", str(config.folder), "--png", str(tmp_path / "m.png"))
+    shown = attend_here(["memory", "show", signs, "--folder", config.folder, "--png", tmp_path / "m.png"])
     assert shown.returncode == 0, shown.stderr
     assert "4 frames seen" in shown.stdout
     assert {path: path.stat().st_mtime_ns for path in config.folder.rglob("*")} == before
-    assert "0:02" in attend("memory", "search", "river", "--folder", str(config.folder)).stdout
+    assert "0:02" in attend_here(["memory", "search", "river", "--folder", config.folder]).stdout
 
 
 @pytest.mark.parametrize("closing", [False, True])
@@ -268,7 +272,7 @@ def test_what_is_forgotten_must_be_said(config: Config) -> None:
         forget_memories(config, None, None, Span(0, 1), False)
     with pytest.raises(ConfigError, match="nothing is remembered of 'garden'"):
         forget_memories(config, "garden", None, ALL, False)
-    refused = attend("memory", "forget", "--before", "soon", "--yes", "--folder", str(config.folder))
+    refused = attend_here(["memory", "forget", "--before", "soon", "--yes", "--folder", config.folder])
     assert refused.returncode == 1
     assert "'soon'" in refused.stderr
     assert "90m" in refused.stderr
@@ -302,12 +306,12 @@ def damaged(config: Config) -> Path:
 
 def test_a_damaged_memory_does_not_keep_others_from_being_listed_and_forgotten(config: Config, damaged: Path) -> None:
     for command in (["list", "--json"], ["search", "a word", "--json"], ["forget", "--before", "1s", "--yes"]):
-        run = attend("memory", *command, "--folder", str(config.folder))
+        run = attend_here(["memory", *command, "--folder", config.folder])
         assert run.returncode == 1
         assert str(damaged / "memory.sqlite") in run.stderr
         if command[0] == "list":
             assert [json.loads(line)["source"] for line in run.stdout.splitlines()] == ["a garden", "c yard"]
-    whole = attend("memory", "forget", "--all", "--yes", "--folder", str(config.folder))
+    whole = attend_here(["memory", "forget", "--all", "--yes", "--folder", config.folder])
     assert whole.returncode == 0, whole.stderr
     assert "b hall: 1 pictures" in whole.stdout
     assert not list(config.folder.rglob("*.png"))

@@ -1,7 +1,5 @@
 """`attend watch` as a person or a script runs it: real processes, exit codes, Ctrl-C."""
 
-import contextlib
-import io
 import json
 import os
 import signal
@@ -15,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from agent.cli import main
 from memory.place import places
 from memory.stream.archive import Archive
 from memory.stream.notes import Notes
+from tests.fixtures import here
 from tests.fixtures.faults import Camera, jpeg, wait_for
 from tests.fixtures.scenes import write_scenes
 from tools.media.health import PAIRS
@@ -58,15 +56,8 @@ def attend(clip: object, folder: Path, model: str, *arguments: object) -> subpro
 
 
 def attend_here(clip: object, folder: Path, model: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run the same in this process, which saves the seconds of starting one."""
-    argv = ["attend", *command(clip, folder, model, *arguments)[len(ATTEND) :]]
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        patch.setattr(sys, "argv", argv)
-        patch.chdir(folder)
-        with pytest.raises(SystemExit) as ended:
-            main()
-    return subprocess.CompletedProcess(argv, int(ended.value.code or 0), out.getvalue(), err.getvalue())
+    """Run the same in this process."""
+    return here.attend_here(command(clip, folder, model, *arguments)[len(ATTEND) :], folder)
 
 
 def records(run: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
@@ -100,10 +91,10 @@ def test_a_script_reads_json(clip: Path, tmp_path: Path) -> None:
 
 
 def test_once_ends_with_the_first_alert_and_tells_scripts_whether_it_came(clip: Path, tmp_path: Path) -> None:
-    came = attend(clip, tmp_path, script(tmp_path, "no", "yes", "no", "yes"), "--when", "x", "--once", "--json")
+    came = attend_here(clip, tmp_path, script(tmp_path, "no", "yes", "no", "yes"), "--when", "x", "--once", "--json")
     assert came.returncode == 0, came.stderr
     assert [record["type"] for record in records(came)] == ["watching", "alert", "ended"]
-    never = attend(clip, tmp_path, script(tmp_path, *["no"] * 4), "--when", "x", "--once")
+    never = attend_here(clip, tmp_path, script(tmp_path, *["no"] * 4), "--when", "x", "--once")
     assert never.returncode == 4, never.stderr
 
 

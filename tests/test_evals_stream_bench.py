@@ -98,15 +98,25 @@ def test_the_truth_of_each_question_is_in_the_stream() -> None:
                 assert {stream.shot_at(t_s).scene.names for t_s in range(start_s, end_s)} == {asked.answers}
 
 
+REPLAYED: dict[str, Any] = {"seed": 3, "length_s": 140, "scenes": SCENES, "still_s": (20, 30), "lively_s": (25, 40)}
+"""The least stream whose second questions come after a quarter of it more."""
+
+
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> list[Asked]:
-    return _replay(make(), tmp_path_factory.mktemp("notes"))
+def known() -> Known:
+    """What was computed of frames, by what they show: those that two streams share are computed once."""
+    return Known(None)
 
 
-def _replay(stream: Stream, folder: Path) -> list[Asked]:
-    questions = ask_about(make(), wordings.WORDINGS, interviews=2, each=1, from_share=0.4)
+@pytest.fixture(scope="module")
+def asked(known: Known, tmp_path_factory: pytest.TempPathFactory) -> list[Asked]:
+    return _replay(Stream(**REPLAYED), known, tmp_path_factory.mktemp("notes"))
+
+
+def _replay(stream: Stream, known: Known, folder: Path) -> list[Asked]:
+    questions = ask_about(Stream(**REPLAYED), wordings.WORDINGS, interviews=2, each=1, from_share=0.4)
     with Notes(folder, stream.name) as notes:
-        return list(replay(stream, make_rows(), questions, ENCODER, Known.of(stream, ENCODER, None), notes))
+        return list(replay(stream, make_rows(), questions, ENCODER, known, notes))
 
 
 def test_no_row_shows_more_than_its_budget_or_what_comes_later(asked: list[Asked]) -> None:
@@ -121,7 +131,9 @@ def test_no_row_shows_more_than_its_budget_or_what_comes_later(asked: list[Asked
             assert max(kept.t_s for kept in window) == entry.question.t_q
 
 
-def test_nothing_that_comes_after_a_question_changes_what_is_shown_for_it(asked: list[Asked], tmp_path: Path) -> None:
+def test_nothing_that_comes_after_a_question_changes_what_is_shown_for_it(
+    asked: list[Asked], known: Known, tmp_path: Path
+) -> None:
     first_s = asked[0].question.t_q
 
     class Changed(Stream):
@@ -129,7 +141,7 @@ def test_nothing_that_comes_after_a_question_changes_what_is_shown_for_it(asked:
             frame = super().frame(t_s)
             return frame if t_s <= first_s else Frame(frame.source, frame.t_s, np.flip(frame.rgb, axis=2).copy())
 
-    other = _replay(Changed(3, 300, SCENES, still_s=(40, 60), lively_s=(50, 80)), tmp_path)
+    other = _replay(Changed(**REPLAYED), known, tmp_path)
     at_first = [entry for entry in asked if entry.question.t_q == first_s]
     assert len(at_first) < len(asked)
     for entry, again in zip(asked, other, strict=True):

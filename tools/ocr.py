@@ -60,7 +60,7 @@ def read_words(rgb: np.ndarray, max_side_px: int = 1280, min_side_px: int = 480)
     if pad_x or pad_y:
         rgb = cv2.copyMakeBorder(rgb, 0, pad_y, 0, pad_x, cv2.BORDER_REPLICATE)
     with _lock:
-        found = _load(min_side_px)(np.ascontiguousarray(rgb[:, :, ::-1]))
+        found = _load(min_side_px)(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
     if found.boxes is None or found.txts is None:
         return []
     seen_height, seen_width = rgb.shape[0] - pad_y, rgb.shape[1] - pad_x

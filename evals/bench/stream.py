@@ -115,7 +115,7 @@ FULL = Size(
     answers=60, pushes=600, warm=2_000,
 )  # fmt: skip
 QUICK = Size(
-    streams=2, length_s=80, still_s=(15, 20), hour_s=(30, 35), lively_s=(30, 40), interviews=2, each=1, answers=2,
+    streams=2, length_s=70, still_s=(15, 20), hour_s=(30, 35), lively_s=(25, 35), interviews=1, each=1, answers=1,
     pushes=6, warm=4,
 )  # fmt: skip
 BLOCK = 30

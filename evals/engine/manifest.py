@@ -10,6 +10,7 @@ import platform
 import re
 import subprocess
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cache
 from importlib.resources import files as files_of
 from pathlib import Path
 from types import SimpleNamespace
@@ -198,9 +199,12 @@ def git_revision(folder: Path) -> str:
         return ""
 
 
+@cache
 def package_hash() -> str:
-    """A sha256 over the names and versions of all installed packages."""
-    installed = {f"{found.name.lower()}=={found.version}" for found in importlib.metadata.distributions()}
+    """A sha256 over the names and versions of all installed packages, as they were when this process first asked."""
+    # Each look at a distribution's fields reads its file anew.
+    found = (distribution.metadata for distribution in importlib.metadata.distributions())
+    installed = {f"{str(told['Name']).lower()}=={told['Version']}" for told in found}
     return _sha256("\n".join(sorted(installed)).encode())
 
 

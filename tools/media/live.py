@@ -285,4 +285,6 @@ def read_camera(camera: cv2.VideoCapture, name: str, options: MediaOptions) -> P
 
 
 def _camera_rgb(bgr: np.ndarray, options: MediaOptions) -> np.ndarray:
-    return fit(np.ascontiguousarray(bgr[..., ::-1]), options)
+    import cv2
+
+    return fit(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), options)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+
 from tools.errors import ConfigError, MediaError, Stopped, ToolFailed
 from tools.gui.act.chromium import (
     FIELD_AT,
@@ -158,7 +160,7 @@ class BrowserActuator:
         return screen
 
     def _look(self, tree: bool) -> Screen:
-        rgb = self._shoot()
+        rgb = as_rgb(self._png())
         width, left, top = ask_page(self._session, PLACE)
         scale = rgb.shape[1] / width
         nodes = read_nodes(cast(DevTools, self._session), scale) if tree and self._tree else None
@@ -286,9 +288,10 @@ class BrowserActuator:
         self._page = self._pages[-1]
         self._session = self._context.new_cdp_session(self._page)
 
-    def _shoot(self) -> Any:
+    def _png(self) -> bytes:
+        """The page's viewport."""
         patience_ms = iter(PATIENCE_MS)
-        return self._looking(lambda: as_rgb(self._page.screenshot(timeout=next(patience_ms))))
+        return cast(bytes, self._looking(lambda: self._page.screenshot(timeout=next(patience_ms))))
 
     def _ask(self, script: str, *given: Any) -> Any:
         """What a script says that only looks."""
@@ -313,7 +316,8 @@ class BrowserActuator:
         raise AssertionError("the last look returns or raises")
 
     def _settle(self) -> None:
-        settle(self._shoot, self._stop)
+        # Files that are equal show the same: they need not be decoded.
+        settle(lambda: np.frombuffer(self._png(), np.uint8), self._stop)
 
     def _measure(self) -> tuple[float, Rect]:
         """Image pixels to one CSS pixel, and the bounds of the screenshot."""

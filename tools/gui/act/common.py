@@ -125,7 +125,7 @@ def as_rgb(png: bytes) -> np.ndarray:
     bgr = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
     if bgr is None:
         raise MediaError("the screenshot cannot be decoded.", expected="a PNG")
-    return np.ascontiguousarray(bgr[:, :, ::-1])
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 
 def shorten(text: str, most: int = 80) -> str:

@@ -94,7 +94,7 @@ def read_lines(rgb: np.ndarray) -> tuple[Line, ...]:
 def _found_in(rgb: np.ndarray) -> tuple[Line, ...]:
     import cv2
 
-    bgr = np.ascontiguousarray(rgb[:, :, ::-1])
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     height, width = bgr.shape[:2]
     engine = _load()
     small = cv2.resize(bgr, None, fx=DETECT_SCALE, fy=DETECT_SCALE, interpolation=cv2.INTER_AREA)
