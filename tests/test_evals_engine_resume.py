@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from agent.config import Config, load_config
 from evals.cli import app
@@ -36,6 +36,11 @@ ROOT = Path(__file__).parent.parent
 
 def attend(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "evals.cli", "eval", *map(str, arguments)]
+
+
+def attend_here(*arguments: object) -> Result:
+    """Run the same in this process."""
+    return CliRunner().invoke(app, ["eval", *map(str, arguments)])
 
 
 def scores(folder: Path) -> dict[tuple[str, int], tuple[Any, ...]]:
@@ -61,7 +66,7 @@ def test_a_killed_run_resumes_to_the_same_scores(tmp_path: Path, solve: str, cou
     begin = ["run", suite, "--model", f"scripted:{script}", "--data", data, "--max-in-flight", 3, "--config", settings]
 
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    subprocess.run(attend(*begin, "--out", whole), cwd=ROOT, check=True, capture_output=True)
+    assert attend_here(*begin, "--out", whole).exit_code == 0
     journal = killed / "transcripts.jsonl"
     process = subprocess.Popen(attend(*begin, "--out", killed), cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
@@ -76,11 +81,11 @@ def test_a_killed_run_resumes_to_the_same_scores(tmp_path: Path, solve: str, cou
     with journal.open("ab") as file:
         file.write(b'{"task":"sums","id":"s')  # a kill within a write
 
-    refused = subprocess.run(attend("score", killed), cwd=ROOT, capture_output=True, text=True)
-    assert refused.returncode == 1
-    assert "not made yet" in " ".join(refused.stderr.split())
-    resumed = subprocess.run(attend("resume", killed, "--json"), cwd=ROOT, capture_output=True, text=True, check=True)
-    assert json.loads(resumed.stdout)["made"] == count - kept
+    refused = attend_here("score", killed)
+    assert refused.exit_code == 1
+    assert "not made yet" in str(refused.exception)
+    resumed = attend_here("resume", killed, "--json")
+    assert (resumed.exit_code, json.loads(resumed.stdout)["made"]) == (0, count - kept)
     assert scores(killed) == scores(whole)
     assert {value for value, *_ in scores(whole).values()} == {0.0, 1.0}
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
 
+import tools.ocr
 from evals.bench.vision import screen
 from tools.ocr import read_words
 
@@ -35,3 +37,14 @@ def test_several_threads_may_read() -> None:
     pages = [screen(text, 0) for text in ("Kitchen", "Museum")]
     with ThreadPoolExecutor(2) as pool:
         assert [words[0].text for words in pool.map(read_words, pages)] == ["Kitchen", "Museum"]
+
+
+def test_one_recogniser_does_for_all_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = screen("Kitchen", 0)
+    monkeypatch.setattr(tools.ocr, "_engines", kept := list[object]())
+    again = [read_words(page, min_side_px=side) for side in (600, 96, 600)]
+    assert len(kept) == 1
+    assert again[0] == again[2]
+    monkeypatch.setattr(tools.ocr, "_engines", [])
+    assert read_words(page, min_side_px=96) == again[1]
+    assert again[0] != again[1]

@@ -17,7 +17,7 @@ MIN_CONFIDENCE = 0.5
 """Lines that are read less surely are left out; our choice, which is also RapidOCR's own default."""
 _MIN_SIDE_PX = 32
 
-_engines: dict[int, Any] = {}  # by the shorter side that lines are looked for in
+_engines: list[Any] = []
 _lock = threading.Lock()
 
 
@@ -60,7 +60,10 @@ def read_words(rgb: np.ndarray, max_side_px: int = 1280, min_side_px: int = 480)
     if pad_x or pad_y:
         rgb = cv2.copyMakeBorder(rgb, 0, pad_y, 0, pad_x, cv2.BORDER_REPLICATE)
     with _lock:
-        found = _load(min_side_px)(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+        engine = _load()
+        # A detector is made at the first picture and looks at its limit for each, so that one does for all.
+        (engine.text_det or engine.cfg.Det).limit_side_len = min_side_px
+        found = engine(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
     if found.boxes is None or found.txts is None:
         return []
     seen_height, seen_width = rgb.shape[0] - pad_y, rgb.shape[1] - pad_x
@@ -72,9 +75,9 @@ def read_words(rgb: np.ndarray, max_side_px: int = 1280, min_side_px: int = 480)
     return _in_reading_order(words)
 
 
-def _load(min_side_px: int) -> Any:
-    """Build a recogniser once; loading takes one to four seconds."""
-    if min_side_px not in _engines:
+def _load() -> Any:
+    """Build the recogniser once; loading takes one to four seconds."""
+    if not _engines:
         try:
             from rapidocr import RapidOCR
         except ImportError as error:
@@ -82,15 +85,16 @@ def _load(min_side_px: int) -> Any:
                 f"words cannot be read, since RapidOCR is missing: {error}.",
                 remedy="Run: pip install --no-deps rapidocr",
             ) from error
-        _engines[min_side_px] = RapidOCR(
-            params={
-                "Global.log_level": "error",
-                "Det.limit_side_len": min_side_px,
-                "EngineConfig.onnxruntime.intra_op_num_threads": N_THREADS,
-                "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-            }
+        _engines.append(
+            RapidOCR(
+                params={
+                    "Global.log_level": "error",
+                    "EngineConfig.onnxruntime.intra_op_num_threads": N_THREADS,
+                    "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+                }
+            )
         )
-    return _engines[min_side_px]
+    return _engines[0]
 
 
 def _box(corners: np.ndarray, width_px: int, height_px: int) -> Box | None:

@@ -161,7 +161,7 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     if min(chosen.features, chosen.dim, chosen.capacity) < 1:
         parser.error("--features, --dim and --capacity must be 1 or more")
-    rows = run(chosen.features, chosen.dim, chosen.capacity)
+    rows = run(chosen.features, chosen.dim, chosen.capacity, min(TRACED, chosen.features))
     sys.stdout.write((json.dumps([asdict(row) for row in rows], indent=2) if chosen.json else table(rows)) + "\n")
 
 

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-
 from tools.errors import ConfigError, MediaError, Stopped, ToolFailed
 from tools.gui.act.chromium import (
     FIELD_AT,
@@ -289,9 +287,8 @@ class BrowserActuator:
         self._session = self._context.new_cdp_session(self._page)
 
     def _png(self) -> bytes:
-        """The page's viewport."""
         patience_ms = iter(PATIENCE_MS)
-        return cast(bytes, self._looking(lambda: self._page.screenshot(timeout=next(patience_ms))))
+        return self._looking(lambda: self._page.screenshot(timeout=next(patience_ms)))
 
     def _ask(self, script: str, *given: Any) -> Any:
         """What a script says that only looks."""
@@ -316,8 +313,7 @@ class BrowserActuator:
         raise AssertionError("the last look returns or raises")
 
     def _settle(self) -> None:
-        # Files that are equal show the same: they need not be decoded.
-        settle(lambda: np.frombuffer(self._png(), np.uint8), self._stop)
+        settle(self._png, self._stop)
 
     def _measure(self) -> tuple[float, Rect]:
         """Image pixels to one CSS pixel, and the bounds of the screenshot."""

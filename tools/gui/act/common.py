@@ -86,8 +86,8 @@ def read(action: Read, screen: Screen) -> str:
     return shown_text(screen, action.rect)
 
 
-def settle(look: Callable[[], np.ndarray], stop: KillSwitch, seconds: float = SETTLE_S) -> None:
-    """Wait until what `look` gives (pixels) stays the same, as after an animation; give up after some seconds.
+def settle(look: Callable[[], bytes], stop: KillSwitch, seconds: float = SETTLE_S) -> None:
+    """Wait until what `look` gives (pixels or a PNG) stays the same, as after an animation; give up after some seconds.
 
     Raises:
         Stopped: if the kill switch is set.
@@ -96,7 +96,7 @@ def settle(look: Callable[[], np.ndarray], stop: KillSwitch, seconds: float = SE
     while same < STILL and time.monotonic() < ends:
         stop.pause(0.05)
         now = look()
-        same = same + 1 if now.shape == before.shape and np.array_equal(now, before) else 1
+        same = same + 1 if now == before else 1
         before = now
 
 

@@ -135,7 +135,7 @@ class DesktopActuator:
         try:
             said = self._do(action, view)
             if action.kind not in ("wait", "read"):
-                settle(self._shoot, self._stop)
+                self._settle()
         except self._gui.FailSafeException as error:
             self._stop.set("the mouse in a corner of the screen")
             self.release()
@@ -165,6 +165,9 @@ class DesktopActuator:
         self._shots.close()
         self._display.close()
         self._other_display.close()
+
+    def _settle(self) -> None:
+        settle(lambda: self._shoot().tobytes(), self._stop)
 
     def _shoot(self) -> np.ndarray:
         import mss
@@ -282,22 +285,22 @@ class DesktopActuator:
         with contextlib.ExitStack() as held:
             for number, run in enumerate(runs_of(action.text, len(spare))):
                 if number:
-                    settle(self._shoot, self._stop)  # what was typed must be read while its keys bear it
+                    self._settle()  # what was typed must be read while its keys bear it
                     held.close()
                 rare = "".join(dict.fromkeys(character for character in run if not character.isascii()))
                 self._write(run, held.enter_context(on_keys(self._display, rare, spare)))
-            settle(self._shoot, self._stop)
+            self._settle()
             return self._read_back(action, view)
 
     def _focus(self, at: tuple[float, float]) -> None:
         """Click a field, and wait until that shows: keys that overtake the click would change another field."""
         self._gui.moveTo(*at, _pause=False)
-        settle(self._shoot, self._stop)
+        self._settle()
         before, ends = self._shoot(), time.monotonic() + FOCUS_S
         self._click(at)
         while np.array_equal(self._shoot(), before) and time.monotonic() < ends:
             self._stop.pause(KEY_S)
-        settle(self._shoot, self._stop)
+        self._settle()
 
     def _write(self, text: str, keys: Mapping[str, int]) -> None:
         if keys:
