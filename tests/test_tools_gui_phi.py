@@ -168,7 +168,7 @@ def test_strict_refuses_without_presidio() -> None:
 def test_a_picture_whose_words_cannot_be_read_goes_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     import tools.ocr
 
-    monkeypatch.setattr(tools.ocr, "_engines", [])
+    monkeypatch.setattr(tools.ocr, "_engine", tools.ocr._engine.__wrapped__)
     monkeypatch.setitem(__import__("sys").modules, "rapidocr", None)
     with pytest.raises(PhiError, match="cannot be read"):
         redact_image(np.zeros((40, 40, 3), np.uint8))

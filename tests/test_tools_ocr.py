@@ -41,10 +41,11 @@ def test_several_threads_may_read() -> None:
 
 def test_one_recogniser_does_for_all_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     page = screen("Kitchen", 0)
-    monkeypatch.setattr(tools.ocr, "_engines", kept := list[object]())
+    load, loaded = tools.ocr.load_recogniser, list[object]()
+    monkeypatch.setattr(tools.ocr, "load_recogniser", lambda *given: loaded.append(load(*given)) or loaded[-1])
+    tools.ocr._engine.cache_clear()
     again = [read_words(page, min_side_px=side) for side in (600, 96, 600)]
-    assert len(kept) == 1
-    assert again[0] == again[2]
-    monkeypatch.setattr(tools.ocr, "_engines", [])
+    assert len(loaded) == 1
+    assert again[0] == again[2] != again[1]
+    tools.ocr._engine.cache_clear()
     assert read_words(page, min_side_px=96) == again[1]
-    assert again[0] != again[1]

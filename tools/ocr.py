@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +19,8 @@ N_THREADS = 2
 MIN_CONFIDENCE = 0.5
 """Lines that are read less surely are left out; our choice, which is also RapidOCR's own default."""
 _MIN_SIDE_PX = 32
+_MODEL = ("engine_type", "ocr_version", "task_type", "lang_type", "model_type")
 
-_engines: list[Any] = []
 _lock = threading.Lock()
 
 
@@ -60,7 +63,7 @@ def read_words(rgb: np.ndarray, max_side_px: int = 1280, min_side_px: int = 480)
     if pad_x or pad_y:
         rgb = cv2.copyMakeBorder(rgb, 0, pad_y, 0, pad_x, cv2.BORDER_REPLICATE)
     with _lock:
-        engine = _load()
+        engine = _engine()
         # A detector is made at the first picture and looks at its limit for each, so that one does for all.
         (engine.text_det or engine.cfg.Det).limit_side_len = min_side_px
         found = engine(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
@@ -75,26 +78,48 @@ def read_words(rgb: np.ndarray, max_side_px: int = 1280, min_side_px: int = 480)
     return _in_reading_order(words)
 
 
-def _load() -> Any:
-    """Build the recogniser once; loading takes one to four seconds."""
-    if not _engines:
-        try:
-            from rapidocr import RapidOCR
-        except ImportError as error:
-            raise ToolFailed(
-                f"words cannot be read, since RapidOCR is missing: {error}.",
-                remedy="Run: pip install --no-deps rapidocr",
-            ) from error
-        _engines.append(
-            RapidOCR(
-                params={
-                    "Global.log_level": "error",
-                    "EngineConfig.onnxruntime.intra_op_num_threads": N_THREADS,
-                    "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-                }
-            )
-        )
-    return _engines[0]
+def load_recogniser(detector_threads: int, reader_threads: int, settings: Mapping[str, object]) -> Any:
+    """RapidOCR with the models inside its wheel; takes one to four seconds.
+
+    Threads do not spin while they wait, as ONNX Runtime has them do by default: that takes a third of the speed on two
+    cores, and slows down whatever else runs.
+
+    Args:
+        detector_threads: threads that look for lines.
+        reader_threads: threads that read one.
+        settings: others of RapidOCR, by their names there.
+
+    Raises:
+        ToolFailed: if RapidOCR is not installed.
+    """
+    try:
+        from omegaconf import OmegaConf
+        from onnxruntime import InferenceSession, SessionOptions
+        from rapidocr import RapidOCR
+        from rapidocr.inference_engine.base import FileInfo, InferSession
+    except ImportError as error:
+        raise ToolFailed(
+            f"words cannot be read, since RapidOCR is missing: {error}.",
+            remedy="Run: pip install --no-deps rapidocr",
+        ) from error
+    engine = RapidOCR(params={"Global.log_level": "error", **settings})
+    engine.cfg = OmegaConf.create(engine.cfg, flags={"allow_objects": True})
+    parts = [(engine.cfg.Det, detector_threads), (engine.cfg.Rec, reader_threads)]
+    for part, threads in (*parts, *([(engine.cfg.Cls, reader_threads)] if engine.cfg.Global.use_cls else [])):
+        file = InferSession.get_model_url(FileInfo(**{name: part[name] for name in _MODEL}))["model_dir"]
+        options = SessionOptions()
+        options.log_severity_level = 4  # only what is fatal
+        options.enable_cpu_mem_arena = False
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        model = Path(engine.cfg.Global.model_root_dir) / Path(file).name
+        part.session = InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    return engine
+
+
+@cache
+def _engine() -> Any:
+    return load_recogniser(N_THREADS, N_THREADS, {})
 
 
 def _box(corners: np.ndarray, width_px: int, height_px: int) -> Box | None:

@@ -7,16 +7,15 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from tools.errors import ToolFailed
 from tools.gui.grounding.geometry import union
 from tools.gui.types import Rect, region_hash
-from tools.ocr import MIN_CONFIDENCE, N_THREADS
+from tools.ocr import MIN_CONFIDENCE, N_THREADS, load_recogniser
 
 DETECT_SCALE = 0.75
 """Lines are looked for on a screen made so much smaller, which takes half the time and misses none; our choice."""
@@ -38,7 +37,6 @@ _PAD_PX = 2
 _MIN_CELL_PX, _MIN_CONTRAST, _CELL_LETTERS, _CELL_CONFIDENCE = 8, 48, 4, 0.9
 
 _lock = threading.Lock()
-_engines: list[Any] = []
 _Word = tuple[str, float, float, bool]
 """A word, the shares of a line's width where it begins and ends, and whether it stands apart from the one before."""
 _read: OrderedDict[str, tuple[str, float, tuple[_Word, ...]]] = OrderedDict()
@@ -96,7 +94,7 @@ def _found_in(rgb: np.ndarray) -> tuple[Line, ...]:
 
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     height, width = bgr.shape[:2]
-    engine = _load()
+    engine = _engine()
     small = cv2.resize(bgr, None, fx=DETECT_SCALE, fy=DETECT_SCALE, interpolation=cv2.INTER_AREA)
     found = engine(small, use_det=True, use_rec=False).boxes
     rects = [] if found is None else [_rect(corners, width, height) for corners in np.asarray(found)]
@@ -125,7 +123,7 @@ def read_cells(rgb: np.ndarray, cells: Sequence[Rect]) -> tuple[Line, ...]:
     """
     lines = []
     with _lock:
-        engine = _load()
+        engine = _engine()
         for cell in cells:
             crop = rgb[int(cell.top) : int(cell.bottom), int(cell.left) : int(cell.right), ::-1]
             if min(crop.shape[:2], default=0) < _MIN_CELL_PX or int(crop.max()) - int(crop.min()) < _MIN_CONTRAST:
@@ -165,31 +163,12 @@ def _is_level(box: Rect, line: Rect) -> bool:
     return level and box.width >= _FRAME_PX
 
 
-def _load() -> Any:
-    if not _engines:
-        try:
-            from rapidocr import RapidOCR
-        except ImportError as error:
-            raise ToolFailed(
-                f"words cannot be read, since RapidOCR is missing: {error}.",
-                remedy="Run: pip install --no-deps rapidocr",
-            ) from error
-        _engines.append(
-            RapidOCR(
-                params={
-                    "Global.log_level": "error",
-                    "Global.use_cls": False,
-                    "Global.return_word_box": True,
-                    "Det.limit_side_len": 32,
-                    # One line at a time on each of two threads: batches would be padded to their longest line.
-                    "Rec.rec_batch_num": 1,
-                    "Rec.rec_img_shape": [3, 48, 64],
-                    "EngineConfig.onnxruntime.intra_op_num_threads": 1,
-                    "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-                }
-            )
-        )
-    return _engines[0]
+@cache
+def _engine() -> Any:
+    # One line at a time on each of two threads: batches would be padded to their longest line.
+    one = {"Rec.rec_batch_num": 1, "Rec.rec_img_shape": [3, 48, 64]}
+    settings = {"Global.use_cls": False, "Global.return_word_box": True, "Det.limit_side_len": 32, **one}
+    return load_recogniser(N_THREADS, 1, settings)
 
 
 def _rect(corners: np.ndarray, width: int, height: int) -> Rect:
