@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from memory.wipe import blank_blocks
 from tools.errors import StoreError
 
 log = logging.getLogger(__name__)
@@ -132,7 +133,7 @@ class VectorIndex:
             try:
                 self._leave()
                 self._clear()
-                with self._writing():
+                with blank_blocks(), self._writing():
                     collection = self._open()
                     rows, count = iter(self._truth()), 0
                     while part := list(islice(rows, BATCH)):
@@ -215,7 +216,7 @@ class VectorIndex:
                 self.rebuild()
             for attempt in range(3):
                 try:
-                    with self._writing() if writes else nullcontext():
+                    with blank_blocks(), self._writing() if writes else nullcontext():
                         return work(self._open())
                 except _failures() as error:
                     self._leave()

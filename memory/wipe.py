@@ -1,17 +1,24 @@
-"""`wipe`: what was deleted from an SQLite file is taken out of its pages and its log, too."""
+"""What was forgotten is taken out of the pages and the log of an SQLite file, and kept out of what Chroma writes."""
 
 from __future__ import annotations
 
+import ctypes
 import sqlite3
+import threading
 import time
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
+from typing import cast
 
 from tools.errors import StoreError
 
 LOCKED_S = 10.0
 """How long others may keep the file in use; our choice."""
 _RETRY_S = 0.02
+_M_PERTURB, _ZEROS = -6, 0xFF  # glibc fills a block that is taken with the complement, one that is given back with this
+_blank, _lock = 0, threading.Lock()
 
 
 def wipe(path: Path) -> None:
@@ -44,3 +51,38 @@ def wipe(path: Path) -> None:
 def _is_log_in_use(database: sqlite3.Connection) -> bool:
     (busy, *_) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return bool(busy)
+
+
+@contextmanager
+def blank_blocks() -> Iterator[None]:
+    """Have all memory that this process takes meanwhile be blank.
+
+    Chroma writes the block of its graph to disk whole. What it has not filled yet is what lay there before, such as
+    vectors that were forgotten since, so that those came back to the disk in about one of ten forgettings.
+
+    Only glibc can do this; with another C library, blocks are as they are.
+    """
+    global _blank
+    mallopt = _mallopt()
+    if mallopt is None:
+        yield
+        return
+    with _lock:
+        _blank += 1
+        mallopt(_M_PERTURB, _ZEROS)
+    try:
+        yield
+    finally:
+        with _lock:
+            _blank -= 1
+            if not _blank:
+                mallopt(_M_PERTURB, 0)
+
+
+@cache
+def _mallopt() -> Callable[[int, int], int] | None:
+    """What sets how glibc takes memory; None with another C library."""
+    try:
+        return cast(Callable[[int, int], int], ctypes.CDLL(None).mallopt)
+    except (AttributeError, TypeError):  # no such function, or Windows
+        return None

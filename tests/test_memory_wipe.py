@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from memory.stream.archive import Archive
 from memory.stream.kept import Kept
 from memory.stream.moments import SKETCH_SHAPE, KeyMoment
+from memory.vectors import VectorIndex
 from memory.wipe import wipe
 from tools.errors import StoreError
 from tools.media.types import Span
@@ -61,3 +64,23 @@ def test_a_log_that_stays_in_use_is_told_of_and_wiped_the_next_time(
     wipe(archive.path)
     assert b"ab" * 32 not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
     archive.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc can be told to give blank memory")
+def test_what_lay_in_memory_does_not_come_to_the_disk_with_an_index(tmp_path: Path) -> None:
+    vectors = np.eye(3, 384, dtype=np.float32)
+    index = VectorIndex(tmp_path / "x", "notes", lambda: [(str(n), one, {"n": 1.0}) for n, one in enumerate(vectors)])
+    perturb, mark = -6, b"Z"
+    mallopt = ctypes.CDLL(None).mallopt
+    mallopt(perturb, mark[0] ^ 0xFF)  # all memory that is taken looks as if such letters had been there
+    try:
+        index.add(["0"], vectors[:1], [{"n": 1.0}])
+        assert index.rebuild() == 3
+        mallopt(perturb, mark[0] ^ 0xFF)
+        assert index.query(vectors[2], 1)[0][0] == "2"
+        index.close()
+    finally:
+        mallopt(perturb, 0)
+    written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert written
+    assert mark * 64 not in written
