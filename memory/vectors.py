@@ -249,7 +249,7 @@ class VectorIndex:
             return
         if system := SharedSystemClient._identifier_to_system.pop(str(self._folder), None):
             # Else removed files, and so what is forgotten, live on until they are closed.
-            with suppress(AttributeError):  # one that failed to open them has nothing to stop
+            with blank_blocks(), suppress(AttributeError):  # one that failed to open them has nothing to stop
                 system.stop()
 
     def _unusable(self, error: Exception) -> StoreError:

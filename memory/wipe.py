@@ -55,7 +55,7 @@ def _is_log_in_use(database: sqlite3.Connection) -> bool:
 
 @contextmanager
 def blank_blocks() -> Iterator[None]:
-    """Have all memory that this process takes meanwhile be blank.
+    """Have all memory that this process takes meanwhile be blank, and what it gives back be overwritten.
 
     Chroma writes the block of its graph to disk whole. What it has not filled yet is what lay there before, such as
     vectors that were forgotten since, so that those came back to the disk in about one of ten forgettings.
