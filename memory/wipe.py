@@ -57,8 +57,8 @@ def _is_log_in_use(database: sqlite3.Connection) -> bool:
 def blank_blocks() -> Iterator[None]:
     """Have all memory that this process takes meanwhile be blank, and what it gives back be overwritten.
 
-    Chroma writes the block of its graph to disk whole. What it has not filled yet is what lay there before, such as
-    vectors that were forgotten since, so that those came back to the disk in about one of ten forgettings.
+    Chroma writes the block of its graph to disk whole. What it has not filled yet is what lay there before: now and
+    then vectors that were forgotten since, which came back to the disk in this way.
 
     Only glibc can do this; with another C library, blocks are as they are.
     """

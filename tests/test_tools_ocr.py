@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tools.ocr
 from evals.bench.vision import screen
+from tools.errors import ToolFailed
 from tools.ocr import read_words
 
 
@@ -49,3 +51,10 @@ def test_one_recogniser_does_for_all_sizes(monkeypatch: pytest.MonkeyPatch) -> N
     assert again[0] == again[2] != again[1]
     tools.ocr._engine.cache_clear()
     assert read_words(page, min_side_px=96) == again[1]
+
+
+def test_a_model_that_is_missing_is_told_of_and_not_downloaded(tmp_path: Path) -> None:
+    settings = {"Global.model_root_dir": str(tmp_path)}
+    with pytest.raises(ToolFailed, match=r"_det_\w+\.onnx is missing"):
+        tools.ocr.load_recogniser(1, 1, settings)
+    assert list(tmp_path.iterdir()) == []

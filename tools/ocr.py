@@ -81,8 +81,8 @@ def read_words(rgb: np.ndarray, max_side_px: int = 1280, min_side_px: int = 480)
 def load_recogniser(detector_threads: int, reader_threads: int, settings: Mapping[str, object]) -> Any:
     """RapidOCR with the models inside its wheel; takes one to four seconds.
 
-    Threads do not spin while they wait, as ONNX Runtime has them do by default: that takes a third of the speed on two
-    cores, and slows down whatever else runs.
+    Threads do not spin while they wait, as ONNX Runtime has them do by default: on two cores that makes them slower
+    themselves, and whatever else runs.
 
     Args:
         detector_threads: threads that look for lines.
@@ -90,7 +90,7 @@ def load_recogniser(detector_threads: int, reader_threads: int, settings: Mappin
         settings: others of RapidOCR, by their names there.
 
     Raises:
-        ToolFailed: if RapidOCR is not installed.
+        ToolFailed: if RapidOCR or one of its models is not installed.
     """
     try:
         from omegaconf import OmegaConf
@@ -113,6 +113,11 @@ def load_recogniser(detector_threads: int, reader_threads: int, settings: Mappin
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         model = Path(engine.cfg.Global.model_root_dir) / Path(file).name
+        if not model.is_file():
+            raise ToolFailed(
+                f"words cannot be read, since RapidOCR's model {model.name} is missing.",
+                remedy="Run: pip install --no-deps --force-reinstall rapidocr",
+            )
         part.session = InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     return engine
 

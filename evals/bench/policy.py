@@ -29,7 +29,7 @@ BLOCK = 20_000
 """Features made at once and reused in a shuffled order of scenes: 31 MB at D = 384."""
 SCENE = 200
 TRACED = 100_000
-"""Features of the run in which allocation is traced."""
+"""Features of the run in which allocation is traced, at most."""
 
 
 @dataclass(frozen=True)
@@ -127,11 +127,11 @@ def _traced_growth_kb(name: PolicyName, block: np.ndarray, capacity: int, featur
         tracemalloc.stop()
 
 
-def run(features: int, dim: int, capacity: int, traced: int = TRACED) -> list[Row]:
+def run(features: int, dim: int, capacity: int) -> list[Row]:
     """Measure every policy; last-N, the simplest, is the unit of the ratios."""
     block = make_features(min(BLOCK, features), dim, seed=0)
     names: list[PolicyName] = sorted(get_args(PolicyName), key=lambda name: name != "last")
-    rows = [measure(name, features, block, capacity, traced) for name in names]
+    rows = [measure(name, features, block, capacity, min(TRACED, features)) for name in names]
     unit = rows[0].features_per_s_median
     return [Row(**{**asdict(row), "ratio_to_last": row.features_per_s_median / unit}) for row in rows]
 
@@ -161,7 +161,7 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     if min(chosen.features, chosen.dim, chosen.capacity) < 1:
         parser.error("--features, --dim and --capacity must be 1 or more")
-    rows = run(chosen.features, chosen.dim, chosen.capacity, min(TRACED, chosen.features))
+    rows = run(chosen.features, chosen.dim, chosen.capacity)
     sys.stdout.write((json.dumps([asdict(row) for row in rows], indent=2) if chosen.json else table(rows)) + "\n")
 
 
