@@ -103,7 +103,7 @@ def test_random_is_a_fair_sample_of_all_that_was_seen() -> None:
 
 
 def test_the_bench_streams_every_policy_and_their_memory_is_flat(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = bench.run(features=3000, dim=16, capacity=7, traced=5000)
+    rows = bench.run(features=3000, dim=16, capacity=7)
     assert {row.policy for row in rows} == set(get_args(PolicyName))
     for row in rows:
         assert row.features == 3000
