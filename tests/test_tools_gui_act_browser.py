@@ -10,8 +10,9 @@ from typing import ClassVar
 import pytest
 
 from tests.fixtures import gui_stage
-from tools.errors import ToolFailed
+from tools.errors import ConfigError, ToolFailed
 from tools.gui.act.browser import BrowserActuator
+from tools.gui.act.chromium import find_chromium
 from tools.gui.act.common import Interrupted
 from tools.gui.act.verify import Check, Expect, FileEffect
 from tools.gui.grounding import locate
@@ -240,3 +241,30 @@ def test_dates_are_put_where_a_browser_asks_for_their_parts(tmp_path: Path, kind
         with pytest.raises(ToolFailed, match=f"takes a {kind}.*such as"):
             actuator.perform(TypeText(point=target.point, text=other))
         assert actuator._page.evaluate("() => document.querySelector('input').value") == text
+
+
+def a_program(folder: Path, name: str) -> str:
+    path = folder / name
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_the_browser_without_a_window_is_the_headless_shell_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_chromium(None, headless=True) is None
+    whole = a_program(tmp_path, "chromium")
+    assert find_chromium(None, headless=True) == whole
+    shell = a_program(tmp_path, "chromium-headless-shell")
+    assert find_chromium(None, headless=True) == shell
+    assert find_chromium(None, headless=False) == whole
+    monkeypatch.setenv("CHROMIUM", whole)
+    assert find_chromium(None, headless=True) == whole
+    assert find_chromium(shell, headless=True) == shell
+    with pytest.raises(ConfigError, match="has no window"):
+        find_chromium(shell, headless=False)
+    with pytest.raises(ConfigError, match="no browser '/nowhere'"):
+        find_chromium("/nowhere", headless=True)

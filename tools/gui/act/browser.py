@@ -66,7 +66,7 @@ class BrowserActuator:
     Args:
         url: opened first; http and https only.
         stop: the kill switch, polled between keys.
-        executable: the browser; None takes $CHROMIUM, else `chromium`, `google-chrome` or Playwright's own.
+        executable: the browser; None takes $CHROMIUM, else the first that is there; see `find_chromium`.
         connect: the address of a running browser's DevTools, such as "http://127.0.0.1:9222"; its front page is used.
         headless: without a window.
         downloads: the folder that downloads are kept in; None refuses them.
@@ -246,7 +246,7 @@ class BrowserActuator:
                 page = (seen or pages or [None])[-1] or context.new_page()
             else:
                 # Ctrl+C reaches the driver, too, which would close the browser under whoever stops the work in order.
-                found = {"executable_path": find_chromium(executable), "args": flags(), "headless": headless}
+                found = {"executable_path": find_chromium(executable, headless), "args": flags(), "headless": headless}
                 self._browser = chromium.launch(**found, handle_sigint=False)
                 context = self._browser.new_context(
                     viewport={"width": size_px[0], "height": size_px[1]},

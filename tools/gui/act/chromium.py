@@ -153,6 +153,8 @@ HOVER_S = 0.1
 LEAST_PX, MOST_PX = 200, 8192
 """What a side of a window may measure, and of a page that is zoomed out; our choice. Pictures of larger ones take long
 or never come."""
+SHELL = "chromium-headless-shell"
+"""Chromium's program for work without a window, as Debian calls it."""
 _FLAGS = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 _NAMES = {
     **{"ctrl": "Control", "alt": "Alt", "shift": "Shift", "super": "Meta", "enter": "Enter", "tab": "Tab"},
@@ -189,12 +191,25 @@ def start_playwright() -> Any:
         ) from error
 
 
-def find_chromium(executable: str | None) -> str | None:
-    """The path of the browser; None leaves it to Playwright. Raises ConfigError if the named one is not there."""
+def find_chromium(executable: str | None, headless: bool) -> str | None:
+    """The path of the browser; None leaves it to Playwright.
+
+    Without a window, Chromium's headless shell comes first: it draws the same pixels with a quarter less work.
+
+    Raises:
+        ConfigError: if the named one is not there, or cannot show the window that is wanted.
+    """
     named = executable or os.environ.get("CHROMIUM")
     if named and shutil.which(named) is None:
         raise ConfigError(f"there is no browser {named!r}.", expected="the path of Chromium or Chrome")
-    return named or shutil.which("chromium") or shutil.which("google-chrome")
+    if named and not headless and SHELL in named:
+        raise ConfigError(
+            f"the browser {named!r} has no window.",
+            expected="the path of Chromium or Chrome",
+            remedy="Name another in $CHROMIUM, or work without a window.",
+        )
+    shell = shutil.which(SHELL) if headless else None
+    return named or shell or shutil.which("chromium") or shutil.which("google-chrome")
 
 
 def flags() -> list[str]:
