@@ -24,7 +24,7 @@ demo: setup $(CLIP)
 	    --ask "What do you see at the end?"
 
 test: setup-dev
-	HF_HUB_OFFLINE=1 XDG_SESSION_TYPE=x11 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	HF_HUB_OFFLINE=1 XDG_SESSION_TYPE=x11 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: setup-dev
 	$(BIN)/ruff check .

@@ -813,7 +813,7 @@ steps:
             ("", "halted before effect; 2 model calls", 4),
         ):
             told = pexpect.spawn(shlex.join(map(str, command + flags)), env=env, encoding="utf-8", timeout=120)
-            told.expect("a model chose it")
+            told.expect(r"a model chose\s+it")
             told.expect("leave empty to refuse")
             told.sendline(answer)
             told.expect(ended)
