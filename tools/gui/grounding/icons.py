@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 import numpy as np
@@ -15,6 +16,7 @@ from tools.gui.grounding.items import Item, Name
 from tools.gui.grounding.reading import Line
 from tools.gui.guard.words import VERBS, find_verbs
 from tools.gui.types import Rect
+from tools.ocr import N_THREADS
 
 SIDE = 32
 """Shapes are compared at this size in pixels; our choice, as are all numbers below."""
@@ -71,8 +73,11 @@ def _marks(rgb: np.ndarray) -> np.ndarray:
     """How much each pixel differs from its surroundings, 0 to 1; dark on light and light on dark alike."""
     import cv2
 
-    ground = cv2.medianBlur(np.ascontiguousarray(rgb), 25)
-    apart = cv2.absdiff(np.ascontiguousarray(rgb), ground).max(axis=2)
+    # OpenCV takes the medians of one colour in two thirds of the time, and of several colours at once.
+    planes = cv2.split(np.ascontiguousarray(rgb))
+    with ThreadPoolExecutor(N_THREADS) as pool:
+        red, green, blue = pool.map(lambda plane: cv2.absdiff(plane, cv2.medianBlur(plane, 25)), planes)
+    apart = np.maximum(np.maximum(red, green), blue)
     return np.clip(apart.astype(np.float32) / 255 * 2, 0, 1)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tools.gui.grounding.colours import summed
 from tools.gui.grounding.geometry import contains, with_below
 from tools.gui.grounding.pixel_rows import EDGE_PX
 from tools.gui.grounding.reading import Line
@@ -55,7 +56,7 @@ def find_titled(rgb: np.ndarray, held: dict[Rect, list[Line]], lines: Sequence[L
         held: frames with the lines in them; on some of them title bars stand.
         lines: what was read.
     """
-    grey = rgb.astype(np.float32).mean(axis=2)
+    grey = summed(rgb) / np.float32(3)
     found: list[Titled] = []
     for box in sorted(held, key=lambda box: -box.area):
         if box.width < LEAST_PX[0] or box.height < BAR_PX[0]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from tools.gui.grounding.colours import summed
 from tools.gui.grounding.controls import TALLEST_PX, Frames, find_frames
 from tools.gui.grounding.geometry import contains, union
 from tools.gui.grounding.icons import icon_items
@@ -295,7 +296,7 @@ def _head(check: Rect, checks: Sequence[Rect], lines: Sequence[Line]) -> Line | 
 
 def _dialogs(rgb: np.ndarray, screen: Rect, held: dict[Rect, list[Line]]) -> list[tuple[Rect, list[Line], bool]]:
     """Boxes that may be dialogs, each with its lines and whether all around it is dimmed; the dimming ones first."""
-    grey = rgb.mean(axis=2)
+    grey = summed(rgb) / 3.0
     found = []
     for box, inside in held.items():
         large = 0.012 < box.area / screen.area < 0.6 and box.width < 0.8 * screen.width and box.height > 60

@@ -99,13 +99,8 @@ def _found_in(rgb: np.ndarray) -> tuple[Line, ...]:
     found = engine(small, use_det=True, use_rec=False).boxes
     rects = [] if found is None else [_rect(corners, width, height) for corners in np.asarray(found)]
     places = {rect: bgr[int(rect.top) : int(rect.bottom), int(rect.left) : int(rect.right)] for rect in rects}
-    named = {rect: region_hash(crop) for rect, crop in places.items() if crop.size}
-    new = {name: places[rect] for rect, name in named.items() if name not in _read}
-    with ThreadPoolExecutor(N_THREADS) as pool:
-        _read.update(zip(new, pool.map(lambda crop: _recognise(engine, crop), new.values()), strict=True))
+    named = _remembered({rect: crop for rect, crop in places.items() if crop.size})
     lines = [line for rect, name in named.items() for line in _lines(rect, *_read[name])]
-    for name in named.values():
-        _read.move_to_end(name)
     while len(_read) > KEPT_LINES:
         _read.popitem(last=False)
     return tuple(sorted(lines, key=lambda line: (line.rect.top, line.rect.left)))
@@ -122,19 +117,31 @@ def read_cells(rgb: np.ndarray, cells: Sequence[Rect]) -> tuple[Line, ...]:
         ToolFailed: if RapidOCR is not installed.
     """
     lines = []
+    crops = {cell: rgb[int(cell.top) : int(cell.bottom), int(cell.left) : int(cell.right), ::-1] for cell in cells}
+    drawn = {cell: np.ascontiguousarray(crop) for cell, crop in crops.items() if _is_drawn_on(crop)}
     with _lock:
-        engine = _engine()
-        for cell in cells:
-            crop = rgb[int(cell.top) : int(cell.bottom), int(cell.left) : int(cell.right), ::-1]
-            if min(crop.shape[:2], default=0) < _MIN_CELL_PX or int(crop.max()) - int(crop.min()) < _MIN_CONTRAST:
-                continue
-            name = region_hash(crop)
-            if name not in _read:
-                _read[name] = _recognise(engine, np.ascontiguousarray(crop))
+        for cell, name in _remembered(drawn).items():
             text, confidence, _ = _read[name]
             if text.isascii() and text.isalnum() and len(text) <= _CELL_LETTERS and confidence >= _CELL_CONFIDENCE:
                 lines.append(Line((text,), (cell,), confidence))
     return tuple(lines)
+
+
+def _is_drawn_on(crop: np.ndarray) -> bool:
+    large = min(crop.shape[:2], default=0) >= _MIN_CELL_PX
+    return large and int(crop.max()) - int(crop.min()) >= _MIN_CONTRAST
+
+
+def _remembered(crops: dict[Rect, np.ndarray]) -> dict[Rect, str]:
+    """The names in `_read` of what places hold, (height, width, 3), uint8, BGR; what is new is read."""
+    named = {rect: region_hash(crop) for rect, crop in crops.items()}
+    new = {name: crops[rect] for rect, name in named.items() if name not in _read}
+    engine = _engine()
+    with ThreadPoolExecutor(N_THREADS) as pool:
+        _read.update(zip(new, pool.map(lambda crop: _recognise(engine, crop), new.values()), strict=True))
+    for name in named.values():
+        _read.move_to_end(name)
+    return named
 
 
 def parted_by(line: Line, boxes: Sequence[Rect]) -> list[Line]:
