@@ -84,6 +84,18 @@ def scenes(found: list[Kept]) -> list[int]:
     return [int(kept.t_s) // SCENE_S for kept in found]
 
 
+def test_what_was_seen_after_a_suspend_is_not_of_the_day_before_though_the_picture_is_the_same(tmp_path: Path) -> None:
+    memory = Memory(tmp_path)
+    suspended_s = 7200.0  # media time stood still meanwhile, and nothing moved before the camera
+    for second in range(20):
+        memory.stream.push(scene_frame(second, 1000.0 + second + (suspended_s if second >= 12 else 0.0)))
+    assert [moment.t_s for moment in memory.stream.moments.all()] == [0.0, 12.0]
+    memory.archive.set_clock(last_s=19.0, last_wall_s=1019.0 + suspended_s)
+    (forgotten,) = memory.archive.wall_times().before(1020.0 + suspended_s / 2)
+    assert forgotten.start_s == 0.0
+    assert 11.0 < forgotten.end_s < 12.0
+
+
 def test_a_question_about_now_is_shown_what_curvestream_shows(memory: Memory) -> None:
     memory.watch(0, 900)
     assert memory.ask("What does the sign say now?") == memory.stream.snapshot()

@@ -18,6 +18,9 @@ which is 0 on a straight stretch and largest at a turn: the discrete curvature o
 exceeded, the moment with the least detour joins its nearer neighbour of the same scene, as long as it is not the only
 witness of its scene. Once every moment is its scene's only witness, the one that looks most like another gives way. The
 rule is our own; the paper (CurveStream, arXiv 2603.19571) has no such tier.
+
+Where the clock on the wall jumps, a new scene begins, so that the times of the day on both sides are known to the
+frame: what was seen after a suspend is not taken for something of the day before.
 """
 
 from __future__ import annotations
@@ -37,6 +40,8 @@ from tools.media.types import Gap, Span
 SKETCH_SHAPE = (90, 160)
 LOCAL_WEIGHT = 1.0
 """Weight of the greatest local change in the distance; our choice."""
+CLOCK_JUMP_S = 2.0
+"""What the clock on the wall moves on beside media time before that counts, as after a suspend; our choice."""
 _CELLS = (16, 9)
 _SAVE_EVERY_S = 30.0
 
@@ -125,6 +130,13 @@ def _surprise(before: np.ndarray, now: np.ndarray) -> float:
     return float(cells[-1] - cells[cells.size // 2])
 
 
+def _clock_jumped(before: Kept, now: Kept) -> bool:
+    """Whether the clock on the wall moved otherwise than media time, as it does while a machine is suspended."""
+    if before.wall_s is None or now.wall_s is None:
+        return False
+    return abs((now.wall_s - before.wall_s) - (now.t_s - before.t_s)) > CLOCK_JUMP_S
+
+
 def distance(a: KeyMoment, b: KeyMoment) -> float:
     """Return the distance of two moments (see the top of this module)."""
     chord = math.sqrt(max(0.0, 2 - 2 * float(a.feature @ b.feature)))
@@ -190,8 +202,9 @@ class Moments:
         """
         sketch = make_sketch(rgb)
         with self._lock:
-            cut = self._anchor is None or 1 - float(feature @ self._anchor) > self._scene_change
             last = self._held[-1] if self._held else None
+            cut = self._anchor is None or 1 - float(feature @ self._anchor) > self._scene_change
+            cut = cut or (last is not None and _clock_jumped(last.kept, kept))
             if last is not None and not cut and not self._is_new(last, feature, sketch):
                 last.end_s, last.frames = kept.t_s, last.frames + 1
                 if self._ledger and kept.t_s - self._saved_s >= _SAVE_EVERY_S:
