@@ -17,6 +17,9 @@ TEST_APT := ffmpeg openssl xvfb openbox xdotool xclip chromium chromium-headless
 # Threads that spin while they wait make torch about four times slower on two busy cores.
 export OMP_WAIT_POLICY ?= PASSIVE
 
+# Debian's packages come while pip installs, and the wheel is built while types are checked.
+MAKEFLAGS += --jobs=2
+
 .DELETE_ON_ERROR:
 .PHONY: demo test setup setup-dev lint wheel
 
