@@ -29,8 +29,9 @@ demo: setup $(CLIP)
 	    --ask "When does the picture change?" \
 	    --ask "What do you see at the end?"
 
+# Tests start hundreds of processes; where Python is told to write no bytecode, each compiles the project anew.
 test: setup-dev
-	HF_HUB_OFFLINE=1 XDG_SESSION_TYPE=x11 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	HF_HUB_OFFLINE=1 XDG_SESSION_TYPE=x11 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: setup-dev
 	$(BIN)/ruff check .
