@@ -42,6 +42,7 @@ from evals.engine.solver import Settings, Untraced, attempt, attempt_seed
 from evals.engine.suite import Picture, Sample, Scored
 from evals.judge import JudgeOutage
 from evals.results import load_results
+from evals.suites import load_suite
 from tests.fixtures.scenes import write_scenes
 from tests.fixtures.sums_suite import SUITE, Row
 from tools.errors import AttendError, ConfigError, ModelError, StoreError
@@ -380,6 +381,16 @@ def test_a_suite_file_that_changed_is_noticed(tmp_path: Path) -> None:
     moved.write_text(SUMS.read_text("utf-8"), "utf-8")
     other = run(tmp_path, spec, data, name=str(moved), out="other")
     assert compare(first.results, other.results).overall.difference == 0
+
+
+def test_a_suite_is_read_as_its_file_stands_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    suite = tmp_path / "suite.py"
+    for version in (1, 2):
+        suite.write_text(SUMS.read_text("utf-8").replace("version=1", f"version={version}"), "utf-8")
+        os.utime(suite, (1e9, 1e9))  # as two changes within a second
+        assert load_suite(str(suite)).version == version
+    assert [path.name for path in tmp_path.iterdir()] == ["suite.py"]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from tools.gui.guard.guarded import Guard, guarded
 from tools.gui.guard.phi import Redactor
 from tools.gui.guard.policy import Policy
 from tools.gui.guard.stop import STOP_FILE, Corner, Hotkey, KillSwitch, clear_stop, read_stop, watching, write_stop
-from tools.gui.types import Outcome, TypeText
+from tools.gui.types import Outcome, Screen, TypeText
 
 LONG = "a long text " * 800
 NOTE = TypeText(point=Page(CONTROLS).control("Note").rect.center, text=LONG)
@@ -216,6 +216,22 @@ def test_guarded_work_that_is_stopped_is_cancelled_and_recorded(tmp_path: Path) 
     record = guarded(desk, guard, NOTE, seen=desk.screen())
     assert (record.outcome, len(desk.typed["Note"]), desk.held) == (Outcome.CANCELLED, 20, set())
     assert guarded(desk, guard, NOTE, seen=desk.screen()).outcome == Outcome.CANCELLED
+
+
+def test_a_signal_that_takes_the_screen_away_too_cancels_though_nobody_looked_at_it_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = slow_desk()
+    guard = Guard(PLAIN, AuditLog(tmp_path / "audit.jsonl"), Mode.AUTO, stop=desk.stop, read_lines=lambda rgb: [])
+    seen = desk.screen()
+
+    def gone(*, tree: bool = True) -> Screen:
+        desk.stop.interrupt("the signal SIGTERM")
+        raise MediaError("the browser has been closed")
+
+    monkeypatch.setattr(desk, "screen", gone)
+    record = guarded(desk, guard, NOTE, seen=seen)
+    assert (record.outcome, desk.stop.by) == (Outcome.CANCELLED, "the signal SIGTERM")
 
 
 def test_without_a_display_it_is_said_how_else_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:

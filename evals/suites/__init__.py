@@ -10,8 +10,9 @@ import difflib
 import importlib.util
 import sys
 from importlib import import_module
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from evals.engine.suite import Suite
@@ -77,10 +78,17 @@ def _suite_of_file(path: Path) -> Suite:
     return suite
 
 
+class _FromText(SourceFileLoader):
+    """Without bytecode, which passes for current where a file changes within a second and keeps its length."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _module_of_file(path: Path) -> ModuleType:
     # The name is made from the whole path: two files of one name may both be loaded, and pydantic looks modules up.
     name = f"attend_suite_{path.resolve().as_posix().replace('/', '_').removesuffix('.py')}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=_FromText(name, str(path)))
     if not path.is_file() or spec is None or spec.loader is None:
         raise ConfigError(f"the suite file {str(path)!r} does not exist.", expected="a Python file with a SUITE")
     module = importlib.util.module_from_spec(spec)

@@ -62,8 +62,8 @@ class KillSwitch:
 
     @property
     def by(self) -> str:
-        """Who or what stopped the work; "" while nobody did."""
-        return self._by if self._event.is_set() else ""
+        """Who or what stopped the work, also by a signal that nobody has looked at yet; "" while nobody did."""
+        return self._by if self._event.is_set() else self._interrupt
 
     def check(self) -> None:
         """Return at once if work may go on. Raises Stopped if not."""
