@@ -28,7 +28,7 @@ from memory.stream.archive import Archive, is_damaged
 from memory.stream.encoders import Encoder, load_encoder
 from memory.stream.kept import Kept
 from memory.stream.memory import StreamMemory
-from memory.stream.moments import CLOCK_JUMP_S, KeyMoment
+from memory.stream.moments import KeyMoment
 from memory.stream.notes import FILE_NAME as NOTES_FILE
 from memory.stream.notes import Notes
 from memory.stream.policy import Decision, make_policy
@@ -43,6 +43,8 @@ MOST_MOMENTS = 2_000
 
 CLOCK_EVERY_S = 10.0
 """How often it is written down how far a live source was watched; our choice: what a kill may lose of the clock."""
+CLOCK_JUMP_S = 2.0
+"""What the clock on the wall moves on beside media time before that is written down too, as after a suspend."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from memory.stream.notes import Notes
 from memory.stream.options import StreamOptions
 from memory.stream.recall import stretches, window
 from tools.errors import StoreError
+from tools.media.live import DRIFT_S
 from tools.media.types import Frame, Gap, Span
 
 DIM = 64
@@ -94,6 +95,13 @@ def test_what_was_seen_after_a_suspend_is_not_of_the_day_before_though_the_pictu
     (forgotten,) = memory.archive.wall_times().before(1020.0 + suspended_s / 2)
     assert forgotten.start_s == 0.0
     assert 11.0 < forgotten.end_s < 12.0
+
+
+def test_a_stall_of_a_stream_and_the_burst_after_it_begin_no_scene(tmp_path: Path) -> None:
+    memory = Memory(tmp_path)
+    for second, late_s in enumerate([0.0, DRIFT_S, 0.0, -DRIFT_S, DRIFT_S, 0.0]):
+        memory.stream.push(scene_frame(float(second), 1000.0 + second + late_s))
+    assert [moment.t_s for moment in memory.stream.moments.all()] == [0.0]
 
 
 def test_a_question_about_now_is_shown_what_curvestream_shows(memory: Memory) -> None:

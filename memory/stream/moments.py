@@ -40,8 +40,9 @@ from tools.media.types import Gap, Span
 SKETCH_SHAPE = (90, 160)
 LOCAL_WEIGHT = 1.0
 """Weight of the greatest local change in the distance; our choice."""
-CLOCK_JUMP_S = 2.0
-"""What the clock on the wall moves on beside media time before that counts, as after a suspend; our choice."""
+SCENE_JUMP_S = 15.0
+"""What the clock on the wall moves on beside media time before that begins a scene, as after a suspend; our choice: a
+stall and the burst after it move it by less, twice `tools.media.live.DRIFT_S` at most."""
 _CELLS = (16, 9)
 _SAVE_EVERY_S = 30.0
 
@@ -134,7 +135,7 @@ def _clock_jumped(before: Kept, now: Kept) -> bool:
     """Whether the clock on the wall moved otherwise than media time, as it does while a machine is suspended."""
     if before.wall_s is None or now.wall_s is None:
         return False
-    return abs((now.wall_s - before.wall_s) - (now.t_s - before.t_s)) > CLOCK_JUMP_S
+    return abs((now.wall_s - before.wall_s) - (now.t_s - before.t_s)) > SCENE_JUMP_S
 
 
 def distance(a: KeyMoment, b: KeyMoment) -> float:
