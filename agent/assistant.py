@@ -26,20 +26,20 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 from langsmith import tracing_context
 
-from agent.citations import Answer
 from agent.config import Config
-from agent.events import Answered, Event, Needs, Token
-from agent.eyes import Eyes, open_eyes
-from agent.graph import build_graph
-from agent.literature.chatting import literature_tools
-from agent.mllm import load_mllm
-from agent.mllm.cassette import record
-from agent.mllm.protocol import MLLM, Finding
-from agent.state import State, final_answer, split_turns
-from agent.threads import FILE_NAME, failure, holding, open_threads, prune
+from agent.core.checkpoints import FILE_NAME, failure, holding, open_threads, prune
+from agent.core.citations import Answer
+from agent.core.events import Answered, Event, Needs, Token
+from agent.core.graph import build_graph
+from agent.core.state import State, final_answer, split_turns
+from agent.literature.chat_tool import literature_tools
+from agent.models import load_mllm
+from agent.models.cassette import record
+from agent.models.protocol import MLLM, Finding
+from agent.perception.session import Eyes, open_eyes
 from tools.ask_user import NEEDS_NEW_FRAME, Intervention, Reply
 from tools.errors import AttendError
-from tools.toolset import make_tools
+from tools.registry import make_tools
 
 SUPERSTEPS_A_STEP = 3
 """perceive, think and act or answer: LangGraph counts each against its recursion limit."""

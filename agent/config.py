@@ -18,9 +18,9 @@ from typing import Any, get_origin
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agent.mllm.options import ModelOptions
+from agent.models.options import ModelOptions
 from agent.server.options import ServerOptions
-from agent.watch_options import WatchOptions
+from agent.watch.options import WatchOptions
 from memory.narrative.options import NarrativeOptions
 from memory.stream.options import StreamOptions
 from tools.errors import ConfigError

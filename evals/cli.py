@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from agent.cli import Budget, ConfigFile, Folder, Fps, Json, Model, Policy, app, main
-from agent.terminal import make_console, safe
+from agent.cli.console import make_console, safe
+from agent.cli.main import Budget, ConfigFile, Folder, Fps, Json, Model, Policy, app, main
 
 __all__ = ["app", "main"]
 
@@ -82,9 +82,9 @@ def run_suite(
 ) -> None:
     """Run a suite; a run that was stopped goes on with `attend eval resume`."""
     from agent.config import load_config
-    from evals.engine import commands, run
+    from evals.engine import output, run
 
-    options = commands.run_options(
+    options = output.run_options(
         {
             "limit": limit,
             "seed": seed,
@@ -98,8 +98,8 @@ def run_suite(
     )
     baseline = model if model and model.startswith(run.BASELINE) else None
     flags = {"model": None if baseline else model, "folder": folder}
-    settings = commands.seeded(load_config(flags, file=config), seed)
-    place = out or commands.default_folder(suite, settings)
+    settings = output.seeded(load_config(flags, file=config), seed)
+    place = out or output.default_folder(suite, settings)
 
     def make(progress: run.Progress) -> run.Run:
         return run.run_suite(suite, baseline or settings.model, data, settings, options, place, progress)
@@ -145,7 +145,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Tell whether run B is better than run A; exit code 3 if it is significantly worse, in all or in any task."""
-    from evals.engine.commands import compare_runs
+    from evals.engine.output import compare_runs
 
     raise typer.Exit(compare_runs(a, b, make_console(), alpha=alpha, html=html, as_json=as_json))
 
@@ -157,10 +157,10 @@ def report(
     out: Annotated[Path | None, typer.Option(help="The page; by default report.html beside the results.")] = None,
 ) -> None:
     """Write one HTML file about a run, or about run B against run RUN."""
-    from evals.compare import compare as compare_results
-    from evals.engine.commands import results_of, write_page
-    from evals.report import report as report_run
-    from evals.report import report_compare
+    from evals.engine.output import results_of, write_page
+    from evals.report.html import report as report_run
+    from evals.report.html import report_compare
+    from evals.stats.compare import compare as compare_results
 
     last = b or a
     place = out or (last if last.is_dir() else last.parent) / ("comparison.html" if b else "report.html")
@@ -196,9 +196,9 @@ def power(
     as_json: Json = False,
 ) -> None:
     """Tell how many samples a comparison needs to show an effect, before anything is run."""
-    from evals.engine.commands import assumptions, results_of, show_power
-    from evals.power import assume
-    from evals.power import power as samples_for
+    from evals.engine.output import assumptions, results_of, show_power
+    from evals.stats.power import assume
+    from evals.stats.power import power as samples_for
     from tools.errors import ConfigError
 
     flags = {"baseline": baseline, "disagreement": disagreement, "flip_rate": flip_rate}
@@ -330,7 +330,7 @@ def verify(
 
 
 def _finish(make: Callable[[Any], Any], folder: Path, as_json: bool, least: float | None) -> None:
-    from evals.engine.commands import finish
+    from evals.engine.output import finish
 
     errors = make_console(stderr=True)
     try:

@@ -22,10 +22,10 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from agent.mllm.blocks import Block, image_bytes
-from agent.mllm.protocol import MLLM
-from agent.structured import MalformedAnswer, ask_json
-from agent.well_formed import well_formed
+from agent.core.unicode import well_formed
+from agent.models.blocks import Block, image_bytes
+from agent.models.protocol import MLLM
+from agent.models.structured import MalformedAnswer, ask_json
 from tools.base import untrusted
 from tools.errors import AttendError, ConfigError, ModelError, StoreError
 

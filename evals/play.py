@@ -18,13 +18,13 @@ from langchain_core.messages import HumanMessage
 from langsmith import tracing_context
 
 from agent.config import Config
-from agent.graph import GAPS_TOLD
-from agent.mllm.blocks import text_of
-from agent.mllm.protocol import MLLM
-from agent.prompt import build_prompt
-from agent.state import State
+from agent.core.graph import GAPS_TOLD
+from agent.core.prompt import build_prompt
+from agent.core.state import State
+from agent.models.blocks import text_of
+from agent.models.protocol import MLLM
 from evals.suites.sample import Sample
-from memory.frames import FrameStore
+from memory.store.frames import FrameStore
 from memory.stream.encoders import Encoder
 from memory.stream.memory import StreamMemory
 from memory.stream.recall import window

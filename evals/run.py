@@ -23,13 +23,13 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.config import Config
-from agent.mllm import load_mllm
-from agent.mllm.protocol import MLLM
+from agent.models import load_mllm
+from agent.models.protocol import MLLM
 from evals.play import Player, Reply
 from evals.results import SHOWN, Failure, RunResults, SampleResult, save_results
 from evals.suites.sample import Loaded, LoadOptions, Sample, Suite
 from memory.stream.encoders import load_encoder
-from memory.stream.policy import make_policy
+from memory.stream.policies.policy import make_policy
 from tools.errors import AttendError, ConfigError, MediaError, ModelError, StoreError
 from tools.media import mask_credentials
 

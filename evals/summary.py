@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.table import Table
 
-from agent.terminal import safe
+from agent.cli.console import safe
+from evals.report.tables import figures_table, show_table
 from evals.run import Record, Run
-from evals.stats import Outcome, Rate, rate
-from evals.tables import figures_table, show_table
+from evals.stats.means import Outcome, Rate, rate
 
 ScoringName = Literal["official", "strict", "in_time"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tools.literature.tokens import tokens
+from tools.literature.retrieval.tokens import tokens
 from tools.literature.types import Document, Filters, Found, Hit, Problem, Section
 
 STATIN = "Do statins reduce mortality in patients with heart failure?"

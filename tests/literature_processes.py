@@ -24,12 +24,12 @@ from typing import Any
 import numpy as np
 
 from tools.errors import StoreError
-from tools.literature import indexing
-from tools.literature.corpus import Corpus, open_corpus
-from tools.literature.database import LIVE, Database
-from tools.literature.lexical import Words
+from tools.literature.index import ingest
+from tools.literature.index.corpus import Corpus, open_corpus
+from tools.literature.index.database import LIVE, Database
+from tools.literature.index.lexical import Words
+from tools.literature.index.vectors import Vectors
 from tools.literature.types import Document, Filters
-from tools.literature.vectors import Vectors
 
 POINTS: dict[str, tuple[type, str, bool]] = {
     "after a transaction": (Database, "transaction", True),
@@ -93,11 +93,11 @@ def kill_at(point: str, count: int) -> None:
 
 
 def index(folder: Path, path: Path, point: str, count: int) -> None:
-    indexing.BATCH, indexing.COMMIT_EVERY, indexing.EMBED_BATCH = 7, 20, 5
+    ingest.BATCH, ingest.COMMIT_EVERY, ingest.EMBED_BATCH = 7, 20, 5
     if point != "never":
         kill_at(point, count)
     with open_corpus(folder, writer=True) as corpus:
-        print(indexing.index_path(corpus, path, embed=embed).model_dump_json(exclude={"seconds"}), flush=True)
+        print(ingest.index_path(corpus, path, embed=embed).model_dump_json(exclude={"seconds"}), flush=True)
 
 
 def hold(folder: Path) -> None:
@@ -130,7 +130,7 @@ def full(folder: Path, path: Path, most: int) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         with open_corpus(folder, writer=True) as corpus:
-            indexing.index_path(corpus, path)
+            ingest.index_path(corpus, path)
     except StoreError as error:
         print(error)
 

@@ -14,8 +14,8 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from pydantic import BaseModel, Field
 
-from agent.mllm import MLLM
-from agent.mllm.blocks import image_block
+from agent.models import MLLM
+from agent.models.blocks import image_block
 from tools.errors import ModelError
 
 Kind = Literal["text", "long", "tool", "sampled"]

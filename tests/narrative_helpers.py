@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from memory.narrative.changes import Change
-from memory.narrative.retrieve import RetrieveOptions, Scored
-from memory.narrative.store import NarrativeStore
+from memory.narrative.retrieval.retrieve import RetrieveOptions, Scored
+from memory.narrative.store.narrative_store import NarrativeStore
+from memory.narrative.store.transaction import Change
 from memory.narrative.types import Chain, Event, Link, LinkType, Record, Segment, SourceSpan
 
 DIM = 16

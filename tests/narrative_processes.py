@@ -17,9 +17,9 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
-from memory.narrative import vectors
-from memory.narrative.changes import Change
-from memory.narrative.store import NarrativeStore
+from memory.narrative.retrieval import vectors
+from memory.narrative.store.narrative_store import NarrativeStore
+from memory.narrative.store.transaction import Change
 from memory.narrative.types import Record
 from tests.narrative_helpers import chain, embed, event, grounded, link, segment
 from tools.errors import StoreError

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.citations import TOLERANCE_S, check_citations, repair_hint
+from agent.core.citations import TOLERANCE_S, check_citations, repair_hint
 from tools.base import Evidence, SeenFrame
 from tools.media import cited_times, format_clock, parse_clock
 

@@ -15,7 +15,7 @@ import pytest
 from tests.fixtures.here import attend_here
 from tests.fixtures.scenes import write_scenes
 
-ATTEND = [sys.executable, "-c", "from agent.cli import main; main()"]
+ATTEND = [sys.executable, "-c", "from agent.cli.main import main; main()"]
 POLICY = ["--policy", "last", "--budget", "4"]
 
 

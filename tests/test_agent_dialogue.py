@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from agent.assistant import Assistant
-from agent.citations import Answer
-from agent.events import Answered, Event, Needs, Perceived, Token
-from agent.mllm.scripted import Scripted
-from agent.server.dialogue import Busy, Dialogue
-from agent.server.feed import Feed
-from agent.server.shapes import Turn
-from agent.watches import Alert
+from agent.core.citations import Answer
+from agent.core.events import Answered, Event, Needs, Perceived, Token
+from agent.models.scripted import Scripted
+from agent.server.broadcast import Feed
+from agent.server.conversation_task import Busy, Dialogue
+from agent.server.schemas import Turn
+from agent.watch.monitor import Alert
 from tests.fixtures.scenes import write_scenes
 from tests.fixtures.serving import events_of, read_until, seen_until, serving, settings
 from tools.ask_user import Intervention

@@ -13,17 +13,17 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel
 
-from agent.mllm import load_mllm
-from agent.mllm.blocks import image_block, text_of
-from agent.mllm.embedded.colours import other_ground
-from agent.mllm.embedded.phrases import find_phrase, holds
-from agent.mllm.options import ModelOptions
-from agent.mllm.protocol import MLLM
+from agent.models import load_mllm
+from agent.models.blocks import image_block, text_of
+from agent.models.embedded.rules.colours import other_ground
+from agent.models.embedded.rules.phrases import find_phrase, holds
+from agent.models.options import ModelOptions
+from agent.models.protocol import MLLM
 from evals.bench.vision import clip, picture, screen
 from tools.ask_user import Intervention
 from tools.media import format_clock
 from tools.media.clock import cited_times
-from tools.toolset import make_tools
+from tools.registry import make_tools
 
 Frame = tuple[float | None, np.ndarray]
 

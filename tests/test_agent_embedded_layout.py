@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from agent.mllm import load_mllm
-from agent.mllm.embedded.layout import side_of
-from agent.mllm.options import ModelOptions
-from agent.mllm.protocol import MLLM
+from agent.models import load_mllm
+from agent.models.embedded.rules.tables import side_of
+from agent.models.options import ModelOptions
+from agent.models.protocol import MLLM
 from tests.test_agent_embedded import answer
 
 TIMES = (("Departs", "Ship to", "Quay"), ("08:15", "Turku", "12"), ("09:40", "Riga", "3"), ("11:05", "Kiel", "7"))

@@ -11,10 +11,10 @@ import pytest
 from evals.bench.redteam_desk import CONTROLS, Page, SimulatedDesk
 from tools.errors import Stopped
 from tools.gui.guard.audit import AuditLog
-from tools.gui.guard.stop import KillSwitch, watching
+from tools.gui.guard.kill_switch import KillSwitch, watching
 from tools.gui.types import TypeText
 
-ATTEND = [sys.executable, "-c", "from agent.cli import main; main()"]
+ATTEND = [sys.executable, "-c", "from agent.cli.main import main; main()"]
 ROOT = Path(__file__).parent.parent
 
 

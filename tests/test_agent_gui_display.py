@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures import gui_stage
-from tools.gui.guard.stop import Hotkey, cookies_if_any, open_display
+from tools.gui.guard.kill_switch import Hotkey, cookies_if_any, open_display
 
 ROOT = Path(__file__).parent.parent
 FLOW = """
@@ -42,7 +42,7 @@ def home(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def attend(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    program = "from agent.cli import main; main()"
+    program = "from agent.cli.main import main; main()"
     command = [sys.executable, "-c", program, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=100)
 

@@ -14,18 +14,18 @@ from langchain_core.messages import BaseMessage
 from PIL import Image, ImageDraw, ImageFont
 from typer.testing import CliRunner
 
-from agent.cli import app
-from agent.gui.commands import NOT_FOUND
-from agent.gui.pointer import hidden_lines, pointing, veil_for
-from agent.mllm import Abilities
-from agent.mllm.blocks import image_bytes, text_of
-from agent.mllm.scripted import Scripted
+from agent.cli.gui import NOT_FOUND
+from agent.cli.main import app
+from agent.gui.vlm_grounder import hidden_lines, pointing, veil_for
+from agent.models import Abilities
+from agent.models.blocks import image_bytes, text_of
+from agent.models.scripted import Scripted
 from tools.errors import AttendError, ConfigError
-from tools.gui.act.common import as_rgb
+from tools.gui.actuators.common import as_rgb
 from tools.gui.grounding import locate
 from tools.gui.guard.phi import PhiError, Redactor
 from tools.gui.types import Layer, Node, Rect, Screen
-from tools.gui.workflow.veil import Veil, values_of
+from tools.gui.workflow.placeholders import Veil, values_of
 
 
 @pytest.fixture(scope="module")

@@ -16,21 +16,21 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from agent.cli import app
-from agent.gui.commands import _tell
-from agent.gui.ending import conclude
-from agent.gui.person import said
-from agent.gui.stage import same_server
-from agent.gui.telling import Telling
+from agent.cli.gui import _tell
+from agent.cli.main import app
+from agent.gui.approver import said
+from agent.gui.exit_codes import conclude
+from agent.gui.reporter import Telling
+from agent.gui.session import same_server
 from tests.fixtures import gui_stage
 from tools.errors import AttendError, ConfigError, MediaError, ToolFailed
-from tools.gui.act.browser import BrowserActuator
-from tools.gui.act.chromium import MOST_PX, fit
+from tools.gui.actuators.browser import BrowserActuator
+from tools.gui.actuators.chromium import MOST_PX, fit
 from tools.gui.guard.audit import AuditLog
+from tools.gui.orthanc import plan
 from tools.gui.types import Located, Outcome, Rect, Screen, Target
-from tools.gui.workflow import orthanc
-from tools.gui.workflow.running import RunReport, StepReport
-from tools.gui.workflow.steps import Step, parse_workflow
+from tools.gui.workflow.run_context import RunReport, StepReport
+from tools.gui.workflow.yaml_format import Step, parse_workflow
 
 ROOT = Path(__file__).parent.parent
 LOGIN = "http://alice:s3cret@127.0.0.1:{port}/"
@@ -94,14 +94,14 @@ def attend(*arguments: str | Path) -> str:
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_what_is_no_orthanc_is_told_as_such(answer: str, other: str) -> None:
     with pytest.raises(ToolFailed, match=f"what answers at '{other}/{answer}/patients.*' is no Orthanc"):
-        orthanc.plan("find patient 4471", f"{other}/{answer}")
+        plan.plan("find patient 4471", f"{other}/{answer}")
 
 
 def test_a_server_that_asks_for_a_login_is_told_as_such(other: str) -> None:
     with pytest.raises(ToolFailed, match=r"it asks for a login\. Name an Orthanc.*that asks for no login\.$"):
-        orthanc.plan("find patient 4471", f"{other}/401")
+        plan.plan("find patient 4471", f"{other}/401")
     with pytest.raises(ToolFailed, match=r"it answers 404 Not Found\. Is it Orthanc that runs there\?$"):
-        orthanc.named_patient("write to patient 4471", f"{other}/404")
+        plan.named_patient("write to patient 4471", f"{other}/404")
 
 
 def test_a_login_is_refused_before_anything_is_asked_and_is_not_shown(other: str) -> None:
@@ -112,7 +112,7 @@ def test_a_login_is_refused_before_anything_is_asked_and_is_not_shown(other: str
     ):
         assert f"the address '{other.replace('//', '//***@')}' holds a login" in told
         assert "s3cret" not in told
-    for call in (orthanc.plan, orthanc.named_patient):
+    for call in (plan.plan, plan.named_patient):
         with pytest.raises(ConfigError, match="holds a login") as error:
             call("find patient 4471", address)
         assert "s3cret" not in str(error.value)
@@ -130,9 +130,9 @@ def test_what_only_begins_like_a_target_is_refused(target: str, other: str, flow
 
 
 def test_the_targets_of_orthanc() -> None:
-    assert orthanc.server_of("orthanc") == orthanc.SERVER
-    assert orthanc.server_of("orthanc@http://127.0.0.1:80/") == "http://127.0.0.1:80/"
-    assert (orthanc.server_of("desktop"), orthanc.server_of("")) == ("", "")
+    assert plan.server_of("orthanc") == plan.SERVER
+    assert plan.server_of("orthanc@http://127.0.0.1:80/") == "http://127.0.0.1:80/"
+    assert (plan.server_of("desktop"), plan.server_of("")) == ("", "")
 
 
 # Passwords
@@ -149,7 +149,7 @@ def test_no_password_is_shown(flow: Path, tmp_path: Path) -> None:
     flow.write_text(FLOW.replace("START", login), "utf-8")
     assert "'http://***@127.0.0.1:9/' is refused" in attend("run", flow)
     told = attend("record", tmp_path / "out.yaml", "--target", f"gopher{login}")
-    command = [sys.executable, "-c", "from agent.cli import main; main()", "gui", "record", "x.yaml", "--target"]
+    command = [sys.executable, "-c", "from agent.cli.main import main; main()", "gui", "record", "x.yaml", "--target"]
     run = subprocess.run(
         [*command, f"gopher{login}"],
         capture_output=True,
@@ -194,7 +194,7 @@ def test_a_page_that_is_zoomed_out_too_far_is_refused() -> None:
 
 
 def test_a_page_whose_picture_never_comes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tools.gui.act.browser.PATIENCE_MS", (1, 1))
+    monkeypatch.setattr("tools.gui.actuators.browser.PATIENCE_MS", (1, 1))
     with (
         gui_stage.serve(Path(__file__).parent / "fixtures") as address,
         pytest.raises(MediaError, match=r"cannot be opened: Page.screenshot: Timeout"),

@@ -19,30 +19,30 @@ import pexpect
 import pytest
 from typer.testing import CliRunner
 
-from agent.cli import app
-from agent.gui.ending import conclude, stoppable
-from agent.gui.person import TerminalPerson, refuses, row_words
-from agent.gui.telling import Telling
+from agent.cli.main import app
+from agent.gui.approver import TerminalPerson, refuses, row_words
+from agent.gui.exit_codes import conclude, stoppable
+from agent.gui.reporter import Telling
 from tests.fixtures import gui_stage
 from tests.fixtures.ehr import Ehr, serve_ehr
 from tests.test_agent_gui_run import Terminal
 from tools.errors import ConfigError, MediaError, Stopped
-from tools.gui.act.browser import BrowserActuator
-from tools.gui.act.simulated import SimulatedActuator
-from tools.gui.act.verify import FileEffect
+from tools.gui.actuators.browser import BrowserActuator
+from tools.gui.actuators.simulated import SimulatedActuator
+from tools.gui.actuators.verify import FileEffect
 from tools.gui.grounding import locate
 from tools.gui.guard.approval import ApprovalDesk, ApprovalRequest
 from tools.gui.guard.audit import AuditLog, read_entries
 from tools.gui.guard.decide import Decision, Verdict
 from tools.gui.guard.identity import Patient
+from tools.gui.guard.kill_switch import KillSwitch, write_stop
 from tools.gui.guard.policy import Policy
 from tools.gui.guard.record import Record
-from tools.gui.guard.stop import KillSwitch, write_stop
 from tools.gui.types import Click, Located, Outcome, Point, Rect, Target
 from tools.gui.workflow.journal import Journal
 from tools.gui.workflow.run import recorded_workflow
-from tools.gui.workflow.running import RunReport, StepReport
-from tools.gui.workflow.steps import Recorded, Step, Workflow, load_workflow, parse_workflow, write_workflow
+from tools.gui.workflow.run_context import RunReport, StepReport
+from tools.gui.workflow.yaml_format import Recorded, Step, Workflow, load_workflow, parse_workflow, write_workflow
 
 STEP = Step(name="save", find='click "Save"', do="click")
 JANE = Patient(name="Doe, Jane", birth_date="1980-01-02", id="4471902")

@@ -20,32 +20,32 @@ from hypothesis import strategies as st
 from langchain_core.messages import BaseMessage
 from typer.testing import CliRunner
 
-from agent.cli import app
+from agent.cli.main import app
 from agent.gui.planner import Planner
-from agent.gui.pointer import pointing, veil_for
-from agent.mllm import MLLM, Abilities, load_mllm
-from agent.mllm.blocks import image_bytes, text_of
-from agent.mllm.scripted import Scripted, Turn
+from agent.gui.vlm_grounder import pointing, veil_for
+from agent.models import MLLM, Abilities, load_mllm
+from agent.models.blocks import image_bytes, text_of
+from agent.models.scripted import Scripted, Turn
 from tests.fake_vllm import FakeVLLM, _Handler
 from tests.fixtures import gui_stage
 from tests.fixtures.ehr import Ehr, serve_ehr
 from tests.test_agent_gui_run import Orthanc, held, server
 from tests.test_tools_gui_workflow import JANE, SAVING, Ann
 from tools.errors import ConfigError
-from tools.gui.act.browser import BrowserActuator
-from tools.gui.act.common import as_rgb
-from tools.gui.act.simulated import Program, SimulatedActuator
+from tools.gui.actuators.browser import BrowserActuator
+from tools.gui.actuators.common import as_rgb
+from tools.gui.actuators.simulated import Program, SimulatedActuator
 from tools.gui.guard.audit import AuditLog, read_entries, verify
 from tools.gui.guard.decide import Mode
 from tools.gui.guard.guarded import Guard
 from tools.gui.guard.identity import Patient
 from tools.gui.guard.policy import Policy, Region
+from tools.gui.orthanc import plan
 from tools.gui.types import Actuator, Node, Outcome, Rect, Screen
-from tools.gui.workflow import orthanc
-from tools.gui.workflow.planned import Limits, PlannedRun, Proposal, Proposed, as_workflow, narrowed, run_planned
+from tools.gui.workflow.model_plan import Limits, PlannedRun, Proposal, Proposed, as_workflow, narrowed, run_planned
+from tools.gui.workflow.placeholders import Veil, values_of
 from tools.gui.workflow.run import Nobody, run_workflow
-from tools.gui.workflow.steps import load_workflow, parse_workflow, write_workflow
-from tools.gui.workflow.veil import Veil, values_of
+from tools.gui.workflow.yaml_format import load_workflow, parse_workflow, write_workflow
 
 __all__ = ["held", "server"]  # fixtures
 
@@ -347,7 +347,7 @@ def test_a_loop_over_changing_screens_ends_at_the_limit_of_steps(desk: Desk) -> 
 
 
 def test_the_kill_switch_ends_it(desk: Desk) -> None:
-    from tools.gui.guard.stop import KillSwitch
+    from tools.gui.guard.kill_switch import KillSwitch
 
     stop = KillSwitch()
     guard = Guard(FORM, desk.audit, Mode.CONFIRM, stop=stop, read_lines=lambda rgb: [])
@@ -519,12 +519,12 @@ def test_a_model_server_is_asked_for_json_like_any_other(desk: Desk, monkeypatch
 def test_what_no_template_does_is_planned_in_orthanc(held: Orthanc, desk: Desk) -> None:
     request = "protect patient 7700132"
     base = held.base
-    assert not orthanc.is_built_in(request)
-    patient = orthanc.named_patient(request, base)
+    assert not plan.is_built_in(request)
+    patient = plan.named_patient(request, base)
     assert patient
     assert patient.name == "Doe^Archibalt"
-    assert orthanc.named_patient("protect patient Doe, Archibalt and be done", base) == patient
-    assert orthanc.named_patient("count the studies", base) is None
+    assert plan.named_patient("protect patient Doe, Archibalt and be done", base) == patient
+    assert plan.named_patient("count the studies", base) is None
     number = next(one["ID"] for one in held.get("/patients?expand") if one["MainDicomTags"]["PatientID"] == "7700132")
     opening = [
         {"do": "click", "target": 'the "All studies" button', "expect": "Filter items..."},
@@ -535,13 +535,13 @@ def test_what_no_template_does_is_planned_in_orthanc(held: Orthanc, desk: Desk) 
     patients_page = {"do": "click", "target": 'the row "${patient_name}"', "expect": "Delete this patient"}
     protect = {"do": "click", "target": 'the "Unprotected" switch', "expect": "Protected"}
     for steps, protected in (([*opening[:1], other], "0"), ([*opening, own, patients_page, protect], "1")):
-        page = BrowserActuator(orthanc.explorer(base), executable=gui_stage.chromium(), size_px=orthanc.PAGE_PX)
+        page = BrowserActuator(plan.explorer(base), executable=gui_stage.chromium(), size_px=plan.PAGE_PX)
         try:
             done = desk.run(
                 request,
                 model(*steps, {"do": "finish"}),
                 actuator=page,
-                policy=orthanc.explorer_policy(base, patient),
+                policy=plan.explorer_policy(base, patient),
                 patient=patient,
                 expect="Protected",
             )
@@ -556,8 +556,8 @@ def test_what_no_template_does_is_planned_in_orthanc(held: Orthanc, desk: Desk) 
         else:
             assert done.report.outcome == Outcome.VERIFIED, told
     veil = Veil(values_of(request, {}, patient))
-    policy = narrowed(orthanc.explorer_policy(base, patient), request)
-    flow = as_workflow(done, request, policy, orthanc.explorer(base), veil)
+    policy = narrowed(plan.explorer_policy(base, patient), request)
+    flow = as_workflow(done, request, policy, plan.explorer(base), veil)
     assert [step.patient for step in flow.steps] == [False, False, False, False, True]
     assert flow.parameters.keys() == {"patient_name", "patient_id"}
     assert patient.birth_date not in write_workflow(flow)

@@ -22,30 +22,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from agent.cli import app
-from agent.gui.stage import Stage, acting, guarding
+from agent.cli.main import app
+from agent.gui.session import Stage, acting, guarding
 from evals.bench import gui_programs
 from tests.fixtures import gui_stage
 from tests.fixtures.clips import need
 from tests.fixtures.ehr import serve_ehr
 from tests.test_tools_gui_workflow import Ann
 from tools.errors import ConfigError, MediaError
-from tools.gui.act.browser import BrowserActuator
-from tools.gui.act.desktop import DesktopActuator
-from tools.gui.act.events import Closed, Event
-from tools.gui.act.simulated import Program, SimulatedActuator
-from tools.gui.act.watch_x11 import XWatcher
+from tools.gui.actuators.browser import BrowserActuator
+from tools.gui.actuators.desktop import DesktopActuator
+from tools.gui.actuators.simulated import Program, SimulatedActuator
 from tools.gui.grounding import locate
 from tools.gui.guard.audit import AuditLog
 from tools.gui.guard.decide import Mode
 from tools.gui.guard.guarded import Guard
+from tools.gui.guard.kill_switch import HOTKEY, KillSwitch, write_stop
 from tools.gui.guard.policy import Policy
-from tools.gui.guard.stop import HOTKEY, KillSwitch, write_stop
+from tools.gui.recording.anchor import anchor_at
+from tools.gui.recording.events import Closed, Event
+from tools.gui.recording.recorder import Did, Recording, Watched, _title, as_recording, watch
+from tools.gui.recording.x11 import XWatcher
 from tools.gui.types import Actuator, Node, Outcome, Point, Rect, Screen
-from tools.gui.workflow.anchor import anchor_at
 from tools.gui.workflow.run import RunReport, run_workflow
-from tools.gui.workflow.steps import Workflow, load_workflow, parse_workflow, save_workflow, write_workflow
-from tools.gui.workflow.watched import Did, Recording, Watched, _title, as_recording, watch
+from tools.gui.workflow.yaml_format import Workflow, load_workflow, parse_workflow, save_workflow, write_workflow
 
 SECRET = "hunter2 is no password"
 
@@ -226,7 +226,7 @@ def chromium(tmp_path: Path) -> Iterator[str]:
 
 def watched_page(address: str, url: str, script: str) -> Watched:
     """What is seen while a person in a process of their own works a page that a recorder watches."""
-    from tools.gui.act.watch_browser import BrowserWatcher
+    from tools.gui.recording.browser import BrowserWatcher
 
     stop, failed = KillSwitch(), []
     actuator = BrowserActuator(url, stop, connect=address)
@@ -312,7 +312,7 @@ def test_one_of_several_rows_is_told_by_what_it_stands_beside(chromium: str, tmp
 
 
 def test_closing_the_page_ends_the_watching_though_the_browser_has_others(chromium: str) -> None:
-    from tools.gui.act.watch_browser import BrowserWatcher
+    from tools.gui.recording.browser import BrowserWatcher
 
     stop, failed = KillSwitch(), []
     with gui_stage.serve(Path(__file__).parent / "fixtures") as address:
@@ -749,7 +749,7 @@ def test_the_file_is_checked_before_anybody_works(
     (tmp_path / "shut").mkdir()
     # Nothing is shut to the root of a machine.
     monkeypatch.setattr("os.access", lambda path, mode: Path(path).name != "shut")
-    monkeypatch.setattr("agent.gui.record_command._eyes", lambda *given: pytest.fail("it was watched"))
+    monkeypatch.setattr("agent.cli.gui_record._eyes", lambda *given: pytest.fail("it was watched"))
     with pytest.raises(ConfigError, match=told):
         invoke("gui", "record", str(tmp_path / name), "--target", "desktop", "--folder", str(tmp_path / "state"))
 

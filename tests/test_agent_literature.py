@@ -19,18 +19,18 @@ from langchain_core.outputs import ChatGenerationChunk
 from pydantic import Field
 
 from agent.config import Config
-from agent.literature.answering import answer_question
+from agent.literature.answer import answer_question
 from agent.literature.embedders import ARTICLES, QUERIES, cross_encoder, embedder
 from agent.literature.library import open_library
 from agent.literature.prompts import MOST_CHARS, shown, told
-from agent.literature.seeking import AT_ONCE, Budget, answer_by_seeking, seek
-from agent.mllm.blocks import text_of
-from agent.mllm.protocol import MLLM, Abilities
-from agent.structured import MalformedAnswer
+from agent.literature.search_agent import AT_ONCE, Budget, answer_by_seeking, seek
+from agent.models.blocks import text_of
+from agent.models.protocol import MLLM, Abilities
+from agent.models.structured import MalformedAnswer
 from tests.literature_helpers import AGAINST, FOR, OTHER, PAPERS, POISON, RETRACTED, STATIN, NearShelf, Shelf, paper
 from tools.errors import ConfigError, StoreError
-from tools.literature.answer import BY_RULE, MOST_DOCUMENTS, NOTHING, NOTICE
-from tools.literature.retrieve import Retrieved, retrieve
+from tools.literature.retrieval.retrieve import Retrieved, retrieve
+from tools.literature.support.answer import BY_RULE, MOST_DOCUMENTS, NOTHING, NOTICE
 
 GOOD = "Statins reduced mortality by 21% in patients with heart failure"
 

@@ -17,17 +17,17 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.assistant import open_assistant
-from agent.citations import check_citations, closing_note, repair_hint
 from agent.config import Config
-from agent.events import Answered, Needs, Revising, Sent, ToolReturned
-from agent.literature.chatting import literature_tools
-from agent.mllm.embedded.clinical import from_literature, is_clinical, literature_call
-from agent.mllm.scripted import Scripted
+from agent.core.citations import check_citations, closing_note, repair_hint
+from agent.core.events import Answered, Needs, Revising, Sent, ToolReturned
+from agent.literature.chat_tool import literature_tools
+from agent.models.embedded.rules.route_literature import from_literature, is_clinical, literature_call
+from agent.models.scripted import Scripted
 from evals.cli import app
 from tests.fixtures.scenes import write_scenes
 from tests.literature_helpers import AGAINST, FOR, RETRACTED, STATIN, write_papers
 from tools.base import Evidence, SeenFrame
-from tools.literature.answer import NOTHING, NOTICE
+from tools.literature.support.answer import NOTHING, NOTICE
 from tools.literature.tool import DISAGREE, NAME
 
 GOOD = "Statins reduced mortality by 21% in patients with heart failure (P = 0.01)."

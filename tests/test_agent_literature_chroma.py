@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from agent.literature.chroma import FILE_NAME, Served, fill
+from agent.literature.chroma_index import FILE_NAME, Served, fill
 from evals.cli import app
 from tests.literature_helpers import PAPERS, paper, write_papers
 from tools.errors import StoreError
-from tools.literature.corpus import Corpus, open_corpus
-from tools.literature.indexing import index_path
+from tools.literature.index.corpus import Corpus, open_corpus
+from tools.literature.index.ingest import index_path
 from tools.literature.types import Filters
 
 DIM = 16
@@ -133,8 +133,8 @@ def test_without_the_server_vectors_are_compared_here_and_it_is_told(tmp_path: P
 
 
 def test_the_commands_use_the_server_that_is_set(tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.notes.embed_texts", embed)
-    monkeypatch.setattr("agent.literature.minilm.embed_questions", embed)
+    monkeypatch.setattr("agent.perception.annotator.embed_texts", embed)
+    monkeypatch.setattr("agent.literature.query_encoder.embed_questions", embed)
     monkeypatch.setenv("ATTEND_LITERATURE__CHROMA", server)
     folder = ["--folder", str(tmp_path / "home")]
     made = CliRunner().invoke(app, ["literature", "index", str(write_papers(tmp_path / "in")), *folder])

@@ -18,9 +18,9 @@ from typer.testing import CliRunner, Result
 from evals.cli import app
 from tests.literature_helpers import AGAINST, FOR, OTHER, PAPERS, STATIN, paper, write_papers
 from tools.errors import AttendError, ConfigError, StoreError
-from tools.literature.answer import BY_RULE, MOST_DOCUMENTS, NOTHING, NOTICE
-from tools.literature.bearing import FIRST
-from tools.literature.reading import ReadError
+from tools.literature.readers import ReadError
+from tools.literature.retrieval.relevance import FIRST
+from tools.literature.support.answer import BY_RULE, MOST_DOCUMENTS, NOTHING, NOTICE
 from tools.literature.types import Document
 
 GOOD = "Statins reduced mortality by 21% in patients with heart failure"
@@ -107,7 +107,9 @@ def test_what_two_paths_hold_is_counted_together_and_each_file_looked_at_once(
             (tmp_path / name / f"{document.pmid}.jsonl").write_text(document.model_dump_json())
         return tmp_path / name
 
-    monkeypatch.setattr("agent.notes.embed_texts", lambda texts: np.eye(2, dtype=np.float32)[[0] * len(texts)])
+    monkeypatch.setattr(
+        "agent.perception.annotator.embed_texts", lambda texts: np.eye(2, dtype=np.float32)[[0] * len(texts)]
+    )
     old, new = write("old", PAPERS[:3]), write("new", PAPERS[3:])
     told(tmp_path, "index", old, "--no-dense")
     monkeypatch.setattr(hashlib, "file_digest", counting)
@@ -274,15 +276,15 @@ def test_vectors_are_made_where_there_are_few_documents_and_found_again(
         about = [any(word in text.lower() for word in ("fish", "larvae", "aquatic")) for text in texts]
         return np.array([[1.0, 0.0] if one else [0.0, 1.0] for one in about], np.float32)
 
-    monkeypatch.setattr("agent.notes.embed_texts", embed)
-    monkeypatch.setattr("agent.literature.minilm.embed_questions", embed)
+    monkeypatch.setattr("agent.perception.annotator.embed_texts", embed)
+    monkeypatch.setattr("agent.literature.query_encoder.embed_questions", embed)
     result = attend(tmp_path, "index", write_papers(tmp_path / "in"))
     assert "5 of them found by meaning, too" in result.stdout
     found = told(tmp_path, "search", "growing aquatic beings")
     assert ids(found)[0] == "pmid:14"
     assert found["hits"][0]["ranks"]["local dense"] == 1
     assert "local dense" not in json.dumps(told(tmp_path, "search", "growing aquatic beings", "--no-dense", code=5))
-    monkeypatch.setattr("agent.literature.indexing.UNASKED", 0)
+    monkeypatch.setattr("agent.cli.literature_index.UNASKED", 0)
     (tmp_path / "other").mkdir()
     other = attend(tmp_path / "other", "index", tmp_path / "in")
     assert "5 documents are found by words only; --dense makes vectors" in other.stdout
@@ -295,8 +297,8 @@ def test_nothing_leaves_where_nobody_can_be_asked(indexed: Path, monkeypatch: py
 
 
 def test_the_doctor_tells_of_the_index(indexed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from agent.cli.doctor import run_checks
     from agent.config import Config
-    from agent.doctor import run_checks
 
     def literature(config: Config) -> list[Any]:
         return [check for check in run_checks(config) if check.name == "literature"]

@@ -11,15 +11,15 @@ from typer.testing import CliRunner
 
 from agent.assistant import open_assistant
 from agent.config import Config
-from agent.events import Answered
-from agent.mllm import load_mllm
-from agent.mllm.embedded.clinical import from_literature, heeded, is_worth_a_search, literature_call
-from agent.mllm.embedded.decision import decided
+from agent.core.events import Answered
+from agent.models import load_mllm
+from agent.models.embedded.decision import decided
+from agent.models.embedded.rules.route_literature import from_literature, heeded, is_worth_a_search, literature_call
 from evals.cli import app
 from tests.fixtures.scenes import write_scenes
 from tests.literature_helpers import AGAINST, FOR, RETRACTED, STATIN, Shelf, paper, write_papers
-from tools.literature.answer import NOTHING, NOTICE
-from tools.literature.retrieve import retrieve
+from tools.literature.retrieval.retrieve import retrieve
+from tools.literature.support.answer import NOTHING, NOTICE
 from tools.literature.tool import NAME, make_literature
 from tools.literature.types import Document, Problem
 

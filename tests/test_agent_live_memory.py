@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 
 from agent.assistant import open_assistant
-from agent.events import Answered, Token
-from agent.eyes import Eyes
-from agent.memories import ALL, forget_memories, list_memories
-from agent.mllm.scripted import Scripted
-from agent.notes import embed_texts
-from agent.terminal import make_console
-from agent.timeline import Moment
-from memory.place import places
+from agent.cli.console import make_console
+from agent.cli.memory import ALL, forget_memories, list_memories
+from agent.core.events import Answered, Token
+from agent.models.scripted import Scripted
+from agent.perception.annotator import embed_texts
+from agent.perception.session import Eyes
+from agent.perception.timeline import Moment
+from memory.store.source_dir import places
 from memory.stream.notes import Notes
-from memory.stream.wall import WallTimes
+from memory.stream.wall_clock import WallTimes
 from tests.fixtures.faults import Camera, jpeg, settings, wait_for, wait_problem, watching
 
 
@@ -50,7 +50,7 @@ def test_another_encoder_begins_its_own_key_moments_and_keeps_what_a_person_pinn
     camera: Camera, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoders = {"one": Thumbnail("one", 4), "as long": Thumbnail("as long", 4), "longer": Thumbnail("longer", 5)}
-    monkeypatch.setattr("agent.remembered.load_encoder", encoders.__getitem__)
+    monkeypatch.setattr("agent.perception.source_memory.load_encoder", encoders.__getitem__)
     before: set[float] = set()
     pinned_s: float | None = None
     for name, same in (("one", True), ("one", True), ("as long", False), ("longer", False), ("longer", True)):

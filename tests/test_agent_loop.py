@@ -18,10 +18,10 @@ from PIL import Image
 
 from agent.assistant import Assistant, open_assistant
 from agent.config import Config, Limits
-from agent.events import Answered, Event, Needs, Perceived, Revising, Token, ToolCalled, ToolReturned
-from agent.mllm.blocks import count_images, decode_image, split_content, text_of
-from agent.mllm.protocol import Abilities
-from agent.mllm.scripted import Scripted
+from agent.core.events import Answered, Event, Needs, Perceived, Revising, Token, ToolCalled, ToolReturned
+from agent.models.blocks import count_images, decode_image, split_content, text_of
+from agent.models.protocol import Abilities
+from agent.models.scripted import Scripted
 from memory.stream.options import StreamOptions
 from tests.fixtures.scenes import write_scenes
 from tools.errors import AttendError, ModelError

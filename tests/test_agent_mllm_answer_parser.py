@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.mllm.answer_parser import AnswerParser, Part
+from agent.models.answer_parser import AnswerParser, Part
 
 LOOK = {
     "type": "function",

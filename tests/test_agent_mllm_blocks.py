@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
-from agent.mllm.blocks import (
+from agent.models.blocks import (
     count_images,
     decode_image,
     image_block,

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.mllm import MLLM, ModelOptions, load_mllm
-from agent.mllm.cassette import load_replay, record
-from agent.mllm.openai import load_openai
-from agent.mllm.scripted import Scripted, Turn
+from agent.models import MLLM, ModelOptions, load_mllm
+from agent.models.cassette import load_replay, record
+from agent.models.openai.backend import load_openai
+from agent.models.scripted import Scripted, Turn
 from tests.fake_vllm import FakeVLLM
 from tests.mllm_conformance import CHECKS, Backend, Kind
 from tests.tiny_models import BUILDERS

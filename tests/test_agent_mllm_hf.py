@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
-from agent.mllm import ModelOptions, load_mllm
-from agent.mllm.blocks import image_block
-from agent.mllm.hf import HF
-from agent.mllm.hf_prompt import render
+from agent.models import ModelOptions, load_mllm
+from agent.models.blocks import image_block
+from agent.models.hf.backend import HF
+from agent.models.hf.prompt import render
 from tests.mllm_conformance import Zoom, ask, picture, tool_exchange
 from tests.tiny_models import CONTEXT_TOKENS, build_idefics3, build_qwen2_5_vl
 from tools.errors import ModelError

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
-from agent.mllm import ModelOptions, load_mllm
-from agent.mllm.blocks import image_block
-from agent.mllm.openai import OpenAI
+from agent.models import ModelOptions, load_mllm
+from agent.models.blocks import image_block
+from agent.models.openai.backend import OpenAI
 from tests.fake_vllm import FakeVLLM
 from tests.mllm_conformance import Zoom, ask, picture, tool_exchange
-from tools.addresses import is_local
 from tools.errors import ModelError
+from tools.loopback import is_local
 
 SECRET = "sk-very-secret-0123456789"
 

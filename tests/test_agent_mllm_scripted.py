@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from langchain_core.messages import HumanMessage
 
-from agent.mllm import load_mllm
-from agent.mllm.blocks import image_block
-from agent.mllm.cassette import record
-from agent.mllm.protocol import Abilities
-from agent.mllm.scripted import Scripted, Turn
+from agent.models import load_mllm
+from agent.models.blocks import image_block
+from agent.models.cassette import record
+from agent.models.protocol import Abilities
+from agent.models.scripted import Scripted, Turn
 from tests.mllm_conformance import Zoom, picture
 from tools.errors import ModelError
 

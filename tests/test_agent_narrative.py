@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from agent.config import Config
-from agent.narrative.told import Told
+from agent.narrative.recall import Told
 from evals.cli import app
-from memory.place import claim_place
+from memory.store.source_dir import claim_place
 from tests.fixtures.scenes import write_scenes
 from tools.errors import AttendError
 from tools.media import Span

@@ -17,15 +17,15 @@ from langchain_core.outputs import ChatGenerationChunk
 from typer.testing import CliRunner, Result
 
 from agent.config import Config
-from agent.mllm.content import content_of
-from agent.mllm.protocol import MLLM, Abilities
-from agent.narrative.asking import Asker
-from agent.narrative.by_model import Draft, Lacks, find_links
-from agent.narrative.roles import Queries
-from agent.narrative.told import Told
-from agent.structured import MalformedAnswer
+from agent.models.fingerprint import content_of
+from agent.models.protocol import MLLM, Abilities
+from agent.models.structured import MalformedAnswer
+from agent.narrative.cached_llm import Asker
+from agent.narrative.extract_llm import Draft, Lacks, find_links
+from agent.narrative.prompts import Queries
+from agent.narrative.recall import Told
 from evals.cli import app
-from memory.narrative.store import NarrativeStore
+from memory.narrative.store.narrative_store import NarrativeStore
 from tests.fixtures.scenes import write_scenes
 from tests.narrative_helpers import event, segment
 from tools.errors import AttendError, ModelError

@@ -17,23 +17,23 @@ from pydantic import Field
 from typer.testing import CliRunner
 
 from agent.config import Config
-from agent.mllm.blocks import text_of
-from agent.mllm.protocol import MLLM, Abilities
-from agent.narrative.answering import NOT_TOLD, answer_question
-from agent.narrative.asking import Asker
-from agent.narrative.building import Built, Material, build
-from agent.narrative.by_model import CANDIDATES, NEW_AT_ONCE, Draft, Lacks, find_links
-from agent.narrative.films import caption, pictures_of, statements, watch
-from agent.narrative.forgetting import forget_narratives
-from agent.narrative.planning import plan, refuse_above
+from agent.models.blocks import text_of
+from agent.models.protocol import MLLM, Abilities
+from agent.models.structured import MalformedAnswer
+from agent.narrative.answer import NOT_TOLD, answer_question
+from agent.narrative.build import Built, Material, build
+from agent.narrative.build_budget import plan, refuse_above
+from agent.narrative.cached_llm import Asker
+from agent.narrative.extract_llm import CANDIDATES, NEW_AT_ONCE, Draft, Lacks, find_links
+from agent.narrative.forget import forget_narratives
+from agent.narrative.ingest_video import caption, pictures_of, statements, watch
 from agent.narrative.sources import origin_of
-from agent.structured import MalformedAnswer
 from evals.cli import app
-from memory.narrative.answers import Answers
-from memory.narrative.changes import Change
-from memory.narrative.cues import Cue
-from memory.narrative.retrieve import RetrieveOptions
-from memory.narrative.store import NarrativeStore
+from memory.narrative.ingest.cues import Cue
+from memory.narrative.retrieval.retrieve import RetrieveOptions
+from memory.narrative.store.llm_cache import Answers
+from memory.narrative.store.narrative_store import NarrativeStore
+from memory.narrative.store.transaction import Change
 from memory.narrative.types import Event
 from tests.fixtures.scenes import write_scenes
 from tests.narrative_helpers import embed, segment

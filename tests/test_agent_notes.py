@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.config import Config
-from agent.eyes import open_eyes
-from agent.notes import Backlog, NoteTaker
+from agent.perception.annotator import Backlog, NoteTaker
+from agent.perception.session import open_eyes
 from memory.stream.notes import Note, Notes
 from tests.fixtures.faults import wait_for
 from tools.errors import StoreError
@@ -45,7 +45,7 @@ def noting(monkeypatch: pytest.MonkeyPatch, seconds: float) -> list[float]:
         taken.append(frame.t_s)
         return [notes.add(frame.t_s, frame.id, "label", f"thing {frame.t_s}")]
 
-    monkeypatch.setattr("agent.notes.note_frame", note)
+    monkeypatch.setattr("agent.perception.annotator.note_frame", note)
     return taken
 
 
@@ -127,8 +127,8 @@ def test_what_is_forgotten_is_not_noted_later(notes: Notes, monkeypatch: pytest.
 def test_notes_are_embedded_even_where_frames_never_stop_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.notes.MOST_UNINDEXED", 10)
-    monkeypatch.setattr("agent.notes.LIVE_REST", 0.0)
+    monkeypatch.setattr("agent.perception.annotator.MOST_UNINDEXED", 10)
+    monkeypatch.setattr("agent.perception.annotator.LIVE_REST", 0.0)
     noting(monkeypatch, 0.01)
     embedded: list[int] = []
 
@@ -154,7 +154,7 @@ def test_an_error_is_told_until_a_note_can_be_taken_again(notes: Notes, monkeypa
             raise StoreError("the disk is full")
         return []
 
-    monkeypatch.setattr("agent.notes.note_frame", note)
+    monkeypatch.setattr("agent.perception.annotator.note_frame", note)
     taker = NoteTaker(notes, pixels)
     taker.submit(1.0, "f")
     wait_for(lambda: taker.error is not None)
@@ -186,7 +186,7 @@ def test_key_moments_that_were_not_noted_are_counted(tmp_path: Path, monkeypatch
     for number in range(3):
         rgb = np.full((90, 160, 3), 80 * number, np.uint8)
         cv2.imwrite(str(tmp_path / "pictures" / f"{number}.png"), rgb)
-    monkeypatch.setattr("agent.notes.Backlog.__init__.__defaults__", (1,))
+    monkeypatch.setattr("agent.perception.annotator.Backlog.__init__.__defaults__", (1,))
     noting(monkeypatch, 3.0)
     config = Config(folder=tmp_path / "f")
     eyes = open_eyes(str(tmp_path / "pictures"), config, realtime=True)

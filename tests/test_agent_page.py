@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from agent.mllm import load_mllm
+from agent.models import load_mllm
 from tests.fixtures.browsing import Open, ask, check, ended, pixel
 from tests.fixtures.scenes import write_scenes
 from tests.fixtures.serving import Served, serving, settings, wait_for

@@ -17,7 +17,7 @@ from tests.fixtures import gui_stage
 from tests.fixtures.browsing import Open
 from tests.fixtures.scenes import write_scenes
 from tests.fixtures.serving import Served, serving, settings, wait_for
-from tools.gui.guard.stop import STOP_FILE, clear_stop, write_stop
+from tools.gui.guard.kill_switch import STOP_FILE, clear_stop, write_stop
 
 pytest_plugins = ["tests.fixtures.browser"]
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from agent.mllm import Abilities
-from agent.mllm.scripted import Scripted, Turn
-from agent.server.room import Room
+from agent.models import Abilities
+from agent.models.scripted import Scripted, Turn
+from agent.server.session import Room
 from tests.fixtures.browsing import Open, ask, check, ended, pixel
 from tests.fixtures.scenes import write_scenes
 from tests.fixtures.serving import Served, seen_until, serving, settings, wait_for

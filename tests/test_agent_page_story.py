@@ -9,8 +9,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
-from memory.narrative.changes import Change
-from memory.narrative.store import NarrativeStore
+from memory.narrative.store.narrative_store import NarrativeStore
+from memory.narrative.store.transaction import Change
 from memory.narrative.types import Chain
 from tests.fixtures.browsing import Open, check
 from tests.fixtures.scenes import write_scenes

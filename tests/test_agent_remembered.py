@@ -16,14 +16,14 @@ import cv2
 import numpy as np
 import pytest
 
+from agent.cli.memory import ALL, forget_memories, parse_when
 from agent.config import Config, load_config
-from agent.eyes import Eyes, open_eyes
-from agent.memories import ALL, forget_memories, parse_when
-from agent.watch_moments import open_moments
-from memory.frames import FrameStore
-from memory.place import claim_place, places, source_of
+from agent.perception.session import Eyes, open_eyes
+from agent.watch.trigger import open_moments
+from memory.store.frames import FrameStore
+from memory.store.source_dir import claim_place, places, source_of
 from memory.stream.archive import Archive
-from memory.stream.kept import Kept
+from memory.stream.frame_ref import Kept
 from memory.stream.notes import Notes
 from tests.fixtures.faults import wait_for
 from tests.fixtures.here import attend_here
@@ -329,7 +329,7 @@ def test_what_cannot_be_removed_is_told_and_removed_the_next_time(
         remove(path)
 
     with monkeypatch.context() as patched:
-        patched.setattr("memory.place.shutil.rmtree", refuse)
+        patched.setattr("memory.store.source_dir.shutil.rmtree", refuse)
         told, failures = forget_memories(config, None, None, None, True)
     assert [name for name, _ in told] == ["a garden", "c yard"]
     assert ["Permission denied" in str(failure) for failure in failures] == [True]

@@ -20,10 +20,10 @@ import pytest
 from rich.console import Console
 from websockets.asyncio.client import connect
 
+from agent.core.checkpoints import open_threads
 from agent.server.options import ServerOptions
+from agent.server.schemas import Turn
 from agent.server.serve import listen
-from agent.server.shapes import Turn
-from agent.threads import open_threads
 from tests.fixtures.faults import Camera, jpeg
 from tests.fixtures.scenes import write_scenes
 from tests.fixtures.serving import events_of, read_until, seen_until, serving, settings, sign_in, wait_for
@@ -233,7 +233,7 @@ async def test_watches_are_set_listed_and_removed(clip: Path, tmp_path: Path) ->
             assert served.client.delete(path).status_code == 400
 
 
-ATTEND = [sys.executable, "-c", "from agent.cli import main; main()"]
+ATTEND = [sys.executable, "-c", "from agent.cli.main import main; main()"]
 
 
 def attend(*arguments: object, cwd: Path) -> subprocess.Popen[str]:

@@ -18,12 +18,12 @@ import pytest
 import websockets
 from websockets.asyncio.client import connect
 
-from agent.mllm import Abilities
-from agent.mllm.scripted import Scripted, Turn
+from agent.models import Abilities
+from agent.models.scripted import Scripted, Turn
+from agent.server.auth import Access, printed_url
 from agent.server.options import ServerOptions
-from agent.server.room import Room
-from agent.server.security import Access, printed_url
 from agent.server.serve import describe_egress
+from agent.server.session import Room
 from tests.fixtures.scenes import write_scenes
 from tests.fixtures.serving import Served, events_of, read_until, seen_until, serving, settings, sign_in
 

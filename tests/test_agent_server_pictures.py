@@ -18,13 +18,13 @@ from PIL import Image
 from pydantic import BaseModel
 from websockets.asyncio.client import connect
 
-from agent.eyes import Eyes
-from agent.server import feed as feeds
-from agent.server import pictures
-from agent.server.feed import MESSAGES_HELD, Feed, Lagged
+from agent.perception.session import Eyes
+from agent.server import broadcast as feeds
+from agent.server import jpeg
+from agent.server.broadcast import MESSAGES_HELD, Feed, Lagged
+from agent.server.jpeg import LiveView
 from agent.server.options import ServerOptions
-from agent.server.pictures import LiveView
-from memory.frames import FrameStore
+from memory.store.frames import FrameStore
 from tests.fixtures.scenes import write_scenes
 from tests.fixtures.serving import Served, events_of, read_until, serving, settings, wait_for
 from tools.media import Frame, Span
@@ -128,13 +128,13 @@ async def test_each_picture_is_encoded_once_for_all(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoded: list[np.ndarray] = []
-    encode_jpeg = pictures.encode_jpeg
+    encode_jpeg = jpeg.encode_jpeg
 
     def count(rgb: np.ndarray, side_px: int, quality: int) -> bytes:
         encoded.append(rgb)
         return encode_jpeg(rgb, side_px, quality)
 
-    monkeypatch.setattr(pictures, "encode_jpeg", count)
+    monkeypatch.setattr(jpeg, "encode_jpeg", count)
     with serving([clip], settings(tmp_path), loop=True) as served:
         address = f"{served.ws}/rooms/1/live"
         viewers = [await connect(address, origin=served.url) for _ in range(4)]  # type: ignore[arg-type]
@@ -195,7 +195,7 @@ async def test_a_picture_that_is_not_of_the_forgotten_stretch_stays() -> None:
 
 async def test_a_picture_that_is_forgotten_while_it_is_encoded_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     eyes, view = Looking(), cast(LiveView, None)
-    encode_jpeg = pictures.encode_jpeg
+    encode_jpeg = jpeg.encode_jpeg
 
     def encode_slowly(rgb: np.ndarray, side_px: int, quality: int) -> bytes:
         if rgb[0, 0, 0] == 1:
@@ -203,7 +203,7 @@ async def test_a_picture_that_is_forgotten_while_it_is_encoded_is_not_shown(monk
             view.forget(Span(0.0, 1.0))
         return encode_jpeg(rgb, side_px, quality)
 
-    monkeypatch.setattr(pictures, "encode_jpeg", encode_slowly)
+    monkeypatch.setattr(jpeg, "encode_jpeg", encode_slowly)
     view = open_view(eyes)
     with view.watching() as number:
         _, message = await asyncio.wait_for(view.after(number), 5)
@@ -214,7 +214,7 @@ async def test_a_picture_that_cannot_be_encoded_does_not_end_the_live_picture(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     eyes = Looking()
-    encode_jpeg = pictures.encode_jpeg
+    encode_jpeg = jpeg.encode_jpeg
 
     def fail_first(rgb: np.ndarray, side_px: int, quality: int) -> bytes:
         if rgb[0, 0, 0] == 1:
@@ -222,7 +222,7 @@ async def test_a_picture_that_cannot_be_encoded_does_not_end_the_live_picture(
             raise MemoryError
         return encode_jpeg(rgb, side_px, quality)
 
-    monkeypatch.setattr(pictures, "encode_jpeg", fail_first)
+    monkeypatch.setattr(jpeg, "encode_jpeg", fail_first)
     view = open_view(eyes)
     with view.watching() as number:
         assert (await asyncio.wait_for(view.after(number), 5))[1]
@@ -282,7 +282,15 @@ async def test_pages_hear_of_what_the_command_line_forgets(clip: Path, tmp_path:
         wait_for(lambda: (served.house.rooms[0].inside.eyes.memory.stats.newest_s or 0.0) >= 2.0)
         async with events_of(served) as events:
             await read_until(events, "snapshot")
-            forget = [sys.executable, "-c", "from agent.cli import main; main()", "memory", "forget", "--all", "--yes"]
+            forget = [
+                sys.executable,
+                "-c",
+                "from agent.cli.main import main; main()",
+                "memory",
+                "forget",
+                "--all",
+                "--yes",
+            ]
             environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
             subprocess.run([*forget, "--folder", str(config.folder)], check=True, env=environment, capture_output=True)
             assert (await read_until(events, "memory"))["forgotten"]["start_s"] == 0.0

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from agent.mllm.blocks import text_of
-from agent.mllm.scripted import Scripted, Turn
-from agent.structured import MalformedAnswer, ask_json, read_json
+from agent.models.blocks import text_of
+from agent.models.scripted import Scripted, Turn
+from agent.models.structured import MalformedAnswer, ask_json, read_json
 from tools.errors import ModelError
 
 

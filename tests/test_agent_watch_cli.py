@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from memory.place import places
+from memory.store.source_dir import places
 from memory.stream.archive import Archive
 from memory.stream.notes import Notes
 from tests.fixtures import here
@@ -21,7 +21,7 @@ from tests.fixtures.faults import Camera, jpeg, wait_for
 from tests.fixtures.scenes import write_scenes
 from tools.media.health import PAIRS
 
-ATTEND = [sys.executable, "-c", "from agent.cli import main; main()"]
+ATTEND = [sys.executable, "-c", "from agent.cli.main import main; main()"]
 
 
 @pytest.fixture(scope="module")

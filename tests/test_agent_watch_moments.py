@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from agent.config import Config
-from agent.eyes import Eyes, open_eyes
-from agent.mllm import load_mllm
-from agent.watch_moments import Moment, open_moments
-from agent.watch_options import WatchOptions
-from agent.watches import Alert, Watcher
+from agent.models import load_mllm
+from agent.perception.session import Eyes, open_eyes
+from agent.watch.monitor import Alert, Watcher
+from agent.watch.options import WatchOptions
+from agent.watch.trigger import Moment, open_moments
 from evals.bench.vision import picture
 from memory.stream.options import StreamOptions
 from tests.fixtures.scenes import write_scenes
@@ -70,7 +70,7 @@ def test_a_sign_that_lights_up_is_told_of_by_default_in_a_file_and_where_it_play
 
 
 def test_moments_that_left_the_log_unread_count_as_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("memory.stream.memory", "agent.watch_moments"):
+    for module in ("memory.stream.memory", "agent.watch.trigger"):
         monkeypatch.setattr(f"{module}.LOG_LENGTH", 5)
     clip = write_scenes(tmp_path / "clip.mp4", [("red", 4)])
     config = Config(folder=tmp_path, take_notes=False, memory=StreamOptions(policy="last"), media=MediaOptions(fps=5.0))

@@ -20,21 +20,21 @@ from langchain_core.messages import BaseMessage
 from pydantic import BaseModel
 
 from agent.assistant import open_assistant
-from agent.citations import Answer
 from agent.config import Config
-from agent.events import Token
-from agent.eyes import Eyes, open_eyes
-from agent.mllm import load_mllm
-from agent.mllm.blocks import count_images, text_of
-from agent.mllm.cassette import record
-from agent.mllm.options import ModelOptions
-from agent.mllm.protocol import MLLM, Abilities
-from agent.mllm.scripted import Scripted
-from agent.watch_judge import Judgement
-from agent.watch_options import WatchOptions
-from agent.watch_state import WatchState
-from agent.watches import Alert, Watch, Watcher, WatchStatus
-from agent.webhooks import Webhooks
+from agent.core.citations import Answer
+from agent.core.events import Token
+from agent.models import load_mllm
+from agent.models.blocks import count_images, text_of
+from agent.models.cassette import record
+from agent.models.options import ModelOptions
+from agent.models.protocol import MLLM, Abilities
+from agent.models.scripted import Scripted
+from agent.perception.session import Eyes, open_eyes
+from agent.watch.evaluator import Judgement
+from agent.watch.monitor import Alert, Watch, Watcher, WatchStatus
+from agent.watch.options import WatchOptions
+from agent.watch.rule import WatchState
+from agent.watch.webhooks import Webhooks
 from evals.bench.vision import picture, screen
 from memory.stream.options import StreamOptions
 from tests.fake_vllm import FakeVLLM
@@ -515,7 +515,7 @@ def test_an_alert_whose_picture_cannot_be_written_is_told_here_all_the_same(
     def fail(*_: object, **__: object) -> None:
         raise ValueError("no picture")
 
-    monkeypatch.setattr("agent.watches.image_block", fail)
+    monkeypatch.setattr("agent.watch.monitor.image_block", fail)
     with Receiver(200) as receiver:
         alerts, status = alert_to(receiver.url, clip, tmp_path, webhook_picture=True)
     assert len(alerts) == 1

@@ -13,10 +13,10 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
-from evals.compare import compare
-from evals.paired import bootstrap_interval, holm, mcnemar, paired_difference
-from evals.power import Assumptions, assume, intraclass_correlation, power
 from evals.results import RunResults
+from evals.stats.compare import compare
+from evals.stats.paired import bootstrap_interval, holm, mcnemar, paired_difference
+from evals.stats.power import Assumptions, assume, intraclass_correlation, power
 from tests.eval_runs import made_up, run_of, sample
 from tools.errors import ConfigError
 

@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.mllm import load_mllm
+from agent.models import load_mllm
 from evals.engine.suite import Judged, Sample, Scored, Transcript
 from evals.judge import VerdictCache
 from evals.results import Failure
-from evals.stats import wilson
-from evals.suites.contrasts import accuracies, by_setting, listed, shares
+from evals.stats.means import wilson
+from evals.suites.ablations import accuracies, by_setting, listed, shares
 from evals.suites.cure.cases import Case
-from evals.suites.cure.judging import marks_by_name, rate
+from evals.suites.cure.judge import marks_by_name, rate
 from evals.suites.cure.leaks import copied_share, leak, outgoing, title_likeness
 from evals.suites.cure.names import named, same
 from evals.suites.cure.options import Options
-from evals.suites.cure.reading import RANKED, Unreadable, cited_ids, letter_of, read_choice, read_ranked
+from evals.suites.cure.parse_reply import RANKED, Unreadable, cited_ids, letter_of, read_choice, read_ranked
 from evals.suites.cure.scorer import (
     NO_ANSWER,
     QUADRANTS,

@@ -14,11 +14,11 @@ from typer.testing import CliRunner
 from evals.cli import app
 from evals.engine.data import DataError
 from evals.suites.corpora import Papers, Searching
-from evals.suites.cure import clinic
+from evals.suites.cure import agentclinic
 from tests.cure_runs import FILLERS, SAMPLE, changed, copied, five, outcomes, player, results, run, script
 from tools.errors import AttendError, ConfigError
-from tools.literature.corpus import open_corpus
-from tools.literature.indexing import index_path
+from tools.literature.index.corpus import open_corpus
+from tools.literature.index.ingest import index_path
 from tools.literature.options import LiteratureOptions
 from tools.literature.types import Document, Filters, Found, Hit, Problem, Section
 
@@ -316,7 +316,7 @@ def test_cases_of_agentclinic_stand_in(tmp_path: Path) -> None:
         examination("Scurvy", Test_Results={"Biopsy": "Consistent with scurvy."}),
         examination("Beriberi", Test_Results={}),
     ]
-    (tmp_path / clinic.FILES[0]).write_text("\n".join(f"{line} " for line in lines), "utf-8")
+    (tmp_path / agentclinic.FILES[0]).write_text("\n".join(f"{line} " for line in lines), "utf-8")
     asked = r"(?s)Demographics: 35-year-old sailor; History: His gums bleed\.; Symptoms, Primary Symptom: Bleeding gums"
     wanted = rf"{asked}; Symptoms, Secondary Symptoms: Bruises, Weak legs.*Vital Signs, Heart Rate: 90/min"
     model = script(tmp_path / "s.json", [{"when": wanted, "say": five("Scurvy", others=(*FILLERS[1:], "Mumps"))}])
@@ -331,7 +331,7 @@ def test_cases_of_agentclinic_stand_in(tmp_path: Path) -> None:
         run(tmp_path, model, "data_set=agentclinic", "setting=reference", data=tmp_path, out="cited")
     with pytest.raises(AttendError, match=r"neither agentclinic_medqa_extended\.jsonl nor"):
         run(tmp_path, model, "data_set=agentclinic", data=tmp_path / "run", out="other")
-    (tmp_path / clinic.FILES[0]).write_text(examination("Scurvy", Patient_Actor={}), "utf-8")
+    (tmp_path / agentclinic.FILES[0]).write_text(examination("Scurvy", Patient_Actor={}), "utf-8")
     with pytest.raises(AttendError, match=r"line 1, field 'OSCE_Examination\.Patient_Actor'"):
         run(tmp_path, model, "data_set=agentclinic", "setting=base", data=tmp_path, out="broken")
 

@@ -26,22 +26,22 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from agent.config import Config, load_config
-from agent.mllm import load_mllm
-from agent.mllm.blocks import decode_image, image_block
-from agent.mllm.scripted import Scripted, Turn
+from agent.models import load_mllm
+from agent.models.blocks import decode_image, image_block
+from agent.models.scripted import Scripted, Turn
 from evals.cli import app
-from evals.compare import compare
-from evals.engine.commands import results_of
 from evals.engine.data import DataError, read_json_list
+from evals.engine.instrumented import Account, Observed, generate_plainly
 from evals.engine.manifest import git_revision, package_hash, read_manifest, weight_hashes
 from evals.engine.media import picture_block
-from evals.engine.observed import Account, Observed, generate_plainly
+from evals.engine.output import results_of
 from evals.engine.prepare import RunOptions, prepare
 from evals.engine.run import Run, resume_run, run_suite, score_run
 from evals.engine.solver import Settings, Untraced, attempt, attempt_seed
 from evals.engine.suite import Picture, Sample, Scored
 from evals.judge import JudgeOutage
 from evals.results import load_results
+from evals.stats.compare import compare
 from evals.suites import load_suite
 from tests.fixtures.scenes import write_scenes
 from tests.fixtures.sums_suite import SUITE, Row

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from agent.config import load_config
-from agent.mllm.blocks import decode_image
+from agent.models.blocks import decode_image
 from evals.engine.data import DataError
 from evals.engine.media import picture_block
 from evals.engine.prepare import RunOptions

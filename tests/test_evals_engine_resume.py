@@ -18,15 +18,15 @@ from typer.testing import CliRunner, Result
 
 from agent.config import Config, load_config
 from evals.cli import app
-from evals.compare import compare
 from evals.engine.data import DataError
 from evals.engine.journal import Journal, read_transcripts
 from evals.engine.manifest import read_manifest
 from evals.engine.prepare import RunOptions
 from evals.engine.run import Run, resume_run, run_suite, score_run
 from evals.engine.suite import Transcript
-from evals.report import report
+from evals.report.html import report
 from evals.results import load_results
+from evals.stats.compare import compare
 from tests.fixtures.scenes import write_scenes
 from tools.errors import ConfigError, ModelError, StoreError
 

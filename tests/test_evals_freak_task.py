@@ -18,8 +18,8 @@ from langchain_core.messages import BaseMessage
 from pyarrow import parquet
 from typer.testing import CliRunner
 
-from agent.mllm.blocks import count_images, text_of
-from agent.mllm.scripted import Scripted
+from agent.models.blocks import count_images, text_of
+from agent.models.scripted import Scripted
 from evals.cli import app
 from evals.engine.data import DataError
 from evals.engine.prepare import RunOptions, prepare

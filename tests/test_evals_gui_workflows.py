@@ -15,7 +15,7 @@ from evals.bench.gui_workflows import SET, Case, load_cases, report, run_case, s
 from tests.fixtures.clips import need
 from tools.gui.guard import guarded as guarded_rules
 from tools.gui.types import Outcome
-from tools.gui.workflow.steps import parse_workflow
+from tools.gui.workflow.yaml_format import parse_workflow
 
 ROOT = Path(__file__).parent.parent
 CASES, PATIENTS = load_cases()

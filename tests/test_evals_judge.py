@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 from sklearn.metrics import cohen_kappa_score
 
-from agent.mllm.blocks import count_images, image_block, text_of
-from agent.mllm.scripted import Scripted, Turn
+from agent.models.blocks import count_images, image_block, text_of
+from agent.models.scripted import Scripted, Turn
 from evals.judge import Prompt, VerdictCache, agreement, count, judge, judge_pair
 from tools.errors import ConfigError, StoreError
 

@@ -14,9 +14,9 @@ from evals.bench import literature_made as made
 from evals.bench.literature_answers import claims, taken
 from evals.bench.literature_questions import SHARED, reword, table, words
 from evals.bench.literature_relevance import abstracts
-from tools.literature.corpus import open_corpus
-from tools.literature.indexing import index_path
-from tools.literature.reading import Read, read_file
+from tools.literature.index.corpus import open_corpus
+from tools.literature.index.ingest import index_path
+from tools.literature.readers import Read, read_file
 
 ROOT = Path(__file__).parent.parent
 ASKED = {

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from evals.cli import app
-from evals.suites.medq_bench.judging import Mark, prompt
+from evals.suites.medq_bench.judge import Mark, prompt
 from evals.suites.medq_bench.scorer import LEVELS, METRICS, better, better_score, choice, verdict, verdict_score
 from tools.errors import AttendError, ConfigError
 

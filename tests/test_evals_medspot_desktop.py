@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from evals.bench.medspot_open import desktop
+from evals.bench.medspot_open.amide_tasks import AMIDE
+from evals.bench.medspot_open.desktop import Desktop, record_desktop, select
+from evals.bench.medspot_open.phantom import head, nifti
+from evals.bench.medspot_open.record import Move
+from evals.bench.medspot_open.xmedcon_tasks import XMEDCON
 from evals.suites.medspot.annotation import read_tasks
-from evals.suites.medspot.make import desktop
-from evals.suites.medspot.make.amide_tasks import AMIDE
-from evals.suites.medspot.make.desktop import Desktop, record_desktop, select
-from evals.suites.medspot.make.phantom import head, nifti
-from evals.suites.medspot.make.play import Move
-from evals.suites.medspot.make.xmedcon_tasks import XMEDCON
 from evals.suites.medspot.scorer import pixel_box
 from tests.fixtures.clips import need
 from tools.errors import ToolFailed

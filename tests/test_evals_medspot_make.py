@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
 
-from agent.mllm.scripted import Scripted, Turn
+from agent.models.scripted import Scripted, Turn
 from evals.bench.grounding import measure, read_set, time_screens
+from evals.bench.medspot_open import second_desktop, second_pages
+from evals.bench.medspot_open.__main__ import PROGRAMS
+from evals.bench.medspot_open.amide_tasks import AMIDE
+from evals.bench.medspot_open.orthanc_tasks import explorer, viewer
+from evals.bench.medspot_open.paraphrases import HANDS, STYLES, told_by
+from evals.bench.medspot_open.record import Move, Play, record
+from evals.bench.medspot_open.ward_tasks import english, german
+from evals.bench.medspot_open.xmedcon_tasks import XMEDCON
 from evals.suites.medspot.annotation import read_tasks
-from evals.suites.medspot.make import second_desktop, second_pages
-from evals.suites.medspot.make.__main__ import PROGRAMS
-from evals.suites.medspot.make.amide_tasks import AMIDE
-from evals.suites.medspot.make.hands import HANDS, STYLES, told_by
-from evals.suites.medspot.make.orthanc_tasks import explorer, viewer
-from evals.suites.medspot.make.play import Move, Play, record
-from evals.suites.medspot.make.ward_tasks import english, german
-from evals.suites.medspot.make.xmedcon_tasks import XMEDCON
 from tools.errors import ToolFailed
 from tools.gui.types import Screen
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from evals.bench.narrative import plain_bm25
-from evals.suites.na_vqa.evidence import ABLATIONS
 from evals.suites.na_vqa.fairytale import load
 from evals.suites.na_vqa.ranges import range_of
+from evals.suites.na_vqa.retrieval_rows import ABLATIONS
 from tools.errors import MediaError
 
 ROOT = Path(__file__).parent.parent

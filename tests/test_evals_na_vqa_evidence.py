@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.notes import embed_texts
+from agent.perception.annotator import embed_texts
 from evals.suites.na_vqa.dataset import Evidence, Labels, Loaded, Question, load
-from evals.suites.na_vqa.evidence import (
+from evals.suites.na_vqa.ranges import spread_of
+from evals.suites.na_vqa.retrieval_rows import (
     ABLATIONS,
     ablated,
     evidence_run,
@@ -19,14 +20,13 @@ from evals.suites.na_vqa.evidence import (
     shuffled,
     told_spans,
 )
-from evals.suites.na_vqa.ranges import spread_of
 from evals.suites.na_vqa.scorer import Scored, leak_warnings, summarise
-from memory.narrative.changes import Change
-from memory.narrative.retrieve import RetrieveOptions, retrieve
-from memory.narrative.rules import count_heads, entities_of, extract, link
-from memory.narrative.segments import tile
-from memory.narrative.store import NarrativeStore
-from memory.narrative.transcripts import read_transcript
+from memory.narrative.ingest.extract_rules import count_heads, entities_of, extract, link
+from memory.narrative.ingest.segments import tile
+from memory.narrative.ingest.transcripts import read_transcript
+from memory.narrative.retrieval.retrieve import RetrieveOptions, retrieve
+from memory.narrative.store.narrative_store import NarrativeStore
+from memory.narrative.store.transaction import Change
 from tests.narrative_helpers import GOLD, LETTER, WHY, WORDS, chain, tell
 
 SAMPLE = Path(__file__).parent.parent / "evals" / "suites" / "na_vqa" / "sample"

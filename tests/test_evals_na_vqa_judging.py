@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from pydantic import Field
 
-from agent.mllm.blocks import text_of
-from agent.mllm.scripted import Scripted, Turn
+from agent.models.blocks import text_of
+from agent.models.scripted import Scripted, Turn
 from evals.judge import VerdictCache, count
 from evals.suites.na_vqa.dataset import Question, load
-from evals.suites.na_vqa.judging import PROMPTS, judge_answer, prompt
+from evals.suites.na_vqa.judge import PROMPTS, judge_answer, prompt
 
 SAMPLE = Path(__file__).parent.parent / "evals" / "suites" / "na_vqa" / "sample"
 POINTS = json.dumps({"points": ["The oil was nearly gone.", "The woman hid the jar.", "The lamp went out."]})

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.config import load_config
-from agent.mllm.scripted import Scripted, Turn
+from agent.models.scripted import Scripted, Turn
 from evals.cli import app
 from evals.results import load_results
 from evals.run import RunOptions, run

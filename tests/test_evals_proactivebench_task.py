@@ -21,12 +21,12 @@ from evals.engine.data import DataError
 from evals.engine.run import score_run
 from evals.engine.suite import Message, Picture, Reply, Sample
 from evals.suites import load_suite
-from evals.suites.proactivebench.asking import requested
 from evals.suites.proactivebench.dialogue import replay
 from evals.suites.proactivebench.environments import start
 from evals.suites.proactivebench.prompts import JUDGE
 from evals.suites.proactivebench.records import DATASETS
 from evals.suites.proactivebench.scorer import kept_ids, play, statistics
+from evals.suites.proactivebench.simulated_user import requested
 from tools.ask_user import Intervention
 
 SUITE = load_suite("proactivebench")

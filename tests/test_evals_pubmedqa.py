@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from evals.cli import app
+from evals.stats.agreement import macro_f1
 from evals.suites.pubmedqa.dataset import DECISIONS
 from evals.suites.pubmedqa.scorer import accuracy, decision, macro_f1_interval, official
-from evals.variation import macro_f1
 from tools.errors import AttendError, ConfigError
 
 SAMPLE = Path(__file__).parent.parent / "evals" / "suites" / "pubmedqa" / "sample"

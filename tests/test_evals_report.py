@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from evals.charts import reach_of
-from evals.compare import compare
-from evals.report import CASES, report, report_compare
+from evals.report.charts import reach_of
+from evals.report.html import CASES, report, report_compare
 from evals.results import RunResults
+from evals.stats.compare import compare
 from tests.eval_runs import made_up, run_of, sample
 
 pytest_plugins = ["tests.fixtures.browser"]

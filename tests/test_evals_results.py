@@ -100,7 +100,7 @@ def test_ten_thousand_samples_take_little_memory(tmp_path: Path) -> None:
     save_results(made_up(1, n=10_000, fails=0.05), path)
     script = (
         "import json, sys; from pathlib import Path; from evals.results import load_results;"
-        "from evals.headlines import headlines; from evals.compare import compare;"
+        "from evals.stats.metrics import headlines; from evals.stats.compare import compare;"
         "run = load_results(Path(sys.argv[1])); headlines(run); compare(run, run);"
         "kib = next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM'));"
         "print(json.dumps([len(run.samples), int(kib)]))"
@@ -112,6 +112,8 @@ def test_ten_thousand_samples_take_little_memory(tmp_path: Path) -> None:
 
 
 def test_statistics_import_no_engine() -> None:
-    script = "import sys, evals.compare, evals.power; print('inspect_ai' in sys.modules, 'scipy' in sys.modules)"
+    script = (
+        "import sys, evals.stats.compare, evals.stats.power; print('inspect_ai' in sys.modules, 'scipy' in sys.modules)"
+    )
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ended.stdout.split() == ["False", "False"]

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
 from evals.bench.coverage import Case, draw, run
-from evals.headlines import headline, headlines
-from evals.power import intraclass_correlation
 from evals.results import SampleResult
-from evals.stats import Rate, cluster_mean, flip_rate, pass_at_k, pass_hat_k, score_interval, wilson
+from evals.stats.means import Rate, cluster_mean, flip_rate, pass_at_k, pass_hat_k, score_interval, wilson
+from evals.stats.metrics import headline, headlines
+from evals.stats.power import intraclass_correlation
 from tests.eval_runs import TASKS, made_up, run_of, sample
 
 SIZES = (1, 2, 3, 5, 9)

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from agent.config import Config, load_config
-from agent.mllm.blocks import decode_image
-from agent.mllm.scripted import Scripted, Turn
+from agent.models.blocks import decode_image
+from agent.models.scripted import Scripted, Turn
 from evals.run import Run, RunOptions, draw, read_prompts, run
-from evals.stats import Outcome, rate
+from evals.stats.means import Outcome, rate
 from evals.suites import load_streaming_suite
 from evals.suites.answers import first_letter, only_number, says, without_thoughts
 from evals.suites.sample import LoadOptions

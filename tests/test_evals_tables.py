@@ -11,7 +11,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from evals.cli import app
-from evals.engine.commands import compare_runs, finish
+from evals.engine.output import compare_runs, finish
 from evals.engine.run import score_run
 from evals.results import save_results
 from tests.eval_runs import made_up, run_of

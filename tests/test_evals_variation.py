@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from evals.cli import app
 from evals.engine.suite import Sample, Scored, Transcript
+from evals.stats.agreement import agreement, apart, entropy_bin, figures, macro_f1
 from evals.suites.hlv.scorer import agreement_score, soft_scores
-from evals.variation import agreement, apart, entropy_bin, figures, macro_f1
 
 LABELS = st.lists(st.integers(0, 1), min_size=1, max_size=6)
 

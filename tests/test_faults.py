@@ -20,22 +20,22 @@ import numpy as np
 import pytest
 
 from agent.assistant import Assistant, open_assistant
-from agent.events import Answered
-from agent.eyes import open_eyes
-from agent.memories import forget_memories, search_memories
-from agent.mllm.scripted import Scripted
-from agent.terminal import make_console
-from memory.frames import FrameStore
-from memory.place import places
+from agent.cli.console import make_console
+from agent.cli.memory import forget_memories, search_memories
+from agent.core.events import Answered
+from agent.models.scripted import Scripted
+from agent.perception.session import open_eyes
+from memory.store.frames import FrameStore
+from memory.store.source_dir import places
+from memory.store.vectors import WRITING, VectorIndex
 from memory.stream.archive import Archive, PastMoment
-from memory.stream.journal import MOST_WAITING, Journal
-from memory.stream.kept import Kept
+from memory.stream.frame_ref import Kept
+from memory.stream.keyframes import KeyMoment
 from memory.stream.memory import StreamMemory
-from memory.stream.moments import KeyMoment
 from memory.stream.notes import Notes
 from memory.stream.options import StreamOptions
 from memory.stream.recorder import Recorder
-from memory.vectors import WRITING, VectorIndex
+from memory.stream.write_queue import MOST_WAITING, Journal
 from tests.fixtures.clips import need
 from tests.fixtures.faults import (
     QUICK,
@@ -53,7 +53,7 @@ from tests.fixtures.faults import (
 from tools.errors import StoreError
 from tools.media import Frame, Gap, Span
 
-ATTEND = [sys.executable, "-c", "from agent.cli import main; main()"]
+ATTEND = [sys.executable, "-c", "from agent.cli.main import main; main()"]
 
 
 @pytest.fixture

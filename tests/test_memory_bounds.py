@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.notes import BACKLOG, Backlog
-from memory import frames
-from memory.frames import FrameStore
-from memory.stream import archive, journal, notes, queue
+from agent.perception.annotator import BACKLOG, Backlog
+from memory.store import frames
+from memory.store.frames import FrameStore
+from memory.stream import archive, notes, queue, write_queue
 from memory.stream import bounds as formula
 from memory.stream import memory as module
-from memory.stream.moments import KeyMoment
+from memory.stream.keyframes import KeyMoment
 from memory.stream.notes import Notes
 from tests.test_memory_tiers import DIM, Memory, noise_frame
 from tools.errors import StoreError
@@ -27,7 +27,7 @@ SMALL = (
     (module, "LOG_LENGTH", 300),
     (module, "GAPS_LENGTH", 20),
     (queue, "HISTORY_LENGTH", 200),
-    (journal, "MOST_WAITING", 50),
+    (write_queue, "MOST_WAITING", 50),
     (archive, "PAST_ROWS", 100),
     (archive, "GAP_ROWS", 100),
     (frames, "MOST_PICTURES", 150),

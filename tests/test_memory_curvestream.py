@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 
-from memory.stream.curvestream import CurveStream
 from memory.stream.options import StreamOptions
-from memory.stream.policy import Decision, make_policy
+from memory.stream.policies.curvestream import CurveStream
+from memory.stream.policies.policy import Decision, make_policy
 from tools.errors import ModelError
 
 DIM = 384

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from memory.frames import FrameStore
-from memory.stream.draw import draw_scores
+from memory.store.frames import FrameStore
 from memory.stream.memory import StreamMemory
 from memory.stream.options import StreamOptions
+from memory.stream.score_plot import draw_scores
 from tools.errors import StoreError
 from tools.media.types import Frame, Gap
 

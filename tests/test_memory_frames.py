@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from memory.frames import FrameStore
+from memory.store.frames import FrameStore
 from tools.errors import StoreError
 from tools.media.types import Frame, frame_id
 
@@ -144,7 +144,7 @@ def test_two_stores_share_a_folder_under_one_quota(tmp_path: Path) -> None:
 KILLED = """
     import os, signal, sys, time, random
     import numpy as np, cv2
-    from memory.frames import FrameStore
+    from memory.store.frames import FrameStore
     from tools.media.types import Frame
     folder, journal = sys.argv[1:]
     cv2.setNumThreads(1)  # threads of OpenCV do not survive a fork
@@ -188,7 +188,7 @@ def test_a_writer_may_be_killed_at_any_moment(tmp_path: Path) -> None:
 FULL = """
     import resource, sys
     import numpy as np
-    from memory.frames import FrameStore
+    from memory.store.frames import FrameStore
     from tools.errors import StoreError
     from tools.media.types import Frame
     store = FrameStore(sys.argv[1], 10**9)
@@ -202,7 +202,7 @@ FULL = """
 READ_ONLY = """
     import os, sys
     import numpy as np, cv2
-    from memory.frames import FrameStore
+    from memory.store.frames import FrameStore
     from tools.errors import StoreError
     from tools.media.types import Frame
     store = FrameStore(sys.argv[1], 10**9)

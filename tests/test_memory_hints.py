@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from memory.stream.hints import content_words, read_hint
+from memory.stream.time_expressions import content_words, read_hint
 from tools.media.types import Span
 
 NOW_S = 9000.0

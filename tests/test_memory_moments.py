@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memory.frames import FrameStore
-from memory.stream.kept import Kept
+from memory.store.frames import FrameStore
+from memory.stream.frame_ref import Kept
+from memory.stream.keyframes import KeyMoment, Moments, distance, local_change, make_sketch
 from memory.stream.memory import StreamMemory
-from memory.stream.moments import KeyMoment, Moments, distance, local_change, make_sketch
 from memory.stream.options import StreamOptions
 from tools.media.types import Frame, Span
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from memory.narrative.causal_order import illegal, order
 from memory.narrative.chains import WALKED, ChainOptions, build_chains
-from memory.narrative.order import illegal, order
-from memory.narrative.rules import extract
-from memory.narrative.rules import link as links_of
+from memory.narrative.ingest.extract_rules import extract
+from memory.narrative.ingest.extract_rules import link as links_of
 from memory.narrative.types import LINK_WEIGHTS, Chain, Event, Link, LinkType
 from tests.narrative_helpers import BONDS, LETTER, Bond, event, link, segment
 

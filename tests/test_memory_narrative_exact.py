@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memory.narrative import exact, words
-from memory.narrative.database import TOKENIZER
-from memory.narrative.exact import ExactVectors
-from memory.narrative.store import NarrativeStore
+from memory.narrative.retrieval import bm25, flat_index
+from memory.narrative.retrieval.flat_index import ExactVectors
+from memory.narrative.store.database import TOKENIZER
+from memory.narrative.store.narrative_store import NarrativeStore
 from memory.narrative.types import Event
 from tests.narrative_helpers import embed, event, grounded
 from tools.media.types import Span
@@ -32,9 +32,9 @@ def by_fts5(events: list[Event], question: str, among: set[str]) -> list[tuple[s
     database = sqlite3.connect(":memory:")
     database.execute(f"CREATE VIRTUAL TABLE held USING fts5 (body, content='', tokenize='{TOKENIZER}')")
     database.executemany(
-        "INSERT INTO held (rowid, body) VALUES (?, ?)", [(n, words.body(one)) for n, one in enumerate(events, start=1)]
+        "INSERT INTO held (rowid, body) VALUES (?, ?)", [(n, bm25.body(one)) for n, one in enumerate(events, start=1)]
     )
-    wanted = " OR ".join(f'"{term}"' for term in words.terms(question))
+    wanted = " OR ".join(f'"{term}"' for term in bm25.terms(question))
     found = database.execute("SELECT rowid, -rank FROM held WHERE held MATCH ?", (wanted,)).fetchall() if wanted else []
     database.close()
     ranked = [(events[number - 1].id, score) for number, score in found]
@@ -70,8 +70,8 @@ def test_words_are_ranked_as_fts5_ranks_them(
 
 def test_words_that_are_asked_for_again_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    whole = words.EventWords._read
-    monkeypatch.setattr(words.EventWords, "_read", lambda self, *given: read.append(given[1]) or whole(self, *given))
+    whole = bm25.EventWords._read
+    monkeypatch.setattr(bm25.EventWords, "_read", lambda self, *given: read.append(given[1]) or whole(self, *given))
     with NarrativeStore(tmp_path, writer=True) as store:
         store.commit(grounded(tuple(told(["a red door", "a red king", "a queen"]))))
         for question in ("red door", "door", "red king"):
@@ -79,7 +79,7 @@ def test_words_that_are_asked_for_again_are_not_read_again(tmp_path: Path, monke
         assert read == ["red", "door", "king"]
         store.commit(grounded((event(9, summary="a red letter"),)))
         assert len(store.match("red", 9)) == 3
-        monkeypatch.setattr(words, "MOST_FOUND", 3)
+        monkeypatch.setattr(bm25, "MOST_FOUND", 3)
         for question in ("red", "door", "red"):  # there is room for one of them
             store.match(question, 9)
         assert read == ["red", "door", "king", "door", "red"]
@@ -89,7 +89,7 @@ def test_words_that_are_asked_for_again_are_not_read_again(tmp_path: Path, monke
 def test_words_of_what_is_new_are_found_as_if_all_were_read_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_new: int
 ) -> None:
-    monkeypatch.setattr(words, "MOST_NEW", most_new)
+    monkeypatch.setattr(bm25, "MOST_NEW", most_new)
     dice = random.Random(0)
     vocabulary = ["doors", "door", "red", "king", "kings", "letter", "Lettered", "running", "run"]
     with NarrativeStore(tmp_path, writer=True) as store, NarrativeStore(tmp_path) as reader:
@@ -115,8 +115,8 @@ def test_words_of_what_is_new_are_found_as_if_all_were_read_anew(
 def test_a_reader_finds_what_is_nearest_whatever_has_room_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
 ) -> None:
-    monkeypatch.setattr(exact, "MAX_BYTES", room)
-    monkeypatch.setattr(exact, "BLOCK", 3)
+    monkeypatch.setattr(flat_index, "MAX_BYTES", room)
+    monkeypatch.setattr(flat_index, "BLOCK", 3)
     first, other = told([f"scene {n}" for n in range(8)]), told([f"scene {n}" for n in range(8)], "other")
     with NarrativeStore(tmp_path, embed, writer=True) as store, NarrativeStore(tmp_path, embed) as reader:
         store.commit(grounded((*first, *other)))

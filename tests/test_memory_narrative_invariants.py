@@ -25,16 +25,16 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from evals.cli import app
+from memory.narrative.causal_order import CAUSAL, illegal
 from memory.narrative.chains import build_chains
-from memory.narrative.changes import Change
-from memory.narrative.cues import Cue
-from memory.narrative.database import FILE_NAME
-from memory.narrative.order import CAUSAL, illegal
-from memory.narrative.retrieve import RetrieveOptions, retrieve
-from memory.narrative.rules import Named, count_heads, extract
-from memory.narrative.rules import link as links_of
-from memory.narrative.segments import tile
-from memory.narrative.store import Life, NarrativeStore
+from memory.narrative.ingest.cues import Cue
+from memory.narrative.ingest.extract_rules import Named, count_heads, extract
+from memory.narrative.ingest.extract_rules import link as links_of
+from memory.narrative.ingest.segments import tile
+from memory.narrative.retrieval.retrieve import RetrieveOptions, retrieve
+from memory.narrative.store.database import FILE_NAME
+from memory.narrative.store.narrative_store import Life, NarrativeStore
+from memory.narrative.store.transaction import Change
 from memory.narrative.types import Chain, Entity, Event, LinkType, Segment
 from tests.narrative_helpers import BONDS, GOLD, LETTER, WHY, WORDS, Bond, event, grounded, link, places, segment, tell
 from tools.errors import StoreError
@@ -140,10 +140,10 @@ def test_invariant_2_a_planted_circle_is_refused_in_whatever_order_it_is_closed(
 REBUILD = """
 import sys
 from pathlib import Path
-from memory.narrative.changes import Change
+from memory.narrative.store.transaction import Change
 from memory.narrative.chains import build_chains
-from memory.narrative.rules import entities_of, extract, link
-from memory.narrative.store import NarrativeStore
+from memory.narrative.ingest.extract_rules import entities_of, extract, link
+from memory.narrative.store.narrative_store import NarrativeStore
 from tests.narrative_helpers import LETTER, segment
 segments = [segment(n, words=f"{words}. So the {n % 3} men of Hill{n % 4} find the letter.")
             for n, words in enumerate(LETTER)]

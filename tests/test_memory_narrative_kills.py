@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from memory.narrative.database import FILE_NAME
-from memory.narrative.store import NarrativeStore
+from memory.narrative.store.database import FILE_NAME
+from memory.narrative.store.narrative_store import NarrativeStore
 from memory.narrative.types import Record
 from tests.narrative_helpers import embed, event
 from tests.narrative_processes import KEPT, change_at
@@ -78,7 +78,7 @@ def told_until_killed(forker: subprocess.Popen[str], seed: int) -> tuple[int, bo
 def test_nothing_committed_is_lost_and_the_index_heals_after_any_kill(
     tmp_path: Path, forker: subprocess.Popen[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory.narrative.vectors.EXACT", 0)  # so that Chroma is asked
+    monkeypatch.setattr("memory.narrative.retrieval.vectors.EXACT", 0)  # so that Chroma is asked
     dice = random.Random(0)
     last = opened = 0
     for number in range(KILLS):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from memory.narrative.changes import Change
-from memory.narrative.retrieve import retrieve
-from memory.narrative.store import NarrativeStore
+from memory.narrative.retrieval.retrieve import retrieve
+from memory.narrative.store.narrative_store import NarrativeStore
+from memory.narrative.store.transaction import Change
 from memory.narrative.types import Link
 from tests.narrative_helpers import LETTER, WHY, WORDS, chain, embed, event, grounded, places, segment, tell
 

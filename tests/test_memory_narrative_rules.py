@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory.narrative.cues import Cue
-from memory.narrative.order import illegal
-from memory.narrative.rules import (
+from memory.narrative.causal_order import illegal
+from memory.narrative.ingest.cues import Cue
+from memory.narrative.ingest.extract_rules import (
     MOST_RESUMED,
     Named,
     count_heads,
@@ -21,7 +21,7 @@ from memory.narrative.rules import (
     mentions,
     sentences,
 )
-from memory.narrative.segments import tile
+from memory.narrative.ingest.segments import tile
 from memory.narrative.types import MAX_SUMMARY_WORDS, Segment
 
 

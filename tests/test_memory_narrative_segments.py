@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memory.narrative.cues import Clock, Cue
-from memory.narrative.segments import tile
-from memory.narrative.subtitles import find_subtitles, read_cues
-from memory.narrative.transcripts import read_transcript
+from memory.narrative.ingest.cues import Clock, Cue
+from memory.narrative.ingest.segments import tile
+from memory.narrative.ingest.subtitles import find_subtitles, read_cues
+from memory.narrative.ingest.transcripts import read_transcript
 from tools.errors import MediaError, StoreError
 
 Row = tuple[float, float, str]

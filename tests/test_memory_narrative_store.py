@@ -20,13 +20,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from memory.narrative.changes import Change
-from memory.narrative.database import FILE_NAME
-from memory.narrative.forget import Forgotten
-from memory.narrative.store import Life, NarrativeStore
+from memory.narrative.retrieval.vectors import EventVectors, _metadata
+from memory.narrative.store.database import FILE_NAME
+from memory.narrative.store.forget import Forgotten
+from memory.narrative.store.narrative_store import Life, NarrativeStore
+from memory.narrative.store.transaction import Change
 from memory.narrative.types import Chain, Entity, Event, Link, Record, Segment
-from memory.narrative.vectors import EventVectors, _metadata
-from memory.vectors import VectorIndex
+from memory.store.vectors import VectorIndex
 from tests.narrative_helpers import chain, embed, event, grounded, link, segment
 from tools.errors import StoreError
 from tools.media.types import Span
@@ -43,7 +43,7 @@ def store(tmp_path: Path) -> Iterator[NarrativeStore]:
 @pytest.fixture(autouse=True)
 def chroma_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """However few vectors there are."""
-    monkeypatch.setattr("memory.narrative.vectors.EXACT", 0)
+    monkeypatch.setattr("memory.narrative.retrieval.vectors.EXACT", 0)
 
 
 def everything(store: NarrativeStore, as_of: int | None = None) -> dict[str, Record]:
@@ -391,10 +391,10 @@ def test_a_large_a_small_and_an_only_source_are_searched_alike(tmp_path: Path, m
     monkeypatch.setattr(VectorIndex, "query", lambda self, *given: asked.append(given[1:]) or query(self, *given))
     with NarrativeStore(tmp_path, embed, writer=True) as store:
         store.commit(grounded(tuple(events)))
-        monkeypatch.setattr("memory.narrative.vectors.EXACT", 200)
+        monkeypatch.setattr("memory.narrative.retrieval.vectors.EXACT", 200)
         assert store.nearest("event 7 of other", 1, "other")[0][1] == pytest.approx(1)
         assert asked == []
-        monkeypatch.setattr("memory.narrative.vectors.EXACT", 0)
+        monkeypatch.setattr("memory.narrative.retrieval.vectors.EXACT", 0)
         for source in ("tale", "other", "third", None):
             found = store.nearest("event 7 of other", 5, source)
             exact = store.nearest("event 7 of other", 5, source, as_of=1)
@@ -406,7 +406,7 @@ def test_a_large_a_small_and_an_only_source_are_searched_alike(tmp_path: Path, m
 def test_what_was_retired_hides_nothing_and_leaves_the_index_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory.narrative.vectors.MAX_RETIRED", 150)
+    monkeypatch.setattr("memory.narrative.retrieval.vectors.MAX_RETIRED", 150)
     rebuilt: list[int] = []
     rebuild = VectorIndex.rebuild
     monkeypatch.setattr(VectorIndex, "rebuild", lambda self: rebuilt.append(rebuild(self)))

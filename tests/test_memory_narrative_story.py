@@ -16,12 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Page, expect
 
-from memory.narrative.changes import Change
-from memory.narrative.rules import entities_of
-from memory.narrative.store import NarrativeStore
-from memory.narrative.story import MAX_PICTURES, OTHERS, PICTURE_PX, Story, importance, read_story
-from memory.narrative.story_html import MAX_BYTES, MAX_SEGMENTS, story_html
-from memory.narrative.story_png import draw_story
+from memory.narrative.ingest.extract_rules import entities_of
+from memory.narrative.store.narrative_store import NarrativeStore
+from memory.narrative.store.transaction import Change
+from memory.narrative.story.html import MAX_BYTES, MAX_SEGMENTS, story_html
+from memory.narrative.story.png import draw_story
+from memory.narrative.story.read import MAX_PICTURES, OTHERS, PICTURE_PX, Story, importance, read_story
 from memory.narrative.types import Chain, Entity, Event, Link, Segment, SourceSpan
 from tests.fixtures.browsing import Open, check
 from tests.narrative_helpers import embed, event, link, segment

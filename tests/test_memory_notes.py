@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from memory.store.vectors import VectorIndex
 from memory.stream import notes as notes_module
 from memory.stream.notes import FILE_NAME, Notes, tokenize
-from memory.vectors import VectorIndex
 from tools.errors import StoreError
 from tools.media.types import Span
 

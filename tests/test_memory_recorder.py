@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from memory.frames import FrameStore
+from memory.store.frames import FrameStore
 from memory.stream.memory import StreamMemory
 from memory.stream.options import StreamOptions
-from memory.stream.policy import Decision
+from memory.stream.policies.policy import Decision
 from memory.stream.recorder import ERRORS_HELD, Recorder
 from tools.errors import AttendError, MediaError, StoreError
 from tools.media.types import Frame, Gap

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from memory.frames import FrameStore
+from memory.store.frames import FrameStore
 from memory.stream.memory import GAPS_LENGTH, StreamMemory
 from memory.stream.options import StreamOptions
 from tools.errors import ConfigError, MediaError, ModelError, StoreError

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from memory.frames import FrameStore
-from memory.place import claim_place, glance_at_place, in_use_by, places, source_of, tidy_places, visit_place
+from memory.store.frames import FrameStore
+from memory.store.source_dir import claim_place, glance_at_place, in_use_by, places, source_of, tidy_places, visit_place
 from memory.stream.archive import Archive
-from memory.stream.kept import Kept
+from memory.stream.frame_ref import Kept
 from memory.stream.memory import StreamMemory
 from memory.stream.notes import Notes
 from memory.stream.options import StreamOptions

@@ -7,7 +7,7 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-from agent.doctor import name_intruders
+from agent.cli.doctor import name_intruders
 
 ROOT = Path(__file__).parent.parent
 NAMES = {"agent", "tools", "memory", "evals"}

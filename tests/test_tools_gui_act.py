@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from tests.fixtures import gui_stage
 from tests.fixtures.gui_stage import Stage
 from tools.errors import ConfigError, Stopped, ToolFailed
-from tools.gui.act import atspi
-from tools.gui.act import desktop as desktop_actuator
-from tools.gui.act.atspi import in_front
-from tools.gui.act.browser import BrowserActuator
-from tools.gui.act.chromium import check_url
-from tools.gui.act.common import WrongText
-from tools.gui.act.simulated import SimulatedActuator
-from tools.gui.act.x11 import chunks_of, runs_of
+from tools.gui.actuators import atspi
+from tools.gui.actuators import desktop as desktop_actuator
+from tools.gui.actuators.atspi import in_front
+from tools.gui.actuators.browser import BrowserActuator
+from tools.gui.actuators.chromium import check_url
+from tools.gui.actuators.common import WrongText
+from tools.gui.actuators.simulated import SimulatedActuator
+from tools.gui.actuators.x11 import chunks_of, runs_of
 from tools.gui.types import Click, Drag, Node, Point, PressKey, Read, Rect, Scroll, TypeText, WaitFor
 
 NAME, NOTE, CODE = Point(x_px=300, y_px=77), Point(x_px=300, y_px=127), Point(x_px=200, y_px=177)
@@ -466,8 +466,8 @@ def test_a_desktop_is_seen_where_decord_was_loaded(display: Path) -> None:
     """Its old libxcb is found before the system's."""
     script = (
         "import decord\n"
-        "from tools.gui.act.desktop import DesktopActuator\n"
-        "from tools.gui.guard.stop import KillSwitch\n"
+        "from tools.gui.actuators.desktop import DesktopActuator\n"
+        "from tools.gui.guard.kill_switch import KillSwitch\n"
         "actuator = DesktopActuator(KillSwitch())\n"
         "print(actuator.screen(tree=False).rgb.shape)\n"
         "actuator.close()\n"

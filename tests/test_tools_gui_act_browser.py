@@ -11,12 +11,12 @@ import pytest
 
 from tests.fixtures import gui_stage
 from tools.errors import ConfigError, ToolFailed
-from tools.gui.act.browser import BrowserActuator
-from tools.gui.act.chromium import find_chromium
-from tools.gui.act.common import Interrupted
-from tools.gui.act.verify import Check, Expect, FileEffect
+from tools.gui.actuators.browser import BrowserActuator
+from tools.gui.actuators.chromium import find_chromium
+from tools.gui.actuators.common import Interrupted
+from tools.gui.actuators.verify import Check, Expect, FileEffect
 from tools.gui.grounding import locate
-from tools.gui.guard.stop import KillSwitch
+from tools.gui.guard.kill_switch import KillSwitch
 from tools.gui.types import Click, Point, Rect, TypeText
 
 BUTTON = Point(x_px=60, y_px=20)

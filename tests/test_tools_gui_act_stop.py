@@ -11,8 +11,8 @@ import pytest
 from evals.bench.gui_stop import drag_ms
 from tests.fixtures import gui_stage
 from tools.errors import MediaError, Stopped
-from tools.gui.act.desktop import DesktopActuator
-from tools.gui.guard.stop import KillSwitch, watching
+from tools.gui.actuators.desktop import DesktopActuator
+from tools.gui.guard.kill_switch import KillSwitch, watching
 from tools.gui.types import Click, Drag, Point, PressKey
 
 HERE, THERE = Point(x_px=50, y_px=50), Point(x_px=300, y_px=300)
@@ -21,8 +21,8 @@ STRESS = f"""
 import threading
 from tests.fixtures.gui_stage import keys_down
 from tools.errors import Stopped
-from tools.gui.act.desktop import DesktopActuator
-from tools.gui.guard.stop import KillSwitch, watching
+from tools.gui.actuators.desktop import DesktopActuator
+from tools.gui.guard.kill_switch import KillSwitch, watching
 from tools.gui.types import Drag, Point, PressKey
 
 drag = Drag(start=Point(x_px=50, y_px=50), end=Point(x_px=300, y_px=300))

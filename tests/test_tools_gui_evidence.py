@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tools.gui.grounding import LAYERS, locate
-from tools.gui.grounding.labels import labelled_fields
+from tools.gui.grounding.field_labels import labelled_fields
+from tools.gui.grounding.score_total import weigh
 from tools.gui.grounding.tree import tree_items
-from tools.gui.grounding.weighing import weigh
 from tools.gui.types import Node, Rect, Screen
 
 TREE = LAYERS - {"words", "icon"}

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from evals.suites.medspot.make.ward_tasks import PAGE
+from evals.bench.medspot_open.ward_tasks import PAGE
 from tools.errors import ToolRetry
+from tools.gui.actuators.page_tree import read_nodes
 from tools.gui.grounding import PIXELS, Wanted, locate, read_instruction
-from tools.gui.grounding.controls import find_frames
-from tools.gui.grounding.icon_shapes import SHAPES
-from tools.gui.grounding.icons import draw, icon_items
-from tools.gui.grounding.matching import fit, likeness
-from tools.gui.grounding.reading import Line
-from tools.gui.page_nodes import read_nodes
+from tools.gui.grounding.label_match import fit, likeness
+from tools.gui.grounding.vision.controls import find_frames
+from tools.gui.grounding.vision.icon_shapes import SHAPES
+from tools.gui.grounding.vision.icons import draw, icon_items
+from tools.gui.grounding.vision.ocr import Line
 from tools.gui.types import Node, Rect, Screen
 
 pytest_plugins = ["tests.fixtures.browser"]

@@ -19,6 +19,7 @@ from tools.gui.guard import guarded as guarded_rules
 from tools.gui.guard.approval import Approval, ApprovalDesk, bound_hash
 from tools.gui.guard.audit import AuditLog, read_entries, verify
 from tools.gui.guard.decide import Decision, Mode, Verdict, decide
+from tools.gui.guard.effect_words import VERBS, find_verbs, hides, same_label
 from tools.gui.guard.guarded import Guard, guarded
 from tools.gui.guard.identity import (
     KEPT_READINGS,
@@ -32,7 +33,6 @@ from tools.gui.guard.identity import (
 from tools.gui.guard.labels import Line, read_lines
 from tools.gui.guard.policy import Address, Edges, Policy, Region, load_policy, parse_url
 from tools.gui.guard.record import Record
-from tools.gui.guard.words import VERBS, find_verbs, hides, same_label
 from tools.gui.types import (
     Action,
     Click,

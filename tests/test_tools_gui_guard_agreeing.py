@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
-from agent.gui.person import TerminalPerson
+from agent.gui.approver import TerminalPerson
 from evals.bench.redteam_desk import BANNER, CONTROLS, Control, Page, SimulatedDesk
 from tests.test_agent_gui_run import Terminal
 from tests.test_tools_gui_guard import MOVES, POLICY, agree, do, make_guard
 from tools.errors import MediaError, ToolFailed
-from tools.gui.act.common import key_names
+from tools.gui.actuators.common import key_names
 from tools.gui.guard.approval import ApprovalDesk, bound_hash, region_of
 from tools.gui.guard.decide import Decision, Mode, Verdict, decide
 from tools.gui.guard.guarded import guarded
@@ -36,7 +36,7 @@ from tools.gui.types import (
     Target,
     WaitFor,
 )
-from tools.gui.workflow.steps import Step
+from tools.gui.workflow.yaml_format import Step
 
 DIALOG = (240, 190, 580, 390, "Delete this patient?")
 DELETE = (Control("Delete", 300, 330, 90, effect="delete"), Control("Cancel", 410, 330, 90))

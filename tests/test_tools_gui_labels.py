@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 
 from tests.tree_screens import TREE, box, node, place, white
 from tools.gui.grounding import PIXELS, locate
-from tools.gui.grounding.reading import Line, parted_by
+from tools.gui.grounding.vision.ocr import Line, parted_by
 from tools.gui.types import Node, Rect, Screen
 
 pytest_plugins = ["tests.fixtures.browser"]

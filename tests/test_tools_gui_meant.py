@@ -12,28 +12,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fixtures import gui_stage
-from tools.gui.act.simulated import Program, SimulatedActuator
-from tools.gui.act.verify import Check, Expect, HttpEffect
-from tools.gui.act.words import shows
+from tools.gui.actuators.screen_text import shows
+from tools.gui.actuators.simulated import Program, SimulatedActuator
+from tools.gui.actuators.verify import Check, Expect, HttpEffect
 from tools.gui.grounding import locate
-from tools.gui.grounding.choose import choose
 from tools.gui.grounding.geometry import union
-from tools.gui.grounding.instruction import read_instruction
 from tools.gui.grounding.items import Item, Name
-from tools.gui.grounding.matching import likeness
+from tools.gui.grounding.label_match import likeness
+from tools.gui.grounding.parse import read_instruction
+from tools.gui.grounding.score import choose
 from tools.gui.guard.approval import ApprovalRequest
 from tools.gui.guard.audit import AuditLog
 from tools.gui.guard.decide import Mode
 from tools.gui.guard.guarded import Guard, guarded
 from tools.gui.guard.identity import Patient
+from tools.gui.guard.kill_switch import KillSwitch
 from tools.gui.guard.policy import Policy, Region
-from tools.gui.guard.stop import KillSwitch
 from tools.gui.types import Action, Click, Node, Outcome, Rect, Screen, Target, TypeText
-from tools.gui.workflow.aim import is_as_written
 from tools.gui.workflow.journal import Journal
+from tools.gui.workflow.resolve_target import is_as_written
 from tools.gui.workflow.run import recorded_workflow, run_workflow
-from tools.gui.workflow.running import Nobody, RunReport
-from tools.gui.workflow.steps import Step, parse_workflow, write_workflow
+from tools.gui.workflow.run_context import Nobody, RunReport
+from tools.gui.workflow.yaml_format import Step, parse_workflow, write_workflow
 
 PAUSING = """
 name: pause a drug

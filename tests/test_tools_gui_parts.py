@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from tests.tree_screens import box, node, place, white
 from tools.gui.grounding import read_instruction
 from tools.gui.grounding.items import Item, numbered_by_pitch
+from tools.gui.grounding.score_total import weigh
 from tools.gui.grounding.tree import tree_items
-from tools.gui.grounding.weighing import weigh
 from tools.gui.types import Layer, Node, Rect
 
 

@@ -17,17 +17,17 @@ from tests.test_tools_gui_parts import DRUGS, FORM
 from tests.test_tools_gui_workflow import SAVING, Ann, audit, run
 from tests.tree_screens import TREE, node, white
 from tools.errors import ToolFailed
-from tools.gui.act.simulated import Program, SimulatedActuator
+from tools.gui.actuators.simulated import Program, SimulatedActuator
 from tools.gui.grounding import LAYERS, SURE, locate, ranking
-from tools.gui.grounding.evidence import gather
-from tools.gui.grounding.pointing import Pointed, Question, Reply
 from tools.gui.grounding.ranking import Candidates, features, pick
+from tools.gui.grounding.score_evidence import gather
 from tools.gui.grounding.tree import tree_items
+from tools.gui.grounding.vlm import Pointed, Question, Reply
 from tools.gui.guard.approval import ApprovalRequest
 from tools.gui.guard.audit import AuditLog
 from tools.gui.guard.decide import Mode
 from tools.gui.types import Node, Outcome
-from tools.gui.workflow.steps import Step, parse_workflow
+from tools.gui.workflow.yaml_format import Step, parse_workflow
 
 __all__ = ["audit"]  # a fixture
 

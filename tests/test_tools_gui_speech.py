@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.tree_screens import box, node, place
-from tools.gui.grounding.asides import numbered, without_asides
-from tools.gui.grounding.matching import likeness
-from tools.gui.grounding.quoted import aloud, labels, of_places
+from tools.gui.grounding.label_match import likeness
+from tools.gui.grounding.quoted_labels import aloud, labels, of_places
+from tools.gui.grounding.strip_asides import numbered, without_asides
 from tools.gui.types import Node
 
 

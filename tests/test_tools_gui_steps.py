@@ -6,7 +6,7 @@ import pytest
 
 from tests.tree_screens import TREE, box, place, white
 from tools.gui.grounding import locate
-from tools.gui.grounding.instruction import read_instruction
+from tools.gui.grounding.parse import read_instruction
 from tools.gui.types import Node
 
 

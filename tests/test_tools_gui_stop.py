@@ -18,9 +18,18 @@ from tools.errors import ConfigError, MediaError, Stopped, StoreError
 from tools.gui.guard.audit import AuditLog
 from tools.gui.guard.decide import Mode
 from tools.gui.guard.guarded import Guard, guarded
+from tools.gui.guard.kill_switch import (
+    STOP_FILE,
+    Corner,
+    Hotkey,
+    KillSwitch,
+    clear_stop,
+    read_stop,
+    watching,
+    write_stop,
+)
 from tools.gui.guard.phi import Redactor
 from tools.gui.guard.policy import Policy
-from tools.gui.guard.stop import STOP_FILE, Corner, Hotkey, KillSwitch, clear_stop, read_stop, watching, write_stop
 from tools.gui.types import Outcome, Screen, TypeText
 
 LONG = "a long text " * 800

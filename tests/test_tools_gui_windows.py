@@ -13,7 +13,7 @@ import pytest
 
 from evals.bench import gui_programs
 from tests.fixtures import gui_stage
-from tools.gui.act.desktop import DesktopActuator
+from tools.gui.actuators.desktop import DesktopActuator
 from tools.gui.guard.audit import AuditLog
 from tools.gui.guard.decide import Mode
 from tools.gui.guard.guarded import Guard, guarded

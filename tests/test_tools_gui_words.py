@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tools.gui.guard.decide import Mode, Verdict, decide
+from tools.gui.guard.effect_words import VERBS, find_verbs
 from tools.gui.guard.policy import Policy
-from tools.gui.guard.words import VERBS, find_verbs
 from tools.gui.types import Click, Rect, Screen, Target
 
 

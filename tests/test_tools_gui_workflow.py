@@ -21,23 +21,23 @@ from pydantic import TypeAdapter, ValidationError
 from tests.fixtures import gui_stage
 from tests.fixtures.ehr import Ehr, serve_ehr
 from tools.errors import ConfigError, StoreError
-from tools.gui.act.browser import BrowserActuator
-from tools.gui.act.simulated import Program, SimulatedActuator
-from tools.gui.act.verify import Check, Effect, Expect
+from tools.gui.actuators.browser import BrowserActuator
+from tools.gui.actuators.simulated import Program, SimulatedActuator
+from tools.gui.actuators.verify import Check, Effect, Expect
 from tools.gui.grounding import Question, Reply
 from tools.gui.guard.approval import ApprovalRequest
 from tools.gui.guard.audit import AuditLog, read_entries, verify
 from tools.gui.guard.decide import Mode
 from tools.gui.guard.guarded import Guard
 from tools.gui.guard.identity import Patient
+from tools.gui.guard.kill_switch import KillSwitch
 from tools.gui.guard.policy import Address, Policy, Region
-from tools.gui.guard.stop import KillSwitch
 from tools.gui.types import Actuator, Located, Outcome, PressKey, Rect, Screen, Target
 from tools.gui.workflow.journal import Journal
-from tools.gui.workflow.recorded import find_recorded, record_target
+from tools.gui.workflow.recorded_target import find_recorded, record_target
 from tools.gui.workflow.run import Nobody, RunReport, recorded_workflow, run_workflow
-from tools.gui.workflow.running import StepReport
-from tools.gui.workflow.steps import Recorded, Step, Workflow, load_workflow, parse_workflow, write_workflow
+from tools.gui.workflow.run_context import StepReport
+from tools.gui.workflow.yaml_format import Recorded, Step, Workflow, load_workflow, parse_workflow, write_workflow
 
 ORDER = Path(__file__).parent / "fixtures" / "order.yaml"
 PLAIN = Policy(

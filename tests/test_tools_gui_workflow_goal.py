@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tools.errors import ConfigError
-from tools.gui.workflow.goal import read_goal
+from tools.gui.orthanc.intents import read_goal
 
 ROOT = Path(__file__).parents[1]
 READ = {

@@ -11,7 +11,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.literature_helpers import AGAINST, FOR, OTHER, PAPERS, POISON, RETRACTED, STATIN, Shelf, paper
-from tools.literature.answer import (
+from tools.literature.retrieval.questions import is_yes_no
+from tools.literature.retrieval.retrieve import retrieve
+from tools.literature.support.answer import (
     NOTHING,
     NOTICE,
     StatedCitation,
@@ -19,7 +21,7 @@ from tools.literature.answer import (
     check_claims,
     quote_evidence,
 )
-from tools.literature.citing import (
+from tools.literature.support.quote_match import (
     LEAST_WORDS,
     LONGEST_ID,
     cite_id,
@@ -30,10 +32,8 @@ from tools.literature.citing import (
     sentence_of,
     sentences,
 )
-from tools.literature.framing import left_out
-from tools.literature.questions import is_yes_no
-from tools.literature.retrieve import retrieve
-from tools.literature.stance import stance
+from tools.literature.support.stance import stance
+from tools.literature.support.support_rules import left_out
 from tools.literature.types import Document
 
 GOOD = "Statins reduced mortality by 21% in patients with heart failure"

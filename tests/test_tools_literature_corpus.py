@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from tests.literature_processes import documents_of, embed
 from tools.errors import StoreError
-from tools.literature import vectors
-from tools.literature.corpus import Corpus, open_corpus
-from tools.literature.indexing import index_path
-from tools.literature.retrieve import retrieve
+from tools.literature.index import vectors
+from tools.literature.index.corpus import Corpus, open_corpus
+from tools.literature.index.ingest import index_path
+from tools.literature.index.vectors import MOST_PARTS, PART, parts
+from tools.literature.retrieval.retrieve import retrieve
 from tools.literature.types import Document, Filters, Section
-from tools.literature.vectors import MOST_PARTS, PART, parts
 
 PAPERS = [
     {"pmid": "1", "title": "Aspirin after stroke", "text": "Aspirin was given. Bleeding was rare.", "year": 2001,

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.literature_helpers import AGAINST, FOR, PAPERS, RETRACTED, STATIN, Shelf, paper
-from tools.literature.answer import NOTICE, Dropped, LiteratureAnswer, quote_evidence
-from tools.literature.export import address_of, answer_html, answer_text, bibtex, reference, ris
-from tools.literature.retrieve import retrieve
+from tools.literature.export.formats import address_of, answer_html, answer_text, bibtex, reference, ris
+from tools.literature.retrieval.retrieve import retrieve
+from tools.literature.support.answer import NOTICE, Dropped, LiteratureAnswer, quote_evidence
 from tools.literature.types import Document, Problem
 
 HARD = paper(

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from agent.cli import app
+from agent.cli.main import app
 from tests.literature_helpers import NearShelf, Shelf, paper, write_papers
-from tools.literature.corpus import Corpus, open_corpus
-from tools.literature.export import bibtex, reference, ris
-from tools.literature.forgetting import forget, meant
-from tools.literature.indexing import index_path
-from tools.literature.reading import Read, ReadError, read_file
-from tools.literature.retrieve import NO_WORD, retrieve
+from tools.literature.export.formats import bibtex, reference, ris
+from tools.literature.index.corpus import Corpus, open_corpus
+from tools.literature.index.forget import forget, meant
+from tools.literature.index.ingest import index_path
+from tools.literature.readers import Read, ReadError, read_file
+from tools.literature.retrieval.retrieve import NO_WORD, retrieve
 from tools.literature.types import Document, Filters
 
 ONE = paper(1, "Aspirin prevents stroke in adults.", doi="10.9999/neph.1", pmcid="PMC9999999")

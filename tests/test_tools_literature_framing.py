@@ -7,7 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.literature_helpers import Shelf, paper
-from tools.literature.answer import (
+from tools.literature.export.formats import answer_text
+from tools.literature.retrieval.questions import asks_for_effect, in_plain_words, names, stems
+from tools.literature.retrieval.relevance import bearing, best_sentences
+from tools.literature.retrieval.retrieve import Retrieved, retrieve
+from tools.literature.support.answer import (
     BY_RULE,
     Claim,
     LiteratureAnswer,
@@ -17,13 +21,9 @@ from tools.literature.answer import (
     check_claims,
     quote_evidence,
 )
-from tools.literature.bearing import bearing, best_sentences
-from tools.literature.citing import find_quote, quoted
-from tools.literature.export import answer_text
-from tools.literature.figures import figures, lacking
-from tools.literature.questions import asks_for_effect, in_plain_words, names, stems
-from tools.literature.retrieve import Retrieved, retrieve
-from tools.literature.stance import stance
+from tools.literature.support.quantities import figures, lacking
+from tools.literature.support.quote_match import find_quote, quoted
+from tools.literature.support.stance import stance
 from tools.literature.types import Document, Hit
 
 SEPSIS = "Does aspirin reduce mortality in sepsis?"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tools.literature.corpus import open_corpus
 from tools.literature.identifiers import normal, normal_id
-from tools.literature.indexing import index_path
+from tools.literature.index.corpus import open_corpus
+from tools.literature.index.ingest import index_path
 from tools.literature.types import Filters
 
 

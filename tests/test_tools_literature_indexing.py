@@ -16,11 +16,11 @@ import pytest
 from tests.literature_processes import POINTS, documents_of, embed
 from tests.test_tools_literature_reading import PUBMED, pdf
 from tools.errors import StoreError
-from tools.literature.corpus import MOST_PROBLEMS, Corpus, open_corpus
-from tools.literature.indexing import embed_missing, index_path
-from tools.literature.reading import ReadError
-from tools.literature.retrieve import retrieve
-from tools.literature.status import Indexed, Progress
+from tools.literature.index.corpus import MOST_PROBLEMS, Corpus, open_corpus
+from tools.literature.index.ingest import embed_missing, index_path
+from tools.literature.index.status import Indexed, Progress
+from tools.literature.readers import ReadError
+from tools.literature.retrieval.retrieve import retrieve
 from tools.literature.types import Filters
 
 ROOT = Path(__file__).parent.parent

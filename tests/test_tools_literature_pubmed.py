@@ -19,7 +19,7 @@ from tests.fake_literature import (
     pubmed,
     search_result,
 )
-from tools.literature.reading.medline import SAFE, ArticleError, read_article, words
+from tools.literature.readers.medline import SAFE, ArticleError, read_article, words
 from tools.literature.remote.cache import Cache
 from tools.literature.types import Document, Filters, Found
 

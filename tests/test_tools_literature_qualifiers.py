@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.literature_helpers import paper
-from tools.literature.answer import StatedCitation, StatedClaim, check_claims, quote_evidence
-from tools.literature.qualifiers import designators
-from tools.literature.retrieve import Retrieved
+from tools.literature.retrieval.retrieve import Retrieved
+from tools.literature.support.answer import StatedCitation, StatedClaim, check_claims, quote_evidence
+from tools.literature.support.qualifiers import designators
 from tools.literature.types import Document, Hit
 
 SENTENCES = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.literature.reading import Bad, Read, ReadError, Withdrawn, literature_files, read_file
+from tools.literature.readers import Bad, Read, ReadError, Withdrawn, literature_files, read_file
 from tools.literature.types import Document
 
 PUBMED = """<?xml version="1.0" encoding="utf-8"?>
@@ -382,7 +382,7 @@ def test_memory_does_not_grow_with_a_file(tmp_path: Path) -> None:
         entry = json.dumps({"CONTEXTS": ["word " * 600]})
         text.write_text("{" + ",".join(f'"{number}": {entry}' for number in range(count)) + "}")
         script = (
-            "import sys; from pathlib import Path; from tools.literature.reading import read_file\n"
+            "import sys; from pathlib import Path; from tools.literature.readers import read_file\n"
             "n = sum(1 for name in sys.argv[1:] for _ in read_file(Path(name)))\n"
             "print(n, next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
         )

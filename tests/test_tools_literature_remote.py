@@ -39,8 +39,8 @@ from tools.errors import ConfigError, StoreError
 from tools.literature.options import LiteratureOptions
 from tools.literature.remote import client as client_module
 from tools.literature.remote import open_remote
-from tools.literature.remote.bucket import Bucket, Held
 from tools.literature.remote.cache import FILE_NAME, Cache
+from tools.literature.remote.rate_limit import Bucket, Held
 from tools.literature.types import Filters, Found
 
 ROOT = Path(__file__).parent.parent
@@ -148,7 +148,7 @@ def test_what_cannot_be_counted_is_not_sent(tmp_path: Path, clock: Clock) -> Non
 
 def test_processes_share_a_bucket(tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from tools.literature.remote.bucket import Bucket\n"
+        "import sys; from pathlib import Path; from tools.literature.remote.rate_limit import Bucket\n"
         "bucket = Bucket(Path(sys.argv[1]), 'server', 40.0)\n"
         "sys.stdin.readline()\n"
         "for _ in range(12): print(repr(bucket.take(10)))"

@@ -24,12 +24,12 @@ from tests.literature_helpers import (
     write_papers,
 )
 from tools.errors import ConfigError
-from tools.literature.bearing import bearing, best_sentences, measure
-from tools.literature.corpus import open_corpus
-from tools.literature.expand import MOST_TERMS, expand
-from tools.literature.fuse import RRF_K, mmr, rrf
-from tools.literature.indexing import index_path
-from tools.literature.retrieve import Near, retrieve
+from tools.literature.index.corpus import open_corpus
+from tools.literature.index.ingest import index_path
+from tools.literature.retrieval.rank_fusion import RRF_K, mmr, rrf
+from tools.literature.retrieval.relevance import bearing, best_sentences, measure
+from tools.literature.retrieval.retrieve import Near, retrieve
+from tools.literature.retrieval.synonyms import MOST_TERMS, expand
 from tools.literature.types import Document, Filters, Hit, Problem
 
 rankings = st.dictionaries(st.sampled_from("abcd"), st.lists(st.sampled_from("stuvwxyz"), unique=True, max_size=8))

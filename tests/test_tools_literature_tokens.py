@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import tools.literature.tokens as module
-from tools.literature.tokens import plain_tokens, tokens
+import tools.literature.retrieval.tokens as module
+from tools.literature.retrieval.tokens import plain_tokens, tokens
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from tests.literature_helpers import AGAINST, FOR, OTHER, PAPERS, POISON, RETRACTED, STATIN, Shelf
 from tools.base import Shown
 from tools.errors import ToolRetry
-from tools.literature.answer import NOTHING, NOTICE
-from tools.literature.retrieve import retrieve
+from tools.literature.retrieval.retrieve import retrieve
+from tools.literature.support.answer import NOTHING, NOTICE
 from tools.literature.tool import DISAGREE, NAME, make_literature
 from tools.literature.types import Problem
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from tests.fixtures.clips import write_clip
 from tools.errors import MediaError
 from tools.media import MediaOptions, mask_credentials, open_source
-from tools.media.reading import TICK_TOLERANCE_S, Sampler, Timeline
+from tools.media.sampling import TICK_TOLERANCE_S, Sampler, Timeline
 
 
 @pytest.mark.parametrize(

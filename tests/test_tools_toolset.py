@@ -16,7 +16,7 @@ from tools.base import Evidence, SeenFrame, check_tool, untrusted
 from tools.errors import ConfigError, ToolRetry
 from tools.media import Span, frame_id
 from tools.recall import TELLS
-from tools.toolset import make_tools
+from tools.registry import make_tools
 
 
 class Album:

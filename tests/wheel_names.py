@@ -7,7 +7,7 @@ names = {file.parts[0] for file in files if not file.parts[0].endswith((".dist-i
 assert names == {"agent", "tools", "memory", "evals"}, f"the wheel installs {sorted(names)}"
 for needed in (
     "agent/prompts/system.md",
-    "agent/mllm/embedded/adapter.safetensors",
+    "agent/models/embedded/networks/adapter.safetensors",
     "tools/gui/grounding/ranker.safetensors",
 ):
     assert any(str(file) == needed for file in files), f"the wheel lacks {needed}"

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from agent.gui.pointer import MAX_TOKENS, MOST_LETTERS, short, used, veil_for, words
-from agent.mllm.blocks import image_block
-from agent.mllm.protocol import MLLM
-from agent.structured import ask_json
+from agent.gui.vlm_grounder import MAX_TOKENS, MOST_LETTERS, short, used, veil_for, words
+from agent.models.blocks import image_block
+from agent.models.protocol import MLLM
+from agent.models.structured import ask_json
 from tools.base import untrusted
 from tools.errors import ConfigError
-from tools.gui.grounding.labels import labelled_fields
+from tools.gui.grounding.field_labels import labelled_fields
 from tools.gui.grounding.locate import items_of
 from tools.gui.grounding.tree import tree_items
 from tools.gui.guard.phi import Strictness
+from tools.gui.orthanc.plan import KINDS
 from tools.gui.types import Screen
-from tools.gui.workflow.orthanc import KINDS
-from tools.gui.workflow.planned import Proposal, Proposed, Situation
-from tools.gui.workflow.veil import Veil
+from tools.gui.workflow.model_plan import Proposal, Proposed, Situation
+from tools.gui.workflow.placeholders import Veil
 
 MOST_ITEMS = 150
 """Things on a screen that a model is told of in words; our choice."""

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from tools.errors import ConfigError
-from tools.literature.retrieve import Rerank
-from tools.literature.vectors import Embed
+from tools.literature.index.vectors import Embed
+from tools.literature.retrieval.retrieve import Rerank
 
 MINILM, MEDCPT = "minilm", "medcpt"
 QUERIES, ARTICLES = "MedCPT-Query-Encoder", "MedCPT-Article-Encoder"
@@ -85,13 +85,13 @@ def cross_encoder(folder: str) -> Rerank:
 
 
 def _minilm_questions(texts: list[str]) -> np.ndarray:
-    from agent.literature.minilm import embed_questions
+    from agent.literature.query_encoder import embed_questions
 
     return embed_questions(texts)
 
 
 def _minilm(texts: list[str]) -> np.ndarray:
-    from agent.notes import embed_texts
+    from agent.perception.annotator import embed_texts
 
     return embed_texts(texts)
 

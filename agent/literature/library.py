@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from agent.config import Config
 from agent.literature.embedders import cross_encoder, embedder
 from tools.errors import ConfigError, StoreError
-from tools.literature.retrieve import NO_FILTERS, Rerank, Retrieved, retrieve
+from tools.literature.index.vectors import Embed
+from tools.literature.retrieval.retrieve import NO_FILTERS, Rerank, Retrieved, retrieve
 from tools.literature.types import Filters, Source
-from tools.literature.vectors import Embed
 
 if TYPE_CHECKING:
     from tools.literature.remote import Allow, Show
@@ -41,7 +41,7 @@ class Library:
     diversity: float
 
     def retrieve(self, question: str, *, limit: int | None = None, filters: Filters = NO_FILTERS) -> Retrieved:
-        """See `tools.literature.retrieve.retrieve`."""
+        """See `tools.literature.retrieval.retrieve.retrieve`."""
         return retrieve(
             question, self.sources, limit=limit or self.limit, filters=filters, embed=self.embed, rerank=self.rerank,
             diversity=self.diversity,
@@ -55,7 +55,7 @@ def folder_of(config: Config) -> Path:
 
 def has_corpus(config: Config) -> bool:
     """Whether there is one; asking makes none, and loads nothing."""
-    from tools.literature.database import FILE_NAME
+    from tools.literature.index.database import FILE_NAME
 
     return (folder_of(config) / FILE_NAME).is_file()
 
@@ -67,7 +67,7 @@ def describe(config: Config) -> str:
         ConfigError: if the model that it was embedded with, or a cross-encoder that is set, is not there.
         StoreError: if it cannot be read, or waits to be indexed.
     """
-    from tools.literature.corpus import open_corpus
+    from tools.literature.index.corpus import open_corpus
 
     with open_corpus(folder_of(config)) as corpus:
         held = corpus.status()
@@ -129,8 +129,8 @@ def open_library(
 
 
 def _open_corpus(config: Config, dense: bool, stack: ExitStack) -> tuple[Source, Embed | None]:
-    from tools.literature.corpus import open_corpus
-    from tools.literature.vector_export import embedder_of
+    from tools.literature.index.corpus import open_corpus
+    from tools.literature.index.vector_export import embedder_of
 
     corpus = stack.enter_context(open_corpus(folder_of(config)))
     model = embedder_of(corpus) if dense else ""
@@ -139,6 +139,6 @@ def _open_corpus(config: Config, dense: bool, stack: ExitStack) -> tuple[Source,
     embed = embedder(model).questions
     if config.literature.chroma is None:
         return corpus, embed
-    from agent.literature.chroma import Served
+    from agent.literature.chroma_index import Served
 
     return stack.enter_context(closing(Served(corpus, config.literature.chroma))), embed

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 
 from tools.base import untrusted
-from tools.literature.citing import cite_id
+from tools.literature.support.quote_match import cite_id
 from tools.literature.types import Document
 
 MOST_CHARS = 6_000

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Literal
 
 from agent.config import Config
-from memory.frames import FrameStore
-from memory.narrative.cues import Clock, Cue, clock_of
-from memory.narrative.segments import LENGTH_S, Seen
-from memory.narrative.subtitles import SUFFIXES, find_subtitles, read_cues
-from memory.narrative.transcripts import read_transcript
-from memory.place import glance_at_place, places, source_of
+from memory.narrative.ingest.cues import Clock, Cue, clock_of
+from memory.narrative.ingest.segments import LENGTH_S, Seen
+from memory.narrative.ingest.subtitles import SUFFIXES, find_subtitles, read_cues
+from memory.narrative.ingest.transcripts import read_transcript
+from memory.store.frames import FrameStore
+from memory.store.source_dir import glance_at_place, places, source_of
 from memory.stream.archive import Archive
 from memory.stream.notes import Notes
 from tools.errors import ConfigError, MediaError, StoreError

@@ -11,17 +11,17 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 
+from agent.cli.console import safe
+from agent.cli.narrative import built_source, open_store
 from agent.config import Config
-from agent.narrative.commands import built_source, open_store
-from agent.narrative.films import FOLDER, pictures_of
+from agent.narrative.ingest_video import FOLDER, pictures_of
 from agent.narrative.sources import plain_name
-from agent.terminal import safe
-from memory.narrative.cues import Clock
-from memory.narrative.database import FILE_NAME
-from memory.narrative.store import NarrativeStore
-from memory.narrative.story import read_story
-from memory.narrative.story_html import GENERATOR, story_html
-from memory.narrative.story_png import draw_story
+from memory.narrative.ingest.cues import Clock
+from memory.narrative.store.database import FILE_NAME
+from memory.narrative.store.narrative_store import NarrativeStore
+from memory.narrative.story.html import GENERATOR, story_html
+from memory.narrative.story.png import draw_story
+from memory.narrative.story.read import read_story
 from tools.errors import MediaError, StoreError
 from tools.media import mask_credentials
 

@@ -13,12 +13,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from agent.server import conversation, memory, screens, stories, streams, watches
-from agent.server.dialogue import Busy
-from agent.server.house import House, NotFound, TheHouse
-from agent.server.room import NotOpen
-from agent.server.security import Guard
-from agent.server.shapes import Problem, Session, SignIn
+from agent.server.auth import Guard
+from agent.server.conversation_task import Busy
+from agent.server.routes import conversation, memory, screens, stories, streams, watches
+from agent.server.schemas import Problem, Session, SignIn
+from agent.server.session import NotOpen
+from agent.server.state import House, NotFound, TheHouse
 from tools.errors import AttendError
 
 PAGE = files("agent.server") / "page"

@@ -18,16 +18,16 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
+from agent.cli.console import safe
 from agent.config import Config
-from agent.mllm import load_mllm
-from agent.mllm.cassette import record
-from agent.mllm.protocol import MLLM
-from agent.server.house import House
+from agent.models import load_mllm
+from agent.models.cassette import record
+from agent.models.protocol import MLLM
+from agent.server.auth import Access, printed_url
 from agent.server.options import ServerOptions
-from agent.server.room import Room
-from agent.server.security import Access, printed_url
-from agent.server.shapes import Egress
-from agent.terminal import safe
+from agent.server.schemas import Egress
+from agent.server.session import Room
+from agent.server.state import House
 from tools.errors import ConfigError
 from tools.media.masking import mask_credentials
 

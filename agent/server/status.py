@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from agent.eyes import Eyes
-from agent.server.shapes import Status
-from agent.watches import Watcher
-from agent.webhooks import leaves_machine, shown_address
-from tools.gui.guard.stop import read_stop
+from agent.perception.session import Eyes
+from agent.server.schemas import Status
+from agent.watch.monitor import Watcher
+from agent.watch.webhooks import leaves_machine, shown_address
+from tools.gui.guard.kill_switch import read_stop
 from tools.media.masking import mask_credentials
 
 Badge = Literal["live", "playing", "reading", "ended", "paused", "stale"]

@@ -2,5 +2,5 @@
 
 import os
 
-# As in `agent.cli`: threads that spin while they wait slow torch down on a busy machine.
+# As in `agent.cli.main`: threads that spin while they wait slow torch down on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

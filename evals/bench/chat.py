@@ -69,7 +69,7 @@ async def measure(arguments: argparse.Namespace) -> dict[str, float]:
     """Measure one variant in this process; times in seconds, memory in MiB."""
     from agent.assistant import open_assistant
     from agent.config import load_config
-    from agent.events import Answered
+    from agent.core.events import Answered
 
     peak = _PeakMemory()
     with tempfile.TemporaryDirectory() as folder:

@@ -114,8 +114,8 @@ def measure(what: str, count: int, in_flight: int) -> dict[str, float]:
 
 async def _bare(prepared: Any, spec: str, config: Any, in_flight: int, path: Path) -> None:
     """The same attempts at once as in the engine, with nothing around them but a line of JSON each."""
-    from agent.mllm import load_mllm
-    from evals.engine.observed import generate_plainly
+    from agent.models import load_mllm
+    from evals.engine.instrumented import generate_plainly
     from evals.engine.solver import Settings, Untraced, attempt
 
     model, settings = load_mllm(spec), Settings(config)

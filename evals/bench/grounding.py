@@ -3,7 +3,7 @@
     python -m evals.bench.grounding [--data FOLDER] [--set report] [--misses] [--model embedded] [--json FILE]
     python -m evals.bench.grounding --times [--data FOLDER] [--json FILE]
 
-Without --data, the sequel is made anew (`python -m evals.suites.medspot.make`); that needs chromium and Orthanc.
+Without --data, the sequel is made anew (`python -m evals.bench.medspot_open`); that needs chromium and Orthanc.
 All of the first collection was tuned on: `tune` in the first authors' words, `second_hand`, `third_hand` and
 `fourth_hand` in those of other people, and seven styles of telling even tasks (`plain_tune`, `script_tune` ...), of
 which only hits are counted (`styles`). The second collection was written by people who had not read the code, of
@@ -20,7 +20,7 @@ The ways:
 
 A step is hit if the point lies in the box. Step hit: over all steps, each asked on its own. TCA: share of tasks whose
 steps are all hit. An answer that leaves the choice to a person, or finds nothing, is a miss, and counted beside it.
-How far `pixels` is ahead of `strings` and `model` has 95% intervals over tasks (`evals.paired`).
+How far `pixels` is ahead of `strings` and `model` has 95% intervals over tasks (`evals.stats.paired`).
 Each instruction is also asked on a screen of another program, where most have nothing to find: `elsewhere` counts the
 answers there.
 `--times` measures only how long `locate` takes, by the clock and in processor time; figures that are there stay.
@@ -47,18 +47,18 @@ import numpy as np
 from langchain_core.messages import HumanMessage
 from PIL import Image
 
-from agent.mllm import load_mllm
-from agent.mllm.blocks import image_block, text_of
-from agent.mllm.protocol import MLLM
-from evals.paired import paired_difference
+from agent.models import load_mllm
+from agent.models.blocks import image_block, text_of
+from agent.models.protocol import MLLM
+from evals.bench.medspot_open.paraphrases import STYLES, told_by
+from evals.stats.paired import paired_difference
 from evals.suites.medspot.annotation import SUFFIX
 from evals.suites.medspot.canonical import run_canonical, summarise
 from evals.suites.medspot.dialogue import FORMS, INSTRUCTION, REQUEST, read_click
-from evals.suites.medspot.make.hands import STYLES, told_by
 from evals.suites.medspot.scorer import Step, Target, pixel_box, touches
 from tools.gui.grounding import LAYERS, PIXELS, SURE, locate
-from tools.gui.grounding.matching import likeness
-from tools.gui.grounding.reading import read_lines
+from tools.gui.grounding.label_match import likeness
+from tools.gui.grounding.vision.ocr import read_lines
 from tools.gui.types import Layer, Located, Node, Point, Screen
 
 SETS: dict[str, tuple[str, str, int | None]] = {
@@ -104,7 +104,7 @@ class Asked:
 def main() -> None:
     """Measure, print, and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="a folder made by evals.suites.medspot.make")
+    parser.add_argument("--data", type=Path, help="a folder made by evals.bench.medspot_open")
     parser.add_argument("--set", choices=SETS, help="only these steps; nothing is written")
     parser.add_argument("--misses", action="store_true", help="list the steps that were missed")
     parser.add_argument("--times", action="store_true", help="measure only how long it takes")
@@ -115,7 +115,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="attend-sequel-") as made:
         folder = arguments.data
         if folder is None:
-            from evals.suites.medspot.make.__main__ import make
+            from evals.bench.medspot_open.__main__ import make
 
             folder = Path(made)
             make(folder)

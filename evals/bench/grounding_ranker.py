@@ -31,13 +31,13 @@ from safetensors.numpy import save_file
 from evals.bench.grounding import SAME_PROGRAM, SETS, Asked, hit, read_set
 from tools.errors import ToolRetry
 from tools.gui.grounding import LAYERS, PIXELS, SURE, locate
-from tools.gui.grounding.evidence import gather
-from tools.gui.grounding.labels import labelled_fields
+from tools.gui.grounding.field_labels import labelled_fields
 from tools.gui.grounding.locate import items_of
-from tools.gui.grounding.quoted import aloud, labels
+from tools.gui.grounding.quoted_labels import aloud, labels
 from tools.gui.grounding.ranking import FAR, WEIGHTS_FILE, Candidates, candidates, pick
+from tools.gui.grounding.score_evidence import gather
+from tools.gui.grounding.score_total import spot
 from tools.gui.grounding.tree import tree_items
-from tools.gui.grounding.weighing import spot
 from tools.gui.types import Located, Screen
 
 TUNING = tuple(name for name in SETS if name not in ("report", "fifth_hand"))
@@ -81,7 +81,7 @@ class Row:
 def main() -> None:
     """Read, cross-validate, train, and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="a folder made by evals.suites.medspot.make")
+    parser.add_argument("--data", type=Path, required=True, help="a folder made by evals.bench.medspot_open")
     parser.add_argument("--json", type=Path, default=Path("docs/grounding_ranker.json"))
     parser.add_argument("--weights", type=Path, default=WEIGHTS_FILE)
     arguments = parser.parse_args()

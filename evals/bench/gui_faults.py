@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from evals.bench.gui_programs import Stage, get
-from tools.gui.guard.stop import KillSwitch
+from tools.gui.guard.kill_switch import KillSwitch
 
 LATE_S = 61.0
 """Longer than an approval lives."""

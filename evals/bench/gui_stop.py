@@ -29,7 +29,7 @@ import numpy as np
 from evals.bench.gui_programs import x_server
 from evals.bench.redteam_desk import CONTROLS, Page, SimulatedDesk
 from tools.errors import Stopped
-from tools.gui.guard.stop import Corner, Hotkey, KillSwitch, Source, open_display, watching, write_stop
+from tools.gui.guard.kill_switch import Corner, Hotkey, KillSwitch, Source, open_display, watching, write_stop
 from tools.gui.types import Drag, Point, TypeText
 
 TIMES = 20
@@ -86,7 +86,7 @@ class _Hanging(KillSwitch):
 
 
 def _stop_a_drag(switch: KillSwitch, after_s: float) -> float:
-    from tools.gui.act.desktop import DesktopActuator
+    from tools.gui.actuators.desktop import DesktopActuator
 
     took_s: list[float] = []
     with contextlib.redirect_stdout(sys.stderr):  # python-xlib prints its warnings.

@@ -42,13 +42,13 @@ from tools.gui.guard.audit import AuditLog, verify
 from tools.gui.guard.decide import Mode
 from tools.gui.guard.guarded import Guard
 from tools.gui.guard.identity import Patient
+from tools.gui.guard.kill_switch import KillSwitch, watching
 from tools.gui.guard.policy import Policy, parse_url
-from tools.gui.guard.stop import KillSwitch, watching
+from tools.gui.orthanc import plan
 from tools.gui.types import Actuator, Located, Outcome, Screen, Target
-from tools.gui.workflow import orthanc
 from tools.gui.workflow.journal import Journal
 from tools.gui.workflow.run import Nobody, RunReport, run_workflow
-from tools.gui.workflow.steps import Step, Workflow, parse_workflow
+from tools.gui.workflow.yaml_format import Step, Workflow, parse_workflow
 
 SET = resources.files("evals.bench") / "gui_set"
 EYES = ("tree", "pixels")
@@ -194,7 +194,7 @@ def _bound(case: Case, stage: Stage, files: Path, patients: dict[str, Patient]) 
     values = {**stage.values, "folder": str(files)}
     patient = patients.get(case.patient)
     if case.goal:
-        planned = orthanc.plan(case.goal, stage.orthanc, files)
+        planned = plan.plan(case.goal, stage.orthanc, files)
         values |= planned.values
         if "study_id" in values:
             values["patient"] = get(f"{stage.orthanc}/studies/{values['study_id']}")["ParentPatient"]
@@ -214,8 +214,8 @@ def _bound(case: Case, stage: Stage, files: Path, patients: dict[str, Patient]) 
 
 @contextmanager
 def _actuator(workflow: Workflow, case: Case, eye: Eye, stop: KillSwitch, files: Path) -> Iterator[Actuator]:
-    from tools.gui.act.browser import HEIGHT_PX, WIDTH_PX, BrowserActuator
-    from tools.gui.act.desktop import DesktopActuator
+    from tools.gui.actuators.browser import HEIGHT_PX, WIDTH_PX, BrowserActuator
+    from tools.gui.actuators.desktop import DesktopActuator
 
     actuator: Actuator
     if workflow.start:

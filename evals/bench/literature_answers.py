@@ -12,7 +12,7 @@ it says yes or no, how claims fare that quote a conclusion and repeat it, or tha
 questions the rule for clinical ones takes. Nothing is said of whether a quoted sentence answers the question: that
 takes a person.
 
-Intervals (95%) are those of `evals.stats.rate`.
+Intervals (95%) are those of `evals.stats.means.rate`.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from typing import Any
 import numpy as np
 
 from agent.literature.embedders import embedder
-from agent.mllm.embedded.clinical import is_clinical, is_worth_a_search
+from agent.models.embedded.rules.route_literature import is_clinical, is_worth_a_search
 from evals.bench.literature_relevance import FILE, abstracts
-from evals.stats import Outcome, rate
+from evals.stats.means import Outcome, rate
 from evals.suites.na_vqa.fairytale import load
-from tools.literature.answer import StatedCitation, StatedClaim, check_claims, quote_evidence
-from tools.literature.bearing import POOL
-from tools.literature.citing import LEAST_WORDS, sentences
-from tools.literature.corpus import Corpus, open_corpus
-from tools.literature.indexing import index_path
-from tools.literature.retrieve import retrieve
-from tools.literature.stance import stance
+from tools.literature.index.corpus import Corpus, open_corpus
+from tools.literature.index.ingest import index_path
+from tools.literature.index.vectors import Embed
+from tools.literature.retrieval.relevance import POOL
+from tools.literature.retrieval.retrieve import retrieve
+from tools.literature.support.answer import StatedCitation, StatedClaim, check_claims, quote_evidence
+from tools.literature.support.quote_match import LEAST_WORDS, sentences
+from tools.literature.support.stance import stance
 from tools.literature.types import Document, Filters, Found, Section
-from tools.literature.vectors import Embed
 
 NATURAL = Path(__file__).parent / "literature_set" / "natural.txt"
 STORIES = 400

@@ -91,8 +91,8 @@ def _texts(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _ours(folder: Path, place: Path) -> Search:
-    from tools.literature.corpus import open_corpus
-    from tools.literature.indexing import index_path
+    from tools.literature.index.corpus import open_corpus
+    from tools.literature.index.ingest import index_path
 
     with open_corpus(place, writer=True) as corpus:
         index_path(corpus, folder)
@@ -105,7 +105,7 @@ def _ours(folder: Path, place: Path) -> Search:
 
 
 def _ours_words(folder: Path, place: Path) -> Search:
-    from tools.literature.lexical import Words
+    from tools.literature.index.lexical import Words
     from tools.literature.types import Document, Filters, Section
 
     words = Words(place, "clinical")
@@ -162,7 +162,7 @@ def _bm25s(folder: Path, place: Path) -> Search:
 def _rank_bm25(folder: Path, place: Path) -> Search:
     from rank_bm25 import BM25Okapi
 
-    from tools.literature.tokens import plain_tokens
+    from tools.literature.retrieval.tokens import plain_tokens
 
     ids, texts = zip(*_texts(folder), strict=True)
     index = BM25Okapi([plain_tokens(text) for text in texts])

@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 
 from evals.bench.literature_questions import Reworded, reword
-from evals.paired import paired_difference
-from evals.stats import score_interval
-from tools.literature.corpus import Corpus, open_corpus
-from tools.literature.indexing import index_path
+from evals.stats.means import score_interval
+from evals.stats.paired import paired_difference
+from tools.literature.index.corpus import Corpus, open_corpus
+from tools.literature.index.ingest import index_path
 
 FILE = "ori_pqal.json"
 LIMIT = 10
@@ -81,8 +81,8 @@ def known_item(data: Path, _: Path) -> dict[str, Any]:
 
 def paraphrase(data: Path, cache: Path) -> dict[str, Any]:
     """Ask questions in other words by words, by meaning, and by both; the index stays in the cache."""
-    from agent.notes import embed_texts
-    from tools.literature.retrieve import retrieve
+    from agent.perception.annotator import embed_texts
+    from tools.literature.retrieval.retrieve import retrieve
 
     entries = json.loads((data / FILE).read_text("utf-8"))
     asked = {pmid: (entry["QUESTION"], "\n".join(entry["CONTEXTS"])) for pmid, entry in entries.items()}

@@ -87,8 +87,8 @@ def random_vectors(texts: list[str]) -> np.ndarray:
 
 
 def _index(place: Path, path: Path, vectors: bool = False) -> dict[str, float]:
-    from tools.literature.corpus import open_corpus
-    from tools.literature.indexing import index_path
+    from tools.literature.index.corpus import open_corpus
+    from tools.literature.index.ingest import index_path
 
     began, cpu = time.perf_counter(), time.process_time()
     with open_corpus(place, writer=True) as corpus:
@@ -101,7 +101,7 @@ def _index(place: Path, path: Path, vectors: bool = False) -> dict[str, float]:
 
 
 def _ask(place: Path, questions: list[tuple[str, str]]) -> dict[str, float]:
-    from tools.literature.corpus import open_corpus
+    from tools.literature.index.corpus import open_corpus
 
     began = time.perf_counter()
     with open_corpus(place) as corpus:
@@ -118,9 +118,9 @@ def _ask(place: Path, questions: list[tuple[str, str]]) -> dict[str, float]:
 
 
 def _whole(place: Path, questions: list[tuple[str, str]]) -> dict[str, Any]:
-    from agent.notes import embed_texts
-    from tools.literature.corpus import open_corpus
-    from tools.literature.retrieve import retrieve
+    from agent.perception.annotator import embed_texts
+    from tools.literature.index.corpus import open_corpus
+    from tools.literature.retrieval.retrieve import retrieve
     from tools.literature.types import Filters
 
     filters = Filters(year_from=1990, mesh=("Heading 7", "Heading 8"), exclude_retracted=True)

@@ -39,21 +39,21 @@ from typing import Protocol
 
 import numpy as np
 
-from agent.narrative.answering import answer_question
-from agent.notes import embed_texts
-from evals.paired import Difference, paired_difference
-from evals.stats import Outcome, Rate, rate
-from evals.suites.na_vqa.evidence import ABLATIONS, ablated, moved_times, told_spans
+from agent.narrative.answer import answer_question
+from agent.perception.annotator import embed_texts
+from evals.stats.means import Outcome, Rate, rate
+from evals.stats.paired import Difference, paired_difference
 from evals.suites.na_vqa.fairytale import Question, Story, load
 from evals.suites.na_vqa.ranges import RANGES, Range
+from evals.suites.na_vqa.retrieval_rows import ABLATIONS, ablated, moved_times, told_spans
 from evals.suites.na_vqa.scorer import Scored, Span, evidence_scores, leak_warnings
 from memory.narrative.chains import build_chains
-from memory.narrative.changes import Change
-from memory.narrative.cues import Cue
-from memory.narrative.retrieve import CHANNELS, Ranks, RetrieveOptions, gather, rank, score
-from memory.narrative.rules import count_heads, entities_of, extract, link
-from memory.narrative.segments import tile
-from memory.narrative.store import NarrativeStore
+from memory.narrative.ingest.cues import Cue
+from memory.narrative.ingest.extract_rules import count_heads, entities_of, extract, link
+from memory.narrative.ingest.segments import tile
+from memory.narrative.retrieval.retrieve import CHANNELS, Ranks, RetrieveOptions, gather, rank, score
+from memory.narrative.store.narrative_store import NarrativeStore
+from memory.narrative.store.transaction import Change
 from memory.narrative.types import Chain, Event, Link
 
 Options = dict[str, object]

@@ -29,13 +29,13 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from agent.cli.console import make_console
+from agent.cli.narrative import BuildOptions, build_narrative, open_store
 from agent.config import load_config
-from agent.narrative.answering import QUOTED, answer_question
-from agent.narrative.commands import BuildOptions, build_narrative, open_store
+from agent.narrative.answer import QUOTED, answer_question
 from agent.narrative.sources import source_name
-from agent.terminal import make_console
 from evals.bench.narrative import plain_bm25
-from evals.stats import wilson
+from evals.stats.means import wilson
 from evals.suites.na_vqa.ranges import RANGES, Range, spread_of
 from tools.errors import ConfigError
 from tools.media import format_clock

@@ -46,15 +46,15 @@ from typing import Any, TypeVar
 import numpy as np
 import psutil
 
-from agent.notes import embed_texts
+from agent.perception.annotator import embed_texts
 from evals.bench import narrative_tale as tale
 from evals.bench.narrative_scale_report import table
-from memory.narrative import words
-from memory.narrative.changes import Change
-from memory.narrative.database import FILE_NAME
-from memory.narrative.retrieve import RetrieveOptions, retrieve
-from memory.narrative.rules import Named, count_heads, entities_of, extract, link
-from memory.narrative.store import NarrativeStore
+from memory.narrative.ingest.extract_rules import Named, count_heads, entities_of, extract, link
+from memory.narrative.retrieval import bm25
+from memory.narrative.retrieval.retrieve import RetrieveOptions, retrieve
+from memory.narrative.store.database import FILE_NAME
+from memory.narrative.store.narrative_store import NarrativeStore
+from memory.narrative.store.transaction import Change
 from memory.narrative.types import Event, Record
 
 _Result = TypeVar("_Result")
@@ -285,7 +285,7 @@ def _ask_rival(asked: Sequence[tale.Question]) -> list[Answer]:
         encoder.real = True
         cosines = vectors @ encoder([question.text])[0]
         held = np.zeros(len(rows))
-        for term in words.terms(question.text):
+        for term in bm25.terms(question.text):
             for (row_id,) in database.read(
                 "SELECT row_id FROM records WHERE kind = 'event' AND source = ? "
                 "AND json_extract(body, '$.summary') LIKE ?",

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from tools.errors import Stopped, ToolFailed
-from tools.gui.act.common import key_names
-from tools.gui.guard.stop import KillSwitch
+from tools.gui.actuators.common import key_names
+from tools.gui.guard.kill_switch import KillSwitch
 from tools.gui.types import (
     Action,
     Click,

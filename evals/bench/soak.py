@@ -35,17 +35,17 @@ import numpy as np
 import psutil
 
 from agent.config import Config, load_config
-from agent.notes import NoteTaker
-from agent.remembered import Remembered, open_remembered
+from agent.perception.annotator import NoteTaker
+from agent.perception.source_memory import Remembered, open_remembered
 from evals.bench.streams.scenes import HEIGHT_PX, WIDTH_PX, gather_scenes
 from evals.bench.streams.stream import WORDS, Stream
 from memory.stream.bounds import bounds
+from memory.stream.efficientnet import HEAD_DIM
 from memory.stream.memory import LOG_LENGTH, StreamMemory
 from memory.stream.notes import MAX_ROWS
-from memory.stream.policy import Decision
+from memory.stream.policies.policy import Decision
 from memory.stream.recall import window
 from memory.stream.recorder import Recorder
-from memory.stream.tower import HEAD_DIM
 from tools.errors import StoreError
 from tools.media import Capture, Frame, SourceInfo
 

@@ -15,9 +15,9 @@ Budgets are of what is shown for a question. Ours also holds 256 key moments and
 of those at turns. CurveStream's rows score with the encoder that is named, since the paper's is not in a package.
 
 Differences to ours are paired, with such intervals. Also: the time to push a frame through ours, written to disk as it
-is live, and through CurveStream, in turns, once ours is full. Notes are taken by `agent.notes.note_frame` on
-the frames that the agent would note, as often as it would where time plays, though not in the background; their time is
-reported apart.
+is live, and through CurveStream, in turns, once ours is full. Notes are taken by
+`agent.perception.annotator.note_frame` on the frames that the agent would note, as often as it would where time
+plays, though not in the background; their time is reported apart.
 
 `--part dev` has other wordings, words, seeds and pictures (of a folder of many) than `test`, and is for tuning.
 `--cache` keeps features and notes for the next run. Frames are drawn from a folder of ImageNet-like pictures
@@ -43,7 +43,7 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.mllm import load_mllm
+from agent.models import load_mllm
 from evals.bench.streams import report, wordings, wordings_test
 from evals.bench.streams.answers import ORACLE, answer, share_perception
 from evals.bench.streams.draw import draw
@@ -53,8 +53,8 @@ from evals.bench.streams.report import Point
 from evals.bench.streams.scenes import Part, Scene, gather_scenes
 from evals.bench.streams.scoring import held
 from evals.bench.streams.stream import Stream
-from evals.paired import Difference
-from memory.frames import FrameStore
+from evals.stats.paired import Difference
+from memory.store.frames import FrameStore
 from memory.stream.archive import Archive
 from memory.stream.encoders import Encoder, load_encoder
 from memory.stream.memory import StreamMemory
@@ -245,7 +245,7 @@ def _watch(
     cache: Path | None,
     note_s: list[float],
 ) -> list[Asked]:
-    from agent.notes import embed_texts
+    from agent.perception.annotator import embed_texts
 
     questions = ask_about(stream, wanted, size.interviews, size.each)
     known = Known.of(stream, encoder, cache)

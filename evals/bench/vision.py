@@ -32,10 +32,10 @@ from typing import Any
 import numpy as np
 from langchain_core.messages import AIMessage, HumanMessage
 
-from agent.mllm import load_mllm
-from agent.mllm.blocks import image_block, text_of
-from agent.mllm.protocol import MLLM
-from evals.stats import wilson
+from agent.models import load_mllm
+from agent.models.blocks import image_block, text_of
+from agent.models.protocol import MLLM
+from evals.stats.means import wilson
 from tools.ask_user import Intervention
 from tools.errors import MediaError
 from tools.media import format_clock
@@ -144,8 +144,8 @@ def held_out(model: MLLM, folder: Path) -> tuple[Score, Score]:
     """
     from PIL import Image
 
-    from agent.mllm.embedded.concepts import concepts
-    from agent.mllm.embedded.train.concepts import class_ids
+    from agent.models.embedded.imagenet import concepts
+    from agent.models.embedded.train.concepts import class_ids
 
     vocabulary, ids = concepts(), class_ids()
     paths = {path.name.split("_")[0]: path for path in sorted(folder.glob("n*_*.*"))}

@@ -15,7 +15,7 @@ from typing import Self
 
 from pydantic import ValidationError
 
-from agent.well_formed import well_formed
+from agent.core.unicode import well_formed
 from evals.engine.suite import Transcript
 from tools.errors import StoreError
 

@@ -24,7 +24,7 @@ from evals.engine.suite import Sample, Suite
 from tools.base import Seen
 from tools.errors import ConfigError, StoreError
 from tools.media import mask_credentials
-from tools.toolset import make_tools
+from tools.registry import make_tools
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -216,7 +216,7 @@ def weight_hashes(spec: str) -> dict[str, str]:
     if kind in ("scripted", "replay"):
         return {Path(rest).name: file_hash(Path(rest))}
     if kind == "embedded":
-        from agent.mllm.embedded import weights
+        from agent.models.embedded.networks import weights
 
         package = Path(weights.__file__).parent
         return {path.name: file_hash(path) for path in (*sorted(package.glob("*.safetensors")), weights.gguf_path())}

@@ -11,7 +11,7 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from agent.mllm.blocks import Block, image_bytes, split_content
+from agent.models.blocks import Block, image_bytes, split_content
 from evals.engine.data import DataError
 from evals.engine.suite import Picture, Sample
 

@@ -26,7 +26,7 @@ from inspect_ai.tool import ToolCall, ToolCallError, ToolInfo
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.messages.ai import UsageMetadata
 
-from agent.mllm.blocks import Block, split_content, text_of
+from agent.models.blocks import Block, split_content, text_of
 from evals.engine.media import Shelf, shelve
 
 _KEPT = "additional_kwargs"

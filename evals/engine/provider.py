@@ -15,7 +15,7 @@ from inspect_ai.model import ChatMessage, GenerateConfig, ModelAPI, ModelOutput,
 from inspect_ai.tool import ToolChoice, ToolFunction, ToolInfo
 from langchain_core.messages import AIMessage, BaseMessage
 
-from agent.mllm.protocol import MLLM
+from agent.models.protocol import MLLM
 from evals.engine.media import Shelf
 from evals.engine.messages import to_chat, to_definitions, to_messages, to_output, to_reply, to_tools
 

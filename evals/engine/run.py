@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from agent.config import Config
-from agent.mllm import load_mllm
-from agent.mllm.protocol import MLLM
+from agent.models import load_mllm
+from agent.models.protocol import MLLM
 from evals.engine.journal import AttemptKey, Journal, read_transcripts
 from evals.engine.manifest import (
     MANIFEST,

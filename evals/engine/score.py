@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from evals import variation
 from evals.engine.data import DataError
 from evals.engine.journal import AttemptKey
 from evals.engine.prepare import Prepared
 from evals.engine.suite import Judged, Picture, Sample, Scored, Suite, Transcript, own_name
 from evals.results import SHOWN, RunResults, SampleResult
+from evals.stats import agreement
 from tools.errors import ConfigError
 
 
@@ -65,7 +65,7 @@ def score_all(
             SampleResult(suite=suite.name, task=bad.task, id=bad.id, epoch=epoch, cluster=bad.cluster, failure="data")
             for bad in prepared.bad
         ]
-    figures = variation.figures(judged) | _own_figures(suite, judged)
+    figures = agreement.figures(judged) | _own_figures(suite, judged)
     # What cannot be told, such as an F1 of nothing, is no number, and JSON has no word for it but null.
     told = {name: value if math.isfinite(value) else None for name, value in figures.items()}
     return RunResults(manifest={**manifest, **({"figures": told} if told else {})}, samples=tuple(results))
@@ -83,7 +83,7 @@ def _own_figures(suite: Suite, judged: list[Judged]) -> dict[str, float]:
 
 
 def _result(suite: Suite, sample: Sample, transcript: Transcript, scored: Scored) -> SampleResult:
-    annotators = {"annotators": variation.agreement(sample.labels)} if sample.labels else {}
+    annotators = {"annotators": agreement.agreement(sample.labels)} if sample.labels else {}
     asked = [part for part in sample.prompt if not isinstance(part, Picture)] or list(sample.questions)
     return SampleResult(
         suite=suite.name,

@@ -25,13 +25,13 @@ from pydantic import ValidationError
 
 from agent.assistant import Assistant, open_assistant
 from agent.config import Config, known_settings
-from agent.events import Answered, Needs, ToolCalled, ToolReturned
-from agent.mllm.blocks import text_of
-from agent.mllm.protocol import MLLM
-from agent.mllm.scripted import Scripted
+from agent.core.events import Answered, Needs, ToolCalled, ToolReturned
+from agent.models.blocks import text_of
+from agent.models.protocol import MLLM
+from agent.models.scripted import Scripted
 from evals.engine.data import DataError
+from evals.engine.instrumented import Account, Generate, Observed
 from evals.engine.media import picture_block
-from evals.engine.observed import Account, Generate, Observed
 from evals.engine.suite import (
     Call,
     Dialogue,

@@ -116,7 +116,7 @@ class Sample:
         settings: for `"agent"`: settings that belong to the sample, by dotted path, such as {"media.end_s": 20.0}.
         max_tokens: the most tokens of a reply; None leaves it to the model's settings.
         reference: the right answer, for people and for the scorer.
-        labels: what each of its annotators said, where there are several; see `evals.variation`.
+        labels: what each of its annotators said, where there are several; see `evals.stats.agreement`.
         slices: named groups that it belongs to, such as {"age": "1-10 min"}.
         fields: whatever else the scorer or the dialogue needs; it is not logged.
         file, line: where it stands in the data, for errors.

@@ -22,14 +22,14 @@ from agent.literature.embedders import MINILM, embedder
 from evals.engine.data import DataError
 from evals.suites.judges import own_folder
 from tools.errors import ConfigError, StoreError
-from tools.literature.corpus import RULES_VERSION, Corpus, open_corpus
-from tools.literature.database import LIVE
-from tools.literature.indexing import index_path
+from tools.literature.index.corpus import RULES_VERSION, Corpus, open_corpus
+from tools.literature.index.database import LIVE
+from tools.literature.index.ingest import index_path
+from tools.literature.index.vector_export import embedder_of
+from tools.literature.index.vectors import Embed
 from tools.literature.options import LiteratureOptions
-from tools.literature.retrieve import retrieve
+from tools.literature.retrieval.retrieve import retrieve
 from tools.literature.types import Document, Source
-from tools.literature.vector_export import embedder_of
-from tools.literature.vectors import Embed
 
 DOCUMENTS = "documents.jsonl"
 DIGEST_ROWS = 10_000

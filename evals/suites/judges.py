@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from agent.mllm import load_mllm
-from agent.mllm.protocol import MLLM
+from agent.models import load_mllm
+from agent.models.protocol import MLLM
 from evals.judge import JudgeOutage, Verdict, VerdictCache, count
 from tools.errors import ConfigError, ModelError
 

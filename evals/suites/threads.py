@@ -13,8 +13,8 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
 
-from agent.mllm.blocks import text_of
-from agent.mllm.protocol import MLLM, Abilities
+from agent.models.blocks import text_of
+from agent.models.protocol import MLLM, Abilities
 from evals.engine.suite import Message, Respond
 from tools.errors import ModelError
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from memory.narrative.order import CAUSAL, order
+from memory.narrative.causal_order import CAUSAL, order
 from memory.narrative.types import LINK_WEIGHTS, Chain, Event, Link, LinkType
 
 WALKED: frozenset[LinkType] = CAUSAL | {"resumes"}

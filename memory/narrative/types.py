@@ -2,8 +2,8 @@
 
 Two clocks are kept apart: `start_s` and `end_s` say when something is shown, `story_s` when it happens in the story, on
 the same scale, where that is known to differ. Records are never changed: a newer one supersedes an older one, which
-stays readable (see `memory.narrative.store`). Ids are hashes of content and time, so that a build from the same input
-gives the same bytes.
+stays readable (see `memory.narrative.store.narrative_store`). Ids are hashes of content and time, so that a build from
+the same input gives the same bytes.
 """
 
 from __future__ import annotations

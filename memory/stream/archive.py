@@ -17,9 +17,9 @@ from threading import Lock
 
 import numpy as np
 
-from memory.stream.kept import Kept
-from memory.stream.moments import SKETCH_SHAPE, KeyMoment
-from memory.stream.wall import WallTimes
+from memory.stream.frame_ref import Kept
+from memory.stream.keyframes import SKETCH_SHAPE, KeyMoment
+from memory.stream.wall_clock import WallTimes
 from tools.errors import StoreError
 from tools.media.types import Gap, Span
 
@@ -190,7 +190,7 @@ class Archive:
     def forget(self, span: Span) -> set[str]:
         """Strike out the moments of a span, tell other processes to do so, and return the frames that are gone.
 
-        What is left of them in unused parts of the file goes with `memory.wipe.wipe`.
+        What is left of them in unused parts of the file goes with `memory.store.secure_delete.wipe`.
         """
         with self._failures("written"), self._lock, self._database:
             found = self._database.execute(

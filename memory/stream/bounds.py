@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from memory.frames import MOST_PICTURES
+from memory.store.frames import MOST_PICTURES
 from memory.stream.archive import GAP_ROWS, PAST_ROWS
-from memory.stream.journal import MOST_WAITING
+from memory.stream.keyframes import SKETCH_SHAPE
 from memory.stream.memory import GAPS_LENGTH, LOG_LENGTH
-from memory.stream.moments import SKETCH_SHAPE
 from memory.stream.notes import MAX_ROWS
 from memory.stream.options import StreamOptions
 from memory.stream.queue import HISTORY_LENGTH
+from memory.stream.write_queue import MOST_WAITING
 
 PICTURES = 8
 """Pictures in the process: the newest, those on their way through capture, recorder and store, the live view's, and the
 one that is being noted."""
 UNNOTED = 4_096
-"""References to moments that wait to be noted (`agent.notes.BACKLOG`)."""
+"""References to moments that wait to be noted (`agent.perception.annotator.BACKLOG`)."""
 REFERENCE_BYTES = 1_000
 """A reference to a frame, with its strings, as Python holds it; measured, rounded up."""
 DECISION_BYTES = 400

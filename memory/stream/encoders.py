@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from memory.stream.tower import HEAD_DIM, VisionTower, shared_tower, to_input
+from memory.stream.efficientnet import HEAD_DIM, VisionTower, shared_tower, to_input
 from tools.errors import ModelError
 
 BUNDLED = "efficientnet-lite2"

@@ -11,14 +11,14 @@ from threading import Lock
 
 import numpy as np
 
-from memory.frames import FrameStore, NoRoomError
+from memory.store.frames import FrameStore, NoRoomError
 from memory.stream.encoders import Encoder
-from memory.stream.journal import Journal
-from memory.stream.kept import Kept
-from memory.stream.moments import KeyMoment, Ledger, Moments
+from memory.stream.frame_ref import Kept
+from memory.stream.keyframes import KeyMoment, Ledger, Moments
 from memory.stream.options import StreamOptions
-from memory.stream.policy import Decision, make_policy
+from memory.stream.policies.policy import Decision, make_policy
 from memory.stream.queue import Queue, by_time
+from memory.stream.write_queue import Journal
 from tools.errors import ConfigError, MediaError, ModelError, StoreError
 from tools.media.types import Frame, Gap, Span
 

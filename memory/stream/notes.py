@@ -1,6 +1,7 @@
 """`Notes`: what is known in words about remembered moments, searchable, in one SQLite file beside the frames.
 
-The file is the truth; Chroma indexes the vectors of the texts (see `memory.vectors`) and can be made anew from it.
+The file is the truth; Chroma indexes the vectors of the texts (see `memory.store.vectors`) and can be made anew from
+it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
-from memory.vectors import VectorIndex
+from memory.store.vectors import VectorIndex
 from tools.errors import StoreError
 from tools.media.types import Span
 
@@ -157,7 +158,7 @@ class Notes:
     def forget(self, span: Span) -> tuple[int, int]:
         """Remove the notes of a span, and their vectors from the index, which is made anew so that none stays on disk.
 
-        What is left of the notes in unused parts of the file goes with `memory.wipe.wipe`.
+        What is left of the notes in unused parts of the file goes with `memory.store.secure_delete.wipe`.
 
         Returns:
             How many notes, and how many vectors, were removed.

@@ -17,7 +17,7 @@ class StreamOptions(BaseModel):
     which are our choice.
 
     Attributes:
-        policy: which frames are kept; see `memory.stream.policy.make_policy`.
+        policy: which frames are kept; see `memory.stream.policies.policy.make_policy`.
         encoder: what turns a frame into a feature vector; see `memory.stream.encoders.load_encoder`. Our choice: the
             bundled network stands in for the paper's DINOv2-small, which `hf:facebook/dinov2-small` names.
         lam: weight of curvature in the score CS = M + lam * C (paper: 0.2).
@@ -37,7 +37,7 @@ class StreamOptions(BaseModel):
         tokens_clear: tokens that a clear frame costs, for the budget. Our choice: 448 x 448 pixels at 28 x 28 a token.
         tokens_fuzzy: the same for a fuzzy frame. Our choice: 224 x 224 pixels.
         seed: of the policy `random`.
-        tiers: whether key moments of all that was seen are held beside the queue (see `memory.stream.moments`), for
+        tiers: whether key moments of all that was seen are held beside the queue (see `memory.stream.keyframes`), for
             policies that look at features. Our addition; False is the paper.
         moments: most key moments held. Our choice.
         scene_change: 1 - cos to the first frame of a scene above which another scene begins. Our choice: with the

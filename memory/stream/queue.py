@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from memory.frames import FrameStore
-from memory.stream.kept import Kept
+from memory.store.frames import FrameStore
+from memory.stream.frame_ref import Kept
 from memory.stream.options import StreamOptions
-from memory.stream.policy import Policy
+from memory.stream.policies.policy import Policy
 from tools.media.types import Span
 
 HISTORY_LENGTH = 4_096

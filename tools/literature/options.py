@@ -26,7 +26,7 @@ class LiteratureOptions(BaseModel):
         reranker: a folder with a cross-encoder that reads the first documents again; empty for none.
         limit: documents that a search returns.
         diversity: how far documents that are much like better ones are set back, 0 (not at all) to 1 (see
-            `tools.literature.fuse.mmr`).
+            `tools.literature.retrieval.rank_fusion.mmr`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

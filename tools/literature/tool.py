@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tools.base import Evidence, Shown, check_tool, untrusted
 from tools.errors import ConfigError, ToolRetry
-from tools.literature.answer import NOTHING, NOTICE, disagree, quote_evidence
-from tools.literature.bearing import POOL, best_sentences
-from tools.literature.citing import cite_id
-from tools.literature.export import title_of
-from tools.literature.retrieve import Retrieved
+from tools.literature.export.formats import title_of
+from tools.literature.retrieval.relevance import POOL, best_sentences
+from tools.literature.retrieval.retrieve import Retrieved
+from tools.literature.support.answer import NOTHING, NOTICE, disagree, quote_evidence
+from tools.literature.support.quote_match import cite_id
 from tools.literature.types import Document
 
 NAME = "search_literature"
@@ -39,7 +39,7 @@ def make_literature(retrieve: Callable[[str, int], Retrieved]) -> BaseTool:
     """Build the tool.
 
     Args:
-        retrieve: finds documents for a question, at most so many (see `tools.literature.retrieve.retrieve`).
+        retrieve: finds documents for a question, at most so many (see `tools.literature.retrieval.retrieve.retrieve`).
     """
 
     def search_literature(query: str, limit: int = 5) -> tuple[str, Shown]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from tools.errors import MediaError
-from tools.media.reading import Sampler
+from tools.media.sampling import Sampler
 from tools.media.types import Frame, Gap, Source
 
 MOST_GAPS = 64

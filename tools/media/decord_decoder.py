@@ -8,7 +8,7 @@ from collections.abc import Generator
 
 from tools.errors import MediaError
 from tools.media.options import MediaOptions
-from tools.media.reading import TICK_TOLERANCE_S, Sampler, fit
+from tools.media.sampling import TICK_TOLERANCE_S, Sampler, fit
 from tools.media.types import Frame
 
 logger = logging.getLogger(__name__)

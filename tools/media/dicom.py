@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tools.errors import MediaError
 from tools.media.dicom_render import decoding_errors, render
 from tools.media.options import MediaOptions
-from tools.media.reading import Events, ReadableSource, Sampler, fit
+from tools.media.sampling import Events, ReadableSource, Sampler, fit
 from tools.media.types import Frame, Gap, SourceInfo
 
 if TYPE_CHECKING:

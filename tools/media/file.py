@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tools.errors import MediaError
-from tools.media.decoding import (
+from tools.media.masking import mask_credentials
+from tools.media.options import MediaOptions
+from tools.media.pyav_decoder import (
     DAMAGED,
     DEFAULT_RATE_FPS,
     HOLE_S,
@@ -25,9 +27,7 @@ from tools.media.decoding import (
     to_rgb,
     video_stream,
 )
-from tools.media.masking import mask_credentials
-from tools.media.options import MediaOptions
-from tools.media.reading import TICK_TOLERANCE_S, Events, ReadableSource, Sampler, Timeline
+from tools.media.sampling import TICK_TOLERANCE_S, Events, ReadableSource, Sampler, Timeline
 from tools.media.types import Frame, Gap, SourceInfo
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tools.errors import MediaError
 from tools.media.options import MediaOptions
-from tools.media.reading import TICK_TOLERANCE_S, Events, ReadableSource, fit
+from tools.media.sampling import TICK_TOLERANCE_S, Events, ReadableSource, fit
 from tools.media.types import Frame, Gap, SourceInfo
 
 DEFAULT_RATE_FPS = 1.0

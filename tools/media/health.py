@@ -19,7 +19,7 @@ from typing import Literal
 
 import numpy as np
 
-from tools.media.decoding import DAMAGED
+from tools.media.pyav_decoder import DAMAGED
 from tools.media.types import Frame, Gap, SourceInfo
 
 # All thresholds are our choice. Measured on two street scenes, a film and a video call, at 1 and 8 pictures a second,

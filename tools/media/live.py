@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tools.errors import MediaError
-from tools.media.decoding import (
+from tools.media.file import open_recording
+from tools.media.masking import mask_credentials
+from tools.media.options import MediaOptions
+from tools.media.pyav_decoder import (
     DAMAGED,
     HOLE_S,
     Damage,
@@ -26,10 +29,7 @@ from tools.media.decoding import (
     to_rgb,
     video_stream,
 )
-from tools.media.file import open_recording
-from tools.media.masking import mask_credentials
-from tools.media.options import MediaOptions
-from tools.media.reading import Events, ReadableSource, Sampler, fit
+from tools.media.sampling import Events, ReadableSource, Sampler, fit
 from tools.media.types import Frame, Gap, SourceInfo
 
 if TYPE_CHECKING:

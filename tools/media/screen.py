@@ -12,7 +12,7 @@ import numpy as np
 from tools.errors import MediaError
 from tools.media.live import Picture, Pictures, watch
 from tools.media.options import MediaOptions
-from tools.media.reading import ReadableSource, fit
+from tools.media.sampling import ReadableSource, fit
 from tools.media.types import SourceInfo
 
 FASTEST_FPS = 30.0

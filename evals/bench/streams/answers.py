@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from langchain_core.messages import HumanMessage
 
-from agent.mllm.blocks import text_of
-from agent.mllm.protocol import MLLM
-from agent.prompt import build_prompt
-from agent.state import State
+from agent.core.prompt import build_prompt
+from agent.core.state import State
+from agent.models.blocks import text_of
+from agent.models.protocol import MLLM
 from evals.bench.streams.questions import Question
 from evals.bench.streams.replay import Asked
 from evals.bench.streams.scoring import is_right
@@ -61,7 +61,7 @@ def answer(
 
 def share_perception() -> None:
     """Let the embedded model hold the perception of more frames than a conversation needs."""
-    from agent.mllm.embedded import perception
+    from agent.models.embedded import perception
 
     perception.KEPT = PERCEIVED
 

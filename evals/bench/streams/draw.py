@@ -8,7 +8,7 @@ from typing import Literal
 
 from evals.bench.streams.questions import AGES
 from evals.bench.streams.report import Table
-from evals.stats import Rate
+from evals.stats.means import Rate
 
 _INK = "#333a44"
 _OURS = "#c2410c"

@@ -13,14 +13,14 @@ from typing import Literal
 
 import numpy as np
 
-from agent.notes import WORDS_WORTH, Backlog, note_frame, words_of
+from agent.perception.annotator import WORDS_WORTH, Backlog, note_frame, words_of
 from evals.bench.streams.questions import Question
 from evals.bench.streams.stream import VERSION, Stream
-from memory.frames import FrameStore
+from memory.store.frames import FrameStore
 from memory.stream.encoders import Encoder
-from memory.stream.kept import Kept
+from memory.stream.frame_ref import Kept
+from memory.stream.keyframes import KeyMoment, Moments
 from memory.stream.memory import StreamMemory
-from memory.stream.moments import KeyMoment, Moments
 from memory.stream.notes import NoteKind, Notes
 from memory.stream.options import StreamOptions
 from tools.errors import StoreError
@@ -199,10 +199,10 @@ class Known:
         """Read what is known of a stream."""
         if folder is None:
             return cls(None)
-        from agent import notes
+        from agent.perception import annotator
 
         shots = [(shot.start_s, shot.scene.key, shot.seed) for shot in stream.shots]
-        noted = [notes.NOTED_MAX_PX, notes.NOTED_MIN_PX, notes.MIN_PROBABILITY, notes.LABELS]
+        noted = [annotator.NOTED_MAX_PX, annotator.NOTED_MIN_PX, annotator.MIN_PROBABILITY, annotator.LABELS]
         named = json.dumps([VERSION, stream.seed, stream.length_s, stream.part, shots, encoder.name, noted])
         known = cls(folder / f"{hashlib.sha256(named.encode()).hexdigest()[:16]}.npz")
         if known.file and known.file.exists():

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from evals.bench.streams.questions import AGES
 from evals.bench.streams.replay import OURS
-from evals.paired import Difference, paired_difference
-from evals.stats import Outcome, Rate, rate
+from evals.stats.means import Outcome, Rate, rate
+from evals.stats.paired import Difference, paired_difference
 
 OLD = ("1-10 min", "30-60 min", "over 1 h")
 OLDER = "over 40 s"
@@ -31,7 +31,7 @@ class Point:
 
 
 Table = dict[str, dict[str, Rate]]
-"""Shares with intervals that know of streams (see `evals.stats.rate`), by row and age class."""
+"""Shares with intervals that know of streams (see `evals.stats.means.rate`), by row and age class."""
 Points = Mapping[str, Sequence[Point]]
 
 

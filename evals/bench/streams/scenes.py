@@ -77,8 +77,8 @@ def views(scene: Scene) -> Sequence[np.ndarray]:
 def _natural(folder: Path, part: Part) -> list[Scene]:
     from PIL import Image
 
-    from agent.mllm.embedded.concepts import concepts
-    from agent.mllm.embedded.train.concepts import class_ids
+    from agent.models.embedded.imagenet import concepts
+    from agent.models.embedded.train.concepts import class_ids
 
     vocabulary = concepts()
     index_of = {class_id: index for index, class_id in enumerate(class_ids())}

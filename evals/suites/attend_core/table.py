@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evals.engine.commands import results_of
-from evals.headlines import headlines
+from evals.engine.output import results_of
 from evals.results import RunResults
+from evals.stats.metrics import headlines
 
 SLICES = ("age", "picture", "asked about", "notice", "tool")
 """The slices that are kept, beside the categories."""

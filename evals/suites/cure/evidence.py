@@ -18,8 +18,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from agent.literature.seeking import Budget, seek
-from agent.mllm.protocol import MLLM
+from agent.literature.search_agent import Budget, seek
+from agent.models.protocol import MLLM
 from evals.suites.cure.cases import Case
 from evals.suites.cure.leaks import leak, outgoing
 from evals.suites.cure.library import Library
@@ -116,7 +116,7 @@ def guarded(
 
 
 def sought(case: Case, told: str, library: Library, model: MLLM, budget: Budget) -> Shown:
-    """The evidence that a model searches for and opens by itself (`agent.literature.seeking.seek`).
+    """The evidence that a model searches for and opens by itself (`agent.literature.search_agent.seek`).
 
     Args:
         case: what leaks are told by.

@@ -8,8 +8,8 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from agent.config import Config
-from agent.literature.seeking import Budget
-from evals.suites.contrasts import listed
+from agent.literature.search_agent import Budget
+from evals.suites.ablations import listed
 from evals.suites.cure.evidence import SEARCHING, SETTINGS
 from tools.literature.options import LiteratureOptions
 from tools.media import mask_credentials
@@ -33,7 +33,7 @@ class Options(BaseModel):
         k: papers that are shown of a search in the setting `rag`.
         distractors: papers that are mixed among the cited ones.
         shuffle: put the options in another order, by the seed of the run.
-        searches, abstracts, tokens, steps: limits of an agent; see `agent.literature.seeking.Budget`.
+        searches, abstracts, tokens, steps: limits of an agent; see `agent.literature.search_agent.Budget`.
         blocked: hosts whose papers are never shown, beside those of `leaks.BLOCKED`, with commas.
         judge: the model string of a judge of diagnoses; "" lets words alone decide.
         verdicts: the folder in which the judge's verdicts are kept for other runs.

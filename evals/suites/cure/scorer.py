@@ -15,7 +15,7 @@ of what is told about it.
   retracted and names that diagnosis.
 
 Attempts whose verdict is missing are in no quadrant, neither of answers nor of all. Intervals are of 95%, over the
-clusters of cases (`evals.stats`).
+clusters of cases (`evals.stats.means`).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Literal, get_args
 
-from evals.suites.contrasts import contrast, shares, told
-from evals.suites.cure.judging import SAME
+from evals.suites.ablations import contrast, shares, told
+from evals.suites.cure.judge import SAME
 from evals.suites.cure.names import named
 from tools.literature.types import Document
 

@@ -26,10 +26,10 @@ from evals.engine.suite import (
     Suite,
     Transcript,
 )
-from evals.suites.contrasts import SETTING, accuracies, by_setting, costs, shares
+from evals.suites.ablations import SETTING, accuracies, by_setting, costs, shares
 from evals.suites.corpora import Papers, Searching
-from evals.suites.cure import asking, cases, clinic, players
-from evals.suites.cure.asking import Asked, ask, case_text, pictures, task_text, whole_prompt
+from evals.suites.cure import agentclinic, baselines, cases
+from evals.suites.cure import prompt as asking
 from evals.suites.cure.cases import Case, Cases, Placed
 from evals.suites.cure.evidence import (
     SEARCHING,
@@ -42,11 +42,12 @@ from evals.suites.cure.evidence import (
     sought,
     written_query,
 )
-from evals.suites.cure.judging import SAME, marks_by_name, prompt, rate
+from evals.suites.cure.judge import SAME, marks_by_name, prompt, rate
 from evals.suites.cure.leaks import BLOCKED
 from evals.suites.cure.library import Library
 from evals.suites.cure.options import Options
-from evals.suites.cure.reading import RANKED, cited_ids
+from evals.suites.cure.parse_reply import RANKED, cited_ids
+from evals.suites.cure.prompt import Asked, ask, case_text, pictures, task_text, whole_prompt
 from evals.suites.cure.scorer import Answer, Attempt, evidence_figures, gaps, naming
 from evals.suites.judges import SuiteJudge, added, tally
 from evals.suites.threads import in_thread
@@ -81,7 +82,7 @@ class Held:
 
 def load(data: Path | None, options: Options) -> Loaded:
     """Read a folder of cases and papers; see `cases` and `clinic`."""
-    read = cases.load(data) if options.data_set == "cure" else clinic.load(data)
+    read = cases.load(data) if options.data_set == "cure" else agentclinic.load(data)
     _refuse(read, options)
     how = Searching(
         folder=options.index, corpus=options.corpus, remote=None if options.source == "papers" else options.source,
@@ -153,11 +154,11 @@ def _sample(held: Held, setting: str, read: Cases) -> Sample:
     case, options = held.placed.case, held.options
     images = () if setting == "no_image" else pictures(held.placed)
     right = case.options[case.answer] if held.closed and case.options and case.answer else case.gold_dx
-    slices = {"specialty": case.specialty, "split": case.split, **clinic.slices(case)}
+    slices = {"specialty": case.specialty, "split": case.split, **agentclinic.slices(case)}
     return Sample(
         id=case.case_id,
         task=setting if len(options.settings) > 1 else "",
-        cluster=clinic.cluster(case),
+        cluster=agentclinic.cluster(case),
         pictures=tuple(image.path for image in images if image.path is not None),
         questions=(case_text(held.placed, images=bool(images), findings=options.findings),),
         reference=right,
@@ -319,17 +320,17 @@ def _hits(attempts: Sequence[Attempt]) -> dict[str, float]:
 
 def _oracle(sample: Sample, rng: Random) -> Player:
     held: Held = sample.fields["held"]
-    return players.oracle(held.placed.case, held.diagnoses, closed=held.closed)
+    return baselines.oracle(held.placed.case, held.diagnoses, closed=held.closed)
 
 
 def _chance(sample: Sample, rng: Random) -> Player:
     held: Held = sample.fields["held"]
-    return players.chance(held.diagnoses, rng, closed=held.closed)
+    return baselines.chance(held.diagnoses, rng, closed=held.closed)
 
 
 def _extractive(sample: Sample, rng: Random) -> Player:
     held: Held = sample.fields["held"]
-    return players.extractive(held.placed.case, held.diagnoses, rng, closed=held.closed)
+    return baselines.extractive(held.placed.case, held.diagnoses, rng, closed=held.closed)
 
 
 BASELINES: dict[str, Baseline] = {"oracle": _oracle, "random": _chance, "extractive": _extractive}

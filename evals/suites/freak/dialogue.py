@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from agent.mllm.protocol import MLLM
+from agent.models.protocol import MLLM
 from evals.engine.media import picture_block
 from evals.engine.suite import Message, Part, Picture, Respond, Sample
 from evals.judge import Verdict, VerdictCache, judge

@@ -13,7 +13,7 @@ from itertools import pairwise
 from statistics import fmean, median
 from typing import Any
 
-from evals.variation import FLOOR, krippendorff_alpha
+from evals.stats.agreement import FLOOR, krippendorff_alpha
 from tools.errors import AttendError
 
 ALPHA_LIMIT = 0.60

@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from agent.structured import read_json
+from agent.models.structured import read_json
 from evals.engine.suite import Judged, Loaded, Message, Part, Picture, Respond, Sample, Scored, Suite, Transcript
 from evals.suites.answers import without_thoughts
 from evals.suites.hlv.dataset import Item, Labelled, load_own, load_politok

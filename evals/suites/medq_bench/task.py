@@ -15,7 +15,7 @@ from evals.engine.suite import Judged, Loaded, Message, Picture, Player, Respond
 from evals.suites.judges import SuiteJudge, added, tally
 from evals.suites.medq_bench import dataset
 from evals.suites.medq_bench.dataset import PARTS, Part, Row, Split
-from evals.suites.medq_bench.judging import prompts, rate
+from evals.suites.medq_bench.judge import prompts, rate
 from evals.suites.medq_bench.scorer import (
     LEVELS,
     METRICS,

@@ -16,8 +16,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from evals.engine.commands import write_page
 from evals.engine.journal import read_transcripts
+from evals.engine.output import write_page
 from evals.engine.run import TRANSCRIPTS
 from evals.engine.suite import Transcript
 from tools.errors import AttendError, ConfigError

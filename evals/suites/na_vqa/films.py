@@ -11,13 +11,13 @@ from threading import Lock
 from filelock import FileLock
 from rich.console import Console
 
+from agent.cli.narrative import BuildOptions, build_narrative, built_source, open_store
 from agent.config import Config
-from agent.mllm.protocol import MLLM
-from agent.narrative.answering import NarrativeAnswer, answer_question, search
-from agent.narrative.asking import Asker
-from agent.narrative.commands import BuildOptions, build_narrative, built_source, open_store
+from agent.models.protocol import MLLM
+from agent.narrative.answer import NarrativeAnswer, answer_question, search
+from agent.narrative.cached_llm import Asker
 from evals.suites.judges import own_folder
-from evals.suites.na_vqa.evidence import told_spans
+from evals.suites.na_vqa.retrieval_rows import told_spans
 from evals.suites.na_vqa.scorer import Span
 
 

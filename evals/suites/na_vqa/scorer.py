@@ -1,6 +1,6 @@
 """Scores of answers about films and of the evidence they rest on: by range and by reasoning type, never as one mean.
 
-Pure functions: what a judge says comes in as numbers (see `evals.suites.na_vqa.judging`). The paper's own scorer is not
+Pure functions: what a judge says comes in as numbers (see `evals.suites.na_vqa.judge`). The paper's own scorer is not
 public, so that none of these figures compares with its figures.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from evals.stats import Rate, score_interval
+from evals.stats.means import Rate, score_interval
 from evals.suites.na_vqa.dataset import REASONING_TYPES, Question
 from evals.suites.na_vqa.ranges import RANGES
 

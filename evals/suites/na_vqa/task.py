@@ -1,7 +1,7 @@
 """NA-VQA: questions about whole films, answered from their narrative memory, or from the words of the question alone.
 
 `solve` is a dialogue: the memory of the film is built by whoever asks about it first, and the model under test answers
-from what it recalls (see `agent.narrative.answering`). With `--blind` the model is shown the question only.
+from what it recalls (see `agent.narrative.answer`). With `--blind` the model is shown the question only.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, JsonValue, model_validator
 
-from agent.mllm.protocol import MLLM
-from agent.narrative.asking import prompt_of
-from agent.structured import MalformedAnswer
+from agent.models.protocol import MLLM
+from agent.models.structured import MalformedAnswer
+from agent.narrative.cached_llm import prompt_of
 from evals.engine.data import DataError, need_folder
 from evals.engine.suite import Judged, Loaded, Message, Respond, Sample, Scored, Suite, Transcript
 from evals.suites.judges import SuiteJudge, added, tally
 from evals.suites.na_vqa import dataset, fairytale, scorer
 from evals.suites.na_vqa.dataset import REMEDY
 from evals.suites.na_vqa.films import Films, Remembered
-from evals.suites.na_vqa.judging import PROMPTS, Judgement, judge_answer, prompt
+from evals.suites.na_vqa.judge import PROMPTS, Judgement, judge_answer, prompt
 from evals.suites.na_vqa.ranges import RANGES
 from evals.suites.na_vqa.scorer import Span
 from evals.suites.threads import in_thread

@@ -15,12 +15,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
-from agent.mllm.protocol import MLLM
+from agent.models.protocol import MLLM
 from evals.engine.data import DataError
 from evals.engine.suite import Message, Picture, Reply, Respond, Sample, Tool
 from evals.judge import Verdict, VerdictCache, judge
 from evals.suites.judges import suite_judge, tally
-from evals.suites.proactivebench.asking import requested
 from evals.suites.proactivebench.environments import (
     Environment,
     Observation,
@@ -35,6 +34,7 @@ from evals.suites.proactivebench.options import READINGS, Options, Reading
 from evals.suites.proactivebench.prompts import JUDGE, MAY_ASK, OPEN_HINT, choice
 from evals.suites.proactivebench.records import COCO, DATASETS, MVPN, EntryError, OptionError, Record
 from evals.suites.proactivebench.scorer import judge_answers, sample_open_ended_answers
+from evals.suites.proactivebench.simulated_user import requested
 from tools.ask_user import PURPOSE, Intervention
 
 ASK_USER = Tool("ask_user", PURPOSE, Intervention)

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from evals.stats.agreement import macro_f1
 from evals.suites.answers import without_thoughts
 from evals.suites.pubmedqa.dataset import DECISIONS, Decision
-from evals.variation import macro_f1
 
 RESAMPLES = 2_000
 """Bootstrap resamples behind the interval of macro-F1; our choice."""

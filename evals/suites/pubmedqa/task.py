@@ -12,12 +12,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from evals.engine.suite import Baseline, Judged, Loaded, Message, Player, Respond, Sample, Scored, Suite, Transcript
-from evals.suites.contrasts import SETTING, accuracies, by_setting, contrast, costs, listed, shares, told
+from evals.stats.agreement import macro_f1
+from evals.suites.ablations import SETTING, accuracies, by_setting, contrast, costs, listed, shares, told
 from evals.suites.corpora import Papers, Searching
 from evals.suites.pubmedqa import dataset
 from evals.suites.pubmedqa.dataset import DECISIONS, Dataset, Question, Split
 from evals.suites.pubmedqa.scorer import decision, macro_f1_interval, official
-from evals.variation import macro_f1
 from tools.base import untrusted
 from tools.literature.types import Document
 

@@ -1,8 +1,8 @@
 """Finding what an instruction means on a screen: by tree, words and icons, a model, and likelihood."""
 
-from tools.gui.grounding.instruction import Wanted, read_instruction
 from tools.gui.grounding.locate import LAYERS, PIXELS, SURE, ask_model, likely, locate
-from tools.gui.grounding.pointing import Ask, Pointed, Question, Reply
+from tools.gui.grounding.parse import Wanted, read_instruction
+from tools.gui.grounding.vlm import Ask, Pointed, Question, Reply
 
 __all__ = [
     "LAYERS",

@@ -42,7 +42,7 @@ class Item:
 
     Attributes:
         rect: its bounds in image pixels.
-        role: a key of `tools.gui.grounding.fits.FITS`' rows, such as `button`, `field`, `text`, `row`.
+        role: a key of `tools.gui.grounding.kind_match.FITS`' rows, such as `button`, `field`, `text`, `row`.
         names: what it goes by.
         layer: what found it.
         point: where to click; None is on the words that fit, or in the middle.

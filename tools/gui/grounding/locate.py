@@ -13,24 +13,24 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from tools.errors import ToolRetry
-from tools.gui.grounding.choose import LEAST, TIE, choose
-from tools.gui.grounding.colours import is_drawn_in, take_colour
-from tools.gui.grounding.deeds import is_answered_by, of_another_dialog, of_another_row, unasked
-from tools.gui.grounding.hints import hints
-from tools.gui.grounding.instruction import MOST, Wanted, label, read_instruction
+from tools.gui.grounding.field_labels import labelled_fields
 from tools.gui.grounding.items import Choice, Item
-from tools.gui.grounding.labels import labelled_fields
-from tools.gui.grounding.matching import normal
-from tools.gui.grounding.meanings import GO_AHEAD
-from tools.gui.grounding.pixels import pixel_items
-from tools.gui.grounding.pointing import Ask, point, with_pixels
-from tools.gui.grounding.quoted import are_there, called_otherwise, is_in, labels, labels_meant
+from tools.gui.grounding.label_match import normal
+from tools.gui.grounding.parse import MOST, Wanted, label, read_instruction
+from tools.gui.grounding.quoted_labels import are_there, called_otherwise, is_in, labels, labels_meant
 from tools.gui.grounding.ranking import likeliest
-from tools.gui.grounding.reading import read_lines
-from tools.gui.grounding.standing import keys_of
+from tools.gui.grounding.relations import keys_of
+from tools.gui.grounding.safety import is_answered_by, of_another_dialog, of_another_row, unasked
+from tools.gui.grounding.score import LEAST, TIE, choose
+from tools.gui.grounding.score_total import weigh
+from tools.gui.grounding.synonyms import GO_AHEAD
+from tools.gui.grounding.terms import hints
 from tools.gui.grounding.tree import tree_items
-from tools.gui.grounding.weighing import weigh
-from tools.gui.guard.words import AFFIRMING
+from tools.gui.grounding.vision.colours import is_drawn_in, take_colour
+from tools.gui.grounding.vision.layout import pixel_items
+from tools.gui.grounding.vision.ocr import read_lines
+from tools.gui.grounding.vlm import Ask, point, with_pixels
+from tools.gui.guard.effect_words import AFFIRMING
 from tools.gui.types import Layer, Located, Screen, Target
 
 SURE: frozenset[Layer] = frozenset({"tree", "words", "icon"})

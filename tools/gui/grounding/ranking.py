@@ -19,17 +19,17 @@ import numpy as np
 
 from tools.errors import ToolFailed
 from tools.gui.grounding import lexicon
-from tools.gui.grounding.deeds import GRAVE, deeds
-from tools.gui.grounding.evidence import ROLES, WEIGHTS, Evidence, gather
-from tools.gui.grounding.hints import stem
-from tools.gui.grounding.instruction import CONTAINERS, NAMED
 from tools.gui.grounding.items import Choice, Item
-from tools.gui.grounding.matching import normal
-from tools.gui.grounding.meanings import CHANGING
-from tools.gui.grounding.quoted import aloud, has, labels
-from tools.gui.grounding.standing import keys_of
-from tools.gui.grounding.weighing import labels_of_target, spot
-from tools.gui.guard.words import AFFIRMING
+from tools.gui.grounding.label_match import normal
+from tools.gui.grounding.parse import CONTAINERS, NAMED
+from tools.gui.grounding.quoted_labels import aloud, has, labels
+from tools.gui.grounding.relations import keys_of
+from tools.gui.grounding.safety import GRAVE, deeds
+from tools.gui.grounding.score_evidence import ROLES, WEIGHTS, Evidence, gather
+from tools.gui.grounding.score_total import labels_of_target, spot
+from tools.gui.grounding.synonyms import CHANGING
+from tools.gui.grounding.terms import stem
+from tools.gui.guard.effect_words import AFFIRMING
 from tools.gui.types import Screen
 
 WEIGHTS_FILE = Path(__file__).parent / "ranker.safetensors"
@@ -61,7 +61,7 @@ _CHANGES = re.compile(
     r"|freigeb|quittier|rückgängig|sperr|stumm|verschieb|zurücksetz|zuweis)",
     re.IGNORECASE,
 )
-"""How words begin that tell a change beyond those of `tools.gui.guard.words` and `meanings`; our choice."""
+"""How words begin that tell a change beyond those of `tools.gui.guard.effect_words` and `meanings`; our choice."""
 _NO_MENTION = (0.0,) * 9
 
 

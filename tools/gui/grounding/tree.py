@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from tools.gui.grounding.field_labels import VALUE
 from tools.gui.grounding.geometry import contains, union
 from tools.gui.grounding.items import Item, Name
-from tools.gui.grounding.labels import VALUE
 from tools.gui.grounding.tables import HEADED, find_tables, heads_of_cells
 from tools.gui.types import Node, Point
 

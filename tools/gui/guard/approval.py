@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from tools.errors import ToolFailed
 from tools.gui.grounding.geometry import union
 from tools.gui.guard.decide import Decision
+from tools.gui.guard.effect_words import fold
 from tools.gui.guard.labels import FIELDS, Line, focused, questions
-from tools.gui.guard.words import fold
 from tools.gui.types import Action, PressKey, Rect, Screen, Target, points_of, region_hash
 
 SURROUNDINGS_PX = 48.0

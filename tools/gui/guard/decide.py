@@ -14,9 +14,9 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+from tools.gui.guard.effect_words import affirms, find_verbs, fold, hides, plain_label, same_label
 from tools.gui.guard.labels import CONTROLS, Line, focused, labels_at, pressed_by, questions, unclear, words_of
 from tools.gui.guard.policy import Policy, parse_url
-from tools.gui.guard.words import affirms, find_verbs, fold, hides, plain_label, same_label
 from tools.gui.keys import key_set, keys_of
 from tools.gui.types import (
     CHANGES_NOTHING,

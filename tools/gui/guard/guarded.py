@@ -29,10 +29,10 @@ from tools.gui.guard.decide import (
     turns_unseen,
 )
 from tools.gui.guard.identity import Patient, Reader, check_identity
+from tools.gui.guard.kill_switch import KillSwitch
 from tools.gui.guard.labels import Line, around, focused, read_lines
 from tools.gui.guard.policy import Policy
 from tools.gui.guard.record import Record, told_action
-from tools.gui.guard.stop import KillSwitch
 from tools.gui.guard.windows import banner_of
 from tools.gui.types import (
     Action,

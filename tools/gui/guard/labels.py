@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tools.gui.guard.words import affirms
+from tools.gui.guard.effect_words import affirms
 from tools.gui.keys import MODIFIERS, agrees, key_set
 from tools.gui.types import UNSURE, Action, Click, Node, Point, PressKey, Rect, Screen, Target, points_of
 

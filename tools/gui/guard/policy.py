@@ -23,7 +23,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tools.errors import ConfigError
-from tools.gui.guard.words import VERBS, affirms, find_verbs, fold
+from tools.gui.guard.effect_words import VERBS, affirms, find_verbs, fold
 from tools.gui.keys import unknown_key
 from tools.gui.types import Point, Rect, Screen
 from tools.gui.yaml_fields import Place, field_problem, read_text, read_yaml

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from tools.errors import MediaError, Stopped, ToolFailed, ToolRetry
-from tools.gui.act.verify import Check
+from tools.gui.actuators.verify import Check
 from tools.gui.grounding import Ask
 from tools.gui.guard.approval import Approval, ApprovalRequest
 from tools.gui.guard.decide import Mode
@@ -20,12 +20,12 @@ from tools.gui.guard.guarded import Guard, guarded
 from tools.gui.guard.identity import Patient
 from tools.gui.guard.phi import Redactor
 from tools.gui.types import UNSURE, Actuator, Outcome, Screen, Target
-from tools.gui.workflow.aim import POLL_S, aim, beside, is_as_written, missing, tells_more
 from tools.gui.workflow.journal import FINISHED, Journal, Past
-from tools.gui.workflow.recorded import hidden_target, record_target
-from tools.gui.workflow.running import Nobody, Person, Run, RunReport, StepReport, asking, counted, searching
-from tools.gui.workflow.steps import Step, Workflow
-from tools.gui.workflow.veil import Veil, values_of
+from tools.gui.workflow.placeholders import Veil, values_of
+from tools.gui.workflow.recorded_target import hidden_target, record_target
+from tools.gui.workflow.resolve_target import POLL_S, aim, beside, is_as_written, missing, tells_more
+from tools.gui.workflow.run_context import Nobody, Person, Run, RunReport, StepReport, asking, counted, searching
+from tools.gui.workflow.yaml_format import Step, Workflow
 
 UNAPPROVED = ("mended", "likely", "planned")
 """How targets were found that a model or the ranker chose, and nobody before."""

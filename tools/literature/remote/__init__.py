@@ -17,13 +17,13 @@ import platformdirs
 from tools.errors import ConfigError, StoreError
 from tools.literature.options import LiteratureOptions
 from tools.literature.remote import europepmc, pubmed
-from tools.literature.remote.bucket import Bucket
 from tools.literature.remote.cache import FILE_NAME, Cache
 from tools.literature.remote.client import Client, check_url
+from tools.literature.remote.clock import Timing
 from tools.literature.remote.europepmc import EuropePMC
 from tools.literature.remote.gate import Allow, Gate, GateError, Show
 from tools.literature.remote.pubmed import PubMed
-from tools.literature.remote.timing import Timing
+from tools.literature.remote.rate_limit import Bucket
 
 __all__ = ["Allow", "EuropePMC", "GateError", "PubMed", "Show", "Timing", "open_remote"]
 

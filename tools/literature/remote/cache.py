@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tools.errors import StoreError
+from tools.literature.remote.clock import Timing
 from tools.literature.remote.database import transaction
-from tools.literature.remote.timing import Timing
 
 FILE_NAME = "answers.sqlite"
 MAX_BYTES = 512 << 20

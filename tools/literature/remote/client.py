@@ -21,10 +21,10 @@ from typing import Any, Literal, TypeVar
 import httpx
 
 from tools.errors import AttendError, ConfigError
-from tools.literature.remote.bucket import Bucket, Held
 from tools.literature.remote.cache import Cache
+from tools.literature.remote.clock import Timing
 from tools.literature.remote.gate import Gate
-from tools.literature.remote.timing import Timing
+from tools.literature.remote.rate_limit import Bucket, Held
 
 TRIES = 4
 """Requests for one answer, the first included. This and the numbers below are our choice."""

@@ -16,10 +16,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from tools.errors import StoreError
-from tools.literature.reading.records import identifier, sections
-from tools.literature.remote.asking import Remote, Syntax, problem, quoted, ranked, sendable
+from tools.literature.readers.records import identifier, sections
 from tools.literature.remote.client import RemoteError, TryAgain
 from tools.literature.remote.gate import GateError
+from tools.literature.remote.source import Remote, Syntax, problem, quoted, ranked, sendable
 from tools.literature.types import Document, Filters, Found, Hit, Problem, Section
 
 NAME = "europepmc"

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from tools.errors import AttendError
 from tools.gui.guard.phi import Finding, Redactor, Strictness
+from tools.literature.remote.clock import Timing
 from tools.literature.remote.identifying import plain, with_age_bands, without_places_dates_and_numbers
 from tools.literature.remote.naming import possible_names, strange_words, without_patient_names
-from tools.literature.remote.timing import Timing
 
 Allow = Callable[[str, str, str], bool]
 """Asks a person whether a query, the first argument, may go to a source, the second, and tells which words of it may be

@@ -16,10 +16,10 @@ from typing import Any
 from lxml import etree
 
 from tools.errors import StoreError
-from tools.literature.reading.medline import ARTICLE_TAGS, SAFE, ArticleError, read_article
-from tools.literature.remote.asking import Remote, Syntax, problem, ranked, sendable
+from tools.literature.readers.medline import ARTICLE_TAGS, SAFE, ArticleError, read_article
 from tools.literature.remote.client import RemoteError, TryAgain
 from tools.literature.remote.gate import GateError
+from tools.literature.remote.source import Remote, Syntax, problem, ranked, sendable
 from tools.literature.types import Document, Filters, Found, Hit, Problem
 
 NAME = "pubmed"

@@ -10,8 +10,8 @@ import re
 from functools import cache, lru_cache
 from importlib.resources import files
 
-from tools.literature.expand import table_words
-from tools.literature.questions import is_general, stem
+from tools.literature.retrieval.questions import is_general, stem
+from tools.literature.retrieval.synonyms import table_words
 
 _ENDINGS = re.compile(
     r"(?:mab|nib|statin|pril|sartan|olol|[cnf]azole|cillin|mycin|oxacin|cycline|parin|xaban|gliptin|gliflozin|glutide|"

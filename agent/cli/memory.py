@@ -1,0 +1,275 @@
+"""`attend memory list`, `search` and `forget`: what is remembered on disk, of all sources, watched now or not."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from agent.cli.console import safe
+from agent.config import Config
+from agent.perception.source_memory import Remembered
+from agent.perception.timeline import Forgotten
+from memory.store.frames import FrameStore
+from memory.store.source_dir import (
+    Place,
+    finish_removing,
+    glance_at_place,
+    in_use_by,
+    is_recording,
+    places,
+    source_of,
+    visit_place,
+    watched_wall_s,
+)
+from memory.stream.archive import Archive
+from memory.stream.notes import Notes
+from tools.errors import ConfigError, StoreError
+from tools.media import Span, format_clock
+
+ALL = Span(0.0, sys.float_info.max)
+_AGE = re.compile(r"(\d+(?:\.\d+)?) ?(s|m|min|h|d|w)")
+_AGE_S = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+class Row(BaseModel):
+    """One memory on disk: its source, what it holds, and the process that watches into it, if any."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str
+    live: bool
+    moments: int
+    notes: int
+    disk_mb: float
+    from_wall_s: float | None
+    until_wall_s: float | None
+    process: int | None
+
+
+def list_memories(config: Config, console: Console, as_json: bool) -> None:
+    """Print each memory of the folder.
+
+    Raises:
+        StoreError: after the others were printed, if some of them cannot be read.
+    """
+    table = Table("source", "watched", "moments", "notes", "MiB", "in use by", box=SIMPLE)
+    failures: list[StoreError] = []
+    for path in places(config.folder):
+        try:
+            with _opened(glance_at_place(path), config) as found:
+                row = _describe(path, found)
+        except StoreError as error:
+            failures.append(error)
+            continue
+        if as_json:
+            print(row.model_dump_json())
+        else:
+            watched = f"{_wall(row.from_wall_s)} to {_wall(row.until_wall_s)}" if row.live else "a recording"
+            numbers = [str(row.moments), str(row.notes), f"{row.disk_mb:.1f}"]
+            table.add_row(safe(row.source), watched, *numbers, f"process {row.process}" if row.process else "")
+    if not as_json:
+        console.print(table if table.row_count else f"Nothing that was watched is in {safe(str(config.folder))}.")
+    raise_failures(failures)
+
+
+def search_memories(
+    config: Config, words: str, source: str | None, limit: int, console: Console, as_json: bool
+) -> None:
+    """Print what was noted for some words, in all memories or in those of one source.
+
+    Raises:
+        StoreError: after what the others hold was printed, if some of them cannot be read.
+    """
+    found_any = False
+    failures: list[StoreError] = []
+    for path in _chosen(config, source):
+        try:
+            with _opened(glance_at_place(path), config) as found:
+                notes, walls = found.notes.search(words, limit), found.archive.wall_times()
+        except StoreError as error:
+            failures.append(error)
+            continue
+        found_any = found_any or bool(notes)
+        for note in sorted(notes, key=lambda note: note.t_s):
+            if as_json:
+                print(json.dumps({"source": note.source, "t_s": note.t_s, "kind": note.kind, "text": note.text}))
+            else:
+                wall_s = walls.at(note.t_s)
+                when = format_clock(note.t_s) + ("" if wall_s is None else f"  {_wall(wall_s)}")
+                console.print(f"[bold]{when}[/]  {safe(note.source)}  [dim]{note.kind}:[/] {safe(note.text)}")
+    if not found_any and not as_json:
+        console.print(f"nothing was noted for {safe(words)!r}")
+    raise_failures(failures)
+
+
+def forget_memories(
+    config: Config,
+    source: str | None,
+    before: str | None,
+    span: Span | None,
+    everything: bool,
+    *,
+    missing_ok: bool = False,
+) -> tuple[list[tuple[str, Forgotten]], list[StoreError]]:
+    """Remove what is remembered, of one source or of all: before a moment, in a span of media time, or everything.
+
+    A recording has no time of the day: `before` removes its memory if it was watched before. With `missing_ok` it is no
+    error if nothing is remembered of the source.
+
+    Returns:
+        What was removed, by source, and why something could not be (see `raise_failures`).
+
+    Raises:
+        ConfigError: see `check_forgetting`.
+    """
+    check_forgetting(config, source, before, span, everything, missing_ok=missing_ok)
+    before_wall_s = parse_when(before) if before is not None else None
+    told: list[tuple[str, Forgotten]] = []
+    failures: list[StoreError] = []
+    try:
+        finish_removing(config.folder)
+    except StoreError as error:
+        failures.append(error)
+    for path in _chosen(config, source, missing_ok):
+        try:
+            name = source_of(path)
+            gone = _forget(path, config, before_wall_s, span)
+        except StoreError as error:
+            failures.append(error)
+        else:
+            told += [(name, gone)] if gone else []
+    return told, failures
+
+
+def check_forgetting(
+    config: Config,
+    source: str | None,
+    before: str | None,
+    span: Span | None,
+    everything: bool,
+    *,
+    missing_ok: bool = False,
+) -> list[str]:
+    """Check what is to be forgotten (see `forget_memories`) without a change; the names of the sources it is of.
+
+    Raises:
+        ConfigError: if nothing, or more than one of the three is chosen, `before` cannot be read, or nothing is
+            remembered of the source.
+    """
+    if sum((before is not None, span is not None, everything)) != 1:
+        raise ConfigError(
+            "say what to forget.", expected="one of --before WHEN, --from and --to, or --all", remedy="See --help."
+        )
+    if span is not None and source is None:
+        raise ConfigError("--from and --to are times of one source.", remedy="Name it with --source.")
+    if before is not None:
+        parse_when(before)
+    return sorted({source_of(path) for path in _chosen(config, source, missing_ok)})
+
+
+def raise_failures(failures: Sequence[StoreError]) -> None:
+    """Raise what went wrong with some of the memories as one error, if anything did."""
+    if failures:
+        number = f"{len(failures)} memor{'ies' if len(failures) > 1 else 'y'}"
+        raise StoreError(f"{number} could not be dealt with: {' '.join(map(str, failures))}")
+
+
+def _forget(path: Path, config: Config, before_wall_s: float | None, span: Span | None) -> Forgotten | None:
+    """Forget what is older, or a span, or (None, None) all of one memory; None where there was nothing to forget."""
+    with visit_place(path) as place:
+        if before_wall_s is None and span is None and place.alone:
+            return _remove(place, config)
+        with _opened(place, config) as found:
+            if before_wall_s is None:
+                spans = [span or ALL]
+            elif is_recording(path):
+                spans = [ALL] if watched_wall_s(path) < before_wall_s else []
+            else:
+                spans = found.archive.wall_times().before(before_wall_s)
+            gone = [found.forget(each) for each in spans]
+    totals = (sum(getattr(each, name) for each in gone) for name in Forgotten.model_fields)
+    return Forgotten(**dict(zip(Forgotten.model_fields, totals, strict=True))) if gone else None
+
+
+def _remove(place: Place, config: Config) -> Forgotten:
+    """Remove a memory as a whole, be it damaged."""
+    try:
+        with _opened(place, config) as found:
+            gone = found.forget(ALL)
+    except StoreError:  # what it held cannot be counted, but it can go
+        gone = Forgotten(frames=len(list(place.frames.glob("*.png"))), notes=0, vectors=0, moments=0)
+    place.remove()
+    return gone
+
+
+def parse_when(text: str, now_wall_s: float | None = None) -> float:
+    """Read a moment as Unix time in seconds: an age (`90m`, `24h`, `7d`), `today`, `yesterday`, a date (and time).
+
+    Raises:
+        ConfigError: if it is none of these.
+    """
+    now_wall_s = time.time() if now_wall_s is None else now_wall_s
+    text = text.strip().lower()
+    if age := _AGE.fullmatch(text):
+        return now_wall_s - float(age[1]) * _AGE_S[age[2]]
+    midnight = datetime.fromtimestamp(now_wall_s).astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+    if text in ("today", "yesterday"):
+        return (midnight - timedelta(days=text == "yesterday")).timestamp()
+    try:
+        return datetime.fromisoformat(text).astimezone().timestamp()
+    except ValueError as error:
+        raise ConfigError(
+            f"{text!r} is not a moment.",
+            expected="an age such as 90m, 24h or 7d, today, yesterday, or a date such as 2026-03-01T10:30",
+        ) from error
+
+
+def _chosen(config: Config, source: str | None, missing_ok: bool = False) -> Sequence[Path]:
+    found = list(places(config.folder))
+    if source is None:
+        return found
+    chosen = [path for path in found if source in (source_of(path), path.name)]
+    if not chosen and not missing_ok:
+        known = ", ".join(sorted({source_of(path) for path in found})) or "none"
+        raise ConfigError(f"nothing is remembered of {source!r}.", expected=f"one of: {known}")
+    return chosen
+
+
+@contextmanager
+def _opened(place: Place, config: Config) -> Iterator[Remembered]:
+    """The files of a place, which stays claimed by whoever has claimed it."""
+    with ExitStack() as stack:
+        archive = Archive(place.folder)
+        stack.callback(archive.close)
+        notes = Notes(place.folder, source_of(place.folder))
+        stack.callback(notes.close)
+        yield Remembered(place, FrameStore(place.frames, config.quota_mb << 20), archive, notes, "")
+
+
+def _describe(path: Path, found: Remembered) -> Row:
+    last_s, walls = found.archive.clock("last_s"), found.archive.wall_times()
+    return Row(
+        source=source_of(path),
+        live=not is_recording(path),
+        moments=len(found.archive.key_moments()) + len(found.archive.past()),
+        notes=len(found.notes),
+        disk_mb=found.store.bytes_used / 2**20,
+        from_wall_s=walls.at(0.0),
+        until_wall_s=walls.at(last_s) if last_s is not None else None,
+        process=in_use_by(path),
+    )
+
+
+def _wall(wall_s: float | None) -> str:
+    return "?" if wall_s is None else f"{datetime.fromtimestamp(wall_s).astimezone():%Y-%m-%d %H:%M:%S}"

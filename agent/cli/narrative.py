@@ -1,0 +1,416 @@
+"""`attend memory build`, `ask`, `recall`, `reindex`: the narrative memory of films, texts and streams."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from agent.cli.console import safe
+from agent.config import Config
+from agent.models import load_mllm
+from agent.narrative import prompts
+from agent.narrative.answer import answer_question, search
+from agent.narrative.build import Built, Material, build
+from agent.narrative.build_budget import Plan, model_for, plan, refuse_above
+from agent.narrative.cached_llm import Asker
+from agent.narrative.extract_llm import Progress
+from agent.narrative.forget import drop_pictures
+from agent.narrative.ingest_video import FOLDER, Watched, caption, pictures_of, watch
+from agent.narrative.sources import Origin, ambiguous, origin_of, plain_name, read_stream, read_words
+from agent.perception.annotator import embed_texts
+from memory.narrative.ingest.cues import Clock
+from memory.narrative.retrieval.retrieve import Retrieved
+from memory.narrative.store.database import FILE_NAME
+from memory.narrative.store.lineage import heirs
+from memory.narrative.store.llm_cache import Answers
+from memory.narrative.store.narrative_store import NarrativeStore
+from memory.narrative.store.transaction import KINDS, Change
+from memory.narrative.types import Record
+from memory.store.frames import FrameStore
+from tools.errors import ConfigError, MediaError
+from tools.media import mask_credentials
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """How a memory is built.
+
+    Attributes:
+        dry_run: only say what would be done.
+        rules: ask no language model for events and links, whatever the model is.
+        as_json: print one JSON object.
+    """
+
+    dry_run: bool = False
+    rules: bool = False
+    as_json: bool = False
+
+
+@contextmanager
+def open_store(config: Config, *, writer: bool = False, make: bool = False) -> Iterator[NarrativeStore]:
+    """The narrative memory of a folder.
+
+    Args:
+        config: where it lies.
+        writer: whether it is written.
+        make: make it, if there is none.
+
+    Raises:
+        StoreError: if there is none, it cannot be opened, or another process writes.
+    """
+    if writer and not make and not (config.folder / FOLDER / FILE_NAME).exists():
+        writer = False  # a reader makes nothing, and says what is missing
+    server = config.narrative.server or None
+    with NarrativeStore(config.folder / FOLDER, embed_texts, writer=writer, server=server) as store:
+        yield store
+
+
+def build_narrative(spec: str, config: Config, console: Console, options: BuildOptions) -> None:
+    """Build the narrative memory of a source, or bring it up to date; what has not changed is left alone.
+
+    Subtitles, transcripts and stories are read; a film is watched, too, and the model says what its pictures show;
+    of a source that was watched, what the stream memory holds is taken. A model that can be asked for JSON then finds
+    events and links, and sums up chains; else rules do. Answers of models are kept: a build that was killed, or refused
+    by a cap, goes on from them.
+
+    Args:
+        spec: see `agent.narrative.sources.origin_of`.
+        config: the model, and where the memory lies.
+        console: for people.
+        options: see `BuildOptions`.
+
+    Raises:
+        MediaError, StoreError: if the source or the memory cannot be read, or the memory not be written.
+        ModelError: if the model fails, or a cap would be passed.
+    """
+    origin = origin_of(spec, config)
+    aloud = Console(stderr=True)
+
+    noted: set[str] = set()  # a source is read for the plan, and to be built
+
+    def tell(told: str) -> None:
+        if told not in noted:
+            aloud.print(f"[yellow]note:[/] {safe(told)}", soft_wrap=True)
+        noted.add(told)
+
+    planned = plan(origin, config, tell, rules=options.rules)
+    if options.dry_run:
+        _show_plan(planned, origin, config, console, options.as_json)
+        return
+    refuse_above(planned, config)
+    started = time.monotonic()
+    folder = config.folder / FOLDER
+    with (
+        open_store(config, writer=True, make=True) as store,
+        Answers(folder) as answers,
+        _progress(aloud, options) as progress,
+    ):
+        model = model_for(origin, config, rules=options.rules)
+        if model is not None and not model.abilities.local:
+            aloud.print("[bold red]frames and words go to the model's server[/]")
+        most_calls, most_tokens = config.narrative.most_calls, config.narrative.most_tokens
+        asker = Asker(model, origin.name, answers, most_calls, most_tokens) if model else None
+        pictures = pictures_of(config)
+        material, inputs = _material(origin, config, answers, pictures, asker, tell, progress)
+        structured = asker is not None and asker.model.abilities.structured and not options.rules
+        built = build(material, asker if structured else None, embed_texts, progress)
+        result = _write(store, origin, material.clock, built, inputs)
+        progress("indexing", 0, 1)
+        store.index()
+        drop_pictures(store, pictures)
+    if asker is not None:
+        spent = asker.spent
+        result |= {"calls": spent.calls, "kept_answers": spent.kept, "tokens": spent.tokens}
+        result |= {"model_seconds": round(spent.seconds, 1), "malformed": len(spent.malformed)}
+    result |= vars(built.lacks) | {"seconds": round(time.monotonic() - started, 1)}
+    _show_built(result, built, origin, console, options.as_json)
+
+
+def ask_narrative(spec: str, question: str, config: Config, console: Console, *, as_json: bool) -> None:
+    """Answer a question from what was built, with the moments that the answer rests on; exit code and text say when
+    nothing supports one.
+
+    Raises:
+        MediaError: if nothing was built of the source.
+        StoreError, ModelError: if the memory cannot be read, or the model fails.
+    """
+    if not question.strip():
+        raise ConfigError("there is no question to answer.", expected="some text")
+    with open_store(config) as store:
+        source, clock = built_source(store, spec, config)
+        model = None if config.model == "embedded" else load_mllm(config.model, config.mllm)
+        if model is not None:
+            model.preflight()
+        structured = model is not None and model.abilities.structured
+        asker = Asker(model, source) if model is not None and structured else None
+        answer = answer_question(store, source, question, clock, asker)
+    if as_json:
+        print(answer.model_dump_json())
+        return
+    console.print(safe(answer.text), soft_wrap=True, highlight=False)
+    for told in answer.cited:
+        when = prompts.when(told.start_s, clock)
+        console.print(f"  [dim]{when}  {safe(told.text)}[/]", soft_wrap=True, highlight=False)
+    if answer.unverified:
+        console.print(f"[yellow]note:[/] {len(answer.unverified)} citations of what was never shown were left out")
+
+
+def recall_narrative(spec: str, question: str, config: Config, console: Console, *, as_json: bool) -> None:
+    """Print what a question rests on, in order of time; says so where nothing does.
+
+    Raises:
+        MediaError: if nothing was built of the source.
+        StoreError: if the memory cannot be read.
+    """
+    with open_store(config) as store:
+        source, clock = built_source(store, spec, config)
+        found = search(store, source, [question])
+    if as_json:
+        print(json.dumps(_plain(found, clock)))
+        return
+    if not found.told:
+        console.print("Nothing that is remembered bears on this.")
+    for scored in found.told:
+        when = prompts.when(scored.event.start_s, clock)
+        console.print(f"[bold]{when}[/]  {safe(scored.event.summary)}", soft_wrap=True, highlight=False)
+
+
+def list_narratives(config: Config, console: Console, as_json: bool) -> None:
+    """Print of which sources something was built, and how much; nothing where there is none.
+
+    Raises:
+        StoreError: if the memory cannot be read.
+    """
+    if not (config.folder / FOLDER / FILE_NAME).exists():
+        return
+    names = {kind: "entities" if kind == "entity" else f"{kind}s" for kind in KINDS}
+    with open_store(config) as store:
+        counts = {source: store.count(source) for source in store.sources()}
+    rows = [
+        {"told": told, **{names[kind]: counts[source][kind] for kind in KINDS}, "source": source}
+        for source, told in zip(counts, _shown(list(counts)), strict=True)
+    ]
+    table = Table("what is told", *names.values(), box=SIMPLE)
+    for row in rows:
+        if as_json:
+            print(json.dumps(row))
+        table.add_row(*(safe(str(row[name])) for name in ("told", *names.values())))
+    if rows and not as_json:
+        console.print(table)
+
+
+def reindex_narrative(config: Config, console: Console) -> None:
+    """Make the index of the narrative memory anew from SQLite. Raises StoreError if it cannot be written."""
+    with open_store(config, writer=True) as store, console.status("indexing"):
+        vectors = store.reindex()
+    console.print(f"{vectors} vectors indexed")
+
+
+def built_source(store: NarrativeStore, spec: str, config: Config) -> tuple[str, Clock]:
+    """The name in the memory of what was built of a source, and what its times count.
+
+    A file that was moved or removed since is found by its name; of one that is there, no other of its name is meant.
+
+    Raises:
+        MediaError: if nothing was built of it.
+        ConfigError: if it is not there, and several things of its name were built.
+    """
+    held = store.sources()
+    try:
+        name = origin_of(spec, config).name
+    except MediaError:
+        name = spec
+    if name not in held and not Path(spec).is_file():
+        named = [one for one in held if plain_name(one) == Path(spec).name]
+        if len(named) > 1:
+            raise ambiguous(Path(spec).name, named)
+        name = named[0] if named else name
+    clock = store.built(name).get("clock")
+    if clock is None:
+        short = Path(spec).name or spec
+        if short in map(plain_name, held):
+            raise MediaError(
+                f"nothing is remembered of {short!r}, but of another file of that name.",
+                remedy=f"Build it first: attend memory build {mask_credentials(spec)}",
+            )
+        raise MediaError(
+            f"nothing is remembered of {short!r}.",
+            expected=f"one of: {', '.join(_shown(held))}" if held else "",
+            remedy=f"Build it first: attend memory build {short}",
+        )
+    return name, "sections" if clock == "sections" else "seconds"
+
+
+def _shown(sources: Sequence[str]) -> list[str]:
+    """Sources as people know them: where several have a name, with what tells them apart."""
+    known = Counter(map(plain_name, sources))
+    return [source if known[plain_name(source)] > 1 else plain_name(source) for source in sources]
+
+
+def _material(
+    origin: Origin,
+    config: Config,
+    answers: Answers,
+    pictures: FrameStore,
+    asker: Asker | None,
+    tell: Any,
+    progress: Progress,
+) -> tuple[Material, dict[str, str]]:
+    """What is known of a source in words, and what is noted of how it was come by."""
+    if origin.kind == "stream":
+        noted = read_stream(origin, pictures)
+        material = Material(origin.name, "seconds", texts=noted.texts, duration_s=noted.duration_s)
+        begun = {} if noted.begun_wall_s is None else {"begun_wall_s": str(noted.begun_wall_s)}
+        shown, labels, inputs = noted.pictures, noted.labels, {"kind": "stream", **begun}
+    else:
+        words = read_words(origin, tell)
+        watched = (
+            watch(origin.path, origin.name, config, answers, pictures, progress) if origin.kind == "film" else None
+        )
+        lasts_s = watched.duration_s if watched else 0.0
+        if words.film_s is None:
+            lasts_s = max(lasts_s, *(cue.end_s for cue in words.cues), 0.0)
+        material = Material(origin.name, words.clock, words.cues, duration_s=lasts_s)
+        shown, labels, inputs = (), (), {"kind": origin.kind}
+        if watched:
+            material = replace(material, texts=watched.texts, cuts=watched.cuts)
+            shown = watched.pictures
+            _tell_gaps(watched, tell)
+    captions = labels
+    if asker is not None and asker.model.abilities.images and shown:
+        captions = tuple(caption(material.segments(), shown, asker, pictures, progress))
+    # Pictures of which nothing is said show their segment all the same.
+    return replace(material, captions=[*captions, *((t_s, id_, "") for t_s, id_ in shown)]), inputs
+
+
+def _tell_gaps(watched: Watched, tell: Any) -> None:
+    for start_s, end_s, reason in watched.gaps:
+        start, end = (prompts.when(t_s, "seconds") for t_s in (start_s, end_s))
+        tell(f"nothing can be seen from {start} to {end}: {reason}")
+
+
+def _write(store: NarrativeStore, origin: Origin, clock: Clock, built: Built, inputs: dict[str, str]) -> dict[str, Any]:
+    """Commit what differs from what is held, in one version."""
+    wanted: dict[str, Record] = {record.id: record for record in built.records}
+    held = _held(store, origin.name)
+    added = tuple(record for id_, record in wanted.items() if id_ not in held)
+    retired = heirs((record for id_, record in held.items() if id_ not in wanted), added)
+    if added or retired or store.built(origin.name).get("clock") != clock:
+        noted = {**inputs, "clock": clock, "built_wall_s": str(time.time())}
+        store.commit(Change(added, retired, "built", {(origin.name, key): value for key, value in noted.items()}))
+    return {
+        "source": origin.name, "version": store.version, "segments": len(built.segments), "events": len(built.events),
+        "links": len(built.links), "chains": len(built.chains), "added": len(added), "retired": len(retired),
+        "written": True,
+    }  # fmt: skip
+
+
+def _held(store: NarrativeStore, source: str) -> dict[str, Record]:
+    """All that is held of a source, by id."""
+    events = store.events(source)
+    links = store.links([event.id for event in events])
+    held = (*events, *store.segments(source), *store.entities(source), *links, *store.chains(source))
+    return {record.id: record for record in held}
+
+
+@contextmanager
+def _progress(console: Console, options: BuildOptions) -> Iterator[Progress]:
+    """Shows what is being done, where somebody looks."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f} of {task.total:.0f}"))
+    with Bars(*columns, console=console, transient=True, disable=options.as_json or not console.is_terminal) as bars:
+        task = bars.add_task("reading", total=1)
+
+        def show(what: str, done: int, of: int) -> None:
+            bars.update(task, description=what, completed=done, total=max(1, of))
+
+        yield show
+
+
+def _show_plan(planned: Plan, origin: Origin, config: Config, console: Console, as_json: bool) -> None:
+    result = planned.as_json()
+    if not planned.calls and origin.kind == "text":  # which takes no time, so that the plan can be exact
+        words = read_words(origin, lambda told: None)
+        lasts_s = max(cue.end_s for cue in words.cues)
+        material = Material(origin.name, words.clock, words.cues, duration_s=lasts_s)
+        built = build(material)
+        held: dict[str, Record] = {}
+        if (config.folder / FOLDER / FILE_NAME).exists():
+            with open_store(config) as store:
+                held = _held(store, origin.name)
+        wanted = {record.id for record in built.records}
+        result |= {"segments": len(built.segments), "events": len(built.events)}
+        result |= {"added": len(wanted - held.keys()), "retired": len(held.keys() - wanted)}
+    if as_json:
+        print(json.dumps(result))
+        return
+    name = safe(plain_name(origin.name))
+    console.print(f"{name}: {result['segments']} segments, {planned.words} words", highlight=False)
+    if "added" in result:
+        console.print(
+            f"{result['events']} events; {result['added']} records would be added, {result['retired']} retired",
+            highlight=False,
+        )
+    if not planned.calls:
+        console.print("no model would be asked")
+        return
+    seconds = "an unknown time, since it was never asked" if planned.seconds is None else f"{planned.seconds:.0f} s"
+    number = sum(planned.calls.values())
+    by_role = ", ".join(f"{calls} to {role}" for role, calls in planned.calls.items())
+    console.print(
+        f"at most {number} calls of {safe(planned.model)} ({by_role}), about {planned.tokens:,} tokens, {seconds}; "
+        "answers that are kept cost nothing",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _show_built(result: dict[str, Any], built: Built, origin: Origin, console: Console, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(result))
+        return
+    counts = ", ".join(f"{result[name]} {name}" for name in ("segments", "events", "links", "chains"))
+    records = f"{result['added']} records added, {result['retired']} retired"
+    told = f"{plain_name(origin.name)}: {counts}; {records}"
+    console.print(safe(told), highlight=False, soft_wrap=True)
+    if "calls" in result:
+        console.print(
+            f"{result['calls']} calls, {result['tokens']:,} tokens, {result['model_seconds']:.0f} s of the model; "
+            f"{result['kept_answers']} answers were there already",
+            highlight=False,
+        )
+    lacks = built.lacks
+    if lacks.by_rules or lacks.unsupported or lacks.refused:
+        console.print(
+            f"[yellow]note:[/] {lacks.by_rules} times an answer could not be used, and rules stood in (build again to "
+            f"ask again); {lacks.unsupported} events that no text supports and {lacks.refused} links that cannot be "
+            "were left out",
+            soft_wrap=True,
+        )
+
+
+def _plain(found: Retrieved, clock: str) -> dict[str, object]:
+    return {
+        "clock": clock,
+        "tokens": found.tokens,
+        "chains": [chain.summary for chain in found.chains if chain.summary],
+        "events": [
+            {
+                "id": scored.event.id, "start_s": scored.event.start_s, "end_s": scored.event.end_s,
+                "text": scored.event.summary, "score": round(scored.score, 6), "ranks": dict(scored.ranks),
+                "via": None if scored.via is None else {"type": scored.via.type, "why": scored.via.why},
+            }
+            for scored in found.told
+        ],
+    }  # fmt: skip

@@ -1,0 +1,287 @@
+"""`attend watch`: waits for conditions on a source and prints an alert for each that comes true."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+from rich.console import Console
+
+from agent.cli.console import safe
+from agent.config import Config
+from agent.models import MLLM, load_mllm
+from agent.perception.session import Eyes, open_eyes
+from agent.watch.monitor import Alert, Watcher, WatchStatus
+from agent.watch.rule import check_condition
+from agent.watch.webhooks import check_webhook, leaves_machine, shown_address
+from tools.errors import ConfigError, MediaError
+from tools.media import format_clock
+from tools.media.health import TroubleKind
+from tools.media.masking import mask_credentials
+
+EXIT_OK, EXIT_CANNOT_JUDGE, EXIT_NO_ALERT = 0, 3, 4
+
+POLL_S = 0.2
+"""How often the end of the source and the state of the watches are looked at; our choice."""
+
+
+class Watching(BaseModel):
+    """The first line of `--json`: what is watched, for what, and what leaves the machine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Literal["watching"] = "watching"
+    source: str
+    live: bool
+    model: str
+    local: bool
+    leaves: tuple[str, ...]
+    watches: tuple[WatchStatus, ...]
+
+
+class TroubleTold(BaseModel):
+    """A line of `--json` for something that goes wrong while watching goes on.
+
+    Attributes:
+        about: the `picture` of a live source, the `source` and its memory, or a `watch`.
+        text: what is wrong, in words.
+        over: whether it is over now; only of the picture.
+        t_s: the media time by then, in seconds.
+        watch_id: of the watch.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Literal["trouble"] = "trouble"
+    about: Literal["picture", "source", "watch"]
+    text: str
+    over: bool = False
+    t_s: float | None = None
+    watch_id: str | None = None
+
+
+class Ended(BaseModel):
+    """The last line of `--json`: why watching ended, and how each watch did."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Literal["ended"] = "ended"
+    reason: str
+    watches: tuple[WatchStatus, ...]
+
+
+@dataclass(frozen=True)
+class WatchingOptions:
+    """What `attend watch` does.
+
+    Attributes:
+        when: the conditions.
+        webhook: where alerts are posted.
+        until_s: media time in seconds at which watching ends, of a live source that was watched before from when this
+            watching began; None: with the source.
+        realtime: play a file at its own speed.
+        loop: begin a file again at its end.
+        once: end after the first alert.
+        as_json: print JSON, one object a line.
+    """
+
+    when: tuple[str, ...]
+    webhook: str | None = None
+    until_s: float | None = None
+    realtime: bool = False
+    loop: bool = False
+    once: bool = False
+    as_json: bool = False
+
+
+def watch_source(source: str, config: Config, options: WatchingOptions, console: Console) -> int:
+    """Watch until the source ends, `until_s`, the first alert with `once`, or Ctrl-C; return the exit code.
+
+    That is 0; 3 where the model can judge none of the conditions; 4 where `once` was asked for and no alert came.
+
+    Raises:
+        AttendError: if a setting is wrong, the source or the model cannot be opened, or a live source fails.
+    """
+    if not options.when:
+        raise ConfigError("there is nothing to watch for.", remedy="Add --when 'a bicycle appears'.")
+    conditions = [check_condition(condition) for condition in options.when]
+    if options.webhook:
+        check_webhook(options.webhook)
+    alerts: queue.SimpleQueue[Alert] = queue.SimpleQueue()
+    with ExitStack() as stack:
+        with console.status("Opening ..."):
+            model = load_mllm(config.model, config.mllm)
+            model.preflight()
+            eyes = open_eyes(
+                source, _settings(source, config, options, model), realtime=options.realtime, loop=options.loop
+            )
+        stack.callback(eyes.close)
+        watcher = stack.enter_context(Watcher(model, eyes, config.watch, alerts.put))
+        for condition in conditions:
+            watcher.add(condition, webhook=options.webhook)
+        screen = Screen(console, options.as_json)
+        screen.opened(eyes, model, watcher.statuses(), options.webhook)
+        if all(status.state == "cannot judge" for status in watcher.statuses()):
+            return _end(screen, watcher, options, "the model can judge none of the conditions", 0)
+        fired = 0
+        try:
+            reason, fired = _wait(eyes, watcher, alerts, options, screen)
+        except KeyboardInterrupt:
+            reason = "stopped"
+        code = _end(screen, watcher, options, reason, fired)
+        if reason == "the source ended" and eyes.info.live:
+            raise MediaError(f"{eyes.source!r} ended: {eyes.summary()}.", remedy="See that the source runs.")
+    return code
+
+
+class Screen:
+    """Prints for a person, or JSON lines."""
+
+    def __init__(self, console: Console, as_json: bool) -> None:
+        self.console, self.as_json = console, as_json
+        self._said: dict[str, str] = {}
+        self._picture: TroubleKind | None = None
+        self._errors: frozenset[str] = frozenset()
+
+    def opened(self, eyes: Eyes, model: MLLM, statuses: Sequence[WatchStatus], webhook: str | None) -> None:
+        local = model.abilities.local
+        leaves = [] if local else [f"frames and words go to the model's server, {model.spec}"]
+        if webhook and leaves_machine(webhook):
+            leaves.append(f"alerts go to {shown_address(webhook)}")
+        if self.as_json:
+            self._json(
+                Watching(
+                    source=eyes.source,
+                    live=eyes.info.live,
+                    model=model.spec,
+                    local=local,
+                    leaves=tuple(leaves),
+                    watches=tuple(statuses),
+                )
+            )
+            return
+        where = f"[bold red]{safe('; '.join(leaves))}[/]" if leaves else "nothing leaves this machine"
+        self.console.print(f"[bold]{safe(eyes.source)}[/]  model [bold]{safe(model.spec)}[/]: {where}")
+        for note in eyes.info.notes:
+            self.console.print(f"[yellow]{safe(note)}[/]")
+        for status in statuses:
+            self.console.print(f"watching for: [bold]{safe(status.watch.condition)}[/]")
+        self.troubles(statuses)
+
+    def alert(self, alert: Alert) -> None:
+        if self.as_json:
+            self._json(alert)
+            return
+        self.console.print(
+            f"[bold green]{format_clock(alert.t_s)}[/] [bold]{safe(alert.condition)}[/]: {safe(alert.text)}"
+        )
+        frames = ", ".join(f"{format_clock(frame.t_s)} ({frame.frame_id[:8]})" for frame in alert.frames)
+        self.console.print(f"[dim]shown: {frames}[/]")
+
+    def troubles(self, statuses: Sequence[WatchStatus]) -> None:
+        """Tell once of each watch that is not judged, that fails, or whose webhook does."""
+        for status in statuses:
+            trouble = status.reason if status.state in ("cannot judge", "over budget") else ""
+            if not trouble and (status.failed or status.undelivered):
+                trouble = f"{status.failed} checks failed, {status.undelivered} alerts undelivered. {status.reason}"
+            if trouble and trouble != self._said.get(status.watch.id):
+                self._tell(TroubleTold(about="watch", text=trouble, watch_id=status.watch.id), status.watch.condition)
+            self._said[status.watch.id] = trouble
+
+    def source(self, eyes: Eyes) -> None:
+        """Tell once of each thing that goes wrong with the source and its memory, and of when the picture is well."""
+        now_s, problem = eyes.memory.stats.newest_s, eyes.problem
+        kind = problem.kind if problem else None
+        if kind != self._picture and (problem or not eyes.finished):  # what has ended is not well
+            text = mask_credentials(problem.text) if problem else "the picture is good again"
+            self._tell(TroubleTold(about="picture", text=text, over=problem is None, t_s=now_s), eyes.source)
+        errors = frozenset(map(mask_credentials, eyes.troubles()))
+        for text in sorted(errors - self._errors):
+            self._tell(TroubleTold(about="source", text=text, t_s=now_s), eyes.source)
+        self._picture, self._errors = kind, errors
+
+    def ended(self, reason: str, statuses: Sequence[WatchStatus]) -> None:
+        if self.as_json:
+            self._json(Ended(reason=reason, watches=tuple(statuses)))
+            return
+        self.troubles(statuses)
+        self.console.print(f"[dim]{reason}[/]")
+        for status in statuses:
+            parts = [f"{status.fired} alert{'s' * (status.fired != 1)}", f"{status.checked} checked"]
+            more = {"skipped": status.skipped, "failed": status.failed, "undelivered": status.undelivered}
+            parts += [f"{number} {name}" for name, number in more.items() if number]
+            self.console.print(f"[dim]{safe(status.watch.condition)}: {', '.join(parts)}[/]")
+
+    def _tell(self, trouble: TroubleTold, name: str) -> None:
+        if self.as_json:
+            self._json(trouble)
+        else:
+            colour = "green" if trouble.over else "yellow"
+            self.console.print(f"[{colour}]{safe(name)}: {safe(trouble.text)}[/]")
+
+    def _json(self, record: BaseModel) -> None:
+        print(record.model_dump_json(), flush=True)
+
+
+def _settings(source: str, config: Config, options: WatchingOptions, model: MLLM) -> Config:
+    """Notes of a recording are taken for models that need them, since it can be watched again; those of live sources
+    are what is left to search of them. A recording that is read ahead ends where watching does.
+    """
+    recording = Path(source).expanduser().exists()
+    changes = {"take_notes": config.take_notes and not (recording and model.abilities.images)}
+    if options.until_s and not options.realtime and recording:
+        return config.model_copy(
+            update={**changes, "media": config.media.model_copy(update={"end_s": options.until_s})}
+        )
+    return config.model_copy(update=changes)
+
+
+def _wait(
+    eyes: Eyes, watcher: Watcher, alerts: queue.SimpleQueue[Alert], options: WatchingOptions, screen: Screen
+) -> tuple[str, int]:
+    """Show alerts as they come; return why watching ended, and how many there were."""
+    fired = 0
+    eyes.watch(0.0)
+    while True:
+        # What is asked before the alerts are taken holds for all of them.
+        reason = _over(eyes, watcher, options)
+        while (alert := _take(alerts, 0.0 if reason else POLL_S)) is not None:
+            fired += 1
+            screen.alert(alert)
+            if options.once:
+                return "the condition came true", fired
+        screen.source(eyes)
+        screen.troubles(watcher.statuses())
+        if reason:
+            return reason, fired
+
+
+def _over(eyes: Eyes, watcher: Watcher, options: WatchingOptions) -> str:
+    newest_s, begun_s = eyes.memory.stats.newest_s, eyes.remembered.offset_s
+    if options.until_s is not None and eyes.plays and newest_s is not None and newest_s >= begun_s + options.until_s:
+        return f"watched until {format_clock(options.until_s)}"
+    return "the source ended" if eyes.finished and watcher.finish(POLL_S) else ""
+
+
+def _take(alerts: queue.SimpleQueue[Alert], timeout_s: float) -> Alert | None:
+    try:
+        return alerts.get(timeout=timeout_s) if timeout_s else alerts.get_nowait()
+    except queue.Empty:
+        return None
+
+
+def _end(screen: Screen, watcher: Watcher, options: WatchingOptions, reason: str, fired: int) -> int:
+    """Close the watcher, tell how each watch did, and return the exit code."""
+    watcher.close()
+    statuses = watcher.statuses()
+    screen.ended(reason, statuses)
+    if not any(status.judged or status.failed for status in statuses) and all(
+        status.state == "cannot judge" for status in statuses
+    ):
+        return EXIT_CANNOT_JUDGE
+    return EXIT_NO_ALERT if options.once and not fired else EXIT_OK

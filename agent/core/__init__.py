@@ -1,0 +1,1 @@
+"""The loop, its state, its prompt and its checks; knows no domain."""

@@ -1,0 +1,104 @@
+"""What the model is shown: the system text, earlier turns as text, and the present question with its frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+
+from agent.core.state import State, final_answer, split_turns
+from agent.models.blocks import image_block, move_tool_images, text_of
+from agent.models.protocol import Abilities
+from tools.base import Evidence, SeenFrame, Shown, untrusted
+from tools.errors import StoreError
+from tools.media import format_clock
+
+Picture = Callable[[SeenFrame], np.ndarray]
+Noted = Callable[[Sequence[SeenFrame]], list[Evidence]]
+
+
+def build_prompt(
+    state: State, abilities: Abilities, picture: Picture, noted: Noted, history: int
+) -> tuple[list[BaseMessage], list[SeenFrame]]:
+    """Assemble the messages for one model call, and say which frames are really in them.
+
+    Args:
+        state: the state of the conversation.
+        abilities: of the model; one without images is shown what was noted about the frames instead.
+        picture: returns the pixels of a frame in the detail it is to be shown in.
+        noted: returns what was noted about frames.
+        history: how many earlier turns are shown, as question and answer without their frames.
+    """
+    *earlier, present = split_turns(state["messages"])
+    prompt: list[BaseMessage] = [SystemMessage(_system_text())]
+    for turn in earlier[-history:] if history else []:
+        prompt += _as_text(turn)
+    window = [SeenFrame.model_validate(frame) for frame in state.get("window", [])]
+    content, shown = frame_blocks(window, abilities, picture, noted, state.get("gaps", []))
+    content.append({"type": "text", "text": text_of(present[0])})
+    prompt.append(HumanMessage(content=content))
+    for message in present[1:]:
+        artifact = message.artifact if isinstance(message, ToolMessage) else None
+        frames = Shown.model_validate(artifact).frames if artifact else []
+        if frames:
+            blocks, brought = frame_blocks(frames, abilities, picture, noted)
+            shown += brought
+            message = message.model_copy(update={"content": [{"type": "text", "text": text_of(message)}, *blocks]})
+        prompt.append(message)
+    return move_tool_images(prompt), shown
+
+
+def _system_text() -> str:
+    return files("agent").joinpath("prompts", "system.md").read_text("utf-8")
+
+
+def _as_text(turn: list[AnyMessage]) -> list[BaseMessage]:
+    """A past turn as its question and its final answer; tool traffic is left out."""
+    answer = final_answer(turn)
+    return [HumanMessage(text_of(turn[0])), *([AIMessage(text_of(answer))] if answer else [])]
+
+
+def frame_blocks(
+    frames: Sequence[SeenFrame],
+    abilities: Abilities,
+    picture: Picture,
+    noted: Noted,
+    gaps: Sequence[tuple[float, str]] = (),
+) -> tuple[list[str | dict[str, Any]], list[SeenFrame]]:
+    """The blocks of frames, each picture after its time, gaps between them; and the frames that could be shown.
+
+    Args and what a model without images is shown: see `build_prompt`; `gaps` are (start in seconds, text).
+    """
+    if not abilities.images:
+        notes = noted(frames)
+        told_of = [(entry.t_s or 0.0, f"[{format_clock(entry.t_s or 0.0)}] {untrusted(entry.text)}") for entry in notes]
+        told_of += [gap for gap in gaps if frames and gap[0] >= frames[0].t_s]
+        lines = [line for _, line in sorted(told_of, key=lambda entry: entry[0])]
+        told = {entry.frame_id for entry in notes}
+        text = "What was noted about the frames:\n" + "\n".join(lines) + "\n"
+        return ([{"type": "text", "text": text}] if lines else []), [f for f in frames if f.frame_id in told]
+    if abilities.max_images is not None:
+        frames = frames[len(frames) - min(len(frames), abilities.max_images) :]
+    blocks: list[str | dict[str, Any]] = []
+    shown: list[SeenFrame] = []
+    untold = [gap for gap in gaps if frames and gap[0] >= frames[0].t_s]
+    for frame in frames:
+        while untold and untold[0][0] <= frame.t_s:
+            blocks.append({"type": "text", "text": untold.pop(0)[1]})
+        blocks.append({"type": "text", "text": f"[{format_clock(frame.t_s)}]"})
+        try:
+            rgb = picture(frame)
+        except StoreError:
+            # Pixels may have left the store since: the model is untold, and the run goes on with the other frames.
+            blocks.append({"type": "text", "text": "(this frame is no longer stored)"})
+            continue
+        shown.append(frame)
+        blocks.append(
+            image_block(
+                rgb, t_s=frame.t_s, detail=frame.detail, frame_id=frame.frame_id, max_side_px=abilities.max_side_px
+            )
+        )
+    return blocks + [{"type": "text", "text": text} for _, text in untold], shown

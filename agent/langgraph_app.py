@@ -1,0 +1,42 @@
+"""The graph that `langgraph.json` names, for `langgraph dev`: watches the setting `source` with the set model."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+
+from langgraph.graph.state import CompiledStateGraph
+
+from agent.config import load_config
+from agent.core.graph import build_graph
+from agent.core.state import State
+from agent.models import load_mllm
+from agent.perception.session import open_eyes
+from tools.errors import ConfigError
+from tools.registry import make_tools
+
+
+async def make_graph() -> CompiledStateGraph[State]:
+    """Build the loop for the server, which brings its own checkpointer; once, off its event loop.
+
+    Raises:
+        ConfigError: if no source is set.
+    """
+    async with _building:
+        return await asyncio.to_thread(_build)
+
+
+_building = asyncio.Lock()
+
+
+@cache
+def _build() -> CompiledStateGraph[State]:
+    config = load_config()
+    if not config.source:
+        raise ConfigError(
+            "there is no source to watch.", remedy="Set ATTEND_SOURCE, or `source` in attend.toml, to a clip or camera."
+        )
+    model = load_mllm(config.model, config.mllm)
+    model.preflight()
+    eyes = open_eyes(config.source, config, realtime=True)
+    return build_graph(model, eyes, make_tools(eyes), config.limits)

@@ -1,0 +1,78 @@
+"""One model protocol and its backends; `load_mllm` makes any of them from a model string."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.models.options import ModelOptions
+from tools.errors import ModelError
+
+if TYPE_CHECKING:
+    from agent.models.protocol import MLLM, Abilities
+
+__all__ = ["MLLM", "Abilities", "ModelOptions", "load_mllm"]
+
+_FORMS = {
+    "embedded": "`embedded` (the small model that is installed with Attend)",
+    "hf": "`hf:ORG/NAME` or `hf:FOLDER` (transformers)",
+    "openai": "`openai:MODEL@BASE_URL` (vLLM, Ollama, llama.cpp, LM Studio, OpenAI)",
+    "scripted": "`scripted:FILE` (fixed answers)",
+    "replay": "`replay:FILE` (a recorded cassette)",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The protocol on first use: langchain-core takes a second to load, and settings need only the options."""
+    if name in ("MLLM", "Abilities"):
+        from agent.models import protocol
+
+        return getattr(protocol, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def load_mllm(spec: str, options: ModelOptions | None = None) -> MLLM:
+    """Make a model from its model string; heavy libraries are imported only by the backend that needs them.
+
+    Args:
+        spec: `embedded`, `hf:ORG/NAME`, `hf:FOLDER` (or just an existing folder), `openai:MODEL@BASE_URL`,
+            `scripted:FILE` or `replay:FILE`.
+        options: how to run it; None takes the defaults.
+
+    Raises:
+        ModelError: if the string has none of these forms, or the model cannot be loaded. A server is not contacted yet:
+            `preflight` of the model does that.
+    """
+    options = options or ModelOptions()
+    kind, _, rest = spec.strip().partition(":")
+    if kind == "embedded" and not rest:
+        from agent.models.embedded import load_embedded
+
+        return load_embedded(options)
+    if kind == "hf" and rest:
+        from agent.models.hf.backend import load_hf
+
+        return load_hf(rest, options)
+    if kind == "openai" and rest:
+        from agent.models.openai.backend import load_openai
+
+        return load_openai(rest, options)
+    if kind == "scripted" and rest:
+        from agent.models.scripted import load_scripted
+
+        return load_scripted(Path(rest))
+    if kind == "replay" and rest:
+        from agent.models.cassette import load_replay
+
+        return load_replay(Path(rest))
+    if spec and Path(spec).expanduser().is_dir():
+        from agent.models.hf.backend import load_hf
+
+        return load_hf(spec, options)
+    nearest = difflib.get_close_matches(kind.lower(), _FORMS, n=1, cutoff=0.5)
+    raise ModelError(
+        f"{spec!r} is not a model string.",
+        expected="one of " + ", ".join(_FORMS.values()),
+        remedy=f"Did you mean {_FORMS[nearest[0]]}?" if nearest else "",
+    )

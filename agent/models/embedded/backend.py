@@ -1,0 +1,137 @@
+"""`embedded` behind the protocol of every backend: langchain-core messages in, streamed text or one tool call out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGenerationChunk
+from pydantic import PrivateAttr
+
+from agent.models.blocks import checked_messages
+from agent.models.embedded.model import Mind
+from agent.models.embedded.networks.transformer import CONTEXT_TOKENS
+from agent.models.embedded.perception import embed_image
+from agent.models.embedded.request import read_request
+from agent.models.embedded.rules.answer import reply
+from agent.models.embedded.rules.watch import unjudgeable
+from agent.models.options import ModelOptions
+from agent.models.protocol import MLLM, Abilities
+from tools.errors import ModelError
+
+
+class Embedded(MLLM):
+    """SmolLM2-135M that sees through EfficientNet-Lite2 and reads through RapidOCR, all on this machine.
+
+    It names things, reads words, tells times and changes, knows bad pictures, and says when it cannot tell. With
+    135 million parameters it cannot reason: name a larger model for that.
+    """
+
+    spec: str = "embedded"
+    options: ModelOptions
+
+    _mind: Mind = PrivateAttr()
+
+    def model_post_init(self, context: Any) -> None:
+        super().model_post_init(context)
+        self._mind = Mind(_device(self.options.device))
+
+    @property
+    def abilities(self) -> Abilities:
+        return Abilities(
+            images=True,
+            tool_calls=True,
+            embeddings=True,
+            structured=False,
+            details=frozenset({"clear", "fuzzy", "glance"}),
+            context_tokens=CONTEXT_TOKENS,
+            max_side_px=self.options.max_side_px,
+            local=True,
+        )
+
+    def unjudgeable(self, condition: str) -> str:
+        """Say at once what its evidence can never decide: see `agent.models.embedded.rules.watch`."""
+        return unjudgeable(condition)
+
+    def embed_image(self, rgb: np.ndarray) -> np.ndarray:
+        """Return the pooled features of EfficientNet-Lite2, D = 1280."""
+        return embed_image(rgb)
+
+    def reseeded(self, seed: int) -> Embedded:
+        """Return this model with another seed; the weights are shared."""
+        return self.model_copy(update={"options": self.options.model_copy(update={"seed": seed})})
+
+    @property
+    def _llm_type(self) -> str:
+        return "attend-embedded"
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        request = read_request(checked_messages(messages, self.abilities))
+        limit = kwargs.get("max_tokens") or self.options.max_tokens
+        options = self.options.model_copy(update={"max_tokens": limit})
+        tokens_in = len(self._mind.language.token_ids(request.question)) + self._mind.shown_tokens(request.frames)
+        written = ""
+        pieces = reply(self._mind, request, options, kwargs.get("tools") or [], kwargs.get("tool_choice") or "auto")
+        for piece in _until(pieces, stop):
+            if isinstance(piece, str):
+                written += piece
+                message = AIMessageChunk(content=piece)
+            else:
+                written += str(piece["args"])
+                message = AIMessageChunk(content="", tool_call_chunks=[piece])
+            chunk = ChatGenerationChunk(message=message)
+            if run_manager:
+                run_manager.on_llm_new_token(piece if isinstance(piece, str) else "", chunk=chunk)
+            yield chunk
+        tokens_out = len(self._mind.language.token_ids(written))
+        usage = UsageMetadata(input_tokens=tokens_in, output_tokens=tokens_out, total_tokens=tokens_in + tokens_out)
+        last = AIMessageChunk(content="", usage_metadata=usage, chunk_position="last")
+        yield ChatGenerationChunk(message=last)
+
+
+def _until(pieces: Iterator[Any], stop: list[str] | None) -> Iterator[Any]:
+    """Pass pieces on up to the first stop text, which is left out."""
+    if not stop:
+        yield from pieces
+        return
+    longest = max(map(len, stop))
+    held = ""
+    for piece in pieces:
+        if not isinstance(piece, str):
+            yield piece
+            continue
+        held += piece
+        ends = [at for word in stop if (at := held.find(word)) >= 0]
+        if ends:
+            yield held[: min(ends)]
+            return
+        if len(held) >= longest:
+            yield held[: len(held) - longest + 1]
+            held = held[len(held) - longest + 1 :]
+    if held:
+        yield held
+
+
+def _device(name: str) -> str:
+    import torch
+
+    usable = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return next(device for device in ("cuda", "mps", "cpu") if usable[device])
+    if not usable.get(name, False):
+        raise ModelError(
+            f"the device {name!r} is not available to the embedded model.",
+            expected=" or ".join(device for device, works in usable.items() if works),
+            remedy="Use device 'auto'.",
+        )
+    return name

@@ -1,0 +1,1 @@
+"""Neural networks of the embedded model: language, vision and their weights."""

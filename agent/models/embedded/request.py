@@ -1,0 +1,136 @@
+"""What is asked: the frames, the question, the tool results and the talk so far, read from a list of messages."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+
+from agent.models.blocks import decode_image, image_bytes, move_tool_images, split_content, text_of
+from agent.models.protocol import Detail
+from tools.media.clock import CITATION, parse_clock
+
+# What `agent.core.prompt` and `agent.models.blocks` add to a message beside the user's words.
+_NOT_ASKED = re.compile(
+    r"Picture from the tool call .*:|\(\d+ pictures? in the next user message\.\)|\(this frame is .*\)|"
+    r"\(no picture from .*\)"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """One frame of a request.
+
+    Attributes:
+        block: its image block.
+        t_s: media time in seconds; None where neither the block nor the text before it says.
+        detail: how much of it is to be shown.
+    """
+
+    block: dict[str, Any]
+    t_s: float | None
+    detail: Detail
+
+    @cached_property
+    def key(self) -> str:
+        """Names the pixels: a hash of the file. One frame id may come in several levels of detail."""
+        return hashlib.sha256(image_bytes(self.block)).hexdigest()
+
+    @cached_property
+    def rgb(self) -> np.ndarray:
+        """Pixels, (height, width, 3), uint8."""
+        return decode_image(self.block)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as the embedded model understands it.
+
+    Attributes:
+        question: the newest text of the user, without the frames' time stamps.
+        frames: the frames that belong to it, oldest first where their times are known.
+        results: (tool name, text) of the tools called since the question.
+        talk: (role, text) of earlier turns, oldest first.
+        watch: for the check of a watch, its condition and the media time in seconds up to which it was judged before.
+    """
+
+    question: str
+    frames: tuple[Shown, ...] = ()
+    results: tuple[tuple[str, str], ...] = ()
+    talk: tuple[tuple[str, str], ...] = field(default=())
+    watch: tuple[str, float | None] | None = None
+
+
+def read_request(messages: Sequence[BaseMessage]) -> Request:
+    """Return what the messages ask; they have passed `agent.models.blocks.checked_messages`."""
+    checked = move_tool_images(messages)
+    asked = _index_of_question(checked)
+    question, frames = _read(checked[asked]) if asked is not None else ("", [])
+    after = checked[asked + 1 :] if asked is not None else []
+    results = [(message.name or "", text_of(message)) for message in after if isinstance(message, ToolMessage)]
+    for message in after:
+        if isinstance(message, HumanMessage):
+            frames += _read(message)[1]
+    before = checked[:asked]
+    if not frames:  # a follow-up question on pictures shown earlier
+        for message in reversed(before):
+            if isinstance(message, HumanMessage):
+                frames = _read(message)[1]
+                if frames:
+                    break
+    if all(frame.t_s is not None for frame in frames):
+        frames.sort(key=lambda frame: frame.t_s or 0.0)
+    talk = [
+        ("assistant" if isinstance(message, AIMessage) else "user", text)
+        for message in before
+        if isinstance(message, HumanMessage | AIMessage) and (text := _read(message)[0])
+    ]
+    watch = checked[asked].additional_kwargs.get("watch") if asked is not None else None
+    judged = (str(watch["condition"]), watch["since_s"]) if watch else None
+    return Request(question, tuple(frames), tuple(results), tuple(talk), judged)
+
+
+def _index_of_question(messages: Sequence[BaseMessage]) -> int | None:
+    """The newest user message with words of its own; one with pictures alone follows the question it belongs to."""
+    people = [
+        index
+        for index, message in enumerate(messages)
+        if isinstance(message, HumanMessage) and not message.additional_kwargs.get("hint")
+    ]
+    worded = [index for index in people if _read(messages[index])[0]]
+    if worded:
+        return worded[-1]
+    if people:
+        return people[-1]
+    others = [index for index, message in enumerate(messages) if not isinstance(message, SystemMessage)]
+    return others[-1] if others else len(messages) - 1
+
+
+def _read(message: BaseMessage) -> tuple[str, list[Shown]]:
+    """Split a message into its own words and its frames; a stamp such as `[0:05]` before a frame is its time."""
+    texts: list[str] = []
+    frames: list[Shown] = []
+    stamp: float | None = None
+    for part in split_content(message.content):
+        if part["type"] == "text":
+            text = part["text"].strip()
+            if CITATION.fullmatch(text):
+                stamp = parse_clock(text)
+            elif text and not _NOT_ASKED.fullmatch(text):
+                texts.append(text)
+        else:
+            extras = part.get("extras", {})
+            t_s = extras.get("t_s", stamp)
+            detail = extras.get("detail", "clear")
+            frames.append(Shown(part, None if t_s is None else float(t_s), detail if detail in _DETAILS else "clear"))
+            stamp = None
+    return "\n".join(texts), frames
+
+
+_DETAILS = ("clear", "fuzzy", "glance")

@@ -1,0 +1,1 @@
+"""Answer rules of the embedded model, by question type."""

@@ -1,0 +1,169 @@
+"""From a request to an answer: facts first, the language network for talk, else "I can't tell".
+
+Every statement about frames rests on evidence that code has computed and names the time of the frame it was seen in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+from agent.models.embedded.decision import decided
+from agent.models.embedded.model import Mind
+from agent.models.embedded.networks.language import turn
+from agent.models.embedded.request import Request
+from agent.models.embedded.rules import describe, tables, temporal, yes_no
+from agent.models.embedded.rules import ocr as reading
+from agent.models.embedded.rules.describe import CANNOT_TELL, cannot
+from agent.models.embedded.rules.evidence import Fact, gather, scenes
+from agent.models.embedded.rules.follow_up import in_full
+from agent.models.embedded.rules.question import Question, take_apart
+from agent.models.embedded.rules.route_literature import QUOTED, from_literature, heeded, literature_call
+from agent.models.embedded.rules.tool_calls import call, rarely_seen, told_call, wanted_call
+from agent.models.embedded.rules.watch import verdict
+from agent.models.options import ModelOptions
+from tools.media.clock import cited_times, format_clock
+
+NOTHING_SHOWN = "I have not been shown any frames."
+SYSTEM = "You are a helpful assistant. Answer with one short sentence."
+ABOUT = (
+    "I am Attend's embedded model, small enough for any computer. In pictures and video I name things, read words, "
+    "tell when something appears or changes, and say when I cannot tell. For more than that, use a larger model."
+)
+"""Said when asked who it is: the base model makes such answers up."""
+LONG_WORDS = 60
+"""Words of a question beyond which it brings what it is about, such as an abstract; our choice."""
+_NEAR_S = 0.6
+
+
+def reply(
+    mind: Mind, request: Request, options: ModelOptions, tools: Sequence[dict[str, Any]], tool_choice: str
+) -> Iterator[Any]:
+    """Yield the pieces of an answer (texts), or one tool call (a `tool_call_chunk`)."""
+    if request.watch:
+        yield from _pieces(mind, verdict(mind, *request.watch, gather(mind.perception, request.frames)), options)
+        return
+    if (asked := literature_call(request.question, request.results, tools, tool_choice)) is not None:
+        yield call(mind, request, *asked)
+        return
+    request = replace(request, results=heeded(request.question, request.results))
+    if (cited := _cited(mind, request, options)) is not None:
+        yield from _pieces(mind, cited, options)
+        return
+    request = replace(request, question=in_full(request.question, request.talk))
+    times_s = [frame.t_s for frame in request.frames if frame.t_s is not None]
+    question = take_apart(request.question, max(times_s, default=None))
+    facts = _at_times(gather(mind.perception, request.frames), question)
+    telling_call = told_call(question, request, tools, tool_choice)
+    wanted = telling_call if rarely_seen(question) else None
+    wanted = wanted or wanted_call(mind, question, request, facts, tools, tool_choice)
+    text = None if wanted else _answer(mind, request, question, facts)
+    if text is None or text.startswith(CANNOT_TELL) or (rarely_seen(question) and not question.unwatched):
+        wanted = wanted or telling_call
+        text = reading.told(request.results) or text
+    if wanted:
+        yield call(mind, request, *wanted)
+        return
+    yield from _chat(mind, request, options) if text is None else _pieces(mind, text, options)
+
+
+def _pieces(mind: Mind, text: str, options: ModelOptions) -> Iterator[str]:
+    """Yield a text word by word, as far as the tokens of an answer go."""
+    left = options.max_tokens
+    for piece in re.findall(r"\s*\S+", text):
+        left -= len(mind.language.token_ids(piece))
+        if left < 0:
+            return
+        yield piece
+
+
+def _cited(mind: Mind, request: Request, options: ModelOptions) -> str | None:
+    """What the literature says, with as many quotes as an answer has room for, so that what stands behind is not cut;
+    None where it was not asked."""
+    told = [from_literature(request.results, quoted) for quoted in range(QUOTED, 0, -1)]
+    fitting = (text for text in told if text and len(mind.language.token_ids(text)) <= options.max_tokens)
+    return next(fitting, told[-1])
+
+
+def _answer(mind: Mind, request: Request, question: Question, facts: list[Fact]) -> str | None:
+    """Answer from evidence; None leaves the talk to the base model."""
+    if not request.frames and (said := decided(question.text)) is not None:
+        return said
+    if not request.frames and len(question.text.split()) > LONG_WORDS:
+        return None
+    if question.kind == "talk" or question.at_large:
+        written = None if question.kind == "talk" else tables.cell(mind, question, facts)
+        return written or (ABOUT if question.about_model else None)
+    if question.unwatched:
+        return f"I was not watching {question.unwatched}; I began at {format_clock(0.0)}."
+    from_results = reading.from_results(question, request.results)
+    if from_results:
+        return from_results
+    if not facts:
+        if not request.frames and not question.times_s and not _about_frames(question):
+            return None
+        return f"{CANNOT_TELL} {NOTHING_SHOWN}" if not request.frames else _nothing_then(question, request)
+    seen = scenes(facts)
+    if question.unseen and question.kind not in ("words", "quality", "describe"):
+        return tables.cell(mind, question, facts) or cannot(seen)
+    if question.moment and question.kind not in ("when", "change"):
+        seen = seen[:1] if question.moment == "start" else seen[-1:]
+        facts = list(seen[0].facts)
+    if question.shapes and (drawn := yes_no.drawn(mind, question, facts)):
+        return drawn
+    makers = {
+        "describe": describe.describe_all, "words": describe.words, "quality": describe.quality, "when": describe.when,
+        "order": describe.order, "change": describe.change, "name": describe.name, "choice": yes_no.choice,
+        "exists": yes_no.exists, "where": yes_no.where, "colour": yes_no.colour, "times": temporal.times,
+    }  # fmt: skip
+    if question.kind == "words" and (line := tables.placed(mind, question, facts)):
+        return line
+    maker = makers.get(question.kind)
+    told = maker(mind, question, facts, seen) if maker else reading.matching(mind, question, facts)
+    return told or cannot(seen)
+
+
+def _about_frames(question: Question) -> bool:
+    return question.kind in ("quality", "when", "change", "where", "describe") or question.present or question.earlier
+
+
+def _at_times(facts: list[Fact], question: Question) -> list[Fact]:
+    """Keep the frames at the moments that the question names; all, where it names none."""
+    if question.span:
+        return temporal.facts_then(question, facts)
+    if not question.times_s:
+        return facts
+    first, last = min(question.times_s), max(question.times_s)
+    return [f for f in facts if f.frame.t_s is not None and first - _NEAR_S <= f.frame.t_s <= last + _NEAR_S]
+
+
+def _nothing_then(question: Question, request: Request) -> str:
+    times = [format_clock(frame.t_s) for frame in request.frames if frame.t_s is not None]
+    named = [question.span.start_s, question.span.end_s] if question.span else question.times_s
+    then = " to ".join(dict.fromkeys(format_clock(t_s) for t_s in named))
+    shown = f" I was shown frames from [{times[0]}] to [{times[-1]}]." if times else ""
+    return f"{CANNOT_TELL} None of them is from {then}.{shown}"
+
+
+def _small_talk(talk: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Earlier questions and answers that were not about frames: the small network would go on citing them."""
+    pairs = [(asked, told) for asked, told in pairwise(talk) if asked[0] == "user" and told[0] == "assistant"]
+    return [part for pair in pairs if not cited_times(pair[1][1]) and CANNOT_TELL not in pair[1][1] for part in pair]
+
+
+def _chat(mind: Mind, request: Request, options: ModelOptions) -> Iterator[str]:
+    """Answer without pictures, as the base model does, with one sentence."""
+    prompt = turn("system", SYSTEM)
+    for role, text in _small_talk(request.talk)[-4:]:
+        prompt += turn(role, text)
+    prompt += [*turn("user", request.question or "Hello."), *turn("assistant")]
+    pieces = mind.language.generate(
+        prompt, pictures=False, max_tokens=options.max_tokens, temperature=options.temperature, seed=options.seed
+    )
+    for piece in pieces:
+        yield piece
+        if re.search(r"[a-z)][.!?]\s*$", piece):  # what it adds after a sentence is rarely true
+            return

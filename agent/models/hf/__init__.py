@@ -1,0 +1,1 @@
+"""The backend `hf:`: vision-language models of transformers."""

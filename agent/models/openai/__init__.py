@@ -1,0 +1,1 @@
+"""The backend `openai:`: servers that speak the chat-completions protocol."""

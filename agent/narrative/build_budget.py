@@ -1,0 +1,142 @@
+"""What a build would ask of a model, before it is begun: `plan`; and the caps that it must not pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agent.config import Config
+from agent.models import load_mllm
+from agent.models.protocol import MLLM
+from agent.narrative import prompts
+from agent.narrative.build import Material
+from agent.narrative.extract_llm import CANDIDATES, NEW_AT_ONCE, most_calls
+from agent.narrative.ingest_video import FOLDER
+from agent.narrative.sources import Origin, Tell, Words, read_words
+from memory.narrative.ingest.segments import LENGTH_S
+from memory.narrative.store.llm_cache import FILE_NAME, Answers
+from tools.errors import ModelError
+
+PICTURE_TOKENS = 600
+"""About what a picture costs a model; our choice, for an estimate."""
+ANSWER_TOKENS: Mapping[prompts.Role, int] = {"caption": 80, "extract": 800, "link": 200, "chain": 60}
+"""About what an answer takes; our choice, for an estimate."""
+EVENT_TOKENS = 30
+TOKENS_PER_WORD = 1.4
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a build would take, at most.
+
+    Attributes:
+        source: the name in the memory.
+        kind: see `agent.narrative.sources.Origin`.
+        segments: about how many pieces the source has.
+        words: that are said or told.
+        model: its model string; "" where none would be asked.
+        calls: how often it would be asked, by role.
+        tokens: about how many it would read and write.
+        seconds: that the calls would take, after the pace of earlier builds; None where the model was never asked.
+    """
+
+    source: str
+    kind: str
+    segments: int
+    words: int
+    model: str
+    calls: Mapping[prompts.Role, int]
+    tokens: int
+    seconds: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """As one JSON object."""
+        return {
+            "source": self.source, "kind": self.kind, "segments": self.segments, "words": self.words,
+            "model": self.model, "calls": sum(self.calls.values()), "calls_by_role": dict(self.calls),
+            "tokens": self.tokens, "seconds": self.seconds, "written": False,
+        }  # fmt: skip
+
+
+def plan(origin: Origin, config: Config, tell: Tell, *, rules: bool) -> Plan:
+    """Find out what a build would take; nothing is asked of the model.
+
+    Raises:
+        MediaError: if the source cannot be read.
+        ModelError: if the model cannot be loaded or reached.
+    """
+    model = model_for(origin, config, rules=rules)
+    told = Words([], "seconds") if origin.kind == "stream" else read_words(origin, tell)
+    segments = _segments(origin, told)
+    words = sum(len(cue.text.split()) for cue in told.cues)
+    calls: dict[prompts.Role, int] = {}
+    if model is not None:
+        if origin.kind != "text" and model.abilities.images and config.narrative.pictures:
+            calls["caption"] = segments
+        if model.abilities.structured and not rules:
+            calls |= most_calls(segments)
+    read = {
+        "caption": config.narrative.pictures * PICTURE_TOKENS,
+        "extract": prompts.WINDOW * words / segments * TOKENS_PER_WORD,
+        "link": (CANDIDATES + NEW_AT_ONCE) * EVENT_TOKENS,
+        "chain": 7 * EVENT_TOKENS,
+    }
+    tokens = sum(
+        number * (prompts.prompt_tokens(role) + read[role] + ANSWER_TOKENS[role]) for role, number in calls.items()
+    )
+    spec = model.spec if calls and model is not None else ""
+    return Plan(origin.name, origin.kind, segments, words, spec, calls, round(tokens), _seconds(config, spec, calls))
+
+
+def model_for(origin: Origin, config: Config, *, rules: bool) -> MLLM | None:
+    """The model that a build asks, loaded; None where it would be asked nothing.
+
+    The small model says what pictures show, and is asked nothing about texts.
+
+    Raises:
+        ModelError: if it cannot be loaded or reached.
+    """
+    looks = origin.kind != "text" and config.narrative.pictures > 0
+    if config.model == "embedded" and (origin.kind != "film" or not looks):
+        return None
+    if rules and not looks:
+        return None
+    model = load_mllm(config.model, config.mllm)
+    model.preflight()
+    return model
+
+
+def refuse_above(planned: Plan, config: Config) -> None:
+    """Refuse a build that would pass a cap. Raises ModelError."""
+    calls, caps = sum(planned.calls.values()), config.narrative
+    over = {
+        "most_calls": (calls, caps.most_calls, "calls"),
+        "most_tokens": (planned.tokens, caps.most_tokens, "tokens"),
+    }
+    for name, (number, most, what) in over.items():
+        if number > most:
+            raise ModelError(
+                f"the build would take up to {number:,} {what} of {planned.model!r}.",
+                expected=f"at most {most:,}",
+                remedy=f"Raise {name} under [narrative] in attend.toml, or build by rules: --rules.",
+            )
+
+
+def _segments(origin: Origin, told: Words) -> int:
+    lasts_s = told.film_s or max((cue.end_s for cue in told.cues), default=0.0)
+    if origin.kind != "text":
+        return max(1, round(lasts_s / LENGTH_S))
+    return len(Material(origin.name, told.clock, told.cues, duration_s=lasts_s).segments())
+
+
+def _seconds(config: Config, model: str, calls: Mapping[prompts.Role, int]) -> float | None:
+    if not calls:
+        return 0.0
+    if not (config.folder / FOLDER / FILE_NAME).exists():
+        return None
+    with Answers(config.folder / FOLDER) as answers:
+        paces = {role: answers.pace(model, role) for role in calls}
+    if None in paces.values():
+        return None
+    return round(sum(pace.seconds * calls[role] for role, pace in paces.items() if pace), 1)

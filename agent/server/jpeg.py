@@ -1,0 +1,157 @@
+"""Pictures for the page: the live view, encoded once for all who watch, and small JPEGs of remembered frames."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import struct
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+import numpy as np
+
+from agent.perception.session import Eyes
+from agent.server.options import ServerOptions
+from tools.errors import MediaError
+from tools.media import Frame, Span
+
+log = logging.getLogger(__name__)
+
+THUMBNAIL_PX = 160
+"""The longer side of a thumbnail; our choice."""
+
+THUMBNAILS_HELD = 512
+"""Encoded thumbnails kept, a few kilobytes each; our choice."""
+
+LOOK_S = 0.02
+"""The shortest pause between two looks for a new picture; our choice."""
+
+_HEADER = struct.Struct("<dd")  # media time and wall time in seconds, the latter NaN for recordings
+
+
+def encode_jpeg(rgb: np.ndarray, side_px: int, quality: int) -> bytes:
+    """Return a picture (height, width, 3) uint8 as JPEG, its longer side at most `side_px` pixels.
+
+    Raises:
+        MediaError: if it cannot be encoded.
+    """
+    import cv2
+
+    scale = side_px / max(rgb.shape[:2])
+    if scale < 1:
+        size = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
+        rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise MediaError(f"a picture of {rgb.shape[1]} x {rgb.shape[0]} pixels cannot be written as JPEG.")
+    return bytes(jpeg.data)
+
+
+class LiveView:
+    """The newest picture of a source, for any number of viewers.
+
+    Each picture is encoded once, and only while somebody watches. A viewer asks for the next picture when it has drawn
+    the one before, and gets the newest: a slow one sees fewer, and nothing waits for it.
+    """
+
+    def __init__(self, eyes: Eyes, options: ServerOptions) -> None:
+        self._eyes, self._options = eyes, options
+        self._viewers = 0
+        self._number = 0
+        self._newest = b""
+        self._newest_s = 0.0  # its media time
+        self._forgettings = 0
+        self._news = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @contextmanager
+    def watching(self) -> Iterator[int]:
+        """Keep pictures coming for as long as this lasts; gives the number to wait for a picture after."""
+        self._viewers += 1
+        begin = self._number - bool(self._newest)  # the newest picture is there at once ...
+        if self._task is None or self._task.done():
+            begin = self._number  # ... but not one from when somebody last watched
+            self._task = asyncio.create_task(self._encode())
+        try:
+            yield begin
+        finally:
+            self._viewers -= 1
+
+    async def after(self, number: int) -> tuple[int, bytes]:
+        """Wait for a picture newer than the one of that number; return its number and message, empty at the end.
+
+        The message is media time and Unix time in seconds, both as little-endian float64 (the second NaN where the
+        source is a recording), then the JPEG.
+        """
+        # There is no picture either after the newest one was forgotten.
+        while (self._number <= number or not self._newest) and not self._closed:
+            await self._news.wait()
+        return self._number, b"" if self._closed else self._newest
+
+    def close(self) -> None:
+        """End all watching."""
+        self._closed = True
+        self._news.set()
+
+    def forget(self, span: Span) -> None:
+        """Drop the picture that new viewers would be shown first, if it is of a span that the eyes have forgotten."""
+        self._forgettings += 1  # what is being encoded is of an unknown time: it is looked for again
+        if self._newest_s in span:
+            self._newest = b""
+
+    async def _encode(self) -> None:
+        last: Frame | None = None
+        while self._viewers and not self._closed:
+            frame, forgettings = self._eyes.live_frame(), self._forgettings
+            if frame is not None and frame is not last:
+                last = frame
+                try:
+                    message = await asyncio.to_thread(self._message, frame)
+                except Exception:
+                    # The next picture may do; a task that ended here would leave the page with this one for good.
+                    log.exception("a live picture cannot be shown")
+                    message = b""
+                if forgettings != self._forgettings:
+                    last = None
+                elif message:
+                    self._newest, self._newest_s = message, frame.t_s
+                    self._number += 1
+                    self._news.set()
+                    self._news = asyncio.Event()
+            await asyncio.sleep(max(LOOK_S, 0.5 / self._options.view_fps))
+
+    def _message(self, frame: Frame) -> bytes:
+        jpeg = encode_jpeg(frame.rgb, self._options.view_side_px, self._options.jpeg_quality)
+        return _HEADER.pack(frame.t_s, float("nan") if frame.wall_s is None else frame.wall_s) + jpeg
+
+
+class Thumbnails:
+    """JPEGs of remembered frames; small ones are kept for the next page. Safe to use from several threads."""
+
+    def __init__(self, eyes: Eyes, quality: int) -> None:
+        self._eyes, self._quality = eyes, quality
+        self._held: OrderedDict[str, bytes] = OrderedDict()
+        self._lock = Lock()
+
+    def jpeg(self, frame_id: str, side_px: int) -> bytes:
+        """Return a frame as JPEG. Raises StoreError if its pixels are gone; a thumbnail never outlives them."""
+        if side_px > THUMBNAIL_PX:
+            return encode_jpeg(self._eyes.picture(frame_id), side_px, self._quality)
+        with self._lock:
+            known = self._held.get(frame_id)
+        if known and self._eyes.memory.store.has(frame_id):
+            return known
+        jpeg = encode_jpeg(self._eyes.picture(frame_id), THUMBNAIL_PX, self._quality)
+        with self._lock:
+            self._held[frame_id] = jpeg
+            while len(self._held) > THUMBNAILS_HELD:
+                self._held.popitem(last=False)
+        return jpeg
+
+    def forget(self) -> None:
+        """Drop all that is kept."""
+        with self._lock:
+            self._held.clear()

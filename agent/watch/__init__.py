@@ -1,0 +1,1 @@
+"""Watches: alert rules judged on live video."""

@@ -1,0 +1,285 @@
+"""Watches: conditions that a person set, judged as memory takes in the video, and alerts when one comes true.
+
+with Watcher(model, eyes, config.watch, print) as watcher:
+    watcher.add("a bicycle appears")
+
+One thread judges, off the path of capture, one watch and one moment at a time. The watch that has waited longest comes
+first, and nothing is judged while a person's question is being answered.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from agent.models.blocks import image_block
+from agent.models.protocol import MLLM
+from agent.perception.session import Eyes
+from agent.watch.evaluator import Judgement, judge
+from agent.watch.options import WatchOptions
+from agent.watch.rule import Alert, Watch, WatchState, WatchStatus, check_condition
+from agent.watch.trigger import Moment, open_moments
+from agent.watch.webhooks import Webhooks, check_webhook
+from tools.base import SeenFrame
+from tools.errors import AttendError, ConfigError, StoreError
+from tools.media import format_clock
+
+__all__ = ["Alert", "Watch", "WatchStatus", "Watcher"]
+
+log = logging.getLogger(__name__)
+
+POLL_S = 0.1
+"""How often the worker looks whether there is a moment to judge; our choice."""
+
+CLOSE_S = 10.0
+"""How long closing waits for a check that cannot be broken off; our choice."""
+
+MINUTE_S = 60.0
+PICTURE_SIDE_PX = 1280
+"""The longer side of a picture that is sent to a webhook; our choice."""
+
+
+class Watcher:
+    """Judges watches over one source in a thread of its own.
+
+    An alert is given when a condition comes true, and again only after it was found untrue and the cooldown is over. A
+    condition that came true again within the cooldown, and still is true after it, is told of then. Something that
+    happens, such as a change, may happen again at once: then the cooldown alone is between two alerts.
+
+    Args:
+        model: judges; it may be shared with conversations, whose questions come first.
+        eyes: what is watched.
+        options: budget and defaults.
+        on_alert: called in the worker's thread with each alert; must be quick.
+    """
+
+    def __init__(self, model: MLLM, eyes: Eyes, options: WatchOptions, on_alert: Callable[[Alert], None]) -> None:
+        self._model, self._eyes, self._options, self._on_alert = model, eyes, options, on_alert
+        self._moments = open_moments(eyes, options.frames)
+        self._webhooks = Webhooks(options)
+        self._changed = threading.Condition()
+        self._states: dict[str, WatchState] = {}
+        self._spent: deque[tuple[float, int, int]] = deque()  # media time, calls, tokens
+        self._closed = self._ended = self._settled = False
+        self._thread = threading.Thread(target=self._run, name="attend-watches", daemon=True)
+        self._thread.start()
+
+    def add(self, condition: str, cooldown_s: float | None = None, webhook: str | None = None) -> WatchStatus:
+        """Begin to watch for a condition. Where the model can never judge it, the status says so at once, and why.
+
+        Raises:
+            ConfigError: if the condition is empty or too long, the cooldown negative, or the webhook no web address.
+        """
+        words = check_condition(condition)
+        cooldown_s = self._options.cooldown_s if cooldown_s is None else cooldown_s
+        if not 0 <= cooldown_s < float("inf"):
+            raise ConfigError(f"a cooldown of {cooldown_s!r} s is no length of time.", expected="0 or more seconds")
+        if webhook is not None:
+            check_webhook(webhook)
+        watch = Watch(id=uuid.uuid4().hex[:8], condition=words, cooldown_s=cooldown_s, webhook=webhook)
+        state = WatchState(watch, self._model.unjudgeable(words), self._options.heartbeat_s)
+        with self._changed:
+            self._states[watch.id] = state
+            self._settled = False
+            self._changed.notify_all()
+        return self._status(state)
+
+    def remove(self, watch_id: str) -> None:
+        """Watch no more for a condition.
+
+        Raises:
+            ConfigError: if there is no such watch.
+        """
+        with self._changed:
+            if self._states.pop(watch_id, None) is None:
+                known = ", ".join(self._states) or "none"
+                raise ConfigError(f"there is no watch {watch_id!r}.", expected=f"one of: {known}")
+
+    def statuses(self) -> list[WatchStatus]:
+        """How each watch is doing, in the order in which they were added."""
+        with self._changed:
+            states = list(self._states.values())
+        return [self._status(state) for state in states]
+
+    def finish(self, timeout_s: float) -> bool:
+        """After the source has ended: have its last frame judged too, and wait for it; False if that takes longer."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+            return self._changed.wait_for(lambda: self._closed or self._settled, timeout_s)
+
+    def close(self) -> None:
+        """Stop judging, and give alerts for webhooks a moment to leave. May be called twice."""
+        with self._changed:
+            if self._closed:
+                return
+            self._closed = True
+            self._changed.notify_all()
+        self._moments.close()
+        if self._thread is not threading.current_thread():
+            self._thread.join(CLOSE_S)
+        self._webhooks.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        while not self._closed:
+            with self._changed:
+                ended = self._ended
+            if not self._model.precedence.wait_for_people(POLL_S):
+                continue
+            if not self._step(ended):
+                with self._changed:
+                    self._settled = self._ended and ended
+                    self._changed.notify_all()
+                    self._changed.wait(POLL_S)
+
+    def _step(self, ended: bool) -> bool:
+        """Judge one watch at one moment: the earliest, and of several watches the one that has waited longest."""
+        with self._changed:
+            states = [state for state in self._states.values() if not state.refusal]
+        waiting: list[tuple[float, float, Moment, WatchState]] = []
+        for state in states:
+            moment = self._moments.next(state.looked_s, state.pause_s)
+            moment = moment or (self._moments.last(state.looked_s) if ended else None)
+            if moment:
+                waiting.append((moment.t_s, -1.0 if state.last_s is None else state.last_s, moment, state))
+        if not waiting:
+            return False
+        _, _, moment, state = min(waiting, key=lambda entry: entry[:2])
+        with self._changed:
+            state.looked_s = moment.t_s
+            state.skipped += moment.missed
+            state.over_budget = self._over_budget(moment.t_s)
+            state.skipped += state.over_budget
+        if not state.over_budget:
+            self._check(state, moment)
+        return True
+
+    def _over_budget(self, t_s: float) -> bool:
+        while self._spent and self._spent[0][0] <= t_s - MINUTE_S:
+            self._spent.popleft()
+        calls, tokens = (sum(entry[place] for entry in self._spent) for place in (1, 2))
+        return calls >= self._options.checks_per_minute or tokens >= self._options.tokens_per_minute
+
+    def _check(self, state: WatchState, moment: Moment) -> None:
+        """Judge a watch at a moment; whatever goes wrong is counted and told in its status."""
+        judgement: Judgement | None = None
+        problem = ""
+        try:
+            frames = self._moments.frames(moment)
+            if frames:
+                judgement = judge(
+                    self._model,
+                    state.watch.condition,
+                    frames,
+                    state.last_s,
+                    self._eyes.shown,
+                    self._eyes.noted,
+                    self._options.max_tokens,
+                    lambda: self._closed,
+                )
+        except AttendError as error:
+            problem = str(error)
+        except Exception as error:
+            # A thread has no caller: the status tells of it.
+            log.exception("a watch failed")
+            problem = f"The check broke down ({type(error).__name__}: {error})."
+        if self._closed:
+            return
+        with self._changed:
+            if problem:
+                state.failed += 1
+                state.reason = problem
+                # The model may have been called: a server that is down must not be asked without end.
+                self._spent.append((moment.t_s, 1, 0))
+                return
+            if judgement is None:
+                state.skipped += 1
+                state.reason = "There was nothing to show: the picture is not stored, or nothing is noted of it yet."
+                return
+            self._spent.append((moment.t_s, judgement.calls, judgement.tokens))
+            due = state.enter(judgement, self._options) and state.watch.id in self._states
+        if due:
+            self._give(state, judgement)
+
+    def _give(self, state: WatchState, judgement: Judgement) -> None:
+        """Tell of an alert, here and at the webhook."""
+        watch = state.watch
+        alert = Alert(
+            watch_id=watch.id,
+            condition=watch.condition,
+            t_s=judgement.t_s,
+            wall_s=self._wall_s(judgement.t_s),
+            text=judgement.answer.text,
+            frames=list(judgement.frames),
+            unverified=judgement.answer.unverified,
+        )
+        if watch.webhook:
+            try:
+                self._webhooks.send(watch.id, watch.webhook, self._body(alert))
+            except Exception as error:
+                # What cannot be sent must be told, and end neither the watching nor the telling here.
+                log.exception("an alert could not be sent")
+                self._webhooks.give_up(watch.id, f"the alert could not be written ({type(error).__name__}: {error})")
+        try:
+            self._on_alert(alert)
+        except Exception:
+            # What is done with an alert must not end the watching.
+            log.exception("an alert could not be handed on")
+
+    def _wall_s(self, t_s: float) -> float | None:
+        newest = self._eyes.live_frame()
+        return None if newest is None or newest.wall_s is None else newest.wall_s - (newest.t_s - t_s)
+
+    def _body(self, alert: Alert) -> dict[str, Any]:
+        """What a webhook is sent."""
+        wall_s = alert.wall_s
+        body: dict[str, Any] = {
+            "type": "alert",
+            "watch_id": alert.watch_id,
+            "condition": alert.condition,
+            "text": alert.text,
+            "source": self._eyes.source,
+            "t_s": alert.t_s,
+            "time": format_clock(alert.t_s),
+            "wall_time": None if wall_s is None else datetime.fromtimestamp(wall_s, UTC).isoformat(),
+            "frame_ids": [frame.frame_id for frame in alert.frames],
+        }
+        if self._options.webhook_picture:
+            body["picture"] = self._picture(alert.frames[-1])
+        return body
+
+    def _picture(self, frame: SeenFrame) -> dict[str, str] | None:
+        try:
+            block = image_block(self._eyes.picture(frame.frame_id), max_side_px=PICTURE_SIDE_PX)
+        except StoreError:
+            return None
+        return {"frame_id": frame.frame_id, "mime_type": block["mime_type"], "base64": block["base64"]}
+
+    def _status(self, state: WatchState) -> WatchStatus:
+        delivered, undelivered, problem = self._webhooks.counts(state.watch.id)
+        with self._changed:
+            name, reason = state.now(self._eyes.memory.stats.newest_s or 0.0, self._options)
+            return WatchStatus(
+                watch=state.watch,
+                state=name,
+                reason=f"{reason} The webhook failed: {problem}.".strip() if problem else reason,
+                checked=state.checked,
+                judged=state.judged,
+                fired=state.fired,
+                skipped=state.skipped,
+                failed=state.failed,
+                last_s=state.last_s,
+                delivered=delivered,
+                undelivered=undelivered,
+            )

@@ -1,0 +1,1 @@
+"""Reports of runs: HTML, charts and terminal tables."""

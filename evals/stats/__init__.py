@@ -1,0 +1,1 @@
+"""Statistics of runs: means with intervals, paired comparison, power, agreement."""

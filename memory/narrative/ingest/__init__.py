@@ -1,0 +1,1 @@
+"""Ingestion: subtitles and transcripts to cues, segments and events."""

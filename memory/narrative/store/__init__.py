@@ -1,0 +1,1 @@
+"""The SQLite record of narrative memory: versions, aliases, model answers, deletion."""

@@ -1,0 +1,1 @@
+"""The timeline of a narrative, as a page and as a PNG."""

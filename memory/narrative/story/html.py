@@ -1,0 +1,205 @@
+"""A story as one HTML file that asks for nothing else: `story_html`.
+
+The parts of the page lie in `page/`. What comes from the source stands in the page as JSON only, which its script
+shows as text: nothing of it is ever read as HTML. The page's own policy lets no other script or style run than its own,
+known by their hashes, loads nothing, and sends nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from html import escape
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+import numpy as np
+
+from memory.narrative.story.read import Story, is_elsewhen
+from memory.narrative.types import LINK_WEIGHTS
+
+MAX_BYTES = 2_000_000
+"""The size of a page, at most; what matters least is left out of a longer story, which the page says. Our choice."""
+MAX_PICTURE_BYTES = 700_000
+"""Of these, for pictures, at most; our choice."""
+MAX_EVENTS = 10_000
+"""Events on a page, at most, those that matter most; our choice."""
+MAX_SEGMENTS = 2_000
+"""Of a source with more segments, those alone are on the page that its events rest on; our choice."""
+MAX_CHAINS = 200
+"""Chains on a page, at most, the best; our choice."""
+PICTURE_QUALITY = 60
+"""Of WebP, 1 to 100; our choice."""
+GENERATOR = "Attend story"
+"""What pages and pictures of stories say of who wrote them, near their beginning."""
+_SCRIPTS = ("model.js", "drawing.js", "page.js")
+_FIELDS = ("caption", "dialogue", "text")
+_EVENT = (
+    "start_s", "end_s", "summary", "segments", "actors", "objects", "lane", "place", "goal", "state_before",
+    "state_after", "story_s", "elsewhen", "salience", "confidence", "spans", "writer",
+)  # fmt: skip
+_LINK = ("src", "dst", "type", "confidence", "method", "why")
+_CHAIN = ("events", "kind", "score", "span_s", "summary")
+_SEGMENT = ("number", "start_s", "end_s", "caption", "dialogue", "text", "picture")
+
+
+def story_html(story: Story) -> str:
+    """The page of a story, of at most about `MAX_BYTES` bytes in UTF-8."""
+    pictures = _within(story.pictures, MAX_PICTURE_BYTES)
+    frame = _page(story.title, "")
+    room = MAX_BYTES - len(frame.encode()) - sum(map(len, pictures.values()))
+    count = min(len(story.events), MAX_EVENTS)
+    data = _json(_data(story, count, pictures))
+    while count and len(data.encode()) - sum(map(len, pictures.values())) > room:
+        taken = len(data.encode()) - sum(map(len, pictures.values()))
+        count = int(count * min(0.95, room / taken))
+        data = _json(_data(story, count, pictures))
+    return _page(story.title, data)
+
+
+def policy() -> str:
+    """The Content-Security-Policy of the page: its own script and style by their hashes, its pictures; no more."""
+    _, style, script = _parts()
+    return (
+        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+
+
+def _page(title: str, data: str) -> str:
+    page, style, script = _parts()
+    return page.substitute(title=escape(title), policy=policy(), style=style, script=script, data=data)
+
+
+@cache
+def _parts() -> tuple[Template, str, str]:
+    folder = files("memory.narrative.story") / "page"
+    style = (folder / "style.css").read_text("utf-8")
+    script = "\n".join((folder / name).read_text("utf-8") for name in _SCRIPTS)
+    return Template((folder / "page.html").read_text("utf-8")), style, script
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _json(data: Mapping[str, Any]) -> str:
+    """JSON that can stand in a page: no `<` of it can end the element, no `&` begins a character."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    for mark in "<>&\u2028\u2029":
+        text = text.replace(mark, f"\\u{ord(mark):04x}")
+    return text
+
+
+def _data(story: Story, count: int, pictures: Mapping[int, str]) -> dict[str, Any]:
+    """What the page is given: tables, each with the names of its columns; events refer to others by their numbers.
+
+    Args:
+        story: the story.
+        count: events, those that matter most.
+        pictures: data addresses by the number of the segment.
+    """
+    kept = sorted(story.ranked[:count])
+    rank_of = {number: rank for rank, number in enumerate(story.ranked[:count])}
+    event_of = {story.events[number].id: place for place, number in enumerate(kept)}
+    used = {id_ for number in kept for id_ in story.events[number].segment_ids}
+    used |= {span.segment_id for number in kept for span in story.events[number].spans}
+    few = len(story.segments) <= MAX_SEGMENTS
+    shown = [number for number, segment in enumerate(story.segments) if few or segment.id in used]
+    segment_of = {story.segments[number].id: place for place, number in enumerate(shown)}
+    names = _Table()
+    writers = _Table()
+    whys = _Table()
+    read: set[str] = set()  # segments whose words are needed
+    events = []
+    for number in kept:
+        event = story.events[number]
+        spans = [
+            (segment_of[span.segment_id], _FIELDS.index(span.field), span.start, span.end)
+            for span in event.spans
+            if span.segment_id in segment_of
+        ]
+        read.update(span.segment_id for span in event.spans)
+        events.append([
+            round(event.start_s, 3), round(event.end_s, 3), event.summary,
+            [segment_of[id_] for id_ in event.segment_ids if id_ in segment_of],
+            [names.number(name) for name in story.actors[number]],
+            [names.number(name) for name in story.objects[number]], story.lane_of[number],
+            event.place, event.goal, event.state_before, event.state_after,
+            None if event.story_s is None else round(event.story_s, 3), is_elsewhen(event),
+            round(event.salience, 3), round(event.confidence, 3), spans,
+            writers.number(event.writer.model),
+        ])  # fmt: skip
+        if len(spans) == 1:
+            place, field, start, end = spans[0]
+            words = getattr(story.segments[shown[place]], _FIELDS[field])[start:end]
+            if " ".join(words.split()) == event.summary:
+                events[-1][2] = 0  # it is told by its span
+    types = list(LINK_WEIGHTS)
+    links = [
+        [event_of[link.src], event_of[link.dst], types.index(link.type), round(link.confidence, 3), link.method,
+         whys.number(link.why)]
+        for link in story.links if link.src in event_of and link.dst in event_of
+    ]  # fmt: skip
+    complete = [chain for chain in story.chains if all(id_ in event_of for id_ in chain.event_ids)]
+    chains = [
+        [[event_of[id_] for id_ in chain.event_ids], chain.kind, round(chain.score, 3), round(chain.span_s, 3),
+         chain.summary]
+        for chain in complete[:MAX_CHAINS]
+    ]  # fmt: skip
+    segments = []
+    for number in shown:
+        segment = story.segments[number]
+        words = (segment.caption, segment.dialogue, segment.text) if segment.id in read else ("", "", "")
+        picture = pictures.get(number) or ("gone" if number in story.gone else "")
+        segments.append([number, round(segment.start_s, 3), round(segment.end_s, 3), *words, picture])
+    return {
+        "title": story.title, "clock": story.clock, "version": story.version, "lanes": story.lanes,
+        "start": story.start_s, "end": story.end_s,
+        "totals": {
+            "segments": len(story.segments), "events": len(story.events), "links": len(story.links),
+            "chains": len(story.chains),
+        },
+        "pictures": {"named": story.pictured, "gone": len(story.gone)},
+        "types": [[type_, weight] for type_, weight in LINK_WEIGHTS.items()],
+        "names": names.values, "writers": writers.values, "whys": whys.values,
+        "ranks": [rank_of[number] for number in kept],
+        "segments": {"columns": _SEGMENT, "rows": segments}, "events": {"columns": _EVENT, "rows": events},
+        "links": {"columns": _LINK, "rows": links}, "chains": {"columns": _CHAIN, "rows": chains},
+    }  # fmt: skip
+
+
+class _Table:
+    """Texts that many rows refer to by number, each held once."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def number(self, text: str) -> int:
+        return self._numbers.setdefault(text, len(self._numbers))
+
+    @property
+    def values(self) -> list[str]:
+        return list(self._numbers)
+
+
+def _within(pictures: Mapping[int, np.ndarray], most: int) -> dict[int, str]:
+    """Pictures as data addresses; of too many bytes, every second one is left out until they fit."""
+    held = {number: _address(rgb) for number, rgb in sorted(pictures.items())}
+    while sum(map(len, held.values())) > most:
+        held = {number: held[number] for number in list(held)[::2]} if len(held) > 1 else {}
+    return held
+
+
+def _address(rgb: np.ndarray) -> str:
+    import cv2
+
+    done, webp = cv2.imencode(
+        ".webp", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, PICTURE_QUALITY]
+    )
+    assert done, "OpenCV writes WebP of any small picture"
+    return "data:image/webp;base64," + base64.b64encode(webp.tobytes()).decode()

@@ -1,0 +1,1 @@
+"""Files of memory: frames, source directories, vector indexes, secure deletion."""

@@ -1,0 +1,1 @@
+"""Policies that choose which frames of a stream are kept."""

@@ -1,0 +1,83 @@
+"""Which words a screen shows: from its accessibility tree where there is one, else read in its pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tools.gui.grounding.label_match import fit, normal, turned_round
+from tools.gui.grounding.vision.ocr import Line, read_lines
+from tools.gui.types import Rect, Screen
+
+LEAST = 0.9
+"""How well words that were read have to fit those looked for; our choice. Digits always have to be the same."""
+
+
+def shown_text(screen: Screen, rect: Rect | None = None, *, pixels: bool = False) -> str:
+    """The words that a screen shows within a rectangle, line by line.
+
+    Args:
+        screen: as it is.
+        rect: in image pixels; None is the whole screen.
+        pixels: read the pixels even where there is an accessibility tree.
+
+    Raises:
+        ToolFailed: if words have to be read and RapidOCR is not installed.
+    """
+    where = rect or screen.rect
+    if screen.nodes is not None and not pixels:
+        return "\n".join(dict.fromkeys(_told(screen, where)))
+    return "\n".join(line.text for line in lines_in(screen, where))
+
+
+def shows(screen: Screen, words: str, rect: Rect | None = None, *, pixels: bool = False) -> bool:
+    """Whether a screen shows some words within a rectangle, whole words only; see `shown_text`.
+
+    In a tree they have to be the same but for case and spaces. Words that were read in pixels may differ by slips of
+    reading, though never in a digit. Raises ToolFailed as `shown_text` does.
+    """
+    where = rect or screen.rect
+    if screen.nodes is not None and not pixels:
+        return any(_holds(normal(words), normal(text)) for text in _told(screen, where))
+    return any(
+        _holds(normal(words), normal(line.text)) or fit(words, line.words)[0] >= LEAST
+        for line in lines_in(screen, where)
+    )
+
+
+def lines_in(screen: Screen, rect: Rect) -> tuple[Line, ...]:
+    """Lines read in the pixels of a part of a screen, in pixels of the whole. Raises ToolFailed."""
+    part = rect.overlap(screen.rect)
+    crop = screen.crop(part)
+    if crop.size == 0 or min(crop.shape[:2]) < 4:
+        return ()
+    left, top = int(part.left), int(part.top)
+    return tuple(
+        Line(line.words, tuple(_moved(word, left, top) for word in line.rects), line.confidence)
+        for line in read_lines(crop)
+    )
+
+
+def _told(screen: Screen, where: Rect) -> Iterator[str]:
+    for node in screen.nodes or ():
+        inside = node.rect.overlap(where).area
+        if inside and inside >= 0.5 * node.rect.area and node.role != "document":
+            yield from (text for text in (node.name, node.value) if text)
+
+
+def _holds(words: str, text: str) -> bool:
+    """Whether a text holds words as a whole, not as part of a longer word, name or number, nor turned round."""
+    at = text.find(words) if words else -1
+    while at >= 0:
+        before, after = text[at - 1 : at] if at else "", text[at + len(words) : at + len(words) + 1]
+        if not (_joins(before) or _joins(after) or turned_round(words, text[:at])):
+            return True
+        at = text.find(words, at + 1)
+    return False
+
+
+def _joins(mark: str) -> bool:
+    return mark.isalnum() or mark in {"^", "_"}
+
+
+def _moved(rect: Rect, left: float, top: float) -> Rect:
+    return Rect(left=rect.left + left, top=rect.top + top, right=rect.right + left, bottom=rect.bottom + top)

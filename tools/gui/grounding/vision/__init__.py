@@ -1,0 +1,1 @@
+"""Grounding in pixels: text, controls, rows, windows, menus and icons."""

@@ -1,0 +1,137 @@
+"""Menu bars and open menus of desktop programs in pixels: words below a title, and the frames that hang on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tools.gui.grounding.geometry import contains, with_below
+from tools.gui.grounding.items import Item, Name
+from tools.gui.grounding.vision.ocr import Line
+from tools.gui.grounding.vision.windows import Titled
+from tools.gui.types import Rect
+
+FIRST = frozenset({"file", "datei", "fichier", "archivo"})
+"""What a menu bar begins with; in other rows of words below a title may be tabs."""
+BELOW_PX, GAP_PX = 40.0, 70.0
+"""How far below a title its menu bar may be, and how far apart menus may stand; our choice."""
+ENTRY_PX = 36.0
+"""The most height of a menu for each of its entries; our choice."""
+_LEVEL_PX, _EDGE_PX = 8.0, 5.0
+"""How far words of one bar may stand off one another, and edges that are one; our choice."""
+_HANGS_PX, _COLUMN_PX = 14.0, 70.0
+"""How far from its word a menu may hang, and how wide the column is that its entries begin in; our choice."""
+_MOST_WORDS = 3
+"""What has more words is no menu; our choice."""
+
+
+@dataclass(frozen=True)
+class Menus:
+    """The menus of a screen.
+
+    Attributes:
+        items: menus and entries that can be clicked, and each open menu as a section, the innermost last.
+        lines: the words of these.
+        opened: the bounds of the open ones.
+    """
+
+    items: tuple[Item, ...]
+    lines: tuple[Line, ...]
+    opened: tuple[Rect, ...]
+
+
+def find_menus(windows: Sequence[Titled], boxes: Sequence[Rect], lines: Sequence[Line]) -> Menus:
+    """Menus of the windows that have a menu bar.
+
+    Args:
+        windows: as `find_titled` has them.
+        boxes: frames.
+        lines: what was read.
+    """
+    items: list[Item] = []
+    own: list[Line] = []
+    opened: list[Rect] = []
+    for window in windows:
+        bar = _bar(window, lines) if window.is_window else []
+        found = [(line, _hanging(line, boxes)) for line in bar]
+        hanging = [(line, box) for line, box in found if box and _is_apart(box, window) and _is_full(box, lines)]
+        items += [_item(line, "menu") for line in bar]
+        own += bar
+        while hanging:
+            line, frame = hanging.pop()
+            entries = list(_entries(frame, lines))
+            items.append(Item(frame, "section", _names(line), "words", line.rect.center))
+            beside = [(entry, _beside(entry, frame, boxes)) for entry in entries]
+            below = [(entry, box) for entry, box in beside if box and _is_full(box, lines)]
+            opening = [entry for entry, _ in below]
+            items += [_item(entry, "menu" if entry in opening else "menuitem") for entry in entries]
+            own += entries
+            opened.append(frame)
+            hanging += below
+    return Menus(tuple(items), tuple(own), tuple(opened))
+
+
+def _bar(window: Titled, lines: Sequence[Line]) -> list[Line]:
+    """The words of a window's menu bar, from the left; [] where it has none."""
+    title = window.title.rect
+    near = [
+        line
+        for line in lines
+        if title.bottom - 2 <= line.rect.center.y_px <= title.bottom + BELOW_PX
+        and window.rect.left - _EDGE_PX <= line.rect.left < window.rect.right
+        and len(line.words) <= _MOST_WORDS
+    ]
+    first = next((line for line in near if line.text.casefold() in FIRST), None)
+    if first is None or first.rect.left - window.rect.left > GAP_PX:
+        return []
+    bar = [first]
+    for line in sorted(near, key=lambda line: line.rect.left):
+        level = abs(line.rect.center.y_px - first.rect.center.y_px) < _LEVEL_PX
+        if level and 0 < line.rect.left - bar[-1].rect.right < GAP_PX:
+            bar.append(line)
+    return bar
+
+
+def _hanging(menu: Line, boxes: Sequence[Rect]) -> Rect | None:
+    """The frame of an open menu below its word."""
+    for box in sorted(boxes, key=lambda box: box.top):
+        begins = -4 <= menu.rect.left - box.left < 2 * _HANGS_PX and -4 <= box.top - menu.rect.bottom < _HANGS_PX
+        if begins and box.right > menu.rect.right + _EDGE_PX:
+            return with_below(box, boxes, _EDGE_PX)
+    return None
+
+
+def _is_apart(box: Rect, window: Titled) -> bool:
+    """Whether a frame below a menu bar is no part of its window: it is narrower or ends lower."""
+    return box.right < window.rect.right - _HANGS_PX or box.bottom > window.rect.bottom + _HANGS_PX
+
+
+def _is_full(box: Rect, lines: Sequence[Line]) -> bool:
+    """Whether a frame is as full of words as a menu is."""
+    return box.height <= ENTRY_PX * len(list(_entries(box, lines)))
+
+
+def _beside(entry: Line, menu: Rect, boxes: Sequence[Rect]) -> Rect | None:
+    """The frame of a submenu at the side of the entry that opens it."""
+    for box in boxes:
+        at_side = abs(box.left - menu.right) < _EDGE_PX and box.right > menu.right + _COLUMN_PX / 2
+        if at_side and -_EDGE_PX < entry.rect.top - box.top < _HANGS_PX:
+            return with_below(box, boxes, _EDGE_PX)
+    return None
+
+
+def _entries(menu: Rect, lines: Sequence[Line]) -> Iterator[Line]:
+    """The entries of an open menu, without their keys."""
+    inside = [line for line in lines if contains(menu, line.rect, 4.0)]
+    left = min((line.rect.left for line in inside if len(line.text) > 1), default=0.0)
+    for line in sorted(inside, key=lambda line: line.rect.top):
+        if len(line.text) > 1 and line.rect.left - left < _COLUMN_PX:
+            yield line
+
+
+def _names(line: Line) -> tuple[Name, ...]:
+    return (Name(line.words, rects=line.rects),)
+
+
+def _item(line: Line, role: str) -> Item:
+    return Item(line.rect, role, _names(line), "words", sure=0.9 + 0.1 * line.confidence)

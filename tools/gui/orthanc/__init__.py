@@ -1,0 +1,1 @@
+"""Requests in words for an Orthanc server, as workflows."""

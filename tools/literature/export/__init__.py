@@ -1,0 +1,1 @@
+"""Answers and references as text, BibTeX, RIS and HTML."""

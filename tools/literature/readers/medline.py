@@ -1,0 +1,200 @@
+"""One record of PubMed or MEDLINE XML as a document: shared by the reader of files and by the client of PubMed.
+
+Elements are those of NLM's PubMed DTD: `PubmedArticle` for papers, `PubmedBookArticle` for books and their chapters.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+from lxml import etree
+
+from tools.errors import AttendError
+from tools.literature.identifiers import normal
+from tools.literature.readers.records import identifier, sections
+from tools.literature.types import Document, Section
+
+ARTICLE_TAGS = ("PubmedArticle", "PubmedBookArticle")
+SAFE = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
+"""Options of lxml's parsers: nothing that a file names is fetched, and no entity of its own is expanded."""
+
+_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+_MEDLINE_DATE = re.compile(r"(?P<year>(?:1[5-9]|20)\d\d)(?:\s+(?P<month>[A-Za-z]{3})[a-z]*)?(?:\s+(?P<day>\d{1,2})\b)?")
+_NO_LABELS = {"UNLABELLED", "UNLABELED", "UNASSIGNED"}
+
+
+class ArticleError(AttendError):
+    """A record lacks what makes it one; `field` names the element."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}", remedy="Mend or leave out the record.")
+        self.field = field
+
+
+def read_article(element: Any, source: str = "pubmed") -> Document:
+    """The document that a `PubmedArticle` or `PubmedBookArticle` element tells of.
+
+    Args:
+        element: as lxml parsed it with `SAFE`.
+        source: what the document's `source` is to say.
+
+    Raises:
+        ArticleError: if it is another element, or has no PubMed id.
+    """
+    name = etree.QName(element).localname
+    if name not in ARTICLE_TAGS:
+        raise ArticleError(name, f"an element of {' or '.join(ARTICLE_TAGS)} was expected.")
+    book = name == "PubmedBookArticle"
+    record = element.find("BookDocument" if book else "MedlineCitation")
+    pmid = (_said(record, "PMID") if record is not None else "").lstrip("0")
+    if record is None or not (pmid.isascii() and pmid.isdigit()):
+        raise ArticleError("PMID", f"a PubMed id was expected, and there is {pmid!r}.")
+    told = _book(record) if book else _article(element, record)
+    return Document(id=identifier(pmid=pmid), pmid=pmid, source=source, **told)
+
+
+def _article(element: Any, record: Any) -> dict[str, Any]:
+    article = record.find("Article")
+    if article is None:
+        raise ArticleError("Article", "it is missing.")
+    types = _all(article, "PublicationTypeList/PublicationType")
+    notes = {note.get("RefType") for note in record.findall("CommentsCorrectionsList/CommentsCorrections")}
+    # Of the identifiers only direct children count: the list of references holds lists of them, too.
+    ids = element.findall("PubmedData/ArticleIdList/ArticleId")
+    places = [place for place in article.findall("ELocationID") if place.get("ValidYN") != "N"]
+    return {
+        "title": _said(article, "ArticleTitle") or _said(article, "VernacularTitle"),
+        "sections": _abstract(article),
+        "authors": _authors(article.findall("AuthorList/Author")),
+        "journal": _said(article, "Journal/Title") or _said(record, "MedlineJournalInfo/MedlineTA"),
+        "published": _date(article.find("Journal/JournalIssue/PubDate")) or _date(article.find("ArticleDate")),
+        "volume": _said(article, "Journal/JournalIssue/Volume"),
+        "issue": _said(article, "Journal/JournalIssue/Issue"),
+        "pages": _said(article, "Pagination/MedlinePgn"),
+        "doi": normal("doi", _identifier(ids, "doi") or _identifier(places, "doi", "EIdType")),
+        "pmcid": _pmcid(_identifier(ids, "pmc")),
+        "mesh": _all(record, "MeshHeadingList/MeshHeading/DescriptorName"),
+        "publication_types": types,
+        "retracted": "Retracted Publication" in types or "RetractionIn" in notes,
+        "language": _said(article, "Language"),
+        "licence": _said(article, "Abstract/CopyrightInformation"),
+    }
+
+
+def _book(record: Any) -> dict[str, Any]:
+    title = _said(record, "Book/BookTitle")
+    writers = record.findall("AuthorList/Author") or record.findall("Book/AuthorList/Author")
+    ids = record.findall("ArticleIdList/ArticleId")
+    types = _all(record, "PublicationType")
+    return {
+        "title": _said(record, "ArticleTitle") or _said(record, "VernacularTitle") or title,
+        "sections": _abstract(record) or _sections_of_a_book(record),
+        "authors": _authors(writers),
+        "journal": title,
+        "published": _date(record.find("ContributionDate")) or _date(record.find("Book/PubDate")),
+        "doi": normal("doi", _identifier(ids, "doi")),
+        "pmcid": _pmcid(_identifier(ids, "pmc")),
+        "publication_types": types,
+        "retracted": "Retracted Publication" in types,
+        "language": _said(record, "Language"),
+        "licence": _said(record, "Abstract/CopyrightInformation"),
+    }
+
+
+def _abstract(holder: Any) -> tuple[Section, ...]:
+    texts = holder.findall("Abstract/AbstractText")
+    labels = [text.get("Label", "").strip() for text in texts]
+    return sections([words(text) for text in texts], ["" if label.upper() in _NO_LABELS else label for label in labels])
+
+
+def _sections_of_a_book(record: Any) -> tuple[Section, ...]:
+    """The headings of a book without an abstract, which are all that its record tells of what is in it."""
+    titles = _all(record, "Sections/Section/SectionTitle")
+    return sections(["; ".join(titles)], ["SECTIONS"]) if titles else ()
+
+
+def _authors(elements: list[Any]) -> tuple[str, ...]:
+    names = []
+    for author in elements:
+        if author.get("ValidYN") == "N":
+            continue
+        given = _said(author, "ForeName") or _said(author, "Initials")
+        parts = (_said(author, "LastName"), given, _said(author, "Suffix"))
+        names.append(" ".join(part for part in parts if part) or _said(author, "CollectiveName"))
+    return tuple(name for name in names if name)
+
+
+def _date(element: Any) -> str:
+    """An ISO date as far as it is known; MEDLINE also has `1998 Dec-1999 Jan`, seasons, and months by name."""
+    if element is None:
+        return ""
+    year, month, day = (_said(element, part) for part in ("Year", "Month", "Day"))
+    if not year:
+        found = _MEDLINE_DATE.search(_said(element, "MedlineDate"))
+        if not found:
+            return ""
+        year, month, day = (found[part] or "" for part in ("year", "month", "day"))
+    if not re.fullmatch(r"\d{4}", year):
+        return ""
+    number = month_of(month)
+    if not 1 <= number <= 12:
+        return year
+    exact = day.isdigit() and 1 <= int(day) <= 31
+    return f"{year}-{number:02}-{int(day):02}" if exact else f"{year}-{number:02}"
+
+
+def month_of(text: str) -> int:
+    """The number of a month that is told by a number or a name; 0 where it is none."""
+    if text.isdigit():
+        return int(text)
+    return 1 + _MONTHS.index(text[:3].lower()) if text[:3].lower() in _MONTHS else 0
+
+
+def _identifier(ids: list[Any], kind: str, attribute: str = "IdType") -> str:
+    return next((words(one) for one in ids if one.get(attribute) == kind), "")
+
+
+def _pmcid(text: str) -> str:
+    found = re.match(r"(?:PMC)?(\d+)", text, re.IGNORECASE)
+    return f"PMC{found[1]}" if found else ""
+
+
+def _all(element: Any, path: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for text in map(words, element.findall(path)) if text))
+
+
+def _said(element: Any, path: str) -> str:
+    found = element.find(path)
+    return "" if found is None else words(found)
+
+
+_APART = frozenset(
+    "p list list-item def-list def-item term def disp-quote title label break tr td th verse-line".split()
+)
+"""Elements of running text that stand apart from what is before and behind them, blanks or not."""
+
+
+def words(element: Any) -> str:
+    """The text of an element, with one blank between words.
+
+    Raised numbers are marked, since `10<sup>9</sup>` is not 109; all other marks of type are left out. Comments are
+    left out, too. An entity that was not expanded is told as HTML's, or as it stands.
+    """
+    return " ".join("".join(_pieces(element)).split())
+
+
+def _pieces(element: Any) -> list[str]:
+    pieces = [element.text or ""]
+    for child in element:
+        if child.tag is etree.Entity:
+            pieces.append(html.unescape(child.text))
+        elif isinstance(child.tag, str):
+            inner, name = _pieces(child), etree.QName(child).localname
+            if name in _APART:
+                inner = [" ", *inner, " "]
+            raised = name == "sup" and re.fullmatch(r"\s*[-+−]?\d+\s*", "".join(inner))
+            pieces += ["^", *inner] if raised else inner
+        pieces.append(child.tail or "")
+    return pieces

@@ -1,0 +1,1 @@
+"""Retrieval of papers: query expansion, rank fusion, deduplication, relevance."""

@@ -1,0 +1,1 @@
+"""Answers with verified quotes, and the checks that a quote supports its claim."""
