@@ -5,8 +5,8 @@
 Clusters have their own share of right answers (beta-distributed; for differences, Dirichlet-distributed shares of fixes
 and regressions), with a given correlation within clusters; sizes are equal, or uneven (log-normal). Ours is
 `evals.stats.means.score_interval` for means and `evals.stats.paired.paired_difference` for differences. The others
-are: `t`, the mean plus or minus Student's t times the standard error over clusters (CR1); and three bootstraps over whole
-clusters: of percentiles, BCa, and the studentised one, `evals.stats.paired.bootstrap_interval`.
+are: `t`, the mean plus or minus Student's t times the standard error over clusters (CR1); and three bootstraps over
+whole clusters: of percentiles, BCa, and the studentised one, `evals.stats.paired.bootstrap_interval`.
 
 Usual cases have twenty clusters or more, no rare outcome and a correlation of at most 0.3: there ours must hold the
 truth in 93% to 97%. Hard cases lie outside, and are shown for what they are: coverage falls to about 90% where few

@@ -61,8 +61,8 @@ def paired_difference(
     A difference is the mean gain (fixes) less the mean loss (regressions). Each of these lies between 0 and 1 and has
     the interval of `evals.stats.means.score_interval`; the squares of their reaches add up, less the part
     that correlation takes away (Newcombe 1998, Statistics in Medicine 17:2635; Zou and Donner 2008, Statistics in
-    Medicine 27:1693; with clusters Yang, Sun and Hardin 2012, J. Biopharmaceutical Statistics 22:1063). Unlike the mean plus or minus
-    some standard errors, this holds where few samples differ, and where none does.
+    Medicine 27:1693; with clusters Yang, Sun and Hardin 2012, J. Biopharmaceutical Statistics 22:1063).
+    Unlike the mean plus or minus some standard errors, this holds where few samples differ, and where none does.
 
     With few clusters the interval and Student's t may disagree about whether there is a difference. The more careful of
     the two counts then (our choice): the interval is stretched to 0, or p is the one at which it would just hold 0.
