@@ -36,7 +36,7 @@ from agent.literature.chat_tool import literature_tools
 from agent.models import load_mllm
 from agent.models.cassette import record
 from agent.models.protocol import MLLM, Finding
-from agent.perception.session import Eyes, open_eyes
+from agent.perception.session import SourceSession, open_source_session
 from tools.ask_user import NEEDS_NEW_FRAME, Intervention, Reply
 from tools.errors import AttendError
 from tools.registry import make_tools
@@ -51,13 +51,13 @@ class Assistant:
 
     Attributes:
         model: the model that answers.
-        eyes: capture and memory of the source.
+        session: capture and memory of the source.
         thread: the conversation's name; the same name resumes it in a later process.
         findings: what the model's server cannot do, and which literature cannot be searched, each with its remedy.
     """
 
     model: MLLM
-    eyes: Eyes
+    session: SourceSession
     thread: str
     findings: tuple[Finding, ...]
     _graph: CompiledStateGraph[State]
@@ -74,7 +74,7 @@ class Assistant:
         Raises:
             MediaError: if the source fails before any frame of it was seen.
         """
-        await asyncio.to_thread(self.eyes.watch, until_s, progress)
+        await asyncio.to_thread(self.session.watch, until_s, progress)
 
     def ask(self, question: str) -> AsyncIterator[Event]:
         """Put a question; the stream ends with `Answered`, or with `Needs` when the person is asked for something.
@@ -117,7 +117,7 @@ class Assistant:
         """What this conversation was about before, if that is not what is watched now."""
         values = (await self._graph.aget_state(self._thread_config())).values
         source = values.get("source")
-        return source if source != self.eyes.source else None
+        return source if source != self.session.source else None
 
     def _thread_config(self) -> Any:
         return {"configurable": {"thread_id": self.thread}, "recursion_limit": self._recursion_limit}
@@ -213,15 +213,15 @@ async def open_assistant(
         loop: begin a file again at its end.
         model: takes the place of the configured one.
         cassette: a file that the model's traffic is recorded to, for `replay:FILE`.
-        view_fps: pictures a second for `Eyes.live_frame`; None shows those that memory is given.
+        view_fps: pictures a second for `SourceSession.live_frame`; None shows those that memory is given.
 
     Raises:
         MediaError, ModelError, StoreError: if the source, the model or the folder cannot be opened.
     """
     thread = thread or uuid.uuid4().hex[:8]
     async with holding(config.folder, thread), open_threads(config.folder / FILE_NAME) as saver:
-        opened = functools.partial(open_eyes, source, config, realtime=realtime, loop=loop, view_fps=view_fps)
-        eyes = await asyncio.to_thread(opened)
+        opened = functools.partial(open_source_session, source, config, realtime=realtime, loop=loop, view_fps=view_fps)
+        session = await asyncio.to_thread(opened)
         try:
             mllm = await asyncio.to_thread(load_mllm, config.model, config.mllm) if model is None else model
             # What the model's server lacks shapes the prompt: it is asked before the loop is built around it.
@@ -229,8 +229,8 @@ async def open_assistant(
             if cassette:
                 mllm = record(mllm, cassette)
             with literature_tools(config) as (literature, lacking):
-                graph = build_graph(mllm, eyes, make_tools(eyes, literature), config.limits, saver)
+                graph = build_graph(mllm, session.view, make_tools(session.view, literature), config.limits, saver)
                 recursion_limit = SUPERSTEPS_A_STEP * (config.limits.steps + 2)
-                yield Assistant(mllm, eyes, thread, (*findings, *lacking), graph, saver, recursion_limit)
+                yield Assistant(mllm, session, thread, (*findings, *lacking), graph, saver, recursion_limit)
         finally:
-            await asyncio.to_thread(eyes.close)
+            await asyncio.to_thread(session.close)

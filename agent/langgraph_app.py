@@ -11,7 +11,7 @@ from agent.config import load_config
 from agent.core.graph import build_graph
 from agent.core.state import State
 from agent.models import load_mllm
-from agent.perception.session import open_eyes
+from agent.perception.session import open_source_session
 from tools.errors import ConfigError
 from tools.registry import make_tools
 
@@ -38,5 +38,5 @@ def _build() -> CompiledStateGraph[State]:
         )
     model = load_mllm(config.model, config.mllm)
     model.preflight()
-    eyes = open_eyes(config.source, config, realtime=True)
-    return build_graph(model, eyes, make_tools(eyes), config.limits)
+    session = open_source_session(config.source, config, realtime=True)
+    return build_graph(model, session.view, make_tools(session.view), config.limits)

@@ -31,8 +31,8 @@ HALF = "\ud83d"  # the first half of an emoji
 class Acted:
     """An assistant whose events a test gives, and whose ends take as long as the test says."""
 
-    def __init__(self, *events: Event, **eyes: Any) -> None:
-        self.events, self.eyes = events, SimpleNamespace(**eyes)
+    def __init__(self, *events: Event, **session: Any) -> None:
+        self.events, self.session = events, SimpleNamespace(**session)
         self.may_end = asyncio.Event()
         self.ends = 0
 
@@ -128,7 +128,7 @@ async def test_the_delays_of_an_answer_are_those_of_the_frames_it_rests_on() -> 
     turn = dialogue.ask("What is it?")
     while not turn.events:
         await asyncio.sleep(0)
-    assistant.eyes.capture_stats = CaptureStats(99, 99, 0, 0, 9.0, 0.0, 0.0, 0.0, queue_s=60.0)  # frames come on
+    assistant.session.capture_stats = CaptureStats(99, 99, 0, 0, 9.0, 0.0, 0.0, 0.0, queue_s=60.0)  # frames come on
     await until(turn, "done")
     assert turn.latency
     assert turn.latency.age_s == pytest.approx(3.0, abs=0.5)  # a second older than the newest, which is 2 seconds old

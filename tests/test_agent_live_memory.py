@@ -18,7 +18,7 @@ from agent.cli.memory import ALL, forget_memories, list_memories
 from agent.core.events import Answered, Token
 from agent.models.scripted import Scripted
 from agent.perception.annotator import embed_texts
-from agent.perception.session import Eyes
+from agent.perception.session import SourceSession
 from agent.perception.timeline import Moment
 from memory.store.source_dir import places
 from memory.stream.notes import Notes
@@ -56,31 +56,35 @@ def test_another_encoder_begins_its_own_key_moments_and_keeps_what_a_person_pinn
     for name, same in (("one", True), ("one", True), ("as long", False), ("longer", False), ("longer", True)):
         config = settings(tmp_path, "curvestream")
         config = config.model_copy(update={"memory": config.memory.model_copy(update={"encoder": name})})
-        with watching(camera.address, config) as eyes:
-            tiers = {moment.t_s: moment.tier for moment in eyes.timeline(0).moments if moment.t_s in before}
+        with watching(camera.address, config) as session:
+            tiers = {
+                moment.t_s: moment.tier for moment in session.source_memory.timeline(0).moments if moment.t_s in before
+            }
             assert tiers == {t_s: "key" if same or t_s == pinned_s else "past" for t_s in before}
-            known = eyes.status().key_moments
-            wait_for(lambda known=known: eyes.status().key_moments > known + 3)
-            assert eyes.status().troubles == []
+            known = session.status.numbers().key_moments
+            wait_for(lambda known=known: session.status.numbers().key_moments > known + 3)
+            assert session.status.numbers().troubles == []
             if pinned_s is None:
-                pinned_s = eyes.pin(eyes.timeline(0).moments[0].t_s).t_s
-            moments = eyes.timeline(0).moments
+                pinned_s = session.source_memory.pin(session.source_memory.timeline(0).moments[0].t_s, True).t_s
+            moments = session.source_memory.timeline(0).moments
             assert [moment.t_s for moment in moments if moment.pinned] == [pinned_s]
-        before = {moment.t_s for moment in eyes.remembered.memory.moments.all()}
+        before = {moment.t_s for moment in session.source_memory.memory.moments.all()}
 
 
-def note_key_moments(eyes: Eyes, words: str) -> list[str]:
+def note_key_moments(session: SourceSession, words: str) -> list[str]:
     """Wait for new key moments, note something of each, and return their frames."""
     since_wall_s = time.time()
 
     def new_moments() -> list[Moment]:
-        return [moment for moment in eyes.timeline(0).moments if (moment.wall_s or 0.0) >= since_wall_s]
+        return [
+            moment for moment in session.source_memory.timeline(0).moments if (moment.wall_s or 0.0) >= since_wall_s
+        ]
 
     wait_for(lambda: len([moment for moment in new_moments() if moment.tier == "key"]) >= 3)
     new = new_moments()
     for number, moment in enumerate(new):
-        eyes.notes.add(moment.t_s, moment.frame_id, "text", f"{words} number {number}")
-    eyes.search(words, 1, None)
+        session.notes.add(moment.t_s, moment.frame_id, "text", f"{words} number {number}")
+    session.view.search(words, 1, None)
     return [moment.frame_id for moment in new]
 
 
@@ -94,15 +98,15 @@ def test_forgetting_what_was_before_a_time_goes_by_the_clock_and_not_by_how_long
 ) -> None:
     now = time.time
     config = settings(tmp_path, "curvestream")
-    with watching(camera.address, config) as eyes:
+    with watching(camera.address, config) as session:
         (place,) = places(tmp_path)
-        before = note_key_moments(eyes, "LANTERN")
+        before = note_key_moments(session, "LANTERN")
         # All at once, as they were embedded: how many there are tells the last bits on some processors.
         vectors = [vector.tobytes() for vector in embed_texts([f"LANTERN number {n}" for n in range(len(before))])]
         assert all(vector[:64] in on_disk(place) for vector in vectors)
         monkeypatch.setattr(time, "time", lambda: now() + 7200)  # two hours of suspend, in which media time stood still
-        after = note_key_moments(eyes, "HARBOUR")
-        assert max(moment.t_s for moment in eyes.timeline(0).moments) < 600
+        after = note_key_moments(session, "HARBOUR")
+        assert max(moment.t_s for moment in session.source_memory.timeline(0).moments) < 600
         if watched:
             forgotten, failures = forget_memories(config, None, "1h", None, False)
             wait_for(lambda: not {path.stem for path in place.rglob("*.png")} & set(before))
@@ -138,18 +142,18 @@ def test_a_clock_that_was_set_back_leaves_several_stretches_to_forget() -> None:
 
 def test_a_memory_that_is_no_database_is_kept_aside_and_watching_goes_on(camera: Camera, tmp_path: Path) -> None:
     config = settings(tmp_path, "curvestream")
-    with watching(camera.address, config) as eyes:
-        note_key_moments(eyes, "LANTERN")
+    with watching(camera.address, config) as session:
+        note_key_moments(session, "LANTERN")
     (place,) = places(tmp_path)
     (place / "memory.sqlite").write_bytes(b"no database" * 1000)
-    with watching(camera.address, config) as eyes:
-        assert any("memory.sqlite' was damaged" in trouble for trouble in eyes.status().troubles)
-        assert "memory.sqlite' was damaged" in eyes.summary()
-        assert note_key_moments(eyes, "HARBOUR")
-        assert [entry.text for entry in eyes.search("LANTERN", 9, None) if "LANTERN" in entry.text] == []
+    with watching(camera.address, config) as session:
+        assert any("memory.sqlite' was damaged" in trouble for trouble in session.status.numbers().troubles)
+        assert "memory.sqlite' was damaged" in session.status.summary()
+        assert note_key_moments(session, "HARBOUR")
+        assert [entry.text for entry in session.view.search("LANTERN", 9, None) if "LANTERN" in entry.text] == []
         assert b"LANTERN" in on_disk(place)
         assert (place / "memory.sqlite.damaged").read_bytes().startswith(b"no database")
-        eyes.forget(ALL)
+        session.forget(ALL)
         assert b"LANTERN" not in on_disk(place)
         assert not list(place.glob("*.damaged*"))
 
@@ -166,7 +170,7 @@ async def test_an_answer_about_now_says_that_the_camera_shows_nothing_new(camera
         await assistant.watch()
         assert await ask() == ("A wall.", "A wall.")
         camera.silent.set()
-        await asyncio.to_thread(wait_problem, assistant.eyes, "no new picture for ")
+        await asyncio.to_thread(wait_problem, assistant.session, "no new picture for ")
         streamed, answered = await ask()
         assert streamed == answered
         assert re.fullmatch(
@@ -175,5 +179,5 @@ async def test_an_answer_about_now_says_that_the_camera_shows_nothing_new(camera
             answered,
         )
         camera.silent.clear()
-        await asyncio.to_thread(wait_problem, assistant.eyes, "")
+        await asyncio.to_thread(wait_problem, assistant.session, "")
         assert await ask() == ("A wall.", "A wall.")

@@ -105,7 +105,7 @@ async def test_the_model_is_told_where_pictures_are_missing(clip: Path, tmp_path
     model = scripted({"say": "Yes."})
     async with open_assistant(str(clip), config(tmp_path), model=model) as assistant:
         await assistant.watch()
-        assistant.eyes.memory.push_gap(Gap("scenes.mp4", 5.1, 5.9, "the camera was unplugged"))
+        assistant.session.memory.push_gap(Gap("scenes.mp4", 5.1, 5.9, "the camera was unplugged"))
         await run(assistant.ask("Well?"))
     parts = [part["text"] for part in model.heard[0][-1].content if part["type"] == "text"]
     place = parts.index("(no picture from 0:05.1 to 0:05.9: the camera was unplugged)")
@@ -247,9 +247,9 @@ async def test_capture_goes_on_while_a_slow_model_speaks(clip: Path, tmp_path: P
     model = scripted({"say": "word " * 30, "tokens_per_s": 10})
     async with open_assistant(str(clip), config(tmp_path), realtime=True, loop=True, model=model) as assistant:
         await assistant.watch(until_s=0.0)
-        before = assistant.eyes.capture_stats.captured
+        before = assistant.session.capture_stats.captured
         last = (await run(assistant.ask("Well?")))[-1]
-        after = assistant.eyes.capture_stats
+        after = assistant.session.capture_stats
     assert isinstance(last, Answered)
     assert after.captured - before >= int(last.seconds) - 1 >= 1
     assert after.late_max_s < 0.5
@@ -315,10 +315,10 @@ async def test_a_model_without_images_is_shown_notes(clip: Path, tmp_path: Path)
     settings = config(tmp_path)
     async with open_assistant(str(clip), settings, model=model) as assistant:
         await assistant.watch()
-        newest = assistant.eyes.newest()
+        newest = assistant.session.view.newest()
         assert newest is not None
-        assistant.eyes.notes.add(newest.t_s, newest.frame_id, "label", "a blue wall")
-        assistant.eyes.memory.push_gap(Gap("scenes.mp4", 8.1, 8.9, "the camera was unplugged"))
+        assistant.session.notes.add(newest.t_s, newest.frame_id, "label", "a blue wall")
+        assistant.session.memory.push_gap(Gap("scenes.mp4", 8.1, 8.9, "the camera was unplugged"))
         await run(assistant.ask("What is there?"))
     assert count_images(model.heard[0]) == 0
     assert "(no picture from 0:08.1 to 0:08.9: the camera was unplugged)\n" in text_of(model.heard[0][-1])

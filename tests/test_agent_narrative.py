@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from agent.config import Config
-from agent.narrative.recall import Told
+from agent.narrative.recall import NarrativeRecall
 from evals.cli import app
 from memory.store.source_dir import claim_place
 from tests.fixtures.scenes import write_scenes
@@ -229,10 +229,10 @@ def test_the_chat_answers_from_what_is_told_and_cites_it(tmp_path: Path) -> None
 def test_while_watching_nothing_is_told_of_what_comes_later(film: Path) -> None:
     config = Config(folder=film.parent / "kept")
     query = "Who shows a copy of the letter?"
-    unbuilt = Told(config, str(film), film.name)
+    unbuilt = NarrativeRecall(config, str(film), film.name)
     assert (unbuilt.exists, unbuilt.search(query, 5, None, 600.0)) == (False, [])
     told(film.parent, "build", film)
-    memory = Told(config, str(film), film.name)
+    memory = NarrativeRecall(config, str(film), film.name)
     assert memory.exists
     whole = memory.search(query, 5, None, 600.0)
     assert 540.0 in [event.t_s for event in whole]
@@ -262,7 +262,7 @@ def test_what_is_told_in_a_span_is_found_however_much_is_told_elsewhere(tmp_path
         )
     )
     told(tmp_path, "build", film)
-    memory = Told(Config(folder=tmp_path / "kept"), str(film), film.name)
+    memory = NarrativeRecall(Config(folder=tmp_path / "kept"), str(film), film.name)
     for found in (
         memory.search("Who hides the red letter?", 5, None, 20.0),
         memory.search("Who hides the red letter?", 5, Span(0.0, 30.0), 600.0),

@@ -23,7 +23,7 @@ from agent.models.structured import MalformedAnswer
 from agent.narrative.cached_llm import Asker
 from agent.narrative.extract_llm import Draft, Lacks, find_links
 from agent.narrative.prompts import Queries
-from agent.narrative.recall import Told
+from agent.narrative.recall import NarrativeRecall
 from evals.cli import app
 from memory.narrative.store.narrative_store import NarrativeStore
 from tests.fixtures.scenes import write_scenes
@@ -84,7 +84,7 @@ def test_what_a_span_leaves_is_asked_as_before(film: Path, tmp_path: Path) -> No
     tale = tmp_path / "tale.txt"
     tale.write_text("A fox finds a key.\n\nA crow sings.\n\nThe fox opens the chest.\n")
     told(tmp_path, "build", tale)
-    Told(config, str(film), film.name).forget(Span(0.0, 1e9))
+    NarrativeRecall(config, str(film), film.name).forget(Span(0.0, 1e9))
     refused(tmp_path, r"nothing is remembered of 'film.srt'.*one of: tale.txt", "ask", film, "Who hides a letter?")
     assert attend(tmp_path, "forget", "--source", "tale.txt", "--from", "0:00", "--to", "0:01", "--yes").exit_code == 0
     assert "section 3  The fox opens" in attend(tmp_path, "recall", tale, "What does the fox open?").output
@@ -104,7 +104,7 @@ def test_a_film_is_forgotten_without_its_namesake(tmp_path: Path, namesakes: tup
     one, other = namesakes
     for path in namesakes:
         told(tmp_path, "build", path)
-    Told(Config(folder=tmp_path / "kept"), str(one), one.name).forget(Span(500.0, 600.0))
+    NarrativeRecall(Config(folder=tmp_path / "kept"), str(one), one.name).forget(Span(500.0, 600.0))
     assert "neighbour" not in json.dumps(told(tmp_path, "recall", one, "the copy of the letter"))
     assert "gardener" in json.dumps(told(tmp_path, "recall", other, "the copy of the letter"))
     listed = [json.loads(line) for line in attend(tmp_path, "list", "--json").stdout.splitlines()]

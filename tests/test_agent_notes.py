@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from agent.config import Config
 from agent.perception.annotator import Backlog, NoteTaker
-from agent.perception.session import open_eyes
+from agent.perception.session import open_source_session
 from memory.stream.notes import Note, Notes
 from tests.fixtures.faults import wait_for
 from tools.errors import StoreError
@@ -170,15 +170,15 @@ def test_every_key_moment_of_a_file_is_noted(tmp_path: Path, monkeypatch: pytest
         coarse = np.random.default_rng(number).integers(0, 255, (9, 16, 3), np.uint8)
         cv2.imwrite(str(tmp_path / "pictures" / f"{number:03d}.png"), cv2.resize(coarse, (320, 180)))
     taken = noting(monkeypatch, 0.1)
-    eyes = open_eyes(str(tmp_path / "pictures"), Config(folder=tmp_path / "f"))
+    session = open_source_session(str(tmp_path / "pictures"), Config(folder=tmp_path / "f"))
     try:
-        eyes.watch()
-        eyes.search("thing", 1, None)
-        assert eyes.status().key_moments == MANY
+        session.watch()
+        session.view.search("thing", 1, None)
+        assert session.status.numbers().key_moments == MANY
         assert sorted(taken) == [float(number) for number in range(MANY)]
-        assert (eyes.status().unnoted, "not noted" in eyes.summary()) == (0, False)
+        assert (session.status.numbers().unnoted, "not noted" in session.status.summary()) == (0, False)
     finally:
-        eyes.close()
+        session.close()
 
 
 def test_key_moments_that_were_not_noted_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,10 +189,10 @@ def test_key_moments_that_were_not_noted_are_counted(tmp_path: Path, monkeypatch
     monkeypatch.setattr("agent.perception.annotator.Backlog.__init__.__defaults__", (1,))
     noting(monkeypatch, 3.0)
     config = Config(folder=tmp_path / "f")
-    eyes = open_eyes(str(tmp_path / "pictures"), config, realtime=True)
+    session = open_source_session(str(tmp_path / "pictures"), config, realtime=True)
     try:
-        eyes.watch(2.0)
-        wait_for(lambda: eyes.status().unnoted == 1)
-        assert "1 not noted" in eyes.summary()
+        session.watch(2.0)
+        wait_for(lambda: session.status.numbers().unnoted == 1)
+        assert "1 not noted" in session.status.summary()
     finally:
-        eyes.close()
+        session.close()

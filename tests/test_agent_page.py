@@ -45,7 +45,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def watched(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A recording that was watched to its end."""
     with serving([clip], settings(tmp_path_factory.mktemp("memory"), "curvestream"), *TURNS, realtime=False) as served:
-        wait_for(lambda: served.house.rooms[0].inside.eyes.finished)
+        wait_for(lambda: served.house.rooms[0].inside.session.finished)
         yield served
 
 
@@ -112,7 +112,7 @@ def test_escape_stops_an_answer_and_a_second_question_is_refused(watched: Served
 def test_tools_show_what_they_were_given_and_what_they_brought(clip: Path, tmp_path: Path, visit: Open) -> None:
     turns = [{"tool": "look", "args": {"start": "0:00", "end": "0:02"}}, {"say": "Seen [0:01]."}]
     with serving([clip], settings(tmp_path), *turns, realtime=False) as served:
-        wait_for(lambda: served.house.rooms[0].inside.eyes.finished)
+        wait_for(lambda: served.house.rooms[0].inside.session.finished)
         page = visit(served)
         turn = ended(ask(page, "Look closer."))
         bubble = turn.locator("details.bubble")
@@ -176,7 +176,7 @@ def test_ten_pages_show_one_conversation_and_the_live_picture(clip: Path, tmp_pa
 
 def test_pin_play_forget_and_export(clip: Path, tmp_path: Path, visit: Open) -> None:
     with serving([clip], settings(tmp_path, "curvestream"), realtime=False) as served:
-        wait_for(lambda: served.house.rooms[0].inside.eyes.finished)
+        wait_for(lambda: served.house.rooms[0].inside.session.finished)
         page = visit(served, accept_downloads=True)
         thumbs = page.locator("#timeline .thumb")
         expect(thumbs).to_have_count(6)
@@ -351,7 +351,7 @@ def test_another_site_gets_nothing_and_changes_nothing(watched: Served, visit: O
         assert told[-3:] == [403, 403, 403]
         site.shutdown()
     evil.close()
-    assert not room.inside.eyes.paused
+    assert not room.inside.session.paused
     assert room.feed.cursor == before  # a change would have been told to the pages
 
 

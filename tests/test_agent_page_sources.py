@@ -140,7 +140,7 @@ def test_forgotten_pictures_go_from_every_part_of_the_page(
     clip: Path, other: Path, tmp_path: Path, visit: Open
 ) -> None:
     with serving([clip, other], settings(tmp_path), *LOOK, realtime=False) as served:
-        wait_for(lambda: all(room.inside.eyes.finished for room in served.house.rooms))
+        wait_for(lambda: all(room.inside.session.finished for room in served.house.rooms))
         page = visit(served, reduced_motion="reduce")
         turn = ended(ask(page, "Look closer."))
         turn.locator("summary").click()
@@ -169,7 +169,7 @@ def test_forgotten_pictures_go_from_every_part_of_the_page(
 def watched(clip: Path, tmp_path: Path) -> Iterator[Served]:
     """A recording that was watched to its end."""
     with serving([clip], settings(tmp_path), {"say": "Red."}, realtime=False) as served:
-        wait_for(lambda: served.house.rooms[0].inside.eyes.finished)
+        wait_for(lambda: served.house.rooms[0].inside.session.finished)
         yield served
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from agent.cli.memory import ALL, forget_memories, parse_when
 from agent.config import Config, load_config
-from agent.perception.session import Eyes, open_eyes
+from agent.perception.session import SourceSession, open_source_session
 from agent.watch.trigger import open_moments
 from memory.store.frames import FrameStore
 from memory.store.source_dir import claim_place, places, source_of
@@ -52,10 +52,10 @@ def config(tmp_path: Path) -> Config:
 
 
 @pytest.fixture
-def eyes(signs: Path, config: Config) -> Iterator[Eyes]:
-    opened = open_eyes(str(signs), config)
+def session(signs: Path, config: Config) -> Iterator[SourceSession]:
+    opened = open_source_session(str(signs), config)
     opened.watch()
-    opened.search("wait for the notes", 1, None)
+    opened.view.search("wait for the notes", 1, None)
     yield opened
     opened.close()
 
@@ -64,28 +64,28 @@ def bytes_on_disk(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
 
 
-def test_the_timeline_tells_of_each_moment_what_was_noted(eyes: Eyes) -> None:
-    timeline = eyes.timeline()
+def test_the_timeline_tells_of_each_moment_what_was_noted(session: SourceSession) -> None:
+    timeline = session.source_memory.timeline()
     assert [moment.t_s for moment in timeline.moments] == [0.0, 1.0, 2.0, 3.0]
     assert all(word in moment.note for word, moment in zip(WORDS, timeline.moments, strict=True))
     assert [point.t_s for point in timeline.curve] == [0.0, 1.0, 2.0, 3.0]
     assert timeline.now_s == 3.0
-    assert len(eyes.timeline(points=2).curve) == 2
+    assert len(session.source_memory.timeline(points=2).curve) == 2
 
 
-def test_words_noted_are_found_by_meaning_and_forgotten_for_good(eyes: Eyes, config: Config) -> None:
-    found = eyes.search("a fortress with towers", 4, None)
+def test_words_noted_are_found_by_meaning_and_forgotten_for_good(session: SourceSession, config: Config) -> None:
+    found = session.view.search("a fortress with towers", 4, None)
     assert any("CASTLE" in entry.text for entry in found)
     (place,) = places(config.folder)
-    ids = [moment.frame_id for moment in eyes.timeline().moments]
+    ids = [moment.frame_id for moment in session.source_memory.timeline().moments]
     vectors = [row.tobytes() for row in _vectors(place)]
     assert (place / "vectors").is_dir()
     assert b"CASTLE" in bytes_on_disk(place)
-    gone = eyes.forget(Span(3.0, 3.0))
+    gone = session.forget(Span(3.0, 3.0))
     assert (gone.frames, gone.moments) == (1, 1)
     assert gone.notes >= 1
     assert gone.vectors == gone.notes
-    eyes.close()
+    session.close()
     left = bytes_on_disk(place)
     assert b"CASTLE" not in left
     assert ids[3] not in {path.stem for path in place.rglob("*.png")}
@@ -106,63 +106,63 @@ def _vectors(place: Path) -> list[np.ndarray]:
     return [np.frombuffer(row[0], np.float32) for row in rows]
 
 
-def test_a_picture_that_a_tool_cut_out_is_forgotten_too(eyes: Eyes) -> None:
-    rgb = eyes.picture(eyes.timeline().moments[1].frame_id)
-    part = eyes.add_picture(np.ascontiguousarray(rgb[:100, :100]), 1.0)
-    eyes.forget(Span(1.0, 1.0))
+def test_a_picture_that_a_tool_cut_out_is_forgotten_too(session: SourceSession) -> None:
+    rgb = session.view.picture(session.source_memory.timeline().moments[1].frame_id)
+    part = session.view.add_picture(np.ascontiguousarray(rgb[:100, :100]), 1.0)
+    session.forget(Span(1.0, 1.0))
     with pytest.raises(AttendError):
-        eyes.picture(part.frame_id)
-    assert eyes.picture(eyes.timeline().moments[0].frame_id).shape == (360, 640, 3)
+        session.view.picture(part.frame_id)
+    assert session.view.picture(session.source_memory.timeline().moments[0].frame_id).shape == (360, 640, 3)
 
 
 def test_what_others_forget_is_not_noted_afterwards(signs: Path, config: Config) -> None:
-    eyes = open_eyes(str(signs), config)
+    session = open_source_session(str(signs), config)
     try:
-        eyes.watch()  # notes take longer: frames wait for them
-        eyes.remembered.forget(Span(1.0, 3.0))
-        assert not eyes.search("sign", 9, Span(1.0, 3.0))
-        assert all(note.t_s == 0.0 for note in eyes.notes.between())
+        session.watch()  # notes take longer: frames wait for them
+        session.source_memory.forget(Span(1.0, 3.0))
+        assert not session.view.search("sign", 9, Span(1.0, 3.0))
+        assert all(note.t_s == 0.0 for note in session.notes.between())
     finally:
-        eyes.close()
+        session.close()
 
 
 def test_a_frame_that_comes_while_others_are_forgotten_keeps_its_picture(
-    eyes: Eyes, monkeypatch: pytest.MonkeyPatch
+    session: SourceSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    snapshot = eyes.memory.snapshot
-    new = Frame(eyes.source, 9.0, np.full((360, 640, 3), 77, np.uint8))
+    snapshot = session.memory.snapshot
+    new = Frame(session.source, 9.0, np.full((360, 640, 3), 77, np.uint8))
 
     def then_a_frame_comes() -> list[Kept]:
         found = snapshot()
-        if eyes.memory.stats.newest_s == 3.0:
-            eyes.memory.push(new)
+        if session.memory.stats.newest_s == 3.0:
+            session.memory.push(new)
         return found
 
-    monkeypatch.setattr(eyes.memory, "snapshot", then_a_frame_comes)
-    eyes.forget(Span(1.0, 1.0))
-    assert eyes.memory.store.has(new.id)
+    monkeypatch.setattr(session.memory, "snapshot", then_a_frame_comes)
+    session.forget(Span(1.0, 1.0))
+    assert session.memory.store.has(new.id)
 
 
-def test_watching_a_recording_goes_on_after_all_of_it_was_forgotten(eyes: Eyes) -> None:
-    moments = open_moments(eyes, 3)
-    eyes.forget(ALL)
+def test_watching_a_recording_goes_on_after_all_of_it_was_forgotten(session: SourceSession) -> None:
+    moments = open_moments(session, 3)
+    session.forget(ALL)
     assert moments.next(None, 30.0) is None
     moment = moments.last(None)
     assert moment is not None
     assert moment.t_s == 3.0
 
 
-def test_pin_and_unpin_show_on_the_timeline(eyes: Eyes) -> None:
-    assert eyes.pin(1.2).t_s == 1.0
-    assert [moment.t_s for moment in eyes.timeline().moments if moment.pinned] == [1.0]
-    eyes.unpin(1.0)
-    assert not [moment for moment in eyes.timeline().moments if moment.pinned]
+def test_pin_and_unpin_show_on_the_timeline(session: SourceSession) -> None:
+    assert session.source_memory.pin(1.2, True).t_s == 1.0
+    assert [moment.t_s for moment in session.source_memory.timeline().moments if moment.pinned] == [1.0]
+    session.source_memory.pin(1.0, False)
+    assert not [moment for moment in session.source_memory.timeline().moments if moment.pinned]
     with pytest.raises(AttendError, match="no frame is remembered"):
-        eyes.pin(99.0)
+        session.source_memory.pin(99.0, True)
 
 
-def test_an_export_holds_pictures_notes_and_what_they_mean(eyes: Eyes, tmp_path: Path) -> None:
-    with zipfile.ZipFile(eyes.export(tmp_path / "some.zip", Span(1.0, 2.0))) as bundle:
+def test_an_export_holds_pictures_notes_and_what_they_mean(session: SourceSession, tmp_path: Path) -> None:
+    with zipfile.ZipFile(session.source_memory.export(tmp_path / "some.zip", Span(1.0, 2.0))) as bundle:
         moments = [json.loads(line) for line in bundle.read("moments.jsonl").splitlines()]
         notes = [json.loads(line) for line in bundle.read("notes.jsonl").splitlines()]
         manifest = json.loads(bundle.read("manifest.json"))
@@ -173,34 +173,34 @@ def test_an_export_holds_pictures_notes_and_what_they_mean(eyes: Eyes, tmp_path:
     assert (manifest["moments"], len(pictures)) == (2, 2)
     assert rgb.shape == (360, 640, 3)
     with pytest.raises(AttendError, match="cannot be written"):
-        eyes.export(tmp_path / "no such folder" / "some.zip")
+        session.source_memory.export(tmp_path / "no such folder" / "some.zip")
 
 
 def test_a_question_about_the_past_brings_back_its_moment(signs: Path, config: Config) -> None:
     small = config.model_copy(update={"memory": config.memory.model_copy(update={"capacity": 2})})
-    eyes = open_eyes(str(signs), small)
+    session = open_source_session(str(signs), small)
     try:
-        eyes.watch()
-        eyes.search("wait for the notes", 1, None)
-        assert [frame.t_s for frame in eyes.perceive("What does the sign say now?")][-1] == 3.0
-        assert 0.0 not in [frame.t_s for frame in eyes.perceive("What does the sign say now?")]
-        assert [frame.t_s for frame in eyes.perceive("What was shown before LAMP?")] == [1.0, 3.0]
-        assert [frame.t_s for frame in eyes.perceive("What was there three seconds ago?")] == [0.0, 3.0]
-        assert [(span.start_s, span.end_s) for span in eyes.stretches("RIVER")] == [(2.0, 2.0)]
+        session.watch()
+        session.view.search("wait for the notes", 1, None)
+        assert [frame.t_s for frame in session.view.perceive("What does the sign say now?")][-1] == 3.0
+        assert 0.0 not in [frame.t_s for frame in session.view.perceive("What does the sign say now?")]
+        assert [frame.t_s for frame in session.view.perceive("What was shown before LAMP?")] == [1.0, 3.0]
+        assert [frame.t_s for frame in session.view.perceive("What was there three seconds ago?")] == [0.0, 3.0]
+        assert [(span.start_s, span.end_s) for span in session.view.stretches("RIVER")] == [(2.0, 2.0)]
     finally:
-        eyes.close()
+        session.close()
 
 
 def test_a_recording_is_watched_anew_and_its_end_is_not_known_before(signs: Path, config: Config) -> None:
     for _ in range(2):
-        eyes = open_eyes(str(signs), config, realtime=True)
+        session = open_source_session(str(signs), config, realtime=True)
         try:
-            eyes.watch(0.5)
-            assert "CASTLE" not in " ".join(note.text for note in eyes.notes.between())
-            eyes.watch()
-            eyes.close()
+            session.watch(0.5)
+            assert "CASTLE" not in " ".join(note.text for note in session.notes.between())
+            session.watch()
+            session.close()
         finally:
-            eyes.close()
+            session.close()
     assert len(list(places(config.folder))) == 1
 
 
@@ -210,7 +210,9 @@ def attend_alone(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
-def test_the_command_line_lists_searches_and_forgets_while_another_process_watches(eyes: Eyes, config: Config) -> None:
+def test_the_command_line_lists_searches_and_forgets_while_another_process_watches(
+    session: SourceSession, config: Config
+) -> None:
     folder = str(config.folder)
     (listed,) = attend_alone("memory", "list", "--folder", folder, "--json").stdout.splitlines()
     row = json.loads(listed)
@@ -223,12 +225,14 @@ def test_the_command_line_lists_searches_and_forgets_while_another_process_watch
         "memory", "forget", "--source", source, "--from", "0:02", "--to", "0:02", "--yes", "--folder", folder
     )
     assert gone.returncode == 0, gone.stderr
-    assert [moment.t_s for moment in eyes.timeline().moments] == [0.0, 1.0, 3.0]
-    assert eyes.search("river", 3, Span(2.0, 2.0)) == []
+    assert [moment.t_s for moment in session.source_memory.timeline().moments] == [0.0, 1.0, 3.0]
+    assert session.view.search("river", 3, Span(2.0, 2.0)) == []
 
 
-def test_showing_what_is_kept_changes_nothing_of_it(eyes: Eyes, config: Config, signs: Path, tmp_path: Path) -> None:
-    eyes.close()
+def test_showing_what_is_kept_changes_nothing_of_it(
+    session: SourceSession, config: Config, signs: Path, tmp_path: Path
+) -> None:
+    session.close()
     before = {path: path.stat().st_mtime_ns for path in config.folder.rglob("*")}
     shown = attend_here(["memory", "show", signs, "--folder", config.folder, "--png", tmp_path / "m.png"])
     assert shown.returncode == 0, shown.stderr
@@ -239,25 +243,27 @@ def test_showing_what_is_kept_changes_nothing_of_it(eyes: Eyes, config: Config, 
 
 @pytest.mark.parametrize("closing", [False, True])
 def test_what_others_forget_after_the_source_has_ended_leaves_the_disk(
-    eyes: Eyes, config: Config, closing: bool, monkeypatch: pytest.MonkeyPatch
+    session: SourceSession, config: Config, closing: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if closing:
         monkeypatch.setattr("memory.stream.recorder.AFTER_END_S", 3600.0)
         time.sleep(1.0)  # the wait in progress
-    assert eyes.finished
-    rgb = eyes.picture(eyes.timeline().moments[1].frame_id)
-    eyes.add_picture(np.ascontiguousarray(rgb[:100, :100]), 1.0)  # no row names it
+    assert session.finished
+    rgb = session.view.picture(session.source_memory.timeline().moments[1].frame_id)
+    session.view.add_picture(np.ascontiguousarray(rgb[:100, :100]), 1.0)  # no row names it
     forget_memories(config, None, None, None, True)
     if closing:
-        eyes.close()
+        session.close()
     (place,) = places(config.folder)
     wait_for(lambda: not list(place.rglob("*.png")), 0.0 if closing else 10.0)
 
 
-def test_a_forgetting_that_was_cut_off_removes_the_vectors_when_it_is_done_again(eyes: Eyes, config: Config) -> None:
+def test_a_forgetting_that_was_cut_off_removes_the_vectors_when_it_is_done_again(
+    session: SourceSession, config: Config
+) -> None:
     (place,) = places(config.folder)
-    source = eyes.source
-    eyes.close()
+    source = session.source
+    session.close()
     with Notes(place, source) as notes:
         notes.forget(ALL)  # and killed, before the index was removed
     assert (place / "vectors").exists()
@@ -279,9 +285,9 @@ def test_what_is_forgotten_must_be_said(config: Config) -> None:
 
 
 def test_before_forgets_recordings_watched_before(signs: Path, config: Config) -> None:
-    eyes = open_eyes(str(signs), config)
-    eyes.watch()
-    eyes.close()
+    session = open_source_session(str(signs), config)
+    session.watch()
+    session.close()
     assert forget_memories(config, None, "24h", None, False) == ([], [])
     (place,) = places(config.folder)
     assert list(place.rglob("*.png"))

@@ -175,8 +175,8 @@ async def test_what_the_model_cannot_do_is_told_in_words(clip: Path, tmp_path: P
 async def test_forget_pin_and_export_reach_the_disk(clip: Path, tmp_path: Path) -> None:
     config = settings(tmp_path, "curvestream")
     with serving([clip], config, realtime=False) as served:
-        eyes = served.house.rooms[0].inside.eyes
-        wait_for(lambda: eyes.finished)
+        session = served.house.rooms[0].inside.session
+        wait_for(lambda: session.finished)
         async with events_of(served) as events:
             await read_until(events, "snapshot")
             moments = served.client.get("/rooms/1/timeline").json()["moments"]

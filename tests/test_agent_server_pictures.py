@@ -18,7 +18,7 @@ from PIL import Image
 from pydantic import BaseModel
 from websockets.asyncio.client import connect
 
-from agent.perception.session import Eyes
+from agent.perception.session import SourceSession
 from agent.server import broadcast as feeds
 from agent.server import jpeg
 from agent.server.broadcast import MESSAGES_HELD, Feed, Lagged
@@ -121,7 +121,7 @@ async def test_a_slow_viewer_delays_nobody(noise: Path, tmp_path: Path) -> None:
                     assert len(picture) > 500_000  # so that all of them do not fit into the other's buffers
                     times.append(picture[:8])
                 assert len(set(times)) == len(times)
-        assert served.house.rooms[0].inside.eyes.capture_stats.late_max_s < 2
+        assert served.house.rooms[0].inside.session.capture_stats.late_max_s < 2
 
 
 async def test_each_picture_is_encoded_once_for_all(
@@ -154,7 +154,7 @@ async def test_each_picture_is_encoded_once_for_all(
 
 
 class Looking:
-    """Eyes that see what a test says."""
+    """A source whose newest frame the test sets."""
 
     def __init__(self, t_s: float = 1.0) -> None:
         self.see(t_s)
@@ -166,13 +166,13 @@ class Looking:
         return self.frame
 
 
-def open_view(eyes: Looking) -> LiveView:
-    return LiveView(cast(Eyes, eyes), ServerOptions(view_fps=60))
+def open_view(session: Looking) -> LiveView:
+    return LiveView(cast(SourceSession, session), ServerOptions(view_fps=60))
 
 
 async def test_a_live_picture_is_waited_for_after_the_newest_was_forgotten() -> None:
-    eyes = Looking()
-    view = open_view(eyes)
+    session = Looking()
+    view = open_view(session)
     with view.watching() as number:
         number, message = await view.after(number)
         assert message
@@ -180,7 +180,7 @@ async def test_a_live_picture_is_waited_for_after_the_newest_was_forgotten() -> 
         waiting = asyncio.create_task(view.after(number - 1))
         await asyncio.sleep(0.05)
         assert not waiting.done()
-        eyes.see(2.0)
+        session.see(2.0)
         assert (await waiting)[1]
 
 
@@ -194,17 +194,17 @@ async def test_a_picture_that_is_not_of_the_forgotten_stretch_stays() -> None:
 
 
 async def test_a_picture_that_is_forgotten_while_it_is_encoded_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    eyes, view = Looking(), cast(LiveView, None)
+    session, view = Looking(), cast(LiveView, None)
     encode_jpeg = jpeg.encode_jpeg
 
     def encode_slowly(rgb: np.ndarray, side_px: int, quality: int) -> bytes:
         if rgb[0, 0, 0] == 1:
-            eyes.see(2.0)
+            session.see(2.0)
             view.forget(Span(0.0, 1.0))
         return encode_jpeg(rgb, side_px, quality)
 
     monkeypatch.setattr(jpeg, "encode_jpeg", encode_slowly)
-    view = open_view(eyes)
+    view = open_view(session)
     with view.watching() as number:
         _, message = await asyncio.wait_for(view.after(number), 5)
         assert np.frombuffer(message[:8]) == 2.0
@@ -213,17 +213,17 @@ async def test_a_picture_that_is_forgotten_while_it_is_encoded_is_not_shown(monk
 async def test_a_picture_that_cannot_be_encoded_does_not_end_the_live_picture(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    eyes = Looking()
+    session = Looking()
     encode_jpeg = jpeg.encode_jpeg
 
     def fail_first(rgb: np.ndarray, side_px: int, quality: int) -> bytes:
         if rgb[0, 0, 0] == 1:
-            eyes.see(2.0)
+            session.see(2.0)
             raise MemoryError
         return encode_jpeg(rgb, side_px, quality)
 
     monkeypatch.setattr(jpeg, "encode_jpeg", fail_first)
-    view = open_view(eyes)
+    view = open_view(session)
     with view.watching() as number:
         assert (await asyncio.wait_for(view.after(number), 5))[1]
     assert "cannot be shown" in caplog.text
@@ -252,7 +252,7 @@ async def test_a_status_that_cannot_be_read_once_is_told_again(
 def watched(clip: Path, tmp_path: Path) -> Iterator[Served]:
     """A recording that was watched to its end."""
     with serving([clip], settings(tmp_path, "curvestream"), realtime=False) as served:
-        wait_for(lambda: served.house.rooms[0].inside.eyes.finished)
+        wait_for(lambda: served.house.rooms[0].inside.session.finished)
         yield served
 
 
@@ -279,7 +279,7 @@ async def test_the_last_picture_of_a_recording_stays_when_something_else_is_forg
 async def test_pages_hear_of_what_the_command_line_forgets(clip: Path, tmp_path: Path) -> None:
     config = settings(tmp_path, "curvestream")
     with serving([clip], config, loop=True) as served:
-        wait_for(lambda: (served.house.rooms[0].inside.eyes.memory.stats.newest_s or 0.0) >= 2.0)
+        wait_for(lambda: (served.house.rooms[0].inside.session.memory.stats.newest_s or 0.0) >= 2.0)
         async with events_of(served) as events:
             await read_until(events, "snapshot")
             forget = [

@@ -13,7 +13,7 @@ import pytest
 
 from agent.config import Config
 from agent.models import load_mllm
-from agent.perception.session import Eyes, open_eyes
+from agent.perception.session import SourceSession, open_source_session
 from agent.watch.monitor import Alert, Watcher
 from agent.watch.options import WatchOptions
 from agent.watch.trigger import Moment, open_moments
@@ -44,12 +44,12 @@ def sign(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def eyes_on(source: Path, config: Config, realtime: bool = False) -> Iterator[Eyes]:
-    eyes = open_eyes(str(source), config, realtime=realtime)
+def eyes_on(source: Path, config: Config, realtime: bool = False) -> Iterator[SourceSession]:
+    session = open_source_session(str(source), config, realtime=realtime)
     try:
-        yield eyes
+        yield session
     finally:
-        eyes.close()
+        session.close()
 
 
 @pytest.mark.parametrize("realtime", [False, True])
@@ -59,12 +59,12 @@ def test_a_sign_that_lights_up_is_told_of_by_default_in_a_file_and_where_it_play
     alerts: list[Alert] = []
     config = Config(folder=tmp_path, take_notes=False)
     model = load_mllm("embedded", config.mllm)
-    with eyes_on(sign, config, realtime) as eyes, Watcher(model, eyes, WatchOptions(), alerts.append) as watcher:
+    with eyes_on(sign, config, realtime) as session, Watcher(model, session, WatchOptions(), alerts.append) as watcher:
         watcher.add("the words GATE OPEN are shown")
-        while not eyes.finished:
-            eyes.watch()
+        while not session.finished:
+            session.watch()
         assert watcher.finish(60)
-        key = {decision.t_s: decision.state for decision in eyes.memory.log if decision.key}
+        key = {decision.t_s: decision.state for decision in session.memory.log if decision.key}
     assert key[SIGN_S] == "discard", "the sign is too small a change for the queue"
     assert [alert.t_s for alert in alerts] == [SIGN_S]
 
@@ -74,9 +74,9 @@ def test_moments_that_left_the_log_unread_count_as_missed(tmp_path: Path, monkey
         monkeypatch.setattr(f"{module}.LOG_LENGTH", 5)
     clip = write_scenes(tmp_path / "clip.mp4", [("red", 4)])
     config = Config(folder=tmp_path, take_notes=False, memory=StreamOptions(policy="last"), media=MediaOptions(fps=5.0))
-    with eyes_on(clip, config) as eyes:
-        moments = open_moments(eyes, 3)
-        eyes.watch()
+    with eyes_on(clip, config) as session:
+        moments = open_moments(session, 3)
+        session.watch()
         found: list[Moment] = []
         while moment := moments.next(found[-1].t_s if found else None, 30.0):
             found.append(moment)

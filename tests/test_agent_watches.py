@@ -29,7 +29,7 @@ from agent.models.cassette import record
 from agent.models.options import ModelOptions
 from agent.models.protocol import MLLM, Abilities
 from agent.models.scripted import Scripted
-from agent.perception.session import Eyes, open_eyes
+from agent.perception.session import SourceSession, open_source_session
 from agent.watch.evaluator import Judgement
 from agent.watch.monitor import Alert, Watch, Watcher, WatchStatus
 from agent.watch.options import WatchOptions
@@ -79,14 +79,16 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def eyes_on(clip: Path, folder: Path, policy: str = "last", fps: float = 1.0, realtime: bool = False) -> Iterator[Eyes]:
+def eyes_on(
+    clip: Path, folder: Path, policy: str = "last", fps: float = 1.0, realtime: bool = False
+) -> Iterator[SourceSession]:
     memory = StreamOptions.model_validate({"policy": policy, "capacity": 20})
     settings = Config(folder=folder, memory=memory, media=MediaOptions(fps=fps), take_notes=False)
-    eyes = open_eyes(str(clip), settings, realtime=realtime)
+    session = open_source_session(str(clip), settings, realtime=realtime)
     try:
-        yield eyes
+        yield session
     finally:
-        eyes.close()
+        session.close()
 
 
 def run(
@@ -95,12 +97,12 @@ def run(
     """Watch a clip from its beginning to its end."""
     alerts: list[Alert] = []
     with (
-        eyes_on(clip, folder, policy, fps) as eyes,
-        Watcher(model, eyes, WatchOptions(**options), alerts.append) as watcher,
+        eyes_on(clip, folder, policy, fps) as session,
+        Watcher(model, session, WatchOptions(**options), alerts.append) as watcher,
     ):
         for condition in conditions:
             watcher.add(condition)
-        eyes.watch()
+        session.watch()
         assert watcher.finish(60)
         return alerts, watcher.statuses()
 
@@ -241,11 +243,11 @@ def test_where_nothing_is_remembered_a_frame_is_looked_at_now_and_then_and_at_th
 
 def test_a_watch_that_is_removed_is_judged_no_more(clip: Path, tmp_path: Path) -> None:
     model = scripted(*[say("no")] * 12)
-    with eyes_on(clip, tmp_path) as eyes, Watcher(model, eyes, WatchOptions(), print) as watcher:
+    with eyes_on(clip, tmp_path) as session, Watcher(model, session, WatchOptions(), print) as watcher:
         kept, removed = watcher.add("a"), watcher.add("b", cooldown_s=5)
         assert removed.watch.cooldown_s == 5
         watcher.remove(removed.watch.id)
-        eyes.watch()
+        session.watch()
         assert watcher.finish(30)
         assert [status.watch for status in watcher.statuses()] == [kept.watch]
         with pytest.raises(ConfigError, match="no watch"):
@@ -267,8 +269,8 @@ def test_a_watch_that_is_removed_is_judged_no_more(clip: Path, tmp_path: Path) -
 )
 def test_bad_watches_are_refused(clip: Path, tmp_path: Path, arguments: dict[str, Any], words: str) -> None:
     with (
-        eyes_on(clip, tmp_path) as eyes,
-        Watcher(scripted(say("no")), eyes, WatchOptions(), print) as watcher,
+        eyes_on(clip, tmp_path) as session,
+        Watcher(scripted(say("no")), session, WatchOptions(), print) as watcher,
         pytest.raises(ConfigError, match=words),
     ):
         watcher.add(**arguments)
@@ -277,11 +279,11 @@ def test_bad_watches_are_refused(clip: Path, tmp_path: Path, arguments: dict[str
 def test_behind_a_slow_model_the_newest_wins_and_the_rest_is_counted(clip: Path, tmp_path: Path) -> None:
     model = scripted(*({**say("no"), "tokens_per_s": 12} for _ in range(60)))
     with (
-        eyes_on(clip, tmp_path, fps=5, realtime=True) as eyes,
-        Watcher(model, eyes, WatchOptions(checks_per_minute=1000), print) as watcher,
+        eyes_on(clip, tmp_path, fps=5, realtime=True) as session,
+        Watcher(model, session, WatchOptions(checks_per_minute=1000), print) as watcher,
     ):
         watcher.add("x")
-        while not eyes.finished:
+        while not session.finished:
             time.sleep(0.05)
         assert watcher.finish(30)
         (status,) = watcher.statuses()
@@ -289,14 +291,14 @@ def test_behind_a_slow_model_the_newest_wins_and_the_rest_is_counted(clip: Path,
     assert seen == sorted(set(seen))
     assert seen[-1] == pytest.approx(5.8)
     assert status.skipped > 0
-    assert status.checked + status.skipped == eyes.memory.stats.clear - round(seen[0] * 5)
+    assert status.checked + status.skipped == session.memory.stats.clear - round(seen[0] * 5)
 
 
 def test_closing_does_not_wait_for_a_slow_answer_and_tells_of_none(clip: Path, tmp_path: Path) -> None:
     model = scripted({**say("yes", "0:00", "word " * 5000), "tokens_per_s": 20})
     alerts: list[Alert] = []
-    with eyes_on(clip, tmp_path) as eyes:
-        watcher = Watcher(model, eyes, WatchOptions(max_tokens=10_000), alerts.append)
+    with eyes_on(clip, tmp_path) as session:
+        watcher = Watcher(model, session, WatchOptions(max_tokens=10_000), alerts.append)
         watcher.add("x")
         while not model.produced_tokens:
             time.sleep(0.01)
@@ -317,7 +319,7 @@ async def test_a_persons_question_goes_first(clip: Path, tmp_path: Path) -> None
         watcher = None
         async for event in assistant.ask("What now?"):
             if isinstance(event, Token) and watcher is None:
-                watcher = Watcher(model, assistant.eyes, WatchOptions(), print)
+                watcher = Watcher(model, assistant.session, WatchOptions(), print)
                 watcher.add("x")
             if watcher:
                 assert len(model.heard) == 1, "no check begins while the answer is given"
@@ -332,9 +334,9 @@ def test_a_callback_that_fails_does_not_end_the_watching(clip: Path, tmp_path: P
         raise RuntimeError("the page is gone")
 
     model = scripted(*[say("yes", "0:00")], *[say("no")] * 5)
-    with eyes_on(clip, tmp_path) as eyes, Watcher(model, eyes, WatchOptions(), fail) as watcher:
+    with eyes_on(clip, tmp_path) as session, Watcher(model, session, WatchOptions(), fail) as watcher:
         watcher.add("x")
-        eyes.watch()
+        session.watch()
         assert watcher.finish(30)
         assert watcher.statuses()[0].checked == 6
 
@@ -433,9 +435,9 @@ def alert_to(
     alerts: list[Alert] = []
     model = scripted(say("yes", "0:00"), *[say("no")] * 5)
     settings = WatchOptions(webhook_backoff_s=0.01, webhook_timeout_s=5, **options)
-    with eyes_on(clip, folder) as eyes, Watcher(model, eyes, settings, alerts.append) as watcher:
+    with eyes_on(clip, folder) as session, Watcher(model, session, settings, alerts.append) as watcher:
         watcher.add("the gate opens", webhook=url)
-        eyes.watch()
+        session.watch()
         assert watcher.finish(30), "judging does not wait for the webhook"
         if release:
             release.set()
@@ -525,11 +527,11 @@ def test_an_alert_whose_picture_cannot_be_written_is_told_here_all_the_same(
 
 def test_alerts_that_a_full_queue_or_the_end_leaves_behind_are_counted(clip: Path, tmp_path: Path) -> None:
     model = scripted(*(say("yes" if t % 2 == 0 else "no", f"0:0{t}") for t in range(6)))
-    with Receiver(200) as receiver, eyes_on(clip, tmp_path) as eyes:
+    with Receiver(200) as receiver, eyes_on(clip, tmp_path) as session:
         receiver.go.clear()
-        watcher = Watcher(model, eyes, WatchOptions(webhook_queue=1, webhook_timeout_s=2), print)
+        watcher = Watcher(model, session, WatchOptions(webhook_queue=1, webhook_timeout_s=2), print)
         watcher.add("x", cooldown_s=0, webhook=receiver.url)
-        eyes.watch()
+        session.watch()
         assert watcher.finish(30)
         threading.Timer(2.5, receiver.go.set).start()
         watcher.close()
@@ -614,9 +616,9 @@ def test_the_embedded_model_watches_for_things_words_changes_and_defects(
 def test_the_embedded_model_says_at_once_what_it_cannot_judge(
     embedded: MLLM, clip: Path, tmp_path: Path, condition: str
 ) -> None:
-    with eyes_on(clip, tmp_path) as eyes, Watcher(embedded, eyes, WatchOptions(), print) as watcher:
+    with eyes_on(clip, tmp_path) as session, Watcher(embedded, session, WatchOptions(), print) as watcher:
         status = watcher.add(condition)
-        eyes.watch()
+        session.watch()
         assert watcher.finish(30)
         assert status.state == "cannot judge"
         assert condition in status.reason
@@ -640,13 +642,13 @@ def test_the_embedded_model_takes_what_its_evidence_decides(embedded: MLLM, cond
 def test_a_model_without_images_judges_by_what_was_noted(scenes: Path, tmp_path: Path) -> None:
     model = scripted(*[say("no")] * 15, declared=Abilities(images=False))
     settings = Config(folder=tmp_path, memory=StreamOptions(policy="last"), media=MediaOptions(end_s=1.0))
-    eyes = open_eyes(str(scenes), settings)
+    session = open_source_session(str(scenes), settings)
     try:
-        with Watcher(model, eyes, WatchOptions(), print) as watcher:
+        with Watcher(model, session, WatchOptions(), print) as watcher:
             watcher.add("x")
-            eyes.watch()
+            session.watch()
             assert watcher.finish(60)
             assert watcher.statuses()[0].checked > 0
     finally:
-        eyes.close()
+        session.close()
     assert "<untrusted>Egyptian Mau" in text_of(model.heard[0][1])

@@ -24,7 +24,7 @@ from agent.cli.console import make_console
 from agent.cli.memory import forget_memories, search_memories
 from agent.core.events import Answered
 from agent.models.scripted import Scripted
-from agent.perception.session import open_eyes
+from agent.perception.session import open_source_session
 from memory.store.frames import FrameStore
 from memory.store.source_dir import places
 from memory.store.vectors import WRITING, VectorIndex
@@ -93,36 +93,36 @@ def test_an_rtsp_server_that_dies_and_comes_back_leaves_a_gap_in_one_timeline(tm
     port = free_port()
     with contextlib.ExitStack() as servers:
         first = servers.enter_context(rtsp_server(port))
-        with watching(f"rtsp://127.0.0.1:{port}/cam", settings(tmp_path)) as eyes:
-            wait_for(lambda: eyes.status().seen > 5)
-            session, before = eyes.session, eyes.kept()
+        with watching(f"rtsp://127.0.0.1:{port}/cam", settings(tmp_path)) as session:
+            wait_for(lambda: session.status.numbers().seen > 5)
+            timeline, before = session.view.session, session.view.kept()
             first.kill()
-            wait_problem(eyes, "no new picture for ")
-            assert re.search(r"last good picture at \d\d:\d\d:\d\d$", problem(eyes))
-            assert problem(eyes)[:15] in eyes.summary()
-            now = eyes.gaps()[-1]
-            assert (now.end_s, now.start_s) == (None, pytest.approx(eyes.capture_stats.last_t_s or 0))
+            wait_problem(session, "no new picture for ")
+            assert re.search(r"last good picture at \d\d:\d\d:\d\d$", problem(session))
+            assert problem(session)[:15] in session.status.summary()
+            now = session.view.gaps()[-1]
+            assert (now.end_s, now.start_s) == (None, pytest.approx(session.capture_stats.last_t_s or 0))
             servers.enter_context(rtsp_server(port))
-            wait_problem(eyes, "")
-            wait_for(lambda: eyes.memory.gaps and eyes.memory.gaps[-1].end_s)
-            assert eyes.session == session
-            assert eyes.kept()[-1].t_s > before[-1].t_s
-            assert eyes.picture(before[0].frame_id).shape == (240, 320, 3)
+            wait_problem(session, "")
+            wait_for(lambda: session.memory.gaps and session.memory.gaps[-1].end_s)
+            assert session.view.session == timeline
+            assert session.view.kept()[-1].t_s > before[-1].t_s
+            assert session.view.picture(before[0].frame_id).shape == (240, 320, 3)
 
 
 def test_a_frozen_rtsp_server_is_told_and_does_not_hold_up_closing(tmp_path: Path) -> None:
     port, threads = free_port(), capture_threads()
     with (
         rtsp_server(port) as server,
-        watching(f"rtsp://127.0.0.1:{port}/cam", settings(tmp_path)) as eyes,
+        watching(f"rtsp://127.0.0.1:{port}/cam", settings(tmp_path)) as session,
     ):
-        wait_for(lambda: eyes.status().seen > 3)
+        wait_for(lambda: session.status.numbers().seen > 3)
         server.send_signal(signal.SIGSTOP)
-        wait_problem(eyes, "no new picture for ")
+        wait_problem(session, "no new picture for ")
         server.send_signal(signal.SIGCONT)
-        wait_problem(eyes, "")
+        wait_problem(session, "")
         server.send_signal(signal.SIGSTOP)
-        wait_problem(eyes, "no new picture for ")
+        wait_problem(session, "no new picture for ")
     wait_for(lambda: capture_threads() <= threads, QUICK.open_timeout_s + 10)
 
 
@@ -131,49 +131,51 @@ def test_a_camera_that_freezes_goes_black_is_covered_and_unplugged_recovers_each
 ) -> None:
     good = camera.draw
     config = settings(tmp_path).model_copy(update={"media": QUICK.model_copy(update={"fps": 20})})
-    with watching(camera.address, config) as eyes:
-        wait_for(lambda: eyes.status().seen > 60)
-        assert problem(eyes) == ""
+    with watching(camera.address, config) as session:
+        wait_for(lambda: session.status.numbers().seen > 60)
+        assert problem(session) == ""
         for bad, words in (
             (lambda n: jpeg(1), "frozen picture since "),
             (lambda n: jpeg(0), "black picture since "),
             (lambda n: jpeg(-1), "the lens may be covered"),
         ):
             camera.draw = bad
-            wait_problem(eyes, words)
-            assert words in eyes.gaps()[-1].reason
-            assert words in eyes.summary()
+            wait_problem(session, words)
+            assert words in session.view.gaps()[-1].reason
+            assert words in session.status.summary()
             camera.draw = good
-            wait_problem(eyes, "")
-            wait_for(lambda words=words: eyes.memory.gaps and words.split(" since")[0] in eyes.memory.gaps[-1].reason)
-            told = eyes.gaps()
-            assert told == eyes.memory.gaps
-            assert told[-1].start_s < (told[-1].end_s or 0.0) < (eyes.memory.stats.newest_s or 0.0) + 0.1
-        assert len(eyes.memory.gaps) == 3
+            wait_problem(session, "")
+            wait_for(
+                lambda words=words: session.memory.gaps and words.split(" since")[0] in session.memory.gaps[-1].reason
+            )
+            told = session.view.gaps()
+            assert told == session.memory.gaps
+            assert told[-1].start_s < (told[-1].end_s or 0.0) < (session.memory.stats.newest_s or 0.0) + 0.1
+        assert len(session.memory.gaps) == 3
         camera.on = False
-        wait_problem(eyes, "no new picture for ")
+        wait_problem(session, "no new picture for ")
         camera.on = True
-        wait_problem(eyes, "")
-        assert eyes.memory.gaps[-1].end_s is not None
+        wait_problem(session, "")
+        assert session.memory.gaps[-1].end_s is not None
         camera.silent.set()
-        wait_problem(eyes, "no new picture for ")
+        wait_problem(session, "no new picture for ")
         camera.silent.clear()
         camera.draw = lambda n: jpeg(0)
-        wait_problem(eyes, "black picture since ")
-    with watching(camera.address, config) as eyes:
-        assert [gap.reason for gap in eyes.memory.gaps[-2:]] == ["black picture", "nobody was watching"]
+        wait_problem(session, "black picture since ")
+    with watching(camera.address, config) as session:
+        assert [gap.reason for gap in session.memory.gaps[-2:]] == ["black picture", "nobody was watching"]
 
 
 def test_a_pause_is_no_fault(camera: Camera, tmp_path: Path) -> None:
-    with watching(camera.address, settings(tmp_path)) as eyes:
-        eyes.pause()
+    with watching(camera.address, settings(tmp_path)) as session:
+        session.pause()
         time.sleep(3.5)
-        assert problem(eyes) == ""
-        eyes.resume()
-        assert problem(eyes) == ""
-        seen = eyes.status().seen
-        wait_for(lambda: eyes.status().seen > seen)
-        assert problem(eyes) == ""
+        assert problem(session) == ""
+        session.resume()
+        assert problem(session) == ""
+        seen = session.status.numbers().seen
+        wait_for(lambda: session.status.numbers().seen > seen)
+        assert problem(session) == ""
 
 
 @contextlib.contextmanager
@@ -211,18 +213,18 @@ def test_corrupt_packets_are_left_out_and_told(tmp_path: Path) -> None:
     try:
         with (
             sender(inner),
-            watching(f"udp://127.0.0.1:{outer}", settings(tmp_path)) as eyes,
+            watching(f"udp://127.0.0.1:{outer}", settings(tmp_path)) as session,
         ):
-            wait_for(lambda: eyes.status().seen > 5)
-            assert not any("damaged" in gap.reason for gap in eyes.memory.gaps[1:])
+            wait_for(lambda: session.status.numbers().seen > 5)
+            assert not any("damaged" in gap.reason for gap in session.memory.gaps[1:])
             damage.set()
             told = []
-            wait_for(lambda: told.append(problem(eyes)) or "damaged" in told[-1] or "no new picture" in told[-1])
+            wait_for(lambda: told.append(problem(session)) or "damaged" in told[-1] or "no new picture" in told[-1])
             damage.clear()
-            wait_for(lambda: "damaged packets or pictures" in str(eyes.memory.gaps))
-            wait_problem(eyes, "")
-            seen = eyes.status().seen
-            wait_for(lambda: eyes.status().seen > seen + 5)
+            wait_for(lambda: "damaged packets or pictures" in str(session.memory.gaps))
+            wait_problem(session, "")
+            seen = session.status.numbers().seen
+            wait_for(lambda: session.status.numbers().seen > seen + 5)
     finally:
         done.set()
         thread.join()
@@ -235,15 +237,15 @@ def test_a_stream_clock_that_jumps_or_wraps_keeps_one_timeline(tmp_path: Path) -
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(contextlib.ExitStack())
         first.enter_context(sender(port, wraps_s - 4))
-        eyes = stack.enter_context(watching(f"udp://127.0.0.1:{port}", config))
+        session = stack.enter_context(watching(f"udp://127.0.0.1:{port}", config))
         begun_s, heard = time.monotonic(), []
-        eyes.listen(lambda frame, decision: heard.append(frame.t_s))
+        session.listen(lambda frame, decision: heard.append(frame.t_s))
         wait_for(lambda: time.monotonic() - begun_s > 5)
         first.close()
         for offset_s in (9_000, 20):
-            seen = eyes.status().seen
+            seen = session.status.numbers().seen
             with sender(port, offset_s):
-                wait_for(lambda seen=seen: eyes.status().seen > seen + 10)
+                wait_for(lambda seen=seen: session.status.numbers().seen > seen + 10)
         took_s = time.monotonic() - begun_s
     assert all(a < b for a, b in pairwise(heard))
     assert heard[-1] < took_s + 6  # a stream may run ahead of our clock by that much, but not by hours
@@ -254,23 +256,23 @@ def test_a_wall_clock_that_is_set_does_not_disorder_moments(
     camera: Camera, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.time
-    with watching(camera.address, settings(tmp_path, "curvestream")) as eyes:
-        wait_for(lambda: eyes.status().key_moments > 0)
+    with watching(camera.address, settings(tmp_path, "curvestream")) as session:
+        wait_for(lambda: session.status.numbers().key_moments > 0)
         for scene, jump_s in ((2, -7200.0), (3, 7200.0)):
             monkeypatch.setattr(time, "time", lambda jump_s=jump_s: now() + jump_s)
-            before = eyes.status().key_moments
+            before = session.status.numbers().key_moments
             camera.draw = lambda n, scene=scene: jpeg(scene, n % 50)
-            wait_for(lambda before=before: eyes.status().key_moments > before)
+            wait_for(lambda before=before: session.status.numbers().key_moments > before)
             clock = time.strftime("%H:%M:%S", time.localtime(now() + jump_s))
-            found = eyes.perceive(f"What was there at {clock}?")
+            found = session.view.perceive(f"What was there at {clock}?")
             assert found[-1].t_s == max(frame.t_s for frame in found)
-            assert (eyes.remembered.clock_epoch_s() or 0) + found[-1].t_s == pytest.approx(now() + jump_s, abs=10)
-        moments = eyes.timeline().moments
+            assert (session.source_memory.clock_epoch_s() or 0) + found[-1].t_s == pytest.approx(now() + jump_s, abs=10)
+        moments = session.source_memory.timeline().moments
         assert [moment.t_s for moment in moments] == sorted(moment.t_s for moment in moments)
     monkeypatch.setattr(time, "time", lambda: now() - 7200)
-    with watching(camera.address, settings(tmp_path, "curvestream")) as eyes:
-        wait_for(lambda: eyes.status().key_moments > len(moments) - 8)
-        assert eyes.kept()[-1].t_s > moments[-1].t_s
+    with watching(camera.address, settings(tmp_path, "curvestream")) as session:
+        wait_for(lambda: session.status.numbers().key_moments > len(moments) - 8)
+        assert session.view.kept()[-1].t_s > moments[-1].t_s
 
 
 def note_much(notes: Notes) -> None:
@@ -282,26 +284,29 @@ def test_a_full_disk_costs_frames_that_are_counted_and_nothing_else(camera: Came
     camera.draw = lambda n: jpeg(1 + n // 4 % 40, n % 50)
     with small_disk(tmp_path / "disk", 24) as disk:
         config = settings(disk, "curvestream")
-        with watching(camera.address, config) as eyes:
-            wait_for(lambda: eyes.status().key_moments > 3)
+        with watching(camera.address, config) as session:
+            wait_for(lambda: session.status.numbers().key_moments > 3)
             ballast = fill(disk)
-            wait_for(lambda: eyes.status().lost > 3)
-            status = eyes.status()
+            wait_for(lambda: session.status.numbers().lost > 3)
+            status = session.status.numbers()
             assert any("disk is full" in trouble or "disk space" in trouble for trouble in status.troubles)
-            assert f"{eyes.status().lost} lost" in eyes.summary() or eyes.status().lost > status.lost
+            assert (
+                f"{session.status.numbers().lost} lost" in session.status.summary()
+                or session.status.numbers().lost > status.lost
+            )
             with pytest.raises(StoreError, match=r"notes.*(disk is full|disk I/O)"):
-                note_much(eyes.notes)
+                note_much(session.notes)
             ballast.unlink()
-            kept = len(Archive(eyes.remembered.place.folder).key_moments())
-            wait_for(lambda: len(Archive(eyes.remembered.place.folder).key_moments()) > kept + 3)
-            eyes.notes.add(1.0, "f", "text", "there is room again")
-            lost = eyes.status().lost
-            seen = eyes.status().seen
-            wait_for(lambda: eyes.status().seen > seen + 10)
-            assert eyes.status().lost == lost
-            held = eyes.memory.moments
+            kept = len(Archive(session.source_memory.place.folder).key_moments())
+            wait_for(lambda: len(Archive(session.source_memory.place.folder).key_moments()) > kept + 3)
+            session.notes.add(1.0, "f", "text", "there is room again")
+            lost = session.status.numbers().lost
+            seen = session.status.numbers().seen
+            wait_for(lambda: session.status.numbers().seen > seen + 10)
+            assert session.status.numbers().lost == lost
+            held = session.memory.moments
         assert held is not None
-        written = {moment.t_s for moment in Archive(eyes.remembered.place.folder).key_moments()}
+        written = {moment.t_s for moment in Archive(session.source_memory.place.folder).key_moments()}
         assert {moment.t_s for moment in held.all()} == written
 
 
@@ -317,12 +322,12 @@ async def test_a_full_disk_fails_a_question_clearly_and_the_next_is_answered(cam
         async with open_assistant(camera.address, settings(disk), model=model) as assistant:
             await assistant.watch()
             assert isinstance([event async for event in assistant.ask("What is there?")][-1], Answered)
-            assistant.eyes.pause()  # else a picture that gives way makes room
+            assistant.session.pause()  # else a picture that gives way makes room
             ballast = fill(disk)
             with pytest.raises(StoreError, match=r"conversation.*(disk is full|disk I/O)"):
                 await ask_much(assistant)
             ballast.unlink()
-            assistant.eyes.resume()
+            assistant.session.resume()
             last = [event async for event in assistant.ask("And at last?")][-1]
             assert isinstance(last, Answered)
             assert last.answer.text in ("Two.", "Three.")
@@ -330,14 +335,14 @@ async def test_a_full_disk_fails_a_question_clearly_and_the_next_is_answered(cam
 
 def test_a_disk_that_is_read_only_at_a_restart_is_told_and_left_unharmed(camera: Camera, tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 16) as disk:
-        with watching(camera.address, settings(disk)) as eyes:
-            wait_for(lambda: eyes.status().seen > 3)
+        with watching(camera.address, settings(disk)) as session:
+            wait_for(lambda: session.status.numbers().seen > 3)
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         with pytest.raises(StoreError, match=r"Read-only file system.*--folder"):
-            open_eyes(camera.address, settings(disk))
+            open_source_session(camera.address, settings(disk))
         subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
-        with watching(camera.address, settings(disk)) as eyes:
-            assert eyes.gaps()[0].reason == "nobody was watching"
+        with watching(camera.address, settings(disk)) as session:
+            assert session.view.gaps()[0].reason == "nobody was watching"
 
 
 @contextlib.contextmanager
@@ -392,14 +397,14 @@ def test_a_killed_chat_is_gone_on_with_and_a_damaged_index_is_made_anew(camera: 
         assert [note.text for note in notes.search("portal", 1)] == ["a gate"]
     (place / "vectors" / "chroma.sqlite3").write_bytes(b"damaged" * 999)
     config = settings(folder, "curvestream")
-    with watching(camera.address, config) as eyes:
-        times = [moment.t_s for moment in eyes.timeline().moments]
+    with watching(camera.address, config) as session:
+        times = [moment.t_s for moment in session.source_memory.timeline().moments]
         assert killed_s in times
-        assert [gap.reason for gap in eyes.gaps()].count("nobody was watching") == 1
-        assert eyes.memory.gaps[-1].start_s >= killed_s
-        assert eyes.kept()[-1].t_s > killed_s
+        assert [gap.reason for gap in session.view.gaps()].count("nobody was watching") == 1
+        assert session.memory.gaps[-1].start_s >= killed_s
+        assert session.view.kept()[-1].t_s > killed_s
         span = Span(killed_s, killed_s)
-        assert eyes.frames(span, 1)[0].t_s == killed_s
+        assert session.view.frames(span, 1)[0].t_s == killed_s
         with Notes(place, camera.address, by_meaning) as notes:
             assert [note.text for note in notes.search("portal", 1)] == ["a gate"]
 
@@ -412,9 +417,9 @@ def test_two_processes_share_a_folder_and_forget_for_each_other(
     config = settings(folder, "curvestream")
     with attend_chat(camera.address, folder) as process:
         wait_for(lambda: len(key_moments(folder)) > 4, 60)
-        with watching(camera.address, config) as eyes:
-            assert eyes.remembered.place.second
-            wait_for(lambda: eyes.status().key_moments > 1)
+        with watching(camera.address, config) as session:
+            assert session.source_memory.place.second
+            wait_for(lambda: session.status.numbers().key_moments > 1)
         first = next(places(folder))
         with Notes(first, camera.address) as notes:
             notes.add(1.0, "f", "text", "a gate")
@@ -431,7 +436,7 @@ def test_two_processes_share_a_folder_and_forget_for_each_other(
 
 def test_reconnecting_for_long_leaks_nothing(camera: Camera, tmp_path: Path) -> None:
     options = QUICK.model_copy(update={"backoff_initial_s": 0.01, "backoff_max_s": 0.02})
-    with watching(camera.address, settings(tmp_path).model_copy(update={"media": options})) as eyes:
+    with watching(camera.address, settings(tmp_path).model_copy(update={"media": options})) as session:
 
         def hang_up_often(times: int) -> tuple[int, int]:
             camera.draw = lambda n: (_ for _ in ()).throw(OSError) if n > 2 else jpeg(1, n)
@@ -443,7 +448,7 @@ def test_reconnecting_for_long_leaks_nothing(camera: Camera, tmp_path: Path) -> 
         more_threads, more_files = hang_up_often(60)
         assert more_threads <= threads + 3
         assert more_files <= files + 6
-        assert len(eyes.memory.gaps) > 10
+        assert len(session.memory.gaps) > 10
 
 
 def test_an_index_cut_off_while_it_was_written_is_not_even_opened(
@@ -522,8 +527,8 @@ def test_gaps_of_a_flapping_camera_are_bounded(tmp_path: Path, monkeypatch: pyte
 
 def test_vectors_of_what_the_command_line_forgets_leave_the_disk(camera: Camera, tmp_path: Path) -> None:
     config = settings(tmp_path)
-    with watching(camera.address, config) as eyes:
-        place = eyes.remembered.place.folder
+    with watching(camera.address, config) as session:
+        place = session.source_memory.place.folder
     with Notes(place, camera.address, by_meaning) as notes:
         notes.add(1.0, "f", "text", "a gate")
         notes.add(9.0, "f", "text", "a wall")

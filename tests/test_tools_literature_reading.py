@@ -323,10 +323,10 @@ def test_pdf_gives_a_section_a_page(tmp_path: Path) -> None:
     [
         ("Dry eye in winter\ndoi:10.1000/xyz-1\nWe studied 40 adults", "", "10.1000/xyz-1"),
         ("Dry eye in winter\nSee 10.1000/other for the trial", "", ""),
-        ("Dry eye in winter\n[1] Lee A. Eyes. doi:10.1000/other", "", ""),
-        ("Dry eye in winter\nReferences\nLee A. Eyes. doi:10.1000/other", "", ""),
+        ("Dry eye in winter\n[1] Lee A. SourceSession. doi:10.1000/other", "", ""),
+        ("Dry eye in winter\nReferences\nLee A. SourceSession. doi:10.1000/other", "", ""),
         ("Dry eye in winter\ndoi:10.1000/one\nand also 10.1000/two", "", ""),
-        ("Dry eye in winter\nSee 10.1000/other", "/Subject(J Eyes, doi:10.1000/own-2)", "10.1000/own-2"),
+        ("Dry eye in winter\nSee 10.1000/other", "/Subject(J SourceSession, doi:10.1000/own-2)", "10.1000/own-2"),
     ],
 )
 def test_the_doi_of_a_pdf_is_its_own_or_none(tmp_path: Path, text: str, about: str, doi: str) -> None:

@@ -105,7 +105,7 @@ class Screen:
         self._waiting = console.status("looking ...")
 
     def opened(self, assistant: Assistant) -> None:
-        info, abilities = assistant.eyes.info, assistant.model.abilities
+        info, abilities = assistant.session.info, assistant.model.abilities
         if self.as_json:
             self._json(
                 Opened(
@@ -225,7 +225,7 @@ class Screen:
 
 async def _watch(assistant: Assistant, options: ChatOptions, screen: Screen) -> None:
     """Watch the source before the first question; Ctrl-C goes on with what was seen so far."""
-    info = assistant.eyes.info
+    info = assistant.session.info
     plays = info.live or options.realtime
     until_s = options.until_s if options.until_s is not None else (0.0 if plays else None)
     total_s = until_s if until_s is not None else info.duration_s
@@ -237,9 +237,9 @@ async def _watch(assistant: Assistant, options: ChatOptions, screen: Screen) -> 
             progress.update(task, completed=t_s, at=format_clock(t_s))
 
         watching = asyncio.ensure_future(assistant.watch(until_s, advance))
-        if not await _interruptible(watching, assistant.eyes.stop_waiting):
+        if not await _interruptible(watching, assistant.session.stop_waiting):
             screen.notice("Stopped watching early; answers rest on what was seen so far.")
-    screen.notice(assistant.eyes.summary(), "dim")
+    screen.notice(assistant.session.status.summary(), "dim")
 
 
 async def _answer_all(assistant: Assistant, questions: Sequence[str], screen: Screen) -> int:
@@ -343,10 +343,10 @@ async def _interruptible(task: asyncio.Future[None], stop: Callable[[], None] | 
 async def _command(text: str, assistant: Assistant, console: Console) -> None:
     match text:
         case "/kept":
-            for frame in assistant.eyes.kept():
+            for frame in assistant.session.view.kept():
                 console.print(f"  {format_clock(frame.t_s):>8}  {frame.detail:<6} {frame.frame_id[:12]}")
         case "/status":
-            console.print(safe(assistant.eyes.summary()))
+            console.print(safe(assistant.session.status.summary()))
         case "/history":
             for message in await assistant.history():
                 console.print(f"{'you' if message.type == 'human' else 'attend'}> {safe(message.text)}")

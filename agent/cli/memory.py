@@ -18,7 +18,7 @@ from rich.table import Table
 
 from agent.cli.console import safe
 from agent.config import Config
-from agent.perception.source_memory import Remembered
+from agent.perception.source_memory import SourceMemory
 from agent.perception.timeline import Forgotten
 from memory.store.frames import FrameStore
 from memory.store.source_dir import (
@@ -247,17 +247,17 @@ def _chosen(config: Config, source: str | None, missing_ok: bool = False) -> Seq
 
 
 @contextmanager
-def _opened(place: Place, config: Config) -> Iterator[Remembered]:
+def _opened(place: Place, config: Config) -> Iterator[SourceMemory]:
     """The files of a place, which stays claimed by whoever has claimed it."""
     with ExitStack() as stack:
         archive = Archive(place.folder)
         stack.callback(archive.close)
         notes = Notes(place.folder, source_of(place.folder))
         stack.callback(notes.close)
-        yield Remembered(place, FrameStore(place.frames, config.quota_mb << 20), archive, notes, "")
+        yield SourceMemory(place, FrameStore(place.frames, config.quota_mb << 20), archive, notes, "")
 
 
-def _describe(path: Path, found: Remembered) -> Row:
+def _describe(path: Path, found: SourceMemory) -> Row:
     last_s, walls = found.archive.clock("last_s"), found.archive.wall_times()
     return Row(
         source=source_of(path),

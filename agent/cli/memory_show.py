@@ -13,7 +13,7 @@ from rich.table import Table
 
 from agent.cli.console import safe
 from agent.config import Config
-from agent.perception.session import Eyes, open_eyes
+from agent.perception.session import SourceSession, open_source_session
 from memory.stream.score_plot import draw_scores
 from tools.errors import ConfigError
 from tools.media import format_clock
@@ -30,14 +30,14 @@ def show_memory(
         ConfigError: if a live source is given no end.
         MediaError, StoreError: if the source cannot be read or the picture not written.
     """
-    with TemporaryDirectory(prefix="attend-show-") as folder, closing(_open(spec, config, Path(folder))) as eyes:
-        if eyes.info.live and until_s is None:
+    with TemporaryDirectory(prefix="attend-show-") as folder, closing(_open(spec, config, Path(folder))) as session:
+        if session.info.live and until_s is None:
             raise ConfigError(
-                f"{eyes.info.name!r} has no end.", remedy="Say how long to watch it, for example --until 1:00."
+                f"{session.info.name!r} has no end.", remedy="Say how long to watch it, for example --until 1:00."
             )
         with console.status("watching") as status:
-            eyes.watch(until_s, lambda t_s: status.update(f"watching, at {format_clock(t_s)}"))
-        memory, window = eyes.memory, eyes.memory.snapshot(until_s)
+            session.watch(until_s, lambda t_s: status.update(f"watching, at {format_clock(t_s)}"))
+        memory, window = session.memory, session.memory.snapshot(until_s)
         shown = {kept.t_s: kept for kept in window}
         table = Table("time", "M", "C", "decision", "in memory", "frame", box=SIMPLE)
         for decision in memory.log:
@@ -73,5 +73,5 @@ def show_memory(
             console.print(safe(f"drawn to {png}"))
 
 
-def _open(spec: str, config: Config, folder: Path) -> Eyes:
-    return open_eyes(spec, config.model_copy(update={"folder": folder, "take_notes": False}))
+def _open(spec: str, config: Config, folder: Path) -> SourceSession:
+    return open_source_session(spec, config.model_copy(update={"folder": folder, "take_notes": False}))

@@ -15,7 +15,7 @@ from rich.console import Console
 from agent.cli.console import safe
 from agent.config import Config
 from agent.models import MLLM, load_mllm
-from agent.perception.session import Eyes, open_eyes
+from agent.perception.session import SourceSession, open_source_session
 from agent.watch.monitor import Alert, Watcher, WatchStatus
 from agent.watch.rule import check_condition
 from agent.watch.webhooks import check_webhook, leaves_machine, shown_address
@@ -117,25 +117,27 @@ def watch_source(source: str, config: Config, options: WatchingOptions, console:
         with console.status("Opening ..."):
             model = load_mllm(config.model, config.mllm)
             model.preflight()
-            eyes = open_eyes(
+            session = open_source_session(
                 source, _settings(source, config, options, model), realtime=options.realtime, loop=options.loop
             )
-        stack.callback(eyes.close)
-        watcher = stack.enter_context(Watcher(model, eyes, config.watch, alerts.put))
+        stack.callback(session.close)
+        watcher = stack.enter_context(Watcher(model, session, config.watch, alerts.put))
         for condition in conditions:
             watcher.add(condition, webhook=options.webhook)
         screen = Screen(console, options.as_json)
-        screen.opened(eyes, model, watcher.statuses(), options.webhook)
+        screen.opened(session, model, watcher.statuses(), options.webhook)
         if all(status.state == "cannot judge" for status in watcher.statuses()):
             return _end(screen, watcher, options, "the model can judge none of the conditions", 0)
         fired = 0
         try:
-            reason, fired = _wait(eyes, watcher, alerts, options, screen)
+            reason, fired = _wait(session, watcher, alerts, options, screen)
         except KeyboardInterrupt:
             reason = "stopped"
         code = _end(screen, watcher, options, reason, fired)
-        if reason == "the source ended" and eyes.info.live:
-            raise MediaError(f"{eyes.source!r} ended: {eyes.summary()}.", remedy="See that the source runs.")
+        if reason == "the source ended" and session.info.live:
+            raise MediaError(
+                f"{session.source!r} ended: {session.status.summary()}.", remedy="See that the source runs."
+            )
     return code
 
 
@@ -148,7 +150,7 @@ class Screen:
         self._picture: TroubleKind | None = None
         self._errors: frozenset[str] = frozenset()
 
-    def opened(self, eyes: Eyes, model: MLLM, statuses: Sequence[WatchStatus], webhook: str | None) -> None:
+    def opened(self, session: SourceSession, model: MLLM, statuses: Sequence[WatchStatus], webhook: str | None) -> None:
         local = model.abilities.local
         leaves = [] if local else [f"frames and words go to the model's server, {model.spec}"]
         if webhook and leaves_machine(webhook):
@@ -156,8 +158,8 @@ class Screen:
         if self.as_json:
             self._json(
                 Watching(
-                    source=eyes.source,
-                    live=eyes.info.live,
+                    source=session.source,
+                    live=session.info.live,
                     model=model.spec,
                     local=local,
                     leaves=tuple(leaves),
@@ -166,8 +168,8 @@ class Screen:
             )
             return
         where = f"[bold red]{safe('; '.join(leaves))}[/]" if leaves else "nothing leaves this machine"
-        self.console.print(f"[bold]{safe(eyes.source)}[/]  model [bold]{safe(model.spec)}[/]: {where}")
-        for note in eyes.info.notes:
+        self.console.print(f"[bold]{safe(session.source)}[/]  model [bold]{safe(model.spec)}[/]: {where}")
+        for note in session.info.notes:
             self.console.print(f"[yellow]{safe(note)}[/]")
         for status in statuses:
             self.console.print(f"watching for: [bold]{safe(status.watch.condition)}[/]")
@@ -193,16 +195,16 @@ class Screen:
                 self._tell(TroubleTold(about="watch", text=trouble, watch_id=status.watch.id), status.watch.condition)
             self._said[status.watch.id] = trouble
 
-    def source(self, eyes: Eyes) -> None:
+    def source(self, session: SourceSession) -> None:
         """Tell once of each thing that goes wrong with the source and its memory, and of when the picture is well."""
-        now_s, problem = eyes.memory.stats.newest_s, eyes.problem
+        now_s, problem = session.memory.stats.newest_s, session.status.problem
         kind = problem.kind if problem else None
-        if kind != self._picture and (problem or not eyes.finished):  # what has ended is not well
+        if kind != self._picture and (problem or not session.finished):  # what has ended is not well
             text = mask_credentials(problem.text) if problem else "the picture is good again"
-            self._tell(TroubleTold(about="picture", text=text, over=problem is None, t_s=now_s), eyes.source)
-        errors = frozenset(map(mask_credentials, eyes.troubles()))
+            self._tell(TroubleTold(about="picture", text=text, over=problem is None, t_s=now_s), session.source)
+        errors = frozenset(map(mask_credentials, session.status.troubles()))
         for text in sorted(errors - self._errors):
-            self._tell(TroubleTold(about="source", text=text, t_s=now_s), eyes.source)
+            self._tell(TroubleTold(about="source", text=text, t_s=now_s), session.source)
         self._picture, self._errors = kind, errors
 
     def ended(self, reason: str, statuses: Sequence[WatchStatus]) -> None:
@@ -242,30 +244,30 @@ def _settings(source: str, config: Config, options: WatchingOptions, model: MLLM
 
 
 def _wait(
-    eyes: Eyes, watcher: Watcher, alerts: queue.SimpleQueue[Alert], options: WatchingOptions, screen: Screen
+    session: SourceSession, watcher: Watcher, alerts: queue.SimpleQueue[Alert], options: WatchingOptions, screen: Screen
 ) -> tuple[str, int]:
     """Show alerts as they come; return why watching ended, and how many there were."""
     fired = 0
-    eyes.watch(0.0)
+    session.watch(0.0)
     while True:
         # What is asked before the alerts are taken holds for all of them.
-        reason = _over(eyes, watcher, options)
+        reason = _over(session, watcher, options)
         while (alert := _take(alerts, 0.0 if reason else POLL_S)) is not None:
             fired += 1
             screen.alert(alert)
             if options.once:
                 return "the condition came true", fired
-        screen.source(eyes)
+        screen.source(session)
         screen.troubles(watcher.statuses())
         if reason:
             return reason, fired
 
 
-def _over(eyes: Eyes, watcher: Watcher, options: WatchingOptions) -> str:
-    newest_s, begun_s = eyes.memory.stats.newest_s, eyes.remembered.offset_s
-    if options.until_s is not None and eyes.plays and newest_s is not None and newest_s >= begun_s + options.until_s:
+def _over(session: SourceSession, watcher: Watcher, options: WatchingOptions) -> str:
+    newest_s, begun_s = session.memory.stats.newest_s, session.source_memory.offset_s
+    if options.until_s is not None and session.plays and newest_s is not None and newest_s >= begun_s + options.until_s:
         return f"watched until {format_clock(options.until_s)}"
-    return "the source ended" if eyes.finished and watcher.finish(POLL_S) else ""
+    return "the source ended" if session.finished and watcher.finish(POLL_S) else ""
 
 
 def _take(alerts: queue.SimpleQueue[Alert], timeout_s: float) -> Alert | None:

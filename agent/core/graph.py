@@ -51,7 +51,7 @@ NO_ANSWER = "I have no answer to that."
 
 
 class Perception(Protocol):
-    """What the loop needs of its eyes; `agent.perception.session.Eyes` is one."""
+    """The frames that the loop reasons over; `agent.perception.view.SourceView` is one."""
 
     def perceive(self, question: str | None = None) -> list[SeenFrame]:
         """Drain what was captured into memory; the frames to show for a question, oldest first, the newest last."""
@@ -80,7 +80,7 @@ class Perception(Protocol):
 
 def build_graph(
     model: MLLM,
-    eyes: Perception,
+    view: Perception,
     tools: Sequence[BaseTool],
     limits: Limits,
     checkpointer: BaseCheckpointSaver[str] | None = None,
@@ -93,24 +93,24 @@ def build_graph(
     async def perceive(state: State) -> State:
         turns = split_turns(state.get("messages", []))
         question = turns[-1][0].text if turns else None
-        frames = (await asyncio.to_thread(eyes.perceive, question))[-limits.frames :] if limits.frames else []
+        frames = (await asyncio.to_thread(view.perceive, question))[-limits.frames :] if limits.frames else []
         newest_s = frames[-1].t_s if frames else None
-        get_stream_writer()(Perceived(frames=len(frames), newest_s=newest_s, dropped=eyes.dropped))
+        get_stream_writer()(Perceived(frames=len(frames), newest_s=newest_s, dropped=view.dropped))
         window = [frame.model_dump() for frame in frames]
-        found = eyes.gaps()[-GAPS_TOLD:]
+        found = view.gaps()[-GAPS_TOLD:]
         gaps = [(gap.start_s, f"(no picture from {gap.text})") for gap in found]
         stale = found[-1].reason if found and found[-1].end_s is None else ""
-        update = State(window=window, gaps=gaps, stale=stale, source=eyes.source, session=eyes.session)
+        update = State(window=window, gaps=gaps, stale=stale, source=view.source, session=view.session)
         if begins_turn(state.get("messages", [])):
             update.update(State(turn=new_turn(), evidence=[], answer=None))
-        elif state["session"] != eyes.session:
+        elif state["session"] != view.session:
             update.update(State(evidence=[]))
         return update
 
     async def think(state: State) -> State:
         turn, started = state["turn"], time.monotonic()
         exhausted = _exhausted(turn, limits)
-        prompt, shown = await asyncio.to_thread(build_prompt, state, abilities, eyes.shown, eyes.noted, limits.history)
+        prompt, shown = await asyncio.to_thread(build_prompt, state, abilities, view.shown, view.noted, limits.history)
         if exhausted:
             prompt.append(hint(f"The limit of {exhausted} is reached. Answer now with what you have."))
         left_s = max(limits.seconds - turn["seconds"], LAST_ANSWER * limits.seconds)

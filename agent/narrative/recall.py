@@ -1,4 +1,4 @@
-"""`Told`: what is told in the source that is watched, if narrative memory was built of it; for the agent's `recall`."""
+"""`NarrativeRecall`: narrative events of the watched source, where they were built; for the tool `recall`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tools.media import Span
 
 
 @dataclass
-class Told:
+class NarrativeRecall:
     """Reads the narrative memory of one source, opened when it is first asked. Threads may share it.
 
     Attributes:

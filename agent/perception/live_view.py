@@ -1,4 +1,4 @@
-"""What is seen of a source as it comes, before memory takes it: the newest picture, and what is wrong with it."""
+"""The newest picture of a source before memory takes it, and its health: `LivePicture`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tools.media import Frame, Gap, SourceInfo, Span
 from tools.media.health import Health, Trouble
 
 
-class Glance:
+class LivePicture:
     """The newest picture and the health of a source; fed in the capture's thread, read from others.
 
     Args:

@@ -1,6 +1,6 @@
-"""`Remembered`: the tiers of memory of one source with what is on disk, and what people may do with it.
+"""`SourceMemory`: all tiers of memory of one source, on disk too, and what people may do with them.
 
-`Eyes` watches into one, and the command line opens one that nobody watches.
+A `SourceSession` watches into one; the command line opens one that nobody watches.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ CLOCK_JUMP_S = 2.0
 
 
 @dataclass(frozen=True)
-class Remembered:
+class SourceMemory:
     """What is remembered of one source, in memory and on disk.
 
     Attributes:
@@ -73,8 +73,10 @@ class Remembered:
     _owed: list[Span] = field(default_factory=list, repr=False)
     _heeding: Lock = field(default_factory=Lock, repr=False)
 
-    def timeline(self, points: int) -> Timeline:
+    def timeline(self, points: int = 600) -> Timeline:
         """Return the moments of all tiers, the score curve thinned to at most `points` frames, and the gaps."""
+        if self.memory:
+            self.heed()
         found: dict[float, Moment] = {}
         for past in self.archive.past()[-MOST_MOMENTS:]:
             found[past.kept.t_s] = _moment(past.kept, "past", scene=past.scene)
@@ -228,7 +230,7 @@ class Remembered:
         self.place.release()
 
 
-def open_remembered(spec: str, info: SourceInfo, config: Config) -> tuple[Remembered, StreamMemory]:
+def open_source_memory(spec: str, info: SourceInfo, config: Config) -> tuple[SourceMemory, StreamMemory]:
     """Open the memory of a source that is going to be watched: a live one's goes on, a recording's begins anew.
 
     Raises:
@@ -253,7 +255,7 @@ def open_remembered(spec: str, info: SourceInfo, config: Config) -> tuple[Rememb
         session = f"{info.name} {datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M:%S.%f}"
         notes = _open(lambda: Notes(place.folder, info.name, embed_texts), place, troubles, NOTES_FILE)
         stack.pop_all()
-    remembered = Remembered(
+    remembered = SourceMemory(
         place, store, archive, notes, session, memory, epoch_wall_s, offset_s, troubles=tuple(troubles)
     )
     return remembered, memory

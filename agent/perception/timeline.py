@@ -59,7 +59,7 @@ class Timeline(_Record):
     now_s: float | None
 
 
-class EyesStatus(_Record):
+class SourceNumbers(_Record):
     """How capture and memory are doing.
 
     Attributes:

@@ -168,15 +168,15 @@ class Dialogue:
 
     def _delays(self, perceived: Perceived) -> dict[str, float | None]:
         """How far behind the world the model is that is just given frames; see `Latency`."""
-        eyes = self._assistant.eyes
-        stats, newest = eyes.capture_stats, eyes.live_frame()
+        session = self._assistant.session
+        stats, newest = session.capture_stats, session.live_frame()
         age_s = None
         if newest and newest.wall_s is not None and perceived.newest_s is not None:
             age_s = max(0.0, time.time() - newest.wall_s + newest.t_s - perceived.newest_s)
         return {
             "age_s": age_s,
-            "late_s": stats.late_mean_s if eyes.plays and not eyes.info.live else None,
-            "queue_s": stats.queue_s if eyes.plays else None,
+            "late_s": stats.late_mean_s if session.plays and not session.info.live else None,
+            "queue_s": stats.queue_s if session.plays else None,
         }
 
 

@@ -12,7 +12,7 @@ from threading import Lock
 
 import numpy as np
 
-from agent.perception.session import Eyes
+from agent.perception.session import SourceSession
 from agent.server.options import ServerOptions
 from tools.errors import MediaError
 from tools.media import Frame, Span
@@ -56,8 +56,8 @@ class LiveView:
     the one before, and gets the newest: a slow one sees fewer, and nothing waits for it.
     """
 
-    def __init__(self, eyes: Eyes, options: ServerOptions) -> None:
-        self._eyes, self._options = eyes, options
+    def __init__(self, session: SourceSession, options: ServerOptions) -> None:
+        self._session, self._options = session, options
         self._viewers = 0
         self._number = 0
         self._newest = b""
@@ -105,7 +105,7 @@ class LiveView:
     async def _encode(self) -> None:
         last: Frame | None = None
         while self._viewers and not self._closed:
-            frame, forgettings = self._eyes.live_frame(), self._forgettings
+            frame, forgettings = self._session.live_frame(), self._forgettings
             if frame is not None and frame is not last:
                 last = frame
                 try:
@@ -131,20 +131,20 @@ class LiveView:
 class Thumbnails:
     """JPEGs of remembered frames; small ones are kept for the next page. Safe to use from several threads."""
 
-    def __init__(self, eyes: Eyes, quality: int) -> None:
-        self._eyes, self._quality = eyes, quality
+    def __init__(self, session: SourceSession, quality: int) -> None:
+        self._session, self._quality = session, quality
         self._held: OrderedDict[str, bytes] = OrderedDict()
         self._lock = Lock()
 
     def jpeg(self, frame_id: str, side_px: int) -> bytes:
         """Return a frame as JPEG. Raises StoreError if its pixels are gone; a thumbnail never outlives them."""
         if side_px > THUMBNAIL_PX:
-            return encode_jpeg(self._eyes.picture(frame_id), side_px, self._quality)
+            return encode_jpeg(self._session.view.picture(frame_id), side_px, self._quality)
         with self._lock:
             known = self._held.get(frame_id)
-        if known and self._eyes.memory.store.has(frame_id):
+        if known and self._session.memory.store.has(frame_id):
             return known
-        jpeg = encode_jpeg(self._eyes.picture(frame_id), THUMBNAIL_PX, self._quality)
+        jpeg = encode_jpeg(self._session.view.picture(frame_id), THUMBNAIL_PX, self._quality)
         with self._lock:
             self._held[frame_id] = jpeg
             while len(self._held) > THUMBNAILS_HELD:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from agent.core.events import Event, Token
 from agent.core.unicode import well_formed
-from agent.perception.timeline import EyesStatus, Moment
+from agent.perception.timeline import Moment, SourceNumbers
 from agent.watch.monitor import Alert, WatchStatus
 from tools.base import SeenFrame
 from tools.errors import AttendError
@@ -155,7 +155,7 @@ class Status(_Shape):
     type: Literal["status"] = "status"
     badge: Literal["live", "playing", "reading", "ended", "paused", "stale"]
     position_s: float | None
-    eyes: EyesStatus
+    eyes: SourceNumbers
     process_mb: float
     watches: list[WatchStatus]
     alerts_leave_to: list[str]

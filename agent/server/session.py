@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
 from agent.assistant import Assistant, open_assistant
 from agent.config import Config
 from agent.models.protocol import MLLM
-from agent.perception.session import Eyes
+from agent.perception.session import SourceSession
 from agent.perception.timeline import Forgotten, Moment, Timeline
 from agent.server.broadcast import Feed
 from agent.server.conversation_task import Busy, Dialogue
@@ -49,7 +48,7 @@ class NotOpen(AttendError):
 class Inside:
     """What there is in a room while its source is open."""
 
-    eyes: Eyes
+    session: SourceSession
     dialogue: Dialogue
     view: LiveView
     thumbnails: Thumbnails
@@ -145,20 +144,20 @@ class Room:
         """Tell the pages how the room stands now; nothing where it is not open."""
         if self._inside:
             inside = self._inside
-            self.status = await asyncio.to_thread(read_status, inside.eyes, inside.watcher, self._config.folder)
+            self.status = await asyncio.to_thread(read_status, inside.session, inside.watcher, self._config.folder)
             self.feed.state("status", self.status)
 
     async def timeline(self) -> Timeline:
         """What is remembered, read at most once in `FRESH_S` for all pages."""
-        eyes = self.inside.eyes
+        session = self.inside.session
         async with self._reading_timeline:
             if self._timeline is None or time.monotonic() - self._timeline[0] > FRESH_S:
-                self._timeline = (time.monotonic(), await asyncio.to_thread(eyes.timeline))
+                self._timeline = (time.monotonic(), await asyncio.to_thread(session.source_memory.timeline))
             return self._timeline[1]
 
-    async def changed_memory(self, change: Callable[[float], Moment], t_s: float) -> Moment:
-        """Change a moment, and tell the pages that what they show of the memory is out of date."""
-        moment = await asyncio.to_thread(change, t_s)
+    async def pin(self, t_s: float, pinned: bool) -> Moment:
+        """Pin or unpin the moment nearest to a time, and have the pages fetch the timeline again."""
+        moment = await asyncio.to_thread(self.inside.session.source_memory.pin, t_s, pinned)
         self._timeline = None
         self.feed.tell(Remembrance())
         return moment
@@ -166,7 +165,7 @@ class Room:
     async def forget(self, span: Span) -> Forgotten:
         """Remove a stretch from memory, and from what pages show. Raises StoreError if a file cannot be removed."""
         inside = self.inside
-        forgotten = await asyncio.to_thread(inside.eyes.forget, span)
+        forgotten = await asyncio.to_thread(inside.session.forget, span)
         self._drop(inside, span)  # once more: pictures that nothing names any more are removed last
         return forgotten
 
@@ -214,7 +213,7 @@ class Room:
             self._settled.set()
 
     async def _enter(self, assistant: Assistant) -> Inside:
-        eyes, info = assistant.eyes, assistant.eyes.info
+        session, info = assistant.session, assistant.session.info
         earlier = await assistant.earlier_source()
         dialogue = Dialogue(assistant, self.feed)
         await dialogue.take_over()
@@ -226,20 +225,20 @@ class Room:
         options = self._config.server
         self._thread = assistant.thread
         self._inside = inside = Inside(
-            eyes=eyes,
+            session=session,
             dialogue=dialogue,
-            view=LiveView(eyes, options),
-            thumbnails=Thumbnails(eyes, options.jpeg_quality),
-            watcher=Watcher(self._model, eyes, self._config.watch, tell),
+            view=LiveView(session, options),
+            thumbnails=Thumbnails(session, options.jpeg_quality),
+            watcher=Watcher(self._model, session, self._config.watch, tell),
         )
         # Other processes may forget too; this is called in another thread.
-        eyes.remembered.on_forget.append(lambda span: loop.call_soon_threadsafe(self._drop, inside, span))
+        session.source_memory.on_forget.append(lambda span: loop.call_soon_threadsafe(self._drop, inside, span))
         self._set(
             name=info.name,
             state="open",
             kind=info.kind,
             live=info.live,
-            plays=eyes.plays,
+            plays=session.plays,
             width_px=info.width_px,
             height_px=info.height_px,
             duration_s=info.duration_s,

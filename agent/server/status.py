@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from agent.perception.session import Eyes
+from agent.perception.session import SourceSession
 from agent.server.schemas import Status
 from agent.watch.monitor import Watcher
 from agent.watch.webhooks import leaves_machine, shown_address
@@ -15,18 +15,18 @@ from tools.media.masking import mask_credentials
 Badge = Literal["live", "playing", "reading", "ended", "paused", "stale"]
 
 
-def read_status(eyes: Eyes, watcher: Watcher, folder: Path) -> Status:
+def read_status(session: SourceSession, watcher: Watcher, folder: Path) -> Status:
     """Read how eyes and watches stand, the memory of this process, and whether work on screens was stopped."""
     import psutil
 
-    status = eyes.status()
+    status = session.status.numbers()
     problem = None if status.problem is None else mask_credentials(status.problem)
     troubles = [mask_credentials(trouble) for trouble in status.troubles]
     watches = watcher.statuses()
     hooks = {entry.watch.webhook for entry in watches if entry.watch.webhook}
     return Status(
-        badge=_badge(eyes, problem),
-        position_s=eyes.memory.stats.newest_s,
+        badge=_badge(session, problem),
+        position_s=session.memory.stats.newest_s,
         eyes=status.model_copy(update={"problem": problem, "troubles": troubles}),
         process_mb=psutil.Process().memory_info().rss / 2**20,
         watches=watches,
@@ -35,13 +35,13 @@ def read_status(eyes: Eyes, watcher: Watcher, folder: Path) -> Status:
     )
 
 
-def _badge(eyes: Eyes, problem: str | None) -> Badge:
-    if eyes.paused:
+def _badge(session: SourceSession, problem: str | None) -> Badge:
+    if session.paused:
         return "paused"
-    if eyes.finished:
+    if session.finished:
         return "ended"
     if problem:
         return "stale"
-    if eyes.info.live:
+    if session.info.live:
         return "live"
-    return "playing" if eyes.plays else "reading"
+    return "playing" if session.plays else "reading"

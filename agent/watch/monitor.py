@@ -1,6 +1,6 @@
 """Watches: conditions that a person set, judged as memory takes in the video, and alerts when one comes true.
 
-with Watcher(model, eyes, config.watch, print) as watcher:
+with Watcher(model, session, config.watch, print) as watcher:
     watcher.add("a bicycle appears")
 
 One thread judges, off the path of capture, one watch and one moment at a time. The watch that has waited longest comes
@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from agent.models.blocks import image_block
 from agent.models.protocol import MLLM
-from agent.perception.session import Eyes
+from agent.perception.session import SourceSession
 from agent.watch.evaluator import Judgement, judge
 from agent.watch.options import WatchOptions
 from agent.watch.rule import Alert, Watch, WatchState, WatchStatus, check_condition
@@ -53,14 +53,16 @@ class Watcher:
 
     Args:
         model: judges; it may be shared with conversations, whose questions come first.
-        eyes: what is watched.
+        session: what is watched.
         options: budget and defaults.
         on_alert: called in the worker's thread with each alert; must be quick.
     """
 
-    def __init__(self, model: MLLM, eyes: Eyes, options: WatchOptions, on_alert: Callable[[Alert], None]) -> None:
-        self._model, self._eyes, self._options, self._on_alert = model, eyes, options, on_alert
-        self._moments = open_moments(eyes, options.frames)
+    def __init__(
+        self, model: MLLM, session: SourceSession, options: WatchOptions, on_alert: Callable[[Alert], None]
+    ) -> None:
+        self._model, self._session, self._options, self._on_alert = model, session, options, on_alert
+        self._moments = open_moments(session, options.frames)
         self._webhooks = Webhooks(options)
         self._changed = threading.Condition()
         self._states: dict[str, WatchState] = {}
@@ -183,8 +185,8 @@ class Watcher:
                     state.watch.condition,
                     frames,
                     state.last_s,
-                    self._eyes.shown,
-                    self._eyes.noted,
+                    self._session.view.shown,
+                    self._session.view.noted,
                     self._options.max_tokens,
                     lambda: self._closed,
                 )
@@ -238,7 +240,7 @@ class Watcher:
             log.exception("an alert could not be handed on")
 
     def _wall_s(self, t_s: float) -> float | None:
-        newest = self._eyes.live_frame()
+        newest = self._session.live_frame()
         return None if newest is None or newest.wall_s is None else newest.wall_s - (newest.t_s - t_s)
 
     def _body(self, alert: Alert) -> dict[str, Any]:
@@ -249,7 +251,7 @@ class Watcher:
             "watch_id": alert.watch_id,
             "condition": alert.condition,
             "text": alert.text,
-            "source": self._eyes.source,
+            "source": self._session.source,
             "t_s": alert.t_s,
             "time": format_clock(alert.t_s),
             "wall_time": None if wall_s is None else datetime.fromtimestamp(wall_s, UTC).isoformat(),
@@ -261,7 +263,7 @@ class Watcher:
 
     def _picture(self, frame: SeenFrame) -> dict[str, str] | None:
         try:
-            block = image_block(self._eyes.picture(frame.frame_id), max_side_px=PICTURE_SIDE_PX)
+            block = image_block(self._session.view.picture(frame.frame_id), max_side_px=PICTURE_SIDE_PX)
         except StoreError:
             return None
         return {"frame_id": frame.frame_id, "mime_type": block["mime_type"], "base64": block["base64"]}
@@ -269,7 +271,7 @@ class Watcher:
     def _status(self, state: WatchState) -> WatchStatus:
         delivered, undelivered, problem = self._webhooks.counts(state.watch.id)
         with self._changed:
-            name, reason = state.now(self._eyes.memory.stats.newest_s or 0.0, self._options)
+            name, reason = state.now(self._session.memory.stats.newest_s or 0.0, self._options)
             return WatchStatus(
                 watch=state.watch,
                 state=name,

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from agent.perception.session import Eyes
+from agent.perception.session import SourceSession
 from memory.stream.memory import LOG_LENGTH
 from memory.stream.policies.policy import Decision
 from tools.base import SeenFrame
@@ -57,21 +57,21 @@ class Moments(Protocol):
         """Listen no more."""
 
 
-def open_moments(eyes: Eyes, frames: int) -> Moments:
+def open_moments(session: SourceSession, frames: int) -> Moments:
     """The moments of a source, each with at most `frames` frames up to it."""
-    return PlayedMoments(eyes, frames) if eyes.plays else ReadMoments(eyes, frames)
+    return PlayedMoments(session, frames) if session.plays else ReadMoments(session, frames)
 
 
 class PlayedMoments:
     """Moments of a source that plays: the newest wins, and those it replaces are counted as missed."""
 
-    def __init__(self, eyes: Eyes, frames: int) -> None:
-        self._eyes, self._frames = eyes, frames
+    def __init__(self, session: SourceSession, frames: int) -> None:
+        self._session, self._frames = session, frames
         self._lock = threading.Lock()
         self._kept: deque[SeenFrame] = deque(maxlen=frames)
         self._times: deque[float] = deque(maxlen=TIMES_HELD)
-        self._stop: Callable[[], None] = eyes.listen(self._on_kept)
-        for frame in eyes.kept():
+        self._stop: Callable[[], None] = session.listen(self._on_kept)
+        for frame in session.view.kept():
             if frame.detail == "clear":
                 self._add(frame)
 
@@ -95,14 +95,14 @@ class PlayedMoments:
         return newest if newest and newest.t_s >= after_s + pause_s else None
 
     def last(self, after_s: float | None) -> Moment | None:
-        newest_s = self._eyes.memory.stats.newest_s
+        newest_s = self._session.memory.stats.newest_s
         return Moment(newest_s) if newest_s is not None and (after_s is None or newest_s > after_s) else None
 
     def frames(self, moment: Moment) -> tuple[SeenFrame, ...]:
         with self._lock:
             kept = tuple(self._kept)
         if not kept or kept[-1].t_s < moment.t_s:
-            newest = self._eyes.newest()
+            newest = self._session.view.newest()
             if newest and (not kept or newest.t_s > kept[-1].t_s):
                 kept = (*kept, newest)
         return kept[-self._frames :]
@@ -119,8 +119,8 @@ class ReadMoments:
     between two looks at it, by `LOG_LENGTH` frames, what was in between is lost, and counts as missed.
     """
 
-    def __init__(self, eyes: Eyes, frames: int) -> None:
-        self._eyes, self._frames = eyes, frames
+    def __init__(self, session: SourceSession, frames: int) -> None:
+        self._session, self._frames = session, frames
         self._times: list[float] = []
         self._first_s = 0.0
         self._logged_s = -1.0
@@ -128,7 +128,7 @@ class ReadMoments:
         self._lost: list[tuple[float, int]] = []  # up to when, how many frames
 
     def next(self, after_s: float | None, pause_s: float) -> Moment | None:
-        newest_s = self._eyes.memory.stats.newest_s
+        newest_s = self._session.memory.stats.newest_s
         if newest_s is None:
             return None
         self._read_log(newest_s)
@@ -142,13 +142,13 @@ class ReadMoments:
         return Moment(moment_s, lost)
 
     def last(self, after_s: float | None) -> Moment | None:
-        newest_s = self._eyes.memory.stats.newest_s
+        newest_s = self._session.memory.stats.newest_s
         return Moment(newest_s) if newest_s is not None and (after_s is None or newest_s > after_s) else None
 
     def frames(self, moment: Moment) -> tuple[SeenFrame, ...]:
         before = self._times[: bisect_left(self._times, moment.t_s)]
         times = [*(before[1 - self._frames :] if self._frames > 1 else []), moment.t_s]
-        found = [self._eyes.near(t_s) for t_s in times]
+        found = [self._session.view.near(t_s) for t_s in times]
         if found[-1] is None:
             return ()
         # Judged as it was when it came, though memory may have made it fuzzy since.
@@ -161,7 +161,7 @@ class ReadMoments:
     def _read_log(self, newest_s: float) -> None:
         if newest_s <= self._logged_s:
             return
-        memory = self._eyes.memory
+        memory = self._session.memory
         log, seen = memory.log, memory.stats.seen
         self._first_s = log[0].t_s if log else newest_s  # all of it may have been forgotten
         new = [d.t_s for d in log if (d.key if memory.moments is not None else d.state == "clear")]

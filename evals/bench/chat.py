@@ -89,9 +89,9 @@ async def measure(arguments: argparse.Namespace) -> dict[str, float]:
             model = assistant.model
         async with open_assistant(clip, config, realtime=True, loop=True, model=model) as assistant:
             await assistant.watch(arguments.watch_s)
-            before = assistant.eyes.capture_stats
+            before = assistant.session.capture_stats
             answers = [await answer(assistant, question) for question in QUESTIONS]
-            after = assistant.eyes.capture_stats
+            after = assistant.session.capture_stats
     seconds = sum(entry.seconds for entry in answers)
     captured = after.captured - before.captured
     late_s = after.late_mean_s * after.captured - before.late_mean_s * before.captured

@@ -36,7 +36,7 @@ import psutil
 
 from agent.config import Config, load_config
 from agent.perception.annotator import NoteTaker
-from agent.perception.source_memory import Remembered, open_remembered
+from agent.perception.source_memory import SourceMemory, open_source_memory
 from evals.bench.streams.scenes import HEIGHT_PX, WIDTH_PX, gather_scenes
 from evals.bench.streams.stream import WORDS, Stream
 from memory.stream.bounds import bounds
@@ -129,7 +129,7 @@ def run(frames: int, every: int, notes: int, pictures: Path | None = None, clips
     source = Playing(stream)
     with tempfile.TemporaryDirectory() as folder:
         config = load_config({"folder": folder}, environment={})
-        remembered, memory = open_remembered(stream.name, source.info, config)
+        remembered, memory = open_source_memory(stream.name, source.info, config)
         for number in range(notes):
             remembered.notes.add(number * 1e-6, f"{number:064x}", "label", f"{WORDS['dev'][number % 96]} {number}")
         remembered.notes.index()
@@ -222,7 +222,7 @@ def _say(text: str) -> None:
 
 
 def _sample(
-    config: Config, remembered: Remembered, memory: StreamMemory, pushed_s: Sequence[float], seen: int
+    config: Config, remembered: SourceMemory, memory: StreamMemory, pushed_s: Sequence[float], seen: int
 ) -> Sample:
     chosen = []
     for question in QUESTIONS:

@@ -39,20 +39,20 @@ async def moment(
     frame_id: Annotated[str | None, Query(pattern=FRAME_ID)] = None,
 ) -> ShownMoment:
     """What is known of a moment: its frame (in a video file, whether remembered or not), and why it was kept."""
-    eyes = room.inside.eyes
+    session = room.inside.session
     known = await room.timeline()
     near = [entry for entry in known.moments if abs(entry.t_s - t_s) <= NEAR_S]
     found = min(near, key=lambda entry: (entry.frame_id != frame_id, abs(entry.t_s - t_s)), default=None)
     frame: SeenFrame | None = None
-    if found and eyes.memory.store.has(found.frame_id):
+    if found and session.memory.store.has(found.frame_id):
         frame = SeenFrame(frame_id=found.frame_id, t_s=found.t_s, detail=found.detail)
-    elif frame_id and eyes.memory.store.has(frame_id):
+    elif frame_id and session.memory.store.has(frame_id):
         frame = SeenFrame(frame_id=frame_id, t_s=t_s)
     else:
-        frame = await asyncio.to_thread(eyes.near, t_s)
+        frame = await asyncio.to_thread(session.view.near, t_s)
         if frame and abs(frame.t_s - t_s) > NEAR_S:  # a file is read again no further than it was watched
             frame = None
-    reasons = [decision.reason for decision in eyes.memory.log if found and decision.t_s == found.t_s]
+    reasons = [decision.reason for decision in session.memory.log if found and decision.t_s == found.t_s]
     return ShownMoment(frame=frame, moment=found, reason=reasons[-1] if reasons else "")
 
 
@@ -64,7 +64,7 @@ async def frames(
     limit: Annotated[int, Query(ge=1, le=MOST_FRAMES)] = MOST_FRAMES,
 ) -> list[SeenFrame]:
     """Frames of a stretch, to be played; a video file is read again for them."""
-    return await asyncio.to_thread(room.inside.eyes.frames, Span(start_s, end_s), limit)
+    return await asyncio.to_thread(room.inside.session.view.frames, Span(start_s, end_s), limit)
 
 
 @router.get("/frames/{frame_id}")
@@ -81,14 +81,14 @@ async def picture(
 @router.post("/pause", status_code=204)
 async def pause(room: TheRoom) -> None:
     """Look at nothing until `resume`."""
-    room.inside.eyes.pause()
+    room.inside.session.pause()
     await room.refresh_status()
 
 
 @router.post("/resume", status_code=204)
 async def resume(room: TheRoom) -> None:
     """Look again."""
-    room.inside.eyes.resume()
+    room.inside.session.resume()
     await room.refresh_status()
 
 
@@ -101,20 +101,20 @@ async def forget(room: TheRoom, span: Between) -> Forgotten:
 @router.post("/pin")
 async def pin(room: TheRoom, at: At) -> Moment:
     """Keep the moment nearest to a time for good."""
-    return await room.changed_memory(room.inside.eyes.pin, at.t_s)
+    return await room.pin(at.t_s, True)
 
 
 @router.post("/unpin")
 async def unpin(room: TheRoom, at: At) -> Moment:
     """Let a pinned moment give way again."""
-    return await room.changed_memory(room.inside.eyes.unpin, at.t_s)
+    return await room.pin(at.t_s, False)
 
 
 @router.get("/export")
 async def export(room: TheRoom) -> Response:
     """All that is remembered, as a zip file."""
-    eyes = room.inside.eyes
+    session = room.inside.session
     folder = tempfile.TemporaryDirectory(prefix="attend-export-")
-    path = await asyncio.to_thread(eyes.export, FilePath(folder.name) / "memory.zip")
+    path = await asyncio.to_thread(session.source_memory.export, FilePath(folder.name) / "memory.zip")
     name = f"attend-{datetime.now():%Y-%m-%d-%H%M%S}.zip"  # noqa: DTZ005 - a name, in the person's own time
     return FileResponse(path, filename=name, media_type="application/zip", background=BackgroundTask(folder.cleanup))
