@@ -20,6 +20,7 @@ from agent.cli.console import safe
 from agent.cli.setup import DISTRIBUTION, missing_of, read_extras
 from agent.config import Config
 from tools.errors import AttendError
+from tools.plugins import find_plugins
 
 IMPORT_NAMES = ("agent", "tools", "memory", "evals")
 SHOWN_VERSIONS = ("langgraph", "langchain-core", "torch", "transformers", "opencv-python", "av", "chromadb")
@@ -87,6 +88,10 @@ def show_models(console: Console, as_json: bool) -> None:
         ("openai:MODEL@URL", "any OpenAI-compatible server: vLLM, Ollama, llama.cpp, LM Studio", "asked when named"),
         ("scripted:FILE", "answers and tool calls from a file, for tests and demos", "ready"),
         ("replay:FILE", "the recorded traffic of any model", "ready"),
+        *(
+            (f"{name}:...", f"added by {added.value}", "asked when named")
+            for name, added in find_plugins("attend.models").items()
+        ),
     ]
     table = Table.grid("", "", padding=(0, 2))
     for form, what, state in rows:
@@ -107,7 +112,7 @@ def _versions() -> Check:
             name="packages",
             status="failed",
             found=f"missing: {', '.join(missing)}",
-            remedy="Install attend-agent again.",
+            remedy="Reinstall attend-agent.",
         )
     return Check(name="packages", status="ok", found=found)
 

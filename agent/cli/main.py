@@ -19,9 +19,10 @@ from agent.cli.audit import audit_app, stop
 from agent.cli.console import make_console, safe
 from agent.cli.gui import gui_app
 from agent.cli.literature import literature_app
+from agent.cli.plugins import CommandGroup
 from tools.errors import AttendError, ConfigError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(cls=CommandGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 memory_app = typer.Typer(no_args_is_help=True, help="What the memory keeps.")
 app.add_typer(memory_app, name="memory")
 app.add_typer(audit_app, name="audit")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from agent.models.options import ModelOptions
 from tools.errors import ModelError
+from tools.plugins import find_plugins, load_plugin
 
 if TYPE_CHECKING:
     from agent.models.protocol import MLLM, Abilities
@@ -37,10 +38,12 @@ def load_mllm(spec: str, options: ModelOptions | None = None) -> MLLM:
 
     Args:
         spec: `embedded`, `hf:ORG/NAME`, `hf:FOLDER` (or just an existing folder), `openai:MODEL@BASE_URL`,
-            `scripted:FILE` or `replay:FILE`.
+            `scripted:FILE` or `replay:FILE`; a plug-in of `attend.models` adds `NAME:REST`, and is called with REST and
+            the options.
         options: how to run it; None takes the defaults.
 
     Raises:
+        PluginError: if the plug-in cannot be loaded.
         ModelError: if the string has none of these forms, or the model cannot be loaded. A server is not contacted yet:
             `preflight` of the model does that.
     """
@@ -70,9 +73,12 @@ def load_mllm(spec: str, options: ModelOptions | None = None) -> MLLM:
         from agent.models.hf.backend import load_hf
 
         return load_hf(spec, options)
+    if rest and (entry := find_plugins("attend.models").get(kind)):
+        return cast("MLLM", load_plugin(entry)(rest, options))
     nearest = difflib.get_close_matches(kind.lower(), _FORMS, n=1, cutoff=0.5)
     raise ModelError(
         f"{spec!r} is not a model string.",
-        expected="one of " + ", ".join(_FORMS.values()),
+        expected="one of "
+        + ", ".join([*_FORMS.values(), *(f"`{name}:...`" for name in find_plugins("attend.models"))]),
         remedy=f"Did you mean {_FORMS[nearest[0]]}?" if nearest else "",
     )
