@@ -74,7 +74,9 @@ def make_toss(seen):
 
 
 def load_model(rest, options):
-    return Scripted.model_validate({"turns": [{"tool": "toss_coin"}, {"say": f"It fell on {rest}."}] * 9})
+    tool, _, side = rest.rpartition("+")
+    calls = [{"tool": tool}] if tool else []
+    return Scripted.model_validate({"turns": [*calls, {"say": f"It fell on {side}."}]})
 
 
 def score(sample, transcript):
@@ -137,7 +139,7 @@ def test_a_plugin_adds_a_model_and_a_tool_that_it_calls(attend: Attend, tmp_path
         "chat",
         "clip.mp4",
         "--model",
-        "lucky:its edge",
+        "lucky:toss_coin+its edge",
         "--policy",
         "last",
         "--ask",
