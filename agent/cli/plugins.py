@@ -9,6 +9,9 @@ from typer.core import TyperGroup
 
 from tools.plugins import PluginError, find_plugins, load_plugin
 
+ASK, MEMORY, CLINICAL, SET_UP = PANELS = ("Ask and watch", "Memory", "Clinical work", "Set up")
+"""Panels of `attend --help`, in their order; `eval` and other plug-ins name their own."""
+
 _ANY_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -18,6 +21,7 @@ class CommandGroup(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names, those of plug-ins last."""
         own = super().list_commands(ctx)
+        own.sort(key=lambda name: PANELS.index(self.commands[name].rich_help_panel))  # type: ignore[attr-defined]
         return own + [name for name in find_plugins("attend.commands") if name not in own]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
@@ -32,6 +36,8 @@ class CommandGroup(TyperGroup):
             found = _failing(error)
         command = typer.main.get_command(found)
         command.name = cmd_name
+        panel = found.rich_help_panel  # a placeholder where none was named
+        command.rich_help_panel = panel if isinstance(panel, str) else "Plug-ins"  # type: ignore[attr-defined]
         return command
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import difflib
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from agent.models.options import ModelOptions
 from tools.errors import ModelError
+from tools.media.masking import mask_credentials
 from tools.plugins import find_plugins, load_plugin
 
 if TYPE_CHECKING:
     from agent.models.protocol import MLLM, Abilities
 
 __all__ = ["MLLM", "Abilities", "ModelOptions", "load_mllm"]
+
+log = logging.getLogger(__name__)
 
 _FORMS = {
     "embedded": "`embedded` (the small model that is installed with Attend)",
@@ -48,6 +52,7 @@ def load_mllm(spec: str, options: ModelOptions | None = None) -> MLLM:
             `preflight` of the model does that.
     """
     options = options or ModelOptions()
+    log.debug("load the model %s", mask_credentials(spec))
     kind, _, rest = spec.strip().partition(":")
     if kind == "embedded" and not rest:
         from agent.models.embedded import load_embedded
