@@ -3,6 +3,7 @@
 import ast
 import email
 import importlib.metadata
+import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from agent.cli import setup
 from agent.cli.doctor import name_intruders
+from tests.fixtures.scenes import write_scenes
 from tests.test_architecture import SOURCES, imported_names
 from tools.errors import ConfigError
 from tools.extras import MissingExtra, require
@@ -168,6 +170,59 @@ def test_where_pip_is_not_in_the_environment_uv_installs(monkeypatch: pytest.Mon
     monkeypatch.setattr(setup.shutil, "which", lambda name: None)
     with pytest.raises(setup.InstallError, match=r"neither pip .* nor uv"):
         setup.install([])
+
+
+INSTALL = {"uv": ["tool", "install", "--python", sys.executable], "pipx": ["install", "--python", sys.executable]}
+
+
+@pytest.fixture(scope="module")
+def installers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the commands `uv` and `pipx`."""
+    folder = tmp_path_factory.mktemp("installers")
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    subprocess.run([folder / "bin" / "python", "-m", "pip", "install", "--quiet", "uv", "pipx"], check=True)
+    return folder / "bin"
+
+
+@pytest.mark.process
+@pytest.mark.timeout(1_500)
+@pytest.mark.parametrize("installer", INSTALL)
+def test_the_wheel_works_after_one_more_command(
+    installer: str, installers: Path, wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "UV_TOOL_DIR": tmp_path / "tools",
+        "UV_TOOL_BIN_DIR": tmp_path / "bin",
+        "PIPX_HOME": tmp_path / "tools",
+        "PIPX_BIN_DIR": tmp_path / "bin",
+        "HF_HUB_OFFLINE": "1",
+        "PATH": f"{installers}{os.pathsep}{os.environ['PATH']}",
+        **_settings_of_pip(),
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    subprocess.run([installers / installer, *INSTALL[installer], wheel], check=True, cwd=tmp_path)
+    clip = write_scenes(tmp_path / "scenes.mp4", [("red", 2), ("green", 2)])
+    attend = tmp_path / "bin" / "attend"
+    chat = [attend, "chat", clip, "--folder", tmp_path / "folder", "--ask", "When does the picture change?"]
+    before = subprocess.run(chat, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert before.returncode == 1
+    assert "Run: attend setup" in before.stderr
+    subprocess.run([attend, "setup"], check=True, cwd=tmp_path)
+    after = subprocess.run(chat, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert after.returncode == 0, after.stderr
+    assert "The picture changes at [0:02]" in after.stdout
+    checked = subprocess.run([attend, "doctor"], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert checked.returncode == 0, checked.stdout
+
+
+def _settings_of_pip() -> dict[str, str]:
+    """Where pip finds packages and which it may take, for uv, which does not read pip's settings."""
+    listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True)
+    pairs = [line.partition("=") for line in listed.stdout.splitlines()]
+    held = {key.rpartition(".")[2]: value.strip("'") for key, _, value in pairs}
+    names = {"constraint": "UV_CONSTRAINT", "find-links": "UV_FIND_LINKS"}
+    return {ours: held[theirs] for theirs, ours in names.items() if theirs in held}
 
 
 def test_nothing_else_here_owns_our_import_names() -> None:
