@@ -8,6 +8,8 @@ assert names == {"agent", "tools", "memory", "evals"}, f"the wheel installs {sor
 for needed in (
     "agent/prompts/system.md",
     "agent/mllm/embedded/adapter.safetensors",
+    "tools/gui/grounding/data/lexicon.txt",
+    "memory/stream/data/hints.txt",
 ):
     assert any(str(file) == needed for file in files), f"the wheel lacks {needed}"
 print(f"the wheel installs {sorted(names)}, {len(files)} files")
