@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("agent", "tools", "memory", "evals")
 MAY_IMPORT = {
     "tools": {"tools"},
-    "memory": {"memory", "tools.media", "tools.errors", "tools.extras", "tools.lazy"},
+    "memory": {"memory", "tools.media", "tools.errors", "tools.extras", "tools.lazy", "tools.wordlists"},
     "agent": {"agent", "memory", "tools"},
     "evals": {"evals", "agent", "memory", "tools"},
 }

@@ -8,8 +8,9 @@ assert names == {"agent", "tools", "memory", "evals"}, f"the wheel installs {sor
 for needed in (
     "agent/prompts/system.md",
     "agent/models/embedded/networks/adapter.safetensors",
-    "tools/gui/grounding/ranker.safetensors",
     "evals/suites/attend_core/vision_set/cat.jpg",
+    "tools/gui/grounding/data/lexicon.txt",
+    "memory/stream/data/hints.txt",
     *(f"{name}/py.typed" for name in names),
 ):
     assert needed in files, f"the wheel lacks {needed}"
