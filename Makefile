@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --no-compile
 COMPILE := $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib || true
 CLIP := .cache/bikes.mp4
 
-# OpenCV loads the first four; the rest are for the tests: a video tool, a display and its tools, a DICOM server and
+# OpenCV loads the first four; the rest are for `make test-rest`: a video tool, a display and its tools, a DICOM server and
 # viewers to work in, an accessibility bus, a real RTSP server.
 RUN_APT := libgl1 libglib2.0-0 libx11-6 libxcb1
 TEST_APT := ffmpeg openssl xvfb openbox xdotool xclip chromium chromium-headless-shell orthanc xmedcon amide at-spi2-core \
@@ -21,7 +21,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 MAKEFLAGS += --jobs=2
 
 .DELETE_ON_ERROR:
-.PHONY: demo test setup setup-dev lint wheel
+.PHONY: demo test test-rest test-all setup setup-dev lint wheel
 
 demo: setup $(CLIP)
 	$(BIN)/attend chat $(CLIP) --folder .cache/demo \
@@ -30,8 +30,19 @@ demo: setup $(CLIP)
 	    --ask "What do you see at the end?"
 
 # Tests start hundreds of processes; where Python is told to write no bytecode, each compiles the project anew.
-test: setup-dev
-	HF_HUB_OFFLINE=1 XDG_SESSION_TYPE=x11 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+PYTEST := HF_HUB_OFFLINE=1 XDG_SESSION_TYPE=x11 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
+QUICK := not browser and not display and not process and not slow
+
+test: $(VENV)/.apt-run $(VENV)/.installed-dev
+	$(PYTEST) -n 2 -m "$(QUICK)"
+
+test-rest: setup-dev
+	$(PYTEST) -n 3 -m "not ($(QUICK))"
+
+# One after the other: both use all processors.
+test-all:
+	$(MAKE) test
+	$(MAKE) test-rest
 
 lint: setup-dev
 	$(BIN)/ruff check .

@@ -1,13 +1,22 @@
-"""What all tests share."""
+"""Fixtures that all tests share, and the tiers of the suite (see `tests/tiers.py`)."""
 
 from __future__ import annotations
 
 import functools
+import os
+import time
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 import typer.main
 import typer.testing
+
+from tests.tiers import SLOW_S, markers_of
+
+# A busy machine is slow: no example of a property test fails for the time that it takes.
+hypothesis.settings.register_profile("attend", deadline=None)
+hypothesis.settings.load_profile("attend")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -18,3 +27,31 @@ def one_tree_of_commands() -> Iterator[None]:
         patch.setattr(typer.main, "get_command", once)
         patch.setattr(typer.testing, "_get_command", once)
         yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for marker in markers_of(item.path.stem, item.name):
+            item.add_marker(marker)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Fail a test of the quick tier that takes over `SLOW_S` seconds."""
+    begun_s, begun_cpu_s = time.monotonic(), _cpu_s()
+    yield
+    # On a busy machine a quick test takes long, but little of the processor; threads take more of it than of the clock.
+    taken_s = min(time.monotonic() - begun_s, _cpu_s() - begun_cpu_s)
+    if os.environ.get("TEST_TIMES"):
+        with open(os.environ["TEST_TIMES"], "a") as file:
+            file.write(f"{taken_s:.2f} {item.nodeid}\n")
+    if taken_s > SLOW_S and not any(
+        item.get_closest_marker(name) for name in ("slow", "browser", "display", "process")
+    ):
+        pytest.fail(f"took {taken_s:.1f} s of processor time; make it quicker, or list it in tests/tiers.py")
+
+
+def _cpu_s() -> float:
+    """Processor time of this process and of those that it has waited for, in seconds."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system

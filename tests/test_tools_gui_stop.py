@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -150,6 +151,24 @@ def test_the_file_stops_the_work_without_a_watcher_too(tmp_path: Path) -> None:
     assert desk.held == set()
     assert clear_stop(tmp_path)
     assert not clear_stop(tmp_path)
+
+
+def test_a_stop_file_is_never_seen_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    write = Path.write_text
+
+    def look_while_writing(path: Path, text: str, *rest: Any) -> int:
+        write(path, text[: len(text) // 2], *rest)
+        seen.append(read_stop(tmp_path))
+        return write(path, text, *rest)
+
+    monkeypatch.setattr(Path, "write_text", look_while_writing)
+    write_stop(tmp_path, "Ann")
+    write_stop(tmp_path, "Bob")
+    assert seen[0] == ""
+    assert seen[1].startswith("Ann at ")
+    assert read_stop(tmp_path).startswith("Bob at ")
+    assert [path.name for path in tmp_path.iterdir()] == [STOP_FILE]
 
 
 @pytest.mark.parametrize("text", ["", "no JSON", "[1]", "{}"])

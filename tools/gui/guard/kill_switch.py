@@ -11,6 +11,7 @@ import contextlib
 import io
 import json
 import os
+import secrets
 import shlex
 import sys
 import threading
@@ -91,8 +92,10 @@ def write_stop(folder: Path, by: str) -> Path:
     path = folder / STOP_FILE
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # The file's being there is what counts; its text only says who.
-        path.write_text(told, "utf-8")
+        # Whole or not at all: who reads it meanwhile must find out who stopped the work.
+        part = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        part.write_text(told, "utf-8")
+        part.replace(path)
     except OSError as error:
         raise StoreError(
             f"the stop file {str(path)!r} cannot be written: {error}.", remedy="Stop it by key."

@@ -1,0 +1,81 @@
+"""The tiers of the test suite: which tests need more than Python packages, or more than two seconds.
+
+`make test` runs what is not listed here; `make test-all` runs everything. A new test file needs an entry only if it
+starts a browser, a display or a server, or needs a Debian package.
+"""
+
+BROWSER = """
+test_agent_gui_mistakes test_agent_gui_person test_agent_gui_plan test_agent_gui_record test_agent_gui_run
+test_agent_page test_agent_page_screens test_agent_page_sources test_agent_page_story
+test_evals_gui_workflows test_evals_medspot_make test_evals_report test_memory_narrative_story
+test_tools_gui_act_browser test_tools_gui_workflow
+"""
+DISPLAY = """
+test_agent_gui_display test_evals_medspot_desktop test_tools_gui_act test_tools_gui_act_stop test_tools_gui_stop
+test_tools_gui_windows test_tools_media_screen
+"""
+PROCESS = """
+test_agent_cli test_agent_gui_audit test_agent_literature_chroma test_agent_server test_agent_server_access
+test_agent_server_pictures test_agent_watch_cli test_evals_bench test_evals_engine_resume test_faults
+test_memory_narrative_invariants test_memory_narrative_kills test_tools_gui_audit test_packaging test_plugins test_tools_literature_indexing
+test_tools_media_file test_tools_media_live
+"""
+SLOW = """
+test_agent_live_memory test_agent_narrative test_agent_watch_moments test_evals_cure_task test_evals_literature_bench
+test_evals_na_vqa test_evals_na_vqa_task test_evals_redteam test_evals_stream_bench test_evals_streamingbench
+test_memory_bounds
+test_agent_embedded::test_a_forced_call_meets_the_schema
+test_agent_literature::test_an_encoder_of_two_parts_is_loaded_from_its_folder
+test_agent_literature::test_questions_have_the_vectors_that_documents_have
+test_agent_literature_chat::test_the_embedded_model_answers_from_the_literature_by_itself
+test_agent_literature_commands::test_a_search_loads_no_heavy_library
+test_agent_literature_commands::test_the_doctor_tells_of_the_index
+test_agent_literature_embedded::test_a_question_of_which_no_paper_knows_is_answered_as_without_papers
+test_agent_loop::test_checkpoints_hold_references_and_grow_in_a_straight_line
+test_agent_mllm_conformance::test_embedded
+test_agent_narrative_commands::test_a_drawing_is_written_over_nothing_but_a_drawing
+test_agent_narrative_commands::test_subtitles_of_another_film_are_refused
+test_agent_narrative_models::test_a_request_does_not_grow_with_the_memory
+test_agent_notes::test_every_key_moment_of_a_file_is_noted
+test_agent_remembered::test_the_command_line_lists_searches_and_forgets_while_another_process_watches
+test_agent_watches::test_the_embedded_model_watches_for_things_words_changes_and_defects
+test_architecture::test_importing_loads_nothing_heavy
+test_evals_attend_core::test_the_command_runs_it_with_the_embedded_model
+test_evals_attend_core::test_the_glimpse_is_between_the_pictures_that_are_shown_and_look_finds_it
+test_evals_attend_core::test_the_person_says_which_door_and_a_glimpse_is_found_again
+test_evals_attend_core::test_the_same_questions_and_the_same_bytes_every_time
+test_evals_compare::test_intervals_of_differences_cover_the_truth
+test_evals_compare::test_runs_alike_are_seldom_called_a_regression_and_reruns_explain_their_difference
+test_evals_engine::test_one_or_32_in_flight_come_to_the_same
+test_evals_engine::test_suites_and_the_command_line_load_no_framework
+test_evals_hlv_task::test_the_right_distribution_is_nearer_than_the_majority_where_annotators_disagree
+test_evals_medspot_task::test_our_own_grounding_is_measured_by_pixels_alone
+test_evals_medspot_task::test_the_map_of_misses
+test_evals_pubmedqa::test_abstracts_may_be_found_by_meaning_too
+test_evals_stats::test_clusters_that_are_all_alike_within_count_once
+test_evals_stats::test_the_bench_of_coverage_draws_what_it_says_and_tells_methods_apart
+test_evals_variation::test_a_suite_with_annotators_is_reported_so
+test_memory_frames::test_a_writer_may_be_killed_at_any_moment
+test_memory_narrative_segments::test_a_day_of_speech_is_tiled_in_linear_time
+test_memory_narrative_store::test_a_harmed_index_heals_when_it_is_next_used
+test_memory_narrative_store::test_nothing_of_what_is_forgotten_is_left_in_the_files
+test_memory_narrative_store::test_one_process_writes_and_others_read
+test_memory_narrative_store::test_several_processes_share_a_server
+test_memory_tiers::test_a_kill_while_writing_loses_nothing_that_was_written
+test_scored_corpora::test_sentences_find_what_is_meant_and_never_anything_else
+test_tools_gui_grounding::test_finds_what_is_meant
+test_tools_gui_phi::test_a_real_screen_is_read_and_blackened
+test_tools_literature_reading::test_memory_does_not_grow_with_a_file
+test_tools_literature_remote::test_processes_share_a_bucket
+"""
+"""Files, or tests as `file::test`, that need nothing else but take over `SLOW_S`."""
+
+SLOW_S = 2.0
+"""The most that a test of the quick tier may take, in seconds: of the clock or of the processor, whichever is less."""
+
+
+def markers_of(file: str, test: str) -> list[str]:
+    """Return the markers of a test, by the stem of its file and its name with or without parameters."""
+    names = {file, f"{file}::{test}", f"{file}::{test.partition('[')[0]}"}
+    tiers = {"browser": BROWSER, "display": DISPLAY, "process": PROCESS, "slow": SLOW}
+    return [marker for marker, listed in tiers.items() if names & set(listed.split())]
