@@ -115,6 +115,13 @@ def test_links_pictures_and_paths_resolve(page: Path) -> None:
     assert broken + [path for path in paths if not (ROOT / path).exists()] == []
 
 
+def test_contributing_lists_where_features_are() -> None:
+    _, table = read(ROOT / "CONTRIBUTING.md").split("## Where is X?")
+    rows = re.findall(r"^\| [^|]+ \| `([\w/.]+)` \|$", table.split("\n## ")[0], re.M)
+    assert len(set(rows)) >= 30
+    assert all((ROOT / path).is_file() for path in rows)
+
+
 def test_the_python_example_compiles_and_imports_what_exists() -> None:
     (example,) = re.findall(r"```python\n(.*?)```", read(ROOT / "docs" / "python.md"), re.S)
     names: dict[str, object] = {}
