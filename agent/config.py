@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import logging
 import os
 import tomllib
 from collections.abc import Callable, Mapping
@@ -26,6 +27,8 @@ from memory.stream.options import StreamOptions
 from tools.errors import ConfigError
 from tools.literature.options import LiteratureOptions
 from tools.media.options import MediaOptions
+
+log = logging.getLogger(__name__)
 
 FILE_NAME = "attend.toml"
 
@@ -105,6 +108,7 @@ def load_config(
     merged: dict[str, Any] = {}
     path = _find_file(file)
     if path:
+        log.debug("settings of %s", path)
         _merge(merged, _read_toml(path), str(path))
     for name, value in (os.environ if environment is None else environment).items():
         if name.startswith("ATTEND_"):

@@ -1,1 +1,31 @@
-"""Suites and benchmarks."""
+"""Suites and benchmarks, how they are run, and how runs are compared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tools.lazy import make_getattr
+
+if TYPE_CHECKING:
+    from evals.engine.run import run_suite
+    from evals.engine.suite import Loaded, Sample, Scored, Suite, Transcript
+    from evals.results import load_results
+    from evals.stats.compare import compare
+    from evals.suites import load_suite
+
+__all__ = ["Loaded", "Sample", "Scored", "Suite", "Transcript", "compare", "load_results", "load_suite", "run_suite"]
+
+__getattr__ = make_getattr(
+    __name__,
+    {
+        "Loaded": "evals.engine.suite",
+        "Sample": "evals.engine.suite",
+        "Scored": "evals.engine.suite",
+        "Suite": "evals.engine.suite",
+        "Transcript": "evals.engine.suite",
+        "compare": "evals.stats.compare",
+        "load_suite": "evals.suites",
+        "load_results": "evals.results",
+        "run_suite": "evals.engine.run",
+    },
+)

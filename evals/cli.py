@@ -1,4 +1,4 @@
-"""The whole command `attend`: the agent's verbs, and `eval`. Imports point from evals to agent, so they meet here."""
+"""The command `attend eval`, which an entry point mounts: imports go from evals to agent only."""
 
 from __future__ import annotations
 
@@ -13,8 +13,13 @@ from agent.cli.main import Budget, ConfigFile, Folder, Fps, Json, Model, Policy,
 
 __all__ = ["app", "main"]
 
-eval_app = typer.Typer(no_args_is_help=True, help="Run published sets of questions, without a screen.")
-app.add_typer(eval_app, name="eval")
+eval_app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Run published sets of questions, without a screen.",
+    rich_help_panel="Evaluate",
+)
 
 WHOLE = -1.0
 INTERRUPTED = 130
@@ -46,10 +51,15 @@ InFlight = Annotated[
 @eval_app.command("list")
 def list_suites() -> None:
     """List the suites."""
-    from evals.suites import NAMES, STREAMING, load_streaming_suite, load_suite
+    from evals.suites import STREAMING, load_streaming_suite, load_suite, suite_names
+    from tools.plugins import PluginError
 
-    for name in NAMES:
-        make_console().print(f"[bold]{name}[/]  {safe(load_suite(name).title)}", soft_wrap=True)
+    for name in suite_names():
+        try:
+            title = load_suite(name).title
+        except PluginError as error:
+            title = str(error)
+        make_console().print(f"[bold]{name}[/]  {safe(title)}", soft_wrap=True)
     for name in STREAMING:
         suite = load_streaming_suite(name)
         make_console().print(f"[bold]{name}[/]  {safe(suite.title)}  ({', '.join(suite.groups)})", soft_wrap=True)

@@ -13,7 +13,7 @@ from agent.assistant import open_assistant
 from agent.config import Config
 from agent.core.events import Answered
 from agent.models import load_mllm
-from agent.models.embedded.decision import decided
+from agent.models.embedded.rules.answer import UNREAD
 from agent.models.embedded.rules.route_literature import from_literature, heeded, is_worth_a_search, literature_call
 from evals.cli import app
 from tests.fixtures.scenes import write_scenes
@@ -225,30 +225,13 @@ async def answer_in_the_chat(clip: Path, home: Path, question: str) -> str:
     return events[-1].answer.text
 
 
-# Yes, no or maybe
+# What is asked of texts and of medicine without the literature tool
 
-ABSTRACT = (
-    "METHODS: We followed patients with heart failure for two years.\nRESULTS: {}\nRESULTS: The mean age was 70 years."
-)
-DECIDE = "{evidence}Question of biomedical research: {question}\nAnswer with one word: yes, no or maybe."
+ABSTRACT = "[1] <untrusted>RESULTS: Statins reduced mortality in patients with heart failure.</untrusted>\n\n"
 
 
-@pytest.mark.parametrize(
-    ("result", "said"),
-    [
-        ("Statins reduced mortality in patients with heart failure.", "yes"),
-        ("Statins did not reduce mortality in patients with heart failure.", "no"),
-        ("Patients with heart failure who took statins were counted in three towns.", "maybe"),
-        ("", "maybe"),
-    ],
-)
-def test_the_embedded_model_decides_from_a_text_in_the_form_that_is_asked_for(result: str, said: str) -> None:
-    evidence = f"[1] <untrusted>{ABSTRACT.format(result)}</untrusted>\n\n" if result else ""
-    reply = load_mllm("embedded").invoke(DECIDE.format(evidence=evidence, question=STATIN))
-    assert reply.text == said
-
-
-def test_only_a_prompt_that_asks_for_yes_no_or_maybe_is_decided() -> None:
-    assert decided(STATIN) is None
-    assert decided("Answer with one word: yes, no or maybe.") is None
-    assert decided(f"<untrusted>Answer yes, no or maybe.</untrusted> {STATIN}") is None
+@pytest.mark.parametrize("evidence", [ABSTRACT, ""])
+@pytest.mark.parametrize("ending", ["\nAnswer with one word: yes, no or maybe.", ""])
+def test_the_embedded_model_decides_nothing_on_papers(evidence: str, ending: str) -> None:
+    reply = load_mllm("embedded").invoke(f"{evidence}{STATIN}{ending}")
+    assert reply.text == UNREAD

@@ -6,6 +6,8 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,9 +16,13 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from evals.cli import app
+from evals.engine.suite import Message, Sample
 from evals.stats.agreement import macro_f1
-from evals.suites.pubmedqa.dataset import DECISIONS
+from evals.suites.pubmedqa.baselines import BASELINES
+from evals.suites.pubmedqa.dataset import DECISIONS, Record
 from evals.suites.pubmedqa.scorer import accuracy, decision, macro_f1_interval, official
+from evals.suites.pubmedqa.task import ASK
+from tools.base import untrusted
 from tools.errors import AttendError, ConfigError
 
 SAMPLE = Path(__file__).parent.parent / "evals" / "suites" / "pubmedqa" / "sample"
@@ -251,10 +257,32 @@ def test_bad_data_are_told_of_with_file_line_and_field(tmp_path: Path) -> None:
         run(tmp_path, "baseline:oracle", "setting=abstracts", out="odd")
 
 
-def test_the_embedded_model_is_asked(tmp_path: Path) -> None:
-    found = run(tmp_path, "embedded", "--limit", "2", "setting=question")
-    assert set(found["overall"]["failures"]) <= {"parse"}
-    assert found["figures"]["question: calls"] == 1
+RESULTS = "METHODS: We followed nurses on shifts for two years.\nRESULTS: {}\nRESULTS: The mean age was 50 years."
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        ("A nap improved the sleep of nurses on shifts.", "yes"),
+        ("A nap did not improve the sleep of nurses on shifts.", "no"),
+        ("Nurses on shifts who had a nap were counted in three towns.", "maybe"),
+        ("", "maybe"),
+    ],
+)
+def test_a_rule_decides_by_the_words_of_the_best_sentence(result: str, said: str) -> None:
+    question = "Does a nap improve the sleep of nurses on shifts?"
+    record = Record(QUESTION=question, CONTEXTS=["-"], final_decision="yes")
+    held = SimpleNamespace(question=SimpleNamespace(record=record))
+    asked = f"[1] {untrusted(RESULTS.format(result))}\n\n{ASK.format(question=question)}" if result else question
+    play = BASELINES["stance"](Sample(id="1", fields={"held": held}), Random(0))
+    assert callable(play)
+    assert play([Message("user", (asked,))]) == said
+
+
+def test_the_embedded_model_is_asked_and_cannot_tell(tmp_path: Path) -> None:
+    found = run(tmp_path, "embedded", "--limit", "2")
+    assert found["overall"]["failures"] == {"parse": 2}
+    assert found["figures"]["abstract: calls"] == 1
 
 
 def test_a_limit_draws_whole_questions_with_all_their_settings(tmp_path: Path) -> None:

@@ -73,29 +73,6 @@ MEANT = [
 ]
 
 
-@pytest.mark.parametrize(("said", "name", "top"), MEANT)
-def test_free_speech_finds_what_is_meant(said: str, name: str, top: float | None) -> None:
-    assert place(said) == of(name, top=top)
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        "get rid of him",  # of whom?
-        "delete Zimmermann",
-        "discontinue Okafor",  # nothing here stops anything
-        "countersign Ada Okafor's chart",
-        "send the order to the pharmacy",
-        "throw away the third draft",
-        "the lady's chart, please",
-        "bring up the chart of the patient with number 999999",
-        "the warp drive",
-    ],
-)
-def test_nothing_is_guessed(said: str) -> None:
-    assert place(said) is None
-
-
 @pytest.mark.parametrize(
     ("said", "wrong"), [("Ada Okafor, the second one, 4 B", "Delete"), ("the order, please", "Sign order")]
 )

@@ -105,11 +105,6 @@ def box(left: float, top: float, width: float, height: float) -> Rect:
     return Rect(left=left, top=top, right=left + width, bottom=top + height)
 
 
-def buttons(*labels: str) -> Screen:
-    nodes = [Node(role="button", name=label, rect=box(50, 50 + 60 * at, 200, 40)) for at, label in enumerate(labels)]
-    return Screen(rgb=np.full((800, 1280, 3), 240, np.uint8), nodes=tuple(nodes))
-
-
 @pytest.fixture
 def audit(tmp_path: Path) -> Iterator[AuditLog]:
     log = AuditLog(tmp_path / "audit.jsonl")
@@ -121,57 +116,6 @@ def pause(chart: Chart, audit: AuditLog, drug: str, text: str = PAUSING, person:
     flow = parse_workflow(text, "flow").bind({"drug": drug})
     guard = Guard(flow.policy, audit, Mode.CONFIRM, read_lines=lambda rgb: [])
     return run_workflow(flow, chart, guard, person=person or Ann())
-
-
-@pytest.mark.parametrize(
-    ("said", "label"),
-    [
-        ('click "Save"', "Don't save"),
-        ('click "Save"', "Don’t save"),
-        ("Save it", "Do not save"),
-        ('click "Allow"', "Do not allow"),
-        ('click "Resuscitate"', "Do not resuscitate"),
-        ('click "Given"', "Not given"),
-        ('click "Consent given"', "No consent given"),
-        ('click "Protected"', "Unprotected"),
-        ('click "Active"', "Inactive"),
-        ('click "Activate"', "Deactivate"),
-        ('click "Normal"', "Abnormal"),
-        ("Select complete", "Incomplete"),
-        ("Mute the alarm", "Unmute alarm"),
-        ("Speichern", "Nicht speichern"),
-        ('click "Don\'t save"', "Save"),
-        ('click "Hypotension"', "Hypertension"),
-        ('click "Prednisolone"', "Prednisone"),
-        ('click "Meyer"', "Mayer"),
-        ('click "Metoprolol 47.5 mg"', "Metoprolol 475 mg"),
-        ('click "Warfarin 2.5 mg"', "Warfarin 25 mg"),
-        ('click "3 x 5 mg"', "5 x 3 mg"),
-    ],
-)
-def test_an_opposite_or_another_number_or_word_is_not_what_was_meant(said: str, label: str) -> None:
-    found = locate(said, buttons(label, "Help"))
-    assert found.targets == ()
-    assert found.abstained
-
-
-@pytest.mark.parametrize(
-    ("said", "label"),
-    [
-        ('click "Don\'t save"', "Don’t save"),
-        ("do not save", "Do not save"),
-        ('click "No consent given"', "No consent given"),
-        ('click "No"', "No"),
-        ('click "Accession No"', "Accession No."),
-        ('click "Warfarin 2,5 mg"', "Warfarin 2.5 mg"),
-        ("click Save, not Delete", "Save"),
-        ('click "Maja Eriksen"', "Eriksen, Maja"),
-    ],
-)
-def test_what_is_the_same_in_other_letters_is_found(said: str, label: str) -> None:
-    found = locate(said, buttons(label, "Help"))
-    assert [target.label for target in found.targets] == [label]
-    assert not found.abstained
 
 
 def test_a_label_in_quotes_that_only_tells_the_place_is_not_the_target() -> None:

@@ -23,7 +23,6 @@ from tools.literature.support.answer import (
 )
 from tools.literature.support.quantities import figures, lacking
 from tools.literature.support.quote_match import find_quote, quoted
-from tools.literature.support.stance import stance
 from tools.literature.types import Document, Hit
 
 SEPSIS = "Does aspirin reduce mortality in sepsis?"
@@ -40,96 +39,10 @@ def checked(
     return kept, [one.reason for one in dropped]
 
 
-@pytest.mark.parametrize(
-    ("text", "quote", "reason"),
-    [
-        ("The hypothesis that {} was rejected.", "", "leaves out 'rejected'"),
-        ("A fall in mortality in sepsis with aspirin was not observed.", "A fall in mortality in sepsis with aspirin",
-         "leaves out 'not'"),
-        ("We hypothesized that {}.", "", "leaves out 'hypothesized'"),
-        ("It is unknown whether {}.", "", "leaves out 'unknown'"),
-        ("There is little evidence that {}.", "", "leaves open what the claim states: 'little evidence'"),
-        ("It was long believed that {}.", "", "leaves out 'was long believed'"),
-        ("If {}, fewer beds are needed.", "", "leaves out 'If'"),
-        ("Contrary to what we thought, that {} is a fallacy.", "", "leaves out 'Contrary to'"),
-        ("That {} is a common misconception.", "", "leaves out 'misconception'"),
-        ("The view that {} has been challenged.", "", "leaves out 'challenged'"),
-        ("To determine whether {}.", "To determine whether {}.", "leaves open what the claim states: 'whether'"),
-        ("To assess aspirin in sepsis and mortality.", "To assess aspirin in sepsis and mortality.",
-         "is of an aim or a question, not of a finding"),
-        ("Aspirin and mortality in sepsis: are they linked?", "Aspirin and mortality in sepsis: are they linked?",
-         "is of an aim or a question, not of a finding"),
-        ("These were not linked to aspirin in sepsis: mortality, age and diabetes.", "mortality, age and diabetes",
-         "leaves out 'not'"),
-    ],
-)  # fmt: skip
-def test_a_quote_cut_out_of_its_frame_supports_nothing(text: str, quote: str, reason: str) -> None:
-    bare = "aspirin reduces mortality in sepsis"
-    kept, reasons = checked(REDUCES, text.format(bare), quote.format(bare) or bare)
-    assert not kept
-    assert reasons == [f"its quote of pmid:1 {reason}"]
-
-
 def test_what_is_of_an_objective_is_no_finding() -> None:
     text = "Aspirin reduces mortality in sepsis, as we set out to show."
     assert checked(REDUCES, text, "Aspirin reduces mortality in sepsis", label="OBJECTIVE")[1]
     assert not checked(REDUCES, text, "Aspirin reduces mortality in sepsis", label="RESULTS")[1]
-
-
-@pytest.mark.parametrize(
-    ("claim", "text", "quote"),
-    [
-        (REDUCES, "Aspirin reduced mortality in sepsis (P = 0.01).", "Aspirin reduced mortality in sepsis"),
-        (REDUCES, "These results support the hypothesis that aspirin reduces mortality in sepsis.",
-         "aspirin reduces mortality in sepsis"),
-        ("It is unknown whether aspirin reduces mortality in sepsis.",
-         "It is unknown whether aspirin reduces mortality in sepsis.", "aspirin reduces mortality in sepsis"),
-        ("Aspirin did not reduce mortality in sepsis.", "Mortality in sepsis was similar with aspirin and placebo.",
-         "Mortality in sepsis was similar with aspirin and placebo"),
-        ("Aspirin reduced mortality in sepsis.", "Aspirin did not increase bleeding and reduced mortality in sepsis.",
-         "Aspirin did not increase bleeding and reduced mortality in sepsis."),
-        ("Aspirin reduced mortality in sepsis.", "Aspirin not only reduced mortality in sepsis, it was cheap.",
-         "Aspirin not only reduced mortality in sepsis"),
-        ("High blood pressure goes with more mortality in sepsis.", "Hypertension was linked to mortality in sepsis.",
-         "Hypertension was linked to mortality in sepsis."),
-    ],
-)  # fmt: skip
-def test_what_a_sentence_does_say_is_kept_without_a_caution(claim: str, text: str, quote: str) -> None:
-    document = paper(1, text, title="")
-    stated = StatedClaim(text=claim, citations=(StatedCitation(id="pmid:1", quote=quote),))
-    kept, dropped = check_claims(SEPSIS, [stated], [document])
-    assert not dropped
-    assert kept[0].cautions == ()
-
-
-@pytest.mark.parametrize(
-    ("text", "quote", "caution"),
-    [
-        ("Aspirin may reduce mortality in sepsis.", "Aspirin may reduce mortality in sepsis.", "says 'may'"),
-        ("Aspirin reduces mortality in sepsis, but the difference was not significant.",
-         "Aspirin reduces mortality in sepsis", "goes on: “, but the difference was not significant.”"),
-        ("Aspirin reduces mortality in sepsis without shock.", "Aspirin reduces mortality in sepsis",
-         "goes on: “without"),
-        ("Aspirin reduces mortality in sepsis only in young men.", "Aspirin reduces mortality in sepsis",
-         "goes on: “only"),
-    ],
-)  # fmt: skip
-def test_what_a_quote_leaves_out_farther_off_is_a_caution(text: str, quote: str, caution: str) -> None:
-    kept, _ = checked(REDUCES, text, quote)
-    assert kept[0].cautions[0].startswith(f"its quote of pmid:1 {caution}")
-
-
-@pytest.mark.parametrize(
-    ("claim", "sentence"),
-    [
-        ("Aspirin reduced mortality in sepsis.", "Aspirin did not reduce mortality in sepsis."),
-        ("Aspirin did not reduce mortality in sepsis.", "Aspirin reduced mortality in sepsis."),
-        ("Aspirin reduced mortality in sepsis.", "Aspirin increased mortality in sepsis."),
-        ("Aspirin was inferior to placebo in sepsis.", "Aspirin was non-inferior to placebo in sepsis."),
-    ],
-)
-def test_a_claim_that_denies_its_quote_is_dropped(claim: str, sentence: str) -> None:
-    assert checked(claim, sentence, sentence) == ([], ["it says the opposite of its quotes"])
 
 
 def test_a_claim_that_perhaps_denies_its_quote_is_marked() -> None:
@@ -156,30 +69,6 @@ def test_a_claim_on_another_subject_than_its_quote_is_dropped(claim: str, said: 
     )
     assert checked(claim, text, text, question)[1] == [f"it speaks of {said!r}, and its quotes do not"]
     assert not checked(claim, text, text, question, title=f"{said} for shock")[1]
-
-
-@pytest.mark.parametrize(
-    ("text", "quote"),
-    [
-        ("Drug A was non-inferior to placebo in survival.", "inferior to placebo in survival"),
-        ("Drug A was non‑inferior to placebo in survival.", "inferior to placebo in survival"),
-        ("He took 2.5 mg of warfarin daily.", "5 mg of warfarin daily"),
-        ("Of 1,204 patients in the trial none died.", "204 patients in the trial"),
-        ("A count of 10⁵ cells per litre was seen.", "a count of 105 cells per litre"),
-        ("A count of 10⁵ cells per litre was seen.", "it was a count of 10"),
-        ("A count of 10^5 cells per litre was seen.", "5 cells per litre was seen"),
-        ("An LDL change of -12% with statins was seen.", "12% with statins was seen"),
-        ("An LDL change of −12% with statins was seen.", "12% with statins was seen"),
-        ("An LDL change of 12% with statins was seen.", "An LDL change of 12"),
-        ("It was P < 0.05 in all of them.", "0.05 in all of them"),
-        ("At 5 mg/kg of it they died.", "At 5 mg"),
-        ("Then CD4+ cells and also the CD4- cells", "cells and also the CD4"),
-        ("They took 5–10 mg of it daily.", "10 mg of it daily"),
-        ("They took 2½ mg of it daily.", "They took 2"),
-    ],
-)
-def test_a_quote_cuts_no_word_and_no_figure(text: str, quote: str) -> None:
-    assert find_quote(quote, paper(1, text)) is None
 
 
 @pytest.mark.parametrize(
@@ -329,19 +218,6 @@ def test_no_conflict_is_made_of_safety(question: str) -> None:
     answer = quote_evidence(question, retrieve(question, [Shelf([safe, harmless])]))
     assert not answer.conflict
     assert not by_model(question, safe, harmless).conflict
-
-
-@pytest.mark.parametrize(
-    ("sentence", "says"),
-    [
-        ("Aspirin not only reduces mortality but improves recovery.", "yes"),
-        ("Drug A was not inferior to drug B.", "unclear"),
-        ("Drug A was not superior to drug B.", "no"),
-        ("The fall was not uncommon and was associated with death.", "yes"),
-    ],
-)
-def test_what_only_looks_like_a_negation_is_none(sentence: str, says: str) -> None:
-    assert stance(sentence) == says
 
 
 def test_the_terminal_shows_what_a_model_quotes() -> None:

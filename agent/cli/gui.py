@@ -65,8 +65,7 @@ def locate(
 ) -> None:
     """Say where something is on a screen; exit code 5 if it is not there, or several places fit alike.
 
-    What a model chose is marked `by model`: it was asked twice and agreed with itself, and nobody has checked it. What
-    is only likely is marked `by ranker`.
+    What a model chose is marked `by model`: it was asked twice and agreed with itself, and nobody has checked it.
     """
     from tools.gui.grounding import LAYERS, PIXELS
     from tools.gui.grounding import locate as find
@@ -205,8 +204,6 @@ def _tell(screen: Screen, found: Located) -> None:
             f"{rect.bottom:.0f}  {target.confidence:.2f} by {target.layer}",
             soft_wrap=True,
         )
-    if any(target.layer == "ranker" for target in found.targets):
-        console.print("[yellow]Nothing fits for sure; this is likely.[/]", soft_wrap=True)
     if found.abstained:
         console.print(f"[yellow]{safe(found.abstained)}[/]", soft_wrap=True)
     if found.asked:

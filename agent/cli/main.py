@@ -19,15 +19,16 @@ from agent.cli.audit import audit_app, stop
 from agent.cli.console import make_console, safe
 from agent.cli.gui import gui_app
 from agent.cli.literature import literature_app
+from agent.cli.plugins import ASK, CLINICAL, MEMORY, SET_UP, CommandGroup
 from tools.errors import AttendError, ConfigError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(cls=CommandGroup, no_args_is_help=True, pretty_exceptions_enable=False)
 memory_app = typer.Typer(no_args_is_help=True, help="What the memory keeps.")
-app.add_typer(memory_app, name="memory")
-app.add_typer(audit_app, name="audit")
-app.command()(stop)
-app.add_typer(gui_app, name="gui")
-app.add_typer(literature_app, name="literature")
+app.add_typer(memory_app, name="memory", rich_help_panel=MEMORY)
+app.add_typer(literature_app, name="literature", rich_help_panel=CLINICAL)
+app.add_typer(gui_app, name="gui", rich_help_panel=CLINICAL)
+app.add_typer(audit_app, name="audit", rich_help_panel=CLINICAL)
+app.command(rich_help_panel=CLINICAL)(stop)
 
 Source = Annotated[
     str,
@@ -67,12 +68,30 @@ def main() -> None:
         raise SystemExit(1) from None
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"attend {version('attend-agent')}")
+        raise typer.Exit
+
+
 @app.callback()
-def attend() -> None:
+def attend(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Print what the modules log on standard error.")] = False,
+    log_file: Annotated[Path | None, typer.Option("--log-file", help="Append what the modules log to a file.")] = None,
+) -> None:
     """Chat with an agent that watches video, on this machine."""
+    if verbose or log_file:
+        from agent.cli.logs import set_up_logging
+
+        set_up_logging(verbose, log_file)
 
 
-@app.command()
+@app.command(rich_help_panel=ASK)
 def chat(
     source: Source,
     ask: Annotated[list[str] | None, typer.Option(help="Answer this question and leave; may be repeated.")] = None,
@@ -114,7 +133,7 @@ def chat(
     raise typer.Exit(asyncio.run(run_chat(source, settings, options, make_console())))
 
 
-@app.command()
+@app.command(rich_help_panel=ASK)
 def serve(
     sources: Annotated[list[str], typer.Argument(help="One or several; each is what `attend chat` takes.")],
     host: Annotated[
@@ -136,7 +155,7 @@ def serve(
     _serve(sources, settings, realtime=True, loop=loop, thread=thread)
 
 
-@app.command()
+@app.command(rich_help_panel=ASK)
 def watch(
     source: Source,
     when: Annotated[list[str], typer.Option(help="A condition, such as 'a bicycle appears'; may be repeated.")],
@@ -345,7 +364,7 @@ def memory_reindex(folder: Folder = None, config: ConfigFile = None) -> None:
     reindex_narrative(_settings(config, None, folder, {}), make_console())
 
 
-@app.command()
+@app.command(rich_help_panel=SET_UP)
 def doctor(model: Model = None, folder: Folder = None, config: ConfigFile = None, as_json: Json = False) -> None:
     """Check that everything needed is there, and say how to mend what is not; exit code 1 if something fails."""
     from agent.cli.doctor import run_checks, show_checks
@@ -355,7 +374,19 @@ def doctor(model: Model = None, folder: Folder = None, config: ConfigFile = None
     raise typer.Exit(1 if any(check.status == "failed" for check in checks) else 0)
 
 
-@app.command()
+@app.command(rich_help_panel=SET_UP)
+def setup(
+    extras: Annotated[
+        list[str] | None, typer.Argument(help="Extras to install as well; `attend doctor` lists them.")
+    ] = None,
+) -> None:
+    """Install the weights of the embedded model, and packages of extras, into this environment."""
+    from agent.cli.setup import install
+
+    install(extras or ())
+
+
+@app.command(rich_help_panel=SET_UP)
 def models(as_json: Json = False) -> None:
     """List the ways to name a model, and what each can do here."""
     from agent.cli.doctor import show_models

@@ -225,6 +225,7 @@ async def _run_tool(by_name: dict[str, BaseTool], call: Any, timeout_s: float) -
     def failed(text: str) -> ToolMessage:
         return ToolMessage(text, tool_call_id=call["id"], name=call["name"], status="error")
 
+    log.debug("call the tool %s", call["name"])
     tool = by_name.get(call["name"])
     if tool is None:
         return failed(f"There is no tool {call['name']!r}. The tools are: {', '.join(by_name)}.")

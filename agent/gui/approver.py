@@ -87,9 +87,7 @@ class TerminalPerson:
         console.print(f"[bold]{safe(what)}[/]: {safe(self._shown(request.decision.reason))}", soft_wrap=True)
         console.print(f"  patient {safe(self._whom(request)) or 'unknown'}", soft_wrap=True)
         if repaired:
-            console.print(
-                "  [yellow]Nobody approved this target before: it is new, only likely, or a model chose it.[/]"
-            )
+            console.print("  [yellow]Nobody approved this target before: it is new, or a model chose it.[/]")
         point = request.target.point if request.target else None
         at = f" at {point.x_px:.0f}, {point.y_px:.0f}" if point else ""
         # The pictures may name the patient: they are there while the question is, readable by their owner only.

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import difflib
+import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from agent.models.options import ModelOptions
 from tools.errors import ModelError
+from tools.media.masking import mask_credentials
+from tools.plugins import find_plugins, load_plugin
 
 if TYPE_CHECKING:
     from agent.models.protocol import MLLM, Abilities
 
 __all__ = ["MLLM", "Abilities", "ModelOptions", "load_mllm"]
+
+log = logging.getLogger(__name__)
 
 _FORMS = {
     "embedded": "`embedded` (the small model that is installed with Attend)",
@@ -37,14 +42,17 @@ def load_mllm(spec: str, options: ModelOptions | None = None) -> MLLM:
 
     Args:
         spec: `embedded`, `hf:ORG/NAME`, `hf:FOLDER` (or just an existing folder), `openai:MODEL@BASE_URL`,
-            `scripted:FILE` or `replay:FILE`.
+            `scripted:FILE` or `replay:FILE`; a plug-in of `attend.models` adds `NAME:REST`, and is called with REST and
+            the options.
         options: how to run it; None takes the defaults.
 
     Raises:
+        PluginError: if the plug-in cannot be loaded.
         ModelError: if the string has none of these forms, or the model cannot be loaded. A server is not contacted yet:
             `preflight` of the model does that.
     """
     options = options or ModelOptions()
+    log.debug("load the model %s", mask_credentials(spec))
     kind, _, rest = spec.strip().partition(":")
     if kind == "embedded" and not rest:
         from agent.models.embedded import load_embedded
@@ -70,9 +78,12 @@ def load_mllm(spec: str, options: ModelOptions | None = None) -> MLLM:
         from agent.models.hf.backend import load_hf
 
         return load_hf(spec, options)
+    if rest and (entry := find_plugins("attend.models").get(kind)):
+        return cast("MLLM", load_plugin(entry)(rest, options))
     nearest = difflib.get_close_matches(kind.lower(), _FORMS, n=1, cutoff=0.5)
     raise ModelError(
         f"{spec!r} is not a model string.",
-        expected="one of " + ", ".join(_FORMS.values()),
+        expected="one of "
+        + ", ".join([*_FORMS.values(), *(f"`{name}:...`" for name in find_plugins("attend.models"))]),
         remedy=f"Did you mean {_FORMS[nearest[0]]}?" if nearest else "",
     )

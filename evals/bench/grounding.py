@@ -15,7 +15,6 @@ The ways:
 - `words`: the layers of pixels without icons;
 - `pixels`: all layers that need no accessibility tree and no model;
 - `tree`: with the accessibility tree;
-- `sure pixels` and `sure tree`: the same without the ranker of what is likely;
 - `model`: a model alone, asked as the suite `medspot` asks one; only of `report`, since it takes long.
 
 A step is hit if the point lies in the box. Step hit: over all steps, each asked on its own. TCA: share of tasks whose
@@ -56,7 +55,7 @@ from evals.suites.medspot.annotation import SUFFIX
 from evals.suites.medspot.canonical import run_canonical, summarise
 from evals.suites.medspot.dialogue import FORMS, INSTRUCTION, REQUEST, read_click
 from evals.suites.medspot.scorer import Step, Target, pixel_box, touches
-from tools.gui.grounding import LAYERS, PIXELS, SURE, locate
+from tools.gui.grounding import LAYERS, PIXELS, locate
 from tools.gui.grounding.label_match import likeness
 from tools.gui.grounding.vision.ocr import read_lines
 from tools.gui.types import Layer, Located, Node, Point, Screen
@@ -329,9 +328,7 @@ def _found(instruction: str, screen: Screen, **options: Any) -> Point | None:
 LAYERS_OF: dict[str, frozenset[Layer]] = {
     "words": frozenset({"words"}),
     "pixels": PIXELS,
-    "sure pixels": PIXELS & SURE,
     "tree": LAYERS,
-    "sure tree": SURE,
 }
 WAYS: dict[str, Callable[[str, Screen], Point | None]] = {
     "strings": _strings,

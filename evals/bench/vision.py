@@ -187,7 +187,7 @@ def picture(name: str) -> np.ndarray:
     """Return a picture of the set, RGB (height, width, 3)."""
     from PIL import Image
 
-    with files("evals.bench").joinpath("vision_set", f"{name}.jpg").open("rb") as file:
+    with files("evals.suites.attend_core").joinpath("vision_set", f"{name}.jpg").open("rb") as file:
         return np.asarray(Image.open(file).convert("RGB"))
 
 

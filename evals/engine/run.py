@@ -12,7 +12,6 @@ import datetime
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +38,7 @@ from evals.engine.solver import Settings, attempt, attempt_seed, play
 from evals.engine.suite import Picture, Sample, Transcript
 from evals.results import RunResults, load_results, save_results
 from tools.errors import ConfigError, ModelError, StoreError
+from tools.extras import require
 
 if TYPE_CHECKING:
     from evals.engine.harness import Work
@@ -109,7 +109,7 @@ def run_suite(
         StoreError: if the folder cannot be written.
     """
     _refuse_taken(folder)
-    _need_inspect()
+    require("inspect_ai", extra="evals")
     prepared = prepare(name, data, options, config)
     model = _load_model(spec, prepared, config, options)
     _be_ready(prepared)
@@ -155,7 +155,7 @@ def resume_run(
         ConfigError: if the suite, its data, the model or its weights are no longer what they were.
         DataError, ModelError, StoreError: as `run_suite` does.
     """
-    _need_inspect()
+    require("inspect_ai", extra="evals")
     manifest = read_manifest(folder)
     options = _options(manifest, in_flight)
     config = Config.model_validate({**config.model_dump(), **manifest.settings})
@@ -296,15 +296,6 @@ def _be_ready(prepared: Prepared) -> None:
     """Raise AttendError where what the suite needs beside the model is not there."""
     if prepared.loaded.ready is not None:
         prepared.loaded.ready()
-
-
-def _need_inspect() -> None:
-    """Raise ConfigError where the harness is not installed."""
-    if find_spec("inspect_ai") is None:
-        raise ConfigError(
-            "running a suite needs the package inspect-ai.",
-            remedy="Run `pip install 'attend-agent[evals]'`, in a checkout `pip install -e '.[evals]'`.",
-        )
 
 
 def _drawn(manifest: Manifest, prepared: Prepared) -> dict[str, Any]:

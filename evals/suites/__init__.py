@@ -13,11 +13,12 @@ from importlib import import_module
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any
+from typing import Any, cast
 
 from evals.engine.suite import Suite
 from evals.suites.sample import Suite as StreamingSuite
 from tools.errors import AttendError, ConfigError
+from tools.plugins import find_plugins, load_plugin
 
 NAMES: tuple[str, ...] = (
     "attend-core",
@@ -33,11 +34,17 @@ NAMES: tuple[str, ...] = (
 STREAMING = ("ovobench", "streamingbench")
 
 
+def suite_names() -> tuple[str, ...]:
+    """Return the names that `load_suite` takes: ours, then those of the plug-ins of `attend.suites`."""
+    return NAMES + tuple(name for name in find_plugins("attend.suites") if name not in NAMES)
+
+
 def load_suite(name: str) -> Suite:
     """Return the suite of a name, or of a file `FILE.py` that holds a constant `SUITE`.
 
     Raises:
         ConfigError: if there is none; the nearest known name is given.
+        PluginError: if it is a plug-in's, and cannot be loaded.
     """
     if name.endswith(".py"):
         return _suite_of_file(Path(name))
@@ -45,7 +52,9 @@ def load_suite(name: str) -> Suite:
         raise ConfigError(
             f"{name} plays whole videos and has a verb of its own.", remedy=f"Run `attend eval {name} --data DIR`."
         )
-    suite: Suite = _task_of(name, NAMES).SUITE
+    if name not in NAMES and (entry := find_plugins("attend.suites").get(name)):
+        return cast(Suite, load_plugin(entry, Suite))
+    suite: Suite = _task_of(name, suite_names()).SUITE
     return suite
 
 

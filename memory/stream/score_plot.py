@@ -12,6 +12,7 @@ from memory.stream.frame_ref import Kept
 from memory.stream.options import StreamOptions
 from memory.stream.policies.policy import Decision, State
 from tools.errors import StoreError
+from tools.extras import require
 from tools.media.clock import format_clock
 from tools.media.types import Gap
 
@@ -52,6 +53,7 @@ def draw_scores(
     """
     if not log:
         raise StoreError("there is no decision to draw.", remedy="Push frames first.")
+    require("matplotlib", extra="narrative")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

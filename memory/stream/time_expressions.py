@@ -14,6 +14,9 @@ from typing import Literal
 
 from tools.media.clock import CLOCK
 from tools.media.types import Span
+from tools.wordlists import load_words
+
+_LISTS = load_words(__package__, "hints")
 
 HintKind = Literal["present", "span", "before", "after", "past"]
 
@@ -24,10 +27,7 @@ ABOUT_S = 30.0
 """How far off "around 12:30" may be; our choice."""
 VAGUE = {"few": 3.0, "couple": 2.0, "several": 5.0}
 
-_COUNTED = (
-    "zero|one a an|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|"
-    "seventeen|eighteen|nineteen|twenty"
-)
+_COUNTED = "|".join(_LISTS["counted"])
 _NUMBERS = {word: float(number) for number, words in enumerate(_COUNTED.split("|")) for word in words.split()} | {
     "thirty": 30.0,
     "forty": 40.0,
@@ -39,7 +39,7 @@ _NUMBERS = {word: float(number) for number, words in enumerate(_COUNTED.split("|
 }
 _UNITS = {"second": 1.0, "sec": 1.0, "s": 1.0, "minute": 60.0, "min": 60.0, "hour": 3600.0, "hr": 3600.0, "h": 3600.0}
 _UNITS["day"] = 86_400.0
-_ONES = "one|two|three|four|five|six|seven|eight|nine"
+_ONES = "|".join(_LISTS["ones"])
 _NUMBER = r"(?:\d+(?:\.\d+)?|" + "|".join(sorted(_NUMBERS, key=len, reverse=True)) + ")"
 _LENGTH = (
     rf"(?:(?P<quarter>(?:a )?quarter of an hour)|(?P<number>{_NUMBER})(?:[ -](?P<ones>{_ONES}))?"
@@ -60,10 +60,7 @@ _EDGE = re.compile(
     r"\b(?P<side>before|after|following|preceding|prior to|until|since)\b (?P<what>.+?)(?:[?.!]|$)", re.IGNORECASE
 )
 _PRONOUN = re.compile(r"(?:that|this|it|then|now|long|all)\b")
-_PAST = re.compile(
-    r"\b(?:earlier|previous(?:ly)?|so far|ever|already|did|was|were|had|has|have|remember|recall|last time|first time|"
-    r"once|used to|history|how many times|how often|until now|while i was away|missed?)\b"
-)
+_PAST = re.compile(rf"\b(?:{'|'.join(_LISTS['past'])})\b")
 _WHERE = re.compile(r"^where\b")
 _PRESENT = re.compile(r"\b(?:right now|now|currently|at the moment|at present|presently|just now)\b")
 _COUNT = re.compile(r"\bhow (?:many times|often)\b|\bnumber of times\b|\bhow many .*\b(?:did|were|was|have|has)\b")

@@ -195,8 +195,8 @@ def region_hash(rgb: np.ndarray) -> str:
     return hashlib.sha256(repr(rgb.shape).encode() + np.ascontiguousarray(rgb).tobytes()).hexdigest()
 
 
-Layer = Literal["tree", "words", "icon", "ranker", "model"]
-UNSURE: frozenset[Layer] = frozenset({"ranker", "model"})
+Layer = Literal["tree", "words", "icon", "model"]
+UNSURE: frozenset[Layer] = frozenset({"model"})
 """What names something that may be meant: a person looks at it before it is pressed or written into, in every mode."""
 
 
@@ -208,8 +208,7 @@ class Target(_Plain):
         point: where to click.
         label: its words or what it is.
         confidence: 0 to 1, comparable within one answer only.
-        layer: what found it: the accessibility tree, words that were read, an icon's shape, the ranker of what is
-            likely, or the model.
+        layer: what found it: the accessibility tree, words that were read, an icon's shape, or the model.
     """
 
     rect: Rect

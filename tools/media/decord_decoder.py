@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Generator
 
-from tools.errors import MediaError
+from tools.extras import require
 from tools.media.options import MediaOptions
 from tools.media.sampling import TICK_TOLERANCE_S, Sampler, fit
 from tools.media.types import Frame
@@ -41,15 +41,9 @@ def read_with_decord(
         None when all was read, else the time in seconds from which another decoder has to go on.
 
     Raises:
-        MediaError: if decord is not installed.
+        MissingExtra: if decord is not installed; it has wheels for Linux on x86-64 and for Windows only.
     """
-    try:
-        import decord
-    except ImportError as error:
-        raise MediaError(
-            "decoder='decord' needs the package decord, which is not installed here.",
-            remedy="Use decoder='pyav', or install decord where it has wheels (Linux x86-64, Windows).",
-        ) from error
+    decord = require("decord", extra="decord")
     first_s, end_s = bounds_s
     resume_s = options.start_s
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tools.errors import MediaError
+from tools.extras import require
 from tools.media.dicom_render import decoding_errors, render
 from tools.media.options import MediaOptions
 from tools.media.sampling import Events, ReadableSource, Sampler, fit
@@ -126,7 +127,7 @@ def _read(paths: list[Path], times_s: list[float], name: str, options: MediaOpti
 
 def _load(path: Path, called: str) -> pydicom.Dataset:
     """Read an image file. `called` stands for it in messages: names of files that nobody typed may name a patient."""
-    import pydicom
+    pydicom = require("pydicom", extra="dicom")
 
     try:
         dataset = pydicom.dcmread(path, force=path.suffix.lower() in SUFFIXES)
@@ -176,7 +177,7 @@ def _largest_series(folder: Path) -> tuple[list[Path], list[str]]:
 
 
 def _header(path: Path) -> _Header | None:
-    import pydicom
+    pydicom = require("pydicom", extra="dicom")
 
     try:
         data = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=HEADER_TAGS, force=True)

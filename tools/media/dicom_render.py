@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tools.errors import MediaError
+from tools.extras import require
 from tools.media.options import MediaOptions
 
 if TYPE_CHECKING:
@@ -27,12 +28,12 @@ CT_WINDOWS_HU = {
 
 def decoding_errors() -> tuple[type[Exception], ...]:
     """Return what pydicom and its plugins raise for damaged, contradictory or missing elements."""
-    from pydicom.errors import BytesLengthException
+    errors = require("pydicom.errors", extra="dicom")
 
     return (
         *(OSError, EOFError, ValueError, TypeError, AttributeError, LookupError, RuntimeError, ArithmeticError),
         struct.error,
-        BytesLengthException,
+        errors.BytesLengthException,
     )
 
 

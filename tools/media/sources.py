@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -11,6 +12,8 @@ from tools.errors import MediaError
 from tools.media.masking import mask_credentials
 from tools.media.options import MediaOptions
 from tools.media.types import Source
+
+log = logging.getLogger(__name__)
 
 LIVE_SCHEMES = ("rtsp", "rtsps", "http", "https", "udp", "tcp")
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
@@ -38,6 +41,7 @@ def open_source(spec: str, options: MediaOptions = MediaOptions()) -> Source:  #
     spec = spec.strip()
     if not spec:
         raise MediaError("The source is empty.", expected=ACCEPTED)
+    log.debug("open the source %s", mask_credentials(spec))
     if device := _DEVICE.fullmatch(spec):
         return _open_device(device[1] or ("screen" if spec == "screen" else "webcam"), int(device[2] or 1), options)
     if spec.partition(":")[0] in ("webcam", "screen"):

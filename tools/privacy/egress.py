@@ -23,7 +23,7 @@ from tools.privacy.ages import with_age_bands
 from tools.privacy.detect import Finding, plain, without
 from tools.privacy.names import IsWord, possible_names, strange_words, without_patient_names
 from tools.privacy.redact import Redactor, Strictness
-from tools.privacy.words import load_words
+from tools.privacy.words import word_set
 
 Allow = Callable[[str, str, str], bool]
 """Asks a person whether a query, the first argument, may go to a source, the second, and tells which words of it may be
@@ -226,7 +226,7 @@ class Gate:
         return [
             one
             for one in found
-            if not (one.kind == "NAME" and text[one.start : one.end].split(",")[0] in load_words("acronyms"))
+            if not (one.kind == "NAME" and text[one.start : one.end].split(",")[0] in word_set("acronyms"))
         ]
 
 

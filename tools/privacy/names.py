@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from functools import cache
 
-from tools.privacy.words import load_words
+from tools.privacy.words import word_set
 
 _NAME = r"(?:[OD]['’]|Mc|Mac)?[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ’']+(?:-[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ’']+)*"
 IsWord = Callable[[str], bool]
@@ -100,7 +100,7 @@ def possible_names(text: str, is_word: IsWord) -> list[str]:
             if name := _of_shape(one, held, is_word):
                 found.setdefault(one.start(), name)
     for one in re.finditer(r"(?<![\w'’/.:-])[^\W\d_]+(?![\w/-]|\.\w)", held):
-        if one[0].casefold() in load_words("given_names") and not _BEARS_A_NAME.match(held, one.end()):
+        if one[0].casefold() in word_set("given_names") and not _BEARS_A_NAME.match(held, one.end()):
             found.setdefault(one.start(), one[0])
     names = list(dict.fromkeys(found[place] for place in sorted(found)))
     return [name for name in names if not any(name != other and name in other for other in names)]
@@ -117,9 +117,9 @@ def _is_common(word: str, is_word: IsWord) -> bool:
     if any(map(str.isdigit, word)):
         return sum(map(str.isdigit, word)) <= _MOST_DIGITS
     bare = re.sub(r"['’]s$", "", word)
-    if bare.casefold() in load_words("given_names"):
+    if bare.casefold() in word_set("given_names"):
         return False
-    return is_word(bare) or bare.casefold() in _eponyms() or bare.capitalize() in load_words("heading_words")
+    return is_word(bare) or bare.casefold() in _eponyms() or bare.capitalize() in word_set("heading_words")
 
 
 _MOST_DIGITS = 4
@@ -128,7 +128,7 @@ _MOST_DIGITS = 4
 
 @cache
 def _eponyms() -> frozenset[str]:
-    return frozenset(name.casefold() for name in load_words("eponyms"))
+    return frozenset(name.casefold() for name in word_set("eponyms"))
 
 
 def _of_shape(found: re.Match[str], text: str, is_word: IsWord) -> str:
@@ -159,13 +159,13 @@ def _of_run(found: re.Match[str], text: str, is_word: IsWord) -> str:
     """What of some words with capitals, one behind another, may be a name."""
     words = found[0].split()
     start = found.start()
-    while words and words[0] in load_words("heading_words"):  # the first word of a question
+    while words and words[0] in word_set("heading_words"):  # the first word of a question
         start += len(words[0]) + 1
         words = words[1:]
     if not words:
         return ""
     told = " ".join(words)
-    if len(words) > 1 and any(part in load_words("given_names") for part in words[0].casefold().split("-")):
+    if len(words) > 1 and any(part in word_set("given_names") for part in words[0].casefold().split("-")):
         return told
     if _BEARS_A_NAME.match(text, found.end()) or _BEARS_A_NAME.fullmatch(words[-1]):
         return ""
@@ -181,9 +181,9 @@ def _of_run(found: re.Match[str], text: str, is_word: IsWord) -> str:
 
 def _is_known(word: str, is_word: IsWord) -> bool:
     bare = re.sub(r"['’]s$", "", word)
-    if any(part in load_words("eponyms") for part in bare.split("-")):
+    if any(part in word_set("eponyms") for part in bare.split("-")):
         return True
-    if bare in load_words("heading_words") or bool(_ENDINGS.search(bare)) or bare.rstrip("s") in load_words("eponyms"):
+    if bare in word_set("heading_words") or bool(_ENDINGS.search(bare)) or bare.rstrip("s") in word_set("eponyms"):
         return True
     return all(is_word(part) for part in bare.split("-"))
 

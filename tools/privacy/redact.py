@@ -65,8 +65,8 @@ class Redactor:
         if strictness == "strict" and isinstance(self._analyzer, str):
             raise PhiError(
                 f"personal details cannot be looked for strictly: {self._analyzer}.",
-                remedy="Run: pip install 'attend-agent[privacy]' && python -m spacy download en_core_web_lg; or use 'on' "
-                "and know its limits.",
+                remedy="Run: attend setup privacy, and install a spaCy model such as en_core_web_lg; or use 'on' and "
+                "know its limits.",
             )
 
     def knowing(self, known: Sequence[str]) -> Redactor:

@@ -1,13 +1,13 @@
-"""Word lists of this package: `load_words`."""
+"""Word lists of this package: `word_set`."""
 
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
+
+from tools.wordlists import load_words
 
 
 @cache
-def load_words(name: str) -> frozenset[str]:
-    """The words of `data/NAME.txt`, parted by blanks; lines that begin with `#` are comments."""
-    lines = files("tools.privacy").joinpath("data", f"{name}.txt").read_text("utf-8").splitlines()
-    return frozenset(word for line in lines if not line.startswith("#") for word in line.split())
+def word_set(name: str) -> frozenset[str]:
+    """Return the words of `data/NAME.txt`, which are separated by blanks."""
+    return frozenset(word for line in load_words("tools.privacy", name)["words"] for word in line.split())

@@ -12,6 +12,7 @@ from typing import Any
 
 from agent.models.options import ModelOptions
 from tools.errors import ModelError
+from tools.extras import require
 
 _HUB_TIMEOUT_S = 5.0
 _WANTED_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
@@ -79,6 +80,8 @@ def load_weights(name: str, options: ModelOptions) -> tuple[Any, Any]:
     if not (folder / "config.json").is_file():
         raise ModelError(f"the folder {str(folder)!r} holds no model: config.json is missing.")
     device = choose_device(options)
+    for package in ("torchvision", "accelerate"):
+        require(package, extra="hf")
     from transformers import AutoModelForImageTextToText
 
     config = _load_config(folder)

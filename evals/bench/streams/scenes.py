@@ -52,7 +52,7 @@ def gather_scenes(
 
     Args:
         pictures: a folder of natural pictures `nXXXXXXXX_class_name.jpg` of ImageNet's classes; None takes the ten
-            of `evals/bench/vision_set`.
+            of `evals/suites/attend_core/vision_set`.
         clips: a folder of videos; None leaves real clips out.
         part: which half of a folder of pictures is shown.
         drawn: how many drawn scenes.
@@ -101,7 +101,7 @@ def _natural(folder: Path, part: Part) -> list[Scene]:
 def _own() -> list[Scene]:
     from evals.bench.vision import NAMES
 
-    folder = Path(__file__).parent.parent / "vision_set"
+    folder = Path(__file__).parents[2] / "suites" / "attend_core" / "vision_set"
     return [Scene(name, names[0], names, folder / f"{name}.jpg") for name, names in NAMES.items()]
 
 

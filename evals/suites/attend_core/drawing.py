@@ -31,7 +31,7 @@ NATURAL = {
     "cameraman": "a man with a camera", "coins": "coins", "moon": "craters of the moon",
     "palace": "a palace", "flower": "a flower",
 }  # fmt: skip
-"""Pictures of `evals/bench/vision_set`, and what each shows. Nobody could name its clock, which is in motion."""
+"""Pictures of `vision_set`, and what each shows. Nobody could name its clock, which is in motion."""
 
 Fault = Literal["blurred", "dark", "burnt out", "covered", "cut off"]
 FAULTS: tuple[Fault, ...] = ("blurred", "dark", "burnt out", "covered", "cut off")
@@ -129,7 +129,7 @@ def natural(name: str, size_px: tuple[int, int] = (WIDTH_PX, HEIGHT_PX)) -> Imag
     """One of the `NATURAL` pictures, scaled and cut so that it fills a picture."""
     from PIL import Image, ImageOps
 
-    with files("evals.bench").joinpath("vision_set", f"{name}.jpg").open("rb") as file:
+    with files("evals.suites.attend_core").joinpath("vision_set", f"{name}.jpg").open("rb") as file:
         return ImageOps.fit(Image.open(file).convert("RGB"), size_px, Image.Resampling.BICUBIC)
 
 

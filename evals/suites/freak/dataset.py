@@ -17,7 +17,7 @@ from evals.engine.suite import Loaded, Sample
 from evals.suites.freak.options import Options
 from evals.suites.freak.scorer import GROUPS, LETTERS
 from evals.suites.judges import suite_judge
-from tools.errors import ConfigError
+from tools.extras import require
 
 COLUMNS = ("id", "image", "question", "type", "options", "hallu_answer", "ground_truth", "item", "category")
 GET_IT = "Get the folder `data` of hansQAQ/FREAK, as the suite's README says."
@@ -142,15 +142,9 @@ def _rows(file: Path, options: Options) -> Iterator[tuple[int, DataError | tuple
 
 
 def _open(file: Path) -> Any:
+    pyarrow, reader = require("pyarrow", extra="evals"), require("pyarrow.parquet", extra="evals")
     try:
-        import pyarrow
-        import pyarrow.parquet
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            "reading FREAK needs the package pyarrow.", remedy="Run `pip install -e '.[evals]'`."
-        ) from error
-    try:
-        parquet = pyarrow.parquet.ParquetFile(file)
+        parquet = reader.ParquetFile(file)
     except (OSError, pyarrow.ArrowException) as error:
         raise DataError(f"it is no Parquet file: {error}.", file=file, remedy=GET_IT) from error
     if missing := [name for name in COLUMNS if name not in parquet.schema_arrow.names]:

@@ -34,7 +34,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from evals.engine.data import REMEDY, DataError, need_folder, read_json_lines
 from evals.suites.files import find_file
 from evals.suites.hlv.scorer import binary
-from tools.errors import ConfigError
+from tools.extras import require
 from tools.media.sources import PICTURE_SUFFIXES
 
 WHERE = "See the README of evals/suites/hlv for the form of the files; `sample/` beside it is an example."
@@ -273,11 +273,9 @@ def _csv(file: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
 
 def _parquet(file: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
     """Rows by their number, from 1."""
-    try:
-        from pyarrow import ArrowException, parquet
-    except ModuleNotFoundError as error:
-        remedy = "Run `pip install -e '.[evals]'`, or save the table as annotations.csv."
-        raise ConfigError(f"reading {file.name!r} needs the package pyarrow.", remedy=remedy) from error
+    parquet = require("pyarrow.parquet", extra="evals")
+    from pyarrow import ArrowException
+
     try:
         yield from enumerate(parquet.read_table(file).to_pylist(), start=1)
     except (OSError, ArrowException) as error:

@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
-from evals.engine.suite import Baseline, Judged, Loaded, Message, Player, Respond, Sample, Scored, Suite, Transcript
+from evals.engine.suite import Judged, Loaded, Message, Respond, Sample, Scored, Suite, Transcript
 from evals.stats.agreement import macro_f1
 from evals.suites.ablations import SETTING, accuracies, by_setting, contrast, costs, listed, shares, told
 from evals.suites.corpora import Papers, Searching
 from evals.suites.pubmedqa import dataset
-from evals.suites.pubmedqa.dataset import DECISIONS, Dataset, Question, Split
+from evals.suites.pubmedqa.baselines import BASELINES
+from evals.suites.pubmedqa.dataset import Dataset, Question, Split
 from evals.suites.pubmedqa.scorer import decision, macro_f1_interval, official
 from tools.base import untrusted
 from tools.literature.types import Document
@@ -199,14 +199,6 @@ def _f1(setting: str, part: Sequence[Judged]) -> dict[str, float]:
     return found
 
 
-def _says(choose: Any) -> Baseline:
-    def baseline(sample: Sample, rng: Random) -> Player:
-        said = choose(sample.fields["held"].question.record, rng)
-        return lambda messages: said or ""
-
-    return baseline
-
-
 SUITE = Suite(
     name="pubmedqa",
     title="Questions of biomedical research: yes, no or maybe, with and without the paper's abstract",
@@ -217,12 +209,6 @@ SUITE = Suite(
     blind=ask_alone,
     prompts={"ask": ASK, "evidence": EVIDENCE},
     options=Options,
-    baselines={
-        "oracle": _says(lambda record, rng: record.decision),
-        "random": _says(lambda record, rng: rng.choice(DECISIONS)),
-        "majority": _says(lambda record, rng: "yes"),
-        "human": _says(lambda record, rng: record.human),
-        "human-with-conclusion": _says(lambda record, rng: record.human_with_conclusion),
-    },
+    baselines=BASELINES,
     figures=figures,
 )

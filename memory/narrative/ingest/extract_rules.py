@@ -18,6 +18,9 @@ from typing import Literal
 from memory.narrative.causal_order import illegal, order
 from memory.narrative.ingest.cues import Cue
 from memory.narrative.types import MAX_SUMMARY_WORDS, Entity, Event, Link, Segment, SourceSpan
+from tools.wordlists import load_words
+
+_LISTS = load_words(__package__, "rules")
 
 MIN_WORDS = 4
 """Shorter sentences are taken together with the next one, if it follows at once; our choice: "No!" is no event."""
@@ -39,15 +42,8 @@ _ABBREVIATION = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|St|Prof|Rev|Capt|Sgt|Lt|vs|etc|[A
 _CLAUSE = re.compile(r"[;:,–—]\s+|\s+(?=(?:and|but|so|because|while|when|until|who|which|that)\s)")
 _BLANK = re.compile(r"\s+")
 _WORD = re.compile(r"[^\W\d_][\w'’-]*")
-_ARTICLES = frozenset(
-    """
-    the a an this that these those his her its their my your our one two three four five six seven some every each
-    no
-    """.split()
-)
-_ADJECTIVES = frozenset(
-    "other own first last next same great little old young good big long poor whole certain new".split()
-)
+_ARTICLES = frozenset(_LISTS["articles"])
+_ADJECTIVES = frozenset(_LISTS["adjectives"])
 _NO_HEADS = _ADJECTIVES | frozenset(
     """
     and or but if of to in on at by for from with as is are was were be been being had has have do did does not no
@@ -56,20 +52,9 @@ _NO_HEADS = _ADJECTIVES | frozenset(
     one great little old young good big long poor whole
     """.split()
 )
-_NO_NAMES = frozenset(
-    "I I'm I'll I've I'd O Oh Ah Alas Well Yes No Then Now But And So The A An Mr Mrs Ms Dr St".split()
-)
-_PEOPLE = frozenset(
-    """
-    man woman boy girl king queen prince princess mother father brother sister son daughter child children wife
-    husband doctor nurse patient soldier servant maid lady lord giant witch fairy lad people neighbour neighbor
-    friend captain officer teacher heir hunter merchant stranger uncle aunt person baby bride driver guard
-    """.split()
-)
-_EFFECT = re.compile(
-    r"^\W*(?:so|therefore|thus|hence|consequently|as a result|because of (?:this|that)|for this reason)\b",
-    re.IGNORECASE,
-)
+_NO_NAMES = frozenset(_LISTS["no names"])
+_PEOPLE = frozenset(_LISTS["people"])
+_EFFECT = re.compile(rf"^\W*(?:{'|'.join(_LISTS['effect'])})\b", re.IGNORECASE)
 
 Field = Literal["caption", "dialogue", "text"]
 _FIELDS: tuple[Field, ...] = ("caption", "dialogue", "text")

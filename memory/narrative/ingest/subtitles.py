@@ -17,6 +17,7 @@ from pathlib import Path
 
 from memory.narrative.ingest.cues import Cue, Tell, lines_of, log, mended, read_text, seconds, shown
 from tools.errors import MediaError
+from tools.extras import require
 
 SUFFIXES = (".srt", ".vtt", ".ass", ".ssa")
 """Of files that `read_cues` reads, the preferred first."""
@@ -252,7 +253,7 @@ def _joined(cue: Cue) -> Cue:
 
 
 def _substation(text: str, path: Path, tell: Tell) -> list[Cue]:
-    import pysubs2  # here, so that importing the memory stays quick
+    pysubs2 = require("pysubs2", extra="narrative")
 
     try:
         events = pysubs2.SSAFile.from_string(text).events

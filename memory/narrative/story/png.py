@@ -15,6 +15,7 @@ from memory.narrative.story.html import GENERATOR
 from memory.narrative.story.read import PICTURE_PX, Story, is_elsewhen, moment
 from memory.narrative.types import LINK_WEIGHTS, Event, Link, LinkType
 from tools.errors import StoreError
+from tools.extras import require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +56,7 @@ def draw_story(story: Story, path: str | Path) -> Path:
     Raises:
         StoreError: if the file cannot be written.
     """
-    import matplotlib
+    matplotlib = require("matplotlib", extra="narrative")
     from matplotlib.font_manager import get_font_names
 
     held = set(get_font_names())

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tools.errors import AttendError, ConfigError, ToolFailed
+from tools.extras import require
 from tools.gui.actuators.common import Interrupted, check_field, shorten
 from tools.gui.guard.kill_switch import KillSwitch
 from tools.gui.guard.policy import parse_url
@@ -177,15 +178,10 @@ def check_url(url: str, error: Callable[..., AttendError] = ConfigError) -> None
 
 def start_playwright() -> Any:
     """Start Playwright's driver; the caller stops it. Raises ConfigError."""
+    playwright = require("playwright.sync_api", extra="gui")
     try:
-        from playwright.sync_api import Error, sync_playwright
-    except ImportError as error:
-        raise ConfigError(
-            f"the browser cannot be worked: {error}.", remedy="Run: pip install 'attend-agent[gui]'"
-        ) from error
-    try:
-        return sync_playwright().start()
-    except Error as error:
+        return playwright.sync_playwright().start()
+    except playwright.Error as error:
         raise ConfigError(
             f"Playwright cannot be started: {first_line(error)}.", remedy="Call it outside of an asyncio loop."
         ) from error

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from tools.errors import Stopped, ToolFailed
+from tools.extras import require
 from tools.gui.actuators.common import KEY_S, check_field, check_points, key_names, not_an_action, read, wait_for
 from tools.gui.guard.kill_switch import KillSwitch
 from tools.gui.types import Action, Click, Drag, Node, Point, PressKey, Read, Rect, Screen, Scroll, TypeText, WaitFor
@@ -292,7 +293,7 @@ def _draw_part(draw: Any, part: Part, font: Any) -> None:
 @lru_cache(maxsize=1)
 def _font() -> Any:
     """DejaVu Sans, which comes with matplotlib."""
-    import matplotlib
+    matplotlib = require("matplotlib", extra="gui")
     from PIL import ImageFont
 
     return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), TEXT_PX)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tools.errors import AttendError, ConfigError, MediaError
+from tools.extras import MissingExtra, require
 from tools.gui.guard.kill_switch import cookies_if_any
 
 CHUNK, CHUNK_DELAY_MS = 4, 8
@@ -24,12 +25,14 @@ def load_pyautogui() -> Any:
     loaded = sys.modules.get("pyautogui._pyautogui_x11")
     try:
         with cookies_if_any():
-            import pyautogui
+            pyautogui = require("pyautogui", extra="gui")
             import pyautogui._pyautogui_x11 as keyboard
 
             if loaded is not None:
                 # It keeps the display that was there at its first import, which may be gone.
                 importlib.reload(keyboard)
+    except MissingExtra:
+        raise
     except Exception as error:  # It connects while it is imported, and fails in many ways.
         raise ConfigError(
             f"pyautogui cannot work this display: {type(error).__name__}: {error}.",

@@ -2,7 +2,7 @@
 
 Layers answer in turn: the accessibility tree, then words and icons in the pixels. They guess nothing: below a least
 score the answer is that nothing was found, and where two places fit alike both are named. Then, and only then, a model
-may be asked. Where nothing was found, what is likely may be named (`ranking`), marked as such.
+may be asked.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from tools.gui.grounding.items import Choice, Item
 from tools.gui.grounding.label_match import normal
 from tools.gui.grounding.parse import MOST, Wanted, label, read_instruction
 from tools.gui.grounding.quoted_labels import are_there, called_otherwise, is_in, labels, labels_meant
-from tools.gui.grounding.ranking import likeliest
 from tools.gui.grounding.relations import keys_of
 from tools.gui.grounding.safety import is_answered_by, of_another_dialog, of_another_row, unasked
 from tools.gui.grounding.score import LEAST, TIE, choose
@@ -33,10 +32,8 @@ from tools.gui.grounding.vlm import Ask, point, with_pixels
 from tools.gui.guard.effect_words import AFFIRMING
 from tools.gui.types import Layer, Located, Screen, Target
 
-SURE: frozenset[Layer] = frozenset({"tree", "words", "icon"})
-"""What names only what fits."""
-LAYERS: frozenset[Layer] = SURE | {"ranker"}
-"""All but a model: also what is likely, where nothing is sure."""
+LAYERS: frozenset[Layer] = frozenset({"tree", "words", "icon"})
+"""All but a model."""
 PIXELS: frozenset[Layer] = LAYERS - {"tree"}
 """All that need no accessibility tree."""
 KEPT_SCREENS = 16
@@ -60,7 +57,7 @@ def locate(instruction: str, screen: Screen, *, layers: frozenset[Layer] = LAYER
     Args:
         instruction: such as `click the "Delete" button next to Doe^Archibald`.
         screen: the screenshot, with its accessibility tree where there is one.
-        layers: what may answer; `PIXELS` leaves the accessibility tree out, `SURE` what is only likely.
+        layers: what may answer; `PIXELS` leaves the accessibility tree out.
         ask: a model, asked where these find nothing or several places that fit alike; None asks none.
 
     Returns:
@@ -79,7 +76,7 @@ def locate(instruction: str, screen: Screen, *, layers: frozenset[Layer] = LAYER
         found = Located(abstained=str(error))
     if ask is not None and (found.abstained or not found.targets):
         found = ask_model(instruction, screen, found, ask, layers=layers)
-    return found if found.targets or "ranker" not in layers else likely(instruction, screen, found, layers=layers)
+    return found
 
 
 def ask_model(
@@ -94,24 +91,6 @@ def ask_model(
     if all(target.layer != "tree" for target in unsure.targets):
         items = with_pixels(items, [item for item in items_of(screen) if item.layer in layers])
     return point(instruction, screen, items, unsure, ask)
-
-
-def likely(instruction: str, screen: Screen, unsure: Located, *, layers: frozenset[Layer] = LAYERS) -> Located:
-    """What an instruction means most likely, where nothing was found; what was found where nothing is likely enough.
-
-    Raises:
-        ToolFailed: if words have to be read and RapidOCR is not installed, or the network's file is damaged.
-    """
-    if screen.nodes and "tree" in layers:
-        items = labelled_fields(tree_items(screen.nodes))
-    elif layers & {"words", "icon"}:
-        items = [item for item in items_of(screen) if item.layer in layers]
-    else:
-        return unsure
-    choice = likeliest(instruction, items, screen)
-    if choice is None:
-        return unsure
-    return Located(targets=(_target(choice).model_copy(update={"layer": "ranker"}),), asked=unsure.asked)
 
 
 def _located(instruction: str, screen: Screen, layers: frozenset[Layer]) -> Located:

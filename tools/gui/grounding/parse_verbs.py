@@ -9,6 +9,9 @@ import re
 
 from tools.gui.grounding import lexicon
 from tools.gui.grounding.synonyms import GO_AHEAD
+from tools.wordlists import load_words
+
+_LISTS = load_words(__package__, "doing")
 
 CANCEL = "cancel button in"
 """How something is told to be cancelled, in other words."""
@@ -21,10 +24,7 @@ VALUED = re.compile(
     _FLAGS,
 )
 """What tells a field by the value in it: "change the fov value"."""
-PLACING = (
-    r"in|on|at|within|inside|under|below|beneath|above|next to|beside|for(?= the| this|\s*\ue000)|as|from"
-    r"|auf|im|unter|über|neben|bei|für|en|dans|nel"
-)
+PLACING = "|".join(_LISTS["placing"])
 """What begins a place that is said before what is done there."""
 
 

@@ -8,47 +8,23 @@ from __future__ import annotations
 import re
 
 from tools.gui.grounding import lexicon
+from tools.wordlists import load_words
+
+_LISTS = load_words(__package__, "speech")
 
 _FLAGS = re.IGNORECASE
-FILLERS = frozenset(
-    "a an the this that these those its his her hers him he she it they them their my me we us our you your i is "
-    "are was be been am do does did has have had can could would should will shall must may might want wants "
-    "wanted need needs like likes turn turning let lets get gets got give go goes going come make makes take "
-    "takes please now then and or but so to of for on in at by with from into onto via as if up down out off over "
-    "there here just only too also again once very really actually well ok okay yes no oh hm right good fine "
-    "ready thanks thank what "
-    "which who whose how when where one ones some any both other rather instead same look click press hit tap "
-    "push select choose pick use using hover activate focus put place set switch move cursor mouse next finally "
-    "first says say said reads labelled called named titled marked shows means way thing things der die das dem "
-    "den des ein eine einen einem einer eines und oder mit im ins auf aus bei beim zu zum zur von vom für über "
-    "nach hin ich er sie es wir ihr ihn ihm mich mir uns euch sein seine seiner seinem seinen ist sind war hat "
-    "haben hab kann kannst könnte soll möchte bitte mal doch jetzt nun dann da dort hier wie wer wo welche um "
-    "welcher noch auch klick klicke klicken tipp tippen drück drücke drücken wähle wählen anwählen auswählen "
-    "setzen stell stelle wechsle wechseln betätige betätigen öffne öffnen hole holen nimm gehe geh ganz dazu "
-    "dafür davon gibt gleich direkt bit wieder herr herrn frau mr mrs ms miss dr prof".split()
-)
+FILLERS = frozenset(_LISTS["fillers"])
 """Words that tell nothing of which control is meant."""
-GENERAL = frozenset(
-    "all patient study series link date test page list screen program programme record chart file entry item "
-    "option value window view form table text name number id box bar line image picture akte liste "
-    "seite eintrag".split()
-)
+GENERAL = frozenset(_LISTS["general"])
 """Words that many controls and sentences have; they weigh little."""
-STRESSING = frozenset(
-    "permanently definitely definitively irrevocably finally completely entirely absolutely certainly immediately "
-    "endgültig unwiderruflich wirklich tatsächlich sofort komplett vollständig sicher".split()
-)
+STRESSING = frozenset(_LISTS["stressing"])
 """Words that make another one stronger; they weigh little, too, but a control may be called by them."""
 POLITE = re.compile(
     r"^\W*(?:(?:stop|wait|halt|no|yes|oh|ah|hm+|ok|okay|good|right|well|actually|sorry|thanks|ja|nein|ach|moment|gut"
     r"|so|also|danke|next|then|now|first|finally)\b(?:\s+(?:no|nein|ja|yes|then|dann))?\s*[,!.–—-]+\s*)+",
     _FLAGS,
 )
-NOT = re.compile(
-    r"\b(?:(?:do|does|did|will|would|should|could|must)n['’]t|do not|not|no(?= [a-z])|without|instead of|rather than"
-    r"|nicht|kein\w*|statt|ohne)\b[^,.;:!?–—]*",
-    _FLAGS,
-)
+NOT = re.compile(rf"\b(?:{'|'.join(_LISTS['not'])})\b[^,.;:!?–—]*", _FLAGS)
 CLAUSES = re.compile(r"[;!?()–—\"“”„«»]|[,:](?!\d)|(?<!\d)[,:]|\s-\s|\.(?=\s|$)")
 _NEAR = r"(?:(?:right|just|straight|directly|immediately|direkt|gleich|genau) )?"
 _FIRM = {
@@ -60,42 +36,8 @@ _FIRM = {
     "beside": dict(lexicon.RELATIONS)["beside"],
 }
 RELATION = re.compile("|".join(rf"(?P<{name}>\b{_NEAR}(?:{phrase})(?=\s|$))" for name, phrase in _FIRM.items()), _FLAGS)
-REGIONS = {
-    "top": r"top(?:most)?|upper(?:most)?|up (?:top|there|in|at)|oben|obere[nrs]?|header"
-    r"|title ?bar|(?:top|tool|menu) ?bar|kopfzeile|titelleiste",
-    "bottom": r"bottom|lower(?:most)?|foot(?:er)?|unten|untere[nrs]?|fußzeile|down (?:at|there)",
-    "left": r"left(?:most)?|left[- ]hand|links|linke[nrs]?|side ?(?:bar|menu)|seiten(?:leiste|menü)",
-    "right": r"right(?:most)?|right[- ]hand|rechts|rechte[nrs]?|far right",
-    "center": r"(?:in|at) the (?:middle|cent(?:er|re))|in der mitte",
-}
-KINDS = {
-    "checkbox": r"(?:check|tick) ?box|tick(?:ed)?|un-?tick|(?:check|tick) ?mark|mark(?= .*\b(?:as|for)\b)"
-    r"|kreuz\w*(?= .*\ban\b)"
-    r"|ankreuzen|abhaken|anhaken|häkchen|haken",
-    "dropdown": r"expand|unfold|pull[- ]?down|drop[- ]?down|combo ?box|choices|options for"
-    r"|(?:list|values?) (?:next to|beside|for|behind)|aufklappen|klapp\w*|auswahl(?:liste)?",
-    "field": r"(?:click|go|get|tap|jump|cursor|focus|put me|straight)(?: \w+){0,3} (?:in|into|inside)(?: the)?"
-    r"(?=(?: \w+){1,4}(?: (?:field|box|input)|$))|(?<!\w )type|(?<=to )type|(?<=and )type|(?<=please )type"
-    r"|typing|write(?= in)|input|fill (?:in|out)"
-    r"|(?:text|entry|input|filter|search|edit) (?:field|box|area)|field|box|feld"
-    r"|(?:eingabe|text|such)feld|cursor|eingeben|eintippen|ausfüllen",
-    "tab": r"tab|reiter|registerkarte",
-    "menuitem": r"menu (?:item|entry|option|point)|menüpunkt|menüeintrag",
-    "button": r"button|knopf|schaltfläche|taste",
-    "icon": r"icon|symbol|glyph|zeichen|looking[- ]glass|magnif\w+|lens|lupe|cog ?(?:wheel)?|gear"
-    r"|floppy(?: disk)?|disk(?:ette)?|house|pen(?:cil)?|(?:waste|rubbish|trash)? ?bin"
-    r"|trash(?: can)?|cross|x|plus|arrow|printer|hamburger"
-    r"|three (?:bars|lines)"
-    r"|papierkorb|mülleimer|zahnrad|stift|pfeil|haus|häuschen|kreuz(?:chen)?|drucker|question mark",
-    "link": r"link",
-    "menu": r"(?<!hamburger )(?<!down )(?<!down-)(?<!dropdown )(?:sub-?)?menu(?! ?(?:bar|item|entry|option"
-    r"|point|button|icon|symbol))",
-    "radio": r"radio(?: button)?|round button|set (?:\w+ ){1,4}to",
-    "switch": r"switch(?! (?:\w+ )?to\b)|toggle|slider|schalter|flip",
-    "row": r"(?:table )?row|line|zeile|reihe|list entry",
-    "column": r"column|spalte",
-    "image": r"picture|thumbnail|bild",
-}
+REGIONS = {name: "|".join(words) for name, words in load_words(__package__, "regions_said").items()}
+KINDS = {name: "|".join(words) for name, words in load_words(__package__, "kinds_said").items()}
 COUNTED = (
     "menuitem",
     "checkbox",
@@ -117,7 +59,7 @@ ASIDE = (
     rf"|two(?= (?:\w+ ){{0,2}}(?:arrows|circles|lines))|{lexicon.COLOURS}"
 )
 """Words that describe how something looks or where it is, which hardly ever stand on a control."""
-GERMAN = re.compile(r"\b(?:der|die|das|den|dem|und|ist|auf|im|ins|bitte|ein|eine|einen|zu|für|mit|von|des)\b|[äöüß]")
+GERMAN = re.compile(rf"\b(?:{'|'.join(_LISTS['german'])})\b|[äöüß]")
 """What tells German, where every noun begins with a capital."""
 SIGN = re.compile(
     r"\b((?:plus|minus|question|warning|exclamation|arrow|equals|paragraph|little|small|round)\s+)sign\b", _FLAGS
@@ -138,9 +80,7 @@ STRESSED = re.compile(
     _FLAGS,
 )
 """What something is done with, which is the control itself."""
-THEN = re.compile(
-    r"\s+(?:press|click|hit|use|choose|tap|push|drücken?|klicken?)\s+(?:on\s+|auf\s+)?|\s+auf\s+(?=\w+_)", _FLAGS
-)
+THEN = re.compile(rf"\s+(?:{'|'.join(_LISTS['then'])})\s+(?:on\s+|auf\s+)?|\s+auf\s+(?=\w+_)", _FLAGS)
 """Where what is meant follows its place: "in the row of Doe press Open"."""
 TYPED = re.compile(
     r"\b(?:enter|type|write|fill in)\s+\S+(?:\s\S+){0,3}?\s+(?:as|into|in|under|for)\s+(?:the\s+|a\s+)?"
@@ -204,7 +144,7 @@ PRESSED_TO = re.compile(
     r"(?<!next)(?<!close)(?<!adjacent)(?<!similar)(?= to [a-z]+ (?:a|an|the|this|it|his|her|all|any|new)\b)"
 )
 """The same after what something is pressed for, whatever stands before."""
-VALUED = re.compile(r"^\W*(?:\w+ )?(?:set|change|switch|turn|move|adjust|put|go|get|drag)\b", _FLAGS)
+VALUED = re.compile(rf"^\W*(?:\w+ )?(?:{'|'.join(_LISTS['valued'])})\b", _FLAGS)
 """Where what follows "to" is what shall be there."""
 VAGUE = frozenset({"open", "previous", "start", "given"})
 """Meanings that people also speak of where they mean another control."""

@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 
 from tools.gui.grounding import lexicon
+from tools.wordlists import load_words
+
+_LISTS = load_words(__package__, "asides")
 
 _FLAGS = re.IGNORECASE
 _ORDINALS = "|".join(sorted(map(re.escape, lexicon.ORDINALS), key=len, reverse=True))
@@ -79,7 +82,7 @@ _CALLED = re.compile(
     rf"^(.*\b(?i:{_ORDINALS})\s+(?:\w+\s)?(?i:{_KINDS})\b[^,]*),\s*([A-ZÄÖÜ][\w-]*(?:\s[\w-]+){{0,3}})$"
 )
 """What a counted control is called, without quotation marks."""
-_STANDS = re.compile(r"\s(?:of|in|from|on|within|for|im|in de[mr]|von)\s[^,]*$", _FLAGS)
+_STANDS = re.compile(rf"\s(?:{'|'.join(_LISTS['stands'])})\s[^,]*$", _FLAGS)
 """Where something stands, at the end of what is said of it."""
 _OF_SOME = re.compile(
     rf"\b(?:({_ORDINALS})|(upper|top|left)|(lower|bottom|right))(?:[- ]hand)?(?: one)? of (?:the |these )?"

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.errors import AttendError, ConfigError, Stopped, StoreError
+from tools.extras import require
 
 POLL_S = 0.01
 """Seconds between two looks at the outside; our choice: a tenth of the 0.1 s within which work has to stop."""
@@ -281,16 +282,12 @@ def open_display() -> Any:
     )
     if not os.environ.get("DISPLAY"):
         raise ConfigError("the keyboard and the mouse cannot be watched: DISPLAY is not set.", remedy=remedy)
-    try:
-        from Xlib import display
-        from Xlib.error import ConnectionClosedError, DisplayError, XauthError
+    display = require("Xlib.display", extra="gui")
+    from Xlib.error import ConnectionClosedError, DisplayError, XauthError
 
+    try:
         with cookies_if_any():
             return display.Display()
-    except ImportError as error:
-        raise ConfigError(
-            f"the keyboard cannot be watched: {error}.", remedy="Run: pip install python3-Xlib"
-        ) from error
     except (ConnectionClosedError, DisplayError, XauthError, OSError) as error:
         raise ConfigError(f"the X display cannot be opened: {error}.", remedy=remedy) from error
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tools.errors import ToolRetry
-from tools.gui.grounding import SURE, locate
+from tools.gui.grounding import locate
 from tools.gui.grounding.field_labels import labelled_fields
 from tools.gui.grounding.geometry import contains
 from tools.gui.grounding.items import Item
@@ -141,7 +141,7 @@ def _told_apart(words: str, item: Item, items: Sequence[Item]) -> Iterator[tuple
 def _leads(said: str, screen: Screen, point: Point) -> bool:
     """Whether grounding understands an instruction as what holds a point, and nothing else."""
     try:
-        found = locate(said, screen, layers=SURE)
+        found = locate(said, screen)
     except ToolRetry:
         return False
     return bool(found.targets) and not found.abstained and found.targets[0].rect.holds(point)

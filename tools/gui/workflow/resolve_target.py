@@ -1,4 +1,4 @@
-"""Where a step acts: its target as recorded, then by its instruction, as a model points at it, and what is likely."""
+"""Where a step acts: its target as recorded, then by its instruction, then as a model points at it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from tools.errors import ToolRetry
 from tools.gui.actuators.screen_text import LEAST, lines_in, shows
-from tools.gui.grounding import SURE, ask_model, likely, locate
+from tools.gui.grounding import ask_model, locate
 from tools.gui.grounding.label_match import likeness, normal
 from tools.gui.grounding.parse import QUOTES, read_instruction
 from tools.gui.guard.effect_words import find_verbs
@@ -42,9 +42,6 @@ def aim(run: Run, step: Step) -> tuple[Screen, Target | None, str, str]:
         if not located.targets and run.ask is not None:
             screen, located = _mended(run, step, located)
             how = "mended"
-        if not located.targets and step.find and step.do != "scroll":  # Nobody is asked before a page is scrolled.
-            located = _allowed(run, step, likely(step.find, screen, located), "the ranker named")
-            how = "likely" if located.targets else how
         target = located.targets[0] if located.targets else None
         if len(located.targets) > 1 and located.abstained:
             target = run.person.choose(step, screen, located)
@@ -132,7 +129,7 @@ def _find(run: Run, step: Step) -> tuple[Screen, Located, str]:
         late = passed > min(RECORDED_S, step.timeout_s)
         if step.find and (recorded is None or how == "place" or (late and not located.targets)):
             how = "repaired" if recorded is not None and not located.targets else "instruction"
-            located = locate(step.find, screen, layers=SURE)
+            located = locate(step.find, screen)
         if located.targets and not located.abstained:
             return screen, located, how
         ties += bool(located.targets)
@@ -151,7 +148,7 @@ def _mended(run: Run, step: Step, lost: Located) -> tuple[Screen, Located]:
     located = ask_model(_meant(step), screen, lost, run.ask)
     if not located.targets:
         return screen, Located(abstained=f"{lost.abstained} {located.asked}")
-    located = _allowed(run, step, located, "a model chose")
+    located = _allowed(run, step, located)
     chosen = located.targets[0] if located.targets else None
     if chosen and len(located.targets) > 1:
         told = f"{len(located.targets)} places are called {chosen.label!r}; a model chose the first of these."
@@ -159,13 +156,13 @@ def _mended(run: Run, step: Step, lost: Located) -> tuple[Screen, Located]:
     return screen, located
 
 
-def _allowed(run: Run, step: Step, located: Located, named: str) -> Located:
-    """What may be meant, unless it names a verb that the step does not."""
+def _allowed(run: Run, step: Step, located: Located) -> Located:
+    """What a model chose, unless it names a verb that the step does not."""
     known = run.guard.policy.all_words
     meant = " ".join((step.name, step.find, step.target.words if step.target else ""))
     label = located.targets[0].label if located.targets else ""
     if new := [verb for verb in find_verbs(label, known) if verb not in find_verbs(meant, known)]:
-        told = f"{named} {label!r} in its place, which names the verb {new[0]!r}; the step does not."
+        told = f"a model chose {label!r} in its place, which names the verb {new[0]!r}; the step does not."
         return Located(abstained=told, asked=located.asked)
     return located
 

@@ -27,8 +27,6 @@ from tools.gui.workflow.run_context import Nobody, Person, Run, RunReport, StepR
 from tools.gui.workflow.yaml_format import Step, Workflow
 from tools.privacy.redact import Redactor
 
-UNAPPROVED = ("mended", "likely", "planned")
-"""How targets were found that a model or the ranker chose, and nobody before."""
 AIMS = 3
 """How often a step is aimed at on a screen that does not come to rest; our choice."""
 
@@ -272,7 +270,7 @@ def act(
         record = do()
         moved = record.rule in ("unchanged", "rescreen")
         said = target is None or how != "instruction" or is_as_written(step, target)
-        unforeseen = how in ("repaired", "place", *UNAPPROVED) or not said
+        unforeseen = how in ("repaired", "place", "mended", "planned") or not said
         if record.request:
             approval, refused = _approved(run, guard, number, step, record.request, unforeseen)
             if approval:

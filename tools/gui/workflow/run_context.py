@@ -68,8 +68,8 @@ class StepReport:
         outcome: how it ended.
         reason: why, where it did not end well.
         how: its target was found as `recorded`, by its `instruction`, `repaired`, `mended` (a model pointed at it),
-            `likely` (the ranker named it), `planned` by a model, or chosen by a `person`; or the step was `done
-            before`, or found to be done on resuming (`reconciled`); "" where there is no target.
+            `planned` by a model, or chosen by a `person`; or the step was `done before`, or found to be done on
+            resuming (`reconciled`); "" where there is no target.
         target: where; None where there is none.
         record: of the guard; None where it did not come to that.
         recorded: what to record of the target, where that is new.
@@ -122,7 +122,7 @@ class RunReport:
     @property
     def repaired(self) -> list[int]:
         """Steps whose target was no longer as recorded."""
-        return [step.number for step in self.steps if step.how in ("repaired", "mended", "likely")]
+        return [step.number for step in self.steps if step.how in ("repaired", "mended")]
 
 
 @dataclass

@@ -18,6 +18,7 @@ from threading import RLock
 from typing import Any
 
 from tools.errors import StoreError
+from tools.extras import require
 from tools.literature.retrieval.tokens import plain_tokens, spellings, tokens
 from tools.literature.types import Document, Filters
 
@@ -49,7 +50,7 @@ class Words:
 
     def open(self) -> None:
         """Open what is there. Raises StoreError if that cannot be read."""
-        import tantivy
+        tantivy = require("tantivy", extra="literature")
 
         with failures(self.path, "opened"), self._lock:
             self._index = tantivy.Index.open(str(self.path))
@@ -59,7 +60,7 @@ class Words:
 
     def make(self) -> None:
         """Begin an empty index, in place of what is there."""
-        import tantivy
+        tantivy = require("tantivy", extra="literature")
 
         self.close()
         with failures(self.path, "made"):
@@ -70,7 +71,7 @@ class Words:
 
     def add(self, row_id: int, document: Document) -> None:
         """Add a row, which the index must not have."""
-        import tantivy
+        tantivy = require("tantivy", extra="literature")
 
         entry = tantivy.Document()
         entry.add_unsigned("row", row_id)
@@ -87,7 +88,7 @@ class Words:
 
     def remove(self, row_id: int) -> None:
         """Remove a row, if the index has it."""
-        import tantivy
+        tantivy = require("tantivy", extra="literature")
 
         with self._writing() as writer:
             # By a query: tantivy 0.27 finds no unsigned number by `delete_documents_by_term`.
@@ -106,7 +107,7 @@ class Words:
     def search(self, query: str, limit: int, filters: Filters) -> list[tuple[int, float]]:
         """Rows and scores of the best matches, best first; none where the query has no word. Words in British spelling
         match American ones, and the reverse."""
-        import tantivy
+        tantivy = require("tantivy", extra="literature")
 
         counts = Counter(self._terms(query).split())
         if not counts:
@@ -151,7 +152,7 @@ class Words:
 
     def passing(self, filters: Filters) -> list[int] | None:
         """The rows that filters let pass; None where they let all."""
-        import tantivy
+        tantivy = require("tantivy", extra="literature")
 
         with failures(self.path, "searched"):
             must = self._must(filters)
@@ -206,7 +207,7 @@ class Words:
 
     def _must(self, filters: Filters) -> list[tuple[Any, Any]]:
         """Conditions that change no score."""
-        import tantivy
+        tantivy = require("tantivy", extra="literature")
 
         schema, make, must = self._index.schema, tantivy.Query, tantivy.Occur.Must
         found = []
@@ -246,7 +247,7 @@ def failures(path: Path, verb: str) -> Iterator[None]:
 
 
 def _schema() -> Any:
-    import tantivy
+    tantivy = require("tantivy", extra="literature")
 
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field("row", indexed=True, fast=True)

@@ -9,12 +9,13 @@ import html
 import re
 from typing import Any
 
-from lxml import etree
-
 from tools.errors import AttendError
+from tools.extras import require
 from tools.literature.identifiers import normal
 from tools.literature.readers.records import identifier, sections
 from tools.literature.types import Document, Section
+
+etree = require("lxml.etree", extra="literature")
 
 ARTICLE_TAGS = ("PubmedArticle", "PubmedBookArticle")
 SAFE = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from tools.extras import require
 from tools.literature.readers.records import Bad, Read, Record, document
 from tools.literature.types import Section
 
@@ -31,11 +32,11 @@ _DASH_AT_END = re.compile(r"(?<=[a-z])-\n(?=[a-z])")
 
 def read_pdf(path: Path, stream: IO[bytes]) -> Iterator[Record]:
     """Read the text of a PDF; one that is locked, broken or only of pictures is given as `Bad`."""
-    from pypdf import PdfReader
+    pypdf = require("pypdf", extra="literature")
 
     logging.getLogger("pypdf").setLevel(logging.ERROR)  # it warns about each small fault of a file
     try:
-        reader = PdfReader(stream)
+        reader = pypdf.PdfReader(stream)
         if reader.is_encrypted and not reader.decrypt(""):
             yield Bad("the file", "it is locked with a password", remedy="Save a copy without one, and index that.",
                       rest=True)  # fmt: skip

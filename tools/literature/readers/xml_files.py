@@ -12,6 +12,7 @@ from typing import IO, Any
 
 from pydantic import ValidationError
 
+from tools.extras import require
 from tools.literature.readers.records import Bad, Read, Record, Withdrawn, place_of, wrong
 
 _RECORDS = ("PubmedArticle", "PubmedBookArticle", "MedlineCitation", "DeleteCitation", "article")
@@ -20,7 +21,7 @@ _SETS = ("PubmedArticleSet", "PubmedBookArticleSet", "MedlineCitationSet", "pmc-
 
 def read_xml(path: Path, stream: IO[bytes]) -> Iterator[Record]:
     """Read the records of a file of PubMed, MEDLINE or JATS XML."""
-    from lxml import etree
+    etree = require("lxml.etree", extra="literature")
 
     from tools.literature.readers.medline import SAFE
 
@@ -54,7 +55,7 @@ def read_xml(path: Path, stream: IO[bytes]) -> Iterator[Record]:
 
 
 def _records(path: Path, element: Any, name: str, number: int) -> list[Record]:
-    from lxml import etree
+    etree = require("lxml.etree", extra="literature")
 
     from tools.literature.readers.jats import read_jats
     from tools.literature.readers.medline import ArticleError, read_article
@@ -80,7 +81,7 @@ def _records(path: Path, element: Any, name: str, number: int) -> list[Record]:
 
 def _inside_another(element: Any, name: str) -> bool:
     """Whether an element is only a part of a record that is read as a whole."""
-    from lxml import etree
+    etree = require("lxml.etree", extra="literature")
 
     if name not in ("MedlineCitation", "article"):
         return False

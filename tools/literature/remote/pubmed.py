@@ -13,14 +13,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lxml import etree
-
 from tools.errors import StoreError
+from tools.extras import require
 from tools.literature.readers.medline import ARTICLE_TAGS, SAFE, ArticleError, read_article
 from tools.literature.remote.client import RemoteError, TryAgain
 from tools.literature.remote.source import Remote, Syntax, problem, ranked, sendable
 from tools.literature.types import Document, Filters, Found, Hit, Problem
 from tools.privacy.egress import GateError
+
+etree = require("lxml.etree", extra="literature")
 
 NAME = "pubmed"
 RATE, RATE_WITH_KEY = 2.5, 8.0

@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 
 from tools.literature.retrieval.questions import is_general, stem
 from tools.literature.retrieval.synonyms import table_words
-from tools.privacy.words import load_words
+from tools.privacy.words import word_set
 
 _ENDINGS = re.compile(
     r"(?:mab|nib|statin|pril|sartan|olol|[cnf]azole|cillin|mycin|oxacin|cycline|parin|xaban|gliptin|gliflozin|glutide|"
@@ -48,4 +48,4 @@ def _stems() -> frozenset[str]:
 
 
 def _words() -> frozenset[str]:
-    return load_words("words")
+    return word_set("words")

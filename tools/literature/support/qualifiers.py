@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-_HEADS = (
-    r"\w*vitamins?|hepatitis|(?:coagulation |clotting )?factors?|interferons?|ifn|types?|stages?|grades?|class(?:es)?|"
-    r"phases?|groups?|proteins?|angiotensin|endothelin|influenza|immunoglobulin|ig|apolipoprotein|apo|troponin|collagen|"
-    r"(?:herpes ?virus|hhv)|hsv|htlv|hla|omega|category|complement|cyclin|glucagon-like peptide"
-)
+from tools.wordlists import load_words
+
+_LISTS = load_words(__package__, "qualifiers")
+
+_HEADS = "|".join(_LISTS["heads"])
 _GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "κ": "kappa", "λ": "lambda",
           "ω": "omega", "alfa": "alpha"}  # fmt: skip
 _ROMAN = {word: str(number) for number, word in enumerate(

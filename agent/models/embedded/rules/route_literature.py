@@ -17,47 +17,19 @@ from tools.literature.retrieval.questions import is_general, names
 from tools.literature.retrieval.synonyms import synonyms
 from tools.literature.support.answer import NOTHING, NOTICE
 from tools.literature.tool import DISAGREE, IS, NAME, SAYS
+from tools.wordlists import load_words
+
+_LISTS = load_words(__package__, "clinical")
 
 QUOTED = 3
 """Sentences that an answer quotes; our choice."""
 Known = dict[str, Any]
 
-_TECHNICAL = re.compile(
-    r"\b(?:clinical(?:ly)?|placebo|syndromes?|carcinomas?|tumou?rs?|mortality|morbidity|prognos\w+|comorbid\w+|"
-    r"polymorphisms?|mutations?|receptors?|serum|plasma|hepatic|renal|pulmonary|cardiac|cerebral|esophageal|gastric|"
-    r"neonat\w+|preterm|perinatal|prenatal|obstetric\w*|p(?:a)?ediatric\w*|geriatric\w*|oncolog\w+|neoadjuvant|adjuvant|"
-    r"intra\w+|laparoscop\w+|endoscop\w+|tomograph\w+|histo\w+|immuno\w+|anti(?:biotic|coagula|body|bodies|viral|"
-    r"microbial|hypertensive|depressant)\w*|chemotherap\w+|radiotherap\w+|transplant\w*|insulin|cholesterol|hba1c|"
-    r"cancers?|infections?|diseases?|therap(?:y|ies|eutic)|vaccin\w+|[a-z]+(?:itis|osis|aemia|emia|oma|omas|opathy|"
-    r"opathies|ectomy|plasty|otomy|ostomy|oscopy|uria|algia|plegia|penia|statins?|mab|tinib|prils?|sartans?|olols?|"
-    r"cillins?|mycin|azoles?|thiazides?|gliptins?|parin|parins|sclerosis|trophy|rrhea|rrhoea|rrhage|cytes?|globin|"
-    r"globulins?))\b",
-    re.IGNORECASE,
-)
-_MEDICAL = re.compile(
-    r"\b(?:patients?|disorders?|infected|injur(?:y|ies)|symptoms?|drugs?|medications?|medicines?|treatments?|surgery|"
-    r"surgical|operations?|diagnos\w+|biops\w+|lesions?|pregnan\w+|births?|infants?|blood|vascular|arter(?:y|ies|ial)|"
-    r"genes?|hormones?|doctors?|physicians?|surgeons?|nurses?|hospitals?|health|medical|dental|obes\w+|"
-    r"smok(?:ing|ers?)|alcohol|diets?|vitamins?|pain|wounds?|fractures?)\b",
-    re.IGNORECASE,
-)
-_BEARS = re.compile(
-    r"\b(?:associat\w+|correlat\w+|relat(?:ed|ion\w*)|links?|linked|risks?|effects?|effective\w*|efficac\w+|"
-    r"efficien\w+|benefi\w+|improv\w+|reduc\w+|increas\w+|decreas\w+|lower(?:s|ed|ing)?|rais(?:es|ed)|prevent\w*|"
-    r"protect\w*|caus(?:es|ed|al)|causes? of|treat(?:s|ed|ing|ment|ments)?|therap\w+|management|dos(?:e|es|age)|"
-    r"side effects?|adverse|complications?|prognos\w+|surviv\w+|mortality|incidence|prevalence|sensitiv\w+|"
-    r"specificity|accura\w+|diagnos\w+|screening|screened|predict\w*|markers?|biomarkers?|factors?|indicat\w+|"
-    r"contraindicat\w+|safe(?:ty|r|ly)?|recommend\w*|guidelines?|evidence|studies|trials?|influenc\w+|affects?|"
-    r"impacts?|roles?|first-line|differential|outcomes?|differ(?:s|ent|ence|ences)?|useful|necessary|justified|"
-    r"superior|inferior|compar\w+|versus|vs|reliable|feasible|worsen\w*|cure[sd]?)\b",
-    re.IGNORECASE,
-)
-_PAPERS = re.compile(
-    r"\b(?:pubmed|medline|literature|systematic reviews?|meta-?analys[ie]s|randomi[sz]ed|clinical trials?|"
-    r"(?:studies|papers|trials|evidence|research) (?:on|of|for|about|say|says|show|shows|that|is there))\b",
-    re.IGNORECASE,
-)
-_YES_NO = re.compile(r"(?:^|[:,.] )(?:is|are|does|do|can|could|should|may|might|will|would|has|have)\b(?! there)", re.I)
+_TECHNICAL = re.compile(rf"\b(?:{'|'.join(_LISTS['technical'])})\b", re.IGNORECASE)
+_MEDICAL = re.compile(rf"\b(?:{'|'.join(_LISTS['medical'])})\b", re.IGNORECASE)
+_BEARS = re.compile(rf"\b(?:{'|'.join(_LISTS['bears'])})\b", re.IGNORECASE)
+_PAPERS = re.compile(rf"\b(?:{'|'.join(_LISTS['papers'])})\b", re.IGNORECASE)
+_YES_NO = re.compile(rf"(?:^|[:,.] )(?:{'|'.join(_LISTS['yes no'])})\b(?! there)", re.I)
 _SEEN = re.compile(
     r"\b(?:see|seen|saw|look|looks|looking|shown|visible|appears?|appeared|watch\w*|frames?|pictures?|photos?|videos?|"
     r"clips?|scenes?|screen|camera|footage|recording|film|on (?:the|this) (?:left|right|table|wall|label|sign|box)|"
