@@ -21,7 +21,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 MAKEFLAGS += --jobs=2
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-rest test-all setup setup-dev lint wheel
+.PHONY: demo test test-rest test-all setup setup-dev lint wheel docs pictures
 
 demo: setup $(CLIP)
 	$(BIN)/attend chat $(CLIP) --folder .cache/demo \
@@ -54,6 +54,12 @@ wheel: setup-dev
 	rm -rf .cache/wheel && $(PYTHON) -m venv .cache/wheel && .cache/wheel/bin/pip install --quiet --no-deps dist/*.whl
 	.cache/wheel/bin/python tests/wheel_names.py
 
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+pictures: setup-dev $(CLIP)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m evals.bench.pictures $(CLIP)
+
 setup: $(VENV)/.apt-run $(VENV)/.installed
 setup-dev: $(VENV)/.apt-test $(VENV)/.installed-dev
 
@@ -76,6 +82,10 @@ $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/attend setup
 	@$(COMPILE)
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-docs: $(VENV)/.installed-dev
+	$(INSTALL) --quiet --group docs
+	@touch $@
 
 $(VENV)/.apt-run: | $(VENV)/bin/python
 	@$(call apt_install,$(RUN_APT))

@@ -42,9 +42,6 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     yield
     # On a busy machine a quick test takes long, but little of the processor; threads take more of it than of the clock.
     taken_s = min(time.monotonic() - begun_s, _cpu_s() - begun_cpu_s)
-    if os.environ.get("TEST_TIMES"):
-        with open(os.environ["TEST_TIMES"], "a") as file:
-            file.write(f"{taken_s:.2f} {item.nodeid}\n")
     if taken_s > SLOW_S and not any(
         item.get_closest_marker(name) for name in ("slow", "browser", "display", "process")
     ):

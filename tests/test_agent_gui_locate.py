@@ -23,9 +23,9 @@ from agent.models.scripted import Scripted
 from tools.errors import AttendError, ConfigError
 from tools.gui.actuators.common import as_rgb
 from tools.gui.grounding import locate
-from tools.gui.guard.phi import PhiError, Redactor
 from tools.gui.types import Layer, Node, Rect, Screen
 from tools.gui.workflow.placeholders import Veil, values_of
+from tools.privacy.redact import PhiError, Redactor
 
 
 @pytest.fixture(scope="module")
@@ -356,7 +356,7 @@ def test_strictness_that_cannot_be_kept_lets_nothing_out(monkeypatch: pytest.Mon
 
 
 def test_strict_without_presidio_is_refused(picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tools.gui.guard.phi._analyzer", lambda: "Presidio is not installed")
+    monkeypatch.setattr("tools.privacy.presidio.analyzer", lambda: "Presidio is not installed")
     model = script(tmp_path, {"control": 1}, images=True, local=False)
     with pytest.raises(PhiError, match="looked for strictly"):
         run(FREE, "--image", picture, "--model", model, "--phi", "strict")

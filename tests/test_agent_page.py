@@ -3,9 +3,6 @@
 import io
 import json
 import re
-import shutil
-import sys
-import tempfile
 import threading
 import time
 import zipfile
@@ -15,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
-from agent.models import load_mllm
 from tests.fixtures.browsing import Open, ask, check, ended, pixel
 from tests.fixtures.scenes import write_scenes
 from tests.fixtures.serving import Served, serving, settings, wait_for
@@ -353,27 +349,3 @@ def test_another_site_gets_nothing_and_changes_nothing(watched: Served, visit: O
     evil.close()
     assert not room.inside.session.paused
     assert room.feed.cursor == before  # a change would have been told to the pages
-
-
-def draw_page(path: Path, clip: Path, folder: Path) -> None:
-    """Write the picture of the page that the documentation shows: the embedded model's own words about a clip."""
-    config = settings(folder, "curvestream").model_copy(update={"take_notes": True})
-    with (
-        serving([clip], config, model=load_mllm("embedded"), loop=True) as served,
-        sync_playwright() as playwright,
-    ):
-        launched = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = launched.new_page(viewport={"width": 1400, "height": 860})
-        page.goto(served.url)
-        page.get_by_label("Condition").fill("the picture changes")
-        page.get_by_label("Condition").press("Enter")
-        page.get_by_role("article", name="Alert").first.wait_for(timeout=60_000)
-        expect(ask(page, "When does the picture change?")).to_have_attribute("data-state", "done")
-        page.wait_for_timeout(4_000)  # for the timeline to follow
-        page.screenshot(path=path)
-        launched.close()
-
-
-if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as scratch:
-        draw_page(Path(sys.argv[2]), Path(sys.argv[1]), Path(scratch))

@@ -1,11 +1,15 @@
 """The benchmarks run and report what the README takes from them; their timings are never asserted."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
+from evals.bench.pictures import draw_results
 from tests.fixtures.scenes import write_scenes
 
 ROOT = Path(__file__).parent.parent
@@ -51,3 +55,12 @@ def test_far_questions_about_a_film_of_ten_minutes_cite_the_right_moments(tmp_pa
     assert report["table"]["cited"]["Far"]["share"] == 1.0
     assert report["table"]["cited"]["all"]["share"] >= 0.9
     assert report["refused"] == {"n": 4, "right": 4}
+
+
+def test_plots_are_redrawn_from_what_the_benches_printed(tmp_path: Path) -> None:
+    for name in ("soak", "stream", "literature"):
+        shutil.copy(ROOT / "docs" / f"{name}.json", tmp_path)
+    draw_results(tmp_path)
+    for name in ("soak", "stream", "literature"):
+        with Image.open(tmp_path / f"{name}.png") as drawn, Image.open(ROOT / "docs" / f"{name}.png") as shown:
+            assert drawn.size == shown.size

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from tools.errors import StoreError
 from tools.gui.guard.audit import GENESIS, AuditLog, entry_hash, read_entries, verify
 from tools.gui.guard.audit_report import write_audit_report
-from tools.gui.guard.phi import Redactor
 from tools.gui.guard.record import told_action
 from tools.gui.types import Point, TypeText
+from tools.privacy.redact import Redactor
 
 ROOT = Path(__file__).parent.parent
 WRITER = """

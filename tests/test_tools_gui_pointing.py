@@ -15,9 +15,9 @@ from tools.gui.grounding import Ask, Pointed, Question, Reply, locate
 from tools.gui.grounding.vision.zoom import SIDE_PX, enlarged, part_around
 from tools.gui.grounding.vlm import CONFIDENCE, MOST_CONTROLS, PLACE
 from tools.gui.guard.effect_words import VERBS, affirms, find_verbs
-from tools.gui.guard.phi import PhiError
 from tools.gui.types import Layer, Located, Node, Point, Rect, Screen
 from tools.gui.workflow.recorded_target import find_recorded, record_target
+from tools.privacy.redact import PhiError
 
 WIDTH, HEIGHT = 1280, 800
 FREE = "touch the quombus"

@@ -29,9 +29,9 @@ from tools.gui.guard.kill_switch import (
     watching,
     write_stop,
 )
-from tools.gui.guard.phi import Redactor
 from tools.gui.guard.policy import Policy
 from tools.gui.types import Outcome, Screen, TypeText
+from tools.privacy.redact import Redactor
 
 LONG = "a long text " * 800
 NOTE = TypeText(point=Page(CONTROLS).control("Note").rect.center, text=LONG)

@@ -60,7 +60,7 @@ def report_audit(
     """
     from tools.gui.guard.audit import verify_kept
     from tools.gui.guard.audit_report import write_audit_report
-    from tools.gui.guard.phi import Redactor
+    from tools.privacy.redact import Redactor
 
     check_new("--html", html)
     checked = verify_kept(file)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
 
     from tools.gui.grounding import Ask
-    from tools.gui.guard.phi import Strictness
     from tools.gui.types import Located, Screen
+    from tools.privacy.redact import Strictness
 
 gui_app = typer.Typer(no_args_is_help=True, help="Find and do things on graphical screens.")
 gui_app.command()(run)

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from tools.gui.guard.decide import Mode
     from tools.gui.guard.identity import Patient
     from tools.gui.guard.kill_switch import KillSwitch
-    from tools.gui.guard.phi import Strictness
     from tools.gui.types import Actuator
     from tools.gui.workflow.run_context import Person, RunReport
     from tools.gui.workflow.yaml_format import Workflow
+    from tools.privacy.redact import Strictness
 
 
 @errors_masked

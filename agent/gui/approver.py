@@ -20,9 +20,9 @@ from tools.gui.grounding.tree import tree_items
 from tools.gui.guard.approval import ApprovalRequest
 from tools.gui.guard.identity import Patient
 from tools.gui.guard.kill_switch import KillSwitch
-from tools.gui.guard.phi import Redactor
 from tools.gui.types import Located, Screen, Target
 from tools.gui.workflow.yaml_format import Step
+from tools.privacy.redact import Redactor
 
 REFUSALS = frozenset(
     "no nope nah not dont never stop halt quit exit cancel abort refuse refused reject deny false none "

@@ -33,9 +33,9 @@ def errors_masked(command: Callable[..., None]) -> Callable[..., None]:
 def _mask(error: AttendError, given: Mapping[str, Any]) -> None:
     """Put names in the place of the values that an error tells, and take other personal details out of it."""
     from agent.gui.reporter import LEAST_LETTERS
-    from tools.gui.guard.phi import Redactor
     from tools.gui.workflow.placeholders import Veil, values_of
     from tools.gui.workflow.yaml_format import SUFFIXES
+    from tools.privacy.redact import Redactor
 
     kept = [str(value) for value in given.values() if isinstance(value, Path)]
     values, request = _values(given["values"] or (), given["patient"]), given["what"]

@@ -14,11 +14,11 @@ from tools.errors import ConfigError
 from tools.gui.grounding.field_labels import labelled_fields
 from tools.gui.grounding.locate import items_of
 from tools.gui.grounding.tree import tree_items
-from tools.gui.guard.phi import Strictness
 from tools.gui.orthanc.plan import KINDS
 from tools.gui.types import Screen
 from tools.gui.workflow.model_plan import Proposal, Proposed, Situation
 from tools.gui.workflow.placeholders import Veil
+from tools.privacy.redact import Strictness
 
 MOST_ITEMS = 150
 """Things on a screen that a model is told of in words; our choice."""

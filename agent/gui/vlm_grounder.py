@@ -17,9 +17,9 @@ from tools.errors import ConfigError, ModelError
 from tools.gui.grounding import Ask, Pointed, Question, Reply
 from tools.gui.grounding.items import Item
 from tools.gui.grounding.vision.zoom import enlarged
-from tools.gui.guard.phi import Redactor, Strictness
 from tools.gui.types import Screen
 from tools.gui.workflow.placeholders import Veil
+from tools.privacy.redact import Redactor, Strictness
 
 MOST_LETTERS = 120
 """Of one thing on a screen that a model is told of; our choice."""

@@ -20,7 +20,7 @@ class LiteratureOptions(BaseModel):
         send_unasked: let queries leave for remote sources without a person's yes, as in a run that nobody watches; one
             in which a name is suspected is still not sent.
         pubmed_url, europepmc_url: base addresses of the services, or of an institution's mirrors or proxies of them.
-        phi: how strictly outgoing queries are searched for personal details (see `tools.gui.guard.phi`).
+        phi: how strictly outgoing queries are searched for personal details (see `tools.privacy`).
         chroma: address of a Chroma server that keeps the vectors; by default they lie in SQLite.
         embedder: `minilm`, the bundled one, or `medcpt:FOLDER`, a folder with MedCPT's two encoders.
         reranker: a folder with a cross-encoder that reads the first documents again; empty for none.

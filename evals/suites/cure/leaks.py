@@ -11,8 +11,9 @@ from typing import Literal
 
 from evals.suites.cure.cases import Case
 from evals.suites.cure.names import words
-from tools.literature.remote.identifying import plain, with_age_bands, without_places_dates_and_numbers
 from tools.literature.types import Document
+from tools.privacy.ages import with_age_bands
+from tools.privacy.detect import plain, without
 
 Leak = Literal["own report", "blocked host", "retracted"]
 TITLE_ALIKE = 0.9
@@ -65,7 +66,7 @@ def _rows(text: str) -> frozenset[tuple[str, ...]]:
 def outgoing(query: str) -> str:
     """A query as it may be sent: exact ages as bands such as `adult`, and without dates, hospitals and long numbers.
 
-    The rules are those that remote sources hold to (`tools.literature.remote.identifying`). They are kept on this
+    The rules are those that remote sources hold to (`tools.privacy`). They are kept on this
     machine too, so that what is found does not depend on where it is looked for.
     """
-    return " ".join(without_places_dates_and_numbers(with_age_bands(plain(query))).split())
+    return " ".join(without(with_age_bands(plain(query))).split())

@@ -16,8 +16,8 @@ from tools.errors import ModelError
 from tools.gui.grounding.items import Item, in_reading_order
 from tools.gui.grounding.label_match import normal
 from tools.gui.grounding.vision.zoom import agree, part_around
-from tools.gui.guard.phi import PhiError
 from tools.gui.types import Located, Point, Rect, Screen, Target
+from tools.privacy.redact import PhiError
 
 MOST_CONTROLS = 150
 """Things on a screen that a model may choose among by number; our choice."""

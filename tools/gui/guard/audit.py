@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock, Timeout
 
 from tools.errors import StoreError
-from tools.gui.guard.phi import Redactor
+from tools.privacy.redact import Redactor
 
 GENESIS = "0" * 64
 """What the first line names as the hash before it."""

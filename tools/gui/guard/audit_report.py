@@ -11,7 +11,7 @@ from typing import Any
 
 from tools.errors import StoreError
 from tools.gui.guard.audit import read_entries, verify_kept
-from tools.gui.guard.phi import Redactor
+from tools.privacy.redact import Redactor
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Audit of {{ name }}</title>

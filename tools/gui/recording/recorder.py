@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 from tools.errors import ConfigError, MediaError, Stopped
 from tools.gui.guard.effect_words import VERBS, find_verbs
 from tools.gui.guard.kill_switch import HOTKEY, KillSwitch
-from tools.gui.guard.phi import Redactor
 from tools.gui.guard.policy import Address, Policy
 from tools.gui.keys import unknown_key
 from tools.gui.recording.anchor import NOUNS, Anchor, anchor_at
@@ -29,6 +28,7 @@ from tools.gui.types import Actuator, Point, Screen
 from tools.gui.workflow.placeholders import Veil, details_of
 from tools.gui.workflow.recorded_target import hidden_target
 from tools.gui.workflow.yaml_format import Do, Step, Workflow
+from tools.privacy.redact import Redactor
 
 NAMED_BY_DATA = ("link", "row")
 """Kinds of controls whose labels are often a patient's; our choice."""

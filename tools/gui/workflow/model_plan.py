@@ -24,7 +24,6 @@ from tools.gui.grounding import Ask
 from tools.gui.guard.decide import leads_to_a_record
 from tools.gui.guard.effect_words import affirms, find_verbs
 from tools.gui.guard.guarded import Guard
-from tools.gui.guard.phi import PhiError
 from tools.gui.guard.policy import Policy
 from tools.gui.types import Actuator, Outcome, PressKey, Screen, Target
 from tools.gui.workflow.journal import FINISHED
@@ -34,6 +33,7 @@ from tools.gui.workflow.resolve_target import aim
 from tools.gui.workflow.run import act
 from tools.gui.workflow.run_context import Nobody, Person, Run, RunReport, StepReport, counted, searching, under
 from tools.gui.workflow.yaml_format import AIMED, Step, Workflow
+from tools.privacy.redact import PhiError
 
 MOST_MISSES = 3
 """Proposals in a row that could not be used, after which a run ends; our choice."""

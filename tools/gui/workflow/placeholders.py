@@ -10,7 +10,7 @@ import numpy as np
 
 from tools.errors import ToolRetry
 from tools.gui.guard.identity import Patient
-from tools.gui.guard.phi import Redactor
+from tools.privacy.redact import Redactor
 
 _NAMED = re.compile(r"\$\{(\w+)\}")
 

@@ -18,7 +18,6 @@ from tools.gui.guard.approval import Approval, ApprovalRequest
 from tools.gui.guard.decide import Mode
 from tools.gui.guard.guarded import Guard, guarded
 from tools.gui.guard.identity import Patient
-from tools.gui.guard.phi import Redactor
 from tools.gui.types import UNSURE, Actuator, Outcome, Screen, Target
 from tools.gui.workflow.journal import FINISHED, Journal, Past
 from tools.gui.workflow.placeholders import Veil, values_of
@@ -26,6 +25,7 @@ from tools.gui.workflow.recorded_target import hidden_target, record_target
 from tools.gui.workflow.resolve_target import POLL_S, aim, beside, is_as_written, missing, tells_more
 from tools.gui.workflow.run_context import Nobody, Person, Run, RunReport, StepReport, asking, counted, searching
 from tools.gui.workflow.yaml_format import Step, Workflow
+from tools.privacy.redact import Redactor
 
 AIMS = 3
 """How often a step is aimed at on a screen that does not come to rest; our choice."""

@@ -2,7 +2,7 @@
 
     FOLDER/
         answers.sqlite   answers, for `literature.cache_days` and to replay a run offline (`cache`)
-        sent.jsonl       each query that left (`gate`)
+        sent.jsonl       each query that left (`tools.privacy.egress`)
 
 The counters of requests lie elsewhere (`bucket`), since all folders and processes of a user share them.
 """
@@ -21,9 +21,10 @@ from tools.literature.remote.cache import FILE_NAME, Cache
 from tools.literature.remote.client import Client, check_url
 from tools.literature.remote.clock import Timing
 from tools.literature.remote.europepmc import EuropePMC
-from tools.literature.remote.gate import Allow, Gate, GateError, Show
 from tools.literature.remote.pubmed import PubMed
 from tools.literature.remote.rate_limit import Bucket
+from tools.literature.remote.vocabulary import is_word
+from tools.privacy.egress import Allow, Gate, GateError, Show
 
 __all__ = ["Allow", "EuropePMC", "GateError", "PubMed", "Show", "Timing", "open_remote"]
 
@@ -87,10 +88,11 @@ def open_remote(
             folder,
             strictness=options.phi,
             known=options.known,
+            is_word=is_word,
             allow=allow,
             unasked=options.send_unasked,
             show=show,
-            timing=timing,
+            now=timing.now,
         ),
         sender=_sender(options) if name == "pubmed" else {},
         method="POST" if name == "pubmed" else "GET",

@@ -23,8 +23,8 @@ import httpx
 from tools.errors import AttendError, ConfigError
 from tools.literature.remote.cache import Cache
 from tools.literature.remote.clock import Timing
-from tools.literature.remote.gate import Gate
 from tools.literature.remote.rate_limit import Bucket, Held
+from tools.privacy.egress import Gate
 
 TRIES = 4
 """Requests for one answer, the first included. This and the numbers below are our choice."""

@@ -18,9 +18,9 @@ from pydantic import ValidationError
 from tools.errors import StoreError
 from tools.literature.readers.records import identifier, sections
 from tools.literature.remote.client import RemoteError, TryAgain
-from tools.literature.remote.gate import GateError
 from tools.literature.remote.source import Remote, Syntax, problem, quoted, ranked, sendable
 from tools.literature.types import Document, Filters, Found, Hit, Problem, Section
+from tools.privacy.egress import GateError
 
 NAME = "europepmc"
 RATE = 2.0
@@ -62,7 +62,7 @@ class EuropePMC(Remote):
         """Find at most `limit` documents, in Europe PMC's order of relevance.
 
         The query may use Europe PMC's syntax. What tells of a patient is taken out of it, and a person asked, before it
-        leaves (`tools.literature.remote.gate`). Nothing is raised for what a server does, or for what may not be sent.
+        leaves (`tools.privacy.egress`). Nothing is raised for what a server does, or for what may not be sent.
         """
         if limit < 1:
             return Found()

@@ -17,9 +17,9 @@ from tools.errors import StoreError
 from tools.extras import require
 from tools.literature.readers.medline import ARTICLE_TAGS, SAFE, ArticleError, read_article
 from tools.literature.remote.client import RemoteError, TryAgain
-from tools.literature.remote.gate import GateError
 from tools.literature.remote.source import Remote, Syntax, problem, ranked, sendable
 from tools.literature.types import Document, Filters, Found, Hit, Problem
+from tools.privacy.egress import GateError
 
 etree = require("lxml.etree", extra="literature")
 
@@ -60,7 +60,7 @@ class PubMed(Remote):
         """Find at most `limit` documents, in PubMed's order of relevance.
 
         The query may use PubMed's syntax. What tells of a patient is taken out of it, and a person asked, before it
-        leaves (`tools.literature.remote.gate`). Nothing is raised for what a server does, or for what may not be sent.
+        leaves (`tools.privacy.egress`). Nothing is raised for what a server does, or for what may not be sent.
         """
         if limit < 1:
             return Found()

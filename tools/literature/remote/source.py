@@ -10,9 +10,9 @@ from typing import ClassVar, Self
 
 from tools.errors import AttendError
 from tools.literature.remote.client import Client
-from tools.literature.remote.gate import Gate, GateError
 from tools.literature.retrieval.questions import keywords
 from tools.literature.types import Document, Filters, Hit, Problem
+from tools.privacy.egress import Gate, GateError
 
 EARLIEST, LATEST = 1000, 3000
 """The years that stand for an open end; PubMed's own."""

@@ -1,17 +1,17 @@
 """Words that are no names: `is_word`. What may leave without anybody being asked holds no others.
 
-They are those of `words.txt`, of the tables of questions and synonyms, and what is made of these or ends as only
-medicine does. Many names are words, too, such as Grace or Young: these are not told from them here.
+They are those of `tools/privacy/data/words.txt`, of the tables of questions and synonyms, and what is made of these or
+ends as only medicine does. Many names are words, too, such as Grace or Young: these are not told from them here.
 """
 
 from __future__ import annotations
 
 import re
 from functools import cache, lru_cache
-from importlib.resources import files
 
 from tools.literature.retrieval.questions import is_general, stem
 from tools.literature.retrieval.synonyms import table_words
+from tools.privacy.words import word_set
 
 _ENDINGS = re.compile(
     r"(?:mab|nib|statin|pril|sartan|olol|[cnf]azole|cillin|mycin|oxacin|cycline|parin|xaban|gliptin|gliflozin|glutide|"
@@ -47,7 +47,5 @@ def _stems() -> frozenset[str]:
     return frozenset(stem(word) for word in _words() | table_words() if word.islower())
 
 
-@cache
 def _words() -> frozenset[str]:
-    lines = files("tools.literature.remote").joinpath("words.txt").read_text("utf-8").splitlines()
-    return frozenset(word for line in lines if not line.startswith("#") for word in line.split())
+    return word_set("words")

@@ -1,6 +1,6 @@
 """What may leave the machine as a query: nothing that tells who a patient is, and nothing that a person did not allow.
 
-A query goes through `Gate.clean` first, which takes out what `tools.gui.guard.phi`, `identifying` and `naming` find.
+A query goes through `Gate.clean` first, which takes out what `redact`, `ages`, `names` and `detect` find.
 What is left is shown to a person before the first one leaves, and once more each time where a name may be left in it;
 each one that leaves is logged before it does, and shown. Whatever goes wrong on this way, nothing is sent. The rules
 miss things, which is why a person is asked.
@@ -13,15 +13,17 @@ import logging
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tools.errors import AttendError
-from tools.gui.guard.phi import Finding, Redactor, Strictness
-from tools.literature.remote.clock import Timing
-from tools.literature.remote.identifying import plain, with_age_bands, without_places_dates_and_numbers
-from tools.literature.remote.naming import possible_names, strange_words, without_patient_names
+from tools.privacy.ages import with_age_bands
+from tools.privacy.detect import Finding, plain, without
+from tools.privacy.names import IsWord, possible_names, strange_words, without_patient_names
+from tools.privacy.redact import Redactor, Strictness
+from tools.privacy.words import word_set
 
 Allow = Callable[[str, str, str], bool]
 """Asks a person whether a query, the first argument, may go to a source, the second, and tells which words of it may be
@@ -32,12 +34,6 @@ LOG_NAME = "sent.jsonl"
 MAX_CHARS = 2000
 """A longer text is somebody's record, not a query; our choice."""
 _ROUNDS = 8
-_ACRONYMS = frozenset(
-    "AIDS ALS ARDS BMI BRCA CABG CKD CNS COPD COVID CRP CSF CT DKA DNA DVT ECG ECMO EEG EGFR EMG GERD HCC HCV HIV HLA "
-    "HPV IBD ICU IVF LDL HDL MRI MRSA NSCLC NSAID OCD PCI PCR PET PTSD RNA RSV SARS SLE STEMI TAVI TB TIA TNF USA UTI "
-    "VEGF".split()
-)
-"""In capitals before a comma these look like a family name: `COPD, Exacerbation`."""
 _LABEL = re.compile(
     r"(?i)(?<!\w)(?:m\.?r\.?n|medical record(?: number| no)?|patient(?:in)?(?:[ _-]?(?:id|name|number|no|nr))?"
     r"|pat[. ]?id|(?:first |last |sur)?name|pid|id|nhs(?: number| no)?|accession(?: number| no)?|case (?:number|no)|nom"
@@ -61,13 +57,14 @@ class Gate:
     Args:
         source: its name.
         folder: where the log of what left lies, `sent.jsonl`, one line each.
-        strictness: as in `tools.gui.guard.phi`.
+        is_word: tells which words are not names, by the vocabulary of the source's field.
+        strictness: as in `Redactor`.
         known: details of the session, such as the patient's name and number; they are always found.
         allow: asks a person; None where nobody can be asked, and then nothing is sent.
         unasked: whether queries may leave without a person's yes; not those in which a name is suspected, nor those
             with a word that is in no list of words.
         show: shows a person each query that leaves.
-        timing: the clock.
+        now: the clock, in seconds since the epoch.
 
     Raises:
         PhiError: with `strict`, where Presidio or its language model is missing.
@@ -78,16 +75,17 @@ class Gate:
         source: str,
         folder: Path,
         *,
+        is_word: IsWord,
         strictness: Strictness = "on",
         known: Sequence[str] = (),
         allow: Allow | None = None,
         unasked: bool = False,
         show: Show | None = None,
-        timing: Timing | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self.source, self.log, self.unasked = source, folder / LOG_NAME, unasked
         self._redactor = Redactor(strictness, [plain(detail) for detail in known])
-        self._allow, self._show, self._timing = allow, show, timing or Timing()
+        self._allow, self._show, self._is_word, self._now = allow, show, is_word, now
         self._lock, self._allowed, self._refused = threading.Lock(), False, set[str]()
         self._granted, self._suspected = set[str](), dict[str, str]()
 
@@ -135,9 +133,9 @@ class Gate:
 
         What may leave unasked must have no word that is in no list, either.
         """
-        names = [name for query in queries for name in possible_names(query)]
+        names = [name for query in queries for name in possible_names(query, self._is_word)]
         if self.unasked:
-            names += [word for query in queries for word in strange_words(query)]
+            names += [word for query in queries for word in strange_words(query, self._is_word)]
         names = [name for name in names if not any(name != other and name in other for other in names)]
         if names:
             self._suspected[text] = ", ".join(f"“{name}”" for name in dict.fromkeys(names))
@@ -193,7 +191,7 @@ class Gate:
         self._granted.add(text)
 
     def _write(self, text: str) -> None:
-        at = datetime.fromtimestamp(self._timing.now(), UTC).isoformat(timespec="milliseconds")
+        at = datetime.fromtimestamp(self._now(), UTC).isoformat(timespec="milliseconds")
         line = json.dumps({"at": at, "source": self.source, "text": text}, ensure_ascii=False) + "\n"
         try:
             self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -215,7 +213,7 @@ class Gate:
         for finding in self._findings(text):
             pieces += [_LABEL.sub("", text[at : finding.start]), " "]
             at = finding.end
-        return _tidy(without_places_dates_and_numbers(without_patient_names("".join([*pieces, text[at:]]))))
+        return _tidy(without(without_patient_names("".join([*pieces, text[at:]]), self._is_word)))
 
     def _findings(self, text: str) -> list[Finding]:
         try:
@@ -226,7 +224,9 @@ class Gate:
                 remedy="Mend the installation of Presidio and its language model, or use a local corpus.",
             ) from error
         return [
-            one for one in found if not (one.kind == "NAME" and text[one.start : one.end].split(",")[0] in _ACRONYMS)
+            one
+            for one in found
+            if not (one.kind == "NAME" and text[one.start : one.end].split(",")[0] in word_set("acronyms"))
         ]
 
 

@@ -8,16 +8,16 @@ model. Both miss things. This lowers a risk; it does not make a text anonymous, 
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from tools.errors import AttendError
 from tools.ocr import Word
+from tools.privacy import presidio
+from tools.privacy.detect import Finding, found_in, merged, replaced
 
 Strictness = Literal["on", "strict"]
 """`on` uses Presidio where it is there; `strict` refuses to go on without it."""
@@ -31,79 +31,6 @@ class PhiError(AttendError):
     """Personal details cannot be looked for as strictly as was asked; nothing may leave or be stored."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """A personal detail: where it stands in a text, and its kind, such as `MRN`."""
-
-    start: int
-    end: int
-    kind: str
-
-
-# A page writes much of what is searched: what may repeat is bounded, lest a long text take minutes.
-_MONTH = (
-    r"(?:jan|feb|mar|mär|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez|ene|abr|ago|dic"
-    r"|janv|févr|avr|juin|juil|août|déc)"
-)
-_NAME = r"[^\W\d_][\w'’.-]{0,60}"
-_DETECTORS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("EMAIL", re.compile(r"[\w.+-]{1,64}\s?@\s?[\w-]+(?:\.[\w-]+)+")),
-    ("DICOM_NAME", re.compile(rf"\b{_NAME}(?: {_NAME})?\s?\^\s?{_NAME}(?:[ ^]\s?{_NAME}){{0,3}}")),
-    ("UID", re.compile(r"\b[0-2](?:\.(?:0|[1-9]\d*)){5,}\b")),
-    (
-        "MRN",
-        re.compile(
-            r"(?i)(?<!\w)(?:mrn|m\.r\.n\.?|medical record(?: number| no\.?| #)?|"
-            r"patient[ _-]?(?:id|number|no\.?|nr\.?)|"
-            r"pat[. ]?id|pid|nhs(?: number| no\.?)?|nhc|ipp|accession(?: number| no\.?| #)?|"
-            r"fall(?:nummer|nr\.?)|patientennummer|"
-            r"historia cl[ií]nica|case (?:number|no\.?)|id)"
-            r"\s{0,3}[:#=№.-]{0,2}\s{0,3}(?P<v>(?=[\w/-]*\d)\w[\w/-]{2,})"
-        ),
-    ),
-    (
-        "NAME",
-        re.compile(
-            r"(?:(?i:patient(?:in)?(?: name)?|name|nom|nombre|nachname|vorname|surname|first name|last name|paciente)"
-            rf"\s{{0,2}}[:=]\s{{0,3}})(?P<v>{_NAME}(?:,? {_NAME}){{0,3}})"
-        ),
-    ),
-    (
-        "NAME",
-        re.compile(
-            r"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof|Herrn?|Frau|Sr|Sra|Mme|Mlle|Monsieur|Madame)\b\.? "
-            r"(?P<v>[A-ZÀ-ÖØ-Þ][\w'’-]+(?: [A-ZÀ-ÖØ-Þ][\w'’-]+){0,2})"
-        ),
-    ),
-    ("NAME", re.compile(r"\b[A-ZÀ-ÖØ-Þ]{2}[A-ZÀ-ÖØ-Þ'’-]+, ?[A-ZÀ-ÖØ-Þ][\w'’-]+(?: [A-ZÀ-ÖØ-Þ]\b\.?)?")),
-    ("SSN", re.compile(r"(?<![\w-])\d{3}[- ]\d{2}[- ]\d{4}(?![\w-])")),
-    ("SSN", re.compile(r"(?<!\w)[12] ?\d{2} ?(?:0[1-9]|1[0-2]) ?\d[\dAB] ?\d{3} ?\d{3}(?: ?\d{2})?(?!\w)")),
-    ("INSURANCE", re.compile(r"(?<!\w)[A-Z]\d{9}(?!\w)")),
-    ("DATE", re.compile(r"(?<!\d)(?:18|19|20)\d\d[-/.](?:0?[1-9]|1[0-2])[-/.](?:0?[1-9]|[12]\d|3[01])(?!\d)")),
-    (
-        "DATE",
-        re.compile(r"(?<!\d)(?:0?[1-9]|[12]\d|3[01])[-/.](?:0?[1-9]|[12]\d|3[01])[-/.](?:(?:18|19|20)\d\d|\d\d)(?!\d)"),
-    ),
-    ("DATE", re.compile(r"(?<!\d)(?:18|19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\d)")),
-    (
-        "DATE",
-        re.compile(
-            rf"(?i)(?<!\w)(?:\d{{1,2}}(?:st|nd|rd|th|\.)?[ -]{_MONTH}[^\W\d]*\.?,?[ -]?\d{{2,4}}"
-            rf"|{_MONTH}[^\W\d]*\.? \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}})(?!\w)"
-        ),
-    ),
-    ("PHONE", re.compile(r"(?<![\w.])(?:\+|00)\d{1,3}[ ./()-]{0,2}(?:\d[ ./()-]{0,2}){6,12}\d(?![\w])")),
-    ("PHONE", re.compile(r"(?<![\w.])\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}(?!\w)")),
-    ("PHONE", re.compile(r"(?<![\w.])0\d{2,5}[ /-]\d{3,9}(?:[ -]\d{1,5}){0,3}(?!\w)")),
-    (
-        "PHONE",
-        re.compile(
-            r"(?i)(?<!\w)(?:tel|phone|mobile|fax|telefon|téléphone|teléfono|cell)[^\w\n]{0,4}"
-            r"(?P<v>[+(]?\d[\d ()./-]{4,}\d)"
-        ),
-    ),
-    ("NUMBER", re.compile(r"(?<![\w.,])\d{7,}(?![\w]|[.,]\d)")),
-)
 # What stands on a row or a link of a list of people; in prose it would find far too much.
 _CAPITAL = r"[^\W\d_a-zß-öø-ÿ][\w'’.-]{0,40}"
 _PARTICLE = r"(?:van|von|vom|zu|zur|den|der|de|del|della|da|di|du|la|le|al|el|bin|ben|ter|ten)"
@@ -134,11 +61,12 @@ class Redactor:
         }
         longest_first = sorted(map(re.escape, parts), key=len, reverse=True)
         self._known = re.compile(rf"(?i)(?<!\w)(?:{'|'.join(longest_first)})(?!\w)") if parts else None
-        self._analyzer = _analyzer()
+        self._analyzer = presidio.analyzer()
         if strictness == "strict" and isinstance(self._analyzer, str):
             raise PhiError(
                 f"personal details cannot be looked for strictly: {self._analyzer}.",
-                remedy="Run: pip install presidio-analyzer, and a spaCy model; or use 'on' and know its limits.",
+                remedy="Run: attend setup privacy, and install a spaCy model such as en_core_web_lg; or use 'on' and "
+                "know its limits.",
             )
 
     def knowing(self, known: Sequence[str]) -> Redactor:
@@ -147,11 +75,11 @@ class Redactor:
 
     def find(self, text: str) -> list[Finding]:
         """The personal details of a text, in order, none overlapping another. Raises PhiError with `strict`."""
-        return _merged([*self._own(text), *self._presidio(text)])
+        return merged([*found_in(text), *self._known_in(text), *self._presidio(text)])
 
     def text(self, text: str) -> str:
         """A text with each detail replaced by its kind in brackets. Raises PhiError with `strict`."""
-        return _replaced(text, self.find(text))
+        return replaced(text, self.find(text))
 
     def label(self, text: str) -> str:
         """A label, or a title, of which less is taken for granted than of prose; such as of a row in a list of people.
@@ -173,7 +101,7 @@ class Redactor:
             near = one.start() in starts or one.start() + len(one[0].rstrip(_BETWEEN)) in ends
             if (near or " " in one[0]) and one[0].casefold() not in _NO_NAMES:
                 names.append(Finding(*one.span(), "NAME"))
-        return _replaced(text, _merged([*found, *numbers, *names]))
+        return replaced(text, merged([*found, *numbers, *names]))
 
     def image(self, rgb: np.ndarray, words: Sequence[Word] | None = None) -> np.ndarray:
         """A copy of a picture with the lines that hold details blackened.
@@ -202,11 +130,7 @@ class Redactor:
                 clean[max(0, top) : max(0, bottom), max(0, left) : max(0, right)] = 0
         return clean
 
-    def _own(self, text: str) -> Iterator[Finding]:
-        for kind, pattern in _DETECTORS:
-            for found in pattern.finditer(text):
-                group = "v" if "v" in pattern.groupindex else 0
-                yield Finding(*found.span(group), kind)
+    def _known_in(self, text: str) -> Iterator[Finding]:
         for found in self._known.finditer(text) if self._known else ():
             yield Finding(*found.span(), "KNOWN")
 
@@ -230,26 +154,6 @@ class Redactor:
             ) from error
 
 
-def _merged(found: Sequence[Finding]) -> list[Finding]:
-    """Findings in order; those that overlap are one, of the kind of the first."""
-    merged: list[Finding] = []
-    for finding in sorted(found, key=lambda one: (one.start, -one.end)):
-        if merged and finding.start < merged[-1].end:
-            last = merged[-1]
-            merged[-1] = Finding(last.start, max(last.end, finding.end), last.kind)
-        else:
-            merged.append(finding)
-    return merged
-
-
-def _replaced(text: str, findings: Sequence[Finding]) -> str:
-    pieces, at = [], 0
-    for finding in findings:
-        pieces += [text[at : finding.start], f"[{finding.kind}]"]
-        at = finding.end
-    return "".join([*pieces, text[at:]])
-
-
 def redact_text(text: str, strictness: Strictness = "on", known: Sequence[str] = ()) -> str:
     """A text with personal details replaced by their kind in brackets. Raises PhiError with `strict`."""
     return Redactor(strictness, known).text(text)
@@ -260,22 +164,3 @@ def redact_image(
 ) -> np.ndarray:
     """A copy of a picture with personal details blackened; see `Redactor.image`. Raises PhiError with `strict`."""
     return Redactor(strictness, known).image(rgb, words)
-
-
-@functools.cache
-def _analyzer() -> Any:
-    """Presidio's analyser, or why there is none. Its language model has to be installed; it is never downloaded."""
-    try:
-        import spacy
-        from presidio_analyzer import AnalyzerEngine
-        from presidio_analyzer.nlp_engine import NlpEngineProvider
-    except ImportError as error:
-        return f"Presidio is not installed ({error})"
-    english = [name for name in spacy.util.get_installed_models() if name.startswith("en")]
-    model = max(english, key=lambda name: ("_lg" in name, "_md" in name), default="")
-    if not model:
-        return "no English spaCy model, such as en_core_web_lg, is installed"
-    setup = {"nlp_engine_name": "spacy", "models": [{"lang_code": "en", "model_name": model}]}
-    return AnalyzerEngine(
-        nlp_engine=NlpEngineProvider(nlp_configuration=setup).create_engine(), supported_languages=["en"]
-    )

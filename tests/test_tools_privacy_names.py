@@ -11,16 +11,17 @@ import pytest
 
 from tests.fake_literature import Clock, FakeServer, opened, pubmed
 from tools.literature.remote import open_remote, vocabulary
-from tools.literature.remote.gate import Gate
-from tools.literature.remote.naming import possible_names, strange_words
+from tools.literature.remote.vocabulary import is_word
 from tools.literature.types import Filters
+from tools.privacy.egress import Gate
+from tools.privacy.names import possible_names, strange_words
 
 NONE = Filters()
 
 
 @pytest.fixture
 def gate(tmp_path: Path) -> Gate:
-    return Gate("pubmed", tmp_path)
+    return Gate("pubmed", tmp_path, is_word=is_word)
 
 
 @pytest.mark.parametrize(
@@ -118,9 +119,13 @@ def clock() -> Clock:
 def test_how_many_questions_without_a_name_are_taken_for_one_with(monkeypatch: pytest.MonkeyPatch) -> None:
     """PubMedQA's questions name no patient, and its abstracts gave the list of words: each half is judged by the words
     of the other half, too. These are the figures of `docs/literature.md`."""
+
+    def told_by(find, texts: list[str]) -> int:
+        return sum(bool(find(text, is_word)) for text in texts)
+
     records = json.loads((Path(os.environ["ATTEND_PUBMEDQA"]) / "ori_pqal.json").read_text("utf-8"))
     questions = [records[key]["QUESTION"] for key in sorted(records)]
-    whole = (sum(map(bool, map(possible_names, questions))), sum(map(bool, map(strange_words, questions))))
+    whole = (told_by(possible_names, questions), told_by(strange_words, questions))
     suspected = held_back = 0
     for half in (0, 1):
         held = [records[key] for key in sorted(records)[half::2]]
@@ -130,8 +135,8 @@ def test_how_many_questions_without_a_name_are_taken_for_one_with(monkeypatch: p
         monkeypatch.setattr(vocabulary, "_words", lambda words=frozenset(told | short): words)
         vocabulary._stems.cache_clear()
         vocabulary.is_word.cache_clear()
-        suspected += sum(map(bool, map(possible_names, questions[1 - half :: 2])))
-        held_back += sum(map(bool, map(strange_words, questions[1 - half :: 2])))
+        suspected += told_by(possible_names, questions[1 - half :: 2])
+        held_back += told_by(strange_words, questions[1 - half :: 2])
     monkeypatch.undo()
     vocabulary._stems.cache_clear()
     vocabulary.is_word.cache_clear()

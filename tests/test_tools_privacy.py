@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.bench.redteam_desk import BANNER, CONTROLS, Page, draw_page
-from tools.gui.guard.phi import PhiError, Redactor, redact_image, redact_text
 from tools.media.types import Box
 from tools.ocr import Word, read_words
+from tools.privacy.redact import PhiError, Redactor, redact_image, redact_text
 
 NAMES = st.sampled_from(["Doe", "García", "Müller", "O'Brien", "Nguyen", "Åkesson", "Lee"])
 FIRST = st.sampled_from(["John", "Élodie", "Anna-Lena", "Wei", "Jürgen"])

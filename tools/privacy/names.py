@@ -3,17 +3,20 @@ or a place, so that a person is asked about them, and `strange_words` which word
 
 There is no list of all names, and many diseases bear one. The rules go by capitals, by what stands before and behind,
 and by lists of words that are none; they miss names in small letters that no `'s` or given name tells, and those that
-are words. `tools.gui.guard.phi` finds more where Presidio is installed.
+are words. Presidio finds more where it is installed.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 
-from tools.literature.remote.vocabulary import is_word
+from tools.privacy.words import word_set
 
 _NAME = r"(?:[OD]['’]|Mc|Mac)?[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ’']+(?:-[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ’']+)*"
+IsWord = Callable[[str], bool]
+"""Whether a word, in any letter case, is one of English or of the field of the queries, and not a name."""
 _RUN = re.compile(
     rf"(?<![\w'’/-]){_NAME}(?: (?:(?:van|von|de|del|di|da|der|la|bin|al) )*(?:[A-Z]\.? )?{_NAME})*(?![\w/])"
 )
@@ -43,44 +46,6 @@ _BEARS_A_NAME = re.compile(
     r"|murmur|analysis|association|society|college|pylori)\b"
 )
 """What stands behind a name that medicine bears."""
-_EPONYMS = frozenset(
-    "Abrikosov Achilles Addison Alport Alzheimer Apgar Arnold Asperger Babinski Bacillus Baker Barlow Barr Barrett "
-    "Barre Barré Bartter Basedow Beck Becker Behcet Behçet Bell Bence Berger Binet Bishop Bloom Boerhaave Bowen "
-    "Breslow Brown Brugada Budd Buerger Burkitt Candida Castleman Chagas Charcot Chiari Chiari's Child Christmas "
-    "Churg Chvostek Clostridium Cochrane Coombs Crohn Cushing Dandy Doppler Down Dravet Dressler Duchenne Dupuytren "
-    "Ebola Edwards Ehlers Eisenmenger Epstein Escherichia Ewing Fabry Fallot Fanconi Felty Fitzpatrick Fontan "
-    "Fowler Friedreich Garcin Gaucher Gilbert Glasgow Gleason Goodpasture Gram Graves Guillain Haemophilus Hamilton "
-    "Hashimoto Helicobacter Henoch Hirschsprung Hodgkin Holter Horner Huntington Jakob Jones Kaplan Kaposi Kawasaki "
-    "Kegel Kell Killip Klebsiella Klinefelter Korsakoff Kruskal Langerhans Lennox Lewy Likert Lou Lyme Lynch "
-    "Mallory Marburg Marfan Marie Mantoux Meier Mendel Meniere Ménière Merkel Mycobacterium Munchausen Neer Niemann "
-    "Norwood Osgood Osler Paget Papanicolaou Parkinson Perthes Peyronie Philadelphia Pick Plasmodium Pompe Pott "
-    "Prader Pseudomonas Pugh Purkinje Ramsay Ranson Raynaud Reiter Rett Reye Rinne Romberg Rorschach Salmonella "
-    "Schlatter Schoenlein Schönlein Sjogren Sjögren Staphylococcus Steinert Steven Stevens Still Strauss "
-    "Streptococcus Sturge Sydenham Takayasu Tanner Tay Tourette Toxoplasma Turner Usher Valsalva Virchow "
-    "Waldenström Weber Wegener Weil Werner Wernicke Whipple Willebrand Williams Wilms Wilson Wolff Zika Zollinger "
-    "Africa African America American Asia Asian Australia Australian Bayesian Brazil Britain British Canada "
-    "Canadian Caribbean Caucasian China Chinese Cox Danish Denmark Dutch Egypt England English Europe European "
-    "Finland Finnish France French German Germany Ghana Greece Hispanic Hong India Indian Iran Ireland Israel "
-    "Italian Italy Japan Japanese Kenya Kong Korea Korean Latin Medicare Medicaid Mediterranean Mexico Netherlands "
-    "New Nigeria Nordic North Norway Norwegian Pakistan Poland Portugal Saudi Arabia Scotland Scottish South Spain "
-    "Spanish Sweden Swedish Switzerland Taiwan Thailand Turkey Turkish Uganda UK Vietnam Wales West Western East "
-    "Eastern Zealand January February March April May June July August September October November December "
-    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday Internet Medline Embase".split()
-)
-"""Names that medicine bears, kinds of germs, and what research is named after; our choice."""
-_WORDS = frozenset(
-    "A Acute Adult Adults Aged After All An And Any Are As At Before Best Between By Can Child Children Chronic "
-    "Clinical Compare Comparison Could Did Do Does Effect Effects Efficacy Evidence First Find For From Had Has "
-    "Have Health Her His How If In Infant Infants Is It Its Male Female Man Men Management May Mental Mini My New "
-    "No Not Of On Or Our Outcome Outcomes Patient Patients Please Prevention Risk Role Safety Search Should Show "
-    "Since Tell The Their These This Those To Treatment Use Was We Were What When Where Which While Who Why Will "
-    "With Without Woman Women Would State Heart Blood Primary Secondary National World International Royal United "
-    "Nations Kingdom States Central Early Late Deep High Low Left Right Post Pre Self Short Long Total Body Quality "
-    "Life Care Medical Medicine Hospital Clinic Depression Anxiety Disease Syndrome Cancer Diabetes Asthma Stroke "
-    "Surgery Therapy Drug Vitamin Emergency Department Intensive Unit Randomized Randomised Controlled Trial Trials "
-    "Systematic Review Meta Viral Bed Capacity".split()
-)
-"""Words that begin questions and headings; our choice."""
 _ENDINGS = re.compile(
     r"(?i)(?:itis|osis|oses|oma|omas|emia|aemia|uria|pathy|plasty|ectomy|otomy|ostomy|scopy|graphy|gram|logy|algia|trophy|"
     r"penia|plegia|pnea|rrhea|sclerosis|coccus|bacter|mab|nib|statin|pril|sartan|olol|azole|cillin|mycin|oxacin|cycline|"
@@ -88,24 +53,6 @@ _ENDINGS = re.compile(
     r"ing|ive|al|ic|ous|ed)$"
 )
 """How words of medicine end; some names do, too, and count as one where they follow a given name. Our choice."""
-_GIVEN = frozenset(
-    "aaron adam ahmed alan alejandro alessandro alexander alexandra ali alice alicia amanda amy ana andrea andreas "
-    "andrew angela ann anna anne anthony antonio barbara benjamin betty brandon brenda brian bruce carlos carmen "
-    "carol caroline catherine charles charlotte cheryl chris christina christine christopher claire claudia cynthia "
-    "daniel daniela david deborah dennis diana diane dmitri donald donna dorothy edward elena elizabeth emily emma "
-    "eric erik ethan eva evelyn fatima felix fernando francesco francisco frank gabriel gary george giovanni giulia "
-    "giuseppe gregory hannah hans hassan heather heinrich helen henry hiroshi ian ibrahim ingrid isabel isabella "
-    "ivan jack jacob james jane janet jason jean jeffrey jennifer jessica joan johann john johannes jonathan jorge "
-    "jose josé joseph joshua juan judith julia julie justin karen katherine kathleen kelly kenneth kevin kimberly "
-    "klaus larry laura lauren linda lisa lucas luis luca manuel marco margaret maria maría mario mariam martha "
-    "martin mary matthew megan mehmet melissa michael michelle miguel mohamed mohammed muhammad nancy natalia "
-    "natasha nathan nicholas nicole noah olga oliver olivia omar pamela patricia patrick paul paula pedro peter "
-    "philip pierre rachel ralph raymond rebecca ricardo richard robert roberto roger ronald ryan samantha samuel "
-    "sandra sara sarah scott sergei sharon shirley sofia sophia sophie stefan stephanie stephen stephan steven "
-    "susan susanne teresa thomas timothy vladimir victoria vincent virginia walter wei william wolfgang yuki yusuf "
-    "zachary".split()
-)
-"""Given names that are frequent in many countries and no words of a question; our choice."""
 
 
 _PARTICLE = r"(?:(?i:al|el|bint?|ibn|abu|van|von|zu|ter?|de[nrl]?|d[iua]|dos|l[ae])[ -])"
@@ -127,57 +74,52 @@ _SMALL_PLACE = re.compile(r"\b(?:in|from|at|near) (?P<name>[a-z]{4,})(?![\w/-])"
 _NEW_YORK = re.compile(r"\bNew York(?! City)\b")
 
 
-def without_patient_names(text: str) -> str:
+def without_patient_names(text: str, is_word: IsWord) -> str:
     """A plain text without the names that are sure: those behind a title, and behind a person of whom somebody speaks,
     as in `my patient Ann Smith`."""
 
     def cut(found: re.Match[str]) -> str:
         words = found["name"].split()
-        if _BEARS_A_NAME.match(text, found.end()) or _is_known(words[0]):
+        if _BEARS_A_NAME.match(text, found.end()) or _is_known(words[0], is_word):
             return found[0]
         return found[0][: found.start("name") - found.start()].rstrip(" ,:")
 
-    text = _TITLED.sub(lambda found: found[0] if _is_unit(found) else " ", text)
+    text = _TITLED.sub(lambda found: found[0] if _is_unit(found, is_word) else " ", text)
     return _OURS.sub(cut, text)
 
 
-def possible_names(text: str) -> list[str]:
+def possible_names(text: str, is_word: IsWord) -> list[str]:
     """The words of a plain text that may name a person, or a place, in order; none where none do."""
     held = _NEW_YORK.sub(lambda found: " " * len(found[0]), text)
     found: dict[int, str] = {}
     for run in _RUN.finditer(held):
-        if name := _of_run(run, held):
+        if name := _of_run(run, held, is_word):
             found.setdefault(run.start(), name)
     for pattern in (_ORIGIN, _INNER, _WITH_INITIALS, _PLACE, _SMALL_PLACE, _OWNED):
         for one in pattern.finditer(held):
-            if name := _of_shape(one, held):
+            if name := _of_shape(one, held, is_word):
                 found.setdefault(one.start(), name)
     for one in re.finditer(r"(?<![\w'’/.:-])[^\W\d_]+(?![\w/-]|\.\w)", held):
-        if one[0].casefold() in _GIVEN and not _BEARS_A_NAME.match(held, one.end()):
+        if one[0].casefold() in word_set("given_names") and not _BEARS_A_NAME.match(held, one.end()):
             found.setdefault(one.start(), one[0])
     names = list(dict.fromkeys(found[place] for place in sorted(found)))
     return [name for name in names if not any(name != other and name in other for other in names)]
 
 
-def possible_name(text: str) -> str:
-    """The first of `possible_names`; empty where there is none."""
-    return next(iter(possible_names(text)), "")
-
-
-def strange_words(text: str) -> list[str]:
+def strange_words(text: str, is_word: IsWord) -> list[str]:
     """The words of a plain text that are in no list of words, in order: each may be a name, or a number of a record."""
     held = _RUN.sub(lambda run: " " if _BEARS_A_NAME.match(run.string, run.end()) else run[0], _NEW_YORK.sub(" ", text))
     found = dict.fromkeys(re.findall(r"[^\W_]+(?:['’](?=\w)[^\W_]+)*", held))
-    return [word for word in found if not _is_common(word)]
+    return [word for word in found if not _is_common(word, is_word)]
 
 
-def _is_common(word: str) -> bool:
+def _is_common(word: str, is_word: IsWord) -> bool:
     if any(map(str.isdigit, word)):
         return sum(map(str.isdigit, word)) <= _MOST_DIGITS
     bare = re.sub(r"['’]s$", "", word)
-    if bare.casefold() in _GIVEN:
+    if bare.casefold() in word_set("given_names"):
         return False
-    return is_word(bare) or bare.casefold() in _eponyms() or bare.capitalize() in _WORDS
+    return is_word(bare) or bare.casefold() in _eponyms() or bare.capitalize() in word_set("heading_words")
 
 
 _MOST_DIGITS = 4
@@ -186,10 +128,10 @@ _MOST_DIGITS = 4
 
 @cache
 def _eponyms() -> frozenset[str]:
-    return frozenset(name.casefold() for name in _EPONYMS)
+    return frozenset(name.casefold() for name in word_set("eponyms"))
 
 
-def _of_shape(found: re.Match[str], text: str) -> str:
+def _of_shape(found: re.Match[str], text: str, is_word: IsWord) -> str:
     """What looks like a name by its shape, unless medicine bears it."""
     parts = found.groupdict()
     name = parts.get("name") or found[0]
@@ -198,33 +140,36 @@ def _of_shape(found: re.Match[str], text: str) -> str:
         return ""
     words = [word for part in name.split() for word in part.split("-")]
     if found.re not in (_ORIGIN, _INNER):
-        if all(_is_known(word) or _is_common(word) for word in words):
+        if all(_is_known(word, is_word) or _is_common(word, is_word) for word in words):
             return ""
         given = parts.get("given") or ""
-        return f"{given} {name}" if given and not _is_common(given) else name
-    return "" if all(_is_known(word) for word in words) else name
+        return f"{given} {name}" if given and not _is_common(given, is_word) else name
+    return "" if all(_is_known(word, is_word) for word in words) else name
 
 
-def _is_unit(found: re.Match[str]) -> bool:
+def _is_unit(found: re.Match[str], is_word: IsWord) -> bool:
     """Whether what looks like a title and a name is none, as `Sister chromatid` and `Ms Patients` are."""
-    return all(_is_common(word) for word in re.split(r"[ -]", found["name"])) and found[0][:2] not in ("Mr", "Dr")
+    return all(_is_common(word, is_word) for word in re.split(r"[ -]", found["name"])) and found[0][:2] not in (
+        "Mr",
+        "Dr",
+    )
 
 
-def _of_run(found: re.Match[str], text: str) -> str:
+def _of_run(found: re.Match[str], text: str, is_word: IsWord) -> str:
     """What of some words with capitals, one behind another, may be a name."""
     words = found[0].split()
     start = found.start()
-    while words and words[0] in _WORDS:  # the first word of a question
+    while words and words[0] in word_set("heading_words"):  # the first word of a question
         start += len(words[0]) + 1
         words = words[1:]
     if not words:
         return ""
     told = " ".join(words)
-    if len(words) > 1 and any(part in _GIVEN for part in words[0].casefold().split("-")):
+    if len(words) > 1 and any(part in word_set("given_names") for part in words[0].casefold().split("-")):
         return told
     if _BEARS_A_NAME.match(text, found.end()) or _BEARS_A_NAME.fullmatch(words[-1]):
         return ""
-    unknown = [word for word in words if not _is_known(word)]
+    unknown = [word for word in words if not _is_known(word, is_word)]
     if len(unknown) > 1:
         return told
     before, behind = text[:start], text[found.end() :]
@@ -234,11 +179,11 @@ def _of_run(found: re.Match[str], text: str) -> str:
     return told if unknown and (_BEFORE.search(before) or _AGE_BEHIND.match(behind) or apart or place) else ""
 
 
-def _is_known(word: str) -> bool:
+def _is_known(word: str, is_word: IsWord) -> bool:
     bare = re.sub(r"['’]s$", "", word)
-    if any(part in _EPONYMS for part in bare.split("-")):
+    if any(part in word_set("eponyms") for part in bare.split("-")):
         return True
-    if bare in _WORDS or bool(_ENDINGS.search(bare)) or bare.rstrip("s") in _EPONYMS:
+    if bare in word_set("heading_words") or bool(_ENDINGS.search(bare)) or bare.rstrip("s") in word_set("eponyms"):
         return True
     return all(is_word(part) for part in bare.split("-"))
 

@@ -15,12 +15,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.fake_literature import CONTACT, Clock, FakeServer, opened, page, pubmed
-from tools.gui.guard import phi
-from tools.gui.guard.phi import PhiError, Redactor
 from tools.literature.options import LiteratureOptions
 from tools.literature.remote import GateError, open_remote
-from tools.literature.remote.gate import LOG_NAME, MAX_CHARS, Gate
+from tools.literature.remote.vocabulary import is_word
 from tools.literature.types import Filters
+from tools.privacy import presidio
+from tools.privacy.egress import LOG_NAME, MAX_CHARS, Gate
+from tools.privacy.redact import PhiError, Redactor
 
 NONE = Filters()
 
@@ -32,7 +33,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def gate(tmp_path: Path) -> Gate:
-    return Gate("pubmed", tmp_path)
+    return Gate("pubmed", tmp_path, is_word=is_word)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ _PARTS = st.sampled_from(
 @given(st.lists(_PARTS, max_size=14), st.sampled_from([" ", ", ", "-", "/"]))
 @example(["2024", "year", "old"], "-")  # a year is nobody's age
 def test_what_is_left_is_clean_however_it_is_put_together(parts: list[str], between: str) -> None:
-    gate = Gate("pubmed", Path("nowhere"), known=["Anna Schmidt", "4711-99"])
+    gate = Gate("pubmed", Path("nowhere"), is_word=is_word, known=["Anna Schmidt", "4711-99"])
     try:
         left = gate.clean(between.join(parts))
     except GateError:
@@ -306,7 +307,7 @@ def test_names_that_medicine_bears_are_no_suspects(tmp_path: Path, clock: Clock,
 @given(st.lists(_PARTS | st.sampled_from("my patient|Maria|Gonzalez|named|Crohn|disease|O'Brien|is|,".split("|")),
                 max_size=12))  # fmt: skip
 def test_what_is_left_without_names_stays(parts: list[str]) -> None:
-    gate = Gate("pubmed", Path("nowhere"))
+    gate = Gate("pubmed", Path("nowhere"), is_word=is_word)
     with suppress(GateError):
         left = gate.clean(" ".join(parts))
         assert gate.clean(left) == left
@@ -431,7 +432,7 @@ def test_a_filter_that_fails_sends_nothing(
         def analyze(self, **told: object) -> list[object]:
             raise error("secret of the patient")
 
-    monkeypatch.setattr(phi, "_analyzer", lambda: Analyzer())
+    monkeypatch.setattr(presidio, "analyzer", lambda: Analyzer())
     with FakeServer(pubmed(["1"])) as server, opened(server, tmp_path, clock) as source:
         found = source.search("gout", 5, NONE)
     assert "cannot be searched for personal details" in found.problems[0].reason
@@ -447,14 +448,14 @@ def test_what_presidio_finds_is_taken_out(tmp_path: Path, clock: Clock, monkeypa
         def analyze(self, text: str, **told: object) -> list[Result]:
             return [Result()] if text.startswith("alice") else []
 
-    monkeypatch.setattr(phi, "_analyzer", lambda: Analyzer())
+    monkeypatch.setattr(presidio, "analyzer", lambda: Analyzer())
     with FakeServer(pubmed(["1"])) as server, opened(server, tmp_path, clock, phi="strict") as source:
         source.search("alice and gout", 5, NONE)
     assert server.seen[0].params["term"] == "and gout"
 
 
 def test_strict_refuses_to_open_without_presidio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(phi, "_analyzer", lambda: "Presidio is not installed")
+    monkeypatch.setattr(presidio, "analyzer", lambda: "Presidio is not installed")
     with pytest.raises(PhiError, match="strictly"):
         open_remote("pubmed", LiteratureOptions(contact=CONTACT, phi="strict"), tmp_path, lambda *_: True)
 
