@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
+import resource
+import sys
 import time
 from collections.abc import Iterator
 
@@ -12,7 +14,7 @@ import pytest
 import typer.main
 import typer.testing
 
-from tests.tiers import SLOW_S, markers_of
+from tests.tiers import SLOW_S, TIERS, markers_of
 
 # A busy machine is slow: no example of a property test fails for the time that it takes.
 hypothesis.settings.register_profile("attend", deadline=None)
@@ -38,13 +40,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Fail a test of the quick tier that takes over `SLOW_S` seconds."""
-    begun_s, begun_cpu_s = time.monotonic(), _cpu_s()
+    begun_s, begun_cpu_s, begun_loaded = time.monotonic(), _cpu_s(), _loaded()
     yield
     # On a busy machine a quick test takes long, but little of the processor; threads take more of it than of the clock.
     taken_s = min(time.monotonic() - begun_s, _cpu_s() - begun_cpu_s)
-    if taken_s > SLOW_S and not any(
-        item.get_closest_marker(name) for name in ("slow", "browser", "display", "process")
-    ):
+    if taken_s > SLOW_S and not TIERS & {marker.name for marker in item.iter_markers()} and _loaded() == begun_loaded:
         pytest.fail(f"took {taken_s:.1f} s of processor time; make it quicker, or list it in tests/tiers.py")
 
 
@@ -52,3 +52,9 @@ def _cpu_s() -> float:
     """Processor time of this process and of those that it has waited for, in seconds."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
+
+
+def _loaded() -> tuple[int, int]:
+    """Return what grows where libraries are imported or weights loaded: the first test to do so pays for all others."""
+    most_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return len(sys.modules) // 20, most_kib // (50 << 10)

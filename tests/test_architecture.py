@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.tiers import LISTED
+
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("agent", "tools", "memory", "evals")
 MAY_IMPORT = {
@@ -86,3 +88,8 @@ def test_nothing_names_a_machine() -> None:
     ]
     found = [(path.name, word) for path in texts for word in words if word in path.read_text("utf-8")]
     assert found == []
+
+
+def test_the_table_of_tiers_names_files_that_exist() -> None:
+    names = {name.partition("::")[0] for listed in LISTED.values() for name in listed.split()}
+    assert {f"{name}.py" for name in names} <= {path.name for path in (ROOT / "tests").glob("test_*.py")}

@@ -17,8 +17,8 @@ test_tools_gui_windows test_tools_media_screen
 PROCESS = """
 test_agent_cli test_agent_gui_audit test_agent_literature_chroma test_agent_server test_agent_server_access
 test_agent_server_pictures test_agent_watch_cli test_evals_bench test_evals_engine_resume test_faults
-test_memory_narrative_invariants test_memory_narrative_kills test_tools_gui_audit test_packaging test_plugins test_tools_literature_indexing
-test_tools_media_file test_tools_media_live
+test_memory_narrative_invariants test_memory_narrative_kills test_packaging test_plugins test_tools_gui_audit
+test_tools_literature_indexing test_tools_media_file test_tools_media_live
 """
 SLOW = """
 test_agent_live_memory test_agent_narrative test_agent_watch_moments test_evals_cure_task test_evals_literature_bench
@@ -74,8 +74,11 @@ SLOW_S = 2.0
 """The most that a test of the quick tier may take, in seconds: of the clock or of the processor, whichever is less."""
 
 
+LISTED = {"browser": BROWSER, "display": DISPLAY, "process": PROCESS, "slow": SLOW}
+TIERS = frozenset(LISTED)
+
+
 def markers_of(file: str, test: str) -> list[str]:
     """Return the markers of a test, by the stem of its file and its name with or without parameters."""
     names = {file, f"{file}::{test}", f"{file}::{test.partition('[')[0]}"}
-    tiers = {"browser": BROWSER, "display": DISPLAY, "process": PROCESS, "slow": SLOW}
-    return [marker for marker, listed in tiers.items() if names & set(listed.split())]
+    return [marker for marker, listed in LISTED.items() if names & set(listed.split())]
