@@ -8,6 +8,11 @@ from collections.abc import Iterator
 import pytest
 import typer.main
 import typer.testing
+from hypothesis import settings
+
+# A busy machine may take any time over an example.
+settings.register_profile("attend", deadline=None)
+settings.load_profile("attend")
 
 
 @pytest.fixture(scope="session", autouse=True)

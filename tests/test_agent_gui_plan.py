@@ -377,7 +377,7 @@ def test_the_kill_switch_ends_it(desk: Desk) -> None:
         max_size=6,
     )
 )
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_nothing_that_a_model_says_deletes_what_was_not_to_be_deleted(said: list[str], tmp_path_factory: Any) -> None:
     audit = AuditLog(tmp_path_factory.mktemp("audit") / "audit.jsonl")
     program = Program(records=["Doe: x"])
@@ -682,7 +682,7 @@ def test_a_healthy_replay_asks_no_model(desk: Desk) -> None:
     ),
     words=st.lists(st.text("ABCxyz 0123^,.-ä", max_size=12), max_size=5),
 )
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_what_is_hidden_comes_back(values: dict[str, str], words: list[str]) -> None:
     veil = Veil({name: value for name, value in values.items() if len({one.casefold() for one in values.values()})})
     text = " | ".join([*words, *values.values()])

@@ -529,7 +529,7 @@ def test_names_of_steps_are_short_and_files_are_their_owners(tmp_path: Path) -> 
 
 
 @given(st.text(min_size=1, max_size=40))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_the_window_that_was_worked_in_is_allowed(title: str) -> None:
     assert fnmatch.fnmatchcase(title, _title(title))
 
@@ -711,7 +711,7 @@ def test_what_has_no_words_is_recorded_by_its_pixels() -> None:
         max_size=8,
     )
 )
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_whatever_is_done_makes_a_workflow_or_says_why_not(events: list[Event]) -> None:
     done = watched_events(*events)
     try:

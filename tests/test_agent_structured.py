@@ -6,7 +6,7 @@ import json
 from typing import Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
@@ -114,14 +114,12 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text("xyz", max_size=3), json_values), st.text("no braces\n:", max_size=20))
 def test_any_object_is_read_whatever_stands_around_it(held: dict, around: str) -> None:
     assert read_json(around + json.dumps(held) + around) == held
     assert read_json(f"{around}```json\n{json.dumps(held, indent=2)}\n```{around}") == held
 
 
-@settings(deadline=None)
 @given(st.text('{}" ab:1,', max_size=40))
 def test_any_text_is_one_object_or_refused(text: str) -> None:
     try:

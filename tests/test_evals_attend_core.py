@@ -89,7 +89,7 @@ def test_at_least_300_samples_of_nine_tasks_and_every_age(samples: tuple[Sample,
     assert all(Path(sample.source).is_file() for sample in samples)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(0, 2**32 - 1))
 def test_any_draw_is_balanced_and_gives_no_answer_away(draw: int) -> None:
     asked = list(items(draw))
@@ -191,7 +191,6 @@ REASONING = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(REASONING.map(" ".join), st.sampled_from([(COLOUR, "B"), (COUNT, "3"), (WORD, "LOW FUEL"), (TIME, "1:01")]))
 def test_an_answer_that_is_marked_counts_whatever_was_reasoned_before(
     reasoning: str, asked: tuple[Expected, str]

@@ -7,7 +7,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
@@ -59,7 +59,6 @@ def test_a_difference_of_singles_is_that_of_the_paired_t_test() -> None:
     assert found.p == pytest.approx(float(scipy.stats.ttest_rel(ours, rival).pvalue))
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from([0.0, 1.0])), min_size=2, max_size=20))
 def test_turning_a_comparison_round_turns_its_numbers(rows: list[tuple[float, float]]) -> None:
     ours, rival = dict(enumerate(a for a, _ in rows)), dict(enumerate(b for _, b in rows))
@@ -71,7 +70,6 @@ def test_turning_a_comparison_round_turns_its_numbers(rows: list[tuple[float, fl
     assert one.p == pytest.approx(other.p)
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 5), st.sampled_from([-1.0, 0.0, 1.0]), st.integers(1, 9)), min_size=2, max_size=12

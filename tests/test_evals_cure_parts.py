@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.models import load_mllm
@@ -194,7 +194,6 @@ def test_what_are_not_five_diagnoses_is_no_answer(reply: str, why: str) -> None:
 
 
 @given(st.text(max_size=200))
-@settings(deadline=None)
 def test_any_reply_is_read_or_told_to_be_unreadable(reply: str) -> None:
     for read in (read_ranked, lambda text: read_choice(text, OPTIONS)):
         try:
@@ -270,7 +269,6 @@ def test_a_missing_verdict_leaves_a_hit_open_only_where_it_matters() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from([0, 1, 2, None]), st.booleans(), st.booleans(), st.booleans()), max_size=30))
-@settings(deadline=None)
 def test_quadrants_sum_to_1_over_answers_and_over_all_with_those_without_one(
     made: list[tuple[int | None, bool, bool, bool]],
 ) -> None:
@@ -379,7 +377,6 @@ def test_citation_precision_counts_papers_that_do_not_name_and_were_not_shown() 
 
 
 @given(st.dictionaries(st.sampled_from("abcdefgh"), st.tuples(*[st.sampled_from([0.0, 1.0])] * 3), min_size=2))
-@settings(deadline=None)
 def test_what_is_rescued_less_what_is_harmed_is_the_gain(made: dict[str, tuple[float, float, float]]) -> None:
     names = ("base", "reference", "rag")
     scores = {name: {case: values[place] for case, values in made.items()} for place, name in enumerate(names)}

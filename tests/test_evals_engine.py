@@ -336,7 +336,7 @@ def test_a_list_that_is_none_is_told(tmp_path: Path, held: str | None, said: str
 
 
 @given(st.lists(st.tuples(st.text(), st.integers()), max_size=6), st.sampled_from([None, 1, "\t"]))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_records_of_a_list_are_told_by_the_line_they_begin_on(rows: list[tuple[str, int]], indent: Any) -> None:
     held = [{"id": text, "a": number, "b": 0} for text, number in rows] + [{"id": "last", "a": "x"}]
     text = json.dumps(held, indent=indent, ensure_ascii=False)

@@ -54,7 +54,7 @@ MESSAGES = st.lists(
 
 
 @given(MESSAGES)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_messages_come_through_the_log_format_unchanged(messages: list[BaseMessage]) -> None:
     shelf: dict[str, Any] = {}
     chat = to_chat(messages, shelf)

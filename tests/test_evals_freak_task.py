@@ -119,7 +119,7 @@ def test_every_order_is_shown_with_the_image() -> None:
 @given(
     replies=st.lists(st.sampled_from(["A", "B", "C", "D", "It is B", "C.", "", " A\n", "none"]), min_size=6, max_size=6)
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_transcript_scores_what_the_scorer_does(replies: list[str]) -> None:
     sample = next(iter(samples(types="mcq").values()))
     transcript = Transcript(task="mcq", id=sample.id, answers=tuple(replies))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from typer.testing import CliRunner
@@ -166,7 +166,6 @@ def test_frames_are_spread_over_a_video(tmp_path: Path, most: int) -> None:
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), st.sampled_from(["yes", "No", "1", "0", " YES "]), min_size=1))
-@settings(deadline=None)
 def test_answers_are_read_in_either_form(said: dict[str, str]) -> None:
     wanted = {name: int(one.strip().lower() in ("yes", "1")) for name, one in said.items()}
     assert read_answers(reply(**said), NAMES) == wanted
@@ -174,7 +173,6 @@ def test_answers_are_read_in_either_form(said: dict[str, str]) -> None:
 
 
 @given(st.text(max_size=80))
-@settings(deadline=None)
 def test_whatever_is_said_is_read_as_labels_or_as_nothing(text: str) -> None:
     assert set(read_answers(text, NAMES).values()) <= {0, 1}
     assert set(read_answers(json.dumps({"answers": [text, {"question": text}]}), NAMES)) == set()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 from sklearn.metrics import cohen_kappa_score
@@ -238,7 +238,6 @@ def test_agreement_with_a_person() -> None:
         agreement({"a": 6}, {"a": 5}, range(6))
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=30))
 def test_the_weighted_kappa_is_that_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     human = {str(n): one for n, (one, _) in enumerate(pairs)}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.bench import literature_made as made
@@ -51,7 +51,6 @@ def test_questions_in_other_words_share_little_with_their_source() -> None:
 
 
 @given(st.lists(st.sampled_from([" ".join(key) for key in table()]), min_size=3, max_size=8), st.integers(0, 255))
-@settings(deadline=None)
 def test_no_wording_shares_a_word_with_the_abstract(phrases: list[str], held: int) -> None:
     abstract = " ".join(phrase for place, phrase in enumerate(phrases) if held >> place & 1)
     paraphrased, poor = reword({"1": (" with ".join(phrases), abstract)})

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -172,26 +172,22 @@ MARKED = (
 
 
 @given(st.sampled_from("ABCD"), st.sampled_from(MARKED))
-@settings(deadline=None)
 def test_a_letter_is_read_however_it_is_marked(letter: str, form: str) -> None:
     assert choice(form.format(letter), OPTIONS) == letter
 
 
 @given(st.sampled_from(list(OPTIONS)), st.sampled_from(["{}", "{}.", "{}, since it is so."]), st.booleans())
-@settings(deadline=None)
 def test_the_text_of_an_option_is_read(letter: str, form: str, upper: bool) -> None:
     text = form.format(OPTIONS[letter])
     assert choice(text.upper() if upper else text, OPTIONS) == letter
 
 
 @given(st.lists(st.from_regex(r"[a-z]{2,9}", fullmatch=True), min_size=1, max_size=8), st.sampled_from(["A ", "a "]))
-@settings(deadline=None)
 def test_no_letter_is_read_into_prose(words: list[str], article: str) -> None:
     assert choice(article + " ".join(words), OPTIONS) is None
 
 
 @given(st.text(max_size=60))
-@settings(deadline=None)
 def test_whatever_is_said_an_option_or_nothing_is_read(reply: str) -> None:
     assert choice(reply, {"A": "Yes", "B": "No"}) in ("A", "B", None)
     assert choice(reply, OPTIONS, "official") in (*OPTIONS, None)
@@ -213,7 +209,6 @@ def test_the_published_reading_is_reproduced(reply: str, read: str | None) -> No
 
 
 @given(st.sampled_from(LEVELS), st.sampled_from(LEVELS))
-@settings(deadline=None)
 def test_verdicts_are_compared_by_distance(said: str, right: str) -> None:
     texts = [f"It is good in parts. Overall, the quality of this image is [{level}]." for level in (said, right)]
     assert verdict(texts[0]) == said

@@ -173,7 +173,7 @@ def test_the_figures_are_those_of_the_golden_scorer(tmp_path: Path) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_the_sequence_under_any_rules_is_the_scripts_own(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(NAMES))
     rules = Rules.named(name)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.engine.data import DataError
@@ -154,7 +154,6 @@ spans = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(spans)
 def test_a_spread_is_bounded_and_knows_no_order(pieces: list[tuple[int, int]]) -> None:
     spread = spread_of(pieces, 100)

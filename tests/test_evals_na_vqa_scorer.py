@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.suites.na_vqa.dataset import Evidence, Labels, Question
@@ -99,7 +99,6 @@ def test_rouge_l_is_that_of_its_paper() -> None:
 words = st.lists(st.sampled_from("abcd"), max_size=8).map(" ".join)
 
 
-@settings(deadline=None)
 @given(words, words)
 def test_rouge_l_is_symmetric_bounded_and_right(one: str, other: str) -> None:
     found = rouge_l(one, other)
@@ -124,7 +123,6 @@ spans = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(spans.filter(lambda found: any(end > start for start, end in found)), spans, spans)
 def test_every_score_stays_within_its_bounds_and_grows_with_k(
     gold: list[Span], told: list[Span], cited: list[Span]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -288,7 +288,6 @@ def test_stories_of_fairytaleqa_are_asked_about_by_section(tmp_path: Path) -> No
 
 
 @given(st.text(max_size=40), st.lists(st.tuples(st.floats(0, 90), st.floats(1, 9)), max_size=4))
-@settings(deadline=None)
 def test_every_answer_has_a_value_between_0_and_1(answer: str, told: list[tuple[float, float]]) -> None:
     gold = Gold("Why?", ("It was dark.", "So it was."), ((1.0, 2.0), (50.0, 60.0)), "seconds", "f", "Far", "Causal")
     spans = [[start, start + length] for start, length in told]

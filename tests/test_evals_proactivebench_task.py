@@ -125,7 +125,7 @@ def test_an_episode_is_played_and_scored_as_the_golden_path_does(
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_both_readings_are_those_of_the_scorer(data: st.DataObject) -> None:
     sample = data.draw(st.sampled_from(list(samples().values())))
     environment = sample.fields["environment"]

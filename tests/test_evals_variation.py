@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -57,7 +57,6 @@ ROWS = [
 ]
 
 
-@settings(deadline=None)
 @given(human=LABELS, runs=LABELS)
 def test_two_labels_are_as_in_the_protocol(human: list[int], runs: list[int]) -> None:
     ours, theirs = apart([str(one) for one in human], [str(one) for one in runs], 2), soft_scores(human, runs)
@@ -67,7 +66,6 @@ def test_two_labels_are_as_in_the_protocol(human: list[int], runs: list[int]) ->
     assert ours.stability == pytest.approx(agreement_score(runs))
 
 
-@settings(deadline=None)
 @given(human=st.lists(st.sampled_from("abcd"), min_size=1), runs=st.lists(st.sampled_from("abcd"), min_size=1))
 def test_what_holds_for_any_labels(human: list[str], runs: list[str]) -> None:
     found = apart(human, runs, 4)

@@ -47,7 +47,7 @@ vectors = st.lists(st.floats(-1, 1, width=32), min_size=4, max_size=4).filter(la
 
 
 @given(vectors, vectors, vectors, st.tuples(*[st.integers(0, 50)] * 3))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_distance_is_a_metric_so_no_detour_is_negative(
     a: list[float], b: list[float], c: list[float], seeds
 ) -> None:
@@ -121,7 +121,7 @@ def test_beyond_a_moment_a_scene_the_one_most_like_another_gives_way() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, DIM - 1), st.booleans()), min_size=1, max_size=80), st.integers(2, 9))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_budget_holds_times_increase_and_pinned_moments_stay(steps: list[tuple[int, bool]], budget: int) -> None:
     moments, pinned = make(budget), []
     for second, (index, pin) in enumerate(steps):

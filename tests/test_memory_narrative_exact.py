@@ -46,7 +46,7 @@ def by_numpy(events: list[Event], text: str) -> list[str]:
     return [id_ for _, id_ in sorted(zip(-cosines.round(5), (one.id for one in events), strict=True))]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(TEXTS, TEXTS, st.lists(st.sampled_from((*VOCABULARY, "nobody")), max_size=4).map(" ".join))
 def test_words_are_ranked_as_fts5_ranks_them(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str], more: list[str], question: str

@@ -44,7 +44,7 @@ TYPES: list[LinkType] = ["causes", "motivates", "enables", "blocks", "reveals", 
 MOST_CANDIDATES = 12
 """Links that an event may be given when it is added."""
 
-slow = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+slow = settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from memory.narrative.ingest.cues import Clock, Cue
@@ -321,7 +321,6 @@ words_of_cues = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(words_of_cues)
 def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, words: list[str]) -> None:
     folder, told = tmp_path_factory.mktemp("cues"), []
@@ -333,7 +332,6 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, words
     assert rows(read_cues(path, told.append)) == [(float(k), k + 0.9, w) for k, w in enumerate(words)]
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="12:,.-> \nabNOTE<>{}\\\r\0", max_size=200))
 def test_any_text_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     folder = tmp_path_factory.getbasetemp()
@@ -561,7 +559,6 @@ def in_turn(lengths: list[tuple[float, float]]) -> list[Cue]:
     return cues
 
 
-@settings(deadline=None)
 @given(any_cues, st.floats(1, 90), st.lists(times, max_size=20))
 def test_segments_tile_the_time_line_and_hold_every_word_once(
     cues: list[Cue], length_s: float, cuts: list[float]
@@ -583,7 +580,6 @@ def test_segments_tile_the_time_line_and_hold_every_word_once(
         assert [segment.id for segment in again] == [segment.id for segment in segments]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.one_of(st.just(0.0), st.floats(0.01, 40)), st.floats(0.01, 60)), min_size=1, max_size=40),
     st.floats(5, 60),
@@ -599,7 +595,6 @@ def test_no_segment_ends_inside_a_short_cue(
             assert not [end_s for end_s in ends if one.start_s < end_s < one.end_s]
 
 
-@settings(deadline=None)
 @given(any_cues)
 def test_more_of_a_source_changes_its_end_only(cues: list[Cue]) -> None:
     short, long = (bounds([one for one in cues if one.end_s < 400], until_s) for until_s in (501.0, 900.0))

@@ -118,7 +118,7 @@ def changed(held: Mapping[str, Record], change: Change) -> dict[str, Record] | N
     return None if any(successor and successor not in after for successor in change.retire.values()) else after
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(CHANGES, max_size=12))
 def test_every_version_holds_what_a_plain_dict_would(made: list[Change]) -> None:
     history: list[dict[str, Record]] = [{}]

@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import Page, expect
 
@@ -131,7 +131,6 @@ def test_a_version_of_before_is_drawn_and_one_that_holds_nothing_is_told(tmp_pat
             read_story(store, "tale", "tale", as_of=9)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=12), st.randoms(use_true_random=False)
 )
@@ -213,7 +212,6 @@ def test_what_the_page_is_given_can_be_read_back_whole(story: Story) -> None:
     assert rows(given_["chains"])[0]["events"] == [0, 3, 9]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(MARKS) | st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30).map("".join)
 )

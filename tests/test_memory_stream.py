@@ -57,9 +57,7 @@ any_options = st.fixed_dictionaries(
         "persist_query": st.booleans(),
     }
 )
-fixture_is_stateless = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+fixture_is_stateless = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @fixture_is_stateless

@@ -438,7 +438,7 @@ def test_a_page_on_its_way_through_several_addresses_is_waited_for() -> None:
             actuator.close()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     text=st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=30),
     x=st.floats(-50, 700),

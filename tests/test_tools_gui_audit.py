@@ -61,7 +61,7 @@ def test_an_empty_file_holds_and_a_missing_one_is_named(tmp_path: Path) -> None:
         verify(tmp_path / "missing.jsonl")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_any_change_of_any_byte_is_found(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("audit") / "audit.jsonl"
@@ -256,7 +256,6 @@ def test_an_address_keeps_its_server_and_a_text_only_its_length(tmp_path: Path) 
         AuditLog(log.path)
 
 
-@settings(deadline=None)
 @given(
     told=st.dictionaries(
         st.text(max_size=10),

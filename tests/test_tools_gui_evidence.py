@@ -104,14 +104,14 @@ def test_what_was_not_asked_for_is_not_done(said: str, wrong: str) -> None:
 
 
 @given(st.permutations([*BAR, *MENU, *FORM]), st.sampled_from(MEANT))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_order_of_nodes_does_not_matter(nodes: list[Node], meant: tuple[str, str, float | None]) -> None:
     said, name, top = meant
     assert place(said, [*nodes, *LIST]) == of(name, top=top)
 
 
 @given(st.sampled_from(MEANT), st.integers(0, 11))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_an_unrelated_control_changes_nothing(meant: tuple[str, str, float | None], at: int) -> None:
     said, name, top = meant
     other = node("button", "Zebra crossing", 1000, 700)
@@ -124,14 +124,13 @@ def test_an_unrelated_control_changes_nothing(meant: tuple[str, str, float | Non
     st.sampled_from(("Please, ", "Oh, right, ", "Could you, ", "Bitte, ", "Well, ")),
     st.sampled_from((", please", ", thanks", ", bitte", "")),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_politeness_changes_nothing(meant: tuple[str, str, float | None], before: str, after: str) -> None:
     said, name, top = meant
     assert place(f"{before}{said}{after}") == of(name, top=top)
 
 
 @given(st.integers(2, 6))
-@settings(deadline=None)
 def test_a_tie_is_no_answer(count: int) -> None:
     alike = [node("button", "Trend", 600, 100 + 40 * place) for place in range(count)]
     assert place("how has it been going over time", alike) is None
@@ -146,7 +145,7 @@ def test_quoted_words_are_a_label_and_no_hint() -> None:
 
 
 @given(st.text(max_size=120))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_any_text_is_weighed_alike_twice(text: str) -> None:
     items = labelled_fields(tree_items(NODES))
     assert weigh(text, items, screen(NODES)) == weigh(text, items, screen(NODES))

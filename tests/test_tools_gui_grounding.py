@@ -242,7 +242,7 @@ def test_instructions_that_name_nothing_are_refused(text: str) -> None:
 
 
 @given(st.text(min_size=1, max_size=80))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         ways = read_instruction(text)
@@ -253,7 +253,6 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 
 @given(st.text(max_size=30), st.text(max_size=30))
-@settings(deadline=None)
 def test_likeness_is_a_share_and_the_same_both_ways(one: str, other: str) -> None:
     assert 0 <= likeness(one, other) <= 1
     assert likeness(one, other) == pytest.approx(likeness(other, one), abs=0.12)

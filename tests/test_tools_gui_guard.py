@@ -314,7 +314,6 @@ def test_only_named_approvers_approve() -> None:
     assert desk.approve(asked.id, asked.nonce, "Ann")
 
 
-@settings(deadline=None)
 @given(text=st.text(max_size=80), seal=st.binary(max_size=40))
 def test_no_text_is_an_approval(text: str, seal: bytes) -> None:
     desk = ApprovalDesk()
@@ -340,7 +339,6 @@ def test_an_approval_of_another_desk_is_worth_nothing() -> None:
     assert "unknown" in other.redeem(given, needed, screen, click("Save"), None)
 
 
-@settings(deadline=None)
 @given(x=st.integers(0, 799), y=st.integers(0, 599))
 def test_pixels_bind_where_they_count(x: int, y: int) -> None:
     screen = SimulatedDesk(PAGE).screen()
@@ -385,7 +383,7 @@ TARGETS = st.none() | st.builds(
 DRAWN = {tree: SimulatedDesk(replace(PAGE, tree=tree)).screen() for tree in (True, False)}
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(action=ACTIONS, target=TARGETS, tree=st.booleans())
 def test_what_each_mode_never_does(action: Action, target: Target | None, tree: bool) -> None:
     policy, screen = POLICY.model_copy(update={"auto_keys": ("tab",)}), DRAWN[tree]
@@ -488,7 +486,6 @@ def test_the_wheel_over_a_field_with_a_value_writes() -> None:
     assert decide(Mode.SUGGEST, POLICY, turned, None, screen).verdict == Verdict.REFUSED
 
 
-@settings(deadline=None)
 @given(
     verb=st.sampled_from(["Delete", "Sign", "Submit", "Prescribe", "Löschen", "Unterschreiben", "Firmar", "Supprimer"]),
     data=st.data(),
@@ -619,7 +616,6 @@ def test_one_reading_is_not_enough(tmp_path: Path) -> None:
     assert "none is set" in do(SimulatedDesk(PAGE), nobody, click("Next")).reason
 
 
-@settings(deadline=None)
 @given(place=st.integers(0, len("1980-01-02 4471902") - 1), other=st.sampled_from("0123456789OolIS"))
 def test_any_other_character_in_a_number_halts(place: int, other: str) -> None:
     numbers = "1980-01-02 4471902"
@@ -843,7 +839,7 @@ def test_a_bad_policy_file_is_named_with_its_line(text: str, told: str, tmp_path
 
 
 @given(scale=st.floats(0.25, 4.0), width=st.integers(200, 2000), height=st.integers(200, 1500))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_a_banner_in_pixels_stays_where_it_is_in_every_window(scale: float, width: int, height: int) -> None:
     policy = Policy(name="x", windows=("*",), banner_px=Edges(left=16, top=100, right=400, bottom=190))
     rgb = np.zeros((height, width, 3), np.uint8)
@@ -901,7 +897,6 @@ def test_hosts_below_a_host() -> None:
     assert [not isinstance(one, str) and below.allows(one) for one in parts] == [True, False, False]
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_no_text_breaks_the_reading_of_addresses_and_labels(text: str) -> None:
     parts = parse_url(text)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
@@ -63,7 +63,6 @@ def shown(page: Page, focus: str = "", *, tree: bool = True, marked: bool = True
 # Keys.
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(sorted(KEYS)) | st.sampled_from("lLsy +"), min_size=1, max_size=4), st.data())
 def test_every_name_of_a_key_is_the_same_to_hands_and_guard(names: list[str], data: st.DataObject) -> None:
     other = [data.draw(st.sampled_from([name, ALIASES.get(name, name)])) for name in names]

@@ -6,7 +6,7 @@ from datetime import date
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tools.gui.guard.identity import Identity, Patient, check_identity
@@ -136,7 +136,6 @@ def test_apostrophes_and_hyphens_of_any_kind_are_one_and_accents_decide(expected
     assert check(f"{shown} 1980-01-02 4471902", patient).holds == holds
 
 
-@settings(deadline=None)
 @given(
     born=st.dates(date(1900, 1, 1), date(2026, 12, 31)).filter(lambda day: day not in MAYBE_JANES),
     form=st.sampled_from(["%Y-%m-%d", "%d.%m.%Y", "%m/%d/%Y", "%d %b %Y", "%B %d, %Y", "%d-%b-%Y"]),
@@ -147,14 +146,12 @@ def test_any_other_birth_date_halts_wherever_it_stands(born: date, form: str, fi
     assert "a second date" in check(f"{other} {own}" if first else f"{own} {other}").reason
 
 
-@settings(deadline=None)
 @given(other=st.integers(1_000_000, 9_999_999), first=st.booleans())
 def test_any_other_number_of_the_form_halts_wherever_it_stands(other: int, first: bool) -> None:
     own = "Doe, Jane 1980-01-02 4471902"
     assert check(f"{other} {own}" if first else f"{own} {other}").holds == (other == 4471902)
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="Doe, Jan1980-24471^'’./:(|Fall MRNr\n", max_size=80))
 def test_any_text_is_read_without_an_error(text: str) -> None:
     found = check(text)

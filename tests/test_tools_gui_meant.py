@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fixtures import gui_stage
@@ -186,7 +186,6 @@ def test_a_label_in_quotes_that_only_tells_the_place_is_not_the_target() -> None
 
 
 @given(st.decimals(0, 999, places=2), st.decimals(0, 999, places=2))
-@settings(deadline=None)
 def test_other_numbers_are_never_alike(one: Any, other: Any) -> None:
     alike = likeness(f"Metoprolol {one} mg", f"Metoprolol {other} mg")
     assert (alike > 0.9) == (one == other)

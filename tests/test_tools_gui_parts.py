@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tree_screens import box, node, place, white
@@ -237,7 +237,6 @@ def test_an_icon_that_was_not_recognised_is_counted_nevertheless() -> None:
 
 
 @given(st.integers(3, 12), st.integers(18, 60), st.data())
-@settings(deadline=None)
 def test_all_icons_of_an_even_row_are_counted_in_order(count: int, pitch: int, data: st.DataObject) -> None:
     seen = icons("icon", *(10 + pitch * at for at in range(count)))
     ordinal = data.draw(st.integers(1, count))

@@ -7,7 +7,7 @@ from datetime import date
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.bench.redteam_desk import BANNER, CONTROLS, Page, draw_page
@@ -26,13 +26,11 @@ def gone(text: str, *details: str) -> bool:
     return not any(detail in clean for detail in details)
 
 
-@settings(deadline=None)
 @given(before=AROUND, last=NAMES, first=FIRST, middle=st.sampled_from(["", "^Q", "^Maria"]))
 def test_dicom_names(before: str, last: str, first: str, middle: str) -> None:
     assert gone(f"{before}{last}^{first}{middle} CT chest", last, first)
 
 
-@settings(deadline=None)
 @given(
     before=AROUND,
     label=st.sampled_from(
@@ -44,14 +42,12 @@ def test_record_numbers(before: str, label: str, value: str) -> None:
     assert gone(f"{before}{label} {value}, stable", value)
 
 
-@settings(deadline=None)
 @given(day=st.dates(date(1900, 1, 1), date(2059, 12, 31)), form=st.sampled_from(DATE_FORMS), before=AROUND)
 def test_dates(day: date, form: str, before: str) -> None:
     told = day.strftime(form)
     assert gone(f"{before}{told} was the day", told)
 
 
-@settings(deadline=None)
 @given(
     number=st.one_of(
         st.from_regex(r"\+49 [0-9]{2,4} [0-9]{5,8}", fullmatch=True),
@@ -66,13 +62,11 @@ def test_telephone_numbers(number: str, before: str) -> None:
     assert gone(f"{before}{number} after 5 pm", number, number[-4:])
 
 
-@settings(deadline=None)
 @given(st.from_regex(r"[a-z0-9][a-z0-9._+-]{0,10}@[a-z0-9-]{1,10}\.(org|com|de)", fullmatch=True))
 def test_mail_addresses(address: str) -> None:
     assert gone(f"write to {address} today", address)
 
 
-@settings(deadline=None)
 @given(st.from_regex(r"[0-9]{3}[- ][0-9]{2}[- ][0-9]{4}", fullmatch=True))
 def test_social_security_numbers(number: str) -> None:
     assert gone(f"SSN {number}.", number)
@@ -109,7 +103,6 @@ def test_what_is_no_detail_stays(text: str) -> None:
     assert redact_text(text) == text
 
 
-@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_no_text_breaks_it_and_twice_is_once(text: str) -> None:
     redactor = Redactor()
@@ -119,7 +112,6 @@ def test_no_text_breaks_it_and_twice_is_once(text: str) -> None:
     assert once == text if not found else once != text
 
 
-@settings(deadline=None)
 @given(
     known=st.text(string.ascii_letters, min_size=3, max_size=12),
     before=st.text(max_size=20),

@@ -197,7 +197,7 @@ def test_a_model_that_counts_otherwise_is_found_out_or_right(unit: str, place: t
 
 
 @given(st.floats(0, WIDTH - 1), st.floats(0, HEIGHT - 1))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_a_model_that_sees_a_place_leads_to_it(x: float, y: float) -> None:
     found = find(FREE, seeing(x, y), screen_of())
     assert abs(found.targets[0].point.x_px - x) < 1
@@ -205,7 +205,7 @@ def test_a_model_that_sees_a_place_leads_to_it(x: float, y: float) -> None:
 
 
 @given(st.integers(0, WIDTH - 1), st.integers(0, HEIGHT - 1))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_an_enlarged_part_shows_what_lies_there(x: int, y: int) -> None:
     rgb = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     rgb[y, x] = 255

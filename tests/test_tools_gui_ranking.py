@@ -128,14 +128,14 @@ def test_a_model_is_asked_before_what_is_likely_is_named() -> None:
 
 
 @given(st.permutations(range(len(NODES))))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_order_of_what_is_on_the_screen_is_no_matter(order: list[int]) -> None:
     found = locate(SAID[3][0], white([NODES[at] for at in order]), layers=TREE)
     assert [target.label for target in found.targets] == ["Dose"]
 
 
 @given(st.text(max_size=60))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_features_are_numbers_of_every_control_whatever_is_said(said: str) -> None:
     screen = white(NODES)
     seen = gather(said, tree_items(screen.nodes or ()), screen)

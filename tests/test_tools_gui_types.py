@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -31,28 +31,24 @@ def near(one: tuple[float, float], other: tuple[float, float]) -> bool:
 
 
 @given(views, points)
-@settings(deadline=None)
 def test_to_the_screen_and_back_is_the_same_point(view: View, point: Point) -> None:
     back = view.to_image(*view.to_screen(point))
     assert near((back.x_px, back.y_px), (point.x_px, point.y_px))
 
 
 @given(views, points, scales)
-@settings(deadline=None)
 def test_a_resized_image_shows_the_same_places(view: View, point: Point, factor: float) -> None:
     moved = Point(x_px=point.x_px * factor, y_px=point.y_px * factor)
     assert near(view.resized(factor).to_screen(moved), view.to_screen(point))
 
 
 @given(views, points, rects())
-@settings(deadline=None)
 def test_a_cropped_image_shows_the_same_places(view: View, point: Point, cut: Rect) -> None:
     moved = Point(x_px=point.x_px - cut.left, y_px=point.y_px - cut.top)
     assert near(view.cropped(cut).to_screen(moved), view.to_screen(point))
 
 
 @given(views, points, rects(), scales)
-@settings(deadline=None)
 def test_cropping_then_resizing_composes(view: View, point: Point, cut: Rect, factor: float) -> None:
     shown = view.cropped(cut).resized(factor)
     moved = Point(x_px=(point.x_px - cut.left) * factor, y_px=(point.y_px - cut.top) * factor)
@@ -81,7 +77,6 @@ def test_coordinates_are_finite(wrong: float) -> None:
 
 
 @given(rects(), rects())
-@settings(deadline=None)
 def test_overlap_is_common_to_both_and_iou_is_a_share(one: Rect, other: Rect) -> None:
     common = one.overlap(other)
     assert common == other.overlap(one)
@@ -94,14 +89,12 @@ def test_overlap_is_common_to_both_and_iou_is_a_share(one: Rect, other: Rect) ->
 
 
 @given(rects())
-@settings(deadline=None)
 def test_a_rectangle_is_itself(rect: Rect) -> None:
     assert rect.iou(rect) == (pytest.approx(1) if rect.area else 0)
     assert not rect.holds(Point(x_px=rect.right, y_px=rect.center.y_px))
 
 
 @given(pixels, pixels, pixels, pixels)
-@settings(deadline=None)
 def test_a_crop_holds_the_pixels_within(left: int, top: int, width: int, height: int) -> None:
     rows, columns = np.mgrid[0:90, 0:120]
     screen = Screen(rgb=np.dstack([rows, columns, rows]).astype(np.uint8))

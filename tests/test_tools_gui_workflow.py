@@ -162,7 +162,7 @@ def test_keys_that_nobody_has_are_named_before_anything_is_done() -> None:
 @given(
     values=st.fixed_dictionaries({"who": st.text(min_size=1, max_size=40), "note": st.text(min_size=1, max_size=40)})
 )
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_values_are_texts_whatever_they_hold(values: dict[str, str]) -> None:
     bound = parse_workflow(SAVING, "flow.yaml").bind(values)
     assert [step.text for step in bound.steps[:2]] == [values["who"], values["note"]]

@@ -106,7 +106,7 @@ FOREIGN = (
 ).split()
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(st.sampled_from([goal for goal, read in READ.items() if read]), st.sampled_from(FOREIGN), st.data())
 def test_one_word_more_is_refused_or_stands_in_quotes(goal: str, word: str, data: st.DataObject) -> None:
     words = goal.split()
@@ -125,7 +125,7 @@ def test_one_word_more_is_refused_or_stands_in_quotes(goal: str, word: str, data
     assert any(f"{opening}{new}" in changed for opening in "\"'“„«"), "a word was taken for a name without quotes"
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.text(max_size=60))
 def test_any_text_is_read_or_refused(text: str) -> None:
     for goal in (
@@ -142,7 +142,6 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         assert patient.strip()
 
 
-@settings(deadline=None)
 @given(st.sampled_from(list("abcxyzäß0-^,'?!")).flatmap(lambda _: st.text("abcxyzäß0-'", min_size=1, max_size=12)))
 def test_an_unknown_word_before_the_patient_is_never_dropped(word: str) -> None:
     goal = f"delete {word} study of patient 1"

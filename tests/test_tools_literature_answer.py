@@ -90,7 +90,7 @@ def test_what_is_not_there_word_for_word_is_not_found(quote: str) -> None:
     assert find_quote(quote, FOR) is None
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(sections, min_size=1, max_size=3), st.randoms(use_true_random=False), st.data())
 def test_any_words_of_a_document_are_found_however_they_are_written(
     parts: list[str], chance: random.Random, data: st.DataObject
@@ -107,7 +107,7 @@ def test_any_words_of_a_document_are_found_however_they_are_written(
         assert span.start < span.end <= len(document.sections[span.section].text)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(texts, st.sampled_from(PAPERS))
 def test_what_is_found_stands_there(quote: str, document: Document) -> None:
     """A quote of any other words is never found: what is found reads the same, but for what does not count."""
@@ -120,7 +120,7 @@ def test_what_is_found_stands_there(quote: str, document: Document) -> None:
         assert plain(quote) == plain(quoted(span, document))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.sampled_from(["pmid:999", "pmid:1", "PMID 11", "", "local:11", "doi:10.1/x", "pmid:11 ", "pmid:11"]),
     st.one_of(texts, st.sampled_from([GOOD, AGAINST.text, POISON.text, FOR.title, f"{GOOD} strongly"])),
@@ -222,7 +222,6 @@ def test_sentences_end_where_they_do() -> None:
     ]  # fmt: skip
 
 
-@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_sentences_hold_all_but_white_space(text: str) -> None:
     found = sentences(text)
@@ -239,7 +238,7 @@ def test_documents_are_recognised_however_they_are_named() -> None:
     ]  # fmt: skip
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.text(min_size=1, max_size=80), st.sampled_from(["local:", "doi:10.1000/"]))
 def test_any_id_can_be_cited_and_none_ends_its_citation(text: str, kind: str) -> None:
     """Files name documents as they like; what stands in brackets is one name, and names the document."""

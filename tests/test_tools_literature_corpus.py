@@ -87,7 +87,7 @@ def test_a_query_is_words_only_whatever_it_looks_like(corpus: Corpus, query: str
 
 
 @given(query=st.text(max_size=200), limit=st.integers(1, 5))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_any_query_is_answered(query: str, limit: int) -> None:
     corpus = _shared()
     assert len(corpus.search(query, limit, Filters()).hits) <= limit
@@ -286,7 +286,6 @@ def test_another_versions_files_are_refused(corpus: Corpus) -> None:
 
 
 @given(st.lists(st.text(max_size=2_500), max_size=5), st.text(max_size=100))
-@settings(deadline=None)
 def test_parts_hold_all_words_and_are_short(texts: list[str], title: str) -> None:
     document = Document(id="x", title=title, sections=tuple(Section(text=text) for text in texts))
     found = parts(document)

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import bibtexparser
 import pytest
 import rispy
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.literature_helpers import AGAINST, FOR, PAPERS, RETRACTED, STATIN, Shelf, paper
@@ -57,7 +57,6 @@ def test_bibtex_is_read_back() -> None:
     assert other["note"] == "Retracted"
 
 
-@settings(deadline=None)
 @given(titles, titles)
 def test_any_title_survives_bibtex(title: str, journal: str) -> None:
     document = paper(1, "x", title=title, journal=journal)
@@ -91,7 +90,6 @@ def test_ris_is_read_back() -> None:
     assert other["notes"] == ["Retracted"]
 
 
-@settings(deadline=None)
 @given(titles, titles)
 def test_no_text_can_end_or_begin_a_record_of_ris(title: str, text: str) -> None:
     document = paper(1, f"{text}\nER  - \nTY  - BOOK\n{text}", title=f"{title}\r\nAU  - Nobody")
@@ -157,7 +155,6 @@ def test_the_page_shows_claims_beside_the_marked_words() -> None:
     assert not [tag for tag, _ in parsed.tags if tag in ("script", "img", "link", "iframe", "object")]
 
 
-@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_no_text_becomes_a_tag(text: str) -> None:
     """Whatever stands in a question, a document, a model's claim or a problem."""

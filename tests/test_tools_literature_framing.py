@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.literature_helpers import Shelf, paper
@@ -238,7 +238,6 @@ def test_numbers_have_units(claim: str, told: str, question: str, lacks: list[st
 
 
 @given(st.integers(1, 9999), st.sampled_from(["mg", "%", "weeks", "mmHg", "years"]), st.sampled_from(["", " ", "-"]))
-@settings(deadline=None)
 def test_any_number_is_known_however_its_unit_stands(number: int, unit: str, between: str) -> None:
     assert figures(f"of {number}{between}{unit}.") == figures(f"of {number} {unit}.")
     assert lacking(f"{number}{between}{unit}", f"{number + 1} {unit}")

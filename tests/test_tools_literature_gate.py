@@ -125,7 +125,7 @@ _PARTS = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(_PARTS, max_size=14), st.sampled_from([" ", ", ", "-", "/"]))
 @example(["2024", "year", "old"], "-")  # a year is nobody's age
 def test_what_is_left_is_clean_however_it_is_put_together(parts: list[str], between: str) -> None:
@@ -302,7 +302,7 @@ def test_names_that_medicine_bears_are_no_suspects(tmp_path: Path, clock: Clock,
         assert source.search(query, 5, Filters(mesh=("Breast Neoplasms",))).problems == ()
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(_PARTS | st.sampled_from("my patient|Maria|Gonzalez|named|Crohn|disease|O'Brien|is|,".split("|")),
                 max_size=12))  # fmt: skip
 def test_what_is_left_without_names_stays(parts: list[str]) -> None:

@@ -69,7 +69,7 @@ def most(times_s: Sequence[float], rate: float) -> float:
 # The bucket
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     rate=st.floats(0.2, 50),
     pauses=st.lists(st.lists(st.floats(0, 3), min_size=1, max_size=6), min_size=1, max_size=5),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.literature_helpers import (
@@ -41,7 +41,6 @@ def test_the_score_of_a_fused_rank_is_the_sum_of_its_reciprocals() -> None:
     assert fused["y"] == pytest.approx(1 / (RRF_K + 2) + 0.5 / (RRF_K + 1))
 
 
-@settings(deadline=None)
 @given(rankings)
 def test_fusing_keeps_all_that_was_ranked_and_depends_on_no_order_of_channels(given_: dict[str, list[str]]) -> None:
     fused = rrf(given_)
@@ -50,7 +49,6 @@ def test_fusing_keeps_all_that_was_ranked_and_depends_on_no_order_of_channels(gi
     assert fused == sorted(fused, key=lambda pair: (-pair[1], pair[0]))
 
 
-@settings(deadline=None)
 @given(rankings, st.sampled_from("stuvwxyz"))
 def test_being_ranked_first_once_more_never_sets_an_id_back(given_: dict[str, list[str]], id_: str) -> None:
     def place(fused: list[tuple[str, float]]) -> int:
@@ -86,7 +84,6 @@ def test_headings_that_the_first_documents_share_are_added_but_not_those_of_ever
     assert expand("lipid lowering", hits[:1]) == ()
 
 
-@settings(deadline=None)
 @given(st.text(max_size=80), st.booleans())
 def test_expanding_is_bounded_for_any_text(text: str, doubled: bool) -> None:
     terms = expand(text + " heart attack COPD TB UTI stroke kidney" * doubled)

@@ -4,7 +4,7 @@ import doctest
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import tools.literature.retrieval.tokens as module
@@ -43,7 +43,6 @@ def test_plain_tokens_follow_the_rule_of_the_reference_figures() -> None:
 
 
 @given(st.text())
-@settings(deadline=None)
 def test_any_text_gives_lower_case_tokens_without_blanks(text: str) -> None:
     for token in tokens(text):
         assert token == token.lower()
@@ -51,12 +50,10 @@ def test_any_text_gives_lower_case_tokens_without_blanks(text: str) -> None:
 
 
 @given(st.lists(st.from_regex(r"[a-z]{2,9}", fullmatch=True)))
-@settings(deadline=None)
 def test_plain_words_stay_as_they_are(words: list[str]) -> None:
     assert tokens(", ".join(words)) == plain_tokens(" ".join(words)) == words
 
 
 @given(st.text(), st.text())
-@settings(deadline=None)
 def test_lines_are_cut_apart(one: str, other: str) -> None:
     assert tokens(f"{one}\n\n{other}") == tokens(one) + tokens(other)

@@ -201,7 +201,7 @@ def test_a_change_of_size_begins_anew() -> None:
     assert texts(watched.see(lambda n: SCENE[:100, :200], 30)) == set()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(width=st.integers(1, 400), height=st.integers(1, 300), seed=st.integers(0, 99))
 def test_any_size_of_picture_can_be_looked_at(width: int, height: int, seed: int) -> None:
     health = Health(SourceInfo("camera", "stream", True, width, height))
