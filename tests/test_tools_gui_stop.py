@@ -152,6 +152,38 @@ def test_the_file_stops_the_work_without_a_watcher_too(tmp_path: Path) -> None:
     assert not clear_stop(tmp_path)
 
 
+def test_a_stop_file_is_read_whole_or_not_at_all_while_it_is_written(tmp_path: Path) -> None:
+    seen: set[str] = set()
+
+    def look(*_: object) -> object:
+        """Read the file before each line that writing it runs, those of the standard library included."""
+        seen.add(read_stop(tmp_path).partition(" at ")[0])
+        return look
+
+    before = sys.gettrace()
+    for by in ("Ann", "Bob"):
+        sys.settrace(look)  # type: ignore[arg-type]
+        try:
+            write_stop(tmp_path, by)
+        finally:
+            sys.settrace(before)
+    assert seen == {"", "Ann", "Bob"}
+    assert [path.name for path in tmp_path.iterdir()] == [STOP_FILE]
+
+
+def test_a_disk_without_room_for_a_stop_file_stops_the_work_too(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(StoreError, match="cannot be written"):
+            write_stop(tmp_path, "Ann")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert read_stop(tmp_path) == "the stop file"
+    assert [path.name for path in tmp_path.iterdir()] == [STOP_FILE]
+
+
 @pytest.mark.parametrize("text", ["", "no JSON", "[1]", "{}"])
 def test_any_stop_file_stops(text: str, tmp_path: Path) -> None:
     (tmp_path / STOP_FILE).write_text(text)

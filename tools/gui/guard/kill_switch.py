@@ -11,6 +11,7 @@ import contextlib
 import io
 import json
 import os
+import secrets
 import shlex
 import sys
 import threading
@@ -88,10 +89,18 @@ def write_stop(folder: Path, by: str) -> Path:
     """Stop all work of this state folder, in every process, until `clear_stop`. Raises StoreError."""
     told = json.dumps({"by": by, "at": datetime.now(UTC).isoformat(timespec="seconds")})
     path = folder / STOP_FILE
+    unfinished = folder / f".{STOP_FILE}.{secrets.token_hex(8)}.tmp"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # The file's being there is what counts; its text only says who.
-        path.write_text(told, "utf-8")
+        try:
+            # Whoever looks meanwhile reads all of it or finds nothing. Not synced: an empty file stops the work too.
+            unfinished.write_text(told, "utf-8")
+            unfinished.replace(path)
+        except OSError:
+            path.touch()  # without room for the text, an empty file has to do
+            raise
+        finally:
+            unfinished.unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(
             f"the stop file {str(path)!r} cannot be written: {error}.", remedy="Stop it by key."
