@@ -14,6 +14,7 @@ from memory.stream.memory import StreamMemory
 from memory.stream.options import StreamOptions
 from memory.stream.policies.policy import Decision
 from memory.stream.recorder import ERRORS_HELD, Recorder
+from tests.fixtures.faults import wait_for
 from tools.errors import AttendError, MediaError, StoreError
 from tools.media.types import Frame, Gap
 
@@ -64,7 +65,7 @@ def test_a_recording_is_remembered_to_its_end(memory: StreamMemory) -> None:
     gap = Gap("fake", 2.0, 2.5, "a hole")
     capture = FakeCapture(frame(0.0), frame(1.0), gap, frame(3.0), None)
     with Recorder(capture, memory) as recorder:
-        assert recorder.drain(10)
+        assert recorder.drain(60)
         assert recorder.finished
         assert [decision.t_s for decision in memory.log] == [0.0, 1.0, 3.0]
         assert memory.gaps == [gap]
@@ -76,13 +77,13 @@ def test_a_recording_is_remembered_to_its_end(memory: StreamMemory) -> None:
 def test_drain_waits_for_a_media_time_and_says_when_it_was_too_long(memory: StreamMemory) -> None:
     capture = FakeCapture(frame(0.0), frame(1.0))
     with Recorder(capture, memory) as recorder:
-        assert recorder.drain(10, until_s=1.0)
+        assert recorder.drain(60, until_s=1.0)
         assert not recorder.drain(0.2, until_s=5.0)
         assert not recorder.drain(0.2)  # a recording has not ended
         threading.Timer(0.1, capture.feed, [Gap("fake", 2.0, 6.0, "a hole")]).start()
-        assert recorder.drain(10, until_s=5.0)
+        assert recorder.drain(60, until_s=5.0)
         threading.Timer(0.1, capture.feed, [None]).start()
-        assert recorder.drain(10, until_s=99.0)  # the end counts
+        assert recorder.drain(60, until_s=99.0)  # the end counts
 
 
 def test_drain_of_a_live_source_waits_for_what_was_captured_before(memory: StreamMemory) -> None:
@@ -90,9 +91,9 @@ def test_drain_of_a_live_source_waits_for_what_was_captured_before(memory: Strea
     with Recorder(capture, memory, live=True) as recorder:
         for second in range(5):
             capture.feed(frame(float(second)))
-            assert recorder.drain(10)
+            assert recorder.drain(60)
             assert memory.stats.newest_s == second
-        assert recorder.drain(10)  # nothing new
+        assert recorder.drain(60)  # nothing new
         assert not recorder.finished
 
 
@@ -106,7 +107,7 @@ def test_kept_clear_frames_are_announced_and_trouble_there_loses_no_frame(tmp_pa
         raise StoreError(f"no note at {kept.t_s}")
 
     with Recorder(FakeCapture(*map(frame, range(5)), None), memory, on_kept) as recorder:
-        assert recorder.drain(10)
+        assert recorder.drain(60)
         assert announced == [(0, "clear"), (2, "clear"), (4, "clear")]
         assert memory.stats.seen == 5
         assert [str(error) for error in recorder.take_errors()] == ["no note at 0", "no note at 2", "no note at 4"]
@@ -117,7 +118,7 @@ def test_the_error_that_ended_the_source_comes_last_and_is_never_crowded_out(mem
     end = MediaError("the camera is gone.")
     early = [frame(0.0)] * (ERRORS_HELD + 6)  # the same time again and again: refused by the memory
     with Recorder(FakeCapture(frame(0.0), *early, frame(1.0), end), memory) as recorder:
-        assert recorder.drain(10)
+        assert recorder.drain(60)
         errors = recorder.take_errors()
     assert errors[-1] is end
     assert str(errors[-2]).startswith("6 more errors")
@@ -129,9 +130,9 @@ def test_a_defect_is_raised_to_whoever_waits(memory: StreamMemory) -> None:
     def on_kept(kept: Frame, decision: Decision) -> None:
         raise ZeroDivisionError("a defect")
 
-    for wait in (lambda recorder: recorder.drain(10), lambda recorder: recorder.close()):
+    for wait in (lambda recorder: recorder.drain(60), lambda recorder: recorder.close()):
         recorder = Recorder(FakeCapture(frame(len(memory.log) + 1.0)), memory, on_kept).start()
-        threading.Event().wait(0.2)
+        wait_for(lambda recorder=recorder: recorder.finished)
         with pytest.raises(ZeroDivisionError):
             wait(recorder)
         recorder.close()
@@ -140,7 +141,7 @@ def test_a_defect_is_raised_to_whoever_waits(memory: StreamMemory) -> None:
 def test_closing_ends_the_thread_at_once_and_keeps_what_was_recorded(memory: StreamMemory) -> None:
     capture = FakeCapture(frame(0.0))
     recorder = Recorder(capture, memory).start()
-    assert recorder.drain(10, until_s=0.0)
+    assert recorder.drain(60, until_s=0.0)
     recorder.close()
     recorder.close()
     assert recorder.finished

@@ -433,22 +433,29 @@ def test_memories_of_recordings_make_room_and_those_of_cameras_stay(tmp_path: Pa
     used.release()
 
 
-def test_a_watcher_waits_for_a_visitor_and_not_for_another_watcher(tmp_path: Path) -> None:
+def test_a_watcher_waits_for_a_visitor_and_not_for_another_watcher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     claim_place(tmp_path, "camera", "camera").release()
     (path,) = places(tmp_path)
     visitor = visit_place(path)
     assert visitor.alone
-    threading.Timer(0.5, visitor.release).start()
-    started_s = time.monotonic()
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        visitor.release()
+
+    monkeypatch.setattr(time, "sleep", sleep)
     first = claim_place(tmp_path, "camera", "camera")
     assert (first.folder, first.second) == (path, False)
-    assert time.monotonic() - started_s < 3.0
+    assert sum(slept) > 0
     assert not visit_place(path).alone
     assert glance_at_place(path).folder == path
-    started_s = time.monotonic()
+    slept.clear()
     second = claim_place(tmp_path, "camera", "camera")
     assert second.second
-    assert time.monotonic() - started_s < 0.5
+    assert sum(slept) == 0
     first.release()
     second.release()
 

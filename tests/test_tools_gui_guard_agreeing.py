@@ -61,6 +61,8 @@ def shown(page: Page, focus: str = "", *, tree: bool = True, marked: bool = True
 
 
 # Keys.
+
+
 @given(st.lists(st.sampled_from(sorted(KEYS)) | st.sampled_from("lLsy +"), min_size=1, max_size=4), st.data())
 def test_every_name_of_a_key_is_the_same_to_hands_and_guard(names: list[str], data: st.DataObject) -> None:
     other = [data.draw(st.sampled_from([name, ALIASES.get(name, name)])) for name in names]

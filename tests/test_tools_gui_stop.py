@@ -9,9 +9,9 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tools.gui.guard.phi import Redactor
 
 from evals.bench.redteam_desk import CONTROLS, Page, SimulatedDesk
 from tests.fixtures.clips import need
@@ -31,7 +31,6 @@ from tools.gui.guard.kill_switch import (
 )
 from tools.gui.guard.policy import Policy
 from tools.gui.types import Outcome, Screen, TypeText
-from tools.privacy.redact import Redactor
 
 LONG = "a long text " * 800
 NOTE = TypeText(point=Page(CONTROLS).control("Note").rect.center, text=LONG)
@@ -153,21 +152,35 @@ def test_the_file_stops_the_work_without_a_watcher_too(tmp_path: Path) -> None:
     assert not clear_stop(tmp_path)
 
 
-def test_a_stop_file_is_never_seen_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[str] = []
-    write = Path.write_text
+def test_a_stop_file_is_read_whole_or_not_at_all_while_it_is_written(tmp_path: Path) -> None:
+    seen: set[str] = set()
 
-    def look_while_writing(path: Path, text: str, *rest: Any) -> int:
-        write(path, text[: len(text) // 2], *rest)
-        seen.append(read_stop(tmp_path))
-        return write(path, text, *rest)
+    def look(*_: object) -> object:
+        """Read the file before each line that writing it runs, those of the standard library included."""
+        seen.add(read_stop(tmp_path).partition(" at ")[0])
+        return look
 
-    monkeypatch.setattr(Path, "write_text", look_while_writing)
-    write_stop(tmp_path, "Ann")
-    write_stop(tmp_path, "Bob")
-    assert seen[0] == ""
-    assert seen[1].startswith("Ann at ")
-    assert read_stop(tmp_path).startswith("Bob at ")
+    before = sys.gettrace()
+    for by in ("Ann", "Bob"):
+        sys.settrace(look)  # type: ignore[arg-type]
+        try:
+            write_stop(tmp_path, by)
+        finally:
+            sys.settrace(before)
+    assert seen == {"", "Ann", "Bob"}
+    assert [path.name for path in tmp_path.iterdir()] == [STOP_FILE]
+
+
+def test_a_disk_without_room_for_a_stop_file_stops_the_work_too(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(StoreError, match="cannot be written"):
+            write_stop(tmp_path, "Ann")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert read_stop(tmp_path) == "the stop file"
     assert [path.name for path in tmp_path.iterdir()] == [STOP_FILE]
 
 

@@ -55,7 +55,7 @@ def frame(t_s: float) -> Frame:
 def drain(capture: Capture) -> list[Frame | Gap]:
     events = []
     while not capture.finished:
-        event = capture.get(timeout_s=5)
+        event = capture.get(timeout_s=60)
         if event is not None:
             events.append(event)
     return events
@@ -70,7 +70,7 @@ def test_a_recording_waits_for_its_reader_and_loses_nothing(clip: Path) -> None:
     with Capture(open_source(str(clip), EVERY_FRAME)) as capture:
         events = []
         while not capture.finished:
-            event = capture.get(timeout_s=5)
+            event = capture.get(timeout_s=60)
             time.sleep(0.002)
             if event is not None:
                 events.append(event)
@@ -92,19 +92,17 @@ def test_a_recording_holds_one_frame_only_while_nobody_reads(clip: Path) -> None
 def test_real_time_plays_at_media_speed_and_keeps_the_newest(clip: Path) -> None:
     started_s = time.monotonic()
     with Capture(open_source(str(clip), EVERY_FRAME), realtime=True) as capture:
-        events = []
-        while not capture.finished:
-            event = capture.get(timeout_s=5)
-            if event is not None:
-                events.append(event)
-                time.sleep(0.25)
-    assert time.monotonic() - started_s >= 1.9
+        assert capture.get(timeout_s=60) is not None
+        wait_for_end(capture, 50)
+        took_s = time.monotonic() - started_s
+        last = capture.get(timeout_s=60)
+    assert took_s >= 1.9
     stats = capture.stats
-    assert (stats.captured, stats.delivered + stats.dropped) == (50, 50)
-    assert stats.dropped > 20
-    # The slow reader never delayed the capture, and what it read was fresh: the last frame is there.
-    assert number_of(events[-1].rgb) == 49
-    assert 0 <= stats.late_mean_s <= stats.late_max_s < 1.0
+    assert (stats.captured, stats.delivered, stats.dropped) == (50, 2, 48)
+    # The reader that stopped never delayed the capture, and what it read then was fresh.
+    assert isinstance(last, Frame)
+    assert number_of(last.rgb) == 49
+    assert 0 <= stats.late_mean_s <= stats.late_max_s < took_s
 
 
 def test_a_loop_goes_on_in_time(clip: Path) -> None:
@@ -112,7 +110,7 @@ def test_a_loop_goes_on_in_time(clip: Path) -> None:
     with Capture(source, realtime=True, loop=True) as capture:
         times_s = []
         while len(times_s) < 7:
-            event = capture.get(timeout_s=5)
+            event = capture.get(timeout_s=60)
             if event is not None:
                 times_s.append(event.t_s)
     assert times_s == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2], abs=1e-3)
@@ -150,9 +148,9 @@ def test_endless_outages_do_not_fill_the_memory() -> None:
 
 def test_an_error_reaches_the_reader_after_what_was_captured() -> None:
     with Capture(Scripted([frame(0), MediaError("the disk is gone")], live=False)) as capture:
-        assert isinstance(capture.get(timeout_s=5), Frame)
+        assert isinstance(capture.get(timeout_s=60), Frame)
         with pytest.raises(MediaError, match="the disk is gone"):
-            capture.get(timeout_s=5)
+            capture.get(timeout_s=60)
         assert capture.finished
         assert "disk" in str(capture.error)
 
@@ -163,7 +161,7 @@ def test_a_fault_of_the_program_is_no_silent_end() -> None:
         Capture(Scripted([ZeroDivisionError("oops")])) as capture,
         pytest.raises(MediaError, match="fault of this program"),
     ):
-        capture.get(timeout_s=5)
+        capture.get(timeout_s=60)
 
 
 def test_nothing_yet_is_none(clip: Path) -> None:
@@ -177,7 +175,7 @@ def test_nothing_yet_is_none(clip: Path) -> None:
 @pytest.mark.parametrize("realtime", [False, True])
 def test_closing_ends_the_thread_at_any_moment(clip: Path, realtime: bool) -> None:
     capture = Capture(open_source(str(clip), EVERY_FRAME), realtime=realtime).start()
-    capture.get(timeout_s=5)
+    capture.get(timeout_s=60)
     capture.close()
     assert capture.finished or capture.get(timeout_s=0) is not None
     assert not any(thread.name.startswith("capture") for thread in threading.enumerate())
@@ -195,23 +193,23 @@ def test_a_glance_sees_every_frame_and_the_reader_the_picked_ones() -> None:
     glanced: list[float] = []
     source = Scripted([frame(number / 10) for number in range(31)], live=False)
     with Capture(source, fps=1.0, glance=lambda seen: glanced.append(seen.t_s), offset_s=100.0) as capture:
-        picked = [event.t_s for event in iter(lambda: capture.get(2.0), None) if isinstance(event, Frame)]
+        picked = [event.t_s for event in iter(lambda: capture.get(60), None) if isinstance(event, Frame)]
     assert picked == pytest.approx([100.0, 101.0, 102.0, 103.0])
     assert glanced == pytest.approx([100 + number / 10 for number in range(31)])
 
 
 def test_a_pause_of_what_plays_is_a_gap_and_a_recording_waits(clip: Path) -> None:
     with Capture(open_source(str(clip), EVERY_FRAME), realtime=True, loop=True) as capture:
-        assert isinstance(capture.get(2.0), Frame)
+        assert isinstance(capture.get(60), Frame)
         capture.pause()
         while capture.get(0.3):
             pass
         assert capture.paused
         capture.resume()
-        gap = capture.get(2.0)
+        gap = capture.get(60)
         assert isinstance(gap, Gap)
         assert gap.reason == "paused"
-        after = capture.get(2.0)
+        after = capture.get(60)
         assert isinstance(after, Frame)
         assert after.t_s == gap.end_s
     with Capture(open_source(str(clip), EVERY_FRAME)) as capture:
@@ -219,6 +217,6 @@ def test_a_pause_of_what_plays_is_a_gap_and_a_recording_waits(clip: Path) -> Non
         while capture.get(0.3):
             pass
         capture.resume()
-        rest = [event for event in iter(lambda: capture.get(2.0), None) if event]
+        rest = [event for event in iter(lambda: capture.get(60), None) if event]
         assert not [event for event in rest if isinstance(event, Gap)]
         assert capture.stats.dropped == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -54,8 +53,9 @@ class Watched:
     def __init__(self, kind: SourceKind = "stream", fps: float = 4.0) -> None:
         self.health = Health(SourceInfo("camera", kind, True, 320, 180), 1 / fps)
         self.fps, self.n = fps, 0
-        # Whole seconds: sums and differences with quarters are exact, so that a look is never due a picture later.
-        self.begin_s = math.ceil(time.monotonic())
+        # A start like any other, and exact: at 8192 s and the like, sums of a real clock round to a quarter less.
+        self.begin_s = 1000.0
+        self.health.begin(self.begin_s)
 
     @property
     def now_s(self) -> float:

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from tools.errors import AttendError, ConfigError, Stopped, StoreError
-from tools.extras import require
 
 POLL_S = 0.01
 """Seconds between two looks at the outside; our choice: a tenth of the 0.1 s within which work has to stop."""
@@ -90,12 +89,18 @@ def write_stop(folder: Path, by: str) -> Path:
     """Stop all work of this state folder, in every process, until `clear_stop`. Raises StoreError."""
     told = json.dumps({"by": by, "at": datetime.now(UTC).isoformat(timespec="seconds")})
     path = folder / STOP_FILE
+    unfinished = folder / f".{STOP_FILE}.{secrets.token_hex(8)}.tmp"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Whole or not at all: who reads it meanwhile must find out who stopped the work.
-        part = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-        part.write_text(told, "utf-8")
-        part.replace(path)
+        try:
+            # Whoever looks meanwhile reads all of it or finds nothing. Not synced: an empty file stops the work too.
+            unfinished.write_text(told, "utf-8")
+            unfinished.replace(path)
+        except OSError:
+            path.touch()  # without room for the text, an empty file has to do
+            raise
+        finally:
+            unfinished.unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(
             f"the stop file {str(path)!r} cannot be written: {error}.", remedy="Stop it by key."
@@ -285,12 +290,16 @@ def open_display() -> Any:
     )
     if not os.environ.get("DISPLAY"):
         raise ConfigError("the keyboard and the mouse cannot be watched: DISPLAY is not set.", remedy=remedy)
-    display = require("Xlib.display", extra="gui")
-    from Xlib.error import ConnectionClosedError, DisplayError, XauthError
-
     try:
+        from Xlib import display
+        from Xlib.error import ConnectionClosedError, DisplayError, XauthError
+
         with cookies_if_any():
             return display.Display()
+    except ImportError as error:
+        raise ConfigError(
+            f"the keyboard cannot be watched: {error}.", remedy="Run: pip install python3-Xlib"
+        ) from error
     except (ConnectionClosedError, DisplayError, XauthError, OSError) as error:
         raise ConfigError(f"the X display cannot be opened: {error}.", remedy=remedy) from error
 
