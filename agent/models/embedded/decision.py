@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from tools.literature.retrieval.relevance import best_sentences
-from tools.literature.support.stance import stance
-from tools.literature.types import Document, Section
+if TYPE_CHECKING:
+    from tools.literature.types import Document
 
 _WANTED = re.compile(r"\byes, ?no,? (?:or|and) maybe\b", re.IGNORECASE)
 _TEXT = re.compile(r"<untrusted>(.*?)</untrusted>", re.DOTALL)
@@ -23,6 +23,9 @@ def decided(asked: str) -> str | None:
     own = _TEXT.sub(" ", asked)  # what stands in a text is no task
     if not _WANTED.search(own):
         return None
+    from tools.literature.retrieval.relevance import best_sentences
+    from tools.literature.support.stance import stance
+
     questions = [match["question"] for match in _QUESTION.finditer(own)]
     if not questions:
         return None
@@ -33,6 +36,8 @@ def decided(asked: str) -> str | None:
 
 def _document(number: int, text: str) -> Document:
     """A text with a label before some of its lines, as a document with sections."""
+    from tools.literature.types import Document, Section
+
     lines = [line for line in text.splitlines() if line.strip()]
     labelled = [(match["label"], match["text"]) if (match := _LABELLED.fullmatch(one)) else ("", one) for one in lines]
     return Document(id=f"local:{number}", sections=tuple(Section(label=label, text=told) for label, told in labelled))
