@@ -15,12 +15,13 @@ import sqlite3
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.tools import BaseTool
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
@@ -32,7 +33,8 @@ from agent.core.citations import Answer
 from agent.core.events import Answered, Event, Needs, Token
 from agent.core.graph import build_graph
 from agent.core.state import State, final_answer, split_turns
-from agent.literature.chat_tool import literature_tools
+from agent.literature.citations import LiteratureCitations
+from agent.literature.configured import searchable
 from agent.models import load_mllm
 from agent.models.cassette import record
 from agent.models.protocol import MLLM, Finding
@@ -228,9 +230,19 @@ async def open_assistant(
             findings = await asyncio.to_thread(mllm.preflight)
             if cassette:
                 mllm = record(mllm, cassette)
-            with literature_tools(config) as (literature, lacking):
-                graph = build_graph(mllm, session.view, make_tools(session.view, literature), config.limits, saver)
+            with _literature(config) as (literature, lacking):
+                tools = make_tools(session.view, literature)
+                graph = build_graph(mllm, session.view, tools, config.limits, saver, LiteratureCitations())
                 recursion_limit = SUPERSTEPS_A_STEP * (config.limits.steps + 2)
                 yield Assistant(mllm, session, thread, (*findings, *lacking), graph, saver, recursion_limit)
         finally:
             await asyncio.to_thread(session.close)
+
+
+def _literature(config: Config) -> AbstractContextManager[tuple[tuple[BaseTool, ...], tuple[Finding, ...]]]:
+    """The literature tool and what it lacks; where there is nothing to search, its code is not even loaded."""
+    if not searchable(config):
+        return contextlib.nullcontext(((), ()))
+    from agent.literature.chat_tool import literature_tools
+
+    return literature_tools(config)

@@ -10,6 +10,7 @@ from langgraph.graph.state import CompiledStateGraph
 from agent.config import load_config
 from agent.core.graph import build_graph
 from agent.core.state import State
+from agent.literature.citations import LiteratureCitations
 from agent.models import load_mllm
 from agent.perception.session import open_source_session
 from tools.errors import ConfigError
@@ -39,4 +40,4 @@ def _build() -> CompiledStateGraph[State]:
     model = load_mllm(config.model, config.mllm)
     model.preflight()
     session = open_source_session(config.source, config, realtime=True)
-    return build_graph(model, session.view, make_tools(session.view), config.limits)
+    return build_graph(model, session.view, make_tools(session.view), config.limits, documents=LiteratureCitations())

@@ -29,7 +29,7 @@ from evals.play import Player, Reply
 from evals.results import SHOWN, Failure, RunResults, SampleResult, save_results
 from evals.suites.sample import Loaded, LoadOptions, Sample, Suite
 from memory.stream.encoders import load_encoder
-from memory.stream.policies.policy import make_policy
+from memory.stream.policies.registry import make_policy
 from tools.errors import AttendError, ConfigError, MediaError, ModelError, StoreError
 from tools.media import mask_credentials
 

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,9 +18,11 @@ from typer.testing import CliRunner
 
 from agent.assistant import open_assistant
 from agent.config import Config
-from agent.core.citations import check_citations, closing_note, repair_hint
+from agent.core.citations import Answer, check_citations, closing_note, repair_hint
 from agent.core.events import Answered, Needs, Revising, Sent, ToolReturned
 from agent.literature.chat_tool import literature_tools
+from agent.literature.citations import LiteratureCitations
+from agent.models.embedded.rules.answer import LITERATURE
 from agent.models.embedded.rules.route_literature import from_literature, is_clinical, literature_call
 from agent.models.scripted import Scripted
 from evals.cli import app
@@ -146,8 +148,12 @@ def test_a_title_cannot_make_the_model_say_that_documents_disagree() -> None:
 # Citations
 
 
+def checked(text: str, shown: Sequence[SeenFrame], evidence: Sequence[Evidence]) -> Answer:
+    return check_citations(text, shown, evidence, LiteratureCitations())
+
+
 def test_documents_that_a_tool_brought_are_known_and_others_are_marked() -> None:
-    answer = check_citations("Yes [pmid:11, pmid:99]; see PMID 11 and (doi:10.1000/ABC).", [], BROUGHT)
+    answer = checked("Yes [pmid:11, pmid:99]; see PMID 11 and (doi:10.1000/ABC).", [], BROUGHT)
     assert answer.documents == ("pmid:11", "doi:10.1000/aBc")
     assert answer.unverified_documents == ("pmid:99",)
     assert answer.text == "Yes [pmid:11, unverified pmid:99]; see PMID 11 and (doi:10.1000/ABC)."
@@ -165,7 +171,7 @@ def test_documents_that_a_tool_brought_are_known_and_others_are_marked() -> None
      "https://europepmc.org/abstract/PPR/PPR99", "PMIDs 11 and 456", "PMID 11, 1234567"],
 )  # fmt: skip
 def test_no_way_of_naming_a_document_escapes_the_check(written: str) -> None:
-    answer = check_citations(f"Statins help {written}.", [], BROUGHT)
+    answer = checked(f"Statins help {written}.", [], BROUGHT)
     assert len(answer.unverified_documents) == 1
     assert "unverified" in answer.text
 
@@ -173,14 +179,14 @@ def test_no_way_of_naming_a_document_escapes_the_check(written: str) -> None:
 def test_documents_that_only_europe_pmc_has_are_known_too() -> None:
     brought = [*BROUGHT, Evidence(id="epmc:PPR/PPR12345", kind="document", text="x")]
     told = "Yes [epmc:PPR/PPR12345], https://europepmc.org/article/MED/11, PMIDs 11, 456 and 457. PMID 11, 2021."
-    answer = check_citations(told, [], brought)
+    answer = checked(told, [], brought)
     assert answer.documents == ("epmc:PPR/PPR12345", "pmid:11")
     assert answer.unverified_documents == ("pmid:456", "pmid:457")
     assert answer.text == told.replace("456 and 457", "unverified 456 and unverified 457")
 
 
 def test_an_address_is_marked_as_a_whole() -> None:
-    answer = check_citations("See https://pubmed.ncbi.nlm.nih.gov/12345/ and https://doi.org/10.1000/x.", [], BROUGHT)
+    answer = checked("See https://pubmed.ncbi.nlm.nih.gov/12345/ and https://doi.org/10.1000/x.", [], BROUGHT)
     assert answer.text == (
         "See unverified https://pubmed.ncbi.nlm.nih.gov/12345/ and unverified https://doi.org/10.1000/x."
     )
@@ -189,21 +195,21 @@ def test_an_address_is_marked_as_a_whole() -> None:
 @pytest.mark.parametrize("signs", ["“{}”", '"{}"'])
 def test_a_quote_that_no_cited_document_has_is_marked(signs: str) -> None:
     true, false = (signs.format(words) for words in (GOOD, "Statins reduced mortality by 81% in patients"))
-    answer = check_citations(f"It says {true} [pmid:11]. It says {false} [pmid:11].", [], BROUGHT)
+    answer = checked(f"It says {true} [pmid:11]. It says {false} [pmid:11].", [], BROUGHT)
     assert answer.text == f"It says {true} [pmid:11]. It says unverified {false} [pmid:11]."
     assert answer.unverified_quotes == (false[1:-1],)
     assert false[1:-1] in repair_hint(answer, [], BROUGHT)
-    assert check_citations(f"A sign says {false} [0:04].", [], BROUGHT).unverified_quotes == ()
+    assert checked(f"A sign says {false} [0:04].", [], BROUGHT).unverified_quotes == ()
 
 
 def test_a_retracted_paper_is_marked_and_is_no_sole_support() -> None:
     gone = Evidence(id="pmid:13", kind="document", text="Cured.", retracted=True)
-    answer = check_citations("It cures [pmid:13].", [], [*BROUGHT, gone])
+    answer = checked("It cures [pmid:13].", [], [*BROUGHT, gone])
     assert answer.text == "It cures [retracted pmid:13]."
     assert answer.retracted_documents == ("pmid:13",)
     assert "pmid:13 was retracted" in repair_hint(answer, [], [*BROUGHT, gone])
     assert "(Retracted, so that nothing may rest on it: pmid:13.)" in closing_note(answer, "")
-    answer = check_citations("It helps [pmid:11]; the retracted pmid:13 said so, too.", [], [*BROUGHT, gone])
+    answer = checked("It helps [pmid:11]; the retracted pmid:13 said so, too.", [], [*BROUGHT, gone])
     assert answer.text == "It helps [pmid:11]; the retracted pmid:13 said so, too."
     assert (answer.retracted_documents, answer.undeclared_retracted) == (("pmid:13",), ())
     assert repair_hint(answer, [], [*BROUGHT, gone]) == ""
@@ -224,12 +230,12 @@ def test_a_retracted_paper_is_marked_and_is_no_sole_support() -> None:
 )
 def test_a_model_is_asked_to_mend_what_it_did_not_call_retracted(said: str, undeclared: tuple[str, ...]) -> None:
     gone = [Evidence(id=id_, kind="document", text="Cured.", retracted=True) for id_ in ("pmid:13", "pmid:14")]
-    answer = check_citations(said, [], [*BROUGHT, *gone])
+    answer = checked(said, [], [*BROUGHT, *gone])
     assert answer.undeclared_retracted == undeclared
     hint = repair_hint(answer, [], [*BROUGHT, *gone])
     assert [id_ for id_ in ("pmid:13", "pmid:14") if id_ in hint] == list(undeclared)
     assert (answer.text == said) == (not undeclared)
-    declared = check_citations(answer.text, [], [*BROUGHT, *gone])
+    declared = checked(answer.text, [], [*BROUGHT, *gone])
     assert (declared.text, declared.undeclared_retracted) == (answer.text, ())
 
 
@@ -245,17 +251,15 @@ async def test_a_retracted_paper_is_marked_in_the_chat(clip: Path, tmp_path: Pat
 
 
 def test_a_paper_that_is_read_out_is_no_citation_but_one_in_brackets_is() -> None:
-    assert not check_citations(
-        'It says "doi 10.1000/xyz" [0:04].', [SeenFrame(frame_id="f", t_s=4.0)], []
-    ).unverified_documents
-    assert check_citations("Statins help [pmid:99].", [], []).unverified_documents == ("pmid:99",)
+    assert not checked('It says "doi 10.1000/xyz" [0:04].', [SeenFrame(frame_id="f", t_s=4.0)], []).unverified_documents
+    assert checked("Statins help [pmid:99].", [], []).unverified_documents == ("pmid:99",)
 
 
 def test_an_answer_with_documents_says_what_it_is_for() -> None:
-    assert NOTICE in closing_note(check_citations("Yes [pmid:11].", [], BROUGHT), "")
-    assert closing_note(check_citations(f"Yes [pmid:11]. {NOTICE}", [], BROUGHT), "") == ""
-    assert closing_note(check_citations("Yes.", [], BROUGHT), "") == ""
-    assert closing_note(check_citations("Yes.", [], []), "the camera is gone").startswith("\n\n(What is there now")
+    assert NOTICE in closing_note(checked("Yes [pmid:11].", [], BROUGHT), "", NOTICE)
+    assert closing_note(checked(f"Yes [pmid:11]. {NOTICE}", [], BROUGHT), "", NOTICE) == ""
+    assert closing_note(checked("Yes.", [], BROUGHT), "", NOTICE) == ""
+    assert closing_note(checked("Yes.", [], []), "the camera is gone").startswith("\n\n(What is there now")
 
 
 # The chat
@@ -487,3 +491,38 @@ def test_the_tool_is_there_with_an_index_or_a_remote_source_only(home: Path, tmp
         with literature_tools(config) as (tools, lacking):
             assert [tool.name for tool in tools] == names
             assert lacking == ()
+
+
+# Without literature
+
+
+@pytest.mark.parametrize("model", ["embedded", "scripted"])
+def test_a_question_about_a_video_loads_no_literature(model: str, clip: Path, tmp_path: Path) -> None:
+    script = """
+import asyncio, json, sys
+from agent.assistant import open_assistant
+from agent.config import load_config
+from agent.models.scripted import Scripted
+
+async def main(clip, folder, model):
+    scripted = Scripted(turns=[{"say": "A bus [0:01]."}]) if model == "scripted" else None
+    config = load_config({"folder": folder})
+    async with open_assistant(clip, config, model=scripted) as assistant:
+        await assistant.watch()
+        return [event async for event in assistant.ask("When does the picture change?")][-1]
+
+answered = asyncio.run(main(*sys.argv[1:]))
+loaded = [name for name in sys.modules if name.startswith("tools.literature")]
+print(json.dumps([answered.answer.text, sorted(loaded)]))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", script, str(clip), str(tmp_path), model], capture_output=True, text=True, check=True
+    )
+    text, loaded = json.loads(run.stdout.splitlines()[-1])
+    assert "[0:" in text
+    # The settings know the section `literature`, searched or not.
+    assert loaded == ["tools.literature", "tools.literature.options"]
+
+
+def test_the_embedded_model_names_the_tool_as_it_is_named() -> None:
+    assert LITERATURE == NAME

@@ -4,6 +4,8 @@ import ast
 import json
 import subprocess
 import sys
+from collections.abc import Set
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,32 @@ def test_imports_point_one_way() -> None:
         if stray := {name for name in ours if not any((name + ".").startswith(one + ".") for one in may)}:
             wrong[str(path.relative_to(ROOT))] = sorted(stray)
     assert wrong == {}
+
+
+def runtime_imports(node: ast.AST, modules: Set[str]) -> set[str]:
+    """Our modules that a syntax tree imports when it runs, in functions too, and not for type checkers alone."""
+    if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+        return set().union(*(runtime_imports(child, modules) for child in node.orelse))
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names} & modules
+    if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        named = {f"{node.module}.{alias.name}" for alias in node.names}
+        return {name if name in modules else node.module for name in named} & modules
+    return set().union(*(runtime_imports(child, modules) for child in ast.iter_child_nodes(node)))
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in SOURCES
+    }
+    graph = {
+        name: runtime_imports(ast.parse(path.read_text("utf-8")), modules.keys()) for name, path in modules.items()
+    }
+    assert sum(map(len, graph.values())) > 1_000
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"imports in a circle: {' <- '.join(error.args[1])}")
 
 
 def test_files_stay_readable() -> None:

@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from memory.stream.options import StreamOptions
 from memory.stream.policies.curvestream import CurveStream
-from memory.stream.policies.policy import Decision, make_policy
+from memory.stream.policies.policy import Decision
+from memory.stream.policies.registry import make_policy
 from tools.errors import ModelError
 
 DIM = 384

@@ -824,6 +824,8 @@ def test_a_policy_file_is_read(tmp_path: Path) -> None:
         ("name: [", "cannot be read"),
         ("", "holds NoneType"),
         (GOOD + 'urls: [{host: "a*b.org"}]', "line 11: urls.0.host"),
+        (GOOD + 'urls: [{host: "127.0.0.1:8977"}]', "name a port under 'port'"),
+        (GOOD + 'urls: [{host: "[::1]"}]', "leave brackets out"),
         (GOOD + "approvers: Ann", "line 11: approvers: 'Ann': Input should be a list."),
         (GOOD + "approvers: [2026-13-45]", "line 11: approvers.0: '2026-13-45' is no date"),
         (GOOD + "words: " + "[" * 5000, "line 11: more than 50 lists or fields lie within each other"),
@@ -889,6 +891,25 @@ def test_a_title_does_not_stand_in_for_an_address() -> None:
     program = POLICY.model_copy(update={"urls": ()})
     assert decide(Mode.AUTO, program, Read(), None, nowhere).verdict == Verdict.ALLOWED
     assert decide(Mode.AUTO, program, Read(), None, DRAWN[True]).verdict == Verdict.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("http://ehr.test:8977/app/a", "port 8977, expected 80"),
+        ("https://ehr.test:80/app/a", "scheme https, expected http; port 80, expected 443"),
+        ("http://other.test/app/a", "host 'other.test', expected 'ehr.test'"),
+        ("http://ehr.test/admin", "another path, expected '/app/*'"),
+        ("http://[::1]/x", "port 80, expected 8042"),
+    ],
+)
+def test_a_refused_page_is_told_which_part_of_its_address_differs(url: str, told: str) -> None:
+    ehr = Address(host="ehr.test", path="/app/*", schemes=("http",))
+    urls = (ehr, Address(host="::1", schemes=("http",), port=8042))
+    policy = POLICY.model_copy(update={"urls": urls})
+    decision = decide(Mode.AUTO, policy, Read(), None, replace(SimulatedDesk(PAGE).screen(), url=url))
+    assert decision.verdict == Verdict.REFUSED
+    assert decision.reason.endswith(f"is not among the addresses of the policy: {told}")
 
 
 def test_hosts_below_a_host() -> None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent.cli.console import make_console, safe
+from agent.cli.gui_model import ready, screen_model, strictness_of
 from agent.cli.gui_record import record
-from agent.cli.gui_run import ready, run, screen_model, strictness_of
+from agent.cli.gui_run import run
 from agent.gui.path_checks import is_same_file
 from tools.errors import ConfigError
 

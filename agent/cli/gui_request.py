@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.cli.console import make_console, safe
-from agent.cli.gui_run import about_model
+from agent.cli.gui_model import about_model
 from agent.gui.approver import TerminalPerson
 from agent.gui.exit_codes import lifting, would_act
 from agent.gui.planner import Planner

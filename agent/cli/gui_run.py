@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.cli.console import make_console, safe
+from agent.cli.gui_model import about_model, ready, screen_model, strictness_of
 from agent.gui.exit_codes import DOING, conclude, exit_code, stoppable
 from agent.gui.masked_errors import errors_masked
 from agent.gui.path_checks import check_folder, check_new
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from agent.gui.planner import Planner
     from agent.gui.reporter import Telling
     from agent.gui.session import Stage
-    from agent.models import MLLM
-    from agent.models.options import ModelOptions
     from tools.gui.grounding import Ask
     from tools.gui.guard.decide import Mode
     from tools.gui.guard.identity import Patient
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from tools.gui.types import Actuator
     from tools.gui.workflow.run_context import Person, RunReport
     from tools.gui.workflow.yaml_format import Workflow
-    from tools.privacy.redact import Strictness
 
 
 @errors_masked
@@ -163,35 +161,6 @@ def _check(what: str, target: str) -> None:
     if not what.strip():
         raise ConfigError("the request is empty.", expected="a workflow (FILE.yaml), or a request in words")
     orthanc.server_of(target)
-
-
-def strictness_of(phi: str) -> Strictness:
-    """How strictly personal details are kept from a model elsewhere. Raises ConfigError for an unknown word."""
-    if phi not in ("on", "strict"):
-        raise ConfigError(f"--phi {phi!r} is no strictness.", expected="on or strict")
-    return "strict" if phi == "strict" else "on"
-
-
-def screen_model(spec: str, options: ModelOptions) -> MLLM:
-    """A model that is to be shown a screen. Raises ModelError if there is none."""
-    from agent.models import load_mllm
-
-    return load_mllm(spec, options)
-
-
-def ready(model: MLLM) -> None:
-    """Find out what a model can do, and tell where a screen goes that it is shown. Raises ModelError."""
-    model.preflight()
-    if not model.abilities.local:
-        told = "the screen goes to this server, less the personal details that were found on it"
-        make_console(stderr=True).print(f"model [bold]{safe(model.spec)}[/]: [bold red]{told}[/]")
-
-
-def about_model(model: MLLM) -> dict[str, str]:
-    """What an audit says of the model of a run."""
-    from agent.models.fingerprint import content_of
-
-    return {"model": model.spec, "model_sha256": content_of(model.spec)}
 
 
 def _is_to_be_planned(what: str, target: str, resumed: bool, planner: Planner | None) -> bool:

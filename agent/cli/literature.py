@@ -102,7 +102,7 @@ def forget(
 ) -> None:
     """Take documents out of the literature on this machine; the files themselves stay. What a file holds comes back if
     it changes and is indexed again; exit code 5 if nothing of it is indexed."""
-    from agent.literature.library import folder_of
+    from agent.literature.configured import folder_of
     from tools.literature.index.corpus import open_corpus
     from tools.literature.index.forget import forget as forget_documents
     from tools.literature.index.forget import meant

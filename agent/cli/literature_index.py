@@ -14,8 +14,8 @@ from rich.progress import Progress as Bars
 
 from agent.cli.console import safe
 from agent.config import Config
+from agent.literature.configured import folder_of
 from agent.literature.embedders import embedder
-from agent.literature.library import folder_of
 from tools.literature.index.corpus import open_corpus
 from tools.literature.index.ingest import embed_missing, index_path
 from tools.literature.index.status import BadRecord, Indexed, Progress, Status

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from agent.core.unicode import well_formed
-from tools.base import Evidence, SeenFrame, untrusted
-from tools.literature.support.answer import NOTICE
-from tools.literature.support.quote_match import LEAST_WORDS, Mention, find_quote, mentions
-from tools.literature.types import Document, Section
+from tools.base import Evidence, SeenFrame
 from tools.media import cited_times, format_clock
 from tools.media.clock import BRACKET
 
-_QUOTED = re.compile(r"[“\"](?P<quote>[^“”\"\n]+)[”\"][.,]?\s*(?P<cited>[\[(][^\[\]\n]*[\])])")
-_CALLED_RETRACTED = re.compile(r"(?i)(?<![\w-])(?<!not )(?<!never )(?<!n't )(?<!n’t )retracted[\s:,(\[]*$")
-_SAID_BEHIND = re.compile(
-    r"(?i)[\])]*(?:,? (?:which |that )?(?:was|is|has been) (?:later |since |now )?retracted\b"
-    r"| ?\((?:later |since |now )?retracted(?=[),;]| (?:in|by)\b))"
-)
-"""How an answer says behind a document that it was retracted; in `retracted pmid:1, retracted pmid:2` the second one is
-not said of the first."""
 TOLERANCE_S = 0.55
 """A cited time stands for the nearest shown moment at most this far away; our choice, as models round to seconds."""
 
@@ -69,18 +58,37 @@ class Answer(BaseModel):
         return well_formed(text)
 
 
+class DocumentChecker(Protocol):
+    """Checks the documents that an answer names; `agent.literature.citations.LiteratureCitations` is one."""
+
+    def notice(self) -> str:
+        """The sentence that an answer with documents ends with."""
+
+    def check(self, text: str, evidence: Sequence[Evidence], called: Collection[str]) -> Answer:
+        """Resolve each document that a text names to one that a tool brought, or mark it in the text.
+
+        Args:
+            text: the answer.
+            evidence: what tools told in words.
+            called: names of the tools that were called in the conversation.
+        """
+
+
 def check_citations(
-    text: str, shown: Sequence[SeenFrame], evidence: Sequence[Evidence], *, searched: bool = False
+    text: str,
+    shown: Sequence[SeenFrame],
+    evidence: Sequence[Evidence],
+    documents: DocumentChecker | None = None,
+    called: Collection[str] = (),
 ) -> Answer:
-    """Resolve each bracketed time of an answer to a moment that was shown, and each document that it names to one that
-    a tool brought, or mark it in the text as unverified, or as retracted. Quotes before a citation are looked up, too.
+    """Resolve each bracketed time of an answer to a moment that was shown, or mark it in the text as unverified.
 
     Args:
         text: the answer.
         shown: the frames that really were in the prompt.
         evidence: what tools told in words.
-        searched: whether the literature was asked, found or not: a paper that is named is then a citation, in brackets
-            or not.
+        documents: checks the documents that it names; None leaves them alone.
+        called: names of the tools that were called in the conversation.
     """
     moments = [Citation(t_s=frame.t_s, frame_id=frame.frame_id) for frame in shown]
     told = [entry for entry in evidence if entry.kind != "frame" and entry.t_s is not None]
@@ -98,64 +106,14 @@ def check_citations(
         wrong = set(cited_times(bracket[0])) & set(unverified)
         return f"[unverified {bracket[0][1:-1]}]" if wrong else bracket[0]
 
-    told_of = [entry for entry in evidence if entry.kind == "document"]
-    brought = {entry.id.casefold(): entry.id for entry in told_of}
-    retracted = {entry.id for entry in told_of if entry.retracted}
-    wrong_quotes = _wrong_quotes(text, told_of)
-    known: dict[str, None] = {}
-    unknown: dict[str, None] = {}
-    undeclared: dict[str, None] = {}
-    for start, _ in reversed(wrong_quotes):
-        text = f"{text[:start]}unverified {text[start:]}"
-    text = BRACKET.sub(mark, text)
-    for named in reversed(_cited(text, everywhere=searched or bool(brought))):
-        id_ = brought.get(named.id.casefold())
-        if id_ is None:
-            text = f"{text[: named.start]}unverified {text[named.start :]}"
-        elif id_ in retracted and not (
-            _CALLED_RETRACTED.search(text[: named.start]) or _SAID_BEHIND.match(text, named.end)
-        ):
-            text = f"{text[: named.start]}retracted {text[named.start :]}"
-            undeclared[id_] = None
-        (unknown if id_ is None else known)[id_ or named.id] = None
-    return Answer(
-        text=text,
-        citations=tuple(citations),
-        unverified=tuple(unverified),
-        documents=tuple(reversed(known)),
-        unverified_documents=tuple(reversed(unknown)),
-        retracted_documents=tuple(id_ for id_ in reversed(known) if id_ in retracted),
-        undeclared_retracted=tuple(reversed(undeclared)),
-        unverified_quotes=tuple(dict.fromkeys(quote for _, quote in wrong_quotes)),
+    checked = documents.check(text, evidence, called) if documents else Answer(text=text)
+    return checked.model_copy(
+        update={
+            "text": BRACKET.sub(mark, checked.text),
+            "citations": tuple(citations),
+            "unverified": tuple(unverified),
+        }
     )
-
-
-def _wrong_quotes(text: str, evidence: Sequence[Evidence]) -> list[tuple[int, str]]:
-    """Quotes, and where each begins, that stand before a citation of documents that were brought and have not these
-    words. What is too short to tell anything is no quote here."""
-    held: dict[str, str] = {}
-    for entry in evidence:
-        held[entry.id.casefold()] = "\n\n".join(filter(None, (held.get(entry.id.casefold()), entry.text)))
-    found = []
-    for match in _QUOTED.finditer(text):
-        texts = [held[named.id.casefold()] for named in mentions(match["cited"]) if named.id.casefold() in held]
-        if not texts or len(match["quote"].split()) < LEAST_WORDS:
-            continue
-        told = tuple(Section(text=form) for text in texts for form in (text, untrusted(text)))
-        if find_quote(match["quote"], Document(id="local:shown", sections=told)) is None:
-            found.append((match.start(), match["quote"]))
-    return found
-
-
-def _cited(text: str, *, everywhere: bool) -> list[Mention]:
-    """The documents that a text cites: those named in brackets, round ones too. One who has searched the literature
-    names no other; without, a paper may be seen in a frame, and read out."""
-    inside = [match.span() for match in re.finditer(r"[\[(][^\[\]\n]*[\])]", text)]
-    return [
-        named
-        for named in mentions(text)
-        if everywhere or any(start < named.start and named.end < end for start, end in inside)
-    ]
 
 
 def repair_hint(answer: Answer, shown: Sequence[SeenFrame], evidence: Sequence[Evidence] = ()) -> str:
@@ -181,12 +139,12 @@ def repair_hint(answer: Answer, shown: Sequence[SeenFrame], evidence: Sequence[E
     return " ".join(hints)
 
 
-def closing_note(answer: Answer, stale: str) -> str:
+def closing_note(answer: Answer, stale: str, notice: str = "") -> str:
     """What code adds to an answer, since not every model heeds what it is told: that an old picture only looks like a
-    new one, and what literature is for. "" where there is nothing to add."""
+    new one, and the notice that goes with documents. "" where there is nothing to add."""
     notes = [f"(What is there now cannot be seen: {stale}.)"] if stale else []
     if answer.retracted_documents:
         notes.append(f"(Retracted, so that nothing may rest on it: {', '.join(answer.retracted_documents)}.)")
-    if answer.documents and NOTICE not in answer.text:
-        notes.append(f"({NOTICE})")
+    if answer.documents and notice and notice not in answer.text:
+        notes.append(f"({notice})")
     return "".join(f"\n\n{note}" for note in notes)

@@ -28,7 +28,7 @@ from langgraph.graph.state import CompiledStateGraph
 from pydantic import ValidationError
 
 from agent.config import Limits
-from agent.core.citations import check_citations, closing_note, repair_hint
+from agent.core.citations import DocumentChecker, check_citations, closing_note, repair_hint
 from agent.core.events import Perceived, Revising, Token, ToolCalled, ToolReturned
 from agent.core.prompt import build_prompt
 from agent.core.state import State, Turn, begins_turn, hint, new_turn, split_turns
@@ -36,7 +36,6 @@ from agent.models.blocks import text_of
 from agent.models.protocol import MLLM
 from tools.base import Evidence, SeenFrame, Shown
 from tools.errors import AttendError, ToolRetry
-from tools.literature.tool import NAME
 from tools.media import Gap
 
 log = logging.getLogger(__name__)
@@ -84,6 +83,7 @@ def build_graph(
     tools: Sequence[BaseTool],
     limits: Limits,
     checkpointer: BaseCheckpointSaver[str] | None = None,
+    documents: DocumentChecker | None = None,
 ) -> CompiledStateGraph[State]:
     """Build the loop. Without a checkpointer `ask_user` cannot wait, and nothing survives the process."""
     by_name = {tool.name: tool for tool in tools}
@@ -147,14 +147,15 @@ def build_graph(
         reply, turn = _last_reply(state), state["turn"]
         shown = [SeenFrame.model_validate(frame) for frame in state["shown"]]
         evidence = [Evidence.model_validate(entry) for entry in state["evidence"]]
-        searched = any(isinstance(message, ToolMessage) and message.name == NAME for message in state["messages"])
-        checked = check_citations(text_of(reply).strip() or NO_ANSWER, shown, evidence, searched=searched)
+        called = {message.name or "" for message in state["messages"] if isinstance(message, ToolMessage)}
+        checked = check_citations(text_of(reply).strip() or NO_ANSWER, shown, evidence, documents, called)
         wrong = repair_hint(checked, shown, evidence) or _unusable(reply)
         if wrong and not turn["repaired"] and not _exhausted(turn, limits):
             get_stream_writer()(Revising(reason=wrong))
             mended: list[Any] = [RemoveMessage(id=reply.id or ""), hint(wrong)]
             return State(messages=mended, turn={**turn, "repaired": True})
-        if note := closing_note(checked, state.get("stale", "")):
+        notice = documents.notice() if documents and checked.documents else ""
+        if note := closing_note(checked, state.get("stale", ""), notice):
             get_stream_writer()(Token(text=note))
             checked = checked.model_copy(update={"text": checked.text + note})
         final = reply.model_copy(update={"content": checked.text, "tool_calls": []})

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from agent.config import Config
 from agent.core.events import Sent
-from agent.literature.library import Library, has_corpus, open_library
+from agent.literature.configured import searchable
+from agent.literature.library import Library, open_library
 from agent.models.protocol import Finding
 from tools.ask_user import Intervention, Reply
 from tools.errors import AttendError
@@ -35,7 +36,7 @@ def literature_tools(config: Config) -> Iterator[tuple[tuple[BaseTool, ...], tup
 
     What is wrong with the literature keeps nobody from the chat: it is told, and the chat goes on without.
     """
-    names = [name for name in config.literature.sources if name != "local" or has_corpus(config)]
+    names = searchable(config)
     if not names:
         yield (), ()
         return

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.config import Config
+from agent.literature.configured import folder_of
 from agent.literature.embedders import cross_encoder, embedder
 from tools.errors import ConfigError, StoreError
 from tools.literature.index.vectors import Embed
@@ -18,8 +18,8 @@ from tools.literature.types import Filters, Source
 if TYPE_CHECKING:
     from tools.literature.remote import Allow, Show
 
-FOLDER, REMOTE = "literature", "remote"
-"""In the folder of the settings: the corpus, and in it what remote sources answered."""
+REMOTE = "remote"
+"""In the folder of the corpus: what remote sources answered."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +46,6 @@ class Library:
             question, self.sources, limit=limit or self.limit, filters=filters, embed=self.embed, rerank=self.rerank,
             diversity=self.diversity,
         )  # fmt: skip
-
-
-def folder_of(config: Config) -> Path:
-    """Where the corpus lies."""
-    return config.folder / FOLDER
-
-
-def has_corpus(config: Config) -> bool:
-    """Whether there is one; asking makes none, and loads nothing."""
-    from tools.literature.index.database import FILE_NAME
-
-    return (folder_of(config) / FILE_NAME).is_file()
 
 
 def describe(config: Config) -> str:

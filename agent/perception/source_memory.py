@@ -32,7 +32,8 @@ from memory.stream.keyframes import KeyMoment
 from memory.stream.memory import StreamMemory
 from memory.stream.notes import FILE_NAME as NOTES_FILE
 from memory.stream.notes import Notes
-from memory.stream.policies.policy import Decision, make_policy
+from memory.stream.policies.policy import Decision
+from memory.stream.policies.registry import make_policy
 from tools.errors import AttendError, StoreError
 from tools.media import Gap, SourceInfo, Span
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from agent.core.citations import TOLERANCE_S, Answer, check_citations, repair_hint
 from agent.core.prompt import Noted, Picture, frame_blocks
+from agent.literature.citations import LiteratureCitations
 from agent.models.blocks import text_of
 from agent.models.protocol import MLLM
 from tools.base import SeenFrame
@@ -174,7 +175,7 @@ def _checked(verdict: Verdict, shown: Sequence[SeenFrame]) -> Answer:
     why = " ".join(verdict.why.split()) or {"yes": "It holds.", "no": "It does not hold."}.get(verdict.verdict, "")
     if verdict.t and parse_clock(verdict.t) not in cited_times(why):
         why = f"{why} [{format_clock(parse_clock(verdict.t))}]".strip()
-    return check_citations(why, shown, [])
+    return check_citations(why, shown, [], LiteratureCitations())
 
 
 def _when(verdict: Verdict | None, shown: Sequence[SeenFrame]) -> float:

@@ -16,7 +16,8 @@ from memory.stream.encoders import Encoder
 from memory.stream.frame_ref import Kept
 from memory.stream.keyframes import KeyMoment, Ledger, Moments
 from memory.stream.options import StreamOptions
-from memory.stream.policies.policy import Decision, make_policy
+from memory.stream.policies.policy import Decision
+from memory.stream.policies.registry import make_policy
 from memory.stream.queue import Queue, by_time
 from memory.stream.write_queue import Journal
 from tools.errors import ConfigError, MediaError, ModelError, StoreError

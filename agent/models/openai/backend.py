@@ -99,9 +99,10 @@ class OpenAI(MLLM):
 
     def preflight(self) -> list[Finding]:
         """Ask the server what it can do; see `agent.models.openai.preflight.probe_server` for what is raised."""
-        from agent.models.openai.preflight import probe_server
+        from agent.models.openai.preflight import Server, probe_server
 
-        self._abilities, findings = probe_server(self)
+        server = Server(self._chat.root_client, self.model_name, self.spec, self._key.get_secret_value())
+        self._abilities, findings = probe_server(server, self._abilities)
         return findings
 
     @property

@@ -1,4 +1,4 @@
-"""Which frames of a stream are kept: the interface `Policy`, its `Decision`, and `make_policy`."""
+"""The interface `Policy`, which chooses the frames of a stream that are kept, and its `Decision`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
-
-from memory.stream.options import StreamOptions
 
 State = Literal["clear", "fuzzy", "discard"]
 
@@ -80,29 +78,3 @@ class Policy(Protocol):
 
         At least one position is returned. The caller asks again while the queue is still too long.
         """
-
-
-def make_policy(options: StreamOptions) -> Policy:
-    """Build the policy that `options.policy` names.
-
-    `curvestream` scores motion and curvature; `motion` and `curvature` score one of them alone; `last` keeps the newest
-    frames; `uniform` and `alternate` spread over all that was seen; `random` is a fair sample of it.
-    """
-    from memory.stream.policies.baselines import LastN, Reservoir, Uniform
-    from memory.stream.policies.curvestream import CurveStream
-
-    match options.policy:
-        case "curvestream":
-            return CurveStream(options)
-        case "motion":
-            return CurveStream(options, motion_weight=1.0, curvature_weight=0.0)
-        case "curvature":
-            return CurveStream(options, motion_weight=0.0, curvature_weight=1.0)
-        case "last":
-            return LastN()
-        case "uniform":
-            return Uniform(alternate=False)
-        case "alternate":
-            return Uniform(alternate=True)
-        case "random":
-            return Reservoir(options.capacity, options.seed)

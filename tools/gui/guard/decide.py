@@ -170,7 +170,8 @@ def _place(case: Case) -> tuple[int, str] | None:
         if isinstance(parts, str):
             return REFUSE, f"the page {url!r} is not allowed: {parts}"
         if policy.urls and not any(address.allows(parts) for address in policy.urls):
-            return REFUSE, f"the page {url!r} is not among the addresses of the policy"
+            nearest = min((address.differences(parts) for address in policy.urls), key=len)
+            return REFUSE, f"the page {url!r} is not among the addresses of the policy: {'; '.join(nearest)}"
     # A title alone will not do where addresses are named: a page writes its own title.
     if policy.urls and not url:
         return REFUSE, "the address of the page is unknown, and the policy names addresses"

@@ -102,21 +102,31 @@ class Address(_Part):
     @field_validator("host")
     @classmethod
     def _is_a_host(cls, host: str) -> str:
+        if host.count(":") == 1 or "[" in host:  # more colons are a number of IPv6, which an address has in brackets
+            raise ValueError(f"{host!r} is not a host alone; leave brackets out, and name a port under 'port'")
         if "*" in host.removeprefix("*.") or "/" in host or "@" in host:
             raise ValueError(f"{host!r} is no host name; a star may only begin it, as in '*.example.org'")
         return _ascii_host(host)
 
     def allows(self, url: SplitResult) -> bool:
         """Whether a parsed address is one of these."""
+        return not self.differences(url)
+
+    def differences(self, url: SplitResult) -> list[str]:
+        """Each part of a parsed address that keeps it from being one of these, with what is expected."""
         host = _ascii_host(url.hostname or "")
-        matches = host.endswith(self.host[1:]) if self.host.startswith("*.") else host == self.host
         usual = {"http": 80, "https": 443}.get(url.scheme)
-        return (
-            matches
-            and url.scheme in self.schemes
-            and (url.port or usual) == (self.port or usual)
-            and fnmatch.fnmatchcase(_plain_path(url.path), self.path)
-        )
+        port, expected = url.port or usual, self.port or usual
+        found = []
+        if not (host.endswith(self.host[1:]) if self.host.startswith("*.") else host == self.host):
+            found.append(f"host {host!r}, expected {self.host!r}")
+        if url.scheme not in self.schemes:
+            found.append(f"scheme {url.scheme}, expected {' or '.join(self.schemes)}")
+        if port != expected:
+            found.append(f"port {port}, expected {expected}")
+        if not fnmatch.fnmatchcase(_plain_path(url.path), self.path):
+            found.append(f"another path, expected {self.path!r}")
+        return found
 
 
 class Policy(_Part):

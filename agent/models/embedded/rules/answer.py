@@ -20,7 +20,6 @@ from agent.models.embedded.rules.describe import CANNOT_TELL, cannot
 from agent.models.embedded.rules.evidence import Fact, gather, scenes
 from agent.models.embedded.rules.follow_up import in_full
 from agent.models.embedded.rules.question import Question, take_apart
-from agent.models.embedded.rules.route_literature import QUOTED, from_literature, heeded, is_clinical, literature_call
 from agent.models.embedded.rules.tool_calls import call, rarely_seen, told_call, wanted_call
 from agent.models.embedded.rules.watch import verdict
 from agent.models.options import ModelOptions
@@ -37,6 +36,8 @@ ABOUT = (
     "tell when something appears or changes, and say when I cannot tell. For more than that, use a larger model."
 )
 """Said when asked who it is: the base model makes such answers up."""
+LITERATURE = "search_literature"
+"""The literature tool, `tools.literature.tool.NAME`; its rules are loaded only where it is offered or was called."""
 LONG_WORDS = 60
 """Words of a question beyond which it brings what it is about, such as an abstract; our choice."""
 _NEAR_S = 0.6
@@ -49,13 +50,19 @@ def reply(
     if request.watch:
         yield from _pieces(mind, verdict(mind, *request.watch, gather(mind.perception, request.frames)), options)
         return
-    if (asked := literature_call(request.question, request.results, tools, tool_choice)) is not None:
-        yield call(mind, request, *asked)
-        return
-    request = replace(request, results=heeded(request.question, request.results))
-    if (cited := _cited(mind, request, options)) is not None:
-        yield from _pieces(mind, cited, options)
-        return
+    if any(tool["function"]["name"] == LITERATURE for tool in tools):
+        from agent.models.embedded.rules.route_literature import literature_call
+
+        if (asked := literature_call(request.question, request.results, tools, tool_choice)) is not None:
+            yield call(mind, request, *asked)
+            return
+    if any(name == LITERATURE for name, _ in request.results):
+        from agent.models.embedded.rules.route_literature import heeded
+
+        request = replace(request, results=heeded(request.question, request.results))
+        if (cited := _cited(mind, request, options)) is not None:
+            yield from _pieces(mind, cited, options)
+            return
     request = replace(request, question=in_full(request.question, request.talk))
     times_s = [frame.t_s for frame in request.frames if frame.t_s is not None]
     question = take_apart(request.question, max(times_s, default=None))
@@ -86,6 +93,8 @@ def _pieces(mind: Mind, text: str, options: ModelOptions) -> Iterator[str]:
 def _cited(mind: Mind, request: Request, options: ModelOptions) -> str | None:
     """What the literature says, with as many quotes as an answer has room for, so that what stands behind is not cut;
     None where it was not asked."""
+    from agent.models.embedded.rules.route_literature import QUOTED, from_literature
+
     told = [from_literature(request.results, quoted) for quoted in range(QUOTED, 0, -1)]
     fitting = (text for text in told if text and len(mind.language.token_ids(text)) <= options.max_tokens)
     return next(fitting, told[-1])
@@ -93,7 +102,7 @@ def _cited(mind: Mind, request: Request, options: ModelOptions) -> str | None:
 
 def _answer(mind: Mind, request: Request, question: Question, facts: list[Fact]) -> str | None:
     """Answer from evidence; None leaves the talk to the base model."""
-    if not request.frames and (MARKED in question.text or is_clinical(question.text)):
+    if not request.frames and _is_for_papers(question.text):
         return UNREAD
     if not request.frames and len(question.text.split()) > LONG_WORDS:
         return None
@@ -127,6 +136,15 @@ def _answer(mind: Mind, request: Request, question: Question, facts: list[Fact])
     maker = makers.get(question.kind)
     told = maker(mind, question, facts, seen) if maker else reading.matching(mind, question, facts)
     return told or cannot(seen)
+
+
+def _is_for_papers(text: str) -> bool:
+    """Whether a question without frames brings a document or is a clinical one."""
+    if MARKED in text:
+        return True
+    from agent.models.embedded.rules.route_literature import is_clinical
+
+    return is_clinical(text)
 
 
 def _about_frames(question: Question) -> bool:
