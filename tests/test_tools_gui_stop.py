@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tools.gui.guard.phi import Redactor
 
 from evals.bench.redteam_desk import CONTROLS, Page, SimulatedDesk
 from tests.fixtures.clips import need
@@ -31,6 +30,7 @@ from tools.gui.guard.kill_switch import (
 )
 from tools.gui.guard.policy import Policy
 from tools.gui.types import Outcome, Screen, TypeText
+from tools.privacy.redact import Redactor
 
 LONG = "a long text " * 800
 NOTE = TypeText(point=Page(CONTROLS).control("Note").rect.center, text=LONG)

@@ -8,10 +8,9 @@ from agent.cli.console import make_console, safe
 from tools.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tools.gui.guard.phi import Strictness
-
     from agent.models import MLLM
     from agent.models.options import ModelOptions
+    from tools.privacy.redact import Strictness
 
 
 def strictness_of(phi: str) -> Strictness:

@@ -37,6 +37,7 @@ _MONTH = (
 _YEAR = r"(?:19|20)\d\d"
 _START = r"(?<![\w./-])"
 _NAME = r"[^\W\d_][\w'’.-]{0,60}"
+TITLE = r"Mr|Mrs|Ms|Miss|Dr|Prof|Herrn?|Frau|Sra?|Mme|Mlle|Monsieur|Madame"
 _HOUSE = (
     r"(?:Hospitals?|Clinics?|(?:Medical|Health|Cancer) Cent(?:er|re)|Infirmary|Polyclinic|Hospice|Sanatorium"
     r"|Health System|NHS(?: Foundation)? Trust|Klinik|(?:Universitäts)?[Kk]linikum|Krankenhaus|Spital)"
@@ -80,7 +81,7 @@ _DETECTORS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "NAME",
         re.compile(
-            r"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof|Herrn?|Frau|Sr|Sra|Mme|Mlle|Monsieur|Madame)\b\.? "
+            rf"\b(?:{TITLE})\b\.? "
             r"(?P<v>[A-ZÀ-ÖØ-Þ][\w'’-]+(?: [A-ZÀ-ÖØ-Þ][\w'’-]+){0,2})"
         ),
     ),

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tools.errors import AttendError
 from tools.privacy.ages import with_age_bands
-from tools.privacy.detect import Finding, plain, without
+from tools.privacy.detect import TITLE, Finding, plain, without
 from tools.privacy.names import IsWord, possible_names, strange_words, without_patient_names
 from tools.privacy.redact import Redactor, Strictness
 from tools.privacy.words import word_set
@@ -37,10 +37,13 @@ _ROUNDS = 8
 _LABEL = re.compile(
     r"(?i)(?<!\w)(?:m\.?r\.?n|medical record(?: number| no)?|patient(?:in)?(?:[ _-]?(?:id|name|number|no|nr))?"
     r"|pat[. ]?id|(?:first |last |sur)?name|pid|id|nhs(?: number| no)?|accession(?: number| no)?|case (?:number|no)|nom"
-    r"|nombre|fall(?:nummer|nr)|mr|mrs|ms|miss|dr|prof|herrn?|frau|sra?|mme|mlle|monsieur|madame|tel|phone|mobile|fax|e?-?mail)"
+    rf"|nombre|fall(?:nummer|nr)|{TITLE}|tel|phone|mobile|fax|e?-?mail)"
     r"\b[\s:.,#=№-]*$"
 )
-"""What stands before a detail and means nothing without it; a server would look for it in every document."""
+"""What comes before a detail and means nothing without it; a server would look for it in every document.
+
+It holds fewer labels than the detectors know: the next round finds what follows a label only while the label is there.
+"""
 _LOG = logging.getLogger(__name__)
 
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from functools import cache
 
+from tools.privacy.detect import TITLE
 from tools.privacy.words import word_set
 
 _NAME = r"(?:[OD]['’]|Mc|Mac)?[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ’']+(?:-[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ’']+)*"
@@ -57,8 +58,10 @@ _ENDINGS = re.compile(
 
 _PARTICLE = r"(?:(?i:al|el|bint?|ibn|abu|van|von|zu|ter?|de[nrl]?|d[iua]|dos|l[ae])[ -])"
 _TITLED = re.compile(
-    r"(?<![\w-])(?:M(?:iste)?r|Mrs|Ms|Miss|Mx|Master|D(?:octo)?r|Prof(?:essor)?|Sir|Lady|Sister|Nurse|Herrn?|Frau|Hr|Sra?"
-    r"|Sr?ta|Señora?|Dott(?:\.ssa)?|Signora?|Mme|Mlle|Monsieur|Madame|Mevr|Dhr|Pan[ií])\b\.?,? "
+    r"(?<![\w-])(?:"
+    + TITLE
+    + r"|Mister|Mx|Master|Doctor|Professor|Sir|Lady|Sister|Nurse|Hr|Sr?ta|Señora?|Dott(?:\.ssa)?"
+    r"|Signora?|Mevr|Dhr|Pan[ií])\b\.?,? "
     rf"(?P<name>(?:[A-Z]\.? ?)*{_PARTICLE}{{0,2}}{_NAME}(?:[ -]{_PARTICLE}{{0,2}}{_NAME})*)(?:['’]s?)?(?!\w)"
 )
 """A title, and the name behind it."""
