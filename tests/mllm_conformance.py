@@ -1,4 +1,4 @@
-"""What every model backend must do. `CHECKS` is run on each of them by test_agent_mllm_conformance.py."""
+"""What every model backend must do. `CHECKS` is run on each of them by test_agent_models_conformance.py."""
 
 from __future__ import annotations
 
