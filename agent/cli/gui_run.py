@@ -1,37 +1,24 @@
-"""`attend gui run`: do a workflow, or a request in words for Orthanc, and say honestly how it ended."""
+"""`attend gui run`: check the options, and choose what does it: a workflow file, Orthanc, or a plan by a model."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.console import make_console, safe
-from agent.cli.gui_model import about_model, ready, screen_model, strictness_of
-from agent.gui.exit_codes import DOING, conclude, exit_code, stoppable
+from agent.cli.gui_model import ready, screen_model, strictness_of
+from agent.gui.exit_codes import DOING, exit_code, stoppable
 from agent.gui.masked_errors import errors_masked
 from agent.gui.path_checks import check_folder, check_new
 from tools.errors import ConfigError
 
 if TYPE_CHECKING:
-    from agent.gui.approver import TerminalPerson
     from agent.gui.planner import Planner
-    from agent.gui.reporter import Telling
-    from agent.gui.session import Stage
-    from tools.gui.grounding import Ask
-    from tools.gui.guard.decide import Mode
-    from tools.gui.guard.identity import Patient
-    from tools.gui.guard.kill_switch import KillSwitch
-    from tools.gui.types import Actuator
-    from tools.gui.workflow.run_context import Person, RunReport
-    from tools.gui.workflow.yaml_format import Workflow
 
 
 @errors_masked
@@ -87,13 +74,12 @@ def run(
     would land. A request that no built-in workflow fits is planned by --model, one step at a time, and every step of
     it that may change something is asked, unless the policy lists it for mode 'auto'.
     """
+    from agent.cli.gui_workflow import RunOptions, patient_of, run_file, run_orthanc
     from agent.config import load_config
     from agent.gui.planner import Planner
-    from agent.gui.session import Stage, acting
-    from agent.gui.vlm_grounder import pointing
+    from agent.gui.session import Stage
     from tools.gui.guard.decide import Mode
     from tools.gui.guard.kill_switch import KillSwitch
-    from tools.gui.workflow.placeholders import values_of
     from tools.gui.workflow.yaml_format import SUFFIXES
 
     if mode not in ("observe", "suggest", *DOING):
@@ -122,35 +108,26 @@ def run(
         if mode == "observe":
             raise ConfigError("a request that a model plans is not observed.", remedy="Take --mode suggest.")
         limits = Limits(steps=max_steps, seconds=max_seconds, tokens=max_tokens)
-        request = Request(what, _pairs(values), _patient(patient), policy, expect, save, limits)
+        request = Request(what, _pairs(values), patient_of(patient), policy, expect, save, limits)
         with stoppable(stop, as_json):
             done = do_request(request, stage, planner, place=place, stop=stop, mode=Mode(mode), as_json=as_json)
         raise typer.Exit(exit_code(done, mode))
     _only_planned({"--policy": policy, "--expect": expect, "--save": save})
-    journal_path = resume or place / f"run-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}.jsonl"
-    plan = journal_path.with_suffix(".plan.json") if mode in DOING or resume else None
-    loaded, bound, who, given, stage = _what(what, stage, _pairs(values), patient, plan, resume)
-    person = _person(approve or [], as_json, who, stop)
-    if mode in DOING:
-        _names_a_patient(bound, who)
-    try:
-        with stoppable(stop, as_json), acting(stage, stop) as actuator:
-            journal = (journal_path, resume is not None)
-            ask = pointing(planner.model, planner.veil(values_of("", given, who))) if planner else None
-            # Without its values, which name patients and could be guessed at.
-            about = {**(about_model(planner.model) if planner else {}), "workflow_sha256": loaded.sha256}
-            known = values_of("", given, who)
-            report, tell = _do(
-                bound, actuator, stop, Mode(mode), who, person, journal, place, ask, about, known, as_json
-            )
-    finally:
-        if plan is not None and not journal_path.exists():
-            plan.unlink(missing_ok=True)  # It names the patient, and nothing can be resumed by it.
-    if plan is not None and mode in DOING and report.outcome.value == "verified":
-        plan.unlink(missing_ok=True)
-    conclude(report, bound, journal_path, mode, tell, person=person, folder=stop.folder)
-    if record is not None:
-        _record(record, loaded, report if mode in DOING else None, given, who)
+    options = RunOptions(
+        stage=stage,
+        mode=Mode(mode),
+        values=_pairs(values),
+        patient=patient,
+        approvers=tuple(approve or ()),
+        planner=planner,
+        record=record,
+        journal=resume or place / f"run-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}.jsonl",
+        resumed=resume is not None,
+        stop=stop,
+        place=place,
+        as_json=as_json,
+    )
+    report = run_file(Path(what), options) if Path(what).suffix in SUFFIXES else run_orthanc(what, options)
     raise typer.Exit(exit_code(report, mode))
 
 
@@ -187,103 +164,6 @@ def _only_planned(options: Mapping[str, object]) -> None:
         raise ConfigError(f"{unused[0]} goes with requests that a model plans.", remedy="Leave it out.")
 
 
-def _names_a_patient(workflow: Workflow, patient: Patient | None) -> None:
-    """Check that a run which has to compare a patient knows one. Raises ConfigError; a journal names the patient."""
-    from tools.gui.workflow.yaml_format import HARMLESS
-
-    if (
-        patient is None
-        and workflow.policy.identity == "required"
-        and any(step.do not in HARMLESS for step in workflow.steps)
-    ):
-        raise ConfigError(
-            f"the workflow {workflow.name!r} checks the patient on the screen, and nobody says who that is.",
-            expected="--patient 'NAME; BIRTH DATE; ID' as the screen writes them",
-            remedy="Name the patient; for a program without patients set `identity: none` in the policy.",
-        )
-
-
-def _person(approvers: list[str], as_json: bool, patient: Patient | None, stop: KillSwitch) -> TerminalPerson:
-    from agent.gui.approver import TerminalPerson
-
-    return TerminalPerson(approvers, quiet=as_json, patient=patient, stop=stop)
-
-
-def _what(
-    what: str, stage: Stage, given: dict[str, str], patient: str, plan: Path | None, resume: Path | None
-) -> tuple[Workflow, Workflow, Patient | None, dict[str, str], Stage]:
-    """The workflow as it was loaded and with its values, whom it is for, the values, and where it works."""
-    from agent.gui.session import same_server
-    from tools.gui.orthanc import plan as orthanc
-    from tools.gui.workflow.placeholders import values_of
-    from tools.gui.workflow.yaml_format import SUFFIXES, load_workflow
-
-    if Path(what).suffix in SUFFIXES:
-        loaded, who = load_workflow(Path(what)), _patient(patient)
-        # What a run found is recorded with the patient's values behind these names.
-        known = {name: value for name, value in values_of("", {}, who).items() if name in loaded.parameters}
-        given = {**known, **given}
-        bound = loaded.bind(given)
-        same_server(stage.target, bound.start)
-        least = bound.page_px or (orthanc.PAGE_PX if stage.target.startswith("orthanc") else None)
-        return loaded, bound, who, given, replace(stage, start=bound.start, least_px=least)
-    if plan is not None and resume is not None:
-        _is_left(resume, plan)
-        planned = orthanc.planned_before(plan, what, orthanc.server_of(stage.target), stage.downloads)
-        same_server(stage.target, planned.workflow.start)
-    else:
-        planned = orthanc.plan(what, orthanc.server_of(stage.target), stage.downloads)
-        if plan is not None:
-            orthanc.keep_plan(planned, plan)
-    stage = replace(stage, start=planned.workflow.start, least_px=planned.workflow.page_px)
-    return orthanc.template(planned.kind), planned.workflow, planned.patient, planned.values, stage
-
-
-def _is_left(journal: Path, plan: Path) -> None:
-    """Check that a run can go on: its plan is kept until it is verified. Raises ConfigError, and StoreError."""
-    from tools.gui.workflow.journal import is_verified
-
-    if not plan.exists() and is_verified(journal):
-        raise ConfigError(
-            f"the run of the journal {str(journal)!r} was verified; nothing is left of it.",
-            remedy="Leave --resume out for a run of its own.",
-        )
-
-
-def _do(
-    workflow: Workflow,
-    actuator: Actuator,
-    stop: KillSwitch,
-    mode: Mode,
-    patient: Patient | None,
-    person: Person,
-    journal_at: tuple[Path, bool],
-    place: Path,
-    ask: Ask | None,
-    about: Mapping[str, str],
-    values: Mapping[str, str],
-    as_json: bool,
-) -> tuple[RunReport, Telling]:
-    from agent.gui.reporter import Telling
-    from agent.gui.session import guarding
-    from tools.gui.workflow.journal import Journal
-    from tools.gui.workflow.run import run_workflow
-
-    about = {**about, "workflow": workflow.name}
-    with (
-        contextlib.ExitStack() as stack,
-        guarding(workflow.policy, actuator, stop, place=place, mode=mode, patient=patient, about=about) as guard,
-    ):
-        journal, tell = None, Telling(as_json, guard.audit, values)
-        if mode in DOING:
-            journal = Journal(journal_at[0], workflow.sha256, patient=patient, resume=journal_at[1])
-            stack.callback(journal.close)
-        report = run_workflow(workflow, actuator, guard, person=person, journal=journal, ask=ask, on_step=tell.step)
-        if journal and report.outcome.value == "verified":
-            journal.verified()
-        return report, tell
-
-
 def _size(window: str) -> tuple[int, int]:
     from tools.gui.actuators.chromium import LEAST_PX, MOST_PX
 
@@ -305,36 +185,3 @@ def _pairs(values: Sequence[str] | None) -> dict[str, str]:
             raise ConfigError(f"--set {entry!r} is no value.", expected="NAME=VALUE")
         pairs[name] = value
     return pairs
-
-
-def _patient(told: str) -> Patient | None:
-    from tools.gui.guard.identity import Patient
-
-    if not told:
-        return None
-    parts = [part.strip() for part in told.split(";")]
-    if len(parts) != 3 or not all(parts):
-        raise ConfigError(
-            f"--patient has {len(parts)} parts.", expected="'NAME; BIRTH DATE; ID' as the screen has them"
-        )
-    return Patient(name=parts[0], birth_date=parts[1], id=parts[2])
-
-
-def _record(
-    path: Path, loaded: Workflow, report: RunReport | None, given: dict[str, str], patient: Patient | None
-) -> None:
-    """Write the workflow with what a run found; say so where nothing was done."""
-    from tools.gui.workflow.run import recorded_workflow
-    from tools.gui.workflow.yaml_format import save_workflow
-
-    console = make_console(stderr=True)
-    if report is None:
-        told = f"nothing was done, so that there is nothing to record: {path} was not written. Take --mode confirm."
-        console.print(f"[yellow]{safe(told)}[/]", soft_wrap=True)
-        return
-    made = recorded_workflow(loaded, report, given, patient)
-    save_workflow(made, path, new=True)
-    for step in report.steps:
-        if step.recorded and made.steps[step.number - 1].target == loaded.steps[step.number - 1].target:
-            told = "found by `find` the next time, too: its label may name somebody, or `find` says more than a label"
-            console.print(f"[yellow]step {step.number}: {told}[/]", soft_wrap=True)
