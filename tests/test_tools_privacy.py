@@ -2,19 +2,28 @@
 
 import importlib.util
 import itertools
+import re
 import string
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pytest
+<<<<<<< ours
 from hypothesis import given
+=======
+import yaml
+from hypothesis import given, settings
+>>>>>>> theirs
 from hypothesis import strategies as st
 
 from evals.bench.redteam_desk import BANNER, CONTROLS, Page, draw_page
 from tools.media.types import Box
 from tools.ocr import Word, read_words
+from tools.privacy import presidio
 from tools.privacy.redact import PhiError, Redactor, redact_image, redact_text
 
+CASES = yaml.safe_load((Path(__file__).parent / "data/privacy.yaml").read_text("utf-8"))
 NAMES = st.sampled_from(["Doe", "García", "Müller", "O'Brien", "Nguyen", "Åkesson", "Lee"])
 FIRST = st.sampled_from(["John", "Élodie", "Anna-Lena", "Wei", "Jürgen"])
 AROUND = st.sampled_from(["", "Seen today. ", "note: ", "(", "Patient "])
@@ -72,33 +81,12 @@ def test_social_security_numbers(number: str) -> None:
     assert gone(f"SSN {number}.", number)
 
 
-@pytest.mark.parametrize(
-    ("text", "clean"),
-    [
-        ("Name: Jane Doe", "Name: [NAME]"),
-        ("Seen by Dr. Anna Ambler today", "Seen by Dr. [NAME] today"),
-        ("Frau Müller kommt", "Frau [NAME] kommt"),
-        ("DOE, JANE  F", "[NAME]  F"),
-        ("UID 1.2.840.113619.2.55.3.604688119", "UID [UID]"),
-        ("insured A123456789", "insured [INSURANCE]"),
-        ("tel: 0551 39-0", "tel: [PHONE]"),
-    ],
-)
+@pytest.mark.parametrize(("text", "clean"), CASES["screen_cleaned"])
 def test_other_details(text: str, clean: str) -> None:
     assert redact_text(text) == clean
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Glucose 5.4 mmol/L (3.9 - 5.6), BP 120/80, HR 72",
-        "Click 'Save', then Next; page 3 of 12",
-        "mode 'auto' asks; 20 actions a minute",
-        "WBC 7.2 x10^9/L",
-        "at (345.5, 98)",
-        "",
-    ],
-)
+@pytest.mark.parametrize("text", CASES["screen_kept"])
 def test_what_is_no_detail_stays(text: str) -> None:
     assert redact_text(text) == text
 
@@ -164,3 +152,10 @@ def test_a_picture_whose_words_cannot_be_read_goes_nowhere(monkeypatch: pytest.M
     monkeypatch.setitem(__import__("sys").modules, "rapidocr", None)
     with pytest.raises(PhiError, match="cannot be read"):
         redact_image(np.zeros((40, 40, 3), np.uint8))
+
+
+def test_the_package_needs_neither_screens_nor_literature() -> None:
+    sources = [path.read_text("utf-8") for path in Path(presidio.__file__).parent.glob("*.py")]
+    assert len(sources) > 5
+    assert not [line for text in sources for line in text.splitlines() if re.search(r"import .*|from", line)
+                and re.search(r"tools\.(?:gui|literature)", line)]  # fmt: skip

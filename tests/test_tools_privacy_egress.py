@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ from tools.privacy.egress import LOG_NAME, MAX_CHARS, Gate
 from tools.privacy.redact import PhiError, Redactor
 
 NONE = Filters()
+CASES = yaml.safe_load((Path(__file__).parent / "data/privacy.yaml").read_text("utf-8"))
 
 
 @pytest.fixture
@@ -36,82 +38,12 @@ def gate(tmp_path: Path) -> Gate:
     return Gate("pubmed", tmp_path, is_word=is_word)
 
 
-@pytest.mark.parametrize(
-    ("query", "left"),
-    [
-        # ages
-        ("A 46-year-old man with dysplastic nails", "An adult man with dysplastic nails"),
-        ("46 y/o woman, gout", "adult woman, gout"),
-        ("46yo with gout", "adult with gout"),
-        ("46M with chest pain", "adult male with chest pain"),
-        ("55 F, HbA1c 7.5%", "adult female, HbA1c 7.5%"),
-        ("46m, gout", "adult male, gout"),
-        ("46 yr. old, gout", "adult, gout"),
-        ("F/72 dizziness", "older adult female dizziness"),
-        ("forty-six-year-old with SLE", "adult with SLE"),
-        ("three week old boy vomiting", "infant boy vomiting"),
-        ("18-month-old with croup", "infant with croup"),
-        ("child aged 7 with fever", "child child with fever"),
-        ("age: 15, acne", "adolescent, acne"),
-        ("woman (46 years) with lupus", "adult woman with lupus"),
-        ("man of 90 with gout", "older adult man with gout"),
-        ("46‑year‑old man", "adult man"),
-        ("4\u200b6-year-old man", "adult man"),
-        ("４６-year-old man", "adult man"),
-        ("46-jähriger Mann mit Gicht", "adult Mann mit Gicht"),
-        # dates
-        ("fever on 12 March 2024 after travel", "fever on after travel"),
-        ("fever since 2024-03-12", "fever since"),
-        ("seen May 3rd, fever", "seen, fever"),
-        ("fever in may 2023", "fever in"),
-        ("born 1978 with asthma", "with asthma"),
-        ("scan of 03/2024 shows T2 lesion", "scan of shows T2 lesion"),
-        # places
-        ("seen at St. Mary's Hospital with gout", "seen at with gout"),
-        ("Massachusetts General Hospital, Boston sepsis", "sepsis"),
-        ("treated at the royal free hospital for hepatitis", "treated for hepatitis"),
-        ("from Klinikum rechts der Isar: sarcoidosis", "from: sarcoidosis"),
-        ("ward 7B pneumonia", "pneumonia"),
-        ("massachusetts general hospital sepsis", "sepsis"),
-        ("12 Main Street, asthma", "asthma"),
-        # numbers and names
-        ("MRN 123456 sepsis", "sepsis"),
-        ("patient id: A-99231 T2 lesion", "T2 lesion"),
-        ("482915 psoriasis", "psoriasis"),
-        ("123 456 789 psoriasis", "psoriasis"),
-        ("Mr. Smith has psoriasis", "has psoriasis"),
-        ("psoriasis, mail a.smith@example.org", "psoriasis"),
-        ("SMITH, Anna psoriasis", "psoriasis"),
-    ],
-)
+@pytest.mark.parametrize(("query", "left"), CASES["query_cleaned"])
 def test_what_tells_of_a_patient_is_taken_out(gate: Gate, query: str, left: str) -> None:
     assert gate.clean(query) == left
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "5-year survival and 1-year patient survival in T2 N0 M0 lung cancer",
-        "adults aged 18-65 with HbA1c above 7.5%",
-        "Aged, 80 and over",
-        "DNA, Viral",
-        "COPD, Exacerbation",
-        "Hospital Anxiety and Depression Scale",
-        "hospital-acquired pneumonia",
-        "Hospital Bed Capacity, 500 and over",
-        "Economics, Hospital",
-        "an academic children's hospital",
-        "Technetium Tc 99m Sestamibi, 400m walk, 6m walk test",
-        "IL-6 and TNF rs1801133 NCT04280705 10.1056/NEJMoa2034577",
-        "aspirin 50-78-2, metformin 500 mg twice daily",
-        "[18F]FDG PET or 18F-FDG PET",
-        "HR 0.75 (0.60-0.95), 2015-2019, COVID-19",
-        "does no or not without treatment help?",
-        '(asthma OR "hay fever") AND steroids[tiab]',
-        "grade 3 may respond to 10 mg",
-        "Crohn disease or Parkinson disease",
-    ],
-)
+@pytest.mark.parametrize("query", CASES["query_kept"])
 def test_what_a_search_needs_is_left(gate: Gate, query: str) -> None:
     assert gate.clean(query) == query
 
@@ -209,37 +141,7 @@ def test_a_filter_that_holds_a_detail_sends_nothing(tmp_path: Path, clock: Clock
 # Names in prose
 
 
-@pytest.mark.parametrize(
-    ("query", "left"),
-    [
-        ("gout in my patient Maria Gonzalez of Littleville", "gout in my patient of Littleville"),
-        ("My patient Kowalski, known to Dr. Meyer, has gout", "My patient, known to, has gout"),
-        ("my elderly patient, O'Brien, has gout", "my elderly patient, has gout"),
-        ("a woman named Anna Peterson-Hall with gout", "a woman named with gout"),
-        ("my patient Crohn disease", "my patient Crohn disease"),
-        ("this patient, Guillain Barre syndrome", "this patient, Guillain Barre syndrome"),
-    ],
-)
-def test_a_name_behind_a_person_of_whom_somebody_speaks_is_taken_out(gate: Gate, query: str, left: str) -> None:
-    assert gate.clean(query) == left
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        "John Smith, 46M with chest pain and aspirin",
-        "john smith has chest pain, aspirin?",
-        "treat Maria Gonzalez with warfarin for AF",
-        "Is warfarin safe for Mrs peterson, Kowalski, with AF?",
-        "Angela Merkel gout colchicine",
-        "ex-senator John McCain glioblastoma temozolomide",
-        "gout in patient Nguyen",
-        "Kowalski, 46M, gout",
-        "Does colchicine help with gout, Kowalski?",
-        "glioblastoma in a teacher from Littleville, Idaho, who plays the tuba",
-        "gout in my patient Maria Gonzalez of Littleville",
-    ],
-)
+@pytest.mark.parametrize("query", CASES["asked_again"])
 @pytest.mark.parametrize("name", ["pubmed", "europepmc"])
 def test_a_query_in_which_a_name_may_be_left_is_asked_about_again(
     tmp_path: Path, clock: Clock, query: str, name: Any
@@ -278,26 +180,7 @@ def test_a_yes_for_a_query_in_which_a_name_may_be_left_is_for_this_one_only(tmp_
     assert asked == ["Laryngeal Mask Supreme", "Angela Merkel gout"]
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "Crohn disease or Parkinson disease",
-        "my patient has Hodgkin lymphoma",
-        "Does Guillain Barre syndrome follow vaccination?",
-        "New York Heart Association class III heart failure",
-        "Hospital Anxiety and Depression Scale",
-        "Mini Mental State Examination in the elderly",
-        "Is Helicobacter Pylori eradication useful?",
-        "Does Metformin help in Polycystic Ovary Syndrome?",
-        "Charcot Marie Tooth disease",
-        "European Society of Cardiology guidelines",
-        "COPD, Exacerbation",
-        "Hospital Bed Capacity, 500 and over",
-        "Wolff Parkinson White syndrome",
-        "Stevens Johnson syndrome",
-        "She has Graves disease",
-    ],
-)
+@pytest.mark.parametrize("query", CASES["medicine_bears"])
 def test_names_that_medicine_bears_are_no_suspects(tmp_path: Path, clock: Clock, query: str) -> None:
     with FakeServer(pubmed([])) as server, opened(server, tmp_path, clock) as source:
         assert source.search(query, 5, Filters(mesh=("Breast Neoplasms",))).problems == ()

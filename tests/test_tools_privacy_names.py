@@ -8,68 +8,19 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.fake_literature import Clock, FakeServer, opened, pubmed
 from tools.literature.remote import open_remote, vocabulary
 from tools.literature.remote.vocabulary import is_word
 from tools.literature.types import Filters
-from tools.privacy.egress import Gate
 from tools.privacy.names import possible_names, strange_words
 
 NONE = Filters()
+CASES = yaml.safe_load((Path(__file__).parent / "data/privacy.yaml").read_text("utf-8"))
 
 
-@pytest.fixture
-def gate(tmp_path: Path) -> Gate:
-    return Gate("pubmed", tmp_path, is_word=is_word)
-
-
-@pytest.mark.parametrize(
-    ("query", "left"),
-    [
-        ("Mr. al-Rashid with asthma", "with asthma"),
-        ("Dr. Singh's patient has gout", "patient has gout"),
-        ("Ms. de la Cruz, gout", "gout"),
-        ("Herr Müller-Lüdenscheid mit Gicht", "mit Gicht"),
-        ("gout in Mme Lefèvre", "gout in"),
-        ("Prof. van der Berg on gout", "on gout"),
-        ("asthma near SW1A 1AA", "asthma near"),
-        ("gout, Boston, MA 02115", "gout, Boston"),
-        ("gout 02115-1234", "gout"),
-        ("ZIP code 90210 asthma", "asthma"),
-        ("Gicht in 80331 München", "Gicht in"),
-    ],
-)
-def test_titles_with_their_names_and_postcodes_are_taken_out(gate: Gate, query: str, left: str) -> None:
-    assert gate.clean(query) == left
-
-
-@pytest.mark.parametrize(
-    "query",
-    ["10000 Patients with gout", "vitamin B12 5 mg", "Sister chromatid exchange", "Sr 89 in bone metastases",
-     "MS patients on interferon",
-     "interferon"],
-)  # fmt: skip
-def test_what_only_looks_like_a_title_or_a_postcode_stays(gate: Gate, query: str) -> None:
-    assert gate.clean(query) == query
-
-
-@pytest.mark.parametrize(
-    ("query", "told"),
-    [
-        ("Treatment for Jean-Pierre Dubois with HIV", "Jean-Pierre Dubois"),
-        ("Treatment For Sunita Patel With Severe Asthma", "Sunita Patel"),
-        ("does sunita patel's metformin cause acidosis", "sunita patel"),
-        ("O'Brien asthma", "O'Brien"),
-        ("Patel S", "Patel"),
-        ("asthma of al-Rashid", "al-Rashid"),
-        ("van der Berg has gout", "van der Berg"),
-        ("asthma in Sheffield", "Sheffield"),
-        ("asthma in sheffield", "sheffield"),
-        ("a child from Oslo with croup", "Oslo"),
-        ("gout at York", "York"),
-    ],
-)
+@pytest.mark.parametrize(("query", "told"), CASES["suspected"])
 def test_a_person_is_told_which_words_may_be_a_name_or_a_place(
     tmp_path: Path, clock: Clock, query: str, told: str
 ) -> None:
@@ -92,19 +43,14 @@ def test_a_person_is_told_which_words_may_be_a_name_or_a_place(
         assert len(server.seen) == before
 
 
-@pytest.mark.parametrize("query", ["patel asthma", "gout of sunita", "KOWALSKI gout", "gout AB123457"])
+@pytest.mark.parametrize("query", CASES["held_back"])
 def test_unasked_no_word_leaves_that_is_in_no_list(tmp_path: Path, clock: Clock, query: str) -> None:
     with FakeServer(pubmed([])) as server, opened(server, tmp_path, clock) as source:
         assert "may be left in the query" in source.search(query, 5, NONE).problems[0].reason
         assert server.seen == []
 
 
-@pytest.mark.parametrize(
-    "query",
-    ["Crohn's disease in Japan", "vitamin D deficiency in New York", "Group A streptococcus", "hepatitis C in children",
-     "Does aspirin prevent stroke in patients with diabetes?", "IL-6 and CRP in sepsis", "Lou Gehrig's disease",
-     "pembrolizumab for non-small cell lung cancer", "Is metformin safe in heart failure?", "Alzheimer's disease"],
-)  # fmt: skip
+@pytest.mark.parametrize("query", CASES["unasked"])
 def test_words_of_medicine_leave_unasked(tmp_path: Path, clock: Clock, query: str) -> None:
     with FakeServer(pubmed([])) as server, opened(server, tmp_path, clock) as source:
         assert source.search(query, 5, NONE).problems == ()
