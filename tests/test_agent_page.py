@@ -214,7 +214,7 @@ def test_watches_are_set_and_alerts_come_with_their_pictures(clip: Path, tmp_pat
         item = page.locator(".watches li")
         expect(item).to_contain_text("a green wall appears")
         alert = page.get_by_role("article", name="Alert: a green wall appears")
-        expect(alert).to_contain_text("It is green", timeout=15_000)
+        expect(alert).to_contain_text("It is green")
         expect(alert.locator(".thumb")).not_to_have_count(0)
         expect(page.locator("#spoken")).to_contain_text("Alert from scenes.mp4: a green wall appears")
         expect(item).to_contain_text("1 alert")
@@ -255,7 +255,7 @@ def test_hours_of_memory_stay_light(watched: Served, visit: Open) -> None:
     page = visit(watched)
     page.route("**/timeline?*", lambda route: route.fulfill(json=hours))
     words = page.locator("#timeline-words")
-    expect(words).to_contain_text("2880 moments from 0:00 to 8:00:00", timeout=10_000)
+    expect(words).to_contain_text("2880 moments from 0:00 to 8:00:00")
     expect(page.locator("#timeline .thumb")).to_have_count(40)
     expect(page.locator("#timeline .thumb.pinned")).to_have_count(1)
     assert page.evaluate("document.querySelectorAll('*').length") < 800
@@ -345,7 +345,7 @@ def test_another_site_gets_nothing_and_changes_nothing(watched: Served, visit: O
         evil.goto(f"http://localhost:{site.server_port}/")
         before = room.feed.cursor
         assert check(evil, "intrude", watched.url) == "refused"
-        give_up_s = time.monotonic() + 10
+        give_up_s = time.monotonic() + 60
         while told[-3:] != [403, 403, 403] and time.monotonic() < give_up_s:
             evil.wait_for_timeout(50)  # the browser tells of an answer when it has time
         assert told[-3:] == [403, 403, 403]

@@ -92,7 +92,7 @@ def test_a_page_outlives_its_server(clip: Path, tmp_path: Path, visit: Open) -> 
         port = int(served.url.rsplit(":", 1)[1])
     expect(page.locator("#link")).to_contain_text("Not connected")
     with serving([clip], settings(tmp_path, port=port), {"say": "Back."}, loop=True, thread="t"):
-        expect(page.locator("#link")).to_have_text("", timeout=15_000)
+        expect(page.locator("#link")).to_have_text("")
         expect(page.locator("#question")).to_have_value("Still there?")
         expect(ended(ask(page, "Still there?")).locator(".answer")).to_have_text("Back.")
         page.reload()
@@ -113,7 +113,7 @@ def test_a_server_that_comes_back_with_another_model_and_fewer_sources_is_shown_
         declared=Abilities(images=True, local=False),
     )
     with serving([clip], settings(tmp_path, port=port), model=away, loop=True):
-        expect(page.locator("#egress")).to_have_text("Frames and words go to models.example", timeout=15_000)
+        expect(page.locator("#egress")).to_have_text("Frames and words go to models.example")
         expect(page.locator("#sources button")).to_have_count(0)
         expect(page.locator("#link")).to_have_text("")
 
@@ -191,7 +191,7 @@ def sparse(page: Page, served: Served) -> None:
 def test_a_click_on_the_timeline_plays_on_over_gaps_to_the_end(watched: Served, visit: Open) -> None:
     page = visit(watched)
     sparse(page, watched)
-    expect(page.locator("#timeline-words")).to_contain_text("3 moments", timeout=10_000)
+    expect(page.locator("#timeline-words")).to_contain_text("3 moments")
     page.locator(".slider").click(position={"x": 3, "y": 20})
     dialog, title = page.get_by_role("dialog"), page.locator("#moment-title")
     for time in ("0:00", "0:20", "0:40"):
@@ -210,7 +210,7 @@ def test_the_score_line_does_not_cross_a_gap(watched: Served, visit: Open) -> No
     page.route("**/timeline?*", lambda route: route.fulfill(json=told))
     for name in ("curve", "keep", "clear"):
         line = re.compile(r"^M0\.0 [\d.]+h0L25\.0 [\d.]+M500\.0 [\d.]+h0L525\.0 [\d.]+M1000\.0 [\d.]+h0$")
-        expect(page.locator(f".plot path.{name}:not(.tick)")).to_have_attribute("d", line, timeout=10_000)
+        expect(page.locator(f".plot path.{name}:not(.tick)")).to_have_attribute("d", line)
 
 
 def test_nothing_moves_by_itself_where_less_motion_is_asked_for(watched: Served, visit: Open) -> None:
@@ -281,7 +281,7 @@ def test_what_grows_above_the_answer_does_not_end_following_it(clip: Path, tmp_p
         expect(turn.locator(".answer")).to_contain_text("word60")
         wait_for(lambda: check(page, "endInView", ".answer"), 2)
         page.evaluate("document.querySelector('#picture').style.marginBottom = '240px'")
-        expect(turn.locator(".answer")).to_contain_text("word150", timeout=15_000)
+        expect(turn.locator(".answer")).to_contain_text("word150")
         wait_for(lambda: check(page, "endInView", ".answer"), 2)
         page.evaluate("scrollTo(0, 0)")
         ended(turn)
@@ -295,7 +295,7 @@ def test_a_phone_follows_the_answer(clip: Path, tmp_path: Path, visit: Open, hei
         page = visit(served, viewport={"width": 390, "height": height}, has_touch=True)
         turn = ask(page, "Tell me.")
         for newest in ("word60", "word150", "word299"):
-            expect(turn.locator(".answer")).to_contain_text(newest, timeout=15_000)
+            expect(turn.locator(".answer")).to_contain_text(newest)
             wait_for(lambda: check(page, "endInView", ".answer"), 2)  # it may be drawn a moment later
         ended(turn)
         assert check(page, "endInView", ".ended")
