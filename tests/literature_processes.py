@@ -108,9 +108,10 @@ def hold(folder: Path) -> None:
 
 def search(folder: Path) -> None:
     seen, wrong, searches = [], [], 0
-    print("ready", flush=True)
     with open_corpus(folder) as corpus:
-        while not select.select([sys.stdin], [], [], 0)[0]:
+
+        def look() -> None:
+            nonlocal searches, wrong
             found = corpus.search("common", 1_000, Filters())
             near = corpus.near(embed(["common"])[0], 5)
             ids = [hit.document.id for hit in found.hits]
@@ -120,6 +121,14 @@ def search(folder: Path) -> None:
             seen.append(len(ids))
             searches += 1
             time.sleep(0.02)  # two of these would take both cores from the process that indexes
+
+        for _ in range(3):
+            look()
+        print("ready", flush=True)
+        while not select.select([sys.stdin], [], [], 0)[0]:
+            look()
+        for _ in range(3):  # now all that was indexed before the word to end is there
+            look()
     print(
         json.dumps({"searches": searches, "first": seen[0], "last": seen[-1], "least": min(seen), "wrong": wrong[:3]})
     )

@@ -235,7 +235,8 @@ def test_a_camera_that_is_lost_for_good_is_not_called_well(tmp_path: Path, monke
         try:
             assert process.stdout
             process.stdout.readline()
-            time.sleep(1.0)
+            served = camera.served
+            wait_for(lambda: camera.served > served + 10)
             camera.on = False
             output, problems = process.communicate(timeout=60)
         finally:

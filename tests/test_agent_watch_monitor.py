@@ -248,7 +248,7 @@ def test_a_watch_that_is_removed_is_judged_no_more(clip: Path, tmp_path: Path) -
         assert removed.watch.cooldown_s == 5
         watcher.remove(removed.watch.id)
         session.watch()
-        assert watcher.finish(30)
+        assert watcher.finish(60)
         assert [status.watch for status in watcher.statuses()] == [kept.watch]
         with pytest.raises(ConfigError, match="no watch"):
             watcher.remove(removed.watch.id)
@@ -285,7 +285,7 @@ def test_behind_a_slow_model_the_newest_wins_and_the_rest_is_counted(clip: Path,
         watcher.add("x")
         while not session.finished:
             time.sleep(0.05)
-        assert watcher.finish(30)
+        assert watcher.finish(60)
         (status,) = watcher.statuses()
     seen = [float(text[3:-1]) for text in times_heard(model)]
     assert seen == sorted(set(seen))
@@ -324,7 +324,7 @@ async def test_a_persons_question_goes_first(clip: Path, tmp_path: Path) -> None
             if watcher:
                 assert len(model.heard) == 1, "no check begins while the answer is given"
         assert watcher
-        assert watcher.finish(30)
+        assert watcher.finish(60)
         watcher.close()
     assert len(model.heard) == 7
 
@@ -337,7 +337,7 @@ def test_a_callback_that_fails_does_not_end_the_watching(clip: Path, tmp_path: P
     with eyes_on(clip, tmp_path) as session, Watcher(model, session, WatchOptions(), fail) as watcher:
         watcher.add("x")
         session.watch()
-        assert watcher.finish(30)
+        assert watcher.finish(60)
         assert watcher.statuses()[0].checked == 6
 
 
@@ -438,7 +438,7 @@ def alert_to(
     with eyes_on(clip, folder) as session, Watcher(model, session, settings, alerts.append) as watcher:
         watcher.add("the gate opens", webhook=url)
         session.watch()
-        assert watcher.finish(30), "judging does not wait for the webhook"
+        assert watcher.finish(60), "judging does not wait for the webhook"
         if release:
             release.set()
         deadline = time.monotonic() + 30
@@ -502,7 +502,7 @@ def test_an_alert_that_cannot_be_sent_is_counted_and_the_next_ones_leave(caplog:
     with Receiver(200) as receiver:
         hooks.send("odd", f"http://{'a' * 70}.example/s3cr3t", {})
         hooks.send("good", receiver.url, {})
-        assert hooks.drain(30)
+        assert hooks.drain(60)
         hooks.close()
     assert hooks.counts("good") == (1, 0, "")
     delivered, undelivered, problem = hooks.counts("odd")
@@ -532,7 +532,7 @@ def test_alerts_that_a_full_queue_or_the_end_leaves_behind_are_counted(clip: Pat
         watcher = Watcher(model, session, WatchOptions(webhook_queue=1, webhook_timeout_s=2), print)
         watcher.add("x", cooldown_s=0, webhook=receiver.url)
         session.watch()
-        assert watcher.finish(30)
+        assert watcher.finish(60)
         threading.Timer(2.5, receiver.go.set).start()
         watcher.close()
         (status,) = watcher.statuses()
@@ -619,7 +619,7 @@ def test_the_embedded_model_says_at_once_what_it_cannot_judge(
     with eyes_on(clip, tmp_path) as session, Watcher(embedded, session, WatchOptions(), print) as watcher:
         status = watcher.add(condition)
         session.watch()
-        assert watcher.finish(30)
+        assert watcher.finish(60)
         assert status.state == "cannot judge"
         assert condition in status.reason
         assert "name a larger model" in status.reason

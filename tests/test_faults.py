@@ -240,7 +240,7 @@ def test_a_stream_clock_that_jumps_or_wraps_keeps_one_timeline(tmp_path: Path) -
         session = stack.enter_context(watching(f"udp://127.0.0.1:{port}", config))
         begun_s, heard = time.monotonic(), []
         session.listen(lambda frame, decision: heard.append(frame.t_s))
-        wait_for(lambda: time.monotonic() - begun_s > 5)
+        wait_for(lambda: heard and heard[-1] > 5)
         first.close()
         for offset_s in (9_000, 20):
             seen = session.status.numbers().seen
@@ -554,7 +554,7 @@ def test_a_gap_that_cannot_be_written_does_not_end_the_recording(tmp_path: Path)
 
     memory = StreamMemory(StreamOptions(policy="last"), None, FrameStore(tmp_path, 10**6), disk)
     with Recorder(Played(), memory) as recorder:
-        assert recorder.drain(10)
+        assert recorder.drain(60)
     assert [str(error) for error in recorder.take_errors()] == ["full", "full"]
     assert (memory.stats.seen, len(memory.gaps)) == (1, 1)
     disk.full = False

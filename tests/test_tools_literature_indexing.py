@@ -6,7 +6,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -388,12 +387,10 @@ def test_two_processes_search_while_one_indexes(tmp_path: Path) -> None:
     for reader in readers:
         assert reader.stdout
         assert reader.stdout.readline() == "ready\n"
-    time.sleep(0.5)
     write(path / "a.jsonl", [paper(number, "common and later") for number in range(20)])
     write(path / "b.jsonl", [paper(number, f"common {number}") for number in range(20, 220)])
     _, errors = (writer := start("index", folder, path, "never", 0)).communicate()
     assert writer.returncode == 0, errors
-    time.sleep(0.5)
     for reader in readers:
         said, errors = reader.communicate("\n")
         assert reader.returncode == 0, errors

@@ -9,12 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-<<<<<<< ours
-from hypothesis import given
-=======
 import yaml
-from hypothesis import given, settings
->>>>>>> theirs
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.bench.redteam_desk import BANNER, CONTROLS, Page, draw_page
