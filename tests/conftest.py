@@ -17,7 +17,7 @@ import typer.testing
 from tests.tiers import SLOW_S, TIERS, markers_of
 
 # A busy machine is slow: no example of a property test fails for the time that it takes.
-hypothesis.settings.register_profile("attend", deadline=None)
+hypothesis.settings.register_profile("attend", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("attend")
 
 
