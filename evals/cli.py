@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from agent.cli.console import make_console, safe
-from agent.cli.main import Budget, ConfigFile, Folder, Fps, Json, Model, Policy, app, main
+from agent.cli.main import ConfigFile, Folder, Json, Model, app, main
 
 __all__ = ["app", "main"]
 
@@ -21,21 +21,9 @@ eval_app = typer.Typer(
     rich_help_panel="Evaluate",
 )
 
-WHOLE = -1.0
 INTERRUPTED = 130
 """The exit code of a program that Ctrl-C ended, by convention of shells."""
 
-Data = Annotated[Path, typer.Option("--data", help="The folder with the suite's questions and videos; see its README.")]
-PartNames = Annotated[list[str] | None, typer.Option("--part", help="Run this part only; may be repeated.")]
-Tiers = Annotated[
-    bool | None,
-    typer.Option(help="Key moments beside the queue, chosen by the question; without them, the policy alone."),
-]
-Limit = Annotated[int | None, typer.Option(min=1, help="At most so many questions, drawn by --seed.")]
-Seed = Annotated[int, typer.Option(min=0, help="Of the draw, the model, and the policy 'random'.")]
-MaxTokens = Annotated[int, typer.Option(min=1, max=4096, help="The most tokens of a letter, a number, yes or no.")]
-Prompts = Annotated[Path | None, typer.Option("--prompt", help="A TOML file of prompts in place of ours.")]
-Out = Annotated[Path | None, typer.Option(help="The log, JSON lines; an unfinished run of it goes on.")]
 RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.")]
 FailUnder = Annotated[
     float | None,
@@ -51,7 +39,7 @@ InFlight = Annotated[
 @eval_app.command("list")
 def list_suites() -> None:
     """List the suites."""
-    from evals.suites import STREAMING, load_streaming_suite, load_suite, suite_names
+    from evals.suites import load_suite, suite_names
     from tools.plugins import PluginError
 
     for name in suite_names():
@@ -60,9 +48,6 @@ def list_suites() -> None:
         except PluginError as error:
             title = str(error)
         make_console().print(f"[bold]{name}[/]  {safe(title)}", soft_wrap=True)
-    for name in STREAMING:
-        suite = load_streaming_suite(name)
-        make_console().print(f"[bold]{name}[/]  {safe(suite.title)}  ({', '.join(suite.groups)})", soft_wrap=True)
 
 
 @eval_app.command("run")
@@ -231,91 +216,6 @@ def power(
 
 
 @eval_app.command()
-def streamingbench(
-    data: Data,
-    context_s: Annotated[
-        float, typer.Option("--context-s", help="Seconds before a question that are seen; -1 is everything.")
-    ] = 60.0,
-    part: PartNames = None,
-    model: Model = None,
-    policy: Policy = None,
-    tiers: Tiers = None,
-    budget: Budget = None,
-    fps: Fps = None,
-    limit: Limit = None,
-    seed: Seed = 0,
-    max_tokens: MaxTokens = 16,
-    prompt: Prompts = None,
-    out: Out = None,
-    folder: Folder = None,
-    config: ConfigFile = None,
-    as_json: Json = False,
-) -> None:
-    """StreamingBench: questions about moments of videos; parts real, omni, sqa, proactive, proactive50."""
-    settings = {
-        "model": model,
-        "folder": folder,
-        "memory.policy": policy,
-        "memory.tiers": tiers,
-        "memory.capacity": budget,
-        "media.fps": fps,
-    }
-    options = {
-        "groups": tuple(part or ()),
-        "limit": limit,
-        "seed": seed,
-        "context_s": None if context_s == WHOLE else context_s,
-        "max_tokens": max_tokens,
-        "prompts": prompt,
-        "out": out,
-    }
-    _run("streamingbench", data, settings, options, config, as_json)
-
-
-@eval_app.command()
-def ovobench(
-    data: Data,
-    official_clip: Annotated[
-        bool, typer.Option("--official-clip", help="Watch to the next whole second, as the authors cut their clips.")
-    ] = False,
-    part: PartNames = None,
-    model: Model = None,
-    policy: Policy = None,
-    tiers: Tiers = None,
-    budget: Budget = None,
-    fps: Fps = None,
-    limit: Limit = None,
-    seed: Seed = 0,
-    max_tokens: MaxTokens = 16,
-    prompt: Prompts = None,
-    out: Out = None,
-    folder: Folder = None,
-    config: ConfigFile = None,
-    as_json: Json = False,
-) -> None:
-    """OVO-Bench: questions about moments of videos, everything before them seen; parts backward, realtime, forward."""
-    settings = {
-        "model": model,
-        "folder": folder,
-        "memory.policy": policy,
-        "memory.tiers": tiers,
-        "memory.capacity": budget,
-        "media.fps": fps,
-    }
-    options = {
-        "groups": tuple(part or ()),
-        "limit": limit,
-        "seed": seed,
-        "context_s": None,
-        "official_clip": official_clip,
-        "max_tokens": max_tokens,
-        "prompts": prompt,
-        "out": out,
-    }
-    _run("ovobench", data, settings, options, config, as_json)
-
-
-@eval_app.command()
 def verify(
     suite: Annotated[str, typer.Argument(help="freak, hlv, medspot or proactivebench.")],
     file: Annotated[Path, typer.Argument(help="A golden file: cases with the results of the suite's authors.")],
@@ -349,53 +249,6 @@ def _finish(make: Callable[[Any], Any], folder: Path, as_json: bool, least: floa
         errors.print(f"Stopped. What is finished is kept: go on with `attend eval resume {safe(str(folder))}`.")
         code = INTERRUPTED
     raise typer.Exit(code)
-
-
-def _run(
-    name: str,
-    data: Path,
-    settings: Mapping[str, object],
-    options: Mapping[str, object],
-    config: Path | None,
-    as_json: bool,
-) -> None:
-    from pydantic import ValidationError
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from agent.config import load_config
-    from evals.run import RunOptions, run
-    from evals.suites import load_streaming_suite
-    from evals.summary import show_summary, summarise
-    from tools.errors import ConfigError
-
-    try:
-        chosen = RunOptions.model_validate(options)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        raise ConfigError(f"{where} is set to {problem['input']!r}: {problem['msg']}.") from error
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = make_console(stderr=True)
-    with Progress(*columns, console=console, transient=True) as bar:
-        line = bar.add_task(name, total=None)
-        try:
-            finished = run(
-                load_streaming_suite(name),
-                data,
-                load_config(settings, file=config),
-                chosen,
-                progress=lambda done, of: bar.update(line, completed=done, total=of),
-            )
-        except KeyboardInterrupt:
-            console.print("Stopped. What is finished is kept: run the same command again to go on.")
-            raise typer.Exit(INTERRUPTED) from None
-    summary = summarise(finished)
-    if as_json:
-        typer.echo(summary.model_dump_json())
-    else:
-        show_summary(summary, make_console())
-    # Some videos may fail; where nothing at all was answered, a script should know.
-    raise typer.Exit(1 if summary.n and summary.unanswered == summary.n else 0)
 
 
 if __name__ == "__main__":

@@ -184,7 +184,7 @@ def _manifest(path: Path, line: str) -> dict[str, Any]:
         raise StoreError(
             f"{str(path)!r}, line 1 is not the head of a scored run: {line[:80]!r}.",
             expected=f'{{"results": {FORMAT}, "manifest": {{...}}}}',
-            remedy="Name a file that a run has written.",
+            remedy=f"Name a file that a run has written; of an older streaming run, {path.stem}.results.jsonl.",
         )
     if head["results"] != FORMAT:
         raise StoreError(

@@ -9,19 +9,17 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.config import load_config
-from agent.models.scripted import Scripted, Turn
+from agent.models.scripted import Turn
 from evals.cli import app
-from evals.results import load_results
-from evals.run import RunOptions, run
-from evals.suites import load_streaming_suite
+from evals.suites import load_suite
+from evals.suites.moments import Moment
+from evals.suites.ovobench.dataset import Options, load
 from evals.suites.ovobench.scorer import official_count, official_yes_no
-from evals.suites.sample import LoadOptions, Sample
-from evals.summary import summarise
+from tests.fixtures.moments import Watching, ask_suite
 from tests.fixtures.scenes import write_scenes
 from tools.errors import ConfigError, MediaError
 
 SAMPLE = Path(__file__).parent.parent / "evals" / "suites" / "ovobench" / "sample"
-SUITE = load_streaming_suite("ovobench")
 
 
 @pytest.fixture
@@ -34,33 +32,33 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
-def samples(data: Path, **options: Any) -> dict[str, Sample]:
-    return {sample.id: sample for sample in SUITE.load(data, LoadOptions(**options)).samples}
+def moments(data: Path, **options: Any) -> dict[str, Moment]:
+    return {sample.id: sample.fields["moment"] for sample in load(data, Options(**options)).samples}
 
 
 def test_all_twelve_tasks_are_read_as_released(data: Path) -> None:
-    found = samples(data)
+    found = moments(data)
     assert {sample.task: sample.group for sample in found.values()} == {
         **dict.fromkeys(("EPM", "ASI", "HLD"), "backward"),
         **dict.fromkeys(("OCR", "ACR", "ATR", "STU", "FPD", "OJR"), "realtime"),
         **dict.fromkeys(("REC", "SSR", "CRR"), "forward"),
     }
-    assert found["0"].fields["options"] == "A. red; B. green; C. blue;"
-    assert (found["5"].target, found["4"].fields["options"].count(";")) == ("C", 5)
+    assert found["0"].words["options"] == "A. red; B. green; C. blue;"
+    assert (found["5"].target, found["4"].words["options"].count(";")) == ("C", 5)
     assert [(found[i].asked_s, found[i].target) for i in ("9_0", "9_1")] == [(2, "0"), (4, "1")]
-    assert [(found[i].fields["step"], found[i].target) for i in ("10_0", "10_1")] == [
+    assert [(found[i].words["step"], found[i].target) for i in ("10_0", "10_1")] == [
         ("show red", "Yes"),
         ("show green", "No"),
     ]
     assert [(found[i].asked_s, found[i].target) for i in ("11_0", "11_1")] == [(1, "No"), (5, "Yes")]
     assert all(sample.context_s is None for sample in found.values())
-    notices = SUITE.load(data, LoadOptions()).notices
+    notices = load(data, Options()).notices
     assert any("EPM 1 (released: 297)" in notice and "CRR 2 (released: 240)" in notice for notice in notices)
 
 
 def test_the_official_clip_ends_at_the_next_whole_second(data: Path) -> None:
-    assert samples(data)["3"].asked_s == 1.93
-    assert samples(data, official_clip=True)["3"].asked_s == 2.0
+    assert moments(data)["3"].asked_s == 1.93
+    assert moments(data, official_clip=True)["3"].asked_s == 2.0
 
 
 def test_a_released_chunk_stands_in_for_a_missing_video(data: Path) -> None:
@@ -68,7 +66,7 @@ def test_a_released_chunk_stands_in_for_a_missing_video(data: Path) -> None:
     (data / "chunked_videos").mkdir()
     for name in ("0", "9_1"):
         write_scenes(data / "chunked_videos" / f"{name}.mp4", [("red", 1)])
-    found = {id_: sample.path.name for id_, sample in samples(data).items() if sample.path}
+    found = {id_: sample.path.name for id_, sample in moments(data).items() if sample.path}
     assert found == {"0": "0.mp4", "9_1": "9_1.mp4"}
 
 
@@ -92,14 +90,9 @@ def test_a_run_scores_every_task_in_both_ways(data: Path, tmp_path: Path) -> Non
     }
     turns = [Turn(when=f"(?s){when}", say=say) for when, say in says.items()]
     turns += [Turn(when="What does the bar do", say="A")]
-    outcome = run(
-        SUITE,
-        data,
-        load_config({"folder": tmp_path / "home", "memory.policy": "last"}, environment={}),
-        RunOptions(context_s=None),
-        model=Scripted(turns=turns),
-    )
-    got = {record.id: (record.official, record.strict) for record in outcome.records}
+    config = load_config({"folder": tmp_path / "home", "memory.policy": "last"}, environment={})
+    outcome = ask_suite("ovobench", data, config, tmp_path / "run", Watching(turns=turns), {})
+    got = {id_: (scores["official"], scores["strict"]) for id_, scores in outcome.scores.items()}
     assert {id_: got[id_] for id_ in ("0", "1", "2", "3", "8")} == {
         "0": (True, True),
         "1": (True, True),
@@ -110,26 +103,23 @@ def test_a_run_scores_every_task_in_both_ways(data: Path, tmp_path: Path) -> Non
     assert (got["9_0"], got["9_1"]) == ((True, True), (False, True))
     assert (got["10_0"], got["10_1"]) == ((False, True), (True, False))
     assert (got["11_0"], got["11_1"]) == ((True, False), (True, True))
-    frames = {record.id: record.frames for record in outcome.records}
+    frames = {id_: one.outcome["frames"] for id_, one in outcome.transcripts.items()}
     # 1.93 s shows seconds 0 and 1 only; the whole past is shown otherwise.
     assert (frames["3"], frames["0"], frames["9_0"], frames["9_1"]) == (2, 6, 3, 5)
-    official = summarise(outcome).scorings["official"]
-    tracks = [official.parts[name].macro.value for name in ("backward", "realtime", "forward")]
-    assert all(track is not None for track in tracks)
-    assert official.mean_of_parts.value == pytest.approx(sum(track or 0 for track in tracks) / 3)
-    assert official.parts["forward"].macro.value == pytest.approx((0.5 + 0.5 + 1) / 3)
-    results = load_results(outcome.results)
-    assert outcome.results == outcome.log.with_name(f"{outcome.log.stem}.results.jsonl")
+    figures = outcome.results.manifest["figures"]
+    tracks = [figures[f"official: {name}, macro"] for name in ("backward", "realtime", "forward")]
+    assert figures["official: mean of the parts' macro"] == pytest.approx(sum(tracks) / 3)
+    assert figures["official: forward, macro"] == pytest.approx((0.5 + 0.5 + 1) / 3)
+    results = outcome.results
     assert {one.id: one.value for one in results.samples} == {id_: float(strict) for id_, (_, strict) in got.items()}
-    assert {one.cluster for one in results.samples} == {record.video for record in outcome.records}
-    assert results.manifest["figures"] == {"right by the authors' scoring": pytest.approx(official.micro.value)}
+    assert {one.cluster for one in results.samples} == {moment.video for moment in moments(data).values()}
     cli, page = CliRunner(), tmp_path / "page.html"
     for arguments in (
-        ["compare", str(outcome.results)],
+        ["compare", str(tmp_path / "run")],
         ["power", "--effect", "0.1", "--pilot"],
         ["report", "--out", str(page)],
     ):
-        done = cli.invoke(app, ["eval", *arguments, str(outcome.results)])
+        done = cli.invoke(app, ["eval", *arguments, str(tmp_path / "run")])
         assert done.exit_code == 0, done.exception
     assert "OVO" in page.read_text("utf-8") or "ovobench" in page.read_text("utf-8")
 
@@ -162,7 +152,7 @@ def test_the_official_yes_or_no_is_contained(text: str, word: str, right: bool) 
 def test_missing_and_malformed_files_are_named(data: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(MediaError, match=r"ovo_bench_new\.json.*JoeLeelyf/OVO-Bench"):
-        SUITE.load(tmp_path / "empty", LoadOptions())
+        load(tmp_path / "empty", Options())
     annotation = data / "ovo_bench_new.json"
     records = json.loads(annotation.read_text())
     for change, message in (
@@ -173,13 +163,13 @@ def test_missing_and_malformed_files_are_named(data: Path, tmp_path: Path) -> No
     ):
         annotation.write_text(json.dumps([{**records[0], **change}, *records[1:]]))
         with pytest.raises(MediaError, match=message):
-            SUITE.load(data, LoadOptions())
+            load(data, Options())
     annotation.write_text(json.dumps(records))
     shutil.rmtree(data / "src_videos")
     with pytest.raises(MediaError, match=r"not one video was found.*'drawn/blue\.mp4'.*src_videos"):
-        SUITE.load(data, LoadOptions())
+        load(data, Options())
 
 
 def test_an_unknown_suite_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match="Did you mean 'ovobench'"):
-        load_streaming_suite("ovo-bench")
+        load_suite("ovo-bench")

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -14,25 +13,24 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
 
 from agent.config import Config, load_config
-from agent.models.blocks import decode_image
 from agent.models.scripted import Scripted, Turn
-from evals.run import Run, RunOptions, draw, read_prompts, run
+from evals.engine.data import DataError
+from evals.engine.prepare import RunOptions, draw
+from evals.results import load_results
 from evals.stats.means import Outcome, rate
-from evals.suites import load_streaming_suite
 from evals.suites.answers import first_letter, only_number, says, without_thoughts
-from evals.suites.sample import LoadOptions
-from evals.suites.streamingbench.dataset import seconds
-from evals.suites.streamingbench.scorer import official_choice, strict_choice
-from evals.summary import Summary, summarise
+from evals.suites.moments import Moment, read_prompts
+from evals.suites.streamingbench.dataset import Options, load, seconds
+from evals.suites.streamingbench.prompts import PROMPTS
+from evals.suites.streamingbench.scorer import official_choice, score, strict_choice
+from tests.fixtures.moments import Asked, Watching, ask_suite
 from tests.fixtures.scenes import write_scenes
-from tools.errors import ConfigError, MediaError, ModelError
+from tools.errors import ConfigError, MediaError
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "evals" / "suites" / "streamingbench" / "sample"
-SUITE = load_streaming_suite("streamingbench")
 ANSWERS = {
     "fills the picture": "A",
     "sums up": "The answer is C.",
@@ -69,32 +67,28 @@ def model(answers: dict[str, str] = ANSWERS, *more: dict[str, Any]) -> Scripted:
     return Scripted(turns=[Turn.model_validate(turn) for turn in (*more, *turns)])
 
 
-def asked(data: Path, tmp_path: Path, *parts: str, llm: Scripted | None = None, **options: Any) -> Run:
-    chosen = RunOptions(groups=parts, **options)
-    return run(SUITE, data, config(tmp_path), chosen, model=llm or model())
+def asked(data: Path, tmp_path: Path, *parts: str, llm: Scripted | None = None, **options: Any) -> Asked:
+    own = {"part": ",".join(parts), **options}
+    return ask_suite("streamingbench", data, config(tmp_path), tmp_path / "run", llm or model(), own)
 
 
-def responses(outcome: Run) -> dict[str, str | None]:
-    return {record.id: record.response for record in outcome.records}
-
-
-def lines(log: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in log.read_text().splitlines()]
+def moments(data: Path, **options: Any) -> list[Moment]:
+    return [sample.fields["moment"] for sample in load(data, Options(**options)).samples]
 
 
 def test_every_part_is_read_as_released(data: Path) -> None:
-    loaded = SUITE.load(data, LoadOptions())
-    by_id = {sample.id: sample for sample in loaded.samples}
-    assert [sample.group for sample in loaded.samples] == ["real"] * 3 + ["omni"] + ["sqa"] * 2 + ["proactive"] * 2
+    loaded = load(data, Options())
+    by_id = {moment.id: moment for moment in moments(data)}
+    assert [moment.group for moment in by_id.values()] == ["real"] * 3 + ["omni"] + ["sqa"] * 2 + ["proactive"] * 2
     assert by_id["real-3"].asked_s == 3 * 3600 + 27 * 60 + 30
-    assert by_id["omni-1"].fields["options"].startswith("A.A red wall.\nB.A green wall.")
-    assert by_id["sqa-1"].fields["options"] == "A. Red.\nB. Green.\nC. Blue.\nD. White."
-    assert by_id["sqa-1"].fields["context"] == ""
-    assert "What colour is shown now?" in by_id["sqa-2"].fields["context"]
-    assert "The answer was A." in by_id["sqa-2"].fields["context"]
-    assert by_id["proactive-1"].polls == tuple(range(1, 9))
-    assert by_id["proactive-2"].polls == (2, 3, 4, 5, 6)
-    assert all(sample.path and sample.path.is_file() for sample in loaded.samples)
+    assert by_id["omni-1"].words["options"].startswith("A.A red wall.\nB.A green wall.")
+    assert by_id["sqa-1"].words["options"] == "A. Red.\nB. Green.\nC. Blue.\nD. White."
+    assert by_id["sqa-1"].words["context"] == ""
+    assert "What colour is shown now?" in by_id["sqa-2"].words["context"]
+    assert "The answer was A." in by_id["sqa-2"].words["context"]
+    assert by_id["proactive-1"].polls_s == tuple(range(1, 9))
+    assert by_id["proactive-2"].polls_s == (2, 3, 4, 5, 6)
+    assert all(Path(sample.source).is_file() for sample in loaded.samples)
     assert any("'real' has 3 questions; the released one has 2,500" in notice for notice in loaded.notices)
     assert any("sound" in notice for notice in loaded.notices)
 
@@ -108,50 +102,48 @@ def test_videos_are_found_as_unpacked_too(data: Path, scenes: Path) -> None:
     for name in ("real/sample_1/video.mp4", "omni/Scene Understanding/sample_3/clip one.mp4"):
         (data / name).parent.mkdir(parents=True)
         shutil.copy(scenes, data / name)
-    loaded = SUITE.load(data, LoadOptions())
-    found = {sample.video: sample.path for sample in loaded.samples if sample.path}
+    found = {moment.video: moment.path for moment in moments(data) if moment.path}
     assert found == {
         "./videos/sample_1_real.mp4": data / "real/sample_1/video.mp4",
         "./videos/sample_3_Scene_Understanding.mp4": data / "omni/Scene Understanding/sample_3/clip one.mp4",
     }
-    assert any("3 videos are missing" in notice for notice in loaded.notices)
+    with pytest.raises(DataError, match=r"sample_2_real\.mp4.*does not exist.*other records are broken too"):
+        asked(data, data)
 
 
-def test_scores_of_both_kinds_and_what_is_logged(data: Path, tmp_path: Path) -> None:
+def test_scores_of_both_kinds_and_what_is_kept(data: Path, tmp_path: Path) -> None:
     outcome = asked(data, tmp_path, "real", "omni", "sqa")
-    scores = {record.id: (record.official, record.strict, record.answered) for record in outcome.records}
-    assert scores == {
-        "real-1": (True, True, True),
-        "real-2": (False, True, True),
-        "real-3": (False, False, False),
-        "omni-1": (True, True, True),
-        "sqa-1": (False, False, True),
-        "sqa-2": (True, True, True),
+    assert {id_: (one["official"], one["strict"]) for id_, one in outcome.scores.items()} == {
+        "real-1": (True, True),
+        "real-2": (False, True),
+        "real-3": (False, False),
+        "omni-1": (True, True),
+        "sqa-1": (False, False),
+        "sqa-2": (True, True),
     }
-    first, *rest = lines(outcome.log)
-    assert (first["type"], first["suite"], first["context_s"]) == ("manifest", "streamingbench", 60.0)
-    logged = {line["id"]: line for line in rest}
-    assert logged.keys() == scores.keys()
+    assert {one.id: one.value for one in outcome.results.samples} == {
+        id_: float(one["strict"]) for id_, one in outcome.scores.items()
+    }
+    assert {one.cluster for one in outcome.results.samples if one.id.startswith("sqa")} == {"./videos/sample_4_sqa.mp4"}
+    made = {id_: one.outcome for id_, one in outcome.transcripts.items()}
     # Frames of seconds 0, 1, 2 and 0 to 5, at one a second; the last policy keeps all of them clear.
-    assert (logged["real-1"]["frames"], logged["real-1"]["span_s"]) == (3, 2.0)
-    assert (logged["real-2"]["frames"], logged["real-2"]["span_s"]) == (6, 5.0)
-    assert logged["real-2"]["clear_share"] == 1.0
-    assert logged["real-2"]["tokens"] > logged["real-1"]["tokens"] > 0
+    assert (made["real-1"]["frames"], made["real-1"]["span_s"]) == (3, 2.0)
+    assert (made["real-2"]["frames"], made["real-2"]["span_s"]) == (6, 5.0)
+    assert made["real-2"]["clear_share"] == 1.0
+    assert outcome.transcripts["real-2"].tokens_in > outcome.transcripts["real-1"].tokens_in > 0
     # The time that lies hours after the end of the video means its end.
-    assert logged["real-3"]["frames"] == 6
+    assert made["real-3"]["frames"] == 6
 
 
-def test_a_summary_counts_the_unanswered_as_wrong_and_apart(data: Path, tmp_path: Path) -> None:
-    summary = summarise(asked(data, tmp_path, "real", "omni", "sqa"))
-    official, strict = summary.scorings["official"], summary.scorings["strict"]
-    assert (summary.n, summary.unanswered, summary.failed) == (6, 1, {})
-    assert (official.micro.value, strict.micro.value) == (pytest.approx(3 / 6), pytest.approx(4 / 6))
-    assert (official.answered_only.n, official.answered_only.value) == (5, pytest.approx(3 / 5))
-    assert official.macro.value == pytest.approx((1 + 0 + 0 + 1 + 0.5) / 5)
-    assert official.parts["real"].micro.value == pytest.approx(1 / 3)
-    assert official.mean_of_parts.value == pytest.approx((1 / 3 + 1 + 0.5) / 3)
-    assert strict.tasks["Clips Summarize"].value == 1.0
-    assert official.micro.low is not None and official.micro.low <= 0.5 <= (official.micro.high or 0)  # noqa: PT018
+def test_figures_count_the_unanswered_as_wrong_and_apart(data: Path, tmp_path: Path) -> None:
+    found = asked(data, tmp_path, "real", "omni", "sqa").results.manifest["figures"]
+    assert found["unanswered"] == 1
+    assert (found["official: micro"], found["strict: micro"]) == (pytest.approx(3 / 6), pytest.approx(4 / 6))
+    assert found["official: answered only"] == pytest.approx(3 / 5)
+    assert found["official: macro over tasks"] == pytest.approx((1 + 0 + 0 + 1 + 0.5) / 5)
+    assert found["official: real, micro"] == pytest.approx(1 / 3)
+    assert found["official: mean of the parts' macro"] == pytest.approx((1 / 3 + 1 + 0.5) / 3)
+    assert "in time: micro" not in found
 
 
 def test_nothing_after_a_question_is_seen(data: Path, tmp_path: Path, scenes: Path) -> None:
@@ -160,9 +152,9 @@ def test_nothing_after_a_question_is_seen(data: Path, tmp_path: Path, scenes: Pa
     for number, later in enumerate(("green", "blue")):
         other = write_scenes(tmp_path / f"{later}.mp4", [("red", 3), (later, 3)])
         shutil.copy(other, data / "videos" / "sample_1_real.mp4")
-        llm = Watching(turns=[Turn(say="A"), Turn(say="A")])
-        asked(data, tmp_path / str(number), "real", llm=llm, limit=2, seed=seed_for(data, {"real-1", "real-2"}))
-        seen.append(llm.frames)
+        llm = Watching(turns=[Turn(say="A")] * 3)
+        asked(data, tmp_path / str(number), "real", llm=llm)
+        seen.append(llm.frames[:2])
     early, late = zip(*seen, strict=True)
     assert [t_s for t_s, _ in early[0]] == [0.0, 1.0, 2.0]
     assert [t_s for t_s, _ in late[0]] == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
@@ -190,7 +182,7 @@ def test_a_question_about_the_past_is_shown_key_moments(tmp_path: Path) -> None:
         chosen = config(
             tmp_path, **{"memory.policy": "curvestream", "memory.capacity": 4, "memory.tiers": tiers, "media.fps": 0.5}
         )
-        run(SUITE, data, chosen, RunOptions(groups=("real",)), model=llm)
+        ask_suite("streamingbench", data, chosen, tmp_path / f"run-{tiers}", llm, {"part": "real"})
         oldest[tiers] = [frames[0][0] for frames in llm.frames]
     (past_s, present_s), (past_flat_s, present_flat_s) = oldest[True], oldest[False]
     assert past_s < 6 < past_flat_s
@@ -199,45 +191,22 @@ def test_a_question_about_the_past_is_shown_key_moments(tmp_path: Path) -> None:
 
 def test_fuzzy_frames_are_shown_small_and_answers_are_kept_short(data: Path, tmp_path: Path) -> None:
     llm = Watching(turns=[Turn(say="A word that goes on")] * 3)
-    outcome = run(
-        SUITE,
-        data,
-        config(tmp_path, **{"memory.policy": "alternate", "memory.blur_px": 40}),
-        RunOptions(groups=("real",), max_tokens=2),
-        model=llm,
-    )
-    assert responses(outcome)["real-2"] == "A word"
-    record = outcome.records[1]
+    chosen = config(tmp_path, **{"memory.blur_px": 40})
+    own = {"part": "real", "max_tokens": 2, "policy": "alternate"}
+    outcome = ask_suite("streamingbench", data, chosen, tmp_path / "run", llm, own)
+    assert outcome.transcripts["real-2"].answer == "A word"
+    made = outcome.transcripts["real-2"].outcome
     small = [size == (40, 40) for size in llm.sizes[1]]
-    assert 0 < sum(small) < record.frames == len(small)
-    assert record.clear_share == pytest.approx(1 - sum(small) / len(small))
+    assert 0 < sum(small) < made["frames"] == len(small)
+    assert made["clear_share"] == pytest.approx(1 - sum(small) / len(small))
     assert not small[-1]
 
 
 def test_all_that_memory_chooses_is_shown_whatever_a_chat_would_show(data: Path, tmp_path: Path) -> None:
-    chosen = config(tmp_path, **{"media.fps": 5, "memory.capacity": 30, "limits.frames": 3})
-    outcome = run(SUITE, data, chosen, RunOptions(groups=("real",)), model=Watching(turns=[Turn(say="A")] * 3))
-    assert [record.frames for record in outcome.records] == [11, 26, 30]
-
-
-class Watching(Scripted):
-    """A scripted model that notes the time, the content and the size of every frame it is shown."""
-
-    frames: list[list[tuple[float, str]]] = Field(default_factory=list)
-    sizes: list[list[tuple[int, ...]]] = Field(default_factory=list)
-
-    def _stream(self, messages: Any, *args: Any, **kwargs: Any) -> Any:
-        blocks = [block for message in messages for block in message.content if isinstance(block, dict)]
-        images = [block for block in blocks if block["type"] == "image"]
-        self.frames.append([(image["extras"]["t_s"], image["extras"]["frame_id"]) for image in images])
-        self.sizes.append([decode_image(image).shape[:2] for image in images])
-        yield from super()._stream(messages, *args, **kwargs)
-
-
-def seed_for(data: Path, ids: set[str]) -> int:
-    """A seed that draws just these questions of the part `real`."""
-    samples = SUITE.load(data, LoadOptions(groups=("real",))).samples
-    return next(seed for seed in range(1000) if {s.id for s in draw(samples, len(ids), seed)} == ids)
+    chosen, llm = config(tmp_path, **{"limits.frames": 3}), Watching(turns=[Turn(say="A")] * 3)
+    own = {"part": "real", "fps": 5, "budget": 30}
+    outcome = ask_suite("streamingbench", data, chosen, tmp_path / "run", llm, own)
+    assert [one.outcome["frames"] for one in outcome.transcripts.values()] == [11, 26, 30]
 
 
 def test_a_proactive_question_is_put_each_second_until_the_model_speaks(data: Path, tmp_path: Path) -> None:
@@ -245,17 +214,18 @@ def test_a_proactive_question_is_put_each_second_until_the_model_speaks(data: Pa
     speaks = {"when": "moment has come.*green", "say": "green"}
     never = [{"when": "moment to put out .blue", "say": "no"}] * 5
     outcome = asked(data, tmp_path, "proactive", llm=model({}, *gates, speaks, *never))
-    green, blue = outcome.records
-    assert (green.said_s, green.response, green.calls) == (4.0, "green", 5)
-    assert (green.official, green.strict, green.in_time) == (True, True, True)
-    assert (blue.said_s, blue.calls, blue.official, blue.in_time) == (None, 5, False, False)
-    assert summarise(outcome).scorings["in_time"].micro.value == 0.5
+    green, blue = outcome.transcripts.values()
+    assert (green.outcome["said_s"], green.answer, green.model_calls) == (4.0, "green", 5)
+    assert outcome.scores[green.id] == {"official": True, "strict": True, "in_time": True}
+    assert (blue.outcome["said_s"], blue.model_calls) == (None, 5)
+    assert outcome.scores[blue.id] == {"official": False, "strict": False, "in_time": False}
+    assert outcome.results.manifest["figures"]["in time: micro"] == 0.5
 
 
 @pytest.mark.parametrize(("said_s", "right"), [(1.0, False), (2.0, True), (6.0, True), (7.0, False), (None, False)])
 def test_a_proactive_answer_must_be_in_time(data: Path, said_s: float | None, right: bool) -> None:
-    sample = next(s for s in SUITE.load(data, LoadOptions()).samples if s.id == "proactive-1")
-    assert SUITE.score(sample, "It is green now", said_s) == {"official": right, "strict": right, "in_time": right}
+    moment = next(one for one in moments(data) if one.id == "proactive-1")
+    assert score(moment, "It is green now", said_s) == {"official": right, "strict": right, "in_time": right}
 
 
 @pytest.mark.parametrize(
@@ -298,59 +268,33 @@ def test_a_letter_before_any_text_is_right_in_both(text: str, letter: str) -> No
     assert strict_choice(f"{letter}. {text}", letter)
 
 
-def test_a_run_goes_on_where_it_was_stopped(data: Path, tmp_path: Path) -> None:
-    whole = asked(data, tmp_path / "whole", "real", "omni", "sqa")
-    log = tmp_path / "log.jsonl"
-    asked(data, tmp_path, "real", "omni", "sqa", out=log)
-    kept = log.read_text().splitlines(keepends=True)
-    # As after a kill: three results are on disk, the fourth was cut short.
-    log.write_text("".join(kept[:4]) + kept[4][:25])
-    left = {when: say for when, say in ANSWERS.items() if when not in list(ANSWERS)[:3]}
-    again = asked(data, tmp_path, "real", "omni", "sqa", out=log, llm=model(left))
-    assert again.resumed == 3
-    assert responses(again) == responses(whole)
-    third = asked(data, tmp_path, "real", "omni", "sqa", out=log, llm=Scripted(turns=[Turn(say="never")]))
-    assert (third.resumed, responses(third)) == (6, responses(whole))
-
-
-def test_a_log_holds_whatever_line_ends_a_model_writes(data: Path, tmp_path: Path) -> None:
-    log, odd = tmp_path / "log.jsonl", "A\u2028because\x85so"
-    first = asked(data, tmp_path, "real", out=log, llm=Scripted(turns=[Turn(say=odd)] * 3))
-    again = asked(data, tmp_path, "real", out=log, llm=Scripted(turns=[Turn(say="never")]))
-    assert again.resumed == len(first.records)
-    assert responses(again) == responses(first)
-
-
-def test_a_killed_run_ends_with_the_scores_of_a_whole_one(data: Path, tmp_path: Path) -> None:
-    script = tmp_path / "script.json"
-    script.write_text(json.dumps([{"when": w, "say": say or "-", "tokens_per_s": 1.0} for w, say in ANSWERS.items()]))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "2", "TMPDIR": str(tmp_path)}
-    command = [sys.executable, "-m", "evals.cli", "eval", "streamingbench", "--data", str(data), "--json"]
-    command += ["--model", f"scripted:{script}", "--policy", "last", "--folder", str(tmp_path / "home")]
-    command += ["--part", "real", "--part", "omni", "--part", "sqa", "--out"]
-
-    def stopped(log: Path, at: int, by: signal.Signals) -> tuple[int, str]:
-        process = subprocess.Popen([*command, str(log)], env=environment, stderr=subprocess.PIPE, text=True)
-        deadline = time.monotonic() + 100
-        while not (log.exists() and len(log.read_text().splitlines()) >= at) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        process.send_signal(by)
-        _, said = process.communicate(timeout=60)
-        assert at <= len(log.read_text().splitlines()) < 7
-        return process.returncode, said
-
-    cut = tmp_path / "cut.jsonl"
-    code, told = stopped(cut, 2, signal.SIGINT)
-    assert code == 130
-    assert "run the same command again to go on" in told
-    stopped(cut, 4, signal.SIGKILL)
-    ended = subprocess.run([*command, str(cut)], capture_output=True, text=True, env=environment, timeout=120)
-    assert ended.returncode == 0, ended.stderr
-    summary = Summary.model_validate_json(ended.stdout)
-    assert 3 <= summary.resumed < 6
+def test_a_killed_run_resumes_to_the_scores_of_a_whole_one(data: Path, tmp_path: Path) -> None:
     said = {when: answer or "-" for when, answer in ANSWERS.items()}
-    whole = asked(data, tmp_path / "whole", "real", "omni", "sqa", llm=model(said))
-    assert summary.scorings == summarise(whole).scorings
+    script, folder = tmp_path / "script.json", tmp_path / "killed"
+    script.write_text(json.dumps([{"when": when, "say": say, "tokens_per_s": 1.0} for when, say in said.items()]))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "2", "TMPDIR": str(tmp_path)}
+    attend = [sys.executable, "-m", "evals.cli", "eval"]
+    begin = ["run", "streamingbench", "--data", str(data), "--model", f"scripted:{script}", "--out", str(folder)]
+    begin += ["--folder", str(tmp_path / "home"), "--set", "policy=last", "--set", "part=real,omni,sqa"]
+    process = subprocess.Popen([*attend, *begin, "--max-in-flight", "1"], env=environment, stdout=subprocess.DEVNULL)
+    journal = folder / "transcripts.jsonl"
+    try:
+        while not journal.exists() or journal.read_bytes().count(b"\n") < 2:
+            assert process.poll() is None, "the run ended before it was killed"
+            time.sleep(0.05)
+    finally:
+        process.kill()
+        process.wait()
+    kept = journal.read_bytes().count(b"\n")
+    assert 2 <= kept < 6
+    resume = [*attend, "resume", str(folder), "--json"]
+    ended = subprocess.run(resume, capture_output=True, text=True, env=environment, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["made"] == 6 - kept
+    whole = asked(data, tmp_path / "whole", "real", "omni", "sqa", llm=model(said)).results
+    resumed = load_results(folder / "results.jsonl")
+    assert {one.id: one.value for one in resumed.samples} == {one.id: one.value for one in whole.samples}
+    assert resumed.manifest["figures"] == whole.manifest["figures"]
 
 
 @pytest.mark.parametrize(
@@ -367,39 +311,41 @@ def test_thoughts_are_no_answer(reply: str, said: str) -> None:
     assert without_thoughts(reply) == said
 
 
-def test_a_log_of_other_settings_is_refused(data: Path, tmp_path: Path) -> None:
-    log = tmp_path / "log.jsonl"
-    asked(data, tmp_path, "real", out=log)
-    with pytest.raises(ConfigError, match=r"context_s was 60.0, is 30.0"):
-        asked(data, tmp_path, "real", out=log, context_s=30.0)
-    (data / "questions_real.json").write_text((data / "questions_real.json").read_text().replace("Red.", "Rose."))
-    with pytest.raises(ConfigError, match="files was"):
-        asked(data, tmp_path, "real", out=log)
+def test_a_larger_limit_holds_the_smaller_one(data: Path) -> None:
+    samples = load(data, Options()).samples
+    small, large = ({one.id for one in draw(samples, limit, 3)} for limit in (2, 4))
+    assert small < large
+    assert (len(small), len(large)) == (2, 4)
+    draws = {frozenset(one.id for one in draw(samples, 2, seed)) for seed in range(20)}
+    assert len(draws) > 5
 
 
-def test_a_larger_limit_holds_the_smaller_one(data: Path, tmp_path: Path) -> None:
-    log = tmp_path / "log.jsonl"
-    small = asked(data, tmp_path, "real", "sqa", out=log, limit=2, seed=3)
-    large = asked(data, tmp_path, "real", "sqa", out=log, limit=4, seed=3)
-    assert {record.id for record in small.records} < {record.id for record in large.records}
-    assert (len(small.records), len(large.records), large.resumed) == (2, 4, 2)
-    draws = {seed: {s.id for s in draw(SUITE.load(data, LoadOptions()).samples, 2, seed)} for seed in range(20)}
-    assert len({frozenset(ids) for ids in draws.values()}) > 5
-
-
-def test_one_broken_video_is_named_and_the_rest_goes_on(data: Path, tmp_path: Path) -> None:
+def test_broken_videos_fail_their_questions_and_the_rest_goes_on(data: Path, tmp_path: Path) -> None:
     (data / "videos" / "sample_1_real.mp4").write_text("not a video")
     (data / "videos" / "sample_4_sqa.mp4").unlink()
-    outcome = asked(data, tmp_path, "real", "omni", "sqa")
-    summary = summarise(outcome)
-    assert [record.id for record in outcome.records if record.error is None] == ["real-3", "omni-1"]
-    assert sorted(summary.failed.values()) == [2, 2]
-    assert any("sample_1_real.mp4" in reason and "text file" in reason for reason in summary.failed)
-    assert summary.unanswered == 5
-    shutil.copy(data / "videos" / "sample_2_real.mp4", data / "videos" / "sample_1_real.mp4")
-    mended = asked(data, tmp_path, "real", "omni", "sqa")
-    assert mended.resumed == 2
-    assert responses(mended)["real-1"] == "A"
+    with pytest.raises(DataError, match=r"sample_4_sqa\.mp4.*does not exist"):
+        asked(data, tmp_path, "real", "omni", "sqa")
+    run_options = RunOptions(skip_bad=True, suite_options={"part": "real,omni,sqa"})
+    outcome = ask_suite("streamingbench", data, config(tmp_path), tmp_path / "run", model(), run_options)
+    failed = {one.id: one.failure for one in outcome.results.samples if one.failure}
+    assert failed == dict.fromkeys(("real-1", "real-2", "sqa-1", "sqa-2"), "data")
+    assert "text file" in outcome.transcripts["real-1"].problem
+    assert outcome.results.manifest["figures"]["unanswered"] == 3
+
+
+def test_a_blind_run_asks_without_frames(data: Path, tmp_path: Path) -> None:
+    llm = Watching(turns=[Turn(say="A")] * 3)
+    run_options = RunOptions(blind=True, suite_options={"part": "real"})
+    outcome = ask_suite("streamingbench", data, config(tmp_path), tmp_path / "run", llm, run_options)
+    assert llm.frames == [[], [], []]
+    assert [one.outcome["frames"] for one in outcome.transcripts.values()] == [0, 0, 0]
+
+
+def test_the_oracle_is_right_everywhere_and_plays_nothing(data: Path, tmp_path: Path) -> None:
+    for video in (data / "videos").iterdir():
+        video.write_text("not a video")
+    outcome = ask_suite("streamingbench", data, config(tmp_path), tmp_path / "run", "baseline:oracle", {})
+    assert {one.value for one in outcome.results.samples} == {1.0}
 
 
 def test_a_stretch_without_pictures_spoils_its_own_question_only(data: Path, tmp_path: Path) -> None:
@@ -410,44 +356,38 @@ def test_a_stretch_without_pictures_spoils_its_own_question_only(data: Path, tmp
     questions[0]["questions"] = [{**one, "time_stamp": f"00:00:0{second}"} for second in (3, 6, 4)]
     (data / "questions_real.json").write_text(json.dumps(questions))
     outcome = asked(data, tmp_path, "real", context_s=0.4, llm=Scripted(turns=[Turn(say="A"), Turn(say="A")]))
-    errors = {record.asked_s: record.error for record in outcome.records}
-    assert "no readable picture" in (errors.pop(6.0) or "")
-    assert errors == {3.0: None, 4.0: None}
+    problems = {one.id: one.problem for one in outcome.transcripts.values()}
+    assert "no readable picture" in problems.pop("real-2")
+    assert set(problems.values()) == {""}
 
 
 def test_the_smaller_proactive_part_is_read_where_it_is_named(data: Path) -> None:
     whole = (data / "questions_proactive.json").read_text()
     (data / "questions_proactive_50.json").write_text(json.dumps(json.loads(whole)[:1]))
-    every = SUITE.load(data, LoadOptions()).samples
-    named = SUITE.load(data, LoadOptions(groups=("proactive50",))).samples
+    every, named = moments(data), moments(data, part="proactive50")
     assert [sample.group for sample in every].count("proactive") == 2
     assert "proactive50" not in {sample.group for sample in every}
     assert {(sample.group, sample.kind) for sample in named} == {("proactive50", "wait")}
 
 
-def test_a_model_that_fails_for_good_ends_the_run(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"3 times in a row.*no answer for call"):
-        asked(data, tmp_path, "real", "sqa", llm=Scripted(turns=[Turn(say="A", when="nobody asks this")]))
-
-
 def test_missing_and_malformed_files_are_named(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match=r"does not exist.*THUNLP-MT/StreamingBench"):
-        SUITE.load(tmp_path / "nowhere", LoadOptions())
+    with pytest.raises(DataError, match=r"does not exist.*THUNLP-MT/StreamingBench"):
+        load(tmp_path / "nowhere", Options())
     (tmp_path / "empty").mkdir()
     with pytest.raises(MediaError, match=r"questions_real\.json.*mjuicem/StreamingBench"):
-        SUITE.load(tmp_path / "empty", LoadOptions())
+        load(tmp_path / "empty", Options())
     (data / "questions_omni.json").unlink()
-    assert any("questions_omni.json" in notice for notice in SUITE.load(data, LoadOptions()).notices)
+    assert any("questions_omni.json" in notice for notice in load(data, Options()).notices)
     with pytest.raises(MediaError, match=r"questions_omni\.json"):
-        SUITE.load(data, LoadOptions(groups=("omni",)))
+        load(data, Options(part="omni"))
     broken = json.loads((data / "questions_real.json").read_text())
     broken[1]["questions"][0]["time_stamp"] = "soon"
     (data / "questions_real.json").write_text(json.dumps(broken))
     with pytest.raises(MediaError, match=r"questions_real\.json.*1\.questions\.0\.time_stamp.*soon"):
-        SUITE.load(data, LoadOptions())
+        load(data, Options())
     shutil.rmtree(data / "videos")
     with pytest.raises(MediaError, match=r"not one video was found.*sample_4_sqa\.mp4"):
-        SUITE.load(data, LoadOptions(groups=("sqa",)))
+        load(data, Options(part="sqa"))
 
 
 def test_prompts_of_a_file_take_the_place_of_ours(data: Path, tmp_path: Path) -> None:
@@ -456,8 +396,12 @@ def test_prompts_of_a_file_take_the_place_of_ours(data: Path, tmp_path: Path) ->
     llm = model(
         {r"Pick {one}: What colour fills .* \| A\. Red\.\nB\.": "A", "Pick {one}: Which": "B", "Pick {one}": "C"}
     )
-    outcome = asked(data, tmp_path, "real", llm=llm, prompts=path)
-    assert responses(outcome) == {"real-1": "A", "real-2": "B", "real-3": "C"}
+    outcome = asked(data, tmp_path, "real", llm=llm, prompt=str(path))
+    assert {id_: one.answer for id_, one in outcome.transcripts.items()} == {
+        "real-1": "A",
+        "real-2": "B",
+        "real-3": "C",
+    }
     for text, message in (
         ("answer = 'x'", "sets 'answer'.*choice, sequence, wait, speak"),
         ("choice = '{query}'", "placeholder 'query'.*options, question"),
@@ -466,7 +410,7 @@ def test_prompts_of_a_file_take_the_place_of_ours(data: Path, tmp_path: Path) ->
     ):
         path.write_text(text)
         with pytest.raises(ConfigError, match=message):
-            read_prompts(path, SUITE.prompts)
+            read_prompts(path, PROMPTS)
 
 
 def outcomes(table: dict[tuple[str, str, str], list[int]]) -> list[Outcome]:
@@ -523,28 +467,18 @@ def test_a_rate_is_a_share_inside_its_interval(rows: list[tuple[int, int, bool]]
 
 def test_the_command_runs_the_embedded_model_from_end_to_end(data: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "2"}
-    command = [sys.executable, "-m", "evals.cli", "eval", "streamingbench", "--data", str(data), "--folder"]
-    command += [str(tmp_path / "home"), "--part", "real", "--limit", "2", "--json"]
+    command = [sys.executable, "-m", "evals.cli", "eval", "run", "streamingbench", "--data", str(data), "--folder"]
+    command += [str(tmp_path / "home"), "--set", "part=real", "--limit", "2", "--json"]
     ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=250)
     assert ended.returncode == 0, ended.stderr
-    summary = json.loads(ended.stdout)
-    assert (summary["n"], summary["model"], summary["policy"], summary["failed"]) == (2, "embedded", "curvestream", {})
-    assert summary["scorings"].keys() >= {"official", "strict"}
-    records = [line for line in lines(Path(summary["log"])) if line["type"] == "record"]
-    assert all(record["response"] and record["encode_ms"] > 0 and record["answer_ms"] > 0 for record in records)
-    again = subprocess.run(command[:-1], capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=100)
-    assert again.returncode == 0, again.stderr
-    assert "2 of them from an earlier run" in again.stdout
+    told = json.loads(ended.stdout)
+    assert (told["made"], told["manifest"]["model"]) == (2, "embedded")
+    assert told["manifest"]["settings"]["memory"]["policy"] == "curvestream"
+    assert told["figures"].keys() >= {"official: micro", "strict: micro"}
+    results = load_results(Path(told["folder"]) / "results.jsonl").samples
+    assert all(one.prediction and one.frame_ids and not one.failure for one in results)
 
 
-def test_the_command_lists_suites_and_refuses_an_unknown_part(data: Path, tmp_path: Path) -> None:
-    start = [sys.executable, "-c", "from evals.cli import main; main()", "eval"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-    listed = subprocess.run([*start, "list"], capture_output=True, text=True, cwd=tmp_path, env=environment)
-    assert "ovobench" in listed.stdout
-    assert "streamingbench" in listed.stdout
-    arguments = ["streamingbench", "--data", str(data), "--part", "reel", "--folder", str(tmp_path)]
-    refused = subprocess.run([*start, *arguments], capture_output=True, text=True, cwd=tmp_path, env=environment)
-    assert refused.returncode == 1
-    assert "no part 'reel'" in refused.stderr
-    assert "Traceback" not in refused.stderr
+def test_an_unknown_part_names_the_known_ones(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"unknown part 'reel', expected one of real, omni"):
+        asked(data, tmp_path, "reel")

@@ -154,7 +154,7 @@ def shaping(suite: Suite, name: str, spec: str, config: Config, files: Iterable[
         "weights": weight_hashes(spec),
         "prompts": {
             **{name: _sha256(text.encode()) for name, text in sorted(suite.prompts.items())},
-            **(agent_prompts() if suite.solve == "agent" else {}),
+            **(agent_prompts() if suite.solve in ("agent", "stream") else {}),
             **({Path(name).name: file_hash(Path(name))} if name.endswith(".py") else {}),
         },
         "files": data_hashes(files),
@@ -168,6 +168,7 @@ def asked_hash(samples: Iterable[Sample]) -> str:
     for sample in samples:
         words = [part if isinstance(part, str) else part.path.name if part.path else "" for part in sample.prompt]
         told = [sample.task, sample.id, sample.system, Path(sample.source).name, *words, *sample.questions]
+        told += [sample.clip.prompt, *map(str, sample.clip.moments_s)] if sample.clip else []
         digest.update(json.dumps(told, ensure_ascii=False).encode())
     return digest.hexdigest()
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,9 +15,10 @@ from agent.config import Config
 from evals.engine.data import DataError
 from evals.engine.media import missing_files
 from evals.engine.suite import Loaded, Sample, Suite, own_name
-from evals.run import draw
 from evals.suites import load_suite
 from tools.errors import AttendError, ConfigError
+
+_Drawn = TypeVar("_Drawn")
 
 
 class RunOptions(BaseModel):
@@ -92,6 +95,13 @@ def prepare(name: str, data: Path | None, options: RunOptions, config: Config | 
     drawn = _drawn(population, options, paired=loaded.paired)
     samples = tuple(one for one in drawn if isinstance(one, Sample))
     return Prepared(suite, loaded, samples, tuple(one for one in drawn if isinstance(one, Bad)))
+
+
+def draw(samples: Sequence[_Drawn], limit: int | None, seed: int) -> list[_Drawn]:
+    """At most `limit` samples, in their order; the draw is a prefix of one shuffling, so a larger one holds it."""
+    order = list(range(len(samples)))
+    random.Random(seed).shuffle(order)
+    return [samples[index] for index in sorted(order[:limit])]
 
 
 def _drawn(population: list[Sample | Bad], options: RunOptions, *, paired: bool) -> list[Sample | Bad]:

@@ -351,7 +351,7 @@ def _load_model(spec: str, prepared: Prepared, config: Config, options: RunOptio
         return None
     model = load_mllm(spec, config.mllm)
     model.preflight()
-    shows = any(
+    shows = suite.solve == "stream" or any(
         sample.pictures or any(isinstance(part, Picture) for part in sample.prompt) for sample in prepared.samples
     )
     if suite.solve != "agent" and shows and not options.blind and not model.abilities.images:

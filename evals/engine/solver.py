@@ -1,4 +1,4 @@
-"""Putting one sample to a model, as a plain prompt, to the agent's whole loop, or through a suite's own dialogue.
+"""Putting one sample to a model: as a plain prompt, to the agent's loop, at a moment of a video, or in a dialogue.
 
 Nothing here knows inspect-ai: how a model is called (`Generate`) and how a tool call is traced (`Trace`) is handed in,
 so that a bench can run the same attempts without it.
@@ -32,6 +32,7 @@ from agent.models.scripted import Scripted
 from evals.engine.data import DataError
 from evals.engine.instrumented import Account, Generate, Observed
 from evals.engine.media import picture_block
+from evals.engine.stream import watch_and_ask
 from evals.engine.suite import (
     Call,
     Dialogue,
@@ -191,6 +192,9 @@ async def _put(
 ) -> None:
     if suite.solve == "agent" and not settings.blind:
         await _put_to_agent(sample, model, trace, settings.config, course)
+    elif suite.solve == "stream":
+        own = _with_settings(settings.config, sample.settings, sample)
+        await watch_and_ask(sample, model, own, course.answers, course.outcome, blind=settings.blind)
     elif suite.solve == "model" or suite.solve == "agent":
         parts = sample.prompt or ("\n".join(sample.questions),)
         if settings.blind:

@@ -44,6 +44,8 @@ the rest. A file of your own with such a constant runs as `attend eval run FILE.
 - `"model"`: one prompt of texts and pictures, one reply.
 - `"agent"`: Attend's whole loop watches `Sample.source`, with its memory and tools, and is asked `Sample.questions`;
   when it asks the person, `Sample.replies` answer in order.
+- `"stream"`: the clip before a moment of `Sample.source` is played to the memory, as in `Sample.clip`, and the model is
+  asked there with the frames that memory keeps; nothing later is seen.
 - a function of the suite's own, for dialogues whose next prompt depends on the reply (see `Dialogue`).
 """
 
@@ -96,6 +98,33 @@ class Message:
 
 
 @dataclass(frozen=True)
+class Clip:
+    """What is played before a question, and when it is put, for `"stream"`.
+
+    Attributes:
+        prompt: what the model is asked; `Sample.questions` holds the bare question, from which memory reads what time
+            is meant (see `memory.stream.recall`).
+        asked_s: media time of the question in seconds; nothing later is seen.
+        context_s: how many seconds before it are seen; None is everything from the start.
+        polls_s: media times at which a question that waits for something is put again until the reply says yes.
+        speak: what the model is asked then.
+        speak_tokens: the most tokens of that answer.
+    """
+
+    prompt: str
+    asked_s: float
+    context_s: float | None = None
+    polls_s: tuple[float, ...] = ()
+    speak: str = ""
+    speak_tokens: int | None = None
+
+    @property
+    def moments_s(self) -> tuple[float, ...]:
+        """The media times at which the model is asked."""
+        return self.polls_s or (self.asked_s,)
+
+
+@dataclass(frozen=True)
 class Sample:
     """One thing to be asked and scored.
 
@@ -107,13 +136,16 @@ class Sample:
         prompt: for `"model"`: texts and pictures of the one user message, in order.
         system: for `"model"`: a system message, or "".
         pictures: for a dialogue: the files it may show; a run does not begin where one is missing.
-        source: for `"agent"`: what is watched, as `attend chat` takes it: a video file, a picture, a folder of them.
+        source: for `"agent"` and `"stream"`: what is watched, as `attend chat` takes it: a video file, a picture, a
+            folder of them.
         live: for `"agent"`: whether the source plays at its own speed, as if it were live: the agent may then hope that
             the person shows something else. A picture is over at once, and what is answered stays repeatable.
         questions: for `"agent"`: what is asked, one after the other, when all of the source was watched.
         replies: for `"agent"`: what the person answers when the agent asks; once used up, that they cannot help. Where
             the agent offers choices, the one that holds the reply is taken.
-        settings: for `"agent"`: settings that belong to the sample, by dotted path, such as {"media.end_s": 20.0}.
+        clip: for `"stream"`: which part of the source is played, and what is asked.
+        settings: for `"agent"` and `"stream"`: settings that belong to the sample, by dotted path, such as
+            {"media.end_s": 20.0}.
         max_tokens: the most tokens of a reply; None leaves it to the model's settings.
         reference: the right answer, for people and for the scorer.
         labels: what each of its annotators said, where there are several; see `evals.stats.agreement`.
@@ -132,6 +164,7 @@ class Sample:
     live: bool = False
     questions: tuple[str, ...] = ()
     replies: tuple[str, ...] = ()
+    clip: Clip | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     max_tokens: int | None = None
     reference: str = ""
@@ -190,8 +223,10 @@ class Transcript(_Plain):
         task, id, epoch: which sample, and the attempt from 1.
         answers: every reply in order: one for `"model"`, one a question for `"agent"`, all of a dialogue.
         tools: the tool calls of the agent, in order.
-        outcome: what the suite's own dialogue returned; for `"agent"`, lists, an entry for each answer: `citations`,
-            the media times in seconds that it cites, and `unverified`, those at which nothing was shown.
+        outcome: what the suite's own dialogue returned. For `"agent"`, lists, an entry for each answer: `citations`,
+            the media times in seconds that it cites, and `unverified`, those at which nothing was shown. For
+            `"stream"`, `said_s`, the media time at which the model spoke (None: never), and of its last prompt
+            `frames`, `tokens`, `span_s` (seconds between the oldest and the newest frame) and `clear_share`.
         failure: why there is no whole transcript, or "".
         problem: the failure in words.
         frame_ids: the pictures shown, by content hash, in order and each once.
@@ -312,7 +347,7 @@ class Suite:
         load: reads the data folder (None where none was given) under the suite's options. Raises DataError where a
             whole file is missing or of another form; single broken records go into `Loaded.bad`.
         score: rates a transcript that did not fail; needs no model, file or clock. It is called again by `score`.
-        solve: `"model"`, `"agent"` or a dialogue; see the top of this module.
+        solve: `"model"`, `"agent"`, `"stream"` or a dialogue; see the top of this module.
         prompts: the templates by name; their hashes stand in the manifest.
         options: the suite's own settings, given as `--set NAME=VALUE`; frozen, and extra fields forbidden. They
             stand in the manifest; what must not, such as an e-mail address, they may take from `agent.config.Config`,
@@ -329,7 +364,7 @@ class Suite:
     version: int
     load: Callable[[Path | None, Any], Loaded]
     score: Callable[[Sample, Transcript], Scored]
-    solve: Literal["model", "agent"] | Dialogue = "model"
+    solve: Literal["model", "agent", "stream"] | Dialogue = "model"
     prompts: Mapping[str, str] = field(default_factory=dict)
     options: type[BaseModel] = NoOptions
     baselines: Mapping[str, Baseline] = field(default_factory=dict)

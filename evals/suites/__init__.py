@@ -1,7 +1,6 @@
 """Suites: published sets of questions and our own, each a loader, prompts and a scorer, found by name.
 
-`NAMES` are the suites that fill the seam of `evals.engine.suite`; `attend eval run` runs them. `STREAMING` are those
-that play whole videos to the memory and have runners and verbs of their own (`evals.run`).
+`NAMES` are ours; each fills the seam of `evals.engine.suite`, and `attend eval run` runs it.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from types import CodeType, ModuleType
 from typing import Any, cast
 
 from evals.engine.suite import Suite
-from evals.suites.sample import Suite as StreamingSuite
 from tools.errors import AttendError, ConfigError
 from tools.plugins import find_plugins, load_plugin
 
@@ -28,10 +26,11 @@ NAMES: tuple[str, ...] = (
     "medq-bench",
     "medspot",
     "na-vqa",
+    "ovobench",
     "proactivebench",
     "pubmedqa",
+    "streamingbench",
 )
-STREAMING = ("ovobench", "streamingbench")
 
 
 def suite_names() -> tuple[str, ...]:
@@ -48,23 +47,9 @@ def load_suite(name: str) -> Suite:
     """
     if name.endswith(".py"):
         return _suite_of_file(Path(name))
-    if name in STREAMING:
-        raise ConfigError(
-            f"{name} plays whole videos and has a verb of its own.", remedy=f"Run `attend eval {name} --data DIR`."
-        )
     if name not in NAMES and (entry := find_plugins("attend.suites").get(name)):
         return cast(Suite, load_plugin(entry, Suite))
     suite: Suite = _task_of(name, suite_names()).SUITE
-    return suite
-
-
-def load_streaming_suite(name: str) -> StreamingSuite:
-    """Return the streaming suite of a name.
-
-    Raises:
-        ConfigError: if there is none; the nearest known name is given.
-    """
-    suite: StreamingSuite = _task_of(name, STREAMING).SUITE
     return suite
 
 

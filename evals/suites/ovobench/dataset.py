@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from string import ascii_uppercase
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from evals.suites.files import check_folder, find_file, read_records
-from evals.suites.sample import Loaded, LoadOptions, Sample
+from evals.engine.data import need_folder
+from evals.engine.suite import Loaded
+from evals.suites.files import find_file, read_records
+from evals.suites.moments import Moment, MomentOptions, as_sample, read_prompts
+from evals.suites.ovobench.prompts import PROMPTS
 from tools.errors import MediaError
 
 TASKS = {
@@ -81,13 +84,28 @@ class Annotation(BaseModel):
         return self
 
 
-def load(folder: Path, options: LoadOptions) -> Loaded:
-    """Read the annotation of a folder, of the tracks in `options.groups` (empty: all). Everything before is seen.
+class Options(MomentOptions):
+    """The suite's options.
+
+    Attributes:
+        official_clip: watch to the next whole second, as the authors cut their clips.
+    """
+
+    known_parts: ClassVar[tuple[str, ...]] = GROUPS
+
+    official_clip: bool = False
+
+
+def load(data: Path | None, options: Options) -> Loaded:
+    """Read the annotation of a folder, of the tracks in `options.parts` (empty: all). Everything before is seen.
 
     Raises:
+        ConfigError: if the prompt file does not fit.
+        DataError: if there is no folder.
         MediaError: if the annotation is missing or malformed, or not one of the videos is found.
     """
-    check_folder(folder, REMEDY)
+    folder = need_folder(data, REMEDY)
+    prompts = read_prompts(options.prompt, PROMPTS)
     path = find_file((folder, folder / "data"), (ANNOTATION,))
     if path is None:
         raise MediaError(
@@ -96,31 +114,30 @@ def load(folder: Path, options: LoadOptions) -> Loaded:
             remedy=REMEDY,
         )
     records = [record for (record,) in read_records(path, Annotation)]
-    wanted = options.groups or GROUPS
-    samples = [
-        sample
+    wanted = options.parts or GROUPS
+    moments = [
+        moment
         for record in records
         if _GROUP_OF[record.task] in wanted
-        for sample in _samples(record, folder, options.official_clip)
+        for moment in _moments_of(record, folder, options.official_clip)
     ]
-    notices = _count_notices(samples, wanted)
-    lost = sorted({sample.video for sample in samples if sample.path is None})
-    if samples and all(sample.path is None for sample in samples):
+    notices = _count_notices(moments, wanted)
+    lost = sorted({moment.video for moment in moments if moment.path is None})
+    if moments and all(moment.path is None for moment in moments):
         raise MediaError(
             f"not one video was found in {str(folder)!r}; the first is {lost[0]!r}, looked for in the folders "
             f"{', '.join(repr(name or '.') for name in VIDEO_FOLDERS)}, and as a chunk in {CHUNK_FOLDERS[0]!r}.",
             remedy=REMEDY,
         )
-    if lost:
-        notices.append(f"{len(lost)} videos are missing, such as {lost[0]!r}; their questions will fail.")
-    return Loaded(tuple(samples), tuple(notices), (path,))
+    made = tuple(as_sample(moment, folder, path, options, prompts) for moment in moments)
+    return Loaded(made, files=(path, *([options.prompt] if options.prompt else [])), notices=tuple(notices))
 
 
-def _samples(record: Annotation, folder: Path, official_clip: bool) -> Iterator[Sample]:
+def _moments_of(record: Annotation, folder: Path, official_clip: bool) -> Iterator[Moment]:
     whole = _first_file(folder, VIDEO_FOLDERS, record.video.lstrip("/"))
 
-    def sample(id_: str, realtime: float, kind: str, question: str, fields: dict[str, str], target: str) -> Sample:
-        return Sample(
+    def moment(id_: str, realtime: float, kind: str, question: str, fields: dict[str, str], target: str) -> Moment:
+        return Moment(
             id=id_,
             group=_GROUP_OF[record.task],
             task=record.task,
@@ -128,7 +145,7 @@ def _samples(record: Annotation, folder: Path, official_clip: bool) -> Iterator[
             path=whole or _first_file(folder, CHUNK_FOLDERS, f"{id_}.mp4"),
             kind=kind,
             question=question,
-            fields=fields,
+            words=fields,
             target=target,
             asked_s=float(math.ceil(realtime)) if official_clip else realtime,
         )
@@ -139,7 +156,7 @@ def _samples(record: Annotation, folder: Path, official_clip: bool) -> Iterator[
             f"{letter}. {option};" for letter, option in zip(ascii_uppercase, record.options, strict=False)
         )
         fields = {"question": record.question or "", "options": options}
-        yield sample(record.id, record.realtime, "choice", record.question or "", fields, ascii_uppercase[record.gt])
+        yield moment(record.id, record.realtime, "choice", record.question or "", fields, ascii_uppercase[record.gt])
         return
     for number, probe in enumerate(record.test_info):
         question, fields = {
@@ -148,15 +165,15 @@ def _samples(record: Annotation, folder: Path, official_clip: bool) -> Iterator[
             "CRR": (record.question or "", {"question": record.question or ""}),
         }[record.task]
         target = str(probe.count) if record.task == "REC" else ("No", "Yes")[probe.type or 0]
-        yield sample(f"{record.id}_{number}", probe.realtime, _KIND_OF[record.task], question, fields, target)
+        yield moment(f"{record.id}_{number}", probe.realtime, _KIND_OF[record.task], question, fields, target)
 
 
 def _first_file(folder: Path, places: tuple[str, ...], name: str) -> Path | None:
     return find_file((folder / place for place in places), (name,))
 
 
-def _count_notices(samples: list[Sample], wanted: tuple[str, ...]) -> list[str]:
-    counts = Counter(sample.task for sample in samples)
+def _count_notices(moments: list[Moment], wanted: tuple[str, ...]) -> list[str]:
+    counts = Counter(moment.task for moment in moments)
     expected = {task: count for group in wanted for task, count in TASKS[group].items()}
     odd = [f"{task} {counts[task]} (released: {count})" for task, count in expected.items() if counts[task] != count]
     return [f"The counts of these tasks differ from the released ones: {', '.join(odd)}."] if odd else []

@@ -1,22 +1,22 @@
-"""Rating replies to OVO-Bench: pure functions of a sample and a text."""
+"""Rating replies to OVO-Bench: pure functions of a moment and a text."""
 
 from __future__ import annotations
 
 import re
 
 from evals.suites.answers import first_letter, first_yes_no, only_number
-from evals.suites.sample import Sample, Scores
+from evals.suites.moments import Moment, Scores
 
 
-def score(sample: Sample, text: str, said_s: float | None) -> Scores:
+def score(moment: Moment, text: str, said_s: float | None) -> Scores:
     """Rate a reply by the way its task is answered; `said_s` plays no part here."""
-    if sample.kind == "choice":
-        return {"official": sample.target in text, "strict": first_letter(text) == sample.target}
-    if sample.kind == "count":
-        return {"official": official_count(text, sample.target), "strict": only_number(text) == int(sample.target)}
+    if moment.kind == "choice":
+        return {"official": moment.target in text, "strict": first_letter(text) == moment.target}
+    if moment.kind == "count":
+        return {"official": official_count(text, moment.target), "strict": only_number(text) == int(moment.target)}
     return {
-        "official": official_yes_no(text, sample.target),
-        "strict": first_yes_no(text) is (sample.target == "Yes"),
+        "official": official_yes_no(text, moment.target),
+        "strict": first_yes_no(text) is (moment.target == "Yes"),
     }
 
 

@@ -1,37 +1,27 @@
-"""OVO-Bench as a suite. The prompts are worded by us; `--prompt FILE` takes others, such as the authors'."""
+"""OVO-Bench as a suite: see README.md."""
 
 from __future__ import annotations
 
-from evals.suites.ovobench.dataset import GROUPS, load
+from evals.engine.suite import Suite
+from evals.suites.moments import figures, oracle, random_choice, scorer
+from evals.suites.ovobench.dataset import Options, load
+from evals.suites.ovobench.prompts import PROMPTS
 from evals.suites.ovobench.scorer import score
-from evals.suites.sample import Suite
-
-PROMPTS = {
-    "choice": (
-        "Choose the option that answers the question about the video. Write its letter and nothing else.\n\n"
-        "Question: {question}\nOptions: {options}\n\nLetter:"
-    ),
-    "count": (
-        "How many times has this happened in the video so far, whoever did it: {activity}? "
-        "Count complete ones only. Write one number and nothing else."
-    ),
-    "step": (
-        "This is a step of what the video teaches: {step}\n"
-        "Is somebody carrying out this step right now? Write Yes or No and nothing else."
-    ),
-    "enough": (
-        "A question about what happens now: {question}\n"
-        "Have the frames so far, the newest ones above all, shown enough to answer it? "
-        "Write Yes or No and nothing else."
-    ),
-}
 
 SUITE = Suite(
     name="ovobench",
     title="OVO-Bench: moments of 644 videos; backward, real-time and forward questions",
-    groups=GROUPS,
     version=1,
     load=load,
+    score=scorer(score),
+    solve="stream",
     prompts=PROMPTS,
-    score=score,
+    options=Options,
+    baselines={
+        "oracle": oracle,
+        "random": random_choice(
+            {"choice": "ABCD", "count": "0123456789", "step": ("Yes", "No"), "enough": ("Yes", "No")}
+        ),
+    },
+    figures=figures(score),
 )

@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from string import ascii_uppercase
+from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from evals.suites.files import check_folder, find_file, read_records
-from evals.suites.sample import Loaded, LoadOptions, Sample
+from evals.engine.data import need_folder
+from evals.engine.suite import Loaded, Sample
+from evals.suites.files import find_file, read_records
+from evals.suites.moments import Moment, MomentOptions, as_sample, read_prompts
+from evals.suites.streamingbench.prompts import PROMPTS
 from tools.errors import MediaError
 
 GROUPS = ("real", "omni", "sqa", "proactive", "proactive50")
@@ -37,6 +41,7 @@ REAL_TASKS = {
     "Prospective Reasoning": 108,
 }
 """Questions of each task of the part `real`, as released: 2,500 in all."""
+WHOLE = -1.0
 POLL_EVERY_S = 1.0
 POLL_AFTER_S = 4.0
 """A proactive question is put each second, from one after it was asked to four after its answer is due (authors)."""
@@ -73,42 +78,66 @@ class Group(BaseModel):
     questions: list[Question]
 
 
-def load(folder: Path, options: LoadOptions) -> Loaded:
-    """Read the question files of a folder: those of `options.groups`, or all that are there.
+class Options(MomentOptions):
+    """The suite's options.
+
+    Attributes:
+        context_s: seconds before a question that are seen (the authors' main setting: 60); -1 is everything.
+    """
+
+    known_parts: ClassVar[tuple[str, ...]] = GROUPS
+
+    context_s: float = Field(default=60.0, allow_inf_nan=False)
+
+    @field_validator("context_s")
+    @classmethod
+    def _is_a_span(cls, context_s: float) -> float:
+        if context_s <= 0 and context_s != WHOLE:
+            raise ValueError(f"expected seconds above 0, or {WHOLE:g} for everything")
+        return context_s
+
+
+def load(data: Path | None, options: Options) -> Loaded:
+    """Read the question files of a folder: those of `options.parts`, or all that are there.
 
     Raises:
+        ConfigError: if the prompt file does not fit.
+        DataError: if there is no folder.
         MediaError: if a file is missing, none is there, one is malformed, or not one of the videos is found.
     """
-    check_folder(folder, REMEDY)
+    folder = need_folder(data, REMEDY)
+    prompts = read_prompts(options.prompt, PROMPTS)
+    context_s = None if options.context_s == WHOLE else options.context_s
     places = (folder, folder / "src" / "data", folder / "data")
     videos = _index_videos(folder)
+    moments: list[Moment] = []
     samples: list[Sample] = []
     notices: list[str] = []
     files: list[Path] = []
-    for group in options.groups or GROUPS[:-1]:
+    for group in options.parts or GROUPS[:-1]:
         path = find_file(places, FILES[group])
         if path is None:
             looked = " or ".join(repr(str(folder / name)) for name in FILES[group])
-            if options.groups:
+            if options.parts:
                 raise MediaError(f"the part {group!r} is missing: there is no {looked}.", remedy=REMEDY)
             notices.append(f"The part {group!r} is left out: there is no {looked}.")
             continue
         files.append(path)
-        part = [_found(sample, places, videos) for sample in _read(path, group, options.context_s)]
+        part = [_found(moment, places, videos) for moment in _read(path, group, context_s)]
         notices += _count_notices(group, part)
-        samples += part
+        moments += part
+        samples += [as_sample(moment, folder, path, options, prompts) for moment in part]
     if not files:
         raise MediaError(
             f"{str(folder)!r} holds no questions of StreamingBench; looked for {FILES['real'][0]!r} and the like there "
             "and in its folders 'src/data' and 'data'.",
             remedy=REMEDY,
         )
-    lost = sorted({sample.video for sample in samples if sample.path is None})
-    if samples and len(lost) == len({sample.video for sample in samples}):
+    lost = sorted({moment.video for moment in moments if moment.path is None})
+    if moments and len(lost) == len({moment.video for moment in moments}):
         raise MediaError(f"not one video was found in {str(folder)!r}; the first is {lost[0]!r}.", remedy=REMEDY)
-    if lost:
-        notices.append(f"{len(lost)} videos are missing, such as {lost[0]!r}; their questions will fail.")
-    return Loaded(tuple(samples), tuple(notices), tuple(files))
+    files += [options.prompt] if options.prompt else []
+    return Loaded(tuple(samples), files=tuple(files), notices=tuple(notices))
 
 
 def seconds(stamp: str) -> float:
@@ -123,7 +152,7 @@ def lettered(options: list[str]) -> list[str]:
     return [f"{letter}. {option}" for letter, option in zip(ascii_uppercase, options, strict=False)]
 
 
-def _read(path: Path, group: str, context_s: float | None) -> Iterator[Sample]:
+def _read(path: Path, group: str, context_s: float | None) -> Iterator[Moment]:
     number = 0
     for sequence in read_records(path, Group, nested=group == "sqa"):
         earlier = ""
@@ -132,21 +161,21 @@ def _read(path: Path, group: str, context_s: float | None) -> Iterator[Sample]:
                 number += 1
                 where = f"{str(path)!r}, question {number}"
                 make = _proactive if group.startswith("proactive") else _choice
-                sample = make(f"{group}-{number}", group, entry.video_path, question, context_s, where)
+                moment = make(f"{group}-{number}", group, entry.video_path, question, context_s, where)
                 if group == "sqa":
                     context = f"{BEFORE}\n{earlier}\n" if earlier else ""
-                    sample = replace(sample, kind="sequence", fields={**sample.fields, "context": context})
+                    moment = replace(moment, kind="sequence", words={**moment.words, "context": context})
                     earlier += (
                         f"At {question.time_stamp} it was asked: {question.question} "
                         f"Options: {' '.join(lettered(question.options))} The answer was {question.answer}.\n"
                     )
-                yield sample
+                yield moment
 
 
-def _choice(id_: str, group: str, video: str, question: Question, context_s: float | None, where: str) -> Sample:
+def _choice(id_: str, group: str, video: str, question: Question, context_s: float | None, where: str) -> Moment:
     if question.answer is None or len(question.options) < 2:
         raise MediaError(f"{where}, lacks `answer` or `options`.", remedy="Use the file as its authors released it.")
-    return Sample(
+    return Moment(
         id=id_,
         group=group,
         task=question.task_type,
@@ -154,14 +183,14 @@ def _choice(id_: str, group: str, video: str, question: Question, context_s: flo
         path=None,
         kind="choice",
         question=question.question,
-        fields={"question": question.question, "options": "\n".join(lettered(question.options))},
+        words={"question": question.question, "options": "\n".join(lettered(question.options))},
         target=question.answer,
         asked_s=seconds(question.time_stamp),
         context_s=context_s,
     )
 
 
-def _proactive(id_: str, group: str, video: str, question: Question, context_s: float | None, where: str) -> Sample:
+def _proactive(id_: str, group: str, video: str, question: Question, context_s: float | None, where: str) -> Moment:
     if question.ground_truth_time_stamp is None or question.ground_truth_output is None:
         raise MediaError(
             f"{where}, lacks `ground_truth_time_stamp` or `ground_truth_output`.",
@@ -169,7 +198,7 @@ def _proactive(id_: str, group: str, video: str, question: Question, context_s: 
         )
     asked_s, due_s = seconds(question.time_stamp), seconds(question.ground_truth_time_stamp)
     count = max(1, int((due_s + POLL_AFTER_S - asked_s) / POLL_EVERY_S))
-    return Sample(
+    return Moment(
         id=id_,
         group=group,
         task=question.task_type,
@@ -177,11 +206,11 @@ def _proactive(id_: str, group: str, video: str, question: Question, context_s: 
         path=None,
         kind="wait",
         question=NOW,
-        fields={"question": question.question, "output": question.ground_truth_output},
+        words={"question": question.question, "output": question.ground_truth_output},
         target=question.ground_truth_output,
         asked_s=asked_s,
         context_s=context_s,
-        polls=tuple(asked_s + POLL_EVERY_S * (step + 1) for step in range(count)),
+        polls_s=tuple(asked_s + POLL_EVERY_S * (step + 1) for step in range(count)),
         due_s=due_s,
     )
 
@@ -198,17 +227,17 @@ def _index_videos(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _found(sample: Sample, places: tuple[Path, ...], videos: dict[str, Path]) -> Sample:
-    path = find_file(places, (sample.video,)) or videos.get(Path(sample.video).name)
-    return replace(sample, path=path)
+def _found(moment: Moment, places: tuple[Path, ...], videos: dict[str, Path]) -> Moment:
+    path = find_file(places, (moment.video,)) or videos.get(Path(moment.video).name)
+    return replace(moment, path=path)
 
 
-def _count_notices(group: str, samples: list[Sample]) -> list[str]:
+def _count_notices(group: str, moments: list[Moment]) -> list[str]:
     notices = []
-    if len(samples) not in EXPECTED[group]:
+    if len(moments) not in EXPECTED[group]:
         counts = " or ".join(f"{count:,}" for count in EXPECTED[group])
-        notices.append(f"The part {group!r} has {len(samples):,} questions; the released one has {counts}.")
-    elif group == "real" and (tasks := Counter(sample.task for sample in samples)) != REAL_TASKS:
+        notices.append(f"The part {group!r} has {len(moments):,} questions; the released one has {counts}.")
+    elif group == "real" and (tasks := Counter(moment.task for moment in moments)) != REAL_TASKS:
         odd = sorted(task for task in REAL_TASKS | tasks if tasks[task] != REAL_TASKS.get(task, 0))
         notices.append(f"The counts of these tasks of 'real' differ from the released ones: {', '.join(odd)}.")
     if group == "omni":

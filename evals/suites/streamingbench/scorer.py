@@ -1,24 +1,24 @@
-"""Rating replies to StreamingBench: pure functions of a sample and a text."""
+"""Rating replies to StreamingBench: pure functions of a moment and a text."""
 
 from __future__ import annotations
 
 from evals.suites.answers import first_letter, says
-from evals.suites.sample import Sample, Scores
+from evals.suites.moments import Moment, Scores
 
 TOLERANCE_S = 2.0
 """A proactive answer is in time this close to the moment that it was due at (authors)."""
 
 
-def score(sample: Sample, text: str, said_s: float | None) -> Scores:
+def score(moment: Moment, text: str, said_s: float | None) -> Scores:
     """Rate a reply. A proactive one has a further score, `in_time`, and is right only if it was in time."""
-    if sample.due_s is not None:
-        in_time = said_s is not None and abs(said_s - sample.due_s) <= TOLERANCE_S
+    if moment.due_s is not None:
+        in_time = said_s is not None and abs(said_s - moment.due_s) <= TOLERANCE_S
         return {
-            "official": in_time and sample.target in text,
-            "strict": in_time and says(text, sample.target),
+            "official": in_time and moment.target in text,
+            "strict": in_time and says(text, moment.target),
             "in_time": in_time,
         }
-    return {"official": official_choice(text, sample.target), "strict": strict_choice(text, sample.target)}
+    return {"official": official_choice(text, moment.target), "strict": strict_choice(text, moment.target)}
 
 
 def official_choice(text: str, letter: str) -> bool:
