@@ -5,6 +5,7 @@ Each alert is printed, and posted to the webhook as JSON. A file is played at it
 
 import argparse
 import contextlib
+import math
 import sys
 import tempfile
 
@@ -14,7 +15,6 @@ LAST_CHECK_S = 60.0
 
 
 def tell(alert: Alert) -> None:
-    """Print an alert."""
     print(f"{alert.t_s:.0f} s  {alert.condition}: {alert.text}", flush=True)
 
 
@@ -32,7 +32,7 @@ if __name__ == "__main__":
             with contextlib.closing(open_source_session(given.source, config, realtime=True)) as session:
                 with Watcher(model, session, config.watch, tell) as watcher:
                     watcher.add(given.condition, webhook=given.webhook)
-                    session.watch()
+                    session.watch(math.inf)
                     watcher.finish(LAST_CHECK_S)
                 (status,) = watcher.statuses()
         except AttendError as error:

@@ -70,16 +70,18 @@ def test_a_clip_is_asked_about(tmp_path: Path) -> None:
 
 def test_a_camera_is_watched_and_alerts_are_posted(tmp_path: Path, hook: tuple[str, list[dict[str, Any]]]) -> None:
     url, posted = hook
-    sign = np.full((360, 640, 3), 255, np.uint8)
+    blank = np.full((360, 640, 3), 255, np.uint8)
+    sign = blank.copy()
     cv2.putText(sign, "GATE OPEN", (60, 200), cv2.FONT_HERSHEY_SIMPLEX, 2.8, (0, 0, 0), 7)
     (tmp_path / "signs").mkdir()
-    for number in range(2):
-        cv2.imwrite(str(tmp_path / "signs" / f"{number}.png"), sign)
+    for second, picture in enumerate((blank,) * 8 + (sign,) * 2):
+        cv2.imwrite(str(tmp_path / "signs" / f"{second}.png"), picture)
     condition = "the words GATE OPEN are shown"
     printed = run(tmp_path, "watch_camera.py", "signs", condition, "--webhook", url)
     assert f"{condition}: " in printed
     assert "1 alerts, 1 delivered." in printed
     (alert,) = posted
+    assert alert["t_s"] >= 8.0, "watched on after the first picture"
     assert (alert["type"], alert["condition"], alert["source"]) == ("alert", condition, "signs")
 
 
