@@ -52,7 +52,7 @@ def _array(attribute: dict[int, int | memoryview]) -> np.ndarray | None:
         for number, dim in _fields(_bytes(tensor.get(_SHAPE, memoryview(b""))))
         if number == _DIM
     ]
-    return np.frombuffer(_bytes(tensor[_CONTENT]), np.float32).reshape([int(size) for size in sizes])  # type: ignore[arg-type]
+    return np.frombuffer(_bytes(tensor[_CONTENT]), np.float32).reshape([int(size) for size in sizes])
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:

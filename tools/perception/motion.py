@@ -17,8 +17,8 @@ CELLS = (6, 8)
 MOVED_OFF = 10.0
 """Mean difference of a cell's grey values, of 255, above which something moves there; sensor noise stays below it."""
 CUT_HISTOGRAM, CUT_STRUCTURE = 0.22, 0.25
-"""A cut: the colours share less than 1 - `CUT_HISTOGRAM`, and the structure correlates less than `CUT_STRUCTURE`. Chosen
-on bikes.mp4 at two frames a second: its four cuts are found, and one whip of the camera is taken for a fifth."""
+"""A cut: the colours share less than 1 - `CUT_HISTOGRAM`, and the structure correlates less than `CUT_STRUCTURE`.
+Chosen on bikes.mp4 at two frames a second: its four cuts are found, and one whip of the camera is taken for a fifth."""
 CAMERA_SHARE = 0.55
 """The camera moves where this share of the cells differs and a shift of the whole picture explains most of it."""
 LIGHT_OFF = 18.0

@@ -43,7 +43,7 @@ class Observer:
     """Observes the frames of one stream in order of time.
 
     Args:
-        thorough: whether all tiles of each frame are looked at, for recordings; else one tile a frame, for live sources.
+        thorough: whether all tiles of each frame are looked at, for recordings; else one a frame, for live sources.
         first_track: number of the first track.
     """
 

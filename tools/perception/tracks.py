@@ -2,7 +2,7 @@
 
 Detections of a new frame are assigned to the open tracks by the Hungarian method, as in SORT (Bewley et al., arXiv
 1602.00763). Frames are sampled a few times a second at most, so that boxes of one thing need not overlap: the cost is
-the distance of the predicted centre in multiples of the box's size, and motion is predicted from the last two sightings.
+the distance of the predicted centre in multiples of the box's size; motion is predicted from the last two sightings.
 """
 
 from __future__ import annotations
