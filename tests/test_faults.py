@@ -28,14 +28,13 @@ from agent.perception.session import open_source_session
 from memory.store.frames import FrameStore
 from memory.store.source_dir import places
 from memory.store.vectors import WRITING, VectorIndex
-from memory.stream.archive import Archive, PastMoment
-from memory.stream.frame_ref import Kept
+from memory.stream.archive import MOST_WAITING, Archive, Journal, PastMoment
 from memory.stream.keyframes import KeyMoment
 from memory.stream.memory import StreamMemory
 from memory.stream.notes import Notes
 from memory.stream.options import StreamOptions
+from memory.stream.queue import Kept
 from memory.stream.recorder import Recorder
-from memory.stream.write_queue import MOST_WAITING, Journal
 from tests.fixtures.clips import need
 from tests.fixtures.faults import (
     QUICK,

@@ -22,7 +22,7 @@ from agent.watch.webhooks import check_webhook, leaves_machine, shown_address
 from tools.errors import ConfigError, MediaError
 from tools.media import format_clock
 from tools.media.health import TroubleKind
-from tools.media.masking import mask_credentials
+from tools.media.types import mask_credentials
 
 EXIT_OK, EXIT_CANNOT_JUDGE, EXIT_NO_ALERT = 0, 3, 4
 
