@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,8 +67,19 @@ def embed_image(rgb: np.ndarray) -> np.ndarray:
     return see(shared_tower(), rgb).vector
 
 
+@cache
+def shared_weights(device: str) -> tuple[dict[str, torch.Tensor], Language]:
+    """Return the projector and the language network of a device, loaded on first use, once for all models.
+
+    Raises:
+        ModelError: if weights are missing.
+    """
+    projector, lora = load_adapter()
+    return {name: tensor.to(device) for name, tensor in projector.items()}, Language(lora, device)
+
+
 class Mind:
-    """The loaded model.
+    """The loaded model; all that run on one device share their weights.
 
     Args:
         device: where the language network runs, in torch's notation.
@@ -77,12 +89,10 @@ class Mind:
     """
 
     def __init__(self, device: str = "cpu") -> None:
-        self._projector, lora = load_adapter()
-        self.language = Language(lora, device)
+        self._projector, self.language = shared_weights(device)
         self.perception = Perception()
         words = [self.language.token_ids(f" {tag}") for tag in concepts().tags]
         self._tags = tag_table(self.language.base["embed"], words).to(device)
-        self._projector = {name: tensor.to(device) for name, tensor in self._projector.items()}
 
     def frame_tokens(self, frame: Shown, detail: Detail) -> torch.Tensor:
         """Return the visual tokens of a frame, (82, 10 or 1; 576)."""
