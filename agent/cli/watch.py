@@ -125,11 +125,11 @@ def watch_source(source: str, config: Config, options: WatchingOptions, console:
         for condition in conditions:
             watcher.add(condition, webhook=options.webhook)
         screen = Screen(console, options.as_json)
-        screen.opened(session, model, watcher.statuses(), options.webhook)
-        if all(status.state == "cannot judge" for status in watcher.statuses()):
-            return _end(screen, watcher, options, "the model can judge none of the conditions", 0)
         fired = 0
         try:
+            screen.opened(session, model, watcher.statuses(), options.webhook)
+            if all(status.state == "cannot judge" for status in watcher.statuses()):
+                return _end(screen, watcher, options, "the model can judge none of the conditions", 0)
             reason, fired = _wait(session, watcher, alerts, options, screen)
         except KeyboardInterrupt:
             reason = "stopped"
