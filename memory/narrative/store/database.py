@@ -14,9 +14,9 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
+from memory.narrative.options import FILE_NAME
 from tools.errors import StoreError
 
-FILE_NAME = "narrative.sqlite"
 BATCH = 500
 """Parameters, or rows with vectors, at once; our choice, below the 999 that the oldest builds of SQLite take."""
 HELD = "added <= ? AND (retired IS NULL OR retired > ?)"
