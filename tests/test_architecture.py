@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Set
@@ -65,15 +66,8 @@ def test_imports_point_one_way() -> None:
 
 def test_sqlite_is_opened_in_one_place() -> None:
     """Others take `connect` of `tools.sqlite`; the checkpointer of langgraph opens its file by aiosqlite."""
-    opening = {
-        str(path.relative_to(ROOT))
-        for path in SOURCES
-        if any(
-            isinstance(node, ast.Attribute) and ast.unparse(node) == "sqlite3.connect"
-            for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        )
-        or "sqlite3.connect" in imported_names(path)
-    }
+    form = re.compile(r"sqlite3\.connect\b|^\s*from sqlite3 import .*\bconnect\b", re.M)
+    opening = {str(path.relative_to(ROOT)) for path in SOURCES if form.search(path.read_text("utf-8"))}
     assert opening == {"tools/sqlite.py"}
 
 
