@@ -26,7 +26,7 @@ def transaction(
     Raises:
         StoreError: if the file cannot be opened, is damaged, or stays locked.
     """
-    with failures(path, "used", name="the file", damaged="Delete it: it is made anew."):
+    with failures(path, "used", name="the file", damaged="It can be deleted: it is made anew."):
         if not read_only:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with closing(connect(path, read_only=read_only)) as connection, connection:
