@@ -11,13 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from threading import RLock
 from typing import Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -28,11 +25,18 @@ from agent.models.protocol import MLLM
 from agent.models.structured import MalformedAnswer, ask_json
 from tools.base import untrusted
 from tools.errors import AttendError, ConfigError, ModelError, StoreError
+from tools.sqlite import Database
 
 MAX_TOKENS = 2_048
 """Of a judge's answer; our choice, so that one that thinks first has room to."""
 _PLACE = re.compile(r"\{([a-z_]+)\}")
 _FORMAT = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS verdicts (
+    key TEXT PRIMARY KEY, model TEXT NOT NULL, prompt_sha TEXT NOT NULL, body TEXT NOT NULL
+) WITHOUT ROWID
+"""
+_DAMAGED = "Move it away, or delete it: judges are then asked anew."
 _Schema = TypeVar("_Schema", bound=BaseModel)
 Failure = Literal["", "malformed", "outage"]
 """Why there is no verdict: the judge answered twice, and something else; or it failed or could not be reached."""
@@ -114,36 +118,16 @@ class VerdictCache:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self._lock = path, RLock()
-        with self._failures("opened"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, check_same_thread=False, timeout=10, isolation_level=None)
-        try:
-            self._prepare()
-        except BaseException:
-            self.close()
-            raise
-
-    def _prepare(self) -> None:
-        with self._failures("opened"):
-            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-            if version > _FORMAT:
-                raise StoreError(
-                    f"the verdicts {str(self.path)!r} have format {version}, which is newer than {_FORMAT}.",
-                    remedy="Update attend-agent, or name another file.",
-                )
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute(
-                "CREATE TABLE IF NOT EXISTS verdicts (key TEXT PRIMARY KEY, model TEXT NOT NULL, "
-                "prompt_sha TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID"
-            )
-            self._connection.execute(f"PRAGMA user_version={_FORMAT}")
+        self.path = path
+        self._database = Database(path, "the verdicts", _SCHEMA, _FORMAT, damaged=_DAMAGED)
 
     def get(self, key: str) -> dict[str, Any] | None:
         """What was kept under a key, or None. Raises StoreError if the file cannot be read."""
-        with self._failures("read"), self._lock:
-            row = self._connection.execute("SELECT body FROM verdicts WHERE key = ?", (key,)).fetchone()
-            return json.loads(row[0]) if row else None
+        rows = self._database.read("SELECT body FROM verdicts WHERE key = ?", (key,))
+        try:
+            return json.loads(rows[0][0]) if rows else None
+        except json.JSONDecodeError as error:
+            raise StoreError(f"the verdicts {str(self.path)!r} cannot be read: {error}.", remedy=_DAMAGED) from error
 
     def put(self, key: str, model: str, prompt_sha: str, body: Mapping[str, Any], *, anew: bool) -> dict[str, Any]:
         """Keep what is plain data, and return what is kept: the first one of a key, or the last where it is made anew.
@@ -151,8 +135,8 @@ class VerdictCache:
         Raises:
             StoreError: if the file cannot be written.
         """
-        with self._failures("written"), self._lock:
-            self._connection.execute(
+        with self._database.transaction() as sql:
+            sql.execute(
                 f"INSERT OR {'REPLACE' if anew else 'IGNORE'} INTO verdicts VALUES (?, ?, ?, ?)",
                 (key, model, prompt_sha, json.dumps(body)),
             )
@@ -162,24 +146,13 @@ class VerdictCache:
 
     def close(self) -> None:
         """Close the file. May be called twice."""
-        with self._lock:
-            self._connection.close()
+        self._database.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    @contextmanager
-    def _failures(self, verb: str) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError, json.JSONDecodeError) as error:
-            raise StoreError(
-                f"the verdicts {str(self.path)!r} cannot be {verb}: {error}.",
-                remedy="Check the disk and the permissions. If it is damaged, delete it: judges are then asked anew.",
-            ) from error
 
 
 def judge(

@@ -7,17 +7,13 @@ has, and a build of the same input gives the same memory, byte for byte, at no c
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Self
 
 from memory.store.secure_delete import wipe
-from tools.errors import StoreError
+from tools.sqlite import Database
 
 FILE_NAME = "answers.sqlite"
 _SCHEMA = """
@@ -47,70 +43,51 @@ class Answers:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / FILE_NAME
-        self._lock = Lock()
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"the folder {str(folder)!r} cannot be made: {error}.") from error
-        with self._failures("opened"):
-            self._connection = sqlite3.connect(self.path, check_same_thread=False, timeout=10, isolation_level=None)
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.execute("PRAGMA secure_delete = ON")
-            self._connection.executescript(_SCHEMA)
+        self._database = Database(
+            folder / FILE_NAME,
+            "the answers",
+            _SCHEMA,
+            version=0,
+            damaged="Remove the file: the model is then asked again.",
+            secure_delete=True,
+        )
 
     def get(self, sha: str, source: str) -> str | None:
         """The answer to what has this hash (see `sha_of`), or None."""
-        with self._failures("read"):
-            row = self._connection.execute(
-                "SELECT body FROM answers WHERE sha = ? AND source = ?", (sha, source)
-            ).fetchone()
-        return row[0] if row else None
+        rows = self._database.read("SELECT body FROM answers WHERE sha = ? AND source = ?", (sha, source))
+        return rows[0][0] if rows else None
 
     def put(self, sha: str, source: str, role: str, model: str, body: str, seconds: float, tokens: int) -> None:
         """Keep an answer. Raises StoreError if it cannot be written."""
-        with self._failures("written"):
-            self._connection.execute(
+        with self._database.transaction() as sql:
+            sql.execute(
                 "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (sha, source, role, model, body, seconds, tokens, time.time()),
             )
 
     def pace(self, model: str, role: str) -> Pace | None:
         """What a call takes, from those that were made; None where none was."""
-        with self._failures("read"):
-            calls, seconds, tokens = self._connection.execute(
-                "SELECT count(*), avg(seconds), avg(tokens) FROM answers WHERE model = ? AND role = ?", (model, role)
-            ).fetchone()
+        ((calls, seconds, tokens),) = self._database.read(
+            "SELECT count(*), avg(seconds), avg(tokens) FROM answers WHERE model = ? AND role = ?", (model, role)
+        )
         return Pace(calls, seconds, tokens) if calls else None
 
     def forget(self, source: str) -> int:
         """Remove the answers on a source from the file for good, and return how many there were."""
-        with self._failures("written"):
-            removed = self._connection.execute("DELETE FROM answers WHERE source = ?", (source,)).rowcount
-            wipe(self.path)
+        with self._database.transaction() as sql:
+            removed = sql.execute("DELETE FROM answers WHERE source = ?", (source,)).rowcount
+        wipe(self._database.path)
         return removed
 
     def close(self) -> None:
         """Close the file."""
-        self._connection.close()
+        self._database.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    @contextmanager
-    def _failures(self, verb: str) -> Iterator[None]:
-        try:
-            with self._lock:
-                yield
-        except sqlite3.Error as error:
-            raise StoreError(
-                f"the answers in {str(self.path)!r} cannot be {verb}: {error}.",
-                remedy="If the file is damaged, remove it: the model is then asked again.",
-            ) from error
 
 
 def sha_of(*parts: str) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import random
 import re
-from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from agent.perception.annotator import embed_texts
 FILLINGS, SEED, STEPS, L2 = 4, 0, 300, 1e-4
 _FILL = {
     "things": "cars dogs bottles chairs birds bicycles horses boxes trees flags shoes apples cups lamps boats windows",
-    "thing": "car dog bottle chair bird bicycle horse box tree flag shoe apple cup lamp boat window ball phone book truck",
+    "thing": "car dog bottle chair bird bicycle horse box tree flag shoe apple cup lamp boat window ball phone book",
     "person": "man woman boy girl child person player guy lady cyclist",
     "action": "running walking sitting dancing jumping eating talking smiling sleeping swimming",
     "colour": "red blue green yellow white black brown grey pink orange",
