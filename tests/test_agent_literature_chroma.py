@@ -134,7 +134,7 @@ def test_without_the_server_vectors_are_compared_here_and_it_is_told(tmp_path: P
 
 def test_the_commands_use_the_server_that_is_set(tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.perception.annotator.embed_texts", embed)
-    monkeypatch.setattr("agent.literature.query_encoder.embed_questions", embed)
+    monkeypatch.setattr("agent.models.sentence_encoder.embed_questions", embed)
     monkeypatch.setenv("ATTEND_LITERATURE__CHROMA", server)
     folder = ["--folder", str(tmp_path / "home")]
     made = CliRunner().invoke(app, ["literature", "index", str(write_papers(tmp_path / "in")), *folder])

@@ -277,7 +277,7 @@ def test_vectors_are_made_where_there_are_few_documents_and_found_again(
         return np.array([[1.0, 0.0] if one else [0.0, 1.0] for one in about], np.float32)
 
     monkeypatch.setattr("agent.perception.annotator.embed_texts", embed)
-    monkeypatch.setattr("agent.literature.query_encoder.embed_questions", embed)
+    monkeypatch.setattr("agent.models.sentence_encoder.embed_questions", embed)
     result = attend(tmp_path, "index", write_papers(tmp_path / "in"))
     assert "5 of them found by meaning, too" in result.stdout
     found = told(tmp_path, "search", "growing aquatic beings")

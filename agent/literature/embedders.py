@@ -85,7 +85,7 @@ def cross_encoder(folder: str) -> Rerank:
 
 
 def _minilm_questions(texts: list[str]) -> np.ndarray:
-    from agent.literature.query_encoder import embed_questions
+    from agent.models.sentence_encoder import embed_questions
 
     return embed_questions(texts)
 

@@ -102,14 +102,19 @@ def grade(question: dict[str, Any], answer: str) -> Grade:
     if any(_contains(plain, entry) for entry in question.get("wrong", [])):
         return "wrong"
     right = any(_contains(plain, entry) or _contains(text, entry) for entry in question["right"])
+    abstained = bool(_ABSTAINS.search(plain)) or not plain.strip()
+    if abstained and not right:
+        return "abstained"
     if windows := question.get("times"):
+        if abstained:
+            return "abstained"
         cited = cited_times(answer)
         if cited:
             return "right" if any(start_s <= cited[0] <= end_s for start_s, end_s in windows) else "wrong"
         right = False
     if right:
         return "right"
-    return "abstained" if _ABSTAINS.search(plain) or not plain.strip() else "other"
+    return "other"
 
 
 def _contains(text: str, entry: str) -> bool:

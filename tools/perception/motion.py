@@ -10,8 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-WIDTH_PX = 160
-"""Width at which frames are compared."""
+WIDTH_PX, HEIGHT_PX = 160, 120
+"""Size at which frames are compared, whatever their own."""
 CELLS = (6, 8)
 """Rows and columns of the grid in which motion is located."""
 MOVED_OFF = 10.0
@@ -71,9 +71,7 @@ def compare(before: np.ndarray, after: np.ndarray) -> Change:
 def _small(rgb: np.ndarray) -> np.ndarray:
     import cv2
 
-    height = max(8, round(WIDTH_PX * rgb.shape[0] / rgb.shape[1]))
-    small: np.ndarray = cv2.resize(rgb, (WIDTH_PX, height), interpolation=cv2.INTER_AREA)
-    return cv2.GaussianBlur(small, (3, 3), 0)
+    return np.asarray(cv2.GaussianBlur(cv2.resize(rgb, (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_AREA), (3, 3), 0))
 
 
 def _cells(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tools.perception.detect import Detection, detect
+from tools.perception.detect import Detection
 from tools.perception.motion import Change, compare
 from tools.perception.tracks import Tracker
 
@@ -39,31 +40,21 @@ class Observation:
     change: Change | None = None
 
 
-class Observer:
-    """Observes the frames of one stream in order of time.
+def observe(frames: Iterable[tuple[float, np.ndarray, Sequence[Detection]]]) -> list[Observation]:
+    """Follow things over frames in order of time, and compare each frame with the one before.
 
     Args:
-        thorough: whether all tiles of each frame are looked at, for recordings; else one a frame, for live sources.
-        first_track: number of the first track.
+        frames: media time in seconds, RGB pixels (height, width, 3), and the detections of each.
     """
-
-    def __init__(self, thorough: bool = False, first_track: int = 1) -> None:
-        self._tracker = Tracker(first_track)
-        self._thorough = thorough
-        self._before: np.ndarray | None = None
-        self._turn = 0
-
-    def observe(self, t_s: float, rgb: np.ndarray) -> Observation:
-        """Observe the frame at `t_s` seconds, later than the one before; (height, width, 3), uint8 RGB.
-
-        Raises:
-            ModelError: if the weights of the detector are missing.
-        """
-        change = compare(self._before, rgb) if self._before is not None else None
+    tracker = Tracker()
+    before: np.ndarray | None = None
+    found = []
+    for t_s, rgb, detections in frames:
+        change = compare(before, rgb) if before is not None else None
         if change is not None and change.kind == "cut":
-            self._tracker.cut()
-        self._before = rgb
-        found = detect(rgb, None if self._thorough else self._turn)
-        self._turn += 1
-        tracks = self._tracker.update(t_s, found)
-        return Observation(t_s, tuple(Thing(*pair) for pair in zip(tracks, found, strict=True)), change)
+            tracker.cut()
+        tracks = tracker.update(t_s, detections)
+        things = tuple(Thing(track, one) for track, one in zip(tracks, detections, strict=True))
+        found.append(Observation(t_s, things, change))
+        before = rgb
+    return found

@@ -68,7 +68,7 @@ class Concepts:
     def known(self, phrase: str) -> str | None:
         """Return the phrase as the vocabulary writes it (lower case, singular), or None."""
         phrase = phrase.lower().strip()
-        return next((form for form in (phrase, *_singulars(phrase)) if form in self.members), None)
+        return next((form for form in (phrase, *singulars(phrase)) if form in self.members), None)
 
     def everyday(self, index: int) -> str | None:
         """Return the everyday kind of a class that people would name first, such as `dog`, where its name hides it."""
@@ -101,7 +101,7 @@ class Concepts:
         return kind, total, False
 
 
-def _singulars(phrase: str) -> list[str]:
+def singulars(phrase: str) -> list[str]:
     head, _, last = phrase.rpartition(" ")
     start = f"{head} " if head else ""
     forms = [_IRREGULAR[last]] if last in _IRREGULAR else []

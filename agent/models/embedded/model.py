@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from agent.models.embedded.crosscheck import checked
 from agent.models.embedded.imagenet import calibrated, concepts
 from agent.models.embedded.networks.language import Language, load_adapter
 from agent.models.embedded.networks.vision import TOKENS, Sight, see, shown, tag_table, visual_tokens
@@ -18,12 +19,13 @@ from agent.models.protocol import Detail
 from memory.stream.encoders import shared_tower
 from tools.media.quality import Quality, measure_quality
 from tools.ocr import Word, read_words
+from tools.perception.detect import Detection, detect
 
 if TYPE_CHECKING:
     import torch
 
 KEPT = 64
-"""Frames whose sight, words and quality are kept; our choice: a window of 20 frames three times over, about 65 MB."""
+"""Frames whose sight, things, words and quality are kept; our choice: a window of 20 frames three times over, about 65 MB."""
 
 
 class Perception:
@@ -46,11 +48,15 @@ class Perception:
         """Return the lines of text in a frame; about a second the first time."""
         return self._once("words", frame.key, lambda: read_words(frame.rgb))
 
+    def things(self, frame: Shown) -> list[Detection]:
+        """Return the objects and people in a frame, checked by the classifier; some tenths of a second the first time."""
+        return self._once("things", frame.key, lambda: checked(self._tower, frame.rgb, detect(frame.rgb)))
+
     def _once(self, what: str, key: str, compute: Callable[[], Any]) -> Any:
         with self._lock:
             if (what, key) not in self._kept:
                 self._kept[what, key] = compute()
-                while len(self._kept) > 3 * KEPT:
+                while len(self._kept) > 4 * KEPT:
                     self._kept.popitem(last=False)
             self._kept.move_to_end((what, key))
             return self._kept[what, key]

@@ -14,10 +14,12 @@ from typing import Any
 from agent.models.embedded.model import Mind
 from agent.models.embedded.networks.language import turn
 from agent.models.embedded.request import Request
-from agent.models.embedded.rules import describe, tables, temporal, yes_no
+from agent.models.embedded.rules import describe, tables, temporal, visual, yes_no
 from agent.models.embedded.rules import ocr as reading
-from agent.models.embedded.rules.describe import CANNOT_TELL, cannot
+from agent.models.embedded.rules.describe import CANNOT_TELL
 from agent.models.embedded.rules.evidence import Fact, gather, scenes
+from agent.models.embedded.rules.intents import Intent, intent_of
+from agent.models.embedded.rules.language import only_english
 from agent.models.embedded.rules.question import Question, in_full, take_apart
 from agent.models.embedded.rules.tool_calls import call, rarely_seen, told_call, wanted_call
 from agent.models.options import ModelOptions
@@ -39,6 +41,10 @@ LITERATURE = "search_literature"
 LONG_WORDS = 60
 """Words of a question beyond which it brings what it is about, such as an abstract; our choice."""
 _NEAR_S = 0.6
+SURE_INTENT = 0.4
+"""Probability from which an intent outweighs the patterns for words."""
+BY_CLASSES = frozenset({"describe", "name", "exists", "when", "order", "colour", "quality", "words"})
+"""Intents that the vision network's classes may answer where the detector does not."""
 
 
 def reply(
@@ -63,14 +69,20 @@ def reply(
         if (cited := _cited(mind, request, options)) is not None:
             yield from _pieces(mind, cited, options)
             return
+    if (foreign := only_english(request.question)) is not None:
+        yield from _pieces(mind, foreign, options)
+        return
     request = replace(request, question=in_full(request.question, request.talk))
     times_s = [frame.t_s for frame in request.frames if frame.t_s is not None]
     question = take_apart(request.question, max(times_s, default=None))
+    intent = intent_of(request.question) if request.frames else None
+    if intent and intent.name == "words" and intent.p >= SURE_INTENT:
+        question = replace(question, kind="words", at_large=False)
     facts = _at_times(gather(mind.perception, request.frames), question)
     telling_call = told_call(question, request, tools, tool_choice)
     wanted = telling_call if rarely_seen(question) else None
     wanted = wanted or wanted_call(mind, question, request, facts, tools, tool_choice)
-    text = None if wanted else _answer(mind, request, question, facts)
+    text = None if wanted else _answer(mind, request, question, facts, intent)
     if text is None or text.startswith(CANNOT_TELL) or (rarely_seen(question) and not question.unwatched):
         wanted = wanted or telling_call
         text = (request.results and reading.told(request.results)) or text
@@ -100,13 +112,13 @@ def _cited(mind: Mind, request: Request, options: ModelOptions) -> str | None:
     return next(fitting, told[-1])
 
 
-def _answer(mind: Mind, request: Request, question: Question, facts: list[Fact]) -> str | None:
+def _answer(mind: Mind, request: Request, question: Question, facts: list[Fact], intent: Intent | None) -> str | None:
     """Answer from evidence; None leaves the talk to the base model."""
     if not request.frames and _is_for_papers(question.text):
         return UNREAD
     if not request.frames and len(question.text.split()) > LONG_WORDS:
         return None
-    if question.kind == "talk" or question.at_large:
+    if _is_talk(question, intent):
         written = None if question.kind == "talk" else tables.cell(mind, question, facts)
         return written or (ABOUT if question.about_model else None)
     if question.unwatched:
@@ -118,8 +130,13 @@ def _answer(mind: Mind, request: Request, question: Question, facts: list[Fact])
             return None
         return f"{CANNOT_TELL} {NOTHING_SHOWN}" if not request.frames else _nothing_then(question, request)
     seen = scenes(facts)
-    if question.unseen and question.kind not in ("words", "quality", "describe"):
-        return tables.cell(mind, question, facts) or cannot(seen)
+    if intent is not None and _is_visual(question):
+        if (line := _written_value(mind, question, facts, intent)) is not None:
+            return line
+        if (told := visual.answer(mind, question, facts, intent.name)) is not None:
+            return told
+        if intent.name not in BY_CLASSES:
+            return visual.cannot(mind, question, facts)
     if question.moment and question.kind not in ("when", "change"):
         seen = seen[:1] if question.moment == "start" else seen[-1:]
         facts = list(seen[0].facts)
@@ -134,7 +151,30 @@ def _answer(mind: Mind, request: Request, question: Question, facts: list[Fact])
         return line
     maker = makers.get(question.kind)
     told = maker(mind, question, facts, seen) if maker else reading.matching(mind, question, facts)
-    return told or cannot(seen)
+    return told or visual.cannot(mind, question, facts)
+
+
+def _is_talk(question: Question, intent: Intent | None) -> bool:
+    """Whether a question is about no frame; where frames are shown, its intent has to say so as well."""
+    if intent is None:
+        return question.kind == "talk" or question.at_large
+    return intent.name in ("talk", "general") and (question.kind == "talk" or question.at_large)
+
+
+def _is_visual(question: Question) -> bool:
+    """Whether a question is about what is seen: not about words, a phrase, a picture's quality, or lettered options."""
+    if question.kind in ("words", "quality", "times") or question.phrase or question.shapes:
+        return False
+    return not (question.kind == "choice" and question.options[0][0]) and not question.side
+
+
+def _written_value(mind: Mind, question: Question, facts: list[Fact], intent: Intent) -> str | None:
+    """A value that is written beside its name, as on a monitor: `What is the heart rate?`; None for most questions."""
+    if intent.name in ("unseen", "general"):
+        return tables.cell(mind, question, facts)
+    if question.kind in ("name", "open") and intent.name not in visual.ANSWERS:
+        return reading.matching(mind, question, facts)
+    return None
 
 
 def _is_for_papers(text: str) -> bool:

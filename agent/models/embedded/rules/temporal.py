@@ -21,6 +21,8 @@ SAME_SHOWING_S = 10.0
 """Frames with the same word this close together show it once; our choice."""
 HELD_S = 10.0
 """How long before a moment a word may have been read to be taken for what stood there then; our choice."""
+EXACT_FRAME_S = 0.6
+"""A frame this near to a moment that is named shows it; else the last frame before it does."""
 _RANGE = re.compile(r"\b(last|past|previous|between|from|since|during|within)\b")
 _FROM_AGO = re.compile(r"\bfrom (?:(?!ago\b)[\w-]+ )+ago\b(?! (?:to|until|till|on)\b)")
 _COUNTS = {1: "once", 2: "twice"}
@@ -43,6 +45,10 @@ def facts_then(question: Question, facts: Sequence[Fact]) -> list[Fact]:
     within = [fact for t_s, fact in timed if t_s in span]
     if not is_moment(question):
         return within
+    if question.kind != "words":
+        exact = [fact for t_s, fact in timed if abs(t_s - _middle(span)) <= EXACT_FRAME_S]
+        if exact:
+            return exact[:1]
     before = [fact for t_s, fact in timed if t_s <= max(_middle(span), span.end_s - 2 * _EXACT_S)]
     if question.kind == "words":
         held = [fact for fact in before if (fact.frame.t_s or 0.0) >= span.start_s - HELD_S]

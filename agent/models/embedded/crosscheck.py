@@ -1,0 +1,90 @@
+"""Objects that the detector names, looked at again by the classifier: what it contradicts is renamed or left out.
+
+The detector knows 80 classes and takes a squirrel for a bird; the classifier knows 1,000 and sees one thing a picture. It
+is shown the box with a rim around it. People and what its classes lack are left as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+
+from agent.models.embedded.imagenet import calibrated, concepts
+from memory.stream.encoders import VisionTower, to_input
+from tools.perception.detect import Detection
+
+RIM = 0.15
+"""How much of its size is shown around a box on each side."""
+SURE_SCORE = 0.85
+"""Detections from this score on are believed whatever the classifier says, animals excepted."""
+AGREES, CONTRADICTS = 0.03, 0.5
+"""The classifier agrees from this probability on, and contradicts where another animal reaches that one."""
+MAX_CHECKED = 6
+"""Detections that are looked at again in one picture, the surest first; the others are believed from `SURE_SCORE` on."""
+
+
+def checked(tower: VisionTower, rgb: np.ndarray, found: Sequence[Detection]) -> list[Detection]:
+    """Return the detections that hold, some under another name, the surest first."""
+    kept = []
+    looked_at = 0
+    for one in found:
+        members = _members(one.name)
+        if one.name == "person" or not members:
+            kept.append(one)
+        elif looked_at >= MAX_CHECKED:
+            kept += [one] if one.score >= SURE_SCORE else []
+        else:
+            looked_at += 1
+            name = _second_opinion(_probabilities(tower, rgb, one), one, members)
+            kept += [replace(one, name=name)] if name else []
+    return kept
+
+
+def _second_opinion(p: np.ndarray, one: Detection, members: frozenset[int]) -> str | None:
+    """The name to keep, or None where both networks are unsure and do not agree."""
+    agreed = float(p[list(members)].sum())
+    best = int(np.argmax(p))
+    animal = "animal" in concepts().kinds[best]
+    if _is_animal(one.name) and animal and agreed < AGREES and p[best] >= CONTRADICTS:
+        return concepts().everyday(best) or concepts().names[best].lower()
+    return one.name if agreed >= AGREES or (one.score >= SURE_SCORE and not _is_animal(one.name)) else None
+
+
+def _probabilities(tower: VisionTower, rgb: np.ndarray, one: Detection) -> np.ndarray:
+    import torch
+
+    height, width = rgb.shape[:2]
+    left, top, right, bottom = one.box
+    across, down = RIM * (right - left), RIM * (bottom - top)
+    x0, x1 = int(max(0.0, left - across) * width), int(np.ceil(min(1.0, right + across) * width))
+    y0, y1 = int(max(0.0, top - down) * height), int(np.ceil(min(1.0, bottom + down) * height))
+    with torch.inference_mode():
+        logits = tower.features(torch.from_numpy(to_input(rgb[y0:y1, x0:x1]))[None]).logits
+        return calibrated(logits.softmax(-1)[0].cpu().numpy())
+
+
+@cache
+def _members(name: str) -> frozenset[int]:
+    """The classes of the classifier that a class of the detector covers; empty where it knows none."""
+    vocabulary = concepts()
+    words = {name, *_ALSO.get(name, ())}
+    return frozenset().union(*(vocabulary.members.get(word, frozenset()) for word in words))
+
+
+def _is_animal(name: str) -> bool:
+    return bool(_members(name) & concepts().members["animal"])
+
+
+_ALSO = {
+    "bicycle": ("bicycle", "mountain bike", "tricycle"), "car": ("motor vehicle", "minivan"), "truck": ("motor vehicle",),
+    "bus": ("bus", "minibus", "trolleybus"), "motorcycle": ("motor scooter", "moped"), "tv": ("television", "monitor", "screen"),
+    "cell phone": ("cellular telephone", "mobile phone"), "couch": ("sofa", "studio couch"), "sports ball": ("ball",),
+    "cup": ("cup", "coffee mug", "espresso"), "potted plant": ("flowerpot", "pot"), "airplane": ("aircraft",),
+    "boat": ("boat", "ship"), "refrigerator": ("refrigerator",), "traffic light": ("traffic light",), "vase": ("vase", "pot"),
+    "dining table": ("table", "desk", "food", "espresso"), "bowl": ("bowl",), "tie": ("necktie", "windsor tie", "suit"),
+    "suitcase": ("bag", "luggage"), "handbag": ("bag", "purse"), "backpack": ("bag", "backpack"), "train": ("train",),
+}  # fmt: skip
+"""Phrases of the classifier's vocabulary for classes of the detector, beside the name itself."""
