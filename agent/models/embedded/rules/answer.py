@@ -14,7 +14,7 @@ from typing import Any
 from agent.models.embedded.model import Mind
 from agent.models.embedded.networks.language import turn
 from agent.models.embedded.request import Request
-from agent.models.embedded.rules import describe, tables, temporal, visual, yes_no
+from agent.models.embedded.rules import describe, tables, temporal, yes_no
 from agent.models.embedded.rules import ocr as reading
 from agent.models.embedded.rules.describe import CANNOT_TELL
 from agent.models.embedded.rules.evidence import Fact, gather, scenes
@@ -22,6 +22,7 @@ from agent.models.embedded.rules.intents import Intent, intent_of
 from agent.models.embedded.rules.language import only_english
 from agent.models.embedded.rules.question import Question, in_full, take_apart
 from agent.models.embedded.rules.tool_calls import call, rarely_seen, told_call, wanted_call
+from agent.models.embedded.rules.visual import answer as visual
 from agent.models.options import ModelOptions
 from tools.media.clock import cited_times, format_clock
 
@@ -70,14 +71,19 @@ def reply(
             yield from _pieces(mind, cited, options)
             return
     if (foreign := only_english(request.question)) is not None:
-        yield from _pieces(mind, foreign, options)
+        facts = gather(mind.perception, request.frames)
+        told = visual.answer(mind, take_apart("What do you see?"), facts, "describe") or ""
+        yield from _pieces(mind, f"{foreign} {told}".strip(), options)
         return
     request = replace(request, question=in_full(request.question, request.talk))
     times_s = [frame.t_s for frame in request.frames if frame.t_s is not None]
     question = take_apart(request.question, max(times_s, default=None))
     intent = intent_of(request.question) if request.frames else None
-    if intent and intent.name == "words" and intent.p >= SURE_INTENT:
-        question = replace(question, kind="words", at_large=False)
+    if intent and intent.p >= SURE_INTENT:
+        if intent.name == "words":
+            question = replace(question, kind="words", at_large=False)
+        elif question.kind == "words" and intent.name in ("describe", "name"):
+            question = replace(question, kind="describe")
     facts = _at_times(gather(mind.perception, request.frames), question)
     telling_call = told_call(question, request, tools, tool_choice)
     wanted = telling_call if rarely_seen(question) else None
@@ -129,6 +135,11 @@ def _answer(mind: Mind, request: Request, question: Question, facts: list[Fact],
         if not request.frames and not question.times_s and not _about_frames(question):
             return None
         return f"{CANNOT_TELL} {NOTHING_SHOWN}" if not request.frames else _nothing_then(question, request)
+    return _from_facts(mind, question, facts, intent)
+
+
+def _from_facts(mind: Mind, question: Question, facts: list[Fact], intent: Intent | None) -> str:
+    """Answer from what is seen; where the detector does not tell, from the classes and words of the frames."""
     seen = scenes(facts)
     if intent is not None and _is_visual(question):
         if (line := _written_value(mind, question, facts, intent)) is not None:

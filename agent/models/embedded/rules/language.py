@@ -28,8 +28,10 @@ def only_english(question: str) -> str | None:
     return _answers()[best] if scores[best] >= LEAST_WORDS and scores[best] > english else None
 
 
-_ENGLISH = frozenset("what who where when how many much is are the a an of on in do does you see this that there it and to "
-                     "can was were did any which why tell me for with has have".split())  # fmt: skip
+_ENGLISH = frozenset(
+    "what who where when how many much is are the a an of on in do does you see this that there it and to can was were "
+    "did any which why tell me for with has have".split()
+)
 
 
 @cache

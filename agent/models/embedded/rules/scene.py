@@ -20,8 +20,10 @@ CLIP_FRAMES = 3
 """Frames from which on things are expected to last."""
 RIDDEN = ("bicycle", "motorcycle", "horse", "skateboard", "surfboard", "skis", "snowboard")
 PLAYED = ("sports ball", "frisbee", "tennis racket", "baseball bat", "kite")
-HELD = ("cup", "bottle", "cell phone", "book", "umbrella", "handbag", "backpack", "suitcase", "remote", "wine glass",
-        "knife", "fork", "spoon", "scissors", "toothbrush", "teddy bear", "banana", "apple", "sandwich", "pizza")  # fmt: skip
+HELD = tuple(
+    "cup,bottle,cell phone,book,umbrella,handbag,backpack,suitcase,remote,wine glass,knife,fork,spoon,scissors,"
+    "toothbrush,teddy bear,banana,apple,sandwich,pizza".split(",")
+)
 SEATS = ("chair", "couch", "bench", "bed")
 MOVED = 0.12
 """A thing moves where its centre goes this far, in shares of the picture; less may be the box."""

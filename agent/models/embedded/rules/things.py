@@ -10,9 +10,10 @@ from agent.models.embedded.imagenet import concepts, singulars, with_article
 from tools.wordlists import load_words
 
 PEOPLE = "person"
-UNTOLD = frozenset({"man", "woman", "child", "kid", "boy", "girl", "baby", "guy", "lady", "gentleman", "dude", "teenager",
-                    "adult", "men", "women", "children", "face", "crowd", "cyclist", "biker", "rider", "driver", "player",
-                    "worker", "walker", "pedestrian"})  # fmt: skip
+UNTOLD = frozenset(
+    "man woman child kid boy girl baby guy lady gentleman dude teenager adult men women children face crowd cyclist "
+    "biker rider driver player worker walker pedestrian".split()
+)
 """Words for people that say more than the detector can tell."""
 _IDLE = frozenset(
     "screen picture image frame sign window view place camera photo can work will video clip scene film shot side part "
@@ -71,18 +72,20 @@ def find_targets(text: str) -> list[Target]:
 
 
 _HEAD = re.compile(
-    r"^(?:(?:so|and|well|hey|please|pls|ok),? )*(?:(?:is|are|was|were) there|(?:do|did|can|could|have|has) (?:you|we|i|anyone|it)"
-    r" (?:see|saw|seen|spot|find|notice|noticed|make out)|(?:does|do|did|has|is|are|was|were|can)(?: it| the (?:video|clip|picture|image|photo))?"
-    r"(?: show| contain| have)?|any(?= ))\b"
+    r"^(?:(?:so|and|well|hey|please|pls|ok),? )*"
+    r"(?:(?:is|are|was|were) there"
+    r"|(?:do|did|can|could|have|has) (?:you|we|i|anyone|it) (?:see|saw|seen|spot|find|notice|noticed|make out)"
+    r"|(?:does|do|did|has|is|are|was|were|can)(?: it| the (?:video|clip|picture|image|photo))?(?: show| contain| have)?"
+    r"|any(?= ))\b"
 )
 _PREPOSITION = re.compile(
-    r"\b(?:in|on|at|next to|from|of|with|behind|under|near|anywhere|somewhere|among|between|by|to|visible|there|here|beside|"
-    r"around|inside|outside|that|who|which|shown|appearing|appear|appears|or)\b"
+    r"\b(?:in|on|at|next to|from|of|with|behind|under|near|anywhere|somewhere|among|between|by|to|visible|there|here|"
+    r"beside|around|inside|outside|that|who|which|shown|appearing|appear|appears|or)\b"
 )
 
 
 def subject_of(question: str) -> tuple[Target | None, list[str]]:
-    """Return the thing whose presence a question asks for, and the words that qualify it: `a big red car` -> car, [big, red].
+    """Return the thing whose presence a question asks for, and the words before it: car, [a, big, red].
 
     None where the question names nothing that is known, as in `Is there a cookie next to the cup?`.
     """

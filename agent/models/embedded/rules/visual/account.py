@@ -1,0 +1,98 @@
+"""What is seen, told in order: the shots of a clip, or one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from agent.models.embedded.imagenet import concepts, with_article
+from agent.models.embedded.rules import colours, scene
+from agent.models.embedded.rules.evidence import SURE, Scene
+from agent.models.embedded.rules.scene import Look
+from agent.models.embedded.rules.things import listed
+from agent.models.embedded.rules.visual.seen import Seen, cite, clothes_box, crop
+
+CANNOT_TELL = "I can't tell from these frames."
+
+
+DRESSED_HEIGHT, DRESSED_SHARE = 0.35, 0.45
+"""The colour of clothes is told of people this high, in shares of the picture, where so much of them has it."""
+
+
+MOST_SHOTS = 5
+"""Shots that a description tells of; of more, evenly spread ones."""
+
+
+def describe(seen: Seen) -> str | None:
+    """Tell what is seen: the shots in order, or the one picture."""
+    groups = scene.shots(seen.meant())
+    if len(groups) > MOST_SHOTS:
+        groups = [groups[index] for index in np.linspace(0, len(groups) - 1, MOST_SHOTS).round().astype(int)]
+    parts: list[str] = []
+    for group in groups:
+        text = shot_text(group)
+        if text and not (parts and parts[-1].startswith(text)):
+            parts.append(f"{text}{cite(group)}")
+    if not parts:
+        return None
+    return f"I see {parts[0]}." if len(parts) == 1 else f"I see {', then '.join(parts)}."
+
+
+def shot_text(group: Sequence[Look]) -> str | None:
+    """Describe a shot: its things with their number and motion, and what the classifier adds."""
+    named = scene.inventory(group)[:4]
+    whole = Scene(tuple(look.fact for look in group))
+    text = whole.text()
+    if not named:
+        return text
+    if named[0] == "a person":
+        named[0] += _dressed(group)
+    told = listed(named)
+    if (done := scene.activity(group)) and done[0].split(" ", 1)[0] in ("rides", "plays"):
+        told = f"{told}; a person {done[0]}"
+    elif "person" in named[0] or "people" in named[0]:
+        going = scene.movement(group)
+        if going and going != "in place":
+            told = f"{told}; {'a person moves' if named[0].startswith('a ') else 'people move, one'} {going}"
+    return f"{told}{_added(whole, group)}"
+
+
+def _dressed(group: Sequence[Look]) -> str:
+    """` in red`, where one person fills enough of the picture for the colour of the clothes to be plain."""
+    look = max(group, key=lambda look: max((one.area for one in look.people), default=0.0))
+    person = max(look.people, key=lambda one: one.area)
+    if person.box[3] - person.box[1] < DRESSED_HEIGHT:
+        return ""
+    name, share = next(iter(colours.shares(crop(look, clothes_box(look, person.box))).items()))
+    return f" in {name}" if share >= DRESSED_SHARE else ""
+
+
+def _added(whole: Scene, group: Sequence[Look]) -> str:
+    """What the classifier names beyond the things that were detected, where it is sure enough to be worth saying."""
+    p = whole.p
+    best = int(np.argmax(p))
+    if not whole.usable or p[best] < SURE:
+        return ""
+    name = concepts().names[best]
+    known = {thing.detection.name for look in group for thing in look.things}
+    words = set(name.lower().split()) | set(concepts().kinds[best])
+    if known & words or any(
+        concepts().known(one) and best in concepts().members[one] for one in known if one in concepts().members
+    ):
+        return (
+            f", perhaps {with_article(name)}"
+            if known & set(concepts().kinds[best]) and name.lower() not in known
+            else ""
+        )
+    return f"; it looks like {with_article(name)}"
+
+
+def negative(seen: Seen, thing: str, empty: bool = False) -> str:
+    text = describe(seen)
+    return f"{'Yes' if empty else 'No'}, I don't see {thing}.{f' {text}' if text else ''}"
+
+
+def unseen(seen: Seen) -> str:
+    """Say that no frame can tell, and what there is to be seen."""
+    return f"{CANNOT_TELL} {describe(seen) or ''}".strip()

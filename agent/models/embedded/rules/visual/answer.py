@@ -1,0 +1,48 @@
+"""Answers about what is seen, from the detector, the classifier and pixels: one function for each intent.
+
+`answer` looks the intent of a question up in `ANSWERS`. Each function returns a sentence that names the time of its
+evidence, or None where the evidence does not decide, which is then said. No network writes any of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from agent.models.embedded.model import Mind
+from agent.models.embedded.rules.evidence import Fact
+from agent.models.embedded.rules.question import Question
+from agent.models.embedded.rules.visual.account import describe, unseen
+from agent.models.embedded.rules.visual.colour import colour
+from agent.models.embedded.rules.visual.course import change, length, order, when
+from agent.models.embedded.rules.visual.place import setting, where
+from agent.models.embedded.rules.visual.presence import action, count, doing, exists, name
+from agent.models.embedded.rules.visual.seen import Seen
+
+
+def answer(mind: Mind, question: Question, facts: Sequence[Fact], intent: str) -> str | None:
+    """Answer a question of an intent from frames, oldest first; None leaves it to the rules for words and times."""
+    maker = ANSWERS.get(intent)
+    return maker(Seen(mind, question, facts)) if maker and facts else None
+
+
+def cannot(mind: Mind, question: Question, facts: Sequence[Fact]) -> str:
+    """Say that the frames do not tell, and what they do show."""
+    return unseen(Seen(mind, question, facts))
+
+
+ANSWERS: dict[str, Callable[[Seen], str | None]] = {
+    "describe": describe,
+    "name": name,
+    "exists": exists,
+    "count": count,
+    "action": action,
+    "doing": doing,
+    "where": where,
+    "when": when,
+    "order": order,
+    "colour": colour,
+    "change": change,
+    "setting": setting,
+    "length": length,
+    "unseen": unseen,
+}
+"""The function of each intent; those of words, quality and talk are answered elsewhere."""

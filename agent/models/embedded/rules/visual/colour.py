@@ -1,0 +1,75 @@
+"""The colours of things, clothes, hair and the background."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from agent.models.embedded.rules import colours, scene
+from agent.models.embedded.rules.evidence import SHOWS
+from agent.models.embedded.rules.scene import Look
+from agent.models.embedded.rules.visual.seen import PERSON, Seen, cite, clothes_box, crop, inner_box, slices
+
+_CLOTHES = re.compile(
+    r"\b(wear\w*|shirt|t-shirt|tshirt|jacket|coat|suit|top|clothes|clothing|dress(ed)?|sweater|jumper|pullover|blouse|vest|hoodie)\b"
+)
+
+
+_LEGS = re.compile(r"\b(trousers|pants|jeans|skirt|shorts|leggings)\b")
+
+
+_HAIR = re.compile(r"\b(hair|hat|helmet|cap)\b")
+
+
+_GROUND = re.compile(r"\b(background|wall|backdrop|behind)\b")
+
+
+def colour(seen: Seen) -> str | None:
+    """Say what colour a thing, clothes, hair or the background has."""
+    looks = seen.meant()
+    asked = next((name for name in colours.NAMES if re.search(rf"\b{name}\b", seen.lower)), None)
+    part, what = _coloured(seen, looks)
+    if part is None:
+        return None
+    pixels, look = part
+    shares = colours.shares(pixels)
+    best = max(shares, key=lambda name: shares[name])
+    if asked and seen.yes_no and " or " not in seen.lower:
+        yes = shares.get(asked, 0.0) >= 0.3
+        return f"Yes, the {what} looks {asked}{cite([look])}." if yes else f"No, the {what} looks {best}{cite([look])}."
+    second = next((f" and {name}" for name, share in shares.items() if name != best and share >= 0.35), "")
+    return f"The {what} looks {best}{second}{cite([look])}."
+
+
+def _coloured(seen: Seen, looks: Sequence[Look]) -> tuple[tuple[np.ndarray, Look] | None, str]:
+    """The pixels whose colour is asked for, with their frame, and what they are."""
+    for pattern, what in ((_HAIR, "hair"), (_LEGS, "clothing"), (_CLOTHES, "clothing")):
+        if match := pattern.search(seen.lower):
+            _, look = scene.most(looks, PERSON)
+            if look is None:
+                return None, what
+            left, top, right, bottom = max(look.people, key=lambda one: one.area).box
+            if what == "hair":
+                across = 0.3 * (right - left)
+                inner = (left + across, top, right - across, top + 0.12 * (bottom - top))
+            else:
+                inner = clothes_box(look, (left, top, right, bottom), legs=pattern is _LEGS)
+            return (crop(look, inner), look), what if match[0].startswith(("wear", "dress")) else match[0]
+    if _GROUND.search(seen.lower):
+        look = looks[-1]
+        mask = np.ones(look.fact.frame.rgb.shape[:2], bool)
+        for thing in look.things:
+            mask[slices(look, thing.detection.box)] = False
+        return ((look.fact.frame.rgb[mask], look) if mask.any() else None), "background"
+    for target in seen.targets:
+        _, look = scene.most(looks, target)
+        if look is not None:
+            box = max(look.those(target), key=lambda one: one.area).box
+            return (crop(look, inner_box(box)), look), target.word
+        if target.concept:
+            best = max(looks, key=lambda look: look.fact.shows(target.concept or ""))
+            if best.fact.shows(target.concept) >= SHOWS:
+                return (crop(best, (0.25, 0.25, 0.75, 0.75)), best), target.word
+    return None, ""
