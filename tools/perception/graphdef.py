@@ -71,6 +71,8 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             size = 8 if kind == 1 else 4
         else:
             raise ValueError(f"unknown wire type {kind} at byte {at}")
+        if at + size > len(message):
+            raise ValueError(f"the file ends within a field of {size} bytes at byte {at}")
         yield key >> 3, message[at : at + size]
         at += size
 

@@ -50,7 +50,7 @@ class Perception:
 
     def things(self, frame: Shown) -> list[Detection]:
         """Return the objects and people in a frame; some tenths of a second the first time."""
-        return self._once("things", frame.key, lambda: checked(self._tower, frame.rgb, detect(frame.rgb)))
+        return self._once("things", frame.key, lambda: things(frame.rgb))
 
     def _once(self, what: str, key: str, compute: Callable[[], Any]) -> Any:
         with self._lock:
@@ -66,6 +66,11 @@ def labels(rgb: np.ndarray, k: int = 5) -> list[tuple[str, float]]:
     """Return the k likeliest names of what an RGB picture (height, width, 3) shows, with their probabilities."""
     p = calibrated(see(shared_tower(), rgb).whole)
     return [(concepts().names[index], float(p[index])) for index in np.argsort(p)[::-1][:k]]
+
+
+def things(rgb: np.ndarray) -> list[Detection]:
+    """Return the objects and people that an RGB picture (height, width, 3) shows, checked by the classifier."""
+    return checked(shared_tower(), rgb, detect(rgb))
 
 
 def embed_image(rgb: np.ndarray) -> np.ndarray:

@@ -11,19 +11,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from agent.models.embedded.imagenet import concepts, with_article
+from agent.models.embedded.imagenet import concepts, singulars, with_article
 from agent.models.embedded.model import Mind
 from agent.models.embedded.rules import ocr as reading
 from agent.models.embedded.rules.describe import account
 from agent.models.embedded.rules.evidence import MAYBE, SAME_SCENE_COSINE, SHOWS, Fact, scenes
 from agent.models.embedded.rules.question import QUOTED, compact
-from agent.models.embedded.rules.yes_no import PEOPLE
+from agent.models.embedded.rules.scene import ONCE_PERSON, ONCE_SCORE
+from agent.models.embedded.rules.things import UNTOLD, vocabulary
 from tools.media.clock import format_clock
 
+PEOPLE = frozenset({"person", "people", "human", "somebody", "someone", "anybody", "anyone"})
 Outcome = Literal["yes", "no", "cannot judge"]
 
 REMEDY = (
-    "It can watch for a thing that it knows to appear or disappear (a bicycle appears), for words (the words GATE OPEN "
+    "It can watch for people and things that it knows to appear or disappear (a person appears), for words (the words GATE OPEN "
     "are shown), for a change of the picture, and for a picture that is dark, covered, blurred, burnt out or noisy. "
     "Put it so, or name a larger model."
 )
@@ -158,7 +160,7 @@ def _judge_thing(mind: Mind, condition: Condition, old: list[Fact], new: list[Fa
     thing = " or ".join(with_article(name) for name in condition.names)
 
     def shows(fact: Fact) -> float:
-        return max(fact.shows(name) for name in condition.names) if fact.usable else 0.0
+        return max(_shows(mind, fact, name) for name in condition.names) if fact.usable else 0.0
 
     newest = new[-1]
     if condition.gone:
@@ -179,6 +181,15 @@ def _judge_thing(mind: Mind, condition: Condition, old: list[Fact], new: list[Fa
     return Found(
         "no", f"There may be {thing}, but I am not sure." if unsure else f"I do not recognise {thing}.", newest
     )
+
+
+def _shows(mind: Mind, fact: Fact, name: str) -> float:
+    """How surely a frame shows a thing: by the detector where it knows it, else by the classifier."""
+    classes = vocabulary().get(name, frozenset())
+    found = max((one.score for one in mind.perception.things(fact.frame) if one.name in classes), default=0.0)
+    if name in PEOPLE:
+        return found if found >= ONCE_PERSON else 0.0
+    return max(found if found >= ONCE_SCORE else 0.0, fact.shows(name))
 
 
 def _judge_words(mind: Mind, condition: Condition, old: list[Fact], new: list[Fact]) -> Found:
@@ -258,13 +269,15 @@ def _thing(rest: str, gone: bool) -> Condition | str:
     names: list[str] = []
     for part in re.split(r"\bor\b", _PLACE.sub(" ", rest)):
         said = [word for word in re.findall(r"[a-z][a-z'-]*", part) if word not in _FILLER | _APPEARS]
-        name = concepts().known(" ".join(said)) if said else None
+        phrase = " ".join(said)
+        singular = next((form for form in (phrase, *singulars(phrase)) if form in vocabulary()), None)
+        name = (concepts().known(phrase) or singular) if said else "person" if PEOPLE & set(part.split()) else None
         if name is None:
             found = concepts().find(" ".join(said))
             known = {word for phrase in found for word in phrase.split()}
             return _unknown(set(said) - known - set(found) or set(said))
-        if name in PEOPLE:
-            return "it does not recognise people"
+        if name in UNTOLD:
+            return f"it sees people, but not whether that is {with_article(name)}"
         names.append(name)
     return Condition("thing", tuple(names), gone)
 
