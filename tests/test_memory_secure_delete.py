@@ -14,8 +14,8 @@ import pytest
 from memory.store.secure_delete import wipe
 from memory.store.vectors import VectorIndex
 from memory.stream.archive import Archive
-from memory.stream.frame_ref import Kept
 from memory.stream.keyframes import SKETCH_SHAPE, KeyMoment
+from memory.stream.queue import Kept
 from tools.errors import StoreError
 from tools.media.types import Span
 

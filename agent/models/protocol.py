@@ -10,6 +10,7 @@ import asyncio
 import threading
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,8 +25,36 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PrivateAttr
 
-from agent.models.priority import Precedence
 from tools.errors import ModelError
+
+
+class Precedence:
+    """Counts the questions of people that are being answered; watches begin nothing meanwhile.
+
+    What a watch has begun goes on: it cannot be interrupted everywhere, and takes one short answer.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._questions = 0
+
+    @contextmanager
+    def person(self) -> Iterator[None]:
+        """While this lasts, a person's question is being answered."""
+        with self._changed:
+            self._questions += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._questions -= 1
+                self._changed.notify_all()
+
+    def wait_for_people(self, timeout_s: float) -> bool:
+        """Wait until no question is being answered; False if that takes longer."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._questions, timeout_s)
+
 
 Detail = Literal["clear", "fuzzy", "glance"]
 """How much of a frame a model is shown: all of it, a reduced form, or the least that the backend can express."""

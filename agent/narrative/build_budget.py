@@ -12,9 +12,9 @@ from agent.models.protocol import MLLM
 from agent.narrative import prompts
 from agent.narrative.build import Material
 from agent.narrative.extract_llm import CANDIDATES, NEW_AT_ONCE, most_calls
-from agent.narrative.ingest_video import FOLDER
 from agent.narrative.sources import Origin, Tell, Words, read_words
 from memory.narrative.ingest.segments import LENGTH_S
+from memory.narrative.options import FOLDER
 from memory.narrative.store.llm_cache import FILE_NAME, Answers
 from tools.errors import ModelError
 

@@ -18,7 +18,7 @@ from agent.narrative.cached_llm import Asker, prompt_of
 from agent.narrative.extract_llm import Progress
 from agent.perception.annotator import LEAST_WORD, NOTED_MAX_PX, NOTED_MIN_PX
 from memory.narrative.ingest.segments import LENGTH_S, Seen
-from memory.narrative.options import NarrativeOptions
+from memory.narrative.options import FOLDER, NarrativeOptions
 from memory.narrative.store.llm_cache import Answers, sha_of
 from memory.narrative.types import Segment
 from memory.store.frames import FrameStore
@@ -27,7 +27,6 @@ from tools.errors import StoreError
 from tools.media import Frame, format_clock, open_source
 from tools.media.clock import BRACKET, cited_times
 
-FOLDER = "narrative"
 CUT = 0.2
 """Mean difference of two pictures, 0 to 1, from which on a scene has changed; our choice."""
 SAME_WORDS = 0.05

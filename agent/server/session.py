@@ -29,7 +29,7 @@ from agent.server.status import read_status
 from agent.watch.monitor import Alert, Watcher
 from tools.errors import AttendError
 from tools.media import Span
-from tools.media.masking import mask_credentials
+from tools.media.types import mask_credentials
 
 log = logging.getLogger(__name__)
 

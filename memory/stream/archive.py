@@ -1,4 +1,6 @@
-"""`Archive`: key moments on disk, so that they survive the process; those that gave way stay as the long tier.
+"""Key moments on disk, so that they survive the process, and the journal of what is still to be written.
+
+Moments that gave way stay as the long tier.
 
 One SQLite file in WAL mode, the truth of what is remembered; pictures lie beside it in the frame store. A moment is
 written after its picture, so that a row never names a picture that was not there.
@@ -8,15 +10,15 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import Lock, RLock
 
 import numpy as np
 
-from memory.stream.frame_ref import Kept
-from memory.stream.keyframes import SKETCH_SHAPE, KeyMoment
+from memory.stream.keyframes import SKETCH_SHAPE, KeyMoment, Ledger, PastLike
+from memory.stream.queue import Kept
 from memory.stream.wall_clock import WallTimes
 from tools.media.types import Gap, Span
 from tools.sqlite import Database
@@ -226,3 +228,55 @@ class Archive:
 def _kept(row: Sequence[object]) -> Kept:
     t_s, wall_s, frame_id, source, width_px, height_px, score = row[:7]
     return Kept(frame_id, source, t_s, width_px, height_px, "clear", score, wall_s)  # type: ignore[arg-type]
+
+
+MOST_WAITING = 2_000
+"""Changes that wait for a disk that can be written; the oldest give way. Our choice: about 30 MB."""
+
+
+class Journal:
+    """A ledger that takes changes at once and writes them in order when told to. Safe to use from several threads.
+
+    Args:
+        ledger: where they are written; None leaves them unwritten.
+    """
+
+    def __init__(self, ledger: Ledger | None) -> None:
+        self._ledger = ledger
+        self._lock = RLock()
+        self._waiting: dict[tuple[str, float], Callable[[Ledger], None]] = {}
+
+    def save(self, moment: KeyMoment) -> None:
+        """Have a moment written as it is when it is written."""
+        self._add("save", moment.t_s, lambda ledger: ledger.save(moment))
+
+    def drop(self, times_s: Iterable[float]) -> None:
+        """Have the moments at these times become part of the long tier."""
+        for t_s in times_s:
+            self._add("drop", t_s, lambda ledger, t_s=t_s: ledger.drop([t_s]))  # type: ignore[misc]
+
+    def push_gap(self, gap: Gap) -> None:
+        """Have a stretch that was not seen written down."""
+        self._add("gap", gap.start_s, lambda ledger: ledger.push_gap(gap))
+
+    def past(self, span: Span | None = None) -> Sequence[PastLike]:
+        """The long tier in a span (None: all), oldest first."""
+        return self._ledger.past(span) if self._ledger else []
+
+    def write(self) -> None:
+        """Write what waits. Raises StoreError if that fails; the rest is tried again the next time."""
+        if self._ledger is None:
+            return
+        with self._lock:
+            for key, change in list(self._waiting.items()):
+                change(self._ledger)
+                del self._waiting[key]
+
+    def _add(self, what: str, t_s: float, change: Callable[[Ledger], None]) -> None:
+        if self._ledger is None:
+            return
+        with self._lock:
+            self._waiting.pop((what, t_s), None)  # a change anew comes after those that came meanwhile
+            self._waiting[what, t_s] = change
+            if len(self._waiting) > MOST_WAITING:
+                del self._waiting[next(iter(self._waiting))]

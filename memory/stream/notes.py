@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from threading import Lock, RLock
 from typing import Any, Literal, Self, get_args
@@ -85,7 +86,6 @@ class Notes:
         self.path = Path(folder) / FILE_NAME
         self.source = source
         self._embed = embed
-        self._index = VectorIndex(Path(folder) / VECTORS, "notes", self._vectors) if embed else None
         self._dropped: list[str] = []  # rows that the index still holds
         self._matched = False  # whether the index was compared with the file
         self._lock = Lock()  # of `_dropped`
@@ -121,7 +121,7 @@ class Notes:
             gone = sql.execute(
                 "DELETE FROM notes WHERE id <= (SELECT max(id) FROM notes) - ? RETURNING id", (MAX_ROWS,)
             ).fetchall()
-        if self._index is not None:
+        if self._embed is not None:
             with self._lock:
                 self._dropped += [str(row_id) for (row_id,) in gone]
                 if len(self._dropped) > _READ_ROWS:  # the index is made anew where nobody takes out so many
@@ -135,7 +135,7 @@ class Notes:
             self._index_new()
 
     def _index_new(self) -> None:
-        if self._embed is None or self._index is None:
+        if self._embed is None:
             return
         self._match()
         with self._lock:
@@ -222,7 +222,7 @@ class Notes:
 
     def close(self) -> None:
         """Close the file and the index. May be called twice."""
-        if self._index is not None:
+        if "_index" in vars(self):
             self._index.close()
         self._database.close()
 
@@ -254,10 +254,14 @@ class Notes:
         notes = {row[0]: Note(*row[1:]) for row in rows}
         return [notes[row_id] for row_id in row_ids if row_id in notes]
 
+    @cached_property
+    def _index(self) -> VectorIndex:
+        """The index of the notes, opened when it is first needed."""
+        return VectorIndex(self.path.parent / VECTORS, "notes", self._vectors)
+
     def _nearest(self, query: str, span: Span | None) -> list[int]:
         """Rank the rows near the query by cosine similarity."""
         assert self._embed is not None
-        assert self._index is not None
         self.index()
         vector = self._embed([query])[0]
         self._check_length(len(vector))
@@ -268,7 +272,7 @@ class Notes:
 
     def _match(self, anew: bool = False) -> None:
         """Make the index anew where it does not hold what the file does: after a kill, or when others forgot."""
-        if self._index is None or self._matched:
+        if self._embed is None or self._matched:
             return
         ((count,),) = self._database.read("SELECT count(*) FROM notes WHERE vector IS NOT NULL")
         held = self._index.count() if self._index.exists() else 0

@@ -13,12 +13,10 @@ from langchain_core.outputs import ChatGenerationChunk
 from pydantic import PrivateAttr
 
 from agent.models.blocks import checked_messages
-from agent.models.embedded.model import Mind
+from agent.models.embedded.model import Mind, embed_image
 from agent.models.embedded.networks.transformer import CONTEXT_TOKENS
-from agent.models.embedded.perception import embed_image
 from agent.models.embedded.request import read_request
 from agent.models.embedded.rules.answer import reply
-from agent.models.embedded.rules.watch import unjudgeable
 from agent.models.options import ModelOptions
 from agent.models.protocol import MLLM, Abilities
 from tools.errors import ModelError
@@ -55,6 +53,8 @@ class Embedded(MLLM):
 
     def unjudgeable(self, condition: str) -> str:
         """Say at once what its evidence can never decide: see `agent.models.embedded.rules.watch`."""
+        from agent.models.embedded.rules.watch import unjudgeable
+
         return unjudgeable(condition)
 
     def embed_image(self, rgb: np.ndarray) -> np.ndarray:

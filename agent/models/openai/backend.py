@@ -33,7 +33,7 @@ from agent.models.options import ModelOptions
 from agent.models.protocol import MLLM, Abilities, Finding
 from tools.errors import ModelError
 from tools.loopback import is_local
-from tools.media.masking import mask_credentials
+from tools.media.types import mask_credentials
 
 _CONNECT_TIMEOUT_S = 10.0
 _CHARACTERS_PER_TOKEN = 4

@@ -35,9 +35,9 @@ from evals.suites.proactivebench.prompts import JUDGE, MAY_ASK, OPEN_HINT, choic
 from evals.suites.proactivebench.records import COCO, DATASETS, MVPN, EntryError, OptionError, Record
 from evals.suites.proactivebench.scorer import judge_answers, sample_open_ended_answers
 from evals.suites.proactivebench.simulated_user import requested
-from tools.ask_user import PURPOSE, Intervention
+from tools.ask_user import DESCRIPTION, Intervention
 
-ASK_USER = Tool("ask_user", PURPOSE, Intervention)
+ASK_USER = Tool("ask_user", DESCRIPTION, Intervention)
 HISTORY_PX = 224
 """The short edge of images where earlier turns are shown, but for COCO (authors' package, `resize_samples`)."""
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from memory.narrative.options import FILE_NAME
 from tools.errors import StoreError
 from tools.sqlite import Database
 
-FILE_NAME = "narrative.sqlite"
 HELD = "added <= ? AND (retired IS NULL OR retired > ?)"
 """Which rows held at a version, which is to be given twice."""
 TOKENIZER = "porter unicode61 remove_diacritics 2"
