@@ -23,7 +23,7 @@ from agent.models.structured import MalformedAnswer
 from agent.narrative.answer import NOT_TOLD, answer_question
 from agent.narrative.build import Built, Material, build
 from agent.narrative.build_budget import plan, refuse_above
-from agent.narrative.cached_llm import Asker
+from agent.narrative.cached_llm import Answers, Asker
 from agent.narrative.extract_llm import CANDIDATES, NEW_AT_ONCE, Draft, Lacks, find_links
 from agent.narrative.forget import forget_narratives
 from agent.narrative.ingest_video import caption, pictures_of, statements, watch
@@ -31,7 +31,6 @@ from agent.narrative.sources import origin_of
 from evals.cli import app
 from memory.narrative.ingest.cues import Cue
 from memory.narrative.retrieval.retrieve import RetrieveOptions
-from memory.narrative.store.llm_cache import Answers
 from memory.narrative.store.narrative_store import NarrativeStore
 from memory.narrative.store.transaction import Change
 from memory.narrative.types import Event

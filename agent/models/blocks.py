@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import io
 import math
 from collections.abc import Callable, Sequence
@@ -91,6 +92,11 @@ def image_bytes(block: Block) -> bytes:
         return base64.b64decode(data, validate=True)
     except (binascii.Error, TypeError, ValueError) as error:
         raise ModelError(f"the base64 of an image block is broken: {error}.", expected="base64 text") from error
+
+
+def image_sha256(block: Block) -> str:
+    """Return the sha256 of the encoded file inside an image block. Raises as `image_bytes`."""
+    return hashlib.sha256(image_bytes(block)).hexdigest()
 
 
 def decode_image(block: Block) -> np.ndarray:

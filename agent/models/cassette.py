@@ -22,7 +22,7 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 from pydantic import PrivateAttr, ValidationError
 
-from agent.models.blocks import checked_messages, image_bytes, split_content
+from agent.models.blocks import checked_messages, image_sha256, split_content
 from agent.models.protocol import MLLM, Abilities, Finding
 from tools.errors import ModelError
 
@@ -189,7 +189,7 @@ def _message_to_json(message: BaseMessage) -> dict[str, Any]:
     held: dict[str, Any] = {"type": message.type, "content": []}
     for part in split_content(message.content):
         if part["type"] == "image":
-            image = {"type": "image", "sha256": hashlib.sha256(image_bytes(part)).hexdigest()}
+            image = {"type": "image", "sha256": image_sha256(part)}
             held["content"].append({**image, "extras": part["extras"]} if part.get("extras") else image)
         else:
             held["content"].append(part)
