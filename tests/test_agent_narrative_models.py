@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from langchain_core.messages import AIMessageChunk, BaseMessage
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.messages import AIMessageChunk
 from pydantic import Field
 from typer.testing import CliRunner
 
 from agent.config import Config
 from agent.models.blocks import text_of
-from agent.models.protocol import MLLM, Abilities
+from agent.models.protocol import MLLM, Abilities, Request
 from agent.models.structured import MalformedAnswer
 from agent.narrative.answer import NOT_TOLD, answer_question
 from agent.narrative.build import Built, Material, build
@@ -77,14 +76,12 @@ class Played(MLLM):
     def _llm_type(self) -> str:
         return "played"
 
-    def _stream(
-        self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **kwargs: Any
-    ) -> Iterator[ChatGenerationChunk]:
-        prompt = text_of(messages[-1])
+    def _answer(self, request: Request) -> Generator[AIMessageChunk]:
+        prompt = text_of(request.messages[-1])
         self.asked.append(prompt)
         answer = self.author(prompt)
         text = answer if isinstance(answer, str) else json.dumps(answer)
-        yield ChatGenerationChunk(message=AIMessageChunk(content=text, chunk_position="last"))
+        yield AIMessageChunk(content=text, chunk_position="last")
 
 
 STARTS = {

@@ -12,14 +12,18 @@ import hashlib
 import io
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
 
-from agent.models.protocol import Abilities, Detail
 from tools.errors import ModelError
 
+if TYPE_CHECKING:
+    from agent.models.protocol import Abilities
+
+Detail = Literal["clear", "fuzzy", "glance"]
+"""How much of a frame a model is shown: all of it, a reduced form, or the least that the backend can express."""
 Block = dict[str, Any]
 # Blocks of a model's own earlier turns that are not shown to it again; its tool calls stand in `AIMessage.tool_calls`.
 _NOT_SHOWN = frozenset({"reasoning", "thinking", "tool_call", "tool_call_chunk", "tool_use", "function_call"})

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from agent.models.blocks import Detail
 from agent.models.embedded.imagenet import concepts
 from agent.models.embedded.networks.language import Language, load_adapter
 from agent.models.embedded.networks.vision import TOKENS, shown, tag_table, visual_tokens
 from agent.models.embedded.perception import Perception
 from agent.models.embedded.request import Shown
-from agent.models.protocol import Detail
 
 if TYPE_CHECKING:
     import torch

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from agent.models.blocks import decode_image, image_sha256, move_tool_images, split_content, text_of
-from agent.models.protocol import Detail
+from agent.models.blocks import Detail, decode_image, image_sha256, move_tool_images, split_content, text_of
 from tools.media.clock import CITATION, parse_clock
 
 # What `agent.core.prompt` and `agent.models.blocks` add to a message beside the user's words.
