@@ -161,12 +161,7 @@ def checked_messages(messages: Sequence[BaseMessage], abilities: Abilities) -> l
     """
     if not messages:
         raise ModelError("a model was called with no messages.", expected="at least one message")
-    checked = [
-        message
-        if isinstance(message.content, str)
-        else message.model_copy(update={"content": split_content(message.content)})
-        for message in messages
-    ]
+    checked = _map_images(messages, lambda image: image)
     if not abilities.images and (shown := count_images(checked)):
         raise ModelError(
             f"{_count(shown, 'picture')} cannot be shown to a model without vision.",

@@ -15,9 +15,8 @@ from agent.models.embedded.perception import embed_image
 from agent.models.embedded.request import read_request
 from agent.models.embedded.rules.answer import reply
 from agent.models.embedded.rules.watch import unjudgeable
-from agent.models.options import ModelOptions
+from agent.models.options import ModelOptions, choose_device
 from agent.models.protocol import MLLM, Abilities, Request, end
-from tools.errors import ModelError
 
 
 class Embedded(MLLM):
@@ -34,7 +33,7 @@ class Embedded(MLLM):
 
     def model_post_init(self, context: Any) -> None:
         super().model_post_init(context)
-        self._mind = Mind(_device(self.options.device))
+        self._mind = Mind(choose_device(self.options.device))
 
     @property
     def abilities(self) -> Abilities:
@@ -103,18 +102,3 @@ def _until(pieces: Iterator[Any], stop: list[str]) -> Iterator[Any]:
             held = held[len(held) - longest + 1 :]
     if held:
         yield held
-
-
-def _device(name: str) -> str:
-    import torch
-
-    usable = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        return next(device for device in ("cuda", "mps", "cpu") if usable[device])
-    if not usable.get(name, False):
-        raise ModelError(
-            f"the device {name!r} is not available to the embedded model.",
-            expected=" or ".join(device for device, works in usable.items() if works),
-            remedy="Use device 'auto'.",
-        )
-    return name

@@ -14,13 +14,12 @@ from collections.abc import AsyncIterator, Generator
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import Field, PrivateAttr, SecretStr
 
-from agent.models.blocks import limit_images, move_tool_images, shrink_images, strip_extras, text_of
+from agent.models.blocks import count_images, limit_images, move_tool_images, shrink_images, strip_extras, text_of
 from agent.models.openai.errors import explain, failures, refuses_stream_options, retry_after_s
 from agent.models.options import ModelOptions
 from agent.models.protocol import MLLM, Abilities, Finding, Request
@@ -116,11 +115,7 @@ class OpenAI(MLLM):
             time.sleep(wait_s)
 
     async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
         sent, call, attempts = self._prepare(self._request(messages, stop, kwargs))
         while True:
@@ -135,11 +130,7 @@ class OpenAI(MLLM):
             await asyncio.sleep(wait_s)
 
     def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
         sent, call, attempts = self._prepare(self._request(messages, stop, kwargs))
         while True:
@@ -150,11 +141,7 @@ class OpenAI(MLLM):
             time.sleep(wait_s)
 
     async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
         sent, call, attempts = self._prepare(self._request(messages, stop, kwargs))
         while True:
@@ -170,9 +157,7 @@ class OpenAI(MLLM):
         prepared = strip_extras(shrink_images(prepared, self.options.max_side_px))
         # Plain text goes as a string: servers for text models refuse lists.
         sent = [
-            message
-            if any(isinstance(part, dict) and part["type"] == "image" for part in message.content)
-            else message.model_copy(update={"content": text_of(message)})
+            message if count_images([message]) else message.model_copy(update={"content": text_of(message)})
             for message in prepared
         ]
         return sent, self._call(request), _Attempts(self)
