@@ -222,7 +222,7 @@ class Rambling(MLLM):
 
     @property
     def abilities(self) -> Abilities:
-        return Abilities()
+        return Abilities(images=False)
 
     @property
     def _llm_type(self) -> str:
