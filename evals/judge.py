@@ -76,11 +76,10 @@ class VerdictCache(AnswerCache):
     table = "verdicts"
     key = ("key",)
     version = 1
-    schema = f"""
+    schema = """
         CREATE TABLE IF NOT EXISTS verdicts (
             key TEXT PRIMARY KEY, model TEXT NOT NULL, prompt_sha TEXT NOT NULL, body TEXT NOT NULL
-        ) WITHOUT ROWID;
-        PRAGMA user_version = {version};
+        ) WITHOUT ROWID
     """
 
     @staticmethod

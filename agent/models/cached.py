@@ -7,15 +7,13 @@ answers that it has, and the same input gives the same result, at no cost.
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Lock
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import ClassVar, Generic, Self, TypeVar
 
 from langchain_core.messages import BaseMessage
 from pydantic import BaseModel
@@ -23,7 +21,8 @@ from pydantic import BaseModel
 from agent.models.blocks import Block, text_of
 from agent.models.protocol import MLLM
 from agent.models.structured import MalformedAnswer, ask_json
-from tools.errors import ModelError, StoreError
+from tools.errors import ModelError
+from tools.sqlite import Database
 
 _Value = TypeVar("_Value")
 _Schema = TypeVar("_Schema", bound=BaseModel)
@@ -54,7 +53,7 @@ class Answer(Generic[_Value]):
     cached: bool = False
 
 
-class AnswerCache(ABC):
+class AnswerCache(Database, ABC):
     """Answers in a table of an SQLite file, which threads and processes may share.
 
     A subclass states its table: the columns that find an answer (`key`), and how one is packed into the others, of
@@ -73,20 +72,8 @@ class AnswerCache(ABC):
     version: ClassVar[int] = 0
 
     def __init__(self, path: Path) -> None:
-        self.path, self._lock = path, Lock()
-        with self._failures("opened"), ExitStack() as opened:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = opened.enter_context(
-                closing(sqlite3.connect(path, check_same_thread=False, timeout=10, isolation_level=None))
-            )
-            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-            if version > self.version:
-                raise StoreError(
-                    f"the {self.table} in {str(path)!r} have format {version}, which is newer than {self.version}.",
-                    remedy="Update attend-agent, or name another file.",
-                )
-            self._connection.executescript(f"PRAGMA journal_mode = WAL; PRAGMA secure_delete = ON; {self.schema}")
-            opened.pop_all()
+        damaged = "Move it away, or delete it: the model is then asked anew."
+        super().__init__(path, f"the {self.table}", self.schema, self.version, damaged=damaged, secure_delete=True)
 
     @staticmethod
     @abstractmethod
@@ -112,38 +99,14 @@ class AnswerCache(ABC):
         """
         columns = {**row, **self.pack(answer)}
         insert, places = f"INSERT OR {'REPLACE' if anew else 'IGNORE'}", ", ".join("?" * len(columns))
-        self.write(f"{insert} INTO {self.table} ({', '.join(columns)}) VALUES ({places})", [*columns.values()])
-
-    def read(self, statement: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Return all rows of a statement. Raises StoreError."""
-        with self._failures("read"), self._lock:
-            return self._connection.execute(statement, parameters).fetchall()
-
-    def write(self, statement: str, parameters: Sequence[object] = ()) -> None:
-        """Execute a statement. Raises StoreError."""
-        with self._failures("written"), self._lock:
-            self._connection.execute(statement, parameters)
-
-    def close(self) -> None:
-        """Close the file. May be called twice."""
-        with self._lock:
-            self._connection.close()
+        with self.transaction() as sql:
+            sql.execute(f"{insert} INTO {self.table} ({', '.join(columns)}) VALUES ({places})", [*columns.values()])
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    @contextmanager
-    def _failures(self, verb: str) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(
-                f"the {self.table} in {str(self.path)!r} cannot be {verb}: {error}.",
-                remedy="Check the disk and the permissions. If it is damaged, delete it: the model is then asked anew.",
-            ) from error
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ class Answers(AnswerCache):
             seconds REAL NOT NULL, tokens INTEGER NOT NULL, wall_s REAL NOT NULL, PRIMARY KEY (sha, source)
         );
         CREATE INDEX IF NOT EXISTS answers_by_role ON answers (model, role);
-        CREATE INDEX IF NOT EXISTS answers_by_source ON answers (source);
+        CREATE INDEX IF NOT EXISTS answers_by_source ON answers (source)
     """
 
     def __init__(self, folder: Path) -> None:
@@ -85,7 +85,8 @@ class Answers(AnswerCache):
 
     def forget(self, source: str) -> None:
         """Remove the answers on a source from the file for good."""
-        self.write("DELETE FROM answers WHERE source = ?", (source,))
+        with self.transaction() as sql:
+            sql.execute("DELETE FROM answers WHERE source = ?", (source,))
         wipe(self.path)
 
 
