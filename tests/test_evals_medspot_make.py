@@ -90,7 +90,7 @@ def test_a_target_that_is_not_there_is_named(page: Page, tmp_path: Path) -> None
 def test_of_the_second_collection_even_tasks_are_tuned_on_and_odd_ones_reported(page: Page, tmp_path: Path) -> None:
     plays = second_pages.ward()[:2]
     record(page, "Ward", plays, tmp_path / "second")
-    for half, names in enumerate((("tune_new", "fifth_tune"), ("report", "fifth_hand"))):
+    for half, names in enumerate((("tune_new", "fifth_tune", "sixth_tune"), ("report", "fifth_hand", "sixth_hand"))):
         for name in names:
             asked = list(read_set(tmp_path, name))
             assert {each.task for each in asked} == {half}
@@ -98,8 +98,9 @@ def test_of_the_second_collection_even_tasks_are_tuned_on_and_odd_ones_reported(
     assert not list(read_set(tmp_path, "tune"))
 
 
-def test_the_fifth_person_tells_every_step_of_the_second_collection() -> None:
-    told = told_by("fifth")
+@pytest.mark.parametrize("hand", HANDS[3:])
+def test_every_step_of_the_second_collection_is_described_by_another_person(hand: str) -> None:
+    told = told_by(hand)
     tasks = {
         "Ward": second_pages.ward(),
         "WardDE": second_pages.ward_german(),

@@ -147,8 +147,10 @@ def test_numbers_of_the_readme_were_printed_by_a_benchmark() -> None:
     assert sorted(numbers - printed(["vision", "attend_core"])) == []
 
 
-@pytest.mark.parametrize(("key", "row"), [("report", "first words"), ("fifth_hand", "fifth person")])
-def test_intervals_of_grounding_are_given_for_both_wordings(key: str, row: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "row"), [("report", "first words"), ("fifth_hand", "fifth person"), ("sixth_hand", "sixth person")]
+)
+def test_intervals_of_grounding_are_given_for_all_wordings(key: str, row: str) -> None:
     ahead = json.loads(read(ROOT / "docs" / "grounding.json"))[key]["ahead"]["strings"]
     cells = [
         text
@@ -158,9 +160,9 @@ def test_intervals_of_grounding_are_given_for_both_wordings(key: str, row: str) 
     assert f"| {row} | {' | '.join(cells)} |" in sections()["Finding controls on a screen"]
 
 
-def test_wrong_answers_of_grounding_are_given_for_both_wordings() -> None:
+def test_wrong_answers_of_grounding_are_given_for_all_wordings() -> None:
     found = json.loads(read(ROOT / "docs" / "grounding.json"))
-    hands = [found["report"], found["fifth_hand"]]
+    hands = [found["report"], found["fifth_hand"], found["sixth_hand"]]
     for way in ("pixels", "tree"):
         false = " | ".join(str(hand["elsewhere"][way]) for hand in hands)
         assert f"| false answers on another screen, {way} | {false} |" in sections()["Finding controls on a screen"]

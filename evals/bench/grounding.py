@@ -8,7 +8,8 @@ All of the first collection was tuned on: `tune` in the first authors' words, `s
 `fourth_hand` in those of other people, and seven styles of telling even tasks (`plain_tune`, `script_tune` ...), of
 which only hits are counted (`styles`). The second collection was written by people who had not read the code, of
 screens and controls that the first one leaves out. Its even task numbers are for tuning (`tune_new`), its odd ones for
-reporting (`report`). So it is with the words of a fifth person, who saw its screens alone (`fifth_tune`, `fifth_hand`).
+reporting (`report`). So it is with the words of a fifth person, who saw its screens alone (`fifth_tune`, `fifth_hand`),
+and of a sixth one, whose words were written last (`sixth_tune`, `sixth_hand`).
 The ways:
 
 - `strings`: the line of text that is most alike to a stretch of the instruction: what reading alone does;
@@ -67,6 +68,8 @@ SETS: dict[str, tuple[str, str, int | None]] = {
     **{f"{hand}_hand": ("first", hand, None) for hand in ("second", "third", "fourth")},
     "fifth_tune": ("second", "fifth", 0),
     "fifth_hand": ("second", "fifth", 1),
+    "sixth_tune": ("second", "sixth", 0),
+    "sixth_hand": ("second", "sixth", 1),
     **{f"{style}_tune": ("first", style, 0) for style in STYLES},
 }
 """The collection of each set, whose words it has, "" for the author's, and whether its tasks have even numbers (0), odd

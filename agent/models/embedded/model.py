@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from agent.models.blocks import Detail
 from agent.models.embedded.crosscheck import checked
 from agent.models.embedded.imagenet import calibrated, concepts
 from agent.models.embedded.networks.language import Language, load_adapter
 from agent.models.embedded.networks.vision import TOKENS, Sight, see, shown, tag_table, visual_tokens
 from agent.models.embedded.request import Shown
-from agent.models.protocol import Detail
 from memory.stream.encoders import shared_tower
 from tools.media.quality import Quality, measure_quality
 from tools.ocr import Word, read_words

@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-HANDS = ("second", "third", "fourth", "fifth")
-"""People; each has a file of all tasks of some programs, the fifth one of the second collection."""
+HANDS = ("second", "third", "fourth", "fifth", "sixth")
+"""People; each has a file of all tasks of some programs, the fifth and the sixth one of the second collection."""
 STYLES = ("annotator", "dictation", "script", "intent", "remarks", "plain", "guide")
 """Styles of telling even tasks, in `styles.yaml`: of a benchmark in varied words, spoken by a radiographer, of a test
 script, of steps with their purpose, remarks to a colleague, of a benchmark in plain words, of a user guide."""

@@ -80,7 +80,7 @@ def reply(
     question = take_apart(request.question, max(times_s, default=None))
     intent = intent_of(request.question) if request.frames else None
     if intent and intent.p >= SURE_INTENT:
-        if intent.name == "words":
+        if intent.name == "words" and not question.phrase and question.kind != "times":
             question = replace(question, kind="words", at_large=False)
         elif question.kind == "words" and intent.name in ("describe", "name"):
             question = replace(question, kind="describe")
@@ -181,7 +181,7 @@ def _is_visual(question: Question) -> bool:
 
 def _written_value(mind: Mind, question: Question, facts: list[Fact], intent: Intent) -> str | None:
     """A value that is written beside its name, as on a monitor: `What is the heart rate?`; None for most questions."""
-    if intent.name in ("unseen", "general"):
+    if question.at_large or intent.name in ("unseen", "general"):
         return tables.cell(mind, question, facts)
     if question.kind in ("name", "open") and intent.name not in visual.ANSWERS:
         return reading.matching(mind, question, facts)

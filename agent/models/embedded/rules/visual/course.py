@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 
 from agent.models.embedded.rules import scene
 from agent.models.embedded.rules.evidence import SHOWS
+from agent.models.embedded.rules.scene import Look
 from agent.models.embedded.rules.things import PEOPLE, UNTOLD, listed
 from agent.models.embedded.rules.visual.account import describe
 from agent.models.embedded.rules.visual.seen import END, START, Seen, capital, cite
 from tools.media.clock import format_clock
+from tools.perception.motion import Change
 
 _IS_SEEN = re.compile(
     r"\b(appear\w*|seen|see|saw|visible|show\w*|there|enter\w*|come|comes|came|arriv\w*|disappear\w*|leave\w*|left|gone)\b"
@@ -37,7 +40,7 @@ def when(seen: Seen) -> str | None:
             return f"The {what} is seen for about {times[-1] - times[0] + 1:.0f} seconds, from {first} to {last}."
         if len(there) == len(seen.looks):
             return f"The {what} is there from {first} on, all the time."
-        return f"The {what} is first seen at {first}, and last at {last}."
+        return f"The {what} first appears at {first}."
     return None
 
 
@@ -60,38 +63,58 @@ def change(seen: Seen) -> str | None:
         return None
     changes = [(look, look.change) for look in seen.looks if look.change is not None]
     cuts = [look for look, one in changes if one.kind == "cut"]
-    moving = [(look, one) for look, one in changes if one.kind == "motion"]
-    camera = [look for look, one in changes if one.kind == "camera"]
     if re.search(r"\bcamera\b|\bpan", seen.lower):
-        if len(camera) >= max(2, len(changes) // 4):
-            return f"{'Yes, t' if seen.yes_no else 'T'}he camera moves{cite(camera[:1])}."
-        if not cuts and all(one.share < 0.5 for _, one in changes):
-            return f"{'No, t' if seen.yes_no else 'T'}he camera stands still."
-        return None
+        return _camera(seen, changes)
     if re.search(r"\b(cuts?|shots?|continuous|scene)\b", seen.lower):
-        if cuts:
-            denies = re.search(r"\b(one|single|continuous|same)\b", seen.lower)
-            start = f"{'No' if denies else 'Yes'}, there" if seen.yes_no else "There"
-            number = "is 1 cut" if len(cuts) == 1 else f"are {len(cuts)} cuts"
-            return f"{start} {number}: {listed([cite([look]).strip() for look in cuts[:5]])}."
-        return "I see no cut: it looks like one continuous shot."
-    start = "Yes: " if seen.yes_no else ""
-    parts = []
-    if cuts:
-        parts.append(f"the picture cuts to something else at {listed([cite([look]).strip() for look in cuts[:4]])}")
-    if camera:
-        parts.append(f"the camera moves{cite(camera[:1])}")
-    lit = [(look, one) for look, one in changes if one.kind == "light"]
-    if lit:
-        parts.append(f"it gets {'brighter' if lit[0][1].brighter > 0 else 'darker'}{cite([lit[0][0]])}")
-    if moving and (not cuts or len(moving) > len(cuts)):
-        look, one = max(moving, key=lambda pair: pair[1].share)
-        mover = next(iter(scene.inventory(seen.looks)), "something")
-        mover = mover if scene.movement(seen.looks) not in (None, "in place") else "something"
-        parts.append(f"{mover} moves {scene.place(one.box) if one.box else ''}{cite([look])}".replace("  ", " "))
+        return _cuts(seen, cuts)
+    if cuts and seen.question.kind == "when":
+        return f"The picture changes at {_times(cuts)}."
+    parts = list(_changes(seen, changes, cuts))
     if not parts:
         return f"{'No, n' if seen.yes_no else 'N'}othing changes from{cite(seen.looks[:1])} to{cite(seen.looks[-1:])}."
-    return capital(f"{start}{listed(parts)}.")
+    return capital(f"{'Yes: ' if seen.yes_no else ''}{listed(parts)}.")
+
+
+Changes = Sequence[tuple[Look, Change]]
+
+
+def _changes(seen: Seen, changes: Changes, cuts: Sequence[Look]) -> Iterator[str]:
+    """Name each kind of change with its first or plainest time."""
+    if cuts:
+        yield f"the picture cuts to something else at {_times(cuts)}"
+    camera = [look for look, one in changes if one.kind == "camera"]
+    if camera:
+        yield f"the camera moves{cite(camera[:1])}"
+    lit = [(look, one) for look, one in changes if one.kind == "light"]
+    if lit:
+        yield f"it gets {'brighter' if lit[0][1].brighter > 0 else 'darker'}{cite([lit[0][0]])}"
+    moving = [(look, one) for look, one in changes if one.kind == "motion"]
+    if len(moving) > len(cuts):
+        look, one = max(moving, key=lambda pair: pair[1].share)
+        known = scene.movement(seen.looks) not in (None, "in place")
+        mover = next(iter(scene.inventory(seen.looks)), "something") if known else "something"
+        yield f"{mover} moves{f' {scene.place(one.box)}' if one.box else ''}{cite([look])}"
+
+
+def _camera(seen: Seen, changes: Changes) -> str | None:
+    moving = [look for look, one in changes if one.kind == "camera"]
+    if len(moving) >= max(2, len(changes) // 4):
+        return f"{'Yes, t' if seen.yes_no else 'T'}he camera moves{cite(moving[:1])}."
+    if all(one.kind != "cut" and one.share < 0.5 for _, one in changes):
+        return f"{'No, t' if seen.yes_no else 'T'}he camera stands still."
+    return None
+
+
+def _cuts(seen: Seen, cuts: Sequence[Look]) -> str:
+    if not cuts:
+        return "I see no cut: it looks like one continuous shot."
+    denies = re.search(r"\b(one|single|continuous|same)\b", seen.lower)
+    start = f"{'No' if denies else 'Yes'}, there" if seen.yes_no else "There"
+    return f"{start} {'is 1 cut' if len(cuts) == 1 else f'are {len(cuts)} cuts'}: {_times(cuts)}."
+
+
+def _times(looks: Sequence[Look]) -> str:
+    return listed([cite([look]).strip() for look in looks])
 
 
 def length(seen: Seen) -> str | None:
