@@ -26,7 +26,8 @@ Outcome = Literal["yes", "no", "cannot judge"]
 
 REMEDY = (
     "It can watch for people and things that it knows to appear or disappear (a person appears), for words (the words "
-    "GATE OPEN are shown), for a change of the picture, and for a picture that is dark, covered, blurred, burnt out or noisy. "
+    "GATE OPEN are shown), for a change of the picture, and for a picture that is dark, covered, blurred, burnt out or "
+    "noisy. "
     "Put it so, or name a larger model."
 )
 
