@@ -1,4 +1,4 @@
-"""What the embedded model says about what is seen: people, counts, places, colours, changes; and what it leaves alone."""
+"""What the embedded model says of what is seen: people, counts, places, colours, changes; and what it leaves alone."""
 
 from __future__ import annotations
 
