@@ -37,8 +37,8 @@ def verify_audit(
     elif checked.holds:
         make_console().print(f"[green]holds[/]  {checked.entries} entries, last hash {checked.head}", soft_wrap=True)
     else:
-        told = f"line {checked.line}: {checked.problem}. {checked.entries} entries before it hold."
-        make_console().print(f"[bold red]does not hold[/]  {safe(told)}", soft_wrap=True)
+        message = f"line {checked.line}: {checked.problem}. {checked.entries} entries before it hold."
+        make_console().print(f"[bold red]does not hold[/]  {safe(message)}", soft_wrap=True)
     raise typer.Exit(0 if checked.holds else 1)
 
 
@@ -71,8 +71,8 @@ def report_audit(
     else:
         make_console().print(f"{entries} entries: {safe(str(out))}", soft_wrap=True)
         if not checked.holds:
-            told = f"line {checked.line}: {checked.problem}"
-            make_console().print(f"[bold red]does not hold[/]  {safe(told)}", soft_wrap=True)
+            message = f"line {checked.line}: {checked.problem}"
+            make_console().print(f"[bold red]does not hold[/]  {safe(message)}", soft_wrap=True)
     raise typer.Exit(0 if checked.holds else 1)
 
 
@@ -92,10 +92,10 @@ def stop(
     place = load_config({"folder": folder}, file=config).folder
     if clear:
         cleared = clear_stop(place)
-        told = f"{'work is allowed again' if cleared else 'nothing was stopped'} in the folder {place}"
+        message = f"{'work is allowed again' if cleared else 'nothing was stopped'} in the folder {place}"
     else:
         write_stop(place, f"attend stop ({getpass.getuser()})")
-        told = (
+        message = (
             f"stopped by {read_stop(place)}: all runs of the folder {place}\n"
             "Runs started with another --folder are not stopped.\n"
             f"To allow work again: {clear_command(place)}"
@@ -103,8 +103,8 @@ def stop(
     if as_json:
         _print_json({"stopped": bool(read_stop(place)), "by": read_stop(place), "folder": str(place)})
     else:
-        make_console().print(safe(told), soft_wrap=True)
+        make_console().print(safe(message), soft_wrap=True)
 
 
-def _print_json(told: dict[str, Any]) -> None:
-    typer.echo(json.dumps(told))
+def _print_json(message: dict[str, Any]) -> None:
+    typer.echo(json.dumps(message))

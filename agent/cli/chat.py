@@ -352,7 +352,7 @@ async def _command(text: str, assistant: Assistant, console: Console) -> None:
             for message in await assistant.history():
                 console.print(f"{'you' if message.type == 'human' else 'attend'}> {safe(message.text)}")
         case _:
-            console.print(f"{safe(text)} is no command.\n{HELP}" if text != "/help" else HELP)
+            console.print(f"unknown command {safe(text)}.\n{HELP}" if text != "/help" else HELP)
 
 
 def _line_reader(history_file: Path) -> Callable[[str], Awaitable[str | None]]:

@@ -217,7 +217,7 @@ def _display() -> Check:
 def _camera() -> Check:
     cameras = sorted(str(device) for device in Path("/dev").glob("video*"))
     if cameras or sys.platform != "linux":
-        return Check(name="camera", status="ok", found=", ".join(cameras) or "asked for when opened")
+        return Check(name="camera", status="ok", found=", ".join(cameras) or "permission is requested when opened")
     remedy = "Only camera sources need one; files, folders, DICOM, screens and network streams work without."
     return Check(name="camera", status="note", found="no /dev/video*", remedy=remedy)
 

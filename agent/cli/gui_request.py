@@ -1,4 +1,4 @@
-"""`attend gui run "REQUEST" --model MODEL`: a request that a model plans, one step at a time."""
+"""`attend gui run "REQUEST" --model MODEL`: requests that a model plans, one step at a time."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ from tools.media.masking import mask_credentials
 
 @dataclass(frozen=True)
 class Request:
-    """What a person asks for.
+    """A request to be planned by a model.
 
     Attributes:
         words: the request.
-        values: by name; the model may use them and is not told what they are.
-        patient: whom it is for; None takes the one that a request for Orthanc names.
-        policy: a file that says what may be done; None takes the rules for Orthanc.
-        expect: words that the screen has to show in the end; "" for none.
-        save: where to keep the run as a workflow; None keeps none.
-        limits: where the run ends at the latest.
+        values: by name; the model may use the names but does not see the values.
+        patient: None takes the patient that a request for Orthanc names.
+        policy: policy file; None takes the policy for Orthanc.
+        expect: words that the screen must show at the end; "" for none.
+        save: file to save the run to as a workflow; None saves none.
+        limits: limits of the run.
     """
 
     words: str
@@ -53,13 +53,13 @@ class Request:
     limits: Limits
 
 
-def do_request(
+def run_request(
     request: Request, stage: Stage, planner: Planner, *, place: Path, stop: KillSwitch, mode: Mode, as_json: bool
 ) -> RunReport:
-    """Do it, tell each step, and return what became of it.
+    """Run a request, print each step, and return the report.
 
     Raises:
-        ConfigError: if nothing says what may be done, or the workflow cannot be kept.
+        ConfigError: if there is no policy, or the workflow cannot be saved.
     """
     policy, patient, stage = _rules(request, stage)
     veil = planner.veil(values_of(request.words, request.values, patient))
@@ -81,20 +81,20 @@ def do_request(
             limits=request.limits,
             on_step=tell.step,
         )
-    kept = None
+    saved = None
     if request.save is not None and done.steps and done.report.outcome in FINISHED:
-        kept = request.save
+        saved = request.save
         flow = as_workflow(
             done, request.words, narrowed(policy, request.words), stage.start or _page(stage), veil, request.expect
         )
         flow = flow.model_copy(update={"page_px": stage.least_px})
-        save_workflow(flow, kept, new=True)
-    _conclude(done, mode, kept, tell, stop)
+        save_workflow(flow, saved, new=True)
+    _conclude(done, mode, saved, tell, stop)
     return done.report
 
 
 def _rules(request: Request, stage: Stage) -> tuple[Policy, Patient | None, Stage]:
-    """What may be done, for whom, and where. Raises ConfigError and ToolFailed."""
+    """Return the policy, the patient and the screen of a request. Raises ConfigError and ToolFailed."""
     policy = load_policy(request.policy) if request.policy else None
     patient = request.patient
     if base := plan.server_of(stage.target):
@@ -103,8 +103,8 @@ def _rules(request: Request, stage: Stage) -> tuple[Policy, Patient | None, Stag
         return policy or plan.explorer_policy(base, patient), patient, stage
     if policy is None:
         raise ConfigError(
-            f"nothing says what may be done on {mask_credentials(stage.target) or 'no target'!r}.",
-            remedy="Name a policy in YAML with --policy; docs/gui_safety.md says what stands in one.",
+            f"cannot run a planned request on {mask_credentials(stage.target) or 'no target'!r} without a policy.",
+            remedy="Give a YAML policy with --policy; docs/gui_safety.md describes the format.",
         )
     return policy, patient, stage
 
@@ -113,7 +113,7 @@ def _page(stage: Stage) -> str:
     return stage.target if stage.target.startswith("http") else ""
 
 
-def _conclude(done: PlannedRun, mode: Mode, kept: Path | None, tell: Telling, stop: KillSwitch) -> None:
+def _conclude(done: PlannedRun, mode: Mode, saved: Path | None, tell: Telling, stop: KillSwitch) -> None:
     report = done.report
     again = lifting(stop.folder) if report.outcome == Outcome.CANCELLED else ""
     summary = {
@@ -121,7 +121,7 @@ def _conclude(done: PlannedRun, mode: Mode, kept: Path | None, tell: Telling, st
         "steps": len(done.steps),
         "model_calls": report.model_calls,
         "tokens": done.tokens,
-        "saved": str(kept) if kept else "",
+        "saved": str(saved) if saved else "",
         "hint": again.strip(),
     }
     if tell.as_json:
@@ -135,9 +135,9 @@ def _conclude(done: PlannedRun, mode: Mode, kept: Path | None, tell: Telling, st
             f"Nothing was done. The first step would be: {safe(tell.text(first.name, label=True))}{at}", soft_wrap=True
         )
         return
-    told = f"{report.outcome.value.replace('_', ' ')}; {report.model_calls} model calls, {done.tokens} tokens"
-    console.print(f"[bold]{safe(told)}[/]", soft_wrap=True)
+    text = f"{report.outcome.value.replace('_', ' ')}; {report.model_calls} model calls, {done.tokens} tokens"
+    console.print(f"[bold]{safe(text)}[/]", soft_wrap=True)
     if again:
         console.print(safe(again.strip()), soft_wrap=True)
-    if kept:
-        console.print(f"Kept in {safe(str(kept))}; it is replayed without a model.", soft_wrap=True)
+    if saved:
+        console.print(f"Saved to {safe(str(saved))}; it replays without a model.", soft_wrap=True)

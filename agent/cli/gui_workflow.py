@@ -1,4 +1,4 @@
-"""`attend gui run` without a planning model: run a workflow file, or a request in words for Orthanc."""
+"""`attend gui run` without a planning model: workflow files, and requests in words for Orthanc."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from tools.gui.workflow.yaml_format import HARMLESS, Workflow, load_workflow, sa
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a workflow is run.
+    """Options of a workflow run.
 
     Attributes:
-        stage: where it works.
-        mode: what may be done.
-        values: its parameters, by name.
-        patient: whom a workflow file is for, as `--patient` has it; a request for Orthanc names its own.
-        approvers: who approved its own steps beforehand.
-        planner: its model points at what is not found; None asks none.
-        record: where to write the workflow with the targets that were found; None writes none.
-        journal: the file that records the run.
-        resumed: whether the run of that journal goes on.
-        stop: stops the work.
-        place: the folder of the audit file.
+        target: the screen to work on.
+        mode: observe, suggest, confirm or auto.
+        values: parameter values, by name.
+        patient: the patient of a workflow file, as given to `--patient`; a request for Orthanc names its own.
+        approvers: people who approved the workflow's own steps in advance.
+        planner: its model locates what is not found otherwise; None asks no model.
+        record: file to write the workflow with the found targets to; None writes none.
+        journal: the journal file of the run.
+        resumed: whether to resume the run of that journal.
+        stop: the kill switch.
+        place: folder of the audit file.
         as_json: print JSON.
     """
 
@@ -60,14 +60,14 @@ class RunOptions:
     as_json: bool
 
     @property
-    def doing(self) -> bool:
-        """Whether anything is done."""
+    def acts(self) -> bool:
+        """Whether the mode performs actions."""
         return self.mode.value in DOING
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A workflow as it was loaded and with its values, the patient it is for, the values, and where it works."""
+    """A workflow as loaded and with its values bound, the patient, the values, and the screen."""
 
     loaded: Workflow
     bound: Workflow
@@ -77,13 +77,13 @@ class _Prepared:
 
 
 def run_file(path: Path, options: RunOptions) -> RunReport:
-    """Run a workflow file, and tell how it ended.
+    """Run a workflow file and report the outcome.
 
     Raises:
-        ConfigError: if the file or an option does not fit.
+        ConfigError: if the file or an option is invalid.
     """
-    loaded, patient = load_workflow(path), patient_of(options.patient)
-    # What a run found is recorded with the patient's values behind these names.
+    loaded, patient = load_workflow(path), parse_patient(options.patient)
+    # A recorded workflow refers to the patient's values by these names.
     known = {name: value for name, value in values_of("", {}, patient).items() if name in loaded.parameters}
     values = {**known, **options.values}
     bound = loaded.bind(values)
@@ -98,22 +98,22 @@ def run_file(path: Path, options: RunOptions) -> RunReport:
 
 
 def run_orthanc(words: str, options: RunOptions) -> RunReport:
-    """Run the built-in workflow for Orthanc that a request in words fits, and tell how it ended.
+    """Run the built-in Orthanc workflow that matches a request in words, and report the outcome.
 
     Raises:
-        ConfigError: if none fits, or an option does not.
+        ConfigError: if none matches, or an option is invalid.
         StoreError: if the plan of a resumed run cannot be read.
     """
-    # The plan is kept until the run is verified, so that a resumed run does what was planned.
-    plan = options.journal.with_suffix(".plan.json") if options.doing or options.resumed else None
+    # Keep the plan until the run is verified, so that a resumed run does what was planned.
+    plan = options.journal.with_suffix(".plan.json") if options.acts or options.resumed else None
     prepared = _plan(words, plan, options)
     person = _person(options, prepared)
     try:
         report, tell = _do(prepared, person, options)
     finally:
         if plan is not None and not options.journal.exists():
-            plan.unlink(missing_ok=True)  # It names the patient, and nothing can be resumed by it.
-    if plan is not None and options.doing and report.outcome.value == "verified":
+            plan.unlink(missing_ok=True)  # it names the patient, and there is no run to resume
+    if plan is not None and options.acts and report.outcome.value == "verified":
         plan.unlink(missing_ok=True)
     _conclude(report, tell, prepared, person, options)
     return report
@@ -134,43 +134,43 @@ def _plan(words: str, plan: Path | None, options: RunOptions) -> _Prepared:
 
 
 def _is_left(journal: Path, plan: Path) -> None:
-    """Check that a run can go on: its plan is kept until it is verified. Raises ConfigError, and StoreError."""
+    """Check that there is a run to resume: its plan is deleted once it is verified. Raises ConfigError, StoreError."""
     if not plan.exists() and is_verified(journal):
         raise ConfigError(
-            f"the run of the journal {str(journal)!r} was verified; nothing is left of it.",
-            remedy="Leave --resume out for a run of its own.",
+            f"cannot resume the run of {str(journal)!r}: it was completed and verified.",
+            remedy="Leave --resume out to start a new run.",
         )
 
 
 def _person(options: RunOptions, prepared: _Prepared) -> TerminalPerson:
-    """The person who is asked. Raises ConfigError where a patient has to be compared, and none is named."""
-    if options.doing:
+    """Return the person to ask. Raises ConfigError if the policy requires a patient and none is named."""
+    if options.acts:
         _names_a_patient(prepared.bound, prepared.patient)
     return TerminalPerson(options.approvers, quiet=options.as_json, patient=prepared.patient, stop=options.stop)
 
 
 def _names_a_patient(workflow: Workflow, patient: Patient | None) -> None:
-    """Check that a run which has to compare a patient knows one. Raises ConfigError; a journal names the patient."""
+    """Check that a patient is named if the policy requires one. Raises ConfigError."""
     if (
         patient is None
         and workflow.policy.identity == "required"
         and any(step.do not in HARMLESS for step in workflow.steps)
     ):
         raise ConfigError(
-            f"the workflow {workflow.name!r} checks the patient on the screen, and nobody says who that is.",
-            expected="--patient 'NAME; BIRTH DATE; ID' as the screen writes them",
+            f"the workflow {workflow.name!r} checks the patient on the screen, but none is named.",
+            expected="--patient 'NAME; BIRTH DATE; ID', as shown on the screen",
             remedy="Name the patient; for a program without patients set `identity: none` in the policy.",
         )
 
 
-def patient_of(told: str) -> Patient | None:
-    """The patient whom `--patient` names; None for "". Raises ConfigError if a part is missing."""
-    if not told:
+def parse_patient(text: str) -> Patient | None:
+    """Parse `--patient`; None for "". Raises ConfigError if a part is missing."""
+    if not text:
         return None
-    parts = [part.strip() for part in told.split(";")]
+    parts = [part.strip() for part in text.split(";")]
     if len(parts) != 3 or not all(parts):
         raise ConfigError(
-            f"--patient has {len(parts)} parts.", expected="'NAME; BIRTH DATE; ID' as the screen has them"
+            f"invalid --patient: {len(parts)} parts.", expected="'NAME; BIRTH DATE; ID', as shown on the screen"
         )
     return Patient(name=parts[0], birth_date=parts[1], id=parts[2])
 
@@ -179,7 +179,7 @@ def _do(prepared: _Prepared, person: TerminalPerson, options: RunOptions) -> tup
     planner, values = options.planner, values_of("", prepared.values, prepared.patient)
     with stoppable(options.stop, options.as_json), acting(prepared.stage, options.stop) as actuator:
         ask = pointing(planner.model, planner.veil(values)) if planner else None
-        # Without its values, which name patients and could be guessed at.
+        # The hash leaves out the values: they name patients and could be guessed from it.
         about = {
             **(about_model(planner.model) if planner else {}),
             "workflow_sha256": prepared.loaded.sha256,
@@ -198,7 +198,7 @@ def _do(prepared: _Prepared, person: TerminalPerson, options: RunOptions) -> tup
                 )
             )
             journal, tell = None, Telling(options.as_json, guard.audit, values)
-            if options.doing:
+            if options.acts:
                 journal = Journal(
                     options.journal, prepared.bound.sha256, patient=prepared.patient, resume=options.resumed
                 )
@@ -217,22 +217,22 @@ def _conclude(
     mode = options.mode.value
     conclude(report, prepared.bound, options.journal, mode, tell, person=person, folder=options.stop.folder)
     if options.record is not None:
-        done = report if options.doing else None
+        done = report if options.acts else None
         _record(options.record, prepared.loaded, done, prepared.values, prepared.patient)
 
 
 def _record(
     path: Path, loaded: Workflow, report: RunReport | None, given: Mapping[str, str], patient: Patient | None
 ) -> None:
-    """Write the workflow with what a run found; say so where nothing was done."""
+    """Write the workflow with the targets a run found; warn if nothing was done."""
     console = make_console(stderr=True)
     if report is None:
-        told = f"nothing was done, so that there is nothing to record: {path} was not written. Take --mode confirm."
-        console.print(f"[yellow]{safe(told)}[/]", soft_wrap=True)
+        message = f"{path} was not written: nothing was done, so there is nothing to record. Use --mode confirm."
+        console.print(f"[yellow]{safe(message)}[/]", soft_wrap=True)
         return
     made = recorded_workflow(loaded, report, given, patient)
     save_workflow(made, path, new=True)
     for step in report.steps:
         if step.recorded and made.steps[step.number - 1].target == loaded.steps[step.number - 1].target:
-            told = "found by `find` the next time, too: its label may name somebody, or `find` says more than a label"
-            console.print(f"[yellow]step {step.number}: {told}[/]", soft_wrap=True)
+            message = "keeps `find` instead of a fixed target: its label may name a person, or `find` says more than a label"
+            console.print(f"[yellow]step {step.number}: {message}[/]", soft_wrap=True)
