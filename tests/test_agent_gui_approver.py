@@ -20,9 +20,9 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.cli.main import app
-from agent.gui.approver import TerminalPerson, refuses, row_words
+from agent.gui.approver import TerminalPerson, refuses, row_text
 from agent.gui.exit_codes import conclude, stoppable
-from agent.gui.reporter import Telling
+from agent.gui.reporter import Reporter
 from tests.fixtures import gui_stage
 from tests.fixtures.ehr import Ehr, serve_ehr
 from tests.test_agent_gui_run import Terminal
@@ -273,7 +273,7 @@ def ended(tmp_path: Path, capsys: pytest.CaptureFixture[str], step: Step, told: 
     flow = Workflow(name="x", policy=Policy(name="x", windows=("*",), identity="none"), steps=(step,))
     with contextlib.closing(AuditLog(tmp_path / "audit.jsonl")) as log:
         report = RunReport(1, frozenset(), [told])
-        conclude(report, flow, Path("j.jsonl"), "confirm", Telling(False, log, {}), person=person, folder=tmp_path)
+        conclude(report, flow, Path("j.jsonl"), "confirm", Reporter(False, log, {}), person=person, folder=tmp_path)
     return capsys.readouterr().out
 
 
@@ -386,7 +386,7 @@ def test_what_is_chosen_between_is_told_with_its_row(
         finally:
             eyes.close()
         found = locate('click "Open chart"', screen)
-        rows = [row_words(screen, target) for target in sorted(found.targets, key=lambda one: one.rect.top)]
+        rows = [row_text(screen, target) for target in sorted(found.targets, key=lambda one: one.rect.top)]
         assert ["4471902" in rows[0], "4471920" in rows[1], "5150077" in rows[2]] == [True] * 3, rows
         assert not any("4471920" in row for row in (rows[0], rows[2]))
         for terminal in (True, False):

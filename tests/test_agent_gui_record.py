@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from agent.cli.main import app
-from agent.gui.session import Stage, acting, guarding
+from agent.gui.session import SessionOptions, open_actuator, open_guard
 from evals.bench import gui_programs
 from tests.fixtures import gui_stage
 from tests.fixtures.clips import need
@@ -601,9 +601,9 @@ def test_the_hot_key_stops_work_in_a_shown_browser(display: Path) -> None:
     policy = Policy.model_validate({"name": "x", "urls": [{"host": "127.0.0.1"}], "identity": "none"})
     stop = KillSwitch()
     with gui_stage.serve(Path(__file__).parent / "fixtures") as address:
-        stage = Stage(f"{address}/gui_form.html", headed=True)
+        stage = SessionOptions(f"{address}/gui_form.html", headed=True)
         given = {"place": display, "mode": Mode.CONFIRM, "patient": None, "about": {}}
-        with acting(stage, stop) as actuator, guarding(policy, actuator, stop, **given):
+        with open_actuator(stage, stop) as actuator, open_guard(policy, actuator, stop, **given):
             xdotool("keydown", "ctrl", "keydown", "alt", "keydown", "Escape")
             gui_stage.until(lambda: stop.by, "the stop", seconds=20)
             xdotool("keyup", "Escape", "keyup", "alt", "keyup", "ctrl")

@@ -26,7 +26,7 @@ from typer.testing import CliRunner
 from agent.cli.main import app
 from agent.gui.approver import TerminalPerson
 from agent.gui.exit_codes import conclude
-from agent.gui.reporter import Telling
+from agent.gui.reporter import Reporter
 from tests.fixtures import gui_stage
 from tests.fixtures.clips import need
 from tools.errors import ConfigError, StoreError, ToolFailed
@@ -479,7 +479,7 @@ def test_what_has_to_be_done_before_going_on_is_said(
     write_stop(tmp_path, "a person")
     report = RunReport(1, frozenset(), [StepReport(1, "save", outcome)])
     with contextlib.closing(AuditLog(tmp_path / "audit.jsonl")) as log:
-        conclude(report, flow, Path("journal.jsonl"), "confirm", Telling(False, log, {}), folder=tmp_path)
+        conclude(report, flow, Path("journal.jsonl"), "confirm", Reporter(False, log, {}), folder=tmp_path)
     assert told in capsys.readouterr().out
 
 

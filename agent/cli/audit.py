@@ -49,9 +49,7 @@ def report_audit(
         Path | None,
         typer.Option(help="Write the page to this new file (default: FILE.html, overwritten)."),
     ] = None,
-    known: Annotated[
-        list[str] | None, typer.Option(help="Text to redact, such as a name; repeatable.")
-    ] = None,
+    known: Annotated[list[str] | None, typer.Option(help="Text to redact, such as a name; repeatable.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a redacted, self-contained HTML report of an audit file; exit codes as for `audit verify`.
@@ -79,7 +77,9 @@ def report_audit(
 def stop(
     clear: Annotated[bool, typer.Option("--clear", help="Allow work again.")] = False,
     folder: Annotated[Path | None, typer.Option(help="Folder for conversations, frames and notes.")] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="Settings file (default: attend.toml, if found).")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Settings file (default: attend.toml, if found).")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Stop all work on screens at once, in every process that uses this folder, until `attend stop --clear`.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent.cli.console import make_console, safe
-from agent.cli.gui_model import ready, screen_model, strictness_of
+from agent.cli.gui_model import check_model, load_screen_model, parse_strictness
 from agent.cli.gui_record import record
 from agent.cli.gui_run import run
 from agent.gui.path_checks import is_same_file
@@ -49,19 +49,17 @@ def locate(
     overlay: Annotated[
         Path | None, typer.Option(help="Write a copy of the picture with the result drawn on it (.png or .jpg).")
     ] = None,
-    pixels: Annotated[
-        bool, typer.Option("--pixels", help="Ignore the accessibility tree.")
-    ] = False,
+    pixels: Annotated[bool, typer.Option("--pixels", help="Ignore the accessibility tree.")] = False,
     nodes: Annotated[
         Path | None, typer.Option("--tree", help="The picture's accessibility tree (a JSON list of nodes).")
     ] = None,
-    model: Annotated[
-        str, typer.Option(help="Model to ask if nothing is found or the result is ambiguous.")
-    ] = "",
+    model: Annotated[str, typer.Option(help="Model to ask if nothing is found or the result is ambiguous.")] = "",
     phi: Annotated[
         str, typer.Option(help="Redaction of personal details sent to a remote model: on, or strict (with Presidio).")
     ] = "on",
-    config: Annotated[Path | None, typer.Option("--config", help="Settings file (default: attend.toml, if found).")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Settings file (default: attend.toml, if found).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Locate a control on a screen; exit code 5 if it is not found or ambiguous.
@@ -71,24 +69,24 @@ def locate(
     from tools.gui.grounding import LAYERS, PIXELS
     from tools.gui.grounding import locate as find
 
-    strictness = strictness_of(phi)
+    strictness = parse_strictness(phi)
     if (image is None) != screen:
-        raise ConfigError(
-            "expected either --image FILE or --screen.", remedy="Give exactly one of them."
-        )
+        raise ConfigError("expected either --image FILE or --screen.", remedy="Give exactly one of them.")
     if nodes is not None and screen:
-        raise ConfigError("cannot combine --tree with --screen: it describes an --image.", remedy="Leave one of them out.")
+        raise ConfigError(
+            "cannot combine --tree with --screen: it describes an --image.", remedy="Leave one of them out."
+        )
     if overlay is not None:
         _check_overlay(overlay, image)
     shown = _capture() if image is None else _open(image, nodes)
-    ask = _pointing(instruction, model, strictness, config) if model else None
+    ask = _grounder(instruction, model, strictness, config) if model else None
     found = find(instruction, shown, layers=PIXELS if pixels else LAYERS, ask=ask)
     if overlay is not None:
         _write(overlay, _draw(shown, found))
     if as_json:
         print(json.dumps(_record(instruction, shown, found)))
     else:
-        _tell(shown, found)
+        _print_located(shown, found)
     raise typer.Exit(NOT_FOUND if found.abstained else 0)
 
 
@@ -104,19 +102,19 @@ def _check_overlay(overlay: Path, image: Path | None) -> None:
         )
 
 
-def _pointing(instruction: str, spec: str, strictness: Strictness, config: Path | None) -> Ask:
+def _grounder(instruction: str, spec: str, strictness: Strictness, config: Path | None) -> Ask:
     """Return a function that asks a model where something is. Raises ModelError and PhiError."""
     from agent.config import load_config
-    from agent.gui.vlm_grounder import pointing, veil_for
+    from agent.gui.vlm_grounder import make_grounder, make_veil
     from tools.gui.workflow.placeholders import values_of
 
-    model = screen_model(spec, load_config({}, file=config).mllm)
-    veil = veil_for(model, values_of(instruction, {}), strictness)
+    model = load_screen_model(spec, load_config({}, file=config).mllm)
+    veil = make_veil(model, values_of(instruction, {}), strictness)
 
     @functools.cache
     def opened() -> Ask:
-        ready(model)
-        return pointing(model, veil)
+        check_model(model)
+        return make_grounder(model, veil)
 
     # Contact the server only if it is needed; if it is unreachable, the answer without it stands.
     return lambda question: opened()(question)
@@ -133,11 +131,11 @@ def _open(image: Path, nodes: Path | None) -> Screen:
         with Image.open(image) as picture:
             rgb = np.asarray(picture.convert("RGB"))
     except Image.DecompressionBombError as error:
-        raise ConfigError(f"cannot read the picture {str(image)!r}: it is too large: {error}", expected="a screenshot") from None
-    except (OSError, UnidentifiedImageError) as error:
         raise ConfigError(
-            f"cannot read the picture {str(image)!r}: {error}.", expected="a PNG or JPEG file"
+            f"cannot read the picture {str(image)!r}: it is too large: {error}", expected="a screenshot"
         ) from None
+    except (OSError, UnidentifiedImageError) as error:
+        raise ConfigError(f"cannot read the picture {str(image)!r}: {error}.", expected="a PNG or JPEG file") from None
     if nodes is None:
         return Screen(rgb=rgb)
     try:
@@ -188,11 +186,11 @@ def _record(instruction: str, screen: Screen, found: Located) -> dict[str, Any]:
         shares = {"x": target.point.x_px / width, "y": target.point.y_px / height}
         targets.append({**target.model_dump(), "share": shares, "screen": {"x": x, "y": y}})
     size = {"width_px": width, "height_px": height}
-    told = {"abstained": found.abstained, "asked": found.asked}
-    return {"instruction": instruction, "image": size, "targets": targets, **told}
+    notes = {"abstained": found.abstained, "asked": found.asked}
+    return {"instruction": instruction, "image": size, "targets": targets, **notes}
 
 
-def _tell(screen: Screen, found: Located) -> None:
+def _print_located(screen: Screen, found: Located) -> None:
     console = make_console()
     for place, target in enumerate(found.targets):
         x, y = screen.view.to_screen(target.point)

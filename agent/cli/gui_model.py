@@ -13,21 +13,21 @@ if TYPE_CHECKING:
     from tools.privacy.redact import Strictness
 
 
-def strictness_of(phi: str) -> Strictness:
+def parse_strictness(phi: str) -> Strictness:
     """Parse `--phi`. Raises ConfigError."""
     if phi not in ("on", "strict"):
         raise ConfigError(f"invalid --phi {phi!r}.", expected="on or strict")
     return "strict" if phi == "strict" else "on"
 
 
-def screen_model(spec: str, options: ModelOptions) -> MLLM:
+def load_screen_model(spec: str, options: ModelOptions) -> MLLM:
     """Load a model. Raises ModelError."""
     from agent.models import load_mllm
 
     return load_mllm(spec, options)
 
 
-def ready(model: MLLM) -> None:
+def check_model(model: MLLM) -> None:
     """Run a model's preflight, and print a notice if screens leave this machine. Raises ModelError."""
     model.preflight()
     if not model.abilities.local:
@@ -35,7 +35,7 @@ def ready(model: MLLM) -> None:
         make_console(stderr=True).print(f"model [bold]{safe(model.spec)}[/]: [bold red]{notice}[/]")
 
 
-def about_model(model: MLLM) -> dict[str, str]:
+def describe_model(model: MLLM) -> dict[str, str]:
     """Return the audit's description of a run's model."""
     from agent.models.fingerprint import content_of
 

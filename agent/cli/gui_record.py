@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tools.gui.recording.recorder import Did
     from tools.gui.types import Actuator
 
-DOUBTFUL = 4
+NEEDS_REVIEW = 4
 """Exit code if something could not be recorded or needs review."""
 
 
@@ -34,7 +34,9 @@ def record(
     connect: Annotated[str, typer.Option(help="DevTools address of a running Chromium to record.")] = "",
     seconds: Annotated[float, typer.Option(min=1, help="Stop after this many seconds.")] = math.inf,
     folder: Annotated[Path | None, typer.Option(help="Folder in which `attend stop` writes its file.")] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="Settings file (default: attend.toml, if found).")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Settings file (default: attend.toml, if found).")
+    ] = None,
 ) -> None:
     """Record a person's actions as a workflow that `attend gui run` replays without a model.
 
@@ -53,7 +55,10 @@ def record(
     stop = KillSwitch(load_config({"folder": folder}, file=config).folder)
     stop.check()
     console = make_console(stderr=True)
-    with _open_watcher(target, stop, pixels, connect) as (actuator, watcher), watching(stop, actuator.release, _stop_keys(actuator)):
+    with (
+        _open_watcher(target, stop, pixels, connect) as (actuator, watcher),
+        watching(stop, actuator.release, _stop_keys(actuator)),
+    ):
         console.print("Recording. Stop with Ctrl+Alt+Esc, Ctrl+C, or by closing the window.")
         watched = watch(actuator, watcher, stop, seconds=seconds, windows=window, on_event=_print_event)
         start = target if target.startswith("http") else ""
@@ -63,7 +68,7 @@ def record(
     console.print(f"{len(made.workflow.steps)} steps in {safe(str(out))}; parameters: {safe(parameters)}")
     for doubt in made.doubts:
         console.print(f"[yellow]{safe(doubt)}[/]", soft_wrap=True)
-    raise typer.Exit(DOUBTFUL if any(doubt.startswith("step ") for doubt in made.doubts) else 0)
+    raise typer.Exit(NEEDS_REVIEW if any(doubt.startswith("step ") for doubt in made.doubts) else 0)
 
 
 @contextlib.contextmanager

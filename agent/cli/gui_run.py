@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.gui_model import ready, screen_model, strictness_of
-from agent.gui.exit_codes import DOING, exit_code, stoppable
+from agent.cli.gui_model import check_model, load_screen_model, parse_strictness
+from agent.gui.exit_codes import ACTING_MODES, exit_code, stoppable
 from agent.gui.masked_errors import errors_masked
 from agent.gui.path_checks import check_folder, check_new
 from tools.errors import ConfigError
@@ -29,7 +29,7 @@ def run(
     approve: Annotated[
         list[str] | None,
         typer.Option(
-            help="Name of a person who approves the workflow's own steps in advance; repeatable. Other steps are asked. "
+            help="Name of a person who approves the workflow's own steps in advance; repeatable. Others are asked. "
             "Names are not verified: whoever starts the run vouches that two names are two people."
         ),
     ] = None,
@@ -60,11 +60,11 @@ def run(
     downloads: Annotated[Path | None, typer.Option(help="Folder for downloads.")] = None,
     connect: Annotated[str, typer.Option(help="DevTools address of a running Chromium to use.")] = "",
     headed: Annotated[bool, typer.Option("--headed", help="Show the browser window.")] = False,
-    window: Annotated[
-        str, typer.Option(help="Browser window size, WIDTHxHEIGHT; larger pages are zoomed out.")
-    ] = "",
+    window: Annotated[str, typer.Option(help="Browser window size, WIDTHxHEIGHT; larger pages are zoomed out.")] = "",
     folder: Annotated[Path | None, typer.Option(help="Folder for journals and the audit file.")] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="Settings file (default: attend.toml, if found).")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Settings file (default: attend.toml, if found).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: one line per step, then a summary.")] = False,
 ) -> None:
     """Run a workflow on a screen. Exit code: 0 verified, 3 unverified, 4 halted, 6 to reconcile, 7 cancelled.
@@ -77,44 +77,48 @@ def run(
     from agent.cli.gui_workflow import RunOptions, parse_patient, run_file, run_orthanc
     from agent.config import load_config
     from agent.gui.planner import Planner
-    from agent.gui.session import Stage
+    from agent.gui.session import SessionOptions
     from tools.gui.guard.decide import Mode
     from tools.gui.guard.kill_switch import KillSwitch
     from tools.gui.workflow.yaml_format import SUFFIXES
 
-    if mode not in ("observe", "suggest", *DOING):
+    if mode not in ("observe", "suggest", *ACTING_MODES):
         raise ConfigError(f"unknown mode {mode!r}.", expected="observe, suggest, confirm or auto")
     _check(what, target)
-    strictness, size = strictness_of(phi), _parse_size(window) if window else None
+    strictness, size = parse_strictness(phi), _parse_size(window) if window else None
     settings = load_config({"folder": folder}, file=config)
     place = settings.folder / "gui"
     stop = KillSwitch(place.parent)
     with stoppable(stop, as_json):
         stop.check()
     if resume is not None and not resume.is_file():
-        raise ConfigError(f"cannot find the journal {str(resume)!r}.", remedy="Give the journal file of the run to --resume.")
+        raise ConfigError(
+            f"cannot find the journal {str(resume)!r}.", remedy="Give the journal file of the run to --resume."
+        )
     for option, file in (("--record", record), ("--save", save)):
         check_new(option, file, SUFFIXES)
     check_folder("--downloads", downloads)
-    planner = Planner(screen_model(model, settings.mllm), strictness) if model else None
+    planner = Planner(load_screen_model(model, settings.mllm), strictness) if model else None
     if planner is not None:
-        ready(planner.model)
-    stage = Stage(target, pixels=pixels, connect=connect, headed=headed, downloads=downloads, size_px=size)
+        check_model(planner.model)
+    session = SessionOptions(target, pixels=pixels, connect=connect, headed=headed, downloads=downloads, size_px=size)
     if _needs_planning(what, target, resume is not None, planner):
-        from agent.cli.gui_request import Request, do_request
+        from agent.cli.gui_request import Request, run_request
         from tools.gui.workflow.model_plan import Limits
 
         assert planner is not None
         if mode == "observe":
-            raise ConfigError("cannot use --mode observe for a request that a model plans.", remedy="Use --mode suggest.")
+            raise ConfigError(
+                "cannot use --mode observe for a request that a model plans.", remedy="Use --mode suggest."
+            )
         limits = Limits(steps=max_steps, seconds=max_seconds, tokens=max_tokens)
         request = Request(what, _parse_values(values), parse_patient(patient), policy, expect, save, limits)
         with stoppable(stop, as_json):
-            done = do_request(request, stage, planner, place=place, stop=stop, mode=Mode(mode), as_json=as_json)
+            done = run_request(request, session, planner, place=place, stop=stop, mode=Mode(mode), as_json=as_json)
         raise typer.Exit(exit_code(done, mode))
     _refuse_unplanned({"--policy": policy, "--expect": expect, "--save": save})
     options = RunOptions(
-        stage=stage,
+        session=session,
         mode=Mode(mode),
         values=_parse_values(values),
         patient=patient,

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.cli.console import make_console, safe
-from agent.cli.gui_model import about_model
+from agent.cli.gui_model import describe_model
 from agent.gui.approver import TerminalPerson
-from agent.gui.exit_codes import DOING, conclude, stoppable
+from agent.gui.exit_codes import ACTING_MODES, conclude, stoppable
 from agent.gui.planner import Planner
-from agent.gui.reporter import Telling
-from agent.gui.session import Stage, acting, guarding, same_server
-from agent.gui.vlm_grounder import pointing
+from agent.gui.reporter import Reporter
+from agent.gui.session import SessionOptions, check_same_server, open_actuator, open_guard
+from agent.gui.vlm_grounder import make_grounder
 from tools.errors import ConfigError
 from tools.gui.guard.decide import Mode
 from tools.gui.guard.identity import Patient
@@ -32,7 +32,7 @@ class RunOptions:
     """Options of a workflow run.
 
     Attributes:
-        target: the screen to work on.
+        session: options of the screen session.
         mode: observe, suggest, confirm or auto.
         values: parameter values, by name.
         patient: the patient of a workflow file, as given to `--patient`; a request for Orthanc names its own.
@@ -46,7 +46,7 @@ class RunOptions:
         as_json: print JSON.
     """
 
-    stage: Stage
+    session: SessionOptions
     mode: Mode
     values: Mapping[str, str]
     patient: str
@@ -62,7 +62,7 @@ class RunOptions:
     @property
     def acts(self) -> bool:
         """Whether the mode performs actions."""
-        return self.mode.value in DOING
+        return self.mode.value in ACTING_MODES
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class _Prepared:
     bound: Workflow
     patient: Patient | None
     values: Mapping[str, str]
-    stage: Stage
+    session: SessionOptions
 
 
 def run_file(path: Path, options: RunOptions) -> RunReport:
@@ -87,13 +87,13 @@ def run_file(path: Path, options: RunOptions) -> RunReport:
     known = {name: value for name, value in values_of("", {}, patient).items() if name in loaded.parameters}
     values = {**known, **options.values}
     bound = loaded.bind(values)
-    stage = options.stage
-    same_server(stage.target, bound.start)
-    least = bound.page_px or (orthanc.PAGE_PX if stage.target.startswith("orthanc") else None)
-    prepared = _Prepared(loaded, bound, patient, values, replace(stage, start=bound.start, least_px=least))
-    person = _person(options, prepared)
-    report, tell = _do(prepared, person, options)
-    _conclude(report, tell, prepared, person, options)
+    session = options.session
+    check_same_server(session.target, bound.start)
+    least = bound.page_px or (orthanc.PAGE_PX if session.target.startswith("orthanc") else None)
+    prepared = _Prepared(loaded, bound, patient, values, replace(session, start=bound.start, least_px=least))
+    person = _approver(options, prepared)
+    report, reporter = _run(prepared, person, options)
+    _conclude(report, reporter, prepared, person, options)
     return report
 
 
@@ -107,33 +107,33 @@ def run_orthanc(words: str, options: RunOptions) -> RunReport:
     # Keep the plan until the run is verified, so that a resumed run does what was planned.
     plan = options.journal.with_suffix(".plan.json") if options.acts or options.resumed else None
     prepared = _plan(words, plan, options)
-    person = _person(options, prepared)
+    person = _approver(options, prepared)
     try:
-        report, tell = _do(prepared, person, options)
+        report, reporter = _run(prepared, person, options)
     finally:
         if plan is not None and not options.journal.exists():
             plan.unlink(missing_ok=True)  # it names the patient, and there is no run to resume
     if plan is not None and options.acts and report.outcome.value == "verified":
         plan.unlink(missing_ok=True)
-    _conclude(report, tell, prepared, person, options)
+    _conclude(report, reporter, prepared, person, options)
     return report
 
 
 def _plan(words: str, plan: Path | None, options: RunOptions) -> _Prepared:
-    stage = options.stage
+    session = options.session
     if plan is not None and options.resumed:
-        _is_left(options.journal, plan)
-        planned = orthanc.planned_before(plan, words, orthanc.server_of(stage.target), stage.downloads)
-        same_server(stage.target, planned.workflow.start)
+        _check_resumable(options.journal, plan)
+        planned = orthanc.planned_before(plan, words, orthanc.server_of(session.target), session.downloads)
+        check_same_server(session.target, planned.workflow.start)
     else:
-        planned = orthanc.plan(words, orthanc.server_of(stage.target), stage.downloads)
+        planned = orthanc.plan(words, orthanc.server_of(session.target), session.downloads)
         if plan is not None:
             orthanc.keep_plan(planned, plan)
-    stage = replace(stage, start=planned.workflow.start, least_px=planned.workflow.page_px)
-    return _Prepared(orthanc.template(planned.kind), planned.workflow, planned.patient, planned.values, stage)
+    session = replace(session, start=planned.workflow.start, least_px=planned.workflow.page_px)
+    return _Prepared(orthanc.template(planned.kind), planned.workflow, planned.patient, planned.values, session)
 
 
-def _is_left(journal: Path, plan: Path) -> None:
+def _check_resumable(journal: Path, plan: Path) -> None:
     """Check that there is a run to resume: its plan is deleted once it is verified. Raises ConfigError, StoreError."""
     if not plan.exists() and is_verified(journal):
         raise ConfigError(
@@ -142,14 +142,14 @@ def _is_left(journal: Path, plan: Path) -> None:
         )
 
 
-def _person(options: RunOptions, prepared: _Prepared) -> TerminalPerson:
+def _approver(options: RunOptions, prepared: _Prepared) -> TerminalPerson:
     """Return the person to ask. Raises ConfigError if the policy requires a patient and none is named."""
     if options.acts:
-        _names_a_patient(prepared.bound, prepared.patient)
+        _check_patient(prepared.bound, prepared.patient)
     return TerminalPerson(options.approvers, quiet=options.as_json, patient=prepared.patient, stop=options.stop)
 
 
-def _names_a_patient(workflow: Workflow, patient: Patient | None) -> None:
+def _check_patient(workflow: Workflow, patient: Patient | None) -> None:
     """Check that a patient is named if the policy requires one. Raises ConfigError."""
     if (
         patient is None
@@ -175,19 +175,19 @@ def parse_patient(text: str) -> Patient | None:
     return Patient(name=parts[0], birth_date=parts[1], id=parts[2])
 
 
-def _do(prepared: _Prepared, person: TerminalPerson, options: RunOptions) -> tuple[RunReport, Telling]:
+def _run(prepared: _Prepared, person: TerminalPerson, options: RunOptions) -> tuple[RunReport, Reporter]:
     planner, values = options.planner, values_of("", prepared.values, prepared.patient)
-    with stoppable(options.stop, options.as_json), acting(prepared.stage, options.stop) as actuator:
-        ask = pointing(planner.model, planner.veil(values)) if planner else None
+    with stoppable(options.stop, options.as_json), open_actuator(prepared.session, options.stop) as actuator:
+        ask = make_grounder(planner.model, planner.veil(values)) if planner else None
         # The hash leaves out the values: they name patients and could be guessed from it.
         about = {
-            **(about_model(planner.model) if planner else {}),
+            **(describe_model(planner.model) if planner else {}),
             "workflow_sha256": prepared.loaded.sha256,
             "workflow": prepared.bound.name,
         }
         with contextlib.ExitStack() as stack:
             guard = stack.enter_context(
-                guarding(
+                open_guard(
                     prepared.bound.policy,
                     actuator,
                     options.stop,
@@ -197,25 +197,25 @@ def _do(prepared: _Prepared, person: TerminalPerson, options: RunOptions) -> tup
                     about=about,
                 )
             )
-            journal, tell = None, Telling(options.as_json, guard.audit, values)
+            journal, reporter = None, Reporter(options.as_json, guard.audit, values)
             if options.acts:
                 journal = Journal(
                     options.journal, prepared.bound.sha256, patient=prepared.patient, resume=options.resumed
                 )
                 stack.callback(journal.close)
             report = run_workflow(
-                prepared.bound, actuator, guard, person=person, journal=journal, ask=ask, on_step=tell.step
+                prepared.bound, actuator, guard, person=person, journal=journal, ask=ask, on_step=reporter.step
             )
             if journal and report.outcome.value == "verified":
                 journal.verified()
-            return report, tell
+            return report, reporter
 
 
 def _conclude(
-    report: RunReport, tell: Telling, prepared: _Prepared, person: TerminalPerson, options: RunOptions
+    report: RunReport, reporter: Reporter, prepared: _Prepared, person: TerminalPerson, options: RunOptions
 ) -> None:
     mode = options.mode.value
-    conclude(report, prepared.bound, options.journal, mode, tell, person=person, folder=options.stop.folder)
+    conclude(report, prepared.bound, options.journal, mode, reporter, person=person, folder=options.stop.folder)
     if options.record is not None:
         done = report if options.acts else None
         _record(options.record, prepared.loaded, done, prepared.values, prepared.patient)
@@ -234,5 +234,7 @@ def _record(
     save_workflow(made, path, new=True)
     for step in report.steps:
         if step.recorded and made.steps[step.number - 1].target == loaded.steps[step.number - 1].target:
-            message = "keeps `find` instead of a fixed target: its label may name a person, or `find` says more than a label"
+            message = (
+                "keeps `find` instead of a fixed target: its label may name a person, or `find` says more than a label"
+            )
             console.print(f"[yellow]step {step.number}: {message}[/]", soft_wrap=True)

@@ -29,7 +29,9 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Sources = Annotated[
     list[str] | None,
-    typer.Option("--source", help="local, pubmed or europepmc; repeatable (default: from the settings, initially local)."),
+    typer.Option(
+        "--source", help="local, pubmed or europepmc; repeatable (default: from the settings, initially local)."
+    ),
 ]
 YearFrom = Annotated[int | None, typer.Option(help="Earliest year of publication.")]
 YearTo = Annotated[int | None, typer.Option(help="Latest year of publication.")]
@@ -48,9 +50,7 @@ Diversity = Annotated[
 Limit = Annotated[int | None, typer.Option(min=1, max=200, help="Maximum number of documents (default 10).")]
 ReadLimit = Annotated[
     int | None,
-    typer.Option(
-        min=1, max=10, help="Number of top-ranked documents to read (default 10; at most 8 are cited)."
-    ),
+    typer.Option(min=1, max=10, help="Number of top-ranked documents to read (default 10; at most 8 are cited)."),
 ]
 
 
@@ -58,12 +58,15 @@ ReadLimit = Annotated[
 def index(
     paths: Annotated[
         list[Path],
-        typer.Argument(help="Files or folders: PubMedQA JSON, PubMed or JATS XML, JSON Lines, PDF; also gzipped (.gz)."),
+        typer.Argument(
+            help="Files or folders: PubMedQA JSON, PubMed or JATS XML, JSON Lines, PDF; also gzipped (.gz)."
+        ),
     ],
     dense: Annotated[
         bool | None,
         typer.Option(
-            "--dense/--no-dense", help="Compute vectors for search by meaning (default: only if that takes a few minutes at most)."
+            "--dense/--no-dense",
+            help="Compute vectors for search by meaning (default: only if that takes a few minutes at most).",
         ),
     ] = None,
     folder: Folder = None,
@@ -140,14 +143,14 @@ def search(
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Find documents, best first; exit code 5 if there are none. Queries are sent only to pubmed and europepmc, after you
-    agree."""
+    """Find documents, best first; exit code 5 if there are none. Queries are sent only to pubmed and europepmc, after
+    you agree."""
     from agent.literature.library import open_library
     from agent.literature.render import show_found
 
     filters = _filters(year_from, year_to, types, mesh, no_retracted)
     settings = _settings(config, folder, {"literature.diversity": diversity})
-    with open_library(settings, names=sources or (), dense=dense, allow=_allow(), show=_show) as library:
+    with open_library(settings, names=sources or (), dense=dense, allow=_consent(), show=_print_sent) as library:
         found = library.retrieve(words, limit=limit, filters=filters)
     if as_json:
         print(found.model_dump_json())
@@ -160,7 +163,9 @@ def search(
 def show(
     id_: Annotated[
         str,
-        typer.Argument(metavar="ID", help="An id as listed by a search, such as pmid:28612165; or a PubMed number, PMCID or DOI."),
+        typer.Argument(
+            metavar="ID", help="An id as listed by a search, such as pmid:28612165; or a PubMed number, PMCID or DOI."
+        ),
     ],
     sources: Sources = None,
     folder: Folder = None,
@@ -174,7 +179,7 @@ def show(
 
     settings = _settings(config, folder)
     wanted = f"pmid:{id_.strip().lstrip('0')}" if id_.strip().isdigit() else normal_id(id_) or id_
-    with open_library(settings, names=sources or (), dense=False, allow=_allow(), show=_show) as library:
+    with open_library(settings, names=sources or (), dense=False, allow=_consent(), show=_print_sent) as library:
         founds = [source.fetch([wanted]) for source in library.sources]
     documents = [hit.document for found in founds for hit in found.hits]
     if not documents:
@@ -192,7 +197,9 @@ def answer(
     question: Annotated[str, typer.Argument(help="A clinical question.")],
     model: Annotated[
         str | None,
-        typer.Option(help="Model that writes the claims (default: from the settings); the embedded one quotes sentences."),
+        typer.Option(
+            help="Model that writes the claims (default: from the settings); the embedded one quotes sentences."
+        ),
     ] = None,
     agentic: Annotated[
         bool, typer.Option("--agentic", help="Let the model run its own searches, within a budget.")
@@ -223,7 +230,7 @@ def answer(
     settings = _settings(config, folder, {"model": model, "literature.diversity": diversity})
     if not question.strip():
         raise ConfigError("the question is empty.", expected="some text")
-    with open_library(settings, names=sources or (), dense=dense, allow=_allow(), show=_show) as library:
+    with open_library(settings, names=sources or (), dense=dense, allow=_consent(), show=_print_sent) as library:
         given = answer_aloud(
             question, library, settings, make_console(), filters=filters, findings=findings, limit=limit,
             agentic=agentic, files=Files(html=html, bibtex=bibtex, ris=ris), as_json=as_json,
@@ -237,9 +244,7 @@ def _filters(
     from tools.literature.types import Filters
 
     if year_from is not None and year_to is not None and year_from > year_to:
-        raise ConfigError(
-            f"invalid years: --year-from {year_from} is after --year-to {year_to}.", remedy="Swap them."
-        )
+        raise ConfigError(f"invalid years: --year-from {year_from} is after --year-to {year_to}.", remedy="Swap them.")
     return Filters(
         year_from=year_from,
         year_to=year_to,
@@ -249,7 +254,7 @@ def _filters(
     )
 
 
-def _allow() -> Callable[[str, str, str], bool] | None:
+def _consent() -> Callable[[str, str, str], bool] | None:
     """Return a function that asks at the terminal whether a query may be sent; None without a terminal."""
     return _ask if sys.stdin.isatty() else None
 
@@ -267,7 +272,7 @@ def _ask(query: str, source: str, suspected: str) -> bool:
     return typer.confirm("Send it, and later queries?", err=True)
 
 
-def _show(query: str, source: str) -> None:
+def _print_sent(query: str, source: str) -> None:
     make_console(stderr=True).print(f"[dim]sent to {safe(source)}: {safe(query)}[/]", soft_wrap=True)
 
 

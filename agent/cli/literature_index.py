@@ -62,7 +62,7 @@ def index_paths(paths: Sequence[Path], config: Config, console: Console, *, dens
         known = {"documents": status.documents, "waiting_for_vectors": status.documents - status.embedded}
         print(json.dumps(total.model_dump(mode="json") | known | ({} if sent is None else {"sent": sent})))
         return
-    _tell(total, status, console, by_meaning=wanted, asked=dense)
+    _print_summary(total, status, console, by_meaning=wanted, asked=dense)
     if sent is not None:
         console.print(f"{sent} vectors uploaded to {safe(config.literature.chroma or '')}", soft_wrap=True)
 
@@ -79,7 +79,7 @@ def show_status(config: Config, console: Console, *, as_json: bool) -> None:
     if as_json:
         print(status.model_dump_json())
         return
-    console.print(f"{_counted(status)}, in {safe(status.folder)}", soft_wrap=True)
+    console.print(f"{_describe_counts(status)}, in {safe(status.folder)}", soft_wrap=True)
     if status.waiting:
         message = f"{status.waiting} documents are not in the word index yet: run `attend literature index PATH` again"
         console.print(f"[yellow]{message}[/]", soft_wrap=True)
@@ -88,8 +88,8 @@ def show_status(config: Config, console: Console, *, as_json: bool) -> None:
         state = "" if file.state == "done" else f" [yellow]({cut if file.state == 'cut' else 'unfinished'})[/]"
         wrong = f", {file.problems} records not used" if file.problems else ""
         console.print(f"  {file.documents:>8} {safe(file.path)}{state}{wrong}", soft_wrap=True)
-    _tell_duplicates(status, console)
-    _tell_problems(status.problems, console)
+    _print_duplicates(status, console)
+    _print_problems(status.problems, console)
 
 
 @contextmanager
@@ -132,22 +132,22 @@ def _total(done: Sequence[Indexed], embedded: int, seconds: float) -> Indexed:
     )
 
 
-def _tell(total: Indexed, status: Status, console: Console, *, by_meaning: bool, asked: bool | None) -> None:
+def _print_summary(total: Indexed, status: Status, console: Console, *, by_meaning: bool, asked: bool | None) -> None:
     changes = ", ".join(
         f"{count} {what}"
         for count, what in ((total.added, "added"), (total.replaced, "replaced"), (total.removed, "removed"))
         if count
     )
     console.print(
-        f"{total.read} files read, {changes or 'nothing new'}, in {total.seconds:.1f} s. {_counted(status)}.",
+        f"{total.read} files read, {changes or 'nothing new'}, in {total.seconds:.1f} s. {_describe_counts(status)}.",
         soft_wrap=True,
     )
     if total.ignored:
         names = ", ".join(Path(name).name for name in total.ignored[:MAX_LISTED])
         console.print(f"[dim]skipped, unknown format: {safe(names)}"
                       f"{' and others' if len(total.ignored) > MAX_LISTED else ''}[/]", soft_wrap=True)  # fmt: skip
-    _tell_duplicates(status, console)
-    _tell_problems(total.problems, console)
+    _print_duplicates(status, console)
+    _print_problems(total.problems, console)
     left = status.documents - status.embedded
     if left and not by_meaning and asked is None:
         console.print(f"[dim]{left} documents can be found by words only; --dense computes vectors too, "
@@ -159,14 +159,14 @@ def _tell(total: Indexed, status: Status, console: Console, *, by_meaning: bool,
         console.print(message, soft_wrap=True)
 
 
-def _tell_duplicates(status: Status, console: Console) -> None:
+def _print_duplicates(status: Status, console: Console) -> None:
     for pair in status.duplicates[:MAX_LISTED]:
         files = ", ".join(Path(path).name for path in pair.files)
         console.print(f"  [yellow]{safe(pair.id)} differs between {safe(files)}; the one in "
                       f"{safe(Path(pair.shown).name)} is shown[/]", soft_wrap=True)  # fmt: skip
 
 
-def _tell_problems(problems: Sequence[BadRecord], console: Console) -> None:
+def _print_problems(problems: Sequence[BadRecord], console: Console) -> None:
     for bad in problems[:MAX_LISTED]:
         place = f"{Path(bad.file).name}, {bad.record}{', ' + bad.field if bad.field else ''}"
         message = f"{place}: {bad.reason}. {bad.remedy}".strip()
@@ -175,7 +175,7 @@ def _tell_problems(problems: Sequence[BadRecord], console: Console) -> None:
         console.print(f"[yellow]and {len(problems) - MAX_LISTED} more: attend literature status --json lists them[/]")
 
 
-def _counted(status: Status) -> str:
+def _describe_counts(status: Status) -> str:
     by_meaning = f", {status.embedded} of them also by meaning" if status.embedded else ""
     retracted = f", {status.retracted} retracted" if status.retracted else ""
     return f"{status.documents} documents can be searched{by_meaning}{retracted}"

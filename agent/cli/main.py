@@ -47,7 +47,7 @@ Budget = Annotated[int | None, typer.Option(help="Number of frames to keep in me
 Policy = Annotated[
     str | None, typer.Option(help="Memory policy: curvestream, last, uniform, alternate, motion, curvature, random.")
 ]
-Told = Annotated[
+NarrativeSource = Annotated[
     str,
     typer.Argument(
         help="A film (with any subtitles beside it), subtitles, a transcript, a story, or a source already watched."
@@ -101,9 +101,7 @@ def chat(
     policy: Policy = None,
     realtime: Annotated[bool, typer.Option(help="Play a file in real time, as if it were live.")] = False,
     loop: Annotated[bool, typer.Option(help="Restart a file when it ends.")] = False,
-    until: Annotated[
-        str | None, typer.Option(help="Watch up to this time (m:ss) before the first question.")
-    ] = None,
+    until: Annotated[str | None, typer.Option(help="Watch up to this time (m:ss) before the first question.")] = None,
     thread: Annotated[str | None, typer.Option(help="Name of the conversation to resume or start.")] = None,
     record: Annotated[Path | None, typer.Option(help="Record the model's calls, for --model replay:FILE.")] = None,
     web: Annotated[bool, typer.Option(help="Chat on a web page, opened in the browser.")] = False,
@@ -161,7 +159,9 @@ def watch(
     when: Annotated[list[str], typer.Option(help="A condition, such as 'a bicycle appears'; repeatable.")],
     cooldown: Annotated[float | None, typer.Option(help="Minimum seconds between alerts (default 60).")] = None,
     webhook: Annotated[str | None, typer.Option(help="POST each alert as JSON to this http(s) URL.")] = None,
-    webhook_picture: Annotated[bool, typer.Option("--webhook-picture", help="Include the picture in the webhook.")] = False,
+    webhook_picture: Annotated[
+        bool, typer.Option("--webhook-picture", help="Include the picture in the webhook.")
+    ] = False,
     checks: Annotated[
         int | None, typer.Option("--budget", help="Checks per minute, over all conditions (default 60).")
     ] = None,
@@ -179,12 +179,12 @@ def watch(
     as_json: Json = False,
 ) -> None:
     """Print an alert when a condition becomes true; exit code 3 if the model cannot judge any of them."""
-    from agent.cli.watch import WatchingOptions, watch_source
+    from agent.cli.watch import WatchCommandOptions, watch_source
     from tools.media import parse_clock
 
     flags = {"media.fps": fps, "memory.policy": policy, "watch.cooldown_s": cooldown, "watch.checks_per_minute": checks}
     settings = _settings(config, model, folder, {**flags, "watch.webhook_picture": webhook_picture or None})
-    options = WatchingOptions(
+    options = WatchCommandOptions(
         when=tuple(when),
         webhook=webhook,
         until_s=parse_clock(until) if until else None,
@@ -199,7 +199,9 @@ def watch(
 @memory_app.command("show")
 def memory_show(
     source: Source,
-    png: Annotated[Path, typer.Option(help="Write a plot of the scores and kept frames to this file.")] = Path("memory.png"),
+    png: Annotated[Path, typer.Option(help="Write a plot of the scores and kept frames to this file.")] = Path(
+        "memory.png"
+    ),
     fps: Fps = None,
     budget: Budget = None,
     policy: Policy = None,
@@ -248,9 +250,7 @@ def memory_forget(
     before: Annotated[
         str | None, typer.Option(help="Forget everything older: an age (24h, 7d), yesterday, or a date and time.")
     ] = None,
-    start: Annotated[
-        str | None, typer.Option("--from", help="Forget from this time of the source (m:ss).")
-    ] = None,
+    start: Annotated[str | None, typer.Option("--from", help="Forget from this time of the source (m:ss).")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Forget up to this time of the source (m:ss).")] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Forget everything; without --source, conversations too.")
@@ -276,12 +276,14 @@ def memory_forget(
 
 @memory_app.command("build")
 def memory_build(
-    source: Told,
+    source: NarrativeSource,
     model: Model = None,
     rules: Annotated[
         bool, typer.Option("--rules", help="Extract events and links by rules, even if the model could.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the planned model calls and changes; write nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the planned model calls and changes; write nothing.")
+    ] = False,
     folder: Folder = None,
     config: ConfigFile = None,
     as_json: Json = False,
@@ -295,7 +297,7 @@ def memory_build(
 
 @memory_app.command("ask")
 def memory_ask(
-    source: Told,
+    source: NarrativeSource,
     question: Annotated[str, typer.Argument(help="The question.")],
     model: Model = None,
     folder: Folder = None,
@@ -310,7 +312,7 @@ def memory_ask(
 
 @memory_app.command("recall")
 def memory_recall(
-    source: Told,
+    source: NarrativeSource,
     question: Annotated[str, typer.Argument(help="The question.")],
     folder: Folder = None,
     config: ConfigFile = None,
@@ -324,7 +326,7 @@ def memory_recall(
 
 @memory_app.command("same")
 def memory_same(
-    source: Told,
+    source: NarrativeSource,
     name: Annotated[str, typer.Argument(help="A name or description.")],
     other: Annotated[str, typer.Argument(help="Another name for the same person or thing.")],
     undo: Annotated[bool, typer.Option("--undo", help="Separate the two names again.")] = False,
@@ -376,9 +378,7 @@ def doctor(model: Model = None, folder: Folder = None, config: ConfigFile = None
 
 @app.command(rich_help_panel=SET_UP)
 def setup(
-    extras: Annotated[
-        list[str] | None, typer.Argument(help="Extras to install; `attend doctor` lists them.")
-    ] = None,
+    extras: Annotated[list[str] | None, typer.Argument(help="Extras to install; `attend doctor` lists them.")] = None,
 ) -> None:
     """Install the weights of the embedded model, and the packages of extras, into this environment."""
     from agent.cli.setup import install

@@ -67,7 +67,7 @@ def list_memories(config: Config, console: Console, as_json: bool) -> None:
     failures: list[StoreError] = []
     for path in places(config.folder):
         try:
-            with _opened(glance_at_place(path), config) as found:
+            with _open_place(glance_at_place(path), config) as found:
                 row = _describe(path, found)
         except StoreError as error:
             failures.append(error)
@@ -93,9 +93,9 @@ def search_memories(
     """
     found_any = False
     failures: list[StoreError] = []
-    for path in _chosen(config, source):
+    for path in _select_places(config, source):
         try:
-            with _opened(glance_at_place(path), config) as found:
+            with _open_place(glance_at_place(path), config) as found:
                 notes, walls = found.notes.search(words, limit), found.archive.wall_times()
         except StoreError as error:
             failures.append(error)
@@ -141,7 +141,7 @@ def forget_memories(
         finish_removing(config.folder)
     except StoreError as error:
         failures.append(error)
-    for path in _chosen(config, source, missing_ok):
+    for path in _select_places(config, source, missing_ok):
         try:
             name = source_of(path)
             gone = _forget(path, config, before_wall_s, span)
@@ -174,7 +174,7 @@ def check_forgetting(
         raise ConfigError("--from and --to need a source.", remedy="Name it with --source.")
     if before is not None:
         parse_when(before)
-    return sorted({source_of(path) for path in _chosen(config, source, missing_ok)})
+    return sorted({source_of(path) for path in _select_places(config, source, missing_ok)})
 
 
 def raise_failures(failures: Sequence[StoreError]) -> None:
@@ -189,7 +189,7 @@ def _forget(path: Path, config: Config, before_wall_s: float | None, span: Span 
     with visit_place(path) as place:
         if before_wall_s is None and span is None and place.alone:
             return _remove(place, config)
-        with _opened(place, config) as found:
+        with _open_place(place, config) as found:
             if before_wall_s is None:
                 spans = [span or ALL]
             elif is_recording(path):
@@ -204,7 +204,7 @@ def _forget(path: Path, config: Config, before_wall_s: float | None, span: Span 
 def _remove(place: Place, config: Config) -> Forgotten:
     """Delete a whole memory, even a damaged one."""
     try:
-        with _opened(place, config) as found:
+        with _open_place(place, config) as found:
             gone = found.forget(ALL)
     except StoreError:  # its content cannot be counted, but it can be deleted
         gone = Forgotten(frames=len(list(place.frames.glob("*.png"))), notes=0, vectors=0, moments=0)
@@ -234,7 +234,7 @@ def parse_when(text: str, now_wall_s: float | None = None) -> float:
         ) from error
 
 
-def _chosen(config: Config, source: str | None, missing_ok: bool = False) -> Sequence[Path]:
+def _select_places(config: Config, source: str | None, missing_ok: bool = False) -> Sequence[Path]:
     found = list(places(config.folder))
     if source is None:
         return found
@@ -246,7 +246,7 @@ def _chosen(config: Config, source: str | None, missing_ok: bool = False) -> Seq
 
 
 @contextmanager
-def _opened(place: Place, config: Config) -> Iterator[SourceMemory]:
+def _open_place(place: Place, config: Config) -> Iterator[SourceMemory]:
     """Open the files of a place; its lock is left as it is."""
     with ExitStack() as stack:
         archive = Archive(place.folder)

@@ -32,9 +32,7 @@ def show_memory(
     """
     with TemporaryDirectory(prefix="attend-show-") as folder, closing(_open(spec, config, Path(folder))) as session:
         if session.info.live and until_s is None:
-            raise ConfigError(
-                f"{session.info.name!r} has no end.", remedy="Limit it, e.g. --until 1:00."
-            )
+            raise ConfigError(f"{session.info.name!r} has no end.", remedy="Limit it, e.g. --until 1:00.")
         with console.status("watching") as status:
             session.watch(until_s, lambda t_s: status.update(f"watching, at {format_clock(t_s)}"))
         memory, window = session.memory, session.memory.snapshot(until_s)

@@ -199,7 +199,7 @@ def list_narratives(config: Config, console: Console, as_json: bool) -> None:
         counts = {source: store.count(source) for source in store.sources()}
     rows = [
         {"told": shown, **{names[kind]: counts[source][kind] for kind in KINDS}, "source": source}
-        for source, shown in zip(counts, _shown(list(counts)), strict=True)
+        for source, shown in zip(counts, _short_names(list(counts)), strict=True)
     ]
     table = Table("narrative", *names.values(), box=SIMPLE)
     for row in rows:
@@ -246,13 +246,13 @@ def built_source(store: NarrativeStore, spec: str, config: Config) -> tuple[str,
             )
         raise MediaError(
             f"nothing is remembered of {short!r}.",
-            expected=f"one of: {', '.join(_shown(known))}" if known else "",
+            expected=f"one of: {', '.join(_short_names(known))}" if known else "",
             remedy=f"Build it first: attend memory build {short}",
         )
     return name, "sections" if clock == "sections" else "seconds"
 
 
-def _shown(sources: Sequence[str]) -> list[str]:
+def _short_names(sources: Sequence[str]) -> list[str]:
     """Return short names of sources; full ones where several share a short name."""
     known = Counter(map(plain_name, sources))
     return [source if known[plain_name(source)] > 1 else plain_name(source) for source in sources]
@@ -392,7 +392,7 @@ def _show_built(result: dict[str, Any], built: Built, origin: Origin, console: C
     lacks = built.lacks
     if lacks.by_rules or lacks.unsupported or lacks.refused:
         console.print(
-            f"[yellow]note:[/] {lacks.by_rules} unusable answers were replaced by rules (build again to retry); left out "
+            f"[yellow]note:[/] rules replaced {lacks.by_rules} unusable answers (build again to retry); left out "
             f"{lacks.unsupported} events without supporting text and {lacks.refused} impossible links",
             soft_wrap=True,
         )

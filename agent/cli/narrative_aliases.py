@@ -49,7 +49,8 @@ def same_narrative(spec: str, name: str, other: str, config: Config, console: Co
             separated = next((a for a, b in ((one, two), (two, one)) if store.merged_into(a.id) == b.id), None)
             if separated is None:
                 raise ConfigError(
-                    f"cannot separate {one.name!r} and {two.name!r}: they are not merged.", expected=_describe_merges(store, names)
+                    f"cannot separate {one.name!r} and {two.name!r}: they are not merged.",
+                    expected=_describe_merges(store, names),
                 )
             store.unmerge(separated.id, f"{one.name!r} is not {two.name!r}")
             fact = f"{one.name!r} is not {two.name!r}"
@@ -65,7 +66,9 @@ def same_narrative(spec: str, name: str, other: str, config: Config, console: Co
                 )
             store.merge(src.id, into.id, fact)
             longer = tuple(
-                (each, found.id) for each, found in ((name, one), (other, two)) if _bare(each) != _bare(found.name)
+                (each, found.id)
+                for each, found in ((name, one), (other, two))
+                if _without_article(each) != _without_article(found.name)
             )
             store.commit(Change(aliases=longer, reason=f"{fact}, as it was put"))
     console.print(safe(fact), highlight=False)
@@ -80,9 +83,11 @@ def named(entities: Sequence[Entity], name: str) -> Entity:
     """
     exact = [entity for entity in entities if entity.name == name]
     by_name = {fold(entity.name): entity for entity in sorted(entities, key=lambda one: (one.name, one.id))}
-    plain, bare = fold(name), _bare(name)
+    plain, bare = fold(name), _without_article(name)
     inside = [
-        entity for known, entity in by_name.items() if f" {_bare(known)} " in f" {' '.join(_WORD.findall(bare))} "
+        entity
+        for known, entity in by_name.items()
+        if f" {_without_article(known)} " in f" {' '.join(_WORD.findall(bare))} "
     ]
     inside.sort(key=lambda one: (-len(one.name.split()), one.kind != "person", -len(one.name), one.name))
     found = [*exact, *(by_name[form] for form in (plain, bare) if form in by_name), *inside]
@@ -99,5 +104,5 @@ def _describe_merges(store: NarrativeStore, names: Mapping[str, str]) -> str:
     return f"so far: {', '.join(merges) or 'no names are merged'}"
 
 
-def _bare(name: str) -> str:
+def _without_article(name: str) -> str:
     return _ARTICLE.sub("", fold(name))

@@ -76,7 +76,7 @@ class Ended(BaseModel):
 
 
 @dataclass(frozen=True)
-class WatchingOptions:
+class WatchCommandOptions:
     """Options of `attend watch`.
 
     Attributes:
@@ -99,7 +99,7 @@ class WatchingOptions:
     as_json: bool = False
 
 
-def watch_source(source: str, config: Config, options: WatchingOptions, console: Console) -> int:
+def watch_source(source: str, config: Config, options: WatchCommandOptions, console: Console) -> int:
     """Watch until the source ends, `until_s`, the first alert with `once`, or Ctrl-C; return the exit code.
 
     The exit code is 0; 3 if the model cannot judge any of the conditions; 4 if `once` is set and no alert was raised.
@@ -127,13 +127,13 @@ def watch_source(source: str, config: Config, options: WatchingOptions, console:
         screen = Screen(console, options.as_json)
         screen.opened(session, model, watcher.statuses(), options.webhook)
         if all(status.state == "cannot judge" for status in watcher.statuses()):
-            return _end(screen, watcher, options, "the model cannot judge any of the conditions", 0)
+            return _finish(screen, watcher, options, "the model cannot judge any of the conditions", 0)
         fired = 0
         try:
             reason, fired = _wait(session, watcher, alerts, options, screen)
         except KeyboardInterrupt:
             reason = "stopped"
-        code = _end(screen, watcher, options, reason, fired)
+        code = _finish(screen, watcher, options, reason, fired)
         if reason == "the source ended" and session.info.live:
             raise MediaError(
                 f"{session.source!r} ended: {session.status.summary()}.", remedy="Check that the source is running."
@@ -230,9 +230,9 @@ class Screen:
         print(record.model_dump_json(), flush=True)
 
 
-def _settings(source: str, config: Config, options: WatchingOptions, model: MLLM) -> Config:
-    """Return the settings of a watch. Notes of a recording are taken only for models without images, as it can be watched
-    again; notes of a live source are always taken, for searching later. A recording is not read beyond `until_s`.
+def _settings(source: str, config: Config, options: WatchCommandOptions, model: MLLM) -> Config:
+    """Return the settings of a watch. Notes of a recording are taken only for models without images, since it can be
+    watched again; notes of a live source are always taken, for searching later. A recording is not read beyond `until_s`.
     """
     recording = Path(source).expanduser().exists()
     changes = {"take_notes": config.take_notes and not (recording and model.abilities.images)}
@@ -244,14 +244,18 @@ def _settings(source: str, config: Config, options: WatchingOptions, model: MLLM
 
 
 def _wait(
-    session: SourceSession, watcher: Watcher, alerts: queue.SimpleQueue[Alert], options: WatchingOptions, screen: Screen
+    session: SourceSession,
+    watcher: Watcher,
+    alerts: queue.SimpleQueue[Alert],
+    options: WatchCommandOptions,
+    screen: Screen,
 ) -> tuple[str, int]:
     """Show alerts as they come; return why watching ended, and the number of alerts."""
     fired = 0
     session.watch(0.0)
     while True:
         # Check for the end before taking alerts, so that none raised before the end is missed.
-        reason = _over(session, watcher, options)
+        reason = _end_reason(session, watcher, options)
         while (alert := _take(alerts, 0.0 if reason else POLL_S)) is not None:
             fired += 1
             screen.alert(alert)
@@ -263,7 +267,7 @@ def _wait(
             return reason, fired
 
 
-def _over(session: SourceSession, watcher: Watcher, options: WatchingOptions) -> str:
+def _end_reason(session: SourceSession, watcher: Watcher, options: WatchCommandOptions) -> str:
     newest_s, begun_s = session.memory.stats.newest_s, session.source_memory.offset_s
     if options.until_s is not None and session.plays and newest_s is not None and newest_s >= begun_s + options.until_s:
         return f"watched until {format_clock(options.until_s)}"
@@ -277,7 +281,7 @@ def _take(alerts: queue.SimpleQueue[Alert], timeout_s: float) -> Alert | None:
         return None
 
 
-def _end(screen: Screen, watcher: Watcher, options: WatchingOptions, reason: str, fired: int) -> int:
+def _finish(screen: Screen, watcher: Watcher, options: WatchCommandOptions, reason: str, fired: int) -> int:
     """Close the watcher, print the state of each watch, and return the exit code."""
     watcher.close()
     statuses = watcher.statuses()
