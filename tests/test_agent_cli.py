@@ -241,13 +241,13 @@ def test_forgetting_everything_removes_the_conversations_but_those_that_go_on(cl
     assert "What is it?" not in (tmp_path / "kept" / "questions.txt").read_text()
     assert "1 conversation removed" in attend(*forget, cwd=tmp_path).stdout
     assert b"A river" not in b"".join(path.read_bytes() for path in (tmp_path / "kept").glob("threads.sqlite*"))
-    assert attend(*forget, cwd=tmp_path).stdout.strip() == "There was nothing to forget."
+    assert attend(*forget, cwd=tmp_path).stdout.strip() == "Nothing to forget."
 
 
 def test_what_to_forget_is_checked_before_anybody_is_asked(tmp_path: Path) -> None:
     for wrong, words in (
-        [[], "say what to forget"],
-        [["--before", "foo"], "'foo' is not a moment"],
+        [[], "unclear what to forget"],
+        [["--before", "foo"], "invalid moment 'foo'"],
         [["--all", "--source", "nosuch"], "nothing is remembered of 'nosuch'"],
     ):
         run = attend("memory", "forget", *wrong, "--folder", tmp_path, cwd=tmp_path)
@@ -261,7 +261,7 @@ def test_what_to_forget_is_checked_before_anybody_is_asked(tmp_path: Path) -> No
     assert refused.returncode == 1
     assert "Forget for good all that is remembered of all sources" in refused.stdout
     none = attend("memory", "forget", "--before", "1h", "--yes", "--folder", tmp_path, cwd=tmp_path)
-    assert none.stdout.strip() == "There was nothing to forget."
+    assert none.stdout.strip() == "Nothing to forget."
 
 
 def test_memory_show_prints_and_draws_what_is_kept(clip: Path, tmp_path: Path) -> None:

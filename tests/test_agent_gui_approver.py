@@ -285,8 +285,8 @@ def test_going_on_is_named_only_where_it_can_help(
     at_terminal = TerminalPerson(())
     monkeypatch.setattr("sys.stdin", io.StringIO())
     for person, told in (
-        (TerminalPerson(()), "Nobody can be asked here.* name who approves with --approve NAME"),
-        (TerminalPerson(["Ann"]), "Nobody can be asked here.* --approve does not do for this step"),
+        (TerminalPerson(()), "Cannot ask here.*--approve NAME"),
+        (TerminalPerson(["Ann"]), "Cannot ask here.*--approve is not enough"),
         (at_terminal, "^halted before effect.*\nGo on with: --resume j.jsonl"),
     ):
         assert re.search(told, ended(tmp_path, capsys, STEP, halted, person))
@@ -294,7 +294,7 @@ def test_going_on_is_named_only_where_it_can_help(
     assert "which of the places is meant" in ended(tmp_path, capsys, STEP, tie, TerminalPerson(()))
     there = StepReport(1, "save", Outcome.HALTED_BEFORE_EFFECT, there=True)
     file = STEP.model_copy(update={"effect": FileEffect(folder=str(tmp_path), pattern="*.zip")})
-    assert "begin anew in another folder, without --resume" in ended(tmp_path, capsys, file, there, at_terminal)
+    assert "Start a new run with another folder, without --resume" in ended(tmp_path, capsys, file, there, at_terminal)
 
 
 DRY = (
@@ -336,7 +336,7 @@ def attend(tmp_path: Path, *arguments: str, as_json: bool = True) -> tuple[int, 
 def test_a_run_that_needs_a_patient_does_not_begin_without(ehr: Ehr, tmp_path: Path) -> None:
     flow = write(tmp_path / "flow.yaml", CHART, ehr.address, patient="4471902")
     given = ("--set", "drug=Ibuprofen", "--set", "shown=DOB", "--approve", "Ann")
-    with pytest.raises(ConfigError, match=r"nobody says who that is.*--patient"):
+    with pytest.raises(ConfigError, match=r"checks the patient.*--patient"):
         attend(tmp_path, str(flow), *given, "--mode", "confirm")
     assert not list((tmp_path / "state").rglob("run-*"))
     patient = ("--patient", "Doe, Jane; 1980-01-02; 4471902")

@@ -224,8 +224,8 @@ def test_what_is_wrong_in_a_tree_is_said_in_a_line(tmp_path: Path) -> None:
 def test_options_are_checked_also_where_they_are_not_used(flow: Path, tmp_path: Path) -> None:
     picture = tmp_path / "small.png"
     Image.new("RGB", (20, 20)).save(picture)
-    assert "--phi 'foo' is no strictness" in attend("run", flow, "--phi", "foo")
-    assert "--phi 'foo' is no strictness" in attend("locate", "x", "--image", picture, "--phi", "foo")
+    assert "invalid --phi 'foo'" in attend("run", flow, "--phi", "foo")
+    assert "invalid --phi 'foo'" in attend("locate", "x", "--image", picture, "--phi", "foo")
     for what in ("", "  "):
         assert "the request is empty" in attend("run", what, "--target", "orthanc")
     assert "cannot be read: there is no such file." in attend("run", tmp_path / "none.yaml")
@@ -246,7 +246,10 @@ def test_options_are_checked_also_where_they_are_not_used(flow: Path, tmp_path: 
 )
 def test_a_plan_says_once_what_is_done(do: str, find: str, told: str) -> None:
     assert describe_step(Step.model_validate({"name": "list", "find": find, "do": do})) == told
-    assert describe_step(Step.model_validate({"name": "list", "find": find, "do": "click"}), "Help") == "list: click 'Help'"
+    assert (
+        describe_step(Step.model_validate({"name": "list", "find": find, "do": "click"}), "Help")
+        == "list: click 'Help'"
+    )
 
 
 @pytest.mark.parametrize("how", ["instruction", "repaired"])

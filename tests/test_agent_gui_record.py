@@ -735,7 +735,7 @@ def test_whatever_is_done_makes_a_workflow_or_says_why_not(events: list[Event]) 
     ("name", "told"),
     [
         ("none/a.yaml", "there is no folder"),
-        ("x.txt", "is no YAML file.*ends in .yaml"),
+        ("x.txt", "is not a YAML file.*ending in .yaml"),
         ("there.yaml", "is there already"),
         ("link.yaml", "is there already"),
         ("shut/a.yaml", "cannot be written to"),

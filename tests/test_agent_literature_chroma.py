@@ -139,7 +139,7 @@ def test_the_commands_use_the_server_that_is_set(tmp_path: Path, server: str, mo
     folder = ["--folder", str(tmp_path / "home")]
     made = CliRunner().invoke(app, ["literature", "index", str(write_papers(tmp_path / "in")), *folder])
     assert made.exit_code == 0, made.output
-    assert f"5 vectors were put on {server}" in made.stdout
+    assert f"5 vectors uploaded to {server}" in made.stdout
     found = CliRunner().invoke(app, ["literature", "search", "statins", *folder, "--json"])
     told = json.loads(found.stdout)
     assert told["problems"] == []

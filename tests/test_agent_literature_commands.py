@@ -145,7 +145,7 @@ def test_filters_hold(indexed: Path) -> None:
     assert ids(told(indexed, "search", STATIN, "--mesh", "heart failure")) == ["pmid:11"]
     assert ids(told(indexed, "search", STATIN, "--year-from", 2020, code=5)) == []
     assert len(ids(told(indexed, "search", STATIN, "--limit", 2))) == 2
-    with pytest.raises(ConfigError, match="no year lies between 2020 and 2010"):
+    with pytest.raises(ConfigError, match="--year-from 2020 is after --year-to 2010"):
         attend(indexed, "search", STATIN, "--year-from", 2020, "--year-to", 2010)
     with pytest.raises(ConfigError, match="there is no source 'google'"):
         attend(indexed, "search", STATIN, "--source", "google")
@@ -179,7 +179,7 @@ def test_a_search_names_types_and_headings_and_no_aim(tmp_path: Path) -> None:
 
 def test_help_names_the_defaults_and_what_leaves(indexed: Path) -> None:
     said = " ".join(CliRunner().invoke(app, ["literature", "answer", "--help"], env={"COLUMNS": "300"}).stdout.split())
-    for words in ("at first local", "embedded", "after you said yes", f"{MOST_DOCUMENTS} at most are used"):
+    for words in ("initially local", "embedded", "after you agree", f"at most {MOST_DOCUMENTS} are cited"):
         assert words in said
     assert attend(indexed, "answer", STATIN, "--limit", FIRST).exit_code == 0
     assert attend(indexed, "answer", STATIN, "--limit", FIRST + 1).exit_code == 2
@@ -194,7 +194,7 @@ def test_a_document_is_shown_whole(indexed: Path) -> None:
     assert told(indexed, "show", "doi:10.1000/abc_1")["id"] == "pmid:11"
     missing = attend(indexed, "show", "pmid:404")
     assert missing.exit_code == 5
-    assert "'pmid:404' was not found" in missing.stderr
+    assert "cannot find 'pmid:404'" in missing.stderr
 
 
 def test_words_that_steer_a_terminal_are_made_visible(tmp_path: Path) -> None:
@@ -279,7 +279,7 @@ def test_vectors_are_made_where_there_are_few_documents_and_found_again(
     monkeypatch.setattr("agent.perception.annotator.embed_texts", embed)
     monkeypatch.setattr("agent.literature.query_encoder.embed_questions", embed)
     result = attend(tmp_path, "index", write_papers(tmp_path / "in"))
-    assert "5 of them found by meaning, too" in result.stdout
+    assert "5 of them also by meaning" in result.stdout
     found = told(tmp_path, "search", "growing aquatic beings")
     assert ids(found)[0] == "pmid:14"
     assert found["hits"][0]["ranks"]["local dense"] == 1
@@ -287,7 +287,7 @@ def test_vectors_are_made_where_there_are_few_documents_and_found_again(
     monkeypatch.setattr("agent.cli.literature_index.UNASKED", 0)
     (tmp_path / "other").mkdir()
     other = attend(tmp_path / "other", "index", tmp_path / "in")
-    assert "5 documents are found by words only; --dense makes vectors" in other.stdout
+    assert "5 documents can be found by words only; --dense" in other.stdout
 
 
 def test_nothing_leaves_where_nobody_can_be_asked(indexed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -321,7 +321,7 @@ def test_a_damaged_index_is_told(tmp_path: Path) -> None:
 def test_a_search_loads_no_heavy_library(tmp_path: Path) -> None:
     """At the terminal it is to answer at once, by meaning, too: torch and transformers take seconds to load."""
     result = attend(tmp_path, "index", write_papers(tmp_path / "in"), "--dense")
-    assert "5 of them found by meaning, too" in result.stdout
+    assert "5 of them also by meaning" in result.stdout
     found = told(tmp_path, "search", "statins")
     assert "dense" in [query["channel"] for query in found["queries"]]
     script = (

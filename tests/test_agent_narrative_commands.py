@@ -123,7 +123,7 @@ def test_no_answer_comes_from_a_namesake(tmp_path: Path, namesakes: tuple[Path, 
     told(tmp_path, "build", one)
     refused(
         tmp_path,
-        r"nothing is remembered of 'film.srt', but of another file of that name.*Build it first",
+        r"nothing is remembered of 'film.srt', only of another file of that name.*Build it first",
         "ask",
         other,
         "Who shows the copy?",
@@ -278,7 +278,7 @@ def test_names_are_taken_as_people_write_them(tmp_path: Path) -> None:
     assert [event for event in events if event["text"].startswith("The doctor") and "words 0" in event["ranks"]]
     assert attend(tmp_path, "same", tale, "a doctor", "his man", "--undo").exit_code == 0
     refused(tmp_path, "'FOX' and 'the fox' are one name", "same", tale, "FOX", "the fox")
-    refused(tmp_path, "nobody is called 'dragon'.*such as: .*doctor", "same", tale, "dragon", "doctor")
+    refused(tmp_path, "unknown name 'dragon'.*such as: .*doctor", "same", tale, "dragon", "doctor")
 
 
 @pytest.mark.parametrize("words", [("same", "a.srt", "one", "two"), ("reindex",)])
