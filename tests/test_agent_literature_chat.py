@@ -341,11 +341,11 @@ async def test_nothing_is_sent_before_the_person_says_yes(clip: Path, tmp_path: 
     )
     call = {"tool": NAME, "args": {"query": STATIN}}
     log = tmp_path / "literature" / "remote" / "sent.jsonl"
-    events = await run(clip, config, call, {"say": "Nothing found."}, reply="no")
+    events = await run(clip, config, call, {"say": "Nothing was found."}, reply="no")
     needs = next(event for event in events if isinstance(event, Needs))
     assert needs.request.kind == "confirm"
     assert "May this be sent on the network? to pubmed: " in needs.request.request
-    assert "A yes holds for this source until this chat is closed." in needs.request.request
+    assert "Your consent covers this source until this chat is closed." in needs.request.request
     assert "statins" in needs.request.request.lower()
     assert isinstance(events[-1], Answered)
     assert not log.exists()

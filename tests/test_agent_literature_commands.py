@@ -262,9 +262,9 @@ def test_a_model_searches_by_itself(indexed: Path, tmp_path: Path) -> None:
     answer = told(indexed, "answer", "Do larvae grow faster in warm water?", "--model", model, "--agentic")
     assert answer["claims"][0]["citations"][0]["document_id"] == "pmid:14"
     assert answer["queries"][0]["text"] == "larvae water"
-    with pytest.raises(ConfigError, match=r"'embedded' cannot search by itself.*leave out --agentic"):
+    with pytest.raises(ConfigError, match=r"'embedded' cannot run its own searches.*leave out --agentic"):
         attend(indexed, "answer", STATIN, "--agentic")
-    with pytest.raises(ConfigError, match=r"--limit 3 has no meaning with --agentic.*Leave out one"):
+    with pytest.raises(ConfigError, match=r"--limit 3 with --agentic.*Leave out one"):
         attend(indexed, "answer", STATIN, "--model", model, "--agentic", "--limit", 3)
 
 

@@ -105,12 +105,12 @@ def forget(
 ) -> None:
     """Remove documents from the index; the files themselves stay. Documents of a file return if it changes and is
     indexed again. Exit code 5 if none of them is indexed."""
-    from agent.literature.configured import folder_of
+    from agent.literature.configured import corpus_folder
     from tools.literature.index.corpus import open_corpus
     from tools.literature.index.forget import forget as forget_documents
     from tools.literature.index.forget import meant
 
-    with open_corpus(folder_of(_settings(config, folder)), writer=True) as corpus:
+    with open_corpus(corpus_folder(_settings(config, folder)), writer=True) as corpus:
         found = meant(corpus, what)
         for one in found.unknown:
             message = f"nothing is indexed under {one!r}: `attend literature status` lists the files"
@@ -224,14 +224,14 @@ def answer(
     """Answer a question from the literature, each claim with its sources and quotes; exit code 5 if there is no answer.
     A remote model receives the question and documents; queries are sent to pubmed and europepmc after you agree."""
     from agent.literature.library import open_library
-    from agent.literature.render import Files, answer_aloud
+    from agent.literature.render import Files, run_answer
 
     filters = _filters(year_from, year_to, types, mesh, no_retracted)
     settings = _settings(config, folder, {"model": model, "literature.diversity": diversity})
     if not question.strip():
         raise ConfigError("the question is empty.", expected="some text")
     with open_library(settings, names=sources or (), dense=dense, allow=_consent(), show=_print_sent) as library:
-        given = answer_aloud(
+        given = run_answer(
             question, library, settings, make_console(), filters=filters, findings=findings, limit=limit,
             agentic=agentic, files=Files(html=html, bibtex=bibtex, ris=ris), as_json=as_json,
         )  # fmt: skip

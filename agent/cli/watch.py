@@ -232,7 +232,7 @@ class Screen:
 
 def _settings(source: str, config: Config, options: WatchCommandOptions, model: MLLM) -> Config:
     """Return the settings of a watch. Notes of a recording are taken only for models without images, since it can be
-    watched again; notes of a live source are always taken, for searching later. A recording is not read beyond `until_s`.
+    watched again; those of a live source are always taken, for searches. A recording is not read beyond `until_s`.
     """
     recording = Path(source).expanduser().exists()
     changes = {"take_notes": config.take_notes and not (recording and model.abilities.images)}

@@ -1,4 +1,4 @@
-"""Whether there is literature to search, found out without loading what searches it."""
+"""Configured literature: the corpus folder and searchable sources, checked without heavy imports."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import Path
 from agent.config import Config
 
 FOLDER = "literature"
-"""In the folder of the settings: the corpus."""
+"""Subfolder of the corpus."""
 
 
-def folder_of(config: Config) -> Path:
-    """Where the corpus lies."""
+def corpus_folder(config: Config) -> Path:
+    """Return the folder of the corpus."""
     return config.folder / FOLDER
 
 
 def has_corpus(config: Config) -> bool:
-    """Whether there is one; asking makes none."""
-    folder = folder_of(config)
+    """Return whether there is a corpus, without creating one."""
+    folder = corpus_folder(config)
     if not folder.is_dir():
         return False
     from tools.literature.index.database import FILE_NAME
@@ -25,6 +25,6 @@ def has_corpus(config: Config) -> bool:
     return (folder / FILE_NAME).is_file()
 
 
-def searchable(config: Config) -> list[str]:
-    """The sources of the settings that can be asked: `local` only once something is indexed."""
+def searchable_sources(config: Config) -> list[str]:
+    """Return the configured sources that can be searched; `local` only once something is indexed."""
     return [name for name in config.literature.sources if name != "local" or has_corpus(config)]
