@@ -34,7 +34,7 @@ from agent.core.events import Answered, Event, Needs, Token
 from agent.core.graph import build_graph
 from agent.core.state import State, final_answer, split_turns
 from agent.literature.citations import LiteratureCitations
-from agent.literature.configured import searchable_sources
+from agent.literature.configured import searchable
 from agent.models import load_mllm
 from agent.models.cassette import record
 from agent.models.protocol import MLLM, Finding
@@ -241,7 +241,7 @@ async def open_assistant(
 
 def _literature(config: Config) -> AbstractContextManager[tuple[tuple[BaseTool, ...], tuple[Finding, ...]]]:
     """The literature tool and what it lacks; where there is nothing to search, its code is not even loaded."""
-    if not searchable_sources(config):
+    if not searchable(config):
         return contextlib.nullcontext(((), ()))
     from agent.literature.chat_tool import literature_tools
 

@@ -411,7 +411,7 @@ def test_a_cross_encoder_is_loaded_from_its_folder(tmp_path: Path) -> None:
         (lambda: embedder("bm25"), r"unknown embedder 'bm25'.*minilm"),
         (lambda: embedder("medcpt:"), r"unknown embedder 'medcpt:'"),
         (lambda: embedder("medcpt:/nowhere"), r"lacks '/nowhere/MedCPT-Query-Encoder'.*Download both"),
-        (lambda: cross_encoder("/nowhere"), r"'/nowhere' holds no cross-encoder.*leave the setting out"),
+        (lambda: cross_encoder("/nowhere"), r"cannot find a cross-encoder in '/nowhere'.*leave the setting out"),
     ],
 )
 def test_a_model_that_is_not_there_is_told(make: Callable[[], Any], says: str) -> None:

@@ -264,7 +264,7 @@ def test_a_model_searches_by_itself(indexed: Path, tmp_path: Path) -> None:
     assert answer["queries"][0]["text"] == "larvae water"
     with pytest.raises(ConfigError, match=r"'embedded' cannot run its own searches.*leave out --agentic"):
         attend(indexed, "answer", STATIN, "--agentic")
-    with pytest.raises(ConfigError, match=r"--limit 3 with --agentic.*Leave out one"):
+    with pytest.raises(ConfigError, match=r"--limit 3 with --agentic.*Leave one"):
         attend(indexed, "answer", STATIN, "--model", model, "--agentic", "--limit", 3)
 
 

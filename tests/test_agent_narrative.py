@@ -164,7 +164,7 @@ def test_what_was_watched_is_built_from_the_stream_memory(tmp_path: Path) -> Non
     built = told(tmp_path, "build", "clip.mp4")
     assert built["segments"] == 1
     assert len(list((kept / "narrative" / "frames").glob("*.png"))) >= 2
-    with pytest.raises(AttendError, match=r"'nowhere.mp4' is no file, .*Sources that were watched: .*clip.mp4"):
+    with pytest.raises(AttendError, match=r"'nowhere.mp4' is neither a file.*Watched sources: .*clip.mp4"):
         raise attend(tmp_path, "build", "nowhere.mp4").exception or AssertionError
 
 

@@ -21,7 +21,7 @@ from agent.models.fingerprint import content_of
 from agent.models.protocol import MLLM, Abilities
 from agent.models.structured import MalformedAnswer
 from agent.narrative.cached_llm import Asker
-from agent.narrative.extract_llm import Draft, Lacks, find_links
+from agent.narrative.extract_llm import AnswerProblems, Draft, find_links
 from agent.narrative.prompts import Queries
 from agent.narrative.recall import NarrativeRecall
 from evals.cli import app
@@ -112,7 +112,7 @@ def test_a_film_is_forgotten_without_its_namesake(tmp_path: Path, namesakes: tup
     assert names[3] != names[4]
     for spec in ("film.srt", "c/film.srt"):
         for words in (("forget", "--source", Path(spec).name, "--all", "--yes"), ("recall", spec, "the letter")):
-            refused(tmp_path, f"2 things that were built are called 'film.srt'.*{names[3]}.*memory list", *words)
+            refused(tmp_path, f"2 sources are called 'film.srt'.*{names[3]}.*memory list", *words)
     assert attend(tmp_path, "forget", "--source", names[3], "--all", "--yes").exit_code == 0
     assert told(tmp_path, "list")["told"] == "film.srt"
     assert "gardener" in json.dumps(told(tmp_path, "recall", "c/film.srt", "the copy of the letter"))
@@ -293,7 +293,7 @@ def test_a_drawing_is_written_over_nothing_but_a_drawing(film: Path, monkeypatch
     subtitles, page, picture = folder / "other.srt", folder / "page.html", folder / "page.png"
     subtitles.write_text("mine")
     for option in ("--html", "--png"):
-        says = "would be written over '.*other.srt', which is no story"
+        says = "would overwrite '.*other.srt'"
         refused(folder, says, "story", film, "--html", page, option, subtitles)
     assert subtitles.read_text() == "mine"
     assert not page.exists()
@@ -342,7 +342,7 @@ def test_a_model_links_only_what_is_new() -> None:
             links = [{"from": src, "to": dst, "type": "causes"} for src, dst in ((1, 2), (2, 3))]
             yield ChatGenerationChunk(message=AIMessageChunk(json.dumps({"links": links}), chunk_position="last"))
 
-    lacks = Lacks()
+    lacks = AnswerProblems()
     events, links = find_links(drafts, "seconds", Asker(Linking(), parts[0].source), None, lacks, None)
     assert [(one.src, one.dst) for one in links] == [(events[0].id, events[1].id), (events[1].id, events[2].id)]
     assert lacks.refused == 2

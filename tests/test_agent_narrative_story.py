@@ -90,7 +90,7 @@ def test_files_that_cannot_be_written_are_told(film: Path) -> None:
     told("build", film)
     assert "'nowhere/story.html' cannot be written: No such file" in failure(film, "--html", "nowhere/story.html")
     assert "'nowhere/story.png' cannot be written: No such file" in failure(film, "--png", "nowhere/story.png")
-    assert "would be written over" in failure(film, "--html", film)
+    assert "would overwrite" in failure(film, "--html", film)
     assert "Choose two files" in failure(film, "--html", "story.png", "--png", "story.png")
     assert film.read_text() == FILM
 

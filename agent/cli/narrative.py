@@ -28,7 +28,7 @@ from agent.narrative.cached_llm import Asker
 from agent.narrative.extract_llm import Progress
 from agent.narrative.forget import drop_pictures
 from agent.narrative.ingest_video import FOLDER, Watched, caption, pictures_of, watch
-from agent.narrative.sources import Origin, ambiguous, origin_of, plain_name, read_stream, read_words
+from agent.narrative.sources import Origin, ambiguous_name, origin_of, read_stream, read_words, short_name
 from agent.perception.annotator import embed_texts
 from memory.narrative.ingest.cues import Clock
 from memory.narrative.retrieval.retrieve import Retrieved
@@ -134,7 +134,7 @@ def build_narrative(spec: str, config: Config, console: Console, options: BuildO
         spent = asker.spent
         result |= {"calls": spent.calls, "kept_answers": spent.kept, "tokens": spent.tokens}
         result |= {"model_seconds": round(spent.seconds, 1), "malformed": len(spent.malformed)}
-    result |= vars(built.lacks) | {"seconds": round(time.monotonic() - started, 1)}
+    result |= vars(built.problems) | {"seconds": round(time.monotonic() - started, 1)}
     _show_built(result, built, origin, console, options.as_json)
 
 
@@ -232,14 +232,14 @@ def built_source(store: NarrativeStore, spec: str, config: Config) -> tuple[str,
     except MediaError:
         name = spec
     if name not in known and not Path(spec).is_file():
-        named = [one for one in known if plain_name(one) == Path(spec).name]
+        named = [one for one in known if short_name(one) == Path(spec).name]
         if len(named) > 1:
-            raise ambiguous(Path(spec).name, named)
+            raise ambiguous_name(Path(spec).name, named)
         name = named[0] if named else name
     clock = store.built(name).get("clock")
     if clock is None:
         short = Path(spec).name or spec
-        if short in map(plain_name, known):
+        if short in map(short_name, known):
             raise MediaError(
                 f"nothing is remembered of {short!r}, only of another file of that name.",
                 remedy=f"Build it first: attend memory build {mask_credentials(spec)}",
@@ -254,8 +254,8 @@ def built_source(store: NarrativeStore, spec: str, config: Config) -> tuple[str,
 
 def _short_names(sources: Sequence[str]) -> list[str]:
     """Return short names of sources; full ones where several share a short name."""
-    known = Counter(map(plain_name, sources))
-    return [source if known[plain_name(source)] > 1 else plain_name(source) for source in sources]
+    known = Counter(map(short_name, sources))
+    return [source if known[short_name(source)] > 1 else short_name(source) for source in sources]
 
 
 def _material(
@@ -354,7 +354,7 @@ def _show_plan(planned: Plan, origin: Origin, config: Config, console: Console, 
     if as_json:
         print(json.dumps(result))
         return
-    name = safe(plain_name(origin.name))
+    name = safe(short_name(origin.name))
     console.print(f"{name}: {result['segments']} segments, {planned.words} words", highlight=False)
     if "added" in result:
         console.print(
@@ -381,7 +381,7 @@ def _show_built(result: dict[str, Any], built: Built, origin: Origin, console: C
         return
     counts = ", ".join(f"{result[name]} {name}" for name in ("segments", "events", "links", "chains"))
     records = f"{result['added']} records added, {result['retired']} retired"
-    summary = f"{plain_name(origin.name)}: {counts}; {records}"
+    summary = f"{short_name(origin.name)}: {counts}; {records}"
     console.print(safe(summary), highlight=False, soft_wrap=True)
     if "calls" in result:
         console.print(
@@ -389,11 +389,11 @@ def _show_built(result: dict[str, Any], built: Built, origin: Origin, console: C
             f"{result['kept_answers']} answers from the cache",
             highlight=False,
         )
-    lacks = built.lacks
-    if lacks.by_rules or lacks.unsupported or lacks.refused:
+    problems = built.problems
+    if problems.by_rules or problems.unsupported or problems.refused:
         console.print(
-            f"[yellow]note:[/] rules replaced {lacks.by_rules} unusable answers (build again to retry); left out "
-            f"{lacks.unsupported} events without supporting text and {lacks.refused} impossible links",
+            f"[yellow]note:[/] rules replaced {problems.by_rules} unusable answers (build again to retry); left out "
+            f"{problems.unsupported} events without supporting text and {problems.refused} impossible links",
             soft_wrap=True,
         )
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from agent.config import Config
 from agent.core.events import Sent
-from agent.literature.configured import searchable_sources
+from agent.literature.configured import searchable
 from agent.literature.library import Library, open_library
 from agent.models.protocol import Finding
 from tools.ask_user import Intervention, Reply
@@ -36,7 +36,7 @@ def literature_tools(config: Config) -> Iterator[tuple[tuple[BaseTool, ...], tup
 
     A problem with the literature becomes a finding, and the chat continues without the tool.
     """
-    names = searchable_sources(config)
+    names = searchable(config)
     if not names:
         yield (), ()
         return

@@ -1,4 +1,4 @@
-"""Citation check for literature: the documents and quotes in an answer, against what the literature tool returned."""
+"""Citation check for literature: documents and quotes of an answer, against the tool's results."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _DECLARED_AFTER = re.compile(
 
 
 class LiteratureCitations:
-    """An `agent.core.citations.DocumentChecker`. It imports the literature tools only for texts that may name a paper, so
-    that an invented paper in an answer about a video is still detected."""
+    """An `agent.core.citations.DocumentChecker`. It imports the literature tools only for texts that may name a paper,
+    so that an invented paper in an answer about a video is still detected."""
 
     def notice(self) -> str:
         """Return the notice about the use of literature."""

@@ -10,14 +10,14 @@ FOLDER = "literature"
 """Subfolder of the corpus."""
 
 
-def corpus_folder(config: Config) -> Path:
+def folder_of(config: Config) -> Path:
     """Return the folder of the corpus."""
     return config.folder / FOLDER
 
 
 def has_corpus(config: Config) -> bool:
     """Return whether there is a corpus, without creating one."""
-    folder = corpus_folder(config)
+    folder = folder_of(config)
     if not folder.is_dir():
         return False
     from tools.literature.index.database import FILE_NAME
@@ -25,6 +25,6 @@ def has_corpus(config: Config) -> bool:
     return (folder / FILE_NAME).is_file()
 
 
-def searchable_sources(config: Config) -> list[str]:
+def searchable(config: Config) -> list[str]:
     """Return the configured sources that can be searched; `local` only once something is indexed."""
     return [name for name in config.literature.sources if name != "local" or has_corpus(config)]

@@ -1,8 +1,8 @@
 """Embedders and cross-encoders for questions and documents, loaded on first use.
 
 `minilm` is bundled. `medcpt:FOLDER` is a folder with MedCPT's two encoders (Jin et al., Bioinformatics 2023) under
-their original names: one for questions of at most 64 tokens and one for articles of at most 512; the vector is that of the
-first token. The authors compare them by inner product; here they are normalised to unit length.
+their original names: one for questions of at most 64 tokens and one for articles of at most 512; the vector is that
+of the first token. The authors compare them by inner product; here they are normalised to unit length.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.config import Config
-from agent.literature.configured import corpus_folder
+from agent.literature.configured import folder_of
 from agent.literature.embedders import cross_encoder, embedder
 from tools.errors import ConfigError, StoreError
 from tools.literature.index.vectors import Embed
@@ -57,7 +57,7 @@ def describe(config: Config) -> str:
     """
     from tools.literature.index.corpus import open_corpus
 
-    with open_corpus(corpus_folder(config)) as corpus:
+    with open_corpus(folder_of(config)) as corpus:
         status = corpus.status()
     if status.embedded:
         embedder(status.model)
@@ -106,7 +106,7 @@ def open_library(
             elif name in ("pubmed", "europepmc"):
                 from tools.literature.remote import open_remote
 
-                folder = corpus_folder(config) / REMOTE
+                folder = folder_of(config) / REMOTE
                 remote = open_remote(name, options, folder, allow, show=show)
                 sources.append(stack.enter_context(closing(remote)))
             else:
@@ -119,7 +119,7 @@ def _open_corpus(config: Config, dense: bool, stack: ExitStack) -> tuple[Source,
     from tools.literature.index.corpus import open_corpus
     from tools.literature.index.vector_export import embedder_of
 
-    corpus = stack.enter_context(open_corpus(corpus_folder(config)))
+    corpus = stack.enter_context(open_corpus(folder_of(config)))
     model = embedder_of(corpus) if dense else ""
     if not model:
         return corpus, None
