@@ -426,7 +426,7 @@ def test_sources_that_are_not_there_are_told(tmp_path: Path) -> None:
         open_library(config),
     ):
         pass
-    with pytest.raises(ConfigError, match="there is no source 'google'"), open_library(config, names=["google"]):
+    with pytest.raises(ConfigError, match="unknown source 'google'"), open_library(config, names=["google"]):
         pass
     with pytest.raises(ConfigError, match=r"literature.contact"), open_library(config, names=["pubmed"]):
         pass

@@ -147,7 +147,7 @@ def test_filters_hold(indexed: Path) -> None:
     assert len(ids(told(indexed, "search", STATIN, "--limit", 2))) == 2
     with pytest.raises(ConfigError, match="--year-from 2020 is after --year-to 2010"):
         attend(indexed, "search", STATIN, "--year-from", 2020, "--year-to", 2010)
-    with pytest.raises(ConfigError, match="there is no source 'google'"):
+    with pytest.raises(ConfigError, match="unknown source 'google'"):
         attend(indexed, "search", STATIN, "--source", "google")
     with pytest.raises(ConfigError, match="nothing to search for in '!!'"):
         attend(indexed, "search", "!!")
