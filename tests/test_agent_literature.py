@@ -22,7 +22,7 @@ from agent.config import Config
 from agent.literature.answer import answer_question
 from agent.literature.embedders import ARTICLES, QUERIES, cross_encoder, embedder
 from agent.literature.library import open_library
-from agent.literature.prompts import MOST_CHARS, format_document, truncate_document
+from agent.literature.prompts import MAX_DOCUMENT_CHARS, format_document, truncate_document
 from agent.literature.search_agent import MAX_OPENED_AT_ONCE, Budget, answer_with_search, search_with_model
 from agent.models.blocks import text_of
 from agent.models.protocol import MLLM, Abilities
@@ -107,7 +107,7 @@ def test_a_document_that_was_found_but_not_shown_cannot_be_cited() -> None:
 
 def test_what_lies_beyond_what_is_shown_cannot_be_cited() -> None:
     far = paper(
-        41, f"{FOR.text} {'Filler text follows here. ' * (MOST_CHARS // 20)} Statins were stopped at last in all."
+        41, f"{FOR.text} {'Filler text follows here. ' * (MAX_DOCUMENT_CHARS // 20)} Statins were stopped at last in all."
     )
     answer = answer_question(
         STATIN, found(far), stating(claim("Statins were stopped.", far.id, "Statins were stopped at last"))
