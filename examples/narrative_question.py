@@ -1,7 +1,7 @@
 """Ask about a story: python examples/narrative_question.py tale.txt "Why did Anna burn the copy?"
 
-The story is a text, subtitles, a transcript, or a film with subtitles beside it. Its memory is built first and stored in
---folder; a second build processes only what has changed.
+The story is a text, subtitles, a transcript, or a film with subtitles beside it. Its memory is built first and stored
+in --folder; a second build processes only what has changed.
 """
 
 import argparse

@@ -749,7 +749,7 @@ def test_the_file_is_checked_before_anybody_works(
     (tmp_path / "shut").mkdir()
     # Nothing is shut to the root of a machine.
     monkeypatch.setattr("os.access", lambda path, mode: Path(path).name != "shut")
-    monkeypatch.setattr("agent.cli.gui_record._eyes", lambda *given: pytest.fail("it was watched"))
+    monkeypatch.setattr("agent.cli.gui_record._open_watcher", lambda *given: pytest.fail("it was watched"))
     with pytest.raises(ConfigError, match=told):
         invoke("gui", "record", str(tmp_path / name), "--target", "desktop", "--folder", str(tmp_path / "state"))
 

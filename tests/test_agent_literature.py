@@ -107,7 +107,7 @@ def test_a_document_that_was_found_but_not_shown_cannot_be_cited() -> None:
 
 def test_what_lies_beyond_what_is_shown_cannot_be_cited() -> None:
     far = paper(
-        41, f"{FOR.text} {'Filler text follows here. ' * (MAX_DOCUMENT_CHARS // 20)} Statins were stopped at last in all."
+        41, f"{FOR.text} {'Filler text follows. ' * (MAX_DOCUMENT_CHARS // 20)} Statins were stopped at last in all."
     )
     answer = answer_question(
         STATIN, found(far), stating(claim("Statins were stopped.", far.id, "Statins were stopped at last"))

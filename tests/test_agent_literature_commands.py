@@ -284,7 +284,7 @@ def test_vectors_are_made_where_there_are_few_documents_and_found_again(
     assert ids(found)[0] == "pmid:14"
     assert found["hits"][0]["ranks"]["local dense"] == 1
     assert "local dense" not in json.dumps(told(tmp_path, "search", "growing aquatic beings", "--no-dense", code=5))
-    monkeypatch.setattr("agent.cli.literature_index.UNASKED", 0)
+    monkeypatch.setattr("agent.cli.literature_index.AUTO_EMBED_LIMIT", 0)
     (tmp_path / "other").mkdir()
     other = attend(tmp_path / "other", "index", tmp_path / "in")
     assert "5 documents can be found by words only; --dense" in other.stdout

@@ -22,7 +22,7 @@ def index(folder: Path, *words: str) -> Result:
 
 
 def test_in_a_file_or_a_pipe_a_line_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(literature_index, "EVERY_S", 0.0)
+    monkeypatch.setattr(literature_index, "PROGRESS_INTERVAL_S", 0.0)
     result = index(tmp_path, "--json")
     lines = result.stderr.splitlines()
     assert "reading papers.jsonl: file 1 of 1, 0 documents" in lines
