@@ -43,7 +43,7 @@ def test_a_file_that_was_changed(log: AuditLog) -> None:
     log.path.write_bytes(log.path.read_bytes().replace(b"Jane", b"Jone"))
     run = attend("audit", "verify", log.path)
     assert run.returncode == 1
-    assert "does not hold  line 1" in run.stdout
+    assert "not valid  line 1" in run.stdout
     assert attend("audit", "verify", log.path, "--entries", 5).returncode == 1
 
 
@@ -59,7 +59,7 @@ def test_the_page_of_a_broken_file_is_no_success(log: AuditLog) -> None:
     assert attend("audit", "report", log.path).returncode == 0
     log.path.write_bytes(log.path.read_bytes().replace(b"Jane", b"Jone"))
     run = attend("audit", "report", log.path)
-    assert (run.returncode, "does not hold  line 1" in run.stdout) == (1, True)
+    assert (run.returncode, "not valid  line 1" in run.stdout) == (1, True)
 
 
 def test_a_file_that_is_missing(tmp_path: Path) -> None:

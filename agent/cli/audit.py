@@ -35,10 +35,10 @@ def verify_audit(
     if as_json:
         _print_json({"holds": checked.holds, **vars(checked)})
     elif checked.holds:
-        make_console().print(f"[green]holds[/]  {checked.entries} entries, last hash {checked.head}", soft_wrap=True)
+        make_console().print(f"[green]valid[/]  {checked.entries} entries, last hash {checked.head}", soft_wrap=True)
     else:
-        message = f"line {checked.line}: {checked.problem}. {checked.entries} entries before it hold."
-        make_console().print(f"[bold red]does not hold[/]  {safe(message)}", soft_wrap=True)
+        message = f"line {checked.line}: {checked.problem}. {checked.entries} entries before it are valid."
+        make_console().print(f"[bold red]not valid[/]  {safe(message)}", soft_wrap=True)
     raise typer.Exit(0 if checked.holds else 1)
 
 
@@ -70,7 +70,7 @@ def report_audit(
         make_console().print(f"{entries} entries: {safe(str(out))}", soft_wrap=True)
         if not checked.holds:
             message = f"line {checked.line}: {checked.problem}"
-            make_console().print(f"[bold red]does not hold[/]  {safe(message)}", soft_wrap=True)
+            make_console().print(f"[bold red]not valid[/]  {safe(message)}", soft_wrap=True)
     raise typer.Exit(0 if checked.holds else 1)
 
 

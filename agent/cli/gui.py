@@ -116,7 +116,7 @@ def _grounder(instruction: str, spec: str, strictness: Strictness, config: Path 
         check_model(model)
         return make_grounder(model, veil)
 
-    # Contact the server only if it is needed; if it is unreachable, the answer without it stands.
+    # Contact the server only if it is needed; if it is unreachable, keep the answer without it.
     return lambda question: opened()(question)
 
 

@@ -118,7 +118,7 @@ def _progress(as_json: bool) -> Iterator[Callable[[Progress], None]]:
 
 
 def _total(done: Sequence[Indexed], embedded: int, seconds: float) -> Indexed:
-    """Add up the reports; a file that lies under two of the paths is read with the first, unchanged in the second."""
+    """Add up the reports; a file under two of the paths is read with the first, unchanged in the second."""
     counts = {
         name: sum(getattr(one, name) for one in done)
         for name in ("read", "unchanged", "vanished", "added", "replaced", "removed", "kept", "bad")

@@ -113,9 +113,9 @@ def conclude(
             at = f" at {first.point.x_px:.0f}, {first.point.y_px:.0f}" if first and number == 1 else ""
             console.print(f"{number:3}  {safe(reporter.text(describe_step(step), label=True))}{at}", soft_wrap=True)
         return
-    told = f"{report.outcome.value.replace('_', ' ')}; {report.model_calls} model calls"
-    told += f"; repaired {report.repaired}" if report.repaired else ""
-    console.print(f"[bold]{safe(told)}[/]", soft_wrap=True)
+    summary_line = f"{report.outcome.value.replace('_', ' ')}; {report.model_calls} model calls"
+    summary_line += f"; repaired {report.repaired}" if report.repaired else ""
+    console.print(f"[bold]{safe(summary_line)}[/]", soft_wrap=True)
     if hint:
         console.print(safe(hint), soft_wrap=True)
 
@@ -156,11 +156,11 @@ def _why_unasked(last: StepReport, person: TerminalPerson | None) -> str:
     """Explain why a person could not be asked, if one was needed."""
     if person is None or person.asks:
         return ""
-    nobody = "Cannot ask here: standard input is not a terminal, or the output is JSON"
+    cannot_ask = "Cannot ask here: standard input is not a terminal, or the output is JSON"
     if last.record and last.record.request:
         if person.approves:
-            return f"{nobody}; --approve is not enough for this step: see the reason, or resume at a terminal. "
-        return f"{nobody}. Name an approver with --approve NAME, or resume at a terminal. "
+            return f"{cannot_ask}; --approve is not enough for this step: see the reason, or resume at a terminal. "
+        return f"{cannot_ask}. Name an approver with --approve NAME, or resume at a terminal. "
     if last.how == "person" and last.target is None:
-        return f"{nobody} which of the places is meant. Resume at a terminal. "
+        return f"{cannot_ask}. Resume at a terminal to choose between the targets. "
     return ""

@@ -219,7 +219,7 @@ class SourceRoom:
         await conversation.restore()
         loop = asyncio.get_running_loop()
 
-        def tell(alert: Alert) -> None:
+        def on_alert(alert: Alert) -> None:
             loop.call_soon_threadsafe(conversation.add_alert, alert)
 
         options = self._config.server
@@ -229,7 +229,7 @@ class SourceRoom:
             conversation=conversation,
             view=LiveView(session, options),
             thumbnails=Thumbnails(session, options.jpeg_quality),
-            watcher=Watcher(self._model, session, self._config.watch, tell),
+            watcher=Watcher(self._model, session, self._config.watch, on_alert),
         )
         # Other processes can forget too; the callback runs in another thread.
         session.source_memory.on_forget.append(lambda span: loop.call_soon_threadsafe(self._drop, opened, span))
