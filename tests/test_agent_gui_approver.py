@@ -113,7 +113,7 @@ def test_a_word_of_refusal_is_no_name(answer: str, answers: list[str]) -> None:
     answers += [answer, "Ann"]
     assert TerminalPerson(()).approve(STEP, request(), repaired=False) == []
     assert answers == ["Ann"]
-    with pytest.raises(ConfigError, match="names nobody"):
+    with pytest.raises(ConfigError, match="invalid --approve"):
         TerminalPerson([answer])
 
 
@@ -237,10 +237,10 @@ def test_a_run_that_is_interrupted_between_questions_is_cancelled(
     if flags:
         told = json.loads(out.splitlines()[-1])
         assert (told["outcome"], told["journal"]) == ("cancelled", str(journal))
-        assert told["hint"] == f"Go on with: --resume {journal}"
+        assert told["hint"] == f"Resume with: --resume {journal}"
     else:
         assert "cancelled; 0 model calls" in out
-        assert f"Go on with: --resume {journal}" in out
+        assert f"Resume with: --resume {journal}" in out
     assert "attend stop --clear" not in out
 
 
@@ -287,11 +287,11 @@ def test_going_on_is_named_only_where_it_can_help(
     for person, told in (
         (TerminalPerson(()), "Cannot ask here.*--approve NAME"),
         (TerminalPerson(["Ann"]), "Cannot ask here.*--approve is not enough"),
-        (at_terminal, "^halted before effect.*\nGo on with: --resume j.jsonl"),
+        (at_terminal, "^halted before effect.*\nResume with: --resume j.jsonl"),
     ):
         assert re.search(told, ended(tmp_path, capsys, STEP, halted, person))
     tie = StepReport(1, "save", Outcome.HALTED_BEFORE_EFFECT, how="person")
-    assert "which of the places is meant" in ended(tmp_path, capsys, STEP, tie, TerminalPerson(()))
+    assert "choose between the targets" in ended(tmp_path, capsys, STEP, tie, TerminalPerson(()))
     there = StepReport(1, "save", Outcome.HALTED_BEFORE_EFFECT, there=True)
     file = STEP.model_copy(update={"effect": FileEffect(folder=str(tmp_path), pattern="*.zip")})
     assert "Start a new run with another folder, without --resume" in ended(tmp_path, capsys, file, there, at_terminal)
@@ -317,7 +317,7 @@ def test_a_dry_run_that_cannot_begin_is_no_success(find: str, code: int, shown: 
 
 def test_a_place_for_downloads_is_looked_at_before_anything_is_done(tmp_path: Path) -> None:
     flow = write(tmp_path / "flow.yaml", FORM, "http://127.0.0.1:9")
-    for place, told in ((flow, "is no folder"), (flow / "in" / "it", "is no folder")):
+    for place, told in ((flow, "is not a folder"), (flow / "in" / "it", "is not a folder")):
         with pytest.raises(ConfigError, match=rf"--downloads: .*flow\.yaml' {told}"):
             attend(tmp_path, str(flow), "--downloads", str(place), "--mode", "confirm", "--approve", "Ann")
     with pytest.raises(MediaError, match="cannot be opened"):
@@ -440,9 +440,9 @@ def test_a_recording_is_replayed_for_the_patient_and_writes_over_nothing(ehr: Eh
     out, jan = tmp_path / "out.yaml", ("--patient", "Doe, Jan; 1980-01-02; 4471920")
     common = ("--mode", "confirm", "--approve", "Ann")
     for option, file, told in (
-        ("--record", flow, "is there already"),
-        ("--save", flow, "is there already"),
-        ("--record", tmp_path / "none" / "out.yaml", "there is no folder"),
+        ("--record", flow, "already exists"),
+        ("--save", flow, "already exists"),
+        ("--record", tmp_path / "none" / "out.yaml", "cannot find the folder"),
     ):
         before = flow.read_bytes()
         with pytest.raises(ConfigError, match=f"{option}: .*{told}"):

@@ -84,7 +84,7 @@ def test_the_page_never_takes_the_place_of_a_record(log: AuditLog, tmp_path: Pat
     (tmp_path / "other.html").write_text("mine")
     for name in ("audit.jsonl", "kept/../audit.jsonl", "link.html", "hard.html", "other.html", "audit.jsonl.key"):
         run = attend("audit", "report", log.path, "--html", tmp_path / name)
-        assert (run.returncode, "is there already" in run.stderr) == (1, True), name
+        assert (run.returncode, "already exists" in run.stderr) == (1, True), name
     # By the name that is taken where none is given, too.
     (tmp_path / "audit.jsonl.html").hardlink_to(log.path)
     run = attend("audit", "report", log.path)

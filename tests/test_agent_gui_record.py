@@ -734,11 +734,11 @@ def test_whatever_is_done_makes_a_workflow_or_says_why_not(events: list[Event]) 
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("none/a.yaml", "there is no folder"),
+        ("none/a.yaml", "cannot find the folder"),
         ("x.txt", "is not a YAML file.*ending in .yaml"),
-        ("there.yaml", "is there already"),
-        ("link.yaml", "is there already"),
-        ("shut/a.yaml", "cannot be written to"),
+        ("there.yaml", "already exists"),
+        ("link.yaml", "already exists"),
+        ("shut/a.yaml", "cannot write to the folder"),
     ],
 )
 def test_the_file_is_checked_before_anybody_works(
@@ -781,9 +781,9 @@ def test_the_command_writes_a_workflow(chromium: str, tmp_path: Path) -> None:
     flow = load_workflow(out)
     assert [step.name for step in flow.steps] == ["click Save"]
     assert flow.start == url
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="already exists"):
         invoke("gui", "record", str(out), "--target", url)
-    with pytest.raises(ConfigError, match="there is no target 'screen'"):
+    with pytest.raises(ConfigError, match="unknown target 'screen'"):
         invoke("gui", "record", str(tmp_path / "x.yaml"), "--target", "screen", "--folder", str(tmp_path / "other"))
 
 

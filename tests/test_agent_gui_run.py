@@ -398,7 +398,7 @@ def test_what_cannot_be_run_is_said(attend: Any, tmp_path: Path) -> None:
         (("flow.yaml", "--mode", "fast"), "no mode 'fast'"),
         (("delete everything",), "is not a YAML file"),
         (("none.yaml",), "cannot be read"),
-        (("none.yaml", "--set", "x"), "is no value"),
+        (("none.yaml", "--set", "x"), "invalid --set"),
         (("none.yaml", "--window", "large"), "invalid --window"),
     ):
         with pytest.raises(ConfigError, match=told):
@@ -435,7 +435,7 @@ def test_errors_name_people_at_a_terminal_only(
         (["flow.txt"], "'flow.txt' is not a YAML file", ""),
         (["run-20260101-010203-7.yaml"], "'run-20260101-010203-7.yaml' cannot be read", ""),
         (["write to Jane Roe"], "'${request}' is not a YAML file", "Roe"),
-        (["flow.yaml", "--set", "Jane Roe"], "--set '${value_1}' is no value", "Roe"),
+        (["flow.yaml", "--set", "Jane Roe"], "invalid --set '${value_1}'", "Roe"),
         (["flow.yaml", "--resume", "run-20260101-010203-7.jsonl"], "'run-20260101-010203-7.jsonl' is not there", ""),
     ],
 )
@@ -467,7 +467,7 @@ steps:
     [
         (Outcome.CANCELLED, "attend stop --clear"),
         (Outcome.RECONCILE, "no external check"),
-        (Outcome.HALTED_BEFORE_EFFECT, "Go on with: --resume"),
+        (Outcome.HALTED_BEFORE_EFFECT, "Resume with: --resume"),
     ],
 )
 def test_what_has_to_be_done_before_going_on_is_said(

@@ -436,8 +436,8 @@ async def test_a_later_query_is_shown_and_one_that_may_hold_a_name_is_asked_abou
                     reply = "no" if number else "yes"
                     events += [event async for event in assistant.reply(reply)]
                 shown += [event.query for event in events if isinstance(event, Sent)]
-    assert [line.split("europepmc: ")[1].split(". A yes")[0] for line in asked] == [
-        "colchicine safe gout", "Angela Merkel gout. It may hold a name or a place: “Angela Merkel”",
+    assert [line.split("europepmc: ")[1].split(". Your consent")[0] for line in asked] == [
+        "colchicine safe gout", "Angela Merkel gout. It may contain a name or a place: “Angela Merkel”",
     ]  # fmt: skip
     assert shown == ["colchicine safe gout", "gout in sepsis", "gout in my patient of"]
     assert not any("Merkel" in path or "Gonzalez" in path or "ittleville" in path for path in _Empty.asked)

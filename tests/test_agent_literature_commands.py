@@ -216,7 +216,7 @@ def test_an_answer_is_written_as_a_page_and_as_references(indexed: Path, tmp_pat
     assert "@article{pmid11," in bib.read_text("utf-8")
     assert "AN  - 11" in ris.read_text("utf-8")
     assert f"written: {html}" in result.stderr
-    with pytest.raises(StoreError, match=r"cannot be written.*Name another file"):
+    with pytest.raises(StoreError, match=r"cannot write .*Choose another file"):
         attend(indexed, "answer", STATIN, "--html", tmp_path / "no" / "where.html")
 
 
@@ -224,7 +224,7 @@ def test_what_is_not_known_is_not_answered(indexed: Path) -> None:
     result = attend(indexed, "answer", "Does chewing gum prevent otitis media in children?")
     assert result.exit_code == 5
     assert NOTHING in result.stdout
-    with pytest.raises(ConfigError, match="no question"):
+    with pytest.raises(ConfigError, match="question is empty"):
         attend(indexed, "answer", "  ")
 
 

@@ -126,7 +126,7 @@ def test_what_is_asked_is_answered_or_not(film: Path) -> None:
     assert {one["start_s"] for one in answer["cited"]} <= {one["start_s"] for one in answer["shown"]}
     nothing = told(film.parent, "ask", film, "How many moons has Jupiter?")
     assert (nothing["abstained"], nothing["cited"]) == (True, [])
-    with pytest.raises(AttendError, match="no question"):
+    with pytest.raises(AttendError, match="question is empty"):
         raise attend(film.parent, "ask", film, "  ").exception or AssertionError
 
 

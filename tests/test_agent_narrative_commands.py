@@ -265,7 +265,7 @@ def test_names_are_parted_from_whom_they_were_joined_with(tmp_path: Path) -> Non
     refused(tmp_path, says, "same", tale, "doctor", "man", "--undo")
     refused(tmp_path, "'Doctor Brown' is 'doctor' already", "same", tale, "doctor brown", "doctor")
     assert attend(tmp_path, "same", tale, "Doctor Brown", "doctor", "--undo").output.startswith("'Doctor Brown' is not")
-    refused(tmp_path, "so far: nothing was said", "same", tale, "doctor", "Doctor Brown", "--undo")
+    refused(tmp_path, "so far: no names are merged", "same", tale, "doctor", "Doctor Brown", "--undo")
 
 
 def test_names_are_taken_as_people_write_them(tmp_path: Path) -> None:
@@ -306,7 +306,7 @@ def test_a_drawing_is_written_over_nothing_but_a_drawing(film: Path, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("agent.narrative.story.story_html", fail)
-    refused(folder, "cannot be written: No space left", "story", film, "--html", page)
+    refused(folder, "cannot write the story .*: No space left", "story", film, "--html", page)
     assert (page.read_bytes(), picture.read_bytes()) == whole
     assert {path.name for path in folder.iterdir()} == {"film.srt", "other.srt", "page.html", "page.png", "kept"}
 

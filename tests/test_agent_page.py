@@ -309,7 +309,7 @@ def test_a_token_in_the_address_lets_a_browser_in_and_goes_from_sight(clip: Path
         expect(stranger.get_by_label("Token")).to_be_visible()
         stranger.get_by_label("Token").fill("wrong")
         stranger.get_by_role("button", name="Enter").click()
-        expect(stranger.locator("#problem")).to_contain_text("not the token")
+        expect(stranger.locator("#problem")).to_contain_text("wrong token")
         page = visit(served, f"/#token={served.state.access.token}")
         expect(page.locator("#badge")).to_have_text("playing")
         assert "token" not in page.url

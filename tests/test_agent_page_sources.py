@@ -35,7 +35,7 @@ def test_pause_zoom_and_several_sources(clip: Path, other: Path, tmp_path: Path,
         page.get_by_role("button", name="Pause").click()
         expect(page.locator("#badge")).to_have_text("paused")
         expect(page.locator("#picture-note")).to_contain_text("Paused")
-        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("button", name="Resume").click()
         expect(page.locator("#badge")).to_have_text("playing")
         page.get_by_role("button", name="Last minute").click()
         expect(page.get_by_role("button", name="Last minute")).to_have_attribute("aria-pressed", "true")

@@ -250,7 +250,7 @@ def test_a_watch_that_is_removed_is_judged_no_more(clip: Path, tmp_path: Path) -
         session.watch()
         assert watcher.finish(60)
         assert [status.watch for status in watcher.statuses()] == [kept.watch]
-        with pytest.raises(ConfigError, match="no watch"):
+        with pytest.raises(ConfigError, match="unknown watch"):
             watcher.remove(removed.watch.id)
     assert conditions_heard(model).count("a") == 6
     assert conditions_heard(model).count("b") <= 1
