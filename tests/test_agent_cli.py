@@ -175,7 +175,7 @@ def test_the_dialogue_shows_tools_asks_the_person_and_keeps_history(clip: Path, 
     child.expect("reply>")
     child.sendline("2")
     child.expect(r"The right one \[0:03\]")
-    child.expect("rests on 0:03")
+    child.expect("based on 0:03")
     child.expect("you>")
     child.sendline("/kept")
     child.expect("clear")

@@ -410,7 +410,7 @@ def test_a_cross_encoder_is_loaded_from_its_folder(tmp_path: Path) -> None:
     [
         (lambda: embedder("bm25"), r"unknown embedder 'bm25'.*minilm"),
         (lambda: embedder("medcpt:"), r"unknown embedder 'medcpt:'"),
-        (lambda: embedder("medcpt:/nowhere"), r"lacks '/nowhere/MedCPT-Query-Encoder'.*Download both"),
+        (lambda: embedder("medcpt:/nowhere"), r"cannot find '/nowhere/MedCPT-Query-Encoder'.*Download both"),
         (lambda: cross_encoder("/nowhere"), r"cannot find a cross-encoder in '/nowhere'.*leave the setting out"),
     ],
 )

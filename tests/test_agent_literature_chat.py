@@ -313,7 +313,7 @@ def test_the_terminal_tells_which_documents_an_answer_rests_on(clip: Path, home:
     )
     assert told.exit_code == 0, told.output
     words = " ".join(told.stdout.split())
-    assert "rests on pmid:11" in words
+    assert "based on pmid:11" in words
     assert "No tool has brought pmid:99 to the model." in words
 
 

@@ -78,7 +78,7 @@ def test_indexing_tells_which_files_disagree_about_a_document(tmp_path: Path) ->
     for name in ("one", "two"):
         (tmp_path / f"{name}.jsonl").write_text(json.dumps({"id": "local:1", "title": f"Gout in {name}"}))
     said = attend(tmp_path, "index", tmp_path / "one.jsonl", tmp_path / "two.jsonl", "--no-dense").stdout
-    assert "local:1 differs between one.jsonl, two.jsonl; shown is that of two.jsonl" in said
+    assert "local:1 differs between one.jsonl, two.jsonl; the one in two.jsonl is shown" in said
 
 
 def test_indexing_again_reads_only_what_is_new(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_what_cannot_be_read_is_told_with_its_place(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "5 added" in result.stdout
     assert "not used: papers.jsonl, line 6: it is not JSON" in result.stdout
-    assert "not read, of unknown formats: notes.docx" in result.stdout
+    assert "skipped, unknown format: notes.docx" in result.stdout
     assert "1 records not used" in attend(tmp_path, "status").stdout
     with pytest.raises(ReadError, match=r"notes\.docx"):
         attend(tmp_path, "index", tmp_path / "in" / "notes.docx")
