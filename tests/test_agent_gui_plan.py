@@ -728,7 +728,7 @@ def test_the_small_model_says_that_it_cannot_plan(tmp_path: Path) -> None:
     script.write_text("turns: [{say: x}]", "utf-8")
     with pytest.raises(ConfigError, match=r"without a policy.*--policy"):
         call(tmp_path, "press go", "--target", "http://127.0.0.1:1/", "--model", f"scripted:{script}")
-    with pytest.raises(ConfigError, match="--save goes with requests that a model plans"):
+    with pytest.raises(ConfigError, match="--save applies only to requests"):
         call(tmp_path, "flow.yaml", "--save", "x.yaml")
 
 

@@ -344,7 +344,7 @@ def test_a_run_goes_on_only_for_the_request_it_was_planned_for(held: Orthanc, at
 @pytest.mark.parametrize("mode", ["suggest", "confirm"])
 def test_a_journal_that_is_not_there_is_told(mode: str, held: Orthanc, attend: Any, tmp_path: Path) -> None:
     gone = str(tmp_path / "nope.jsonl")
-    with pytest.raises(ConfigError, match=r"the journal .*nope\.jsonl' is not there"):
+    with pytest.raises(ConfigError, match=r"cannot find the journal .*nope\.jsonl'"):
         attend("find patient 7700132", "--target", f"orthanc@{held.base}", "--mode", mode, "--resume", gone)
 
 
@@ -352,7 +352,7 @@ def test_of_a_verified_run_nothing_is_left(held: Orthanc, attend: Any) -> None:
     call = ("find patient 7700132", "--target", f"orthanc@{held.base}", "--mode", "confirm", "--approve", "Ann")
     code, told = attend(*call)
     assert (code, told[-1]["hint"]) == (0, "")
-    with pytest.raises(ConfigError, match=r"was verified; nothing is left of it\. Leave --resume out"):
+    with pytest.raises(ConfigError, match=r"completed and verified\. Leave --resume out"):
         attend(*call, "--resume", told[-1]["journal"])
     # A plan that somebody took away says nothing of how the run ended.
     journal = Path(told[-1]["journal"])
@@ -436,7 +436,11 @@ def test_errors_name_people_at_a_terminal_only(
         (["run-20260101-010203-7.yaml"], "'run-20260101-010203-7.yaml' cannot be read", ""),
         (["write to Jane Roe"], "'${request}' is not a YAML file", "Roe"),
         (["flow.yaml", "--set", "Jane Roe"], "invalid --set '${value_1}'", "Roe"),
-        (["flow.yaml", "--resume", "run-20260101-010203-7.jsonl"], "'run-20260101-010203-7.jsonl' is not there", ""),
+        (
+            ["flow.yaml", "--resume", "run-20260101-010203-7.jsonl"],
+            "cannot find the journal 'run-20260101-010203-7.jsonl'",
+            "",
+        ),
     ],
 )
 def test_errors_in_files_keep_names_of_files(arguments: list[str], told: str, hidden: str, tmp_path: Path) -> None:
@@ -458,7 +462,7 @@ steps:
 """,
         "utf-8",
     )
-    with pytest.raises(ConfigError, match=f"'{other}' is not where the workflow works"):
+    with pytest.raises(ConfigError, match=f"'{other}' is not the server of the workflow"):
         attend(str(flow), "--target", other, "--mode", "confirm", "--approve", "Ann")
 
 
