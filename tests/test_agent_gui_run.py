@@ -395,7 +395,7 @@ def test_no_stem_of_a_letter_is_taken_for_a_button(size_px: tuple[int, int], hel
 
 def test_what_cannot_be_run_is_said(attend: Any, tmp_path: Path) -> None:
     for arguments, told in (
-        (("flow.yaml", "--mode", "fast"), "no mode 'fast'"),
+        (("flow.yaml", "--mode", "fast"), "unknown mode 'fast'"),
         (("delete everything",), "is not a YAML file"),
         (("none.yaml",), "cannot be read"),
         (("none.yaml", "--set", "x"), "invalid --set"),
