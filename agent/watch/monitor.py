@@ -75,7 +75,8 @@ class Watcher:
         """Add a watch. If the model can never judge the condition, the status says so at once, and why.
 
         Raises:
-            ConfigError: if the condition is empty or too long, the cooldown negative, or the webhook no http(s) URL.
+            ConfigError: if the condition is empty or too long, the cooldown is negative, or the webhook is not an
+                http(s) URL.
         """
         words = check_condition(condition)
         cooldown_s = self._options.cooldown_s if cooldown_s is None else cooldown_s
