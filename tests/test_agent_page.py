@@ -308,7 +308,7 @@ def test_a_token_in_the_address_lets_a_browser_in_and_goes_from_sight(clip: Path
         stranger = visit(served)
         expect(stranger.get_by_label("Token")).to_be_visible()
         stranger.get_by_label("Token").fill("wrong")
-        stranger.get_by_role("button", name="Enter").click()
+        stranger.get_by_role("button", name="Sign in").click()
         expect(stranger.locator("#problem")).to_contain_text("wrong token")
         page = visit(served, f"/#token={served.state.access.token}")
         expect(page.locator("#badge")).to_have_text("playing")

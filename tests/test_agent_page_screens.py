@@ -55,7 +55,7 @@ def test_the_button_stops_work_in_another_process_and_keys_are_released(
         try:
             wait_for(lambda: len(stage.state()["note"]) > 20, 90)
             page.get_by_role("button", name="Stop screen work").click()
-            expect(page.locator("#screens-note")).to_contain_text("Screen work is stopped, by the button of the page")
+            expect(page.locator("#screens-note")).to_contain_text("Screen work was stopped by the button of the page")
             told, _ = work.communicate(timeout=30)
         finally:
             work.kill()

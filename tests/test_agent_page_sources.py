@@ -126,7 +126,7 @@ def test_a_server_that_comes_back_asks_for_its_new_token(clip: Path, tmp_path: P
     with serving([clip], settings(tmp_path, host="0.0.0.0", port=port), loop=True):
         expect(page.get_by_label("Token")).to_be_visible(timeout=15_000)
     page.get_by_label("Token").fill("anything")
-    page.get_by_role("button", name="Enter").click()
+    page.get_by_role("button", name="Sign in").click()
     expect(page.locator("#problem")).to_contain_text("does not answer")
 
 
@@ -239,7 +239,7 @@ def test_what_goes_wrong_is_told_where_it_can_be_read(
     expect(page.locator("#forgetting")).to_be_hidden()
     monkeypatch.setattr(SourceRoom, "timeline", break_down)
     page.get_by_role("button", name="Forget …").click()
-    expect(page.locator("#trouble")).to_contain_text("The program broke down.")
+    expect(page.locator("#trouble")).to_contain_text("Internal error.")
 
 
 def hold_two(route: Route) -> None:
