@@ -234,7 +234,7 @@ async def test_a_picture_that_cannot_be_encoded_does_not_end_the_live_picture(
     view = open_view(session)
     with view.watching() as number:
         assert (await asyncio.wait_for(view.after(number), 60))[1]
-    assert "cannot be shown" in caplog.text
+    assert "cannot encode a live picture" in caplog.text
 
 
 async def test_a_status_that_cannot_be_read_once_is_told_again(
