@@ -125,7 +125,7 @@ def test_a_login_is_refused_before_anything_is_asked_and_is_not_shown(other: str
 def test_what_only_begins_like_a_target_is_refused(target: str, other: str, flow: Path) -> None:
     for what in ("find patient 4471", flow):
         told = attend("run", what, "--target", target.replace("URL", other))
-        assert "unknown target" in told or "is no address of a server" in told
+        assert "there is no target" in told or "is no address of a server" in told
     assert Other.asked == []
 
 
@@ -206,7 +206,9 @@ def test_a_picture_of_too_many_pixels_is_refused(tmp_path: Path, monkeypatch: py
     path = tmp_path / "large.png"
     Image.new("1", (90, 90)).save(path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 4000)
-    assert f"the picture {str(path)!r} is too large: Image size (8100 pixels)" in attend("locate", "x", "--image", path)
+    assert f"cannot read the picture {str(path)!r}: it is too large: Image size (8100 pixels)" in attend(
+        "locate", "x", "--image", path
+    )
 
 
 # Words
