@@ -314,7 +314,7 @@ def test_the_terminal_tells_which_documents_an_answer_rests_on(clip: Path, home:
     assert told.exit_code == 0, told.output
     words = " ".join(told.stdout.split())
     assert "based on pmid:11" in words
-    assert "No tool has brought pmid:99 to the model." in words
+    assert "No tool returned pmid:99 to the model." in words
 
 
 async def test_a_chat_without_literature_is_as_before(clip: Path, tmp_path: Path) -> None:
