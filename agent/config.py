@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 
 FILE_NAME = "attend.toml"
 
+LITERATURE = "literature"
+"""Subfolder of the literature corpus."""
+
 
 class Limits(BaseModel):
     """Limits per question; once one is reached, the model must answer with what it has.
@@ -121,6 +124,26 @@ def load_config(
         return Config.model_validate(merged)
     except ValidationError as error:
         raise ConfigError(_first_problem(error)) from error
+
+
+def literature_folder(config: Config) -> Path:
+    """Return the folder of the literature corpus."""
+    return config.folder / LITERATURE
+
+
+def has_corpus(config: Config) -> bool:
+    """Return whether there is a literature corpus, without creating one."""
+    folder = literature_folder(config)
+    if not folder.is_dir():
+        return False
+    from tools.literature.index.database import FILE_NAME
+
+    return (folder / FILE_NAME).is_file()
+
+
+def searchable_literature(config: Config) -> list[str]:
+    """Return the configured literature sources that can be searched; `local` only once something is indexed."""
+    return [name for name in config.literature.sources if name != "local" or has_corpus(config)]
 
 
 def known_settings(model: type[BaseModel] = Config, prefix: str = "") -> list[str]:

@@ -254,6 +254,9 @@ async def test_a_status_that_cannot_be_read_once_is_told_again(
             wait_for(lambda: served.state.rooms[0].status is not None)
             seen = served.state.rooms[0].status
             wait_for(lambda: served.state.rooms[0].status is not seen)
+            later = served.state.rooms[0].status
+            assert later is not None
+            assert later.eyes.seen >= seen.eyes.seen
 
 
 @pytest.fixture

@@ -243,7 +243,7 @@ def _model(config: Config) -> list[Check]:
 
 def _literature(config: Config) -> list[Check]:
     """Check the literature index, if there is one, and that its embedding model is available."""
-    from agent.literature.configured import has_corpus
+    from agent.config import has_corpus
     from agent.literature.library import describe
 
     if not has_corpus(config):

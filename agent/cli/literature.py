@@ -105,12 +105,12 @@ def forget(
 ) -> None:
     """Remove documents from the index; the files themselves stay. Documents of a file return if it changes and is
     indexed again. Exit code 5 if none of them is indexed."""
-    from agent.literature.configured import folder_of
+    from agent.config import literature_folder
     from tools.literature.index.corpus import open_corpus
     from tools.literature.index.forget import forget as forget_documents
     from tools.literature.index.forget import meant
 
-    with open_corpus(folder_of(_settings(config, folder)), writer=True) as corpus:
+    with open_corpus(literature_folder(_settings(config, folder)), writer=True) as corpus:
         found = meant(corpus, what)
         for one in found.unknown:
             message = f"nothing is indexed under {one!r}: `attend literature status` lists the files"

@@ -159,7 +159,8 @@ class Guard:
         except Exception:
             if begun:  # too late for an error response
                 raise
-            # The framework's own response would lack the headers and the JSON that the page expects.
+            # A boundary: a route may raise anything, and the framework's own response would lack the headers and the
+            # JSON that the page expects.
             log.exception("unhandled error in a request")
             await _refuse(500, INTERNAL_ERROR, send_guarded)
 

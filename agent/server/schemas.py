@@ -12,7 +12,7 @@ from agent.perception.timeline import Moment, SourceNumbers
 from agent.watch.monitor import Alert, WatchStatus
 from tools.base import SeenFrame
 from tools.errors import AttendError
-from tools.media.masking import mask_credentials
+from tools.media.types import mask_credentials
 
 MAX_TEXT_CHARS = 4_000
 """Maximum length of a question or reply, in characters."""

@@ -29,7 +29,7 @@ from agent.server.status import read_status
 from agent.watch.monitor import Alert, Watcher
 from tools.errors import AttendError
 from tools.media import Span
-from tools.media.masking import mask_credentials
+from tools.media.types import mask_credentials
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +101,7 @@ class SourceRoom:
             except AttendError as error:
                 problem = Problem.of(error)
             except Exception:
+                # A task has no caller, and models and tools may be plug-ins: report any defect to the page.
                 log.exception("unhandled error in a source")
                 problem = INTERNAL_ERROR
             self._set(state="failed", problem=problem)
@@ -133,7 +134,8 @@ class SourceRoom:
                     await self.refresh_status()
                     failing = ""
                 except Exception as error:
-                    # The next read may succeed; ending this task would freeze the status on the pages.
+                    # A task has no caller: ending this one would freeze the status on the pages, while the next read
+                    # may succeed.
                     if repr(error) != failing:
                         log.exception("cannot read the status of a room")
                     failing = repr(error)

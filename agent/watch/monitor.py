@@ -194,7 +194,7 @@ class Watcher:
         except AttendError as error:
             problem = str(error)
         except Exception as error:
-            # A thread has no caller: report the error in the status.
+            # A thread has no caller, and the model may be a plug-in: report any error in the status.
             log.exception("unhandled error in a watch")
             problem = f"The check failed ({type(error).__name__}: {error})."
         if self._closed:
@@ -230,14 +230,15 @@ class Watcher:
         if watch.webhook:
             try:
                 self._webhooks.send(watch.id, watch.webhook, self._body(alert))
-            except Exception as error:
-                # Report the failure without ending the watch or skipping the callback.
+            except (AttendError, OSError, OverflowError, RuntimeError, ValueError) as error:
+                # For example a clock far off, a picture that cannot be encoded, or no free thread: report the failure
+                # without ending the watch or skipping the callback.
                 log.exception("cannot send an alert")
                 self._webhooks.give_up(watch.id, f"cannot serialise the alert ({type(error).__name__}: {error})")
         try:
             self._on_alert(alert)
         except Exception:
-            # A failing callback must not end the watch.
+            # The callback is the caller's code: its failure must not end the watch.
             log.exception("the alert callback failed")
 
     def _wall_s(self, t_s: float) -> float | None:
