@@ -257,7 +257,7 @@ def test_names_are_parted_from_whom_they_were_joined_with(tmp_path: Path) -> Non
     tale.write_text(TALE)
     told(tmp_path, "build", tale)
     assert attend(tmp_path, "same", tale, "the doctor", "Doctor Brown").output == "'doctor' is 'Doctor Brown'\n"
-    says = "cannot separate 'doctor' and 'man'. Expected so far: 'doctor' is 'Doctor Brown'"
+    says = "cannot separate 'doctor' and 'man': they are not merged. Expected so far: 'doctor' is 'Doctor Brown'"
     refused(tmp_path, says, "same", tale, "doctor", "man", "--undo")
     refused(tmp_path, "'Doctor Brown' is 'doctor' already", "same", tale, "doctor brown", "doctor")
     assert attend(tmp_path, "same", tale, "Doctor Brown", "doctor", "--undo").output.startswith("'Doctor Brown' is not")
