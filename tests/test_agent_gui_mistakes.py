@@ -16,12 +16,12 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from agent.cli.gui import _tell
+from agent.cli.gui import _print_located
 from agent.cli.main import app
-from agent.gui.approver import said
+from agent.gui.approver import describe_step
 from agent.gui.exit_codes import conclude
-from agent.gui.reporter import Telling
-from agent.gui.session import same_server
+from agent.gui.reporter import Reporter
+from agent.gui.session import check_same_server
 from tests.fixtures import gui_stage
 from tools.errors import AttendError, ConfigError, MediaError, ToolFailed
 from tools.gui.actuators.browser import BrowserActuator
@@ -141,10 +141,10 @@ def test_the_targets_of_orthanc() -> None:
 def test_no_password_is_shown(flow: Path, tmp_path: Path) -> None:
     login = LOGIN.format(port=9)
     with pytest.raises(ConfigError, match=r"http://\*\*\*@127") as error:
-        same_server(login, "http://127.0.0.1:10/")
+        check_same_server(login, "http://127.0.0.1:10/")
     assert "s3cret" not in str(error.value)
-    with pytest.raises(ConfigError, match="no address") as error:
-        same_server(LOGIN.format(port="x"), "http://127.0.0.1:10/")
+    with pytest.raises(ConfigError, match="invalid address") as error:
+        check_same_server(LOGIN.format(port="x"), "http://127.0.0.1:10/")
     assert "s3cret" not in str(error.value)
     flow.write_text(FLOW.replace("START", login), "utf-8")
     assert "'http://***@127.0.0.1:9/' is refused" in attend("run", flow)
@@ -158,7 +158,7 @@ def test_no_password_is_shown(flow: Path, tmp_path: Path) -> None:
         cwd=tmp_path,
         timeout=100,
     )
-    assert "there is no target" in told
+    assert "unknown target" in told
     assert (run.returncode, "s3cret" in run.stdout + run.stderr, "http://***@127" in run.stderr) == (1, False, True)
 
 
@@ -166,7 +166,7 @@ def test_no_password_is_shown(flow: Path, tmp_path: Path) -> None:
 def test_no_password_is_told_of_a_step(terminal: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: terminal, raising=False)
     audit = AuditLog(tmp_path / "audit.jsonl")
-    told = Telling(False, audit, {}).text(f"{LOGIN.format(port=9)} is away")
+    told = Reporter(False, audit, {}).text(f"{LOGIN.format(port=9)} is away")
     audit.close()
     assert "s3cret" not in told
     assert told.endswith("is away")
@@ -184,7 +184,7 @@ def test_how_a_running_browser_is_started_is_said(flow: Path) -> None:
 
 @pytest.mark.parametrize("window", ["99999x99999", "8193x800", "800x199", "x", "800", "8x8x8", "9999999999x800"])
 def test_a_window_of_no_size_is_refused(window: str, flow: Path) -> None:
-    assert attend("run", flow, "--window", window).startswith(f"--window '{window}' is no size.")
+    assert attend("run", flow, "--window", window).startswith(f"invalid --window '{window}'.")
 
 
 def test_a_page_that_is_zoomed_out_too_far_is_refused() -> None:
@@ -206,7 +206,9 @@ def test_a_picture_of_too_many_pixels_is_refused(tmp_path: Path, monkeypatch: py
     path = tmp_path / "large.png"
     Image.new("1", (90, 90)).save(path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 4000)
-    assert f"the picture {str(path)!r} is too large: Image size (8100 pixels)" in attend("locate", "x", "--image", path)
+    assert f"cannot read the picture {str(path)!r}: it is too large: Image size (8100 pixels)" in attend(
+        "locate", "x", "--image", path
+    )
 
 
 # Words
@@ -217,15 +219,15 @@ def test_what_is_wrong_in_a_tree_is_said_in_a_line(tmp_path: Path) -> None:
     Image.new("RGB", (20, 20)).save(picture)
     tree.write_text(json.dumps([{"a": 1}]), "utf-8")
     told = attend("locate", "x", "--image", picture, "--tree", tree)
-    assert "cannot be read: 0.role: Field required. Expected a JSON list of nodes" in told
+    assert "0.role: Field required. Expected a JSON list of nodes" in told
     assert "pydantic" not in told
 
 
 def test_options_are_checked_also_where_they_are_not_used(flow: Path, tmp_path: Path) -> None:
     picture = tmp_path / "small.png"
     Image.new("RGB", (20, 20)).save(picture)
-    assert "--phi 'foo' is no strictness" in attend("run", flow, "--phi", "foo")
-    assert "--phi 'foo' is no strictness" in attend("locate", "x", "--image", picture, "--phi", "foo")
+    assert "invalid --phi 'foo'" in attend("run", flow, "--phi", "foo")
+    assert "invalid --phi 'foo'" in attend("locate", "x", "--image", picture, "--phi", "foo")
     for what in ("", "  "):
         assert "the request is empty" in attend("run", what, "--target", "orthanc")
     assert "cannot be read: there is no such file." in attend("run", tmp_path / "none.yaml")
@@ -245,8 +247,11 @@ def test_options_are_checked_also_where_they_are_not_used(flow: Path, tmp_path: 
     ],
 )
 def test_a_plan_says_once_what_is_done(do: str, find: str, told: str) -> None:
-    assert said(Step.model_validate({"name": "list", "find": find, "do": do})) == told
-    assert said(Step.model_validate({"name": "list", "find": find, "do": "click"}), "Help") == "list: click 'Help'"
+    assert describe_step(Step.model_validate({"name": "list", "find": find, "do": do})) == told
+    assert (
+        describe_step(Step.model_validate({"name": "list", "find": find, "do": "click"}), "Help")
+        == "list: click 'Help'"
+    )
 
 
 @pytest.mark.parametrize("how", ["instruction", "repaired"])
@@ -256,7 +261,7 @@ def test_what_was_repaired_is_told_if_anything_was(
     flow = parse_workflow(FLOW.replace("START", "http://127.0.0.1:9/"), "flow.yaml")
     audit = AuditLog(tmp_path / "audit.jsonl")
     report = RunReport(total=1, steps=[StepReport(1, "save", Outcome.VERIFIED, how=how)])
-    conclude(report, flow, tmp_path / "run.jsonl", "confirm", Telling(False, audit, {}))
+    conclude(report, flow, tmp_path / "run.jsonl", "confirm", Reporter(False, audit, {}))
     audit.close()
     told = "; repaired [1]" if how == "repaired" else ""
     assert capsys.readouterr().out.strip() == f"verified; 0 model calls{told}"
@@ -269,7 +274,7 @@ def test_a_runner_up_is_called_so(abstained: str, capsys: pytest.CaptureFixture[
         rect = Rect(left=left, top=0, right=left + 20, bottom=10)
         targets.append(Target(rect=rect, point=rect.center, label="Delete", confidence=0.8, layer="words"))
     screen = Screen(rgb=np.zeros((100, 100, 3), np.uint8))
-    _tell(screen, Located(targets=tuple(targets), abstained=abstained))
+    _print_located(screen, Located(targets=tuple(targets), abstained=abstained))
     first, second, *_ = capsys.readouterr().out.splitlines()
     assert first.startswith("Delete")
     assert second.startswith("Delete" if abstained else "runner-up: Delete")

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from agent.cli.main import app
-from agent.gui.session import Stage, acting, guarding
+from agent.gui.session import SessionOptions, open_actuator, open_guard
 from evals.bench import gui_programs
 from tests.fixtures import gui_stage
 from tests.fixtures.clips import need
@@ -601,9 +601,9 @@ def test_the_hot_key_stops_work_in_a_shown_browser(display: Path) -> None:
     policy = Policy.model_validate({"name": "x", "urls": [{"host": "127.0.0.1"}], "identity": "none"})
     stop = KillSwitch()
     with gui_stage.serve(Path(__file__).parent / "fixtures") as address:
-        stage = Stage(f"{address}/gui_form.html", headed=True)
+        stage = SessionOptions(f"{address}/gui_form.html", headed=True)
         given = {"place": display, "mode": Mode.CONFIRM, "patient": None, "about": {}}
-        with acting(stage, stop) as actuator, guarding(policy, actuator, stop, **given):
+        with open_actuator(stage, stop) as actuator, open_guard(policy, actuator, stop, **given):
             xdotool("keydown", "ctrl", "keydown", "alt", "keydown", "Escape")
             gui_stage.until(lambda: stop.by, "the stop", seconds=20)
             xdotool("keyup", "Escape", "keyup", "alt", "keyup", "ctrl")
@@ -734,11 +734,11 @@ def test_whatever_is_done_makes_a_workflow_or_says_why_not(events: list[Event]) 
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("none/a.yaml", "there is no folder"),
-        ("x.txt", "is no YAML file.*ends in .yaml"),
-        ("there.yaml", "is there already"),
-        ("link.yaml", "is there already"),
-        ("shut/a.yaml", "cannot be written to"),
+        ("none/a.yaml", "cannot find the folder"),
+        ("x.txt", "is not a YAML file.*ending in .yaml"),
+        ("there.yaml", "already exists"),
+        ("link.yaml", "already exists"),
+        ("shut/a.yaml", "cannot write to the folder"),
     ],
 )
 def test_the_file_is_checked_before_anybody_works(
@@ -749,7 +749,7 @@ def test_the_file_is_checked_before_anybody_works(
     (tmp_path / "shut").mkdir()
     # Nothing is shut to the root of a machine.
     monkeypatch.setattr("os.access", lambda path, mode: Path(path).name != "shut")
-    monkeypatch.setattr("agent.cli.gui_record._eyes", lambda *given: pytest.fail("it was watched"))
+    monkeypatch.setattr("agent.cli.gui_record._open_watcher", lambda *given: pytest.fail("it was watched"))
     with pytest.raises(ConfigError, match=told):
         invoke("gui", "record", str(tmp_path / name), "--target", "desktop", "--folder", str(tmp_path / "state"))
 
@@ -783,9 +783,9 @@ def test_the_command_writes_a_workflow(chromium: str, tmp_path: Path, monkeypatc
     flow = load_workflow(out)
     assert [step.name for step in flow.steps] == ["click Save"]
     assert flow.start == url
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="already exists"):
         invoke("gui", "record", str(out), "--target", url)
-    with pytest.raises(ConfigError, match="there is no target 'screen'"):
+    with pytest.raises(ConfigError, match="unknown target 'screen'"):
         invoke("gui", "record", str(tmp_path / "x.yaml"), "--target", "screen", "--folder", str(tmp_path / "other"))
 
 

@@ -26,7 +26,7 @@ from typer.testing import CliRunner
 from agent.cli.main import app
 from agent.gui.approver import TerminalPerson
 from agent.gui.exit_codes import conclude
-from agent.gui.reporter import Telling
+from agent.gui.reporter import Reporter
 from tests.fixtures import gui_stage
 from tests.fixtures.clips import need
 from tools.errors import ConfigError, StoreError, ToolFailed
@@ -344,7 +344,7 @@ def test_a_run_goes_on_only_for_the_request_it_was_planned_for(held: Orthanc, at
 @pytest.mark.parametrize("mode", ["suggest", "confirm"])
 def test_a_journal_that_is_not_there_is_told(mode: str, held: Orthanc, attend: Any, tmp_path: Path) -> None:
     gone = str(tmp_path / "nope.jsonl")
-    with pytest.raises(ConfigError, match=r"the journal .*nope\.jsonl' is not there"):
+    with pytest.raises(ConfigError, match=r"cannot find the journal .*nope\.jsonl'"):
         attend("find patient 7700132", "--target", f"orthanc@{held.base}", "--mode", mode, "--resume", gone)
 
 
@@ -352,7 +352,7 @@ def test_of_a_verified_run_nothing_is_left(held: Orthanc, attend: Any) -> None:
     call = ("find patient 7700132", "--target", f"orthanc@{held.base}", "--mode", "confirm", "--approve", "Ann")
     code, told = attend(*call)
     assert (code, told[-1]["hint"]) == (0, "")
-    with pytest.raises(ConfigError, match=r"was verified; nothing is left of it\. Leave --resume out"):
+    with pytest.raises(ConfigError, match=r"completed and verified\. Leave --resume out"):
         attend(*call, "--resume", told[-1]["journal"])
     # A plan that somebody took away says nothing of how the run ended.
     journal = Path(told[-1]["journal"])
@@ -395,11 +395,11 @@ def test_no_stem_of_a_letter_is_taken_for_a_button(size_px: tuple[int, int], hel
 
 def test_what_cannot_be_run_is_said(attend: Any, tmp_path: Path) -> None:
     for arguments, told in (
-        (("flow.yaml", "--mode", "fast"), "no mode 'fast'"),
-        (("delete everything",), "is no YAML file"),
+        (("flow.yaml", "--mode", "fast"), "unknown mode 'fast'"),
+        (("delete everything",), "is not a YAML file"),
         (("none.yaml",), "cannot be read"),
-        (("none.yaml", "--set", "x"), "is no value"),
-        (("none.yaml", "--window", "large"), "is no size"),
+        (("none.yaml", "--set", "x"), "invalid --set"),
+        (("none.yaml", "--window", "large"), "invalid --window"),
     ):
         with pytest.raises(ConfigError, match=told):
             attend(*arguments)
@@ -432,11 +432,15 @@ def test_errors_name_people_at_a_terminal_only(
 @pytest.mark.parametrize(
     ("arguments", "told", "hidden"),
     [
-        (["flow.txt"], "'flow.txt' is no YAML file", ""),
+        (["flow.txt"], "'flow.txt' is not a YAML file", ""),
         (["run-20260101-010203-7.yaml"], "'run-20260101-010203-7.yaml' cannot be read", ""),
-        (["write to Jane Roe"], "'${request}' is no YAML file", "Roe"),
-        (["flow.yaml", "--set", "Jane Roe"], "--set '${value_1}' is no value", "Roe"),
-        (["flow.yaml", "--resume", "run-20260101-010203-7.jsonl"], "'run-20260101-010203-7.jsonl' is not there", ""),
+        (["write to Jane Roe"], "'${request}' is not a YAML file", "Roe"),
+        (["flow.yaml", "--set", "Jane Roe"], "invalid --set '${value_1}'", "Roe"),
+        (
+            ["flow.yaml", "--resume", "run-20260101-010203-7.jsonl"],
+            "cannot find the journal 'run-20260101-010203-7.jsonl'",
+            "",
+        ),
     ],
 )
 def test_errors_in_files_keep_names_of_files(arguments: list[str], told: str, hidden: str, tmp_path: Path) -> None:
@@ -458,7 +462,7 @@ steps:
 """,
         "utf-8",
     )
-    with pytest.raises(ConfigError, match=f"'{other}' is not where the workflow works"):
+    with pytest.raises(ConfigError, match=f"'{other}' is not the server of the workflow"):
         attend(str(flow), "--target", other, "--mode", "confirm", "--approve", "Ann")
 
 
@@ -466,8 +470,8 @@ steps:
     ("outcome", "told"),
     [
         (Outcome.CANCELLED, "attend stop --clear"),
-        (Outcome.RECONCILE, "No check outside says"),
-        (Outcome.HALTED_BEFORE_EFFECT, "Go on with: --resume"),
+        (Outcome.RECONCILE, "no external check"),
+        (Outcome.HALTED_BEFORE_EFFECT, "Resume with: --resume"),
     ],
 )
 def test_what_has_to_be_done_before_going_on_is_said(
@@ -479,7 +483,7 @@ def test_what_has_to_be_done_before_going_on_is_said(
     write_stop(tmp_path, "a person")
     report = RunReport(1, frozenset(), [StepReport(1, "save", outcome)])
     with contextlib.closing(AuditLog(tmp_path / "audit.jsonl")) as log:
-        conclude(report, flow, Path("journal.jsonl"), "confirm", Telling(False, log, {}), folder=tmp_path)
+        conclude(report, flow, Path("journal.jsonl"), "confirm", Reporter(False, log, {}), folder=tmp_path)
     assert told in capsys.readouterr().out
 
 
@@ -496,7 +500,7 @@ def test_that_a_dry_run_records_nothing_is_said(held: Orthanc, tmp_path: Path) -
     given = ["--target", f"orthanc@{held.base}", "--record", str(out), "--folder", str(tmp_path / "state")]
     result = CliRunner().invoke(app, ["gui", "run", "find patient 7700132", *given])
     assert (result.exit_code, out.exists()) == (0, False)
-    assert f"there is nothing to record: {out} was not written" in result.stderr
+    assert f"{out} was not written" in result.stderr
 
 
 def test_a_run_that_could_not_begin_leaves_no_plan(held: Orthanc, attend: Any, tmp_path: Path) -> None:

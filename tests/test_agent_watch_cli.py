@@ -160,7 +160,7 @@ def test_alerts_that_no_webhook_took_are_told(clip: Path, tmp_path: Path) -> Non
     run = attend_here(clip, tmp_path, model, "--when", "x", "--webhook", "http://127.0.0.1:1/t0ken")
     assert run.returncode == 0, run.stderr
     assert "1 undelivered" in run.stdout
-    assert "127.0.0.1:1/... cannot be reached" in run.stdout
+    assert "cannot reach http://127.0.0.1:1/..." in run.stdout
     assert "t0ken" not in run.stdout
 
 

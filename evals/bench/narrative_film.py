@@ -32,7 +32,7 @@ from pathlib import Path
 from agent.cli.console import make_console
 from agent.cli.narrative import BuildOptions, build_narrative, open_store
 from agent.config import load_config
-from agent.narrative.answer import QUOTED, answer_question
+from agent.narrative.answer import MAX_QUOTED, answer_question
 from agent.narrative.sources import source_name
 from evals.bench.narrative import plain_bm25
 from evals.stats.means import wilson
@@ -175,7 +175,7 @@ def _holds(asked: Asked, places: set[int]) -> bool:
 def _bm25(question: str) -> set[int]:
     documents = [Counter(_WORD.findall(sentence.lower())) for sentence in narration()]
     scores = plain_bm25(documents, _WORD.findall(question.lower()))
-    return set(sorted(range(len(scores)), key=lambda place: (-scores[place], place))[:QUOTED])
+    return set(sorted(range(len(scores)), key=lambda place: (-scores[place], place))[:MAX_QUOTED])
 
 
 def _by_range(found: Sequence[tuple[Asked, bool]]) -> dict[str, dict[str, float | int]]:

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
-from agent.literature.prompts import prompt_of
-from agent.literature.search_agent import AT_ONCE
+from agent.literature.prompts import load_prompt
+from agent.literature.search_agent import MAX_OPENED_AT_ONCE
 from evals.engine.suite import Message, Player
 from evals.suites.cure.cases import Case
 from evals.suites.cure.evidence import WRITE
@@ -83,7 +83,9 @@ def extractive(case: Case, diagnoses: Sequence[str], rng: Random, *, closed: boo
 
     steps = [
         lambda prompt: json.dumps({"action": "search", "query": case.history[:QUERY]}),
-        lambda prompt: json.dumps({"action": "open", "ids": _OPENABLE.findall(prompt)[:AT_ONCE] or ["none"]}),
+        lambda prompt: json.dumps(
+            {"action": "open", "ids": _OPENABLE.findall(prompt)[:MAX_OPENED_AT_ONCE] or ["none"]}
+        ),
     ]
     return _finishing(say, steps)
 
@@ -96,7 +98,7 @@ def _finishing(say: Callable[[Sequence[Message]], str], steps: Sequence[Callable
         prompt = _text(messages[-1])
         if prompt.startswith(WRITE.partition("{")[0]):
             return prompt.rpartition("History: ")[2]
-        if not prompt.startswith(prompt_of("step")):
+        if not prompt.startswith(load_prompt("step")):
             return say(messages)
         return left.pop(0)(prompt) if left else FINISH
 

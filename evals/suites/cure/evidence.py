@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from agent.literature.search_agent import Budget, seek
+from agent.literature.search_agent import Budget, search_with_model
 from agent.models.protocol import MLLM
 from evals.suites.cure.cases import Case
 from evals.suites.cure.leaks import leak, outgoing
@@ -116,7 +116,7 @@ def guarded(
 
 
 def sought(case: Case, told: str, library: Library, model: MLLM, budget: Budget) -> Shown:
-    """The evidence that a model searches for and opens by itself (`agent.literature.search_agent.seek`).
+    """The evidence that a model searches for and opens by itself (`agent.literature.search_agent.search_with_model`).
 
     Args:
         case: what leaks are told by.
@@ -130,7 +130,7 @@ def sought(case: Case, told: str, library: Library, model: MLLM, budget: Budget)
         DataError, StoreError: as `evidence`.
     """
     desk = _Desk(case, library)
-    found = seek(SEEK.format(case=told), [desk], model, budget=budget, passes=desk.passes)
+    found = search_with_model(SEEK.format(case=told), [desk], model, budget=budget, passes=desk.passes)
     problems = tuple(dict.fromkeys(problem.reason for problem in found.retrieved.problems))
     return Shown(found.opened, tuple(desk.queries), desk.dropped, problems=problems, stopped=found.stopped)
 

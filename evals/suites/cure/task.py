@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from agent.literature.prompts import prompt_of
+from agent.literature.prompts import load_prompt
 from evals.engine.suite import (
     Baseline,
     Judged,
@@ -349,7 +349,7 @@ SUITE = Suite(
         "choose": asking.CHOOSE,
         "write query": WRITE,
         "seek": SEEK,
-        "seek step": prompt_of("step"),
+        "seek step": load_prompt("step"),
         "repair": asking.REPAIR,
         "judge same": prompt().text,
     },
