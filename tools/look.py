@@ -1,4 +1,4 @@
-"""`look`: bring up the frames of a stretch of time, or enlarge a part of one."""
+"""`look`: show frames of a span, or enlarge a part of one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tools.media import format_clock
 
 
 class LookArgs(BaseModel):
-    """What to look at."""
+    """Arguments of `look`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -31,7 +31,7 @@ def make_look(seen: Seen) -> BaseTool:
     def look(
         start: str | None = None, end: str | None = None, frames: int = 4, box: list[float] | None = None
     ) -> tuple[str, Shown]:
-        """Bring up frames. Raises ToolRetry for an unreadable span or box, or where nothing is remembered."""
+        """Show frames. Raises ToolRetry for an unreadable span or box, or when no frame matches."""
         newest = seen.newest()
         if newest is None:
             raise ToolRetry("nothing has been seen yet.", remedy="Ask the person to start the camera.")
@@ -44,7 +44,7 @@ def make_look(seen: Seen) -> BaseTool:
         found = seen.frames(span, frames) if span else [newest]
         if not found:
             raise ToolRetry(
-                f"no frame is remembered from {start or '0:00'} to {end or 'now'}.",
+                f"cannot find a frame from {start or '0:00'} to {end or 'now'}.",
                 remedy="Try a wider span, or recall.",
             )
         area = parse_box(box)

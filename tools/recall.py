@@ -1,4 +1,4 @@
-"""`recall`: search what the memory holds and what was noted about it."""
+"""`recall`: search the memory and its notes."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from tools.base import Evidence, Seen, SeenFrame, Shown, check_tool, parse_span,
 from tools.media import Span, format_clock
 
 SHOWN_FRAMES = 3
-"""Frames brought up with the notes; our choice: notes carry most of it, and frames cost tokens."""
+"""Frames shown with the notes: notes carry most of the information, and frames cost tokens."""
 
 
 STRETCHES_TOLD = 12
-"""Stretches of time told of, when something was noted several times; our choice."""
+"""Maximum number of spans listed when something was noted several times."""
 
 
 TELLS = "It knows what is told in the video, too: who does what, and why."
-"""Said to the model where that is so; the embedded model looks for it."""
+"""Part of the description when the source has a narrative memory; the embedded model looks for it."""
 TOLD = "told"
-"""What a line of a result begins with that says what is told."""
+"""Prefix of a result line that gives an event of the narrative."""
 
 
 class RecallArgs(BaseModel):
-    """What to search for."""
+    """Arguments of `recall`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,7 +37,7 @@ def make_recall(seen: Seen) -> BaseTool:
     """Build the tool over a memory."""
 
     def recall(query: str, start: str | None = None, end: str | None = None, limit: int = 6) -> tuple[str, Shown]:
-        """Search memory. Raises ToolRetry for an unreadable span; finding nothing is an answer, not an error."""
+        """Search memory. Raises ToolRetry for an unreadable span; an empty result is an answer, not an error."""
         newest = seen.newest()
         span = parse_span(start, end, default_end_s=newest.t_s if newest else 0.0)
         found = seen.search(query, limit, span)

@@ -1,4 +1,4 @@
-"""The tools of the agent, in the order in which a model is told of them."""
+"""Registry of the agent's tools, in the order in which the model sees them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tools.recall import make_recall
 
 
 def make_tools(seen: Seen, more: Sequence[BaseTool] = ()) -> tuple[BaseTool, ...]:
-    """Build the tools over a memory, with others behind them, such as `tools.literature.tool.make_literature`'s.
+    """Build the tools over a memory, followed by `more`, such as `tools.literature.tool.make_literature`'s.
 
     Plug-ins come last: an entry point of `attend.tools` is a function that takes the memory and returns a tool.
 

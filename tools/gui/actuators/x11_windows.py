@@ -1,4 +1,4 @@
-"""The windows of an X display: where they lie, which lies over which, and which dialogs and menus go with which."""
+"""Windows of an X display: bounds, stacking order, and the owners of dialogs and menus."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 from tools.gui.types import Rect, View, Window
 
 NESTED = 3
-"""Levels below the root at which a window manager's frame may hold a program's window; our choice."""
+"""Levels below the root at which a window manager's frame may contain a program's window."""
 
 
 def list_windows(display: Any, view: View, shown: Rect) -> tuple[Window, ...]:
-    """The windows that can be seen, the lowest first.
+    """List the visible windows, the lowest first.
 
-    A dialog goes with the window that it is said to be for (WM_TRANSIENT_FOR). A menu, which no window manager knows,
-    and a dialog for all of a program go with that window of the same connection which lies highest below them. Any
-    other window stands for itself, since it may show another record.
+    A dialog belongs to its WM_TRANSIENT_FOR window. A menu, which no window manager knows, and a dialog for a whole
+    program belong to the highest window below them of the same connection. Any other window is its own owner, since it
+    may show another record.
 
     Args:
         display: an open connection of python-xlib.
-        view: of the screenshot.
-        shown: its bounds; what lies outside is left out.
+        view: view of the screenshot.
+        shown: its bounds; windows outside are left out.
     """
     from Xlib import X
 
@@ -52,18 +52,18 @@ def list_windows(display: Any, view: View, shown: Rect) -> tuple[Window, ...]:
     windows = []
     for number, client, _, rect in found:
         group = number
-        for _ in found:  # a dialog of a dialog; no longer than there are windows, since two may name each other
+        for _ in found:  # a dialog of a dialog; bounded by the number of windows, since two may name each other
             group = belongs.get(group, group)
         windows.append(Window(number=number, group=group, rect=rect, focused=front in (number, client.id)))
     return tuple(windows)
 
 
 def _front(display: Any, root: Any) -> int:
-    """The window that keys go to, by the window manager or else by the server; 0 if nobody tells."""
+    """Return the window with the keyboard focus, by the window manager or else by the server; 0 if unknown."""
     if active := _property(display, root, "_NET_ACTIVE_WINDOW"):
         return active
     focus = display.get_input_focus().focus
-    # No window manager: keys go to what is under the pointer.
+    # No window manager: keys go to the window under the pointer.
     window = root.query_pointer().child if isinstance(focus, int) or focus == root else focus
     while window and not isinstance(window, int):
         tree = _told(window.query_tree)
@@ -76,7 +76,7 @@ def _front(display: Any, root: Any) -> int:
 
 
 def _client(display: Any, window: Any, levels: int) -> Any:
-    """A program's own window within a frame of the window manager; None if there is none."""
+    """Return a program's own window within a frame of the window manager; None if there is none."""
     if _property(display, window, "WM_STATE") or _property(display, window, "_NET_WM_PID"):
         return window
     tree = _told(window.query_tree) if levels else None
@@ -85,7 +85,7 @@ def _client(display: Any, window: Any, levels: int) -> Any:
 
 
 def _property(display: Any, window: Any, name: str) -> int:
-    """The first number of a property; 0 if there is none."""
+    """Return the first number of a property; 0 if there is none."""
     from Xlib import X
 
     told = _told(lambda: window.get_full_property(display.intern_atom(name), X.AnyPropertyType))
@@ -93,7 +93,7 @@ def _property(display: Any, window: Any, name: str) -> int:
 
 
 def _told(ask: Any) -> Any:
-    """An answer of the server; None if the window closed meanwhile."""
+    """Return an answer of the server; None if the window closed meanwhile."""
     from Xlib.error import BadDrawable, BadWindow
 
     try:
