@@ -209,7 +209,7 @@ def test_text_called_dcm_and_folders_of_reports_are_refused(tmp_path: Path) -> N
     with pytest.raises(MediaError, match=r"x\.dcm"):
         open_source(str(tmp_path / "x.dcm"))
     shutil.copy(bundled("test-SR.dcm"), tmp_path)
-    with pytest.raises(MediaError, match="none of its .* is an image"):
+    with pytest.raises(MediaError, match=r"none of its .* is an image"):
         open_source(str(tmp_path))
 
 

@@ -211,13 +211,13 @@ class FileEffect(_Part):
 
 
 class SqlEffect(_Part):
-    """The result of a query of a SQLite file, opened read-only.
+    """What a query of a SQLite file gives; the file is opened for reading only.
 
     Attributes:
         database: the file.
         query: one SELECT.
-        values: values for its question marks.
-        equals: the first value of the first row, as text; None expects no row.
+        values: for its question marks.
+        equals: the first value of the first row, as text; None is no row at all.
     """
 
     kind: Literal["sql"] = "sql"
@@ -227,7 +227,7 @@ class SqlEffect(_Part):
     equals: str | None
 
     def holds(self) -> tuple[bool | None, str]:
-        """Return whether it is true (None if the file cannot be read) and why not."""
+        """Whether it does, None where the file cannot be read, and why not."""
         try:
             connection = sqlite3.connect(f"{Path(self.database).resolve().as_uri()}?mode=ro", uri=True)
             try:
@@ -235,9 +235,9 @@ class SqlEffect(_Part):
             finally:
                 connection.close()
         except sqlite3.Error as error:
-            return None, f"cannot read the database {self.database!r}: {error}"
+            return None, f"the database {self.database!r} cannot be read: {error}"
         found = None if row is None else str(row[0])
-        return found == self.equals, "" if found == self.equals else "the query does not return the expected value"
+        return found == self.equals, "" if found == self.equals else "the query does not give what is expected"
 
 
 Effect = Annotated[HttpEffect | FileEffect | SqlEffect, Field(discriminator="kind")]
