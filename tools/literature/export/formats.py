@@ -256,7 +256,7 @@ def _bibtex_name(name: str) -> str:
 def _name(name: str) -> tuple[str, str]:
     """Split an author, as in `types.Document`, into family and given names; all is family for groups or in doubt.
 
-    `van der Berg JA` ends in initials, so all words before them are the family name. Otherwise only two words are split.
+    `van der Berg JA` ends in initials, so all words before them are the family name. Otherwise two words are split.
     """
     words = [name] if _is_group(name) else name.replace(",", " ").split()
     if len(words) > 1 and _INITIALS.fullmatch(words[-1]):

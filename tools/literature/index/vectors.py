@@ -103,7 +103,7 @@ class Vectors:
     def nearest(
         self, vector: np.ndarray, limit: int, allowed: Sequence[int] | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return at most `limit` of the allowed rows (None: all), nearest first, with the cosine of each's nearest part.
+        """Return at most `limit` of the allowed rows (None: all), nearest first, with each one's cosine.
 
         Raises:
             StoreError: if the vector has the wrong number of components.

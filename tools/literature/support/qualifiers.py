@@ -1,7 +1,7 @@
-"""What tells one thing from another of the same name: `designators`, such as the D of vitamin D and the 2 of type 2
-diabetes, and `opposed`, words that exclude each other, such as acute and chronic.
+"""Qualifiers of subjects with the same name: `designators`, such as the D of vitamin D and the 2 of type 2 diabetes,
+and `opposed`, mutually exclusive words, such as acute and chronic.
 
-The lists are for English, and our choice. A roman number is the arabic one.
+The lists are for English, and our choice. A Roman number equals the Arabic one.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _OPPOSED = tuple(
 
 
 def designators(text: str) -> dict[str, frozenset[str]]:
-    """What stands behind words that mean little without it, by these words: {`type`: {`2`}, `vitamin`: {`c`, `d3`}}."""
+    """Return the qualifiers after words that need one, by these words: {`type`: {`2`}, `vitamin`: {`c`, `d3`}}."""
     found: dict[str, set[str]] = {}
     for match in _NAMED.finditer(text):
         head = re.sub(r"^\w*vitamin", "vitamin", match["head"].casefold().split()[-1])
@@ -78,13 +78,13 @@ def designators(text: str) -> dict[str, frozenset[str]]:
         if pattern.search(text):
             found.setdefault(head, set()).add(one)
     greek = set(_GREEK.values())
-    if found.get("interferon", set()) & greek:  # the 2b of alpha-2b says less
+    if found.get("interferon", set()) & greek:  # the 2b of alpha-2b is less specific
         found["interferon"] &= greek
     return {head: frozenset(named - {""}) for head, named in found.items() if named - {""}}
 
 
 def agree(asked: Mapping[str, frozenset[str]], held: Mapping[str, frozenset[str]]) -> bool:
-    """Whether nothing that is asked for is another one in what is held; what that does not name says nothing."""
+    """Return whether no qualifier of the question differs in the text; one that the text lacks does not matter."""
     return not any(
         head in held and not any(_same(one, other) for one in some for other in held[head])
         for head, some in asked.items()
@@ -92,12 +92,12 @@ def agree(asked: Mapping[str, frozenset[str]], held: Mapping[str, frozenset[str]
 
 
 def misnamed(claim: str, told: Sequence[str]) -> list[str]:
-    """The names of a claim with a designator that none of the texts it rests on has, the first one that names any of
-    the kind deciding; in words, such as `type 2`.
+    """Return the qualified names of a claim that none of its evidence has, where the first text that names the kind
+    decides; in words, such as `type 2`.
 
     Args:
-        claim: what is said.
-        told: quoted sentences, then titles, then all else of the documents.
+        claim: the claim.
+        told: quoted sentences, then titles, then the rest of the documents.
     """
     held = [designators(text) for text in told]
     wrong = []
@@ -109,12 +109,12 @@ def misnamed(claim: str, told: Sequence[str]) -> list[str]:
 
 
 def opposed(claim: str, told: Sequence[str]) -> tuple[str, str]:
-    """A word of a claim of which the texts that it rests on have only the opposite, with that one, the first text that
-    has either deciding; both empty where there is none.
+    """Return a word of a claim for which its evidence has only the opposite, with that one, where the first text that
+    has either decides; both empty if there is none.
 
     Args:
-        claim: what is said.
-        told: quoted sentences, then titles, then all else of the documents.
+        claim: the claim.
+        told: quoted sentences, then titles, then the rest of the documents.
     """
     for group in _OPPOSED:
         said = [name for name, pattern in group if pattern.search(claim)]
@@ -138,7 +138,7 @@ def _plain(one: str) -> str:
 
 
 def _same(one: str, other: str) -> bool:
-    """Whether two are the same as far as both go: D and D3 are, III and IIIB, but not B6 and B12."""
+    """Return whether two qualifiers agree as far as both go: D and D3 do, III and IIIB, but not B6 and B12."""
     short, long = sorted((one, other), key=len)
     return long == short or (
         long.startswith(short) and (short[-1:].isdigit() != long[len(short)].isdigit()) and len(short) < 3
