@@ -119,8 +119,8 @@ def left_out(claim: str, span: Span, document: Document) -> tuple[str, str]:
 def denies(claim: str, sentences: Sequence[str]) -> tuple[bool, bool]:
     """Return whether a claim says the opposite of the sentences it cites, and whether it possibly does.
 
-    Each clause of the claim is compared with the clause that shares most words with it. It is opposite if only one
-    of them is negated, or if what rises in one falls in the other. "No difference" and "similar" both count as negations.
+    Each clause of the claim is compared with the clause that shares most words with it. The two are opposite if only
+    one is negated, or if what rises in one falls in the other. "No difference" and "similar" both count as negations.
     """
     held = [part for sentence in sentences for part in _parts(sentence)]
     surely = perhaps = False
