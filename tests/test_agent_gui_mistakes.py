@@ -98,7 +98,7 @@ def test_what_is_no_orthanc_is_told_as_such(answer: str, other: str) -> None:
 
 
 def test_a_server_that_asks_for_a_login_is_told_as_such(other: str) -> None:
-    with pytest.raises(ToolFailed, match=r"it asks for a login\. Name an Orthanc.*that asks for no login\.$"):
+    with pytest.raises(ToolFailed, match=r"it requires a login\. Name an Orthanc.*that needs no login\.$"):
         plan.plan("find patient 4471", f"{other}/401")
     with pytest.raises(ToolFailed, match=r"it answers 404 Not Found\. Is it Orthanc that runs there\?$"):
         plan.named_patient("write to patient 4471", f"{other}/404")
@@ -147,7 +147,7 @@ def test_no_password_is_shown(flow: Path, tmp_path: Path) -> None:
         same_server(LOGIN.format(port="x"), "http://127.0.0.1:10/")
     assert "s3cret" not in str(error.value)
     flow.write_text(FLOW.replace("START", login), "utf-8")
-    assert "'http://***@127.0.0.1:9/' is refused" in attend("run", flow)
+    assert "cannot open the address 'http://***@127.0.0.1:9/'" in attend("run", flow)
     told = attend("record", tmp_path / "out.yaml", "--target", f"gopher{login}")
     command = [sys.executable, "-c", "from agent.cli.main import main; main()", "gui", "record", "x.yaml", "--target"]
     run = subprocess.run(
@@ -173,7 +173,9 @@ def test_no_password_is_told_of_a_step(terminal: bool, tmp_path: Path, monkeypat
 
 
 def test_how_a_running_browser_is_started_is_said(flow: Path) -> None:
-    with pytest.raises(ConfigError, match=r"cannot be reached.*Start that browser with --remote-debugging") as error:
+    with pytest.raises(
+        ConfigError, match=r"cannot reach the browser.*Start that browser with --remote-debugging"
+    ) as error:
         BrowserActuator(connect=LOGIN.format(port=9))
     assert "s3cret" not in str(error.value)
     assert "Install" not in str(error.value)
@@ -227,7 +229,7 @@ def test_options_are_checked_also_where_they_are_not_used(flow: Path, tmp_path: 
     assert "--phi 'foo' is no strictness" in attend("run", flow, "--phi", "foo")
     assert "--phi 'foo' is no strictness" in attend("locate", "x", "--image", picture, "--phi", "foo")
     for what in ("", "  "):
-        assert "it is empty" in attend("run", what, "--target", "orthanc")
+        assert "the request is empty" in attend("run", what, "--target", "orthanc")
     assert "none.yaml': it does not exist." in attend("run", tmp_path / "none.yaml")
     assert "it does not exist." in attend(
         "record", tmp_path / "out.yaml", "--target", "desktop", "--policy", tmp_path / "none.yaml"

@@ -285,8 +285,8 @@ def test_requests_are_understood_or_refused(held: Orthanc) -> None:
         "delete the study of patient 7700123": "2 studies",
         'delete the study "KNEE MR" of patient 7700123': "0 studies",
         "delete the study of patient Archi": "no patients fit",
-        "delete and download the study of patient 7700132": "'and', 'download' have no part",
-        "do not delete the study of patient Doe^Archibalt": "'do', 'not' have no part",
+        "delete and download the study of patient 7700132": "'and', 'download' have no role",
+        "do not delete the study of patient Doe^Archibalt": "'do', 'not' have no role",
         "delete patient 7700132": "names no study",
         'delete the "HEAD CT" study of patient 7700132': "0 studies called 'HEAD CT'",
         "delete the study of patient Doe^Archibalt Xaver": "no patients fit 'Doe\\^Archibalt Xaver'",
@@ -329,7 +329,7 @@ def test_a_run_goes_on_only_for_the_request_it_was_planned_for(held: Orthanc, at
         ('delete the study "CHEST CT" of patient 7700123', "was planned for: other patient_name, patient_id"),
         ("open the study of patient 7700132", "was planned for: other steps"),
         ("delete the study of patient 7700123", "was planned for: the patient has 2 studies"),
-        ("do not delete the study of patient 7700132", "'do', 'not' have no part"),
+        ("do not delete the study of patient 7700132", "'do', 'not' have no role"),
     ):
         for mode in ((), ("--mode", "suggest")):
             with pytest.raises(ConfigError, match=reason):

@@ -207,7 +207,7 @@ def test_what_lifts_a_stop_is_named_where_a_file_stops_only(tmp_path: Path) -> N
     with pytest.raises(Stopped, match=r"stopped by Ctrl\+C\. Look at the screen; then start again\."):
         switch.pause(0)
     write_stop(tmp_path, "Ann")
-    with pytest.raises(Stopped, match=f"let work begin again with: attend stop --clear --folder {tmp_path}$"):
+    with pytest.raises(Stopped, match=f"allow work again with: attend stop --clear --folder {tmp_path}$"):
         KillSwitch(tmp_path).check()
 
 

@@ -100,9 +100,9 @@ def run(workflow: Workflow, actuator: Actuator, audit: AuditLog, **given: Any) -
     [
         ("do: click", "do: klick", r"line 8: steps.2.do: 'klick'"),
         ("expect: {words", "expekt: {words", r"line 8: steps.2.expekt: unknown field; did you mean 'expect'"),
-        ('find: the "Note" field, ', "", r"line 7: steps.1: 'type' needs 'find' or 'target'"),
+        ('find: the "Note" field, ', "", r"line 7: steps.1: 'type' needs a target: 'find' or 'target'"),
         ("windows: [Records]", "windows: []", r"line 4: policy: name at least one of 'windows' and 'urls'"),
-        ("${note}", "${nota}", r"\$\{nota\} is used and not named"),
+        ("${note}", "${nota}", r"\$\{nota\} is used but not listed"),
         ("name: save a record", "name: ''", r"line 2: name: '': String should have at least 1"),
         ("steps:", "steps: []\nmore:", r"line 5: steps: \[\]"),
         ("do: click,", "do: click, do: type,", r"line 8: 'do' is set again"),
@@ -110,11 +110,11 @@ def run(workflow: Workflow, actuator: Actuator, audit: AuditLog, **given: Any) -
         ("name: save a record", "name: [", r"cannot read"),
         ("steps:", "page_px: [0, -5]\nsteps:", r"line 5: page_px.0: 0: Input should be greater than or equal to 1"),
         ("steps:", "page_px: [99999, 800]\nsteps:", r"line 5: page_px.0: 99999: Input should be less than or equal to"),
-        ("name: save a record", "name: 2026-13-45", r"line 2: name: '2026-13-45' is no date. Put it in quotes"),
-        ('text: "${note}"', "text: !!int x", r"line 7: steps.1.text: 'x' is no int"),
-        ("name: save a record", "name: !!int ''", r"line 2: name: '' is no int"),
-        ("name: save a record", f"name: {'[' * 5000}", r"line 2: more than 50 lists or fields lie within each other"),
-        ("name: save a record", "name: &a [*a]", r"line 2: there is an alias"),
+        ("name: save a record", "name: 2026-13-45", r"line 2: name: '2026-13-45' is not a valid date. Quote it quotes"),
+        ('text: "${note}"', "text: !!int x", r"line 7: steps.1.text: 'x' is not a valid int"),
+        ("name: save a record", "name: !!int ''", r"line 2: name: '' is not a valid int"),
+        ("name: save a record", f"name: {'[' * 5000}", r"line 2: more than 50 levels of nesting"),
+        ("name: save a record", "name: &a [*a]", r"line 2: aliases"),
         (
             '{words: "Saved ${who}"}',
             "Saved",
@@ -152,7 +152,7 @@ def test_keys_that_nobody_has_are_named_before_anything_is_done() -> None:
             parse_workflow(PRESSING.replace("KEYS", keys), "flow.yaml")
     flow = parse_workflow(PRESSING.replace("KEYS", "'ctrl+${key}'"), "flow.yaml")
     assert flow.bind({"key": "s"}).steps[0].action(None) == PressKey(keys=("ctrl", "s"))
-    with pytest.raises(ConfigError, match=r"a value does not fit steps\.0 .*'ctrl\+sss' holds 'sss'"):
+    with pytest.raises(ConfigError, match=r"invalid value for steps\.0 .*unknown key 'sss' in 'ctrl\+sss'"):
         flow.bind({"key": "sss"})
     for keys, pressed in (("ctrl++", ("ctrl", "+")), ("'+'", ("+",)), ("Return", ("Return",)), ("' '", (" ",))):
         step = parse_workflow(PRESSING.replace("KEYS", keys), "flow.yaml").steps[0]

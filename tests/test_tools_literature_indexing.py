@@ -15,7 +15,7 @@ import pytest
 from tests.literature_processes import POINTS, documents_of, embed
 from tests.test_tools_literature_reading import PUBMED, pdf
 from tools.errors import StoreError
-from tools.literature.index.corpus import MOST_PROBLEMS, Corpus, open_corpus
+from tools.literature.index.corpus import MAX_PROBLEMS, Corpus, open_corpus
 from tools.literature.index.ingest import embed_missing, index_path
 from tools.literature.index.status import Indexed, Progress
 from tools.literature.readers import ReadError
@@ -207,11 +207,11 @@ def test_broken_records_are_told_and_lose_nothing(corpus: Corpus, tmp_path: Path
 
 def test_of_many_broken_records_all_are_counted(corpus: Corpus, tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", [paper(1)])
-    path.write_text(path.read_text() + "{\n" * (MOST_PROBLEMS + 5))
+    path.write_text(path.read_text() + "{\n" * (MAX_PROBLEMS + 5))
     indexed = index_path(corpus, path)
-    assert (indexed.bad, len(indexed.problems), indexed.added) == (MOST_PROBLEMS + 5, MOST_PROBLEMS, 1)
+    assert (indexed.bad, len(indexed.problems), indexed.added) == (MAX_PROBLEMS + 5, MAX_PROBLEMS, 1)
     status = corpus.status()
-    assert (status.files[0].problems, len(status.problems)) == (MOST_PROBLEMS + 5, MOST_PROBLEMS)
+    assert (status.files[0].problems, len(status.problems)) == (MAX_PROBLEMS + 5, MAX_PROBLEMS)
 
 
 def test_a_file_that_breaks_off_keeps_what_is_known_of_its_rest(corpus: Corpus, tmp_path: Path) -> None:

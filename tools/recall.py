@@ -12,7 +12,7 @@ SHOWN_FRAMES = 3
 """Frames shown with the notes: notes carry most of the information, and frames cost tokens."""
 
 
-STRETCHES_TOLD = 12
+MAX_STRETCHES = 12
 """Maximum number of spans listed when something was noted several times."""
 
 
@@ -48,8 +48,8 @@ def make_recall(seen: Seen) -> BaseTool:
         lines = [_line(entry) for entry in in_order]
         stretches = seen.stretches(query, span)
         if stretches:
-            times = "; ".join(_told(stretch) for stretch in stretches[:STRETCHES_TOLD])
-            more = len(stretches) - STRETCHES_TOLD
+            times = "; ".join(_told(stretch) for stretch in stretches[:MAX_STRETCHES])
+            more = len(stretches) - MAX_STRETCHES
             lines.append(
                 f"Noted in {len(stretches)} separate stretch{'es' * (len(stretches) > 1)} of time: {times}"
                 + (f"; and {more} more" if more > 0 else "")
@@ -60,7 +60,7 @@ def make_recall(seen: Seen) -> BaseTool:
                 frame = SeenFrame(frame_id=entry.frame_id, t_s=entry.t_s, source=entry.source)
                 shown.setdefault(entry.frame_id, frame)
         frames = sorted(shown.values(), key=lambda frame: frame.t_s)
-        counted = [_evidence(query, stretch) for stretch in stretches[:STRETCHES_TOLD]]
+        counted = [_evidence(query, stretch) for stretch in stretches[:MAX_STRETCHES]]
         return "\n".join(lines), Shown(frames=frames, evidence=[*in_order, *counted])
 
     return check_tool(

@@ -12,7 +12,7 @@ import yaml
 from tools.errors import ConfigError
 
 Place = tuple[Any, ...]
-MOST_LEVELS = 50
+MAX_LEVELS = 50
 """Maximum nesting of lists and fields: nobody writes so many, and each level uses Python's stack."""
 _LISTS = ("tuple_type", "list_type", "set_type", "frozen_set_type")
 _PARTS = ("model_type", "model_attributes_type")
@@ -61,8 +61,8 @@ def _check_events(text: str, name: str) -> None:
         if isinstance(event, yaml.AliasEvent):
             raise ConfigError(f"{where}: aliases (*name) are not allowed.", remedy="Write its value out.")
         level += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if level > MOST_LEVELS:
-            raise ConfigError(f"{where}: more than {MOST_LEVELS} levels of nesting.")
+        if level > MAX_LEVELS:
+            raise ConfigError(f"{where}: more than {MAX_LEVELS} levels of nesting.")
 
 
 def _check_values(node: yaml.Node, name: str, place: Place = ()) -> None:

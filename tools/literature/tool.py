@@ -59,13 +59,13 @@ def make_literature(retrieve: Callable[[str, int], Retrieved]) -> BaseTool:
         said: dict[str, list[str]] = {document.id: [] for document in answer.documents}
         for claim in answer.claims:
             said[claim.citations[0].document_id].append(claim.text)
-            lines.append(_said(claim.citations[0].document_id, claim.text))
+            lines.append(_quote_line(claim.citations[0].document_id, claim.text))
         for document in answer.documents:
             own = [] if document.retracted else best_sentences(query, [document], SENTENCES)
             for text in (" ".join(sentence.text.split()) for sentence in own):
                 if text not in said[document.id]:
                     said[document.id].append(text)
-                    lines.append(_said(document.id, text))
+                    lines.append(_quote_line(document.id, text))
         return "\n".join([*lines, *missing]), Shown(evidence=[_evidence(d, said[d.id]) for d in answer.documents])
 
     return check_tool(
@@ -86,7 +86,7 @@ def _line(document: Document) -> str:
     return f"[{cite_id(document.id)}] {IS}{mark} {untrusted(' '.join(about.split()))}"
 
 
-def _said(id_: str, text: str) -> str:
+def _quote_line(id_: str, text: str) -> str:
     return f"[{cite_id(id_)}] {SAYS}: {untrusted(text)}"
 
 

@@ -13,7 +13,7 @@ from tools.errors import MediaError
 from tools.media.sampling import Sampler
 from tools.media.types import Frame, Gap, Source
 
-MOST_GAPS = 64
+MAX_GAPS = 64
 """Maximum number of unread gaps; beyond it, the two oldest are merged."""
 
 PAUSED = "paused"
@@ -282,7 +282,7 @@ class Capture:
             kept = [waiting for waiting in self._waiting if isinstance(waiting, Gap)]
             self._dropped += len(self._waiting) - len(kept)
             self._waiting = deque(kept)
-        elif sum(isinstance(waiting, Gap) for waiting in self._waiting) >= MOST_GAPS:
+        elif sum(isinstance(waiting, Gap) for waiting in self._waiting) >= MAX_GAPS:
             gaps = [waiting for waiting in self._waiting if isinstance(waiting, Gap)]
             merged = Gap(gaps[0].source, gaps[0].start_s, gaps[1].end_s, "several gaps in a row that nobody read")
             rest = [waiting for waiting in self._waiting if waiting is not gaps[0] and waiting is not gaps[1]]

@@ -40,7 +40,7 @@ CLOCKLESS_FORMATS = frozenset({"mpjpeg", "mjpeg", "jpeg_pipe", "h264", "hevc", "
 """FFmpeg's names of formats without timestamps; FFmpeg would assume 25 frames/s, whatever the true rate."""
 DRIFT_S = 5.0
 """Maximum drift of a stream's clock before it is reset; streams often begin with a burst."""
-MOST_DOUBLINGS = 30
+MAX_DOUBLINGS = 30
 """Maximum doublings of the pause between attempts; more would overflow."""
 STEP_S = 1e-3
 """Minimum distance of two times when a clock would run backwards."""
@@ -142,7 +142,7 @@ def watch(
         if options.reconnect_attempts is not None and failures >= options.reconnect_attempts:
             yield Gap(name, clock.last_s or 0.0, None, f"{lost}; given up after {failures} new attempts ({reason})")
             return
-        closed.wait(min(options.backoff_initial_s * 2.0 ** min(failures, MOST_DOUBLINGS), options.backoff_max_s))
+        closed.wait(min(options.backoff_initial_s * 2.0 ** min(failures, MAX_DOUBLINGS), options.backoff_max_s))
         failures += 1
 
 

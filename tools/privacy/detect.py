@@ -38,12 +38,12 @@ _YEAR = r"(?:19|20)\d\d"
 _START = r"(?<![\w./-])"
 _NAME = r"[^\W\d_][\w'’.-]{0,60}"
 TITLE = r"Mr|Mrs|Ms|Miss|Dr|Prof|Herrn?|Frau|Sra?|Mme|Mlle|Monsieur|Madame"
-_HOUSE = (
+_HOSPITAL = (
     r"(?:Hospitals?|Clinics?|(?:Medical|Health|Cancer) Cent(?:er|re)|Infirmary|Polyclinic|Hospice|Sanatorium"
     r"|Health System|NHS(?: Foundation)? Trust|Klinik|(?:Universitäts)?[Kk]linikum|Krankenhaus|Spital)"
 )
-_FOREIGN_HOUSE = r"(?:Clínica|Hôpital|Clinique|Ospedale|Policlinico|CHU|Charité)"
-_NO_HOUSE = (  # "hospital-acquired", "Hospital Units", the Hospital Anxiety and Depression Scale
+_FOREIGN_HOSPITAL = r"(?:Clínica|Hôpital|Clinique|Ospedale|Policlinico|CHU|Charité)"
+_NOT_HOSPITAL = (  # "hospital-acquired", "Hospital Units", the Hospital Anxiety and Depression Scale
     r"(?![ -](?i:acquired|re-?admi|mortality|stay|admi|discharge|anxiety|infection|length|onset|based|cost|outbreak"
     r"|volume|care|survival|medicine|setting|type|bed|charge|record|unit|service|staff|department))"
 )
@@ -113,15 +113,18 @@ _DETECTORS: tuple[tuple[str, re.Pattern[str]], ...] = (
         ),
     ),
     ("NUMBER", re.compile(r"(?<![\w.,])\d{7,}(?![\w]|[.,]\d)")),
-    ("PLACE", re.compile(rf"(?<![\w-]){_NAMES} (?:{_JOINT} )*{_HOUSE}\b{_NO_HOUSE}(?:,? (?:{_JOINT} )*{_NAMES})?")),
-    ("PLACE", re.compile(rf"\b(?:{_HOUSE}{_NO_HOUSE}|{_FOREIGN_HOUSE}) (?:{_JOINT} )*{_NAMES}")),
-    ("PLACE", re.compile(rf"(?i)\b(?:at|from)(?: the)?(?: {_WORD}){{1,4}} {_HOUSE}\b{_NO_HOUSE}")),
-    ("PLACE", re.compile(rf"(?i)\b(?:st|saint)\.? [\w'’-]+(?: [\w'’-]+){{0,2}} {_HOUSE}\b")),
+    (
+        "PLACE",
+        re.compile(rf"(?<![\w-]){_NAMES} (?:{_JOINT} )*{_HOSPITAL}\b{_NOT_HOSPITAL}(?:,? (?:{_JOINT} )*{_NAMES})?"),
+    ),
+    ("PLACE", re.compile(rf"\b(?:{_HOSPITAL}{_NOT_HOSPITAL}|{_FOREIGN_HOSPITAL}) (?:{_JOINT} )*{_NAMES}")),
+    ("PLACE", re.compile(rf"(?i)\b(?:at|from)(?: the)?(?: {_WORD}){{1,4}} {_HOSPITAL}\b{_NOT_HOSPITAL}")),
+    ("PLACE", re.compile(rf"(?i)\b(?:st|saint)\.? [\w'’-]+(?: [\w'’-]+){{0,2}} {_HOSPITAL}\b")),
     (
         "PLACE",
         re.compile(
             rf"(?i)\b(?!{_ANY_KIND}){_WORD} (?:general|memorial|regional|county|district|university|children['’]?s)"
-            rf" {_HOUSE}\b{_NO_HOUSE}"
+            rf" {_HOSPITAL}\b{_NOT_HOSPITAL}"
         ),
     ),
     (

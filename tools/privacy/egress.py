@@ -147,11 +147,11 @@ class Gate:
         """Return the words of a text that may be a name or a place, in quotes; "" if there are none."""
         return self._suspected.get(text, "")
 
-    def wants_yes(self, text: str) -> bool:
+    def needs_consent(self, text: str) -> bool:
         """Return whether a person has to consent before a text is sent, and has not refused it."""
-        return text not in self._refused and self._lacks_yes(text)
+        return text not in self._refused and self._lacks_consent(text)
 
-    def _lacks_yes(self, text: str) -> bool:
+    def _lacks_consent(self, text: str) -> bool:
         return text not in self._granted and (not (self._allowed or self.unasked) or text in self._suspected)
 
     def permit(self, text: str, short: str = "") -> None:
@@ -166,7 +166,7 @@ class Gate:
                 written.
         """
         with self._lock:  # two threads ask only once
-            if self._lacks_yes(text):
+            if self._lacks_consent(text):
                 self._ask(short or text, text)
             self._write(text)
         _LOG.info("sent to %s: %s", self.source, text)

@@ -21,7 +21,7 @@ IsWord = Callable[[str], bool]
 _RUN = re.compile(
     rf"(?<![\w'’/-]){_NAME}(?: (?:(?:van|von|de|del|di|da|der|la|bin|al) )*(?:[A-Z]\.? )?{_NAME})*(?![\w/])"
 )
-_OURS = re.compile(
+_NAMED_PERSON = re.compile(
     r"(?i:\b(?:(?:my|our|this) (?:(?:new|old|young|male|female|elderly|adult|child|infant|adolescent) )*"
     r"(?:patient|pt|client|mother|father|mum|mom|dad|wife|husband|son|daughter|brother|sister|uncle|aunt|friend"
     r"|neighbou?r|colleague|boss|grandmother|grandfather|cousin)|(?:named|called) ?)"
@@ -29,16 +29,16 @@ _OURS = re.compile(
 )
 """A reference to one person, followed by a name."""
 _BEFORE = re.compile(r"(?i)\b(?:patient|pt|case|called|named|senator|president|minister|actor|singer|teacher)[ ,:]*$")
-_HAS_MAN = re.compile(
+_ONE_PERSON = re.compile(
     r"(?i)\b(?:(?:my|our|this|a|an|the) (?:\w+ )?(?:patient|man|woman|boy|girl|lady|gentleman|teacher|mayor|nurse"
     r"|driver)|he|she|his|her|old|aged)\b"
 )
 """A reference to one person, so that a place identifies the person."""
 _FROM = re.compile(r"\b(?:of|from|near|in) $")
-_AGE_BEHIND = re.compile(
+_AGE_AFTER = re.compile(
     r" ?[,(] ?(?:an? |the )?(?:infant|child|adolescent|(?:older )?adult|fe?male|man|woman|boy|girl)\b"
 )
-_BEARS_A_NAME = re.compile(
+_EPONYM_NOUN = re.compile(
     r"(?i)(?:['’]s)?(?:[ -](?:type|like))?[ -]?\b(?:diseases?|syndromes?|lymphomas?|sarcomas?|tumou?rs?|palsy|chorea"
     r"|disorder|anomaly|signs?|tests?|scales?|scores?|index|criteria|classification|inventory|questionnaire|examination"
     r"|stages?|staging|cohort|registry|survey|study|trial|assessment|instrument|grading|equation|formula|procedure"
@@ -83,12 +83,12 @@ def without_patient_names(text: str, is_word: IsWord) -> str:
 
     def cut(found: re.Match[str]) -> str:
         words = found["name"].split()
-        if _BEARS_A_NAME.match(text, found.end()) or _is_known(words[0], is_word):
+        if _EPONYM_NOUN.match(text, found.end()) or _is_known(words[0], is_word):
             return found[0]
         return found[0][: found.start("name") - found.start()].rstrip(" ,:")
 
     text = _TITLED.sub(lambda found: found[0] if _is_unit(found, is_word) else " ", text)
-    return _OURS.sub(cut, text)
+    return _NAMED_PERSON.sub(cut, text)
 
 
 def possible_names(text: str, is_word: IsWord) -> list[str]:
@@ -96,14 +96,14 @@ def possible_names(text: str, is_word: IsWord) -> list[str]:
     held = _NEW_YORK.sub(lambda found: " " * len(found[0]), text)
     found: dict[int, str] = {}
     for run in _RUN.finditer(held):
-        if name := _of_run(run, held, is_word):
+        if name := _by_capitals(run, held, is_word):
             found.setdefault(run.start(), name)
     for pattern in (_ORIGIN, _INNER, _WITH_INITIALS, _PLACE, _SMALL_PLACE, _OWNED):
         for one in pattern.finditer(held):
-            if name := _of_shape(one, held, is_word):
+            if name := _by_shape(one, held, is_word):
                 found.setdefault(one.start(), name)
     for one in re.finditer(r"(?<![\w'’/.:-])[^\W\d_]+(?![\w/-]|\.\w)", held):
-        if one[0].casefold() in word_set("given_names") and not _BEARS_A_NAME.match(held, one.end()):
+        if one[0].casefold() in word_set("given_names") and not _EPONYM_NOUN.match(held, one.end()):
             found.setdefault(one.start(), one[0])
     names = list(dict.fromkeys(found[place] for place in sorted(found)))
     return [name for name in names if not any(name != other and name in other for other in names)]
@@ -111,21 +111,21 @@ def possible_names(text: str, is_word: IsWord) -> list[str]:
 
 def strange_words(text: str, is_word: IsWord) -> list[str]:
     """Return the words of a plain text that are in no word list, in order: each may be a name or a record number."""
-    held = _RUN.sub(lambda run: " " if _BEARS_A_NAME.match(run.string, run.end()) else run[0], _NEW_YORK.sub(" ", text))
+    held = _RUN.sub(lambda run: " " if _EPONYM_NOUN.match(run.string, run.end()) else run[0], _NEW_YORK.sub(" ", text))
     found = dict.fromkeys(re.findall(r"[^\W_]+(?:['’](?=\w)[^\W_]+)*", held))
     return [word for word in found if not _is_common(word, is_word)]
 
 
 def _is_common(word: str, is_word: IsWord) -> bool:
     if any(map(str.isdigit, word)):
-        return sum(map(str.isdigit, word)) <= _MOST_DIGITS
+        return sum(map(str.isdigit, word)) <= _MAX_DIGITS
     bare = re.sub(r"['’]s$", "", word)
     if bare.casefold() in word_set("given_names"):
         return False
     return is_word(bare) or bare.casefold() in _eponyms() or bare.capitalize() in word_set("heading_words")
 
 
-_MOST_DIGITS = 4
+_MAX_DIGITS = 4
 """Maximum number of digits of a harmless code or number: a year has four."""
 
 
@@ -134,12 +134,12 @@ def _eponyms() -> frozenset[str]:
     return frozenset(name.casefold() for name in word_set("eponyms"))
 
 
-def _of_shape(found: re.Match[str], text: str, is_word: IsWord) -> str:
+def _by_shape(found: re.Match[str], text: str, is_word: IsWord) -> str:
     """Return what has the shape of a name, unless it is an eponym of medicine."""
     parts = found.groupdict()
     name = parts.get("name") or found[0]
     end = found.end()
-    if _BEARS_A_NAME.match(text, end) or _BEARS_A_NAME.match(text, found.start() + len(found[0].rstrip("s'’"))):
+    if _EPONYM_NOUN.match(text, end) or _EPONYM_NOUN.match(text, found.start() + len(found[0].rstrip("s'’"))):
         return ""
     words = [word for part in name.split() for word in part.split("-")]
     if found.re not in (_ORIGIN, _INNER):
@@ -158,7 +158,7 @@ def _is_unit(found: re.Match[str], is_word: IsWord) -> bool:
     )
 
 
-def _of_run(found: re.Match[str], text: str, is_word: IsWord) -> str:
+def _by_capitals(found: re.Match[str], text: str, is_word: IsWord) -> str:
     """Return the part of a run of capitalised words that may be a name."""
     words = found[0].split()
     start = found.start()
@@ -170,7 +170,7 @@ def _of_run(found: re.Match[str], text: str, is_word: IsWord) -> str:
     told = " ".join(words)
     if len(words) > 1 and any(part in word_set("given_names") for part in words[0].casefold().split("-")):
         return told
-    if _BEARS_A_NAME.match(text, found.end()) or _BEARS_A_NAME.fullmatch(words[-1]):
+    if _EPONYM_NOUN.match(text, found.end()) or _EPONYM_NOUN.fullmatch(words[-1]):
         return ""
     unknown = [word for word in words if not _is_known(word, is_word)]
     if len(unknown) > 1:
@@ -178,8 +178,8 @@ def _of_run(found: re.Match[str], text: str, is_word: IsWord) -> str:
     before, behind = text[:start], text[found.end() :]
     # Headings such as "Viral Load, Nasal" have commas, too, but no sentence around them.
     apart = before.rstrip().endswith(",") and len(re.findall(r"\b[a-z]{2,}\b", text)) > 2 and not _is_title(text)
-    place = _FROM.search(before) and _HAS_MAN.search(text)
-    return told if unknown and (_BEFORE.search(before) or _AGE_BEHIND.match(behind) or apart or place) else ""
+    place = _FROM.search(before) and _ONE_PERSON.search(text)
+    return told if unknown and (_BEFORE.search(before) or _AGE_AFTER.match(behind) or apart or place) else ""
 
 
 def _is_known(word: str, is_word: IsWord) -> bool:

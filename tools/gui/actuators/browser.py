@@ -16,7 +16,7 @@ from tools.gui.actuators.chromium import (
     FIELD_AT,
     HELD,
     PLACE,
-    News,
+    BrowserEvents,
     ask_page,
     check_url,
     css_point,
@@ -108,7 +108,7 @@ class BrowserActuator:
         self._thread = threading.get_ident()
         self._keys: list[str] = []
         self._buttons: list[Any] = []
-        self._news = News(downloads)
+        self._news = BrowserEvents(downloads)
         self._pages: list[Any] = []
         self._playwright = start_playwright()
         try:

@@ -250,7 +250,7 @@ def _free(path: Path) -> Path:
     return path if not path.exists() else next(other for other in others if not other.exists())
 
 
-class News:
+class BrowserEvents:
     """Asynchronous browser events: dialogs of its pages, and downloads.
 
     Playwright delivers them during its next call, so they have to be collected at each step.

@@ -37,10 +37,10 @@ from tools.gui.actuators.x11 import (
     REMAP_S,
     chunks_of,
     find_spare_keys,
-    let_go,
     load_pyautogui,
     on_keys,
     press_key,
+    release_inputs,
     run_tool,
     runs_of,
 )
@@ -68,7 +68,7 @@ FOCUS_S = 1.0
 Window managers delay clicks but not keys, so keys may overtake a click."""
 SELECT_S = 3.0
 """Time within which a program has to answer with its selection, in seconds."""
-LEAST_READ = 0.85
+MIN_SIMILARITY = 0.85
 """Minimum similarity of the text read in a field's pixels to the typed text, if nothing exact is available."""
 
 _NAMES = {"super": "win", "escape": "esc"}
@@ -150,14 +150,14 @@ class DesktopActuator:
         if not self._keys and not self._buttons:
             return
         if threading.get_ident() == self._thread:
-            let_go(self._display, self._keys, self._buttons)
+            release_inputs(self._display, self._keys, self._buttons)
             self._keys.clear()
             self._buttons.clear()
             return
         with self._lock:
             # Uses its own connection: the thread that performs actions may wait for an answer on any other. That
             # other. It may also be about to press what it lists, and releases that once more when it next polls.
-            let_go(self._other_display, tuple(self._keys), tuple(self._buttons))
+            release_inputs(self._other_display, tuple(self._keys), tuple(self._buttons))
 
     def close(self) -> None:
         """Close the display connection."""
@@ -375,7 +375,7 @@ def _check_pixels(screen: Screen, action: TypeText) -> str:
     # A long text scrolls: its end is visible.
     typed = " ".join(action.text.split())
     end = typed[-len(seen) :] if len(typed) > len(seen) + 3 and seen else typed
-    if max(likeness(seen, typed), likeness(seen, end)) < LEAST_READ and (seen or typed):
+    if max(likeness(seen, typed), likeness(seen, end)) < MIN_SIMILARITY and (seen or typed):
         raise WrongText(
             f"cannot verify the typed text: OCR reads {len(seen)} characters unlike the {len(typed)} typed.",
             remedy="Look at the screen; with xclip installed, fields are read exactly.",

@@ -25,7 +25,7 @@ def shown_text(screen: Screen, rect: Rect | None = None, *, pixels: bool = False
     """
     where = rect or screen.rect
     if screen.nodes is not None and not pixels:
-        return "\n".join(dict.fromkeys(_told(screen, where)))
+        return "\n".join(dict.fromkeys(_node_texts(screen, where)))
     return "\n".join(line.text for line in lines_in(screen, where))
 
 
@@ -37,9 +37,9 @@ def shows(screen: Screen, words: str, rect: Rect | None = None, *, pixels: bool 
     """
     where = rect or screen.rect
     if screen.nodes is not None and not pixels:
-        return any(_holds(normal(words), normal(text)) for text in _told(screen, where))
+        return any(_contains(normal(words), normal(text)) for text in _node_texts(screen, where))
     return any(
-        _holds(normal(words), normal(line.text)) or fit(words, line.words)[0] >= LEAST
+        _contains(normal(words), normal(line.text)) or fit(words, line.words)[0] >= LEAST
         for line in lines_in(screen, where)
     )
 
@@ -57,14 +57,14 @@ def lines_in(screen: Screen, rect: Rect) -> tuple[Line, ...]:
     )
 
 
-def _told(screen: Screen, where: Rect) -> Iterator[str]:
+def _node_texts(screen: Screen, where: Rect) -> Iterator[str]:
     for node in screen.nodes or ():
         inside = node.rect.overlap(where).area
         if inside and inside >= 0.5 * node.rect.area and node.role != "document":
             yield from (text for text in (node.name, node.value) if text)
 
 
-def _holds(words: str, text: str) -> bool:
+def _contains(words: str, text: str) -> bool:
     """Return whether a text contains words as a whole: not as part of a longer word, name or number, nor reversed."""
     at = text.find(words) if words else -1
     while at >= 0:

@@ -27,10 +27,10 @@ from tools.loopback import is_local
 
 POLL_S = 0.25
 """Seconds between two looks at an effect that is not there yet."""
-LEAST_LOOKS = 3
+MIN_LOOKS = 3
 """Minimum number of looks, however long each takes on a busy machine."""
 HTTP_TIMEOUT_S = 10.0
-MOST_BYTES = 4_000_000
+MAX_BYTES = 4_000_000
 """Maximum size of an answer that is read."""
 
 
@@ -161,8 +161,8 @@ class HttpEffect(_Part):
             return known, f"GET {self.url} answers {answer.status_code}, not {self.status}"
         if self.equals is None and not self.contains and self.count is None:
             return True, ""
-        if len(answer.content) > MOST_BYTES:
-            return None, f"cannot use the answer of {self.url!r}: longer than {MOST_BYTES} bytes"
+        if len(answer.content) > MAX_BYTES:
+            return None, f"cannot use the answer of {self.url!r}: longer than {MAX_BYTES} bytes"
         if not self.at and self.count is None:
             return self._compare(answer.text)
         try:
@@ -276,7 +276,7 @@ class Check:
         screen, ends, looks = after, time.monotonic() + self.seconds, 0
         while True:
             verdict, looks = self._look(screen), looks + 1
-            if verdict is not False or (time.monotonic() > ends and looks >= LEAST_LOOKS):
+            if verdict is not False or (time.monotonic() > ends and looks >= MIN_LOOKS):
                 return verdict
             self.stop.pause(POLL_S)
             try:

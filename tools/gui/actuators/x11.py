@@ -94,7 +94,7 @@ def on_keys(display: Any, characters: str, spare: list[int]) -> Iterator[Mapping
         display.sync()
 
 
-def let_go(display: Any, keys: Sequence[str], buttons: Sequence[str]) -> None:
+def release_inputs(display: Any, keys: Sequence[str], buttons: Sequence[str]) -> None:
     """Release keys and buttons, by pyautogui's names; those that are up stay up.
 
     pyautogui itself refuses to release anything while the pointer is in a corner, and has one connection for all

@@ -28,7 +28,7 @@ def list_windows(display: Any, view: View, shown: Rect) -> tuple[Window, ...]:
     front = _front(display, root)
     found: list[tuple[int, Any, bool, Rect]] = []
     for outer in root.query_tree().children:
-        attributes, place = _told(outer.get_attributes), _told(outer.get_geometry)
+        attributes, place = _answer(outer.get_attributes), _answer(outer.get_geometry)
         if not attributes or not place or attributes.map_state != X.IsViewable or attributes.win_class == X.InputOnly:
             continue
         edge = 2 * place.border_width
@@ -66,7 +66,7 @@ def _front(display: Any, root: Any) -> int:
     # No window manager: keys go to the window under the pointer.
     window = root.query_pointer().child if isinstance(focus, int) or focus == root else focus
     while window and not isinstance(window, int):
-        tree = _told(window.query_tree)
+        tree = _answer(window.query_tree)
         if tree is None or window == root:
             return 0
         if tree.parent == root:
@@ -79,7 +79,7 @@ def _client(display: Any, window: Any, levels: int) -> Any:
     """Return a program's own window within a frame of the window manager; None if there is none."""
     if _property(display, window, "WM_STATE") or _property(display, window, "_NET_WM_PID"):
         return window
-    tree = _told(window.query_tree) if levels else None
+    tree = _answer(window.query_tree) if levels else None
     below = tree.children if tree else ()
     return next((client for child in below if (client := _client(display, child, levels - 1))), None)
 
@@ -88,11 +88,11 @@ def _property(display: Any, window: Any, name: str) -> int:
     """Return the first number of a property; 0 if there is none."""
     from Xlib import X
 
-    told = _told(lambda: window.get_full_property(display.intern_atom(name), X.AnyPropertyType))
+    told = _answer(lambda: window.get_full_property(display.intern_atom(name), X.AnyPropertyType))
     return int(told.value[0]) if told is not None and len(told.value) and not isinstance(told.value, str | bytes) else 0
 
 
-def _told(ask: Any) -> Any:
+def _answer(ask: Any) -> Any:
     """Return an answer of the server; None if the window closed meanwhile."""
     from Xlib.error import BadDrawable, BadWindow
 

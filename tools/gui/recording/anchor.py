@@ -27,7 +27,7 @@ NOUNS = {
     "menu": "menu",
 }
 """Kinds of controls, and their names in instructions."""
-WHOLES = ("section", "dialog", "window", "document")
+CONTAINERS = ("section", "dialog", "window", "document")
 """Kinds that contain others, and are never the target of a click: their centre is another control."""
 ICON_SIDE_PX = 32.0
 """Side of the recorded area around a point without a known control."""
@@ -75,9 +75,9 @@ def anchor_at(screen: Screen, point: Point) -> Anchor:
         return Anchor(item.title, item.role, item.rect, words, recorded)
     found = find_recorded(recorded.model_copy(update={"place": None}), screen).targets
     if len(found) == 1 and found[0].rect.holds(point):
-        return Anchor(item.title, item.role, item.rect, words if _leads(words, screen, point) else "", recorded)
-    for said, near in _told_apart(words, item, items):
-        if _leads(said, screen, point):
+        return Anchor(item.title, item.role, item.rect, words if _resolves(words, screen, point) else "", recorded)
+    for said, near in _distinguishing(words, item, items):
+        if _resolves(said, screen, point):
             return Anchor(item.title, item.role, item.rect, said, None, near)
     doubt = f"{item.title!r} appears several times; only its position distinguishes it"
     return Anchor(item.title, item.role, item.rect, "", recorded, doubt=doubt)
@@ -90,7 +90,7 @@ def _item_at(items: Sequence[Item], point: Point) -> Item | None:
     parts = [
         item
         for item in holding
-        if item.role not in WHOLES and not (item.role in ("menu", "text") and _is_around(item, items))
+        if item.role not in CONTAINERS and not (item.role in ("menu", "text") and _is_around(item, items))
     ]
     controls = [item for item in parts if item.role in NOUNS]
     named = [item for item in parts if item.title]
@@ -121,7 +121,7 @@ def _by_pixels(screen: Screen, point: Point, item: Item | None) -> Anchor:
     return Anchor("", item.role if item else "", rect, "", recorded, doubt=doubt)
 
 
-def _told_apart(words: str, item: Item, items: Sequence[Item]) -> Iterator[tuple[str, str]]:
+def _distinguishing(words: str, item: Item, items: Sequence[Item]) -> Iterator[tuple[str, str]]:
     """Yield instructions that name a neighbour beside or above an item, with these words, nearest first."""
     # A row, and the words in it, often have the same name, and are one place.
     texts = [
@@ -142,7 +142,7 @@ def _told_apart(words: str, item: Item, items: Sequence[Item]) -> Iterator[tuple
         yield f'{words} below "{one.title}"', one.title
 
 
-def _leads(said: str, screen: Screen, point: Point) -> bool:
+def _resolves(said: str, screen: Screen, point: Point) -> bool:
     """Return whether grounding resolves an instruction to what contains a point, and nothing else."""
     try:
         found = locate(said, screen)

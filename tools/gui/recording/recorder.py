@@ -34,7 +34,7 @@ NAMED_BY_DATA = ("link", "row")
 """Kinds of controls whose labels are often a patient's data."""
 NAME_WORDS = 6
 """Maximum words of a label in the name of a step."""
-KEPT_LOOKS = 6
+RECENT_SCREENS = 6
 """Number of recent screenshots kept, to find the one before an event."""
 _EDITING = frozenset(
     "backspace delete insert home end left right up down ctrl+a ctrl+v ctrl+x ctrl+z shift+insert".split()
@@ -100,7 +100,7 @@ def watch(
         windows: titles of the windows to record, where `*` matches anything.
         on_event: called with each event.
     """
-    watched, looks = Watched(), deque[tuple[float, Screen]](maxlen=KEPT_LOOKS)
+    watched, looks = Watched(), deque[tuple[float, Screen]](maxlen=RECENT_SCREENS)
     ends, last = time.monotonic() + seconds, -math.inf
 
     def take() -> bool:
@@ -375,7 +375,7 @@ def _called(step: Step, anchor: Anchor | None, veil: Veil, redactor: Redactor) -
     return f"{step.do.replace('_', ' ')} {short}"[:200]
 
 
-def _tells(label: str, redactor: Redactor) -> bool:
+def _has_details(label: str, redactor: Redactor) -> bool:
     """Return whether a label contains personal details, or has the form of some."""
     return bool(details_of(label, redactor)) or redactor.label(label) != label
 
@@ -388,7 +388,7 @@ def _hidden(steps: list[Step], anchors: list[Anchor | None]) -> tuple[list[Step]
             (known.near, "row", "what it stands beside"),
             (known.label, "label", "a label that held personal details"),
         ):
-            if label and label not in values.values() and (stem == "row" or _tells(label, redactor)):
+            if label and label not in values.values() and (stem == "row" or _has_details(label, redactor)):
                 name = f"{stem}_{sum(name.startswith(stem) for name in values) + 1}"
                 values[name], told[name] = label, what
     veil, hidden = Veil(values), []

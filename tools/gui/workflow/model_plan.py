@@ -35,9 +35,9 @@ from tools.gui.workflow.run_context import Nobody, Person, Run, RunReport, StepR
 from tools.gui.workflow.yaml_format import AIMED, Step, Workflow
 from tools.privacy.redact import PhiError
 
-MOST_MISSES = 3
+MAX_MISSES = 3
 """Consecutive unusable proposals after which a run ends."""
-MOST_ALIKE = 2
+MAX_REPEATS = 2
 """Maximum number of times the same step may be proposed on the same screen."""
 LOOK_S = 4.0
 """Time to wait for a target, or for what a step should show, in seconds."""
@@ -191,11 +191,11 @@ def run_planned(
         if ended == "finish":
             _conclude(work, expect, shown)
         elif ended != "halted":
-            _tell(work, StepReport(_number(work), "ask the model", Outcome.HALTED_BEFORE_EFFECT, ended))
+            _report(work, StepReport(_number(work), "ask the model", Outcome.HALTED_BEFORE_EFFECT, ended))
     except Stopped as error:
-        _tell(work, StepReport(_number(work), "ask the model", Outcome.CANCELLED, str(error)))
+        _report(work, StepReport(_number(work), "ask the model", Outcome.CANCELLED, str(error)))
     except (MediaError, ToolFailed) as error:
-        _tell(work, StepReport(_number(work), "look", Outcome.HALTED_BEFORE_EFFECT, str(error)))
+        _report(work, StepReport(_number(work), "look", Outcome.HALTED_BEFORE_EFFECT, str(error)))
     return work.told
 
 
@@ -251,8 +251,8 @@ def _turn(work: _Work) -> str:
         return f"the limit of {limits.seconds:g} s is reached"
     if work.told.tokens >= limits.tokens:
         return f"the model has used {work.told.tokens} tokens; the limit is {limits.tokens}"
-    if work.misses >= MOST_MISSES:
-        return f"{MOST_MISSES} consecutive proposals were unusable; the last one: {work.done[-1]}"
+    if work.misses >= MAX_MISSES:
+        return f"{MAX_MISSES} consecutive proposals were unusable; the last one: {work.done[-1]}"
     screen = run.actuator.screen()
     try:
         request, left = work.veil.hide(work.request), limits.tokens - work.told.tokens
@@ -269,8 +269,8 @@ def _turn(work: _Work) -> str:
     if proposal.do == "give_up":
         return f"the model gives up: {proposal.why or 'no reason given'}"
     work.seen[f"{screen.sha256} {proposal.model_dump_json(exclude={'why', 'expect'})}"] += 1
-    if max(work.seen.values()) > MOST_ALIKE:
-        return f"the same step was proposed {MOST_ALIKE + 1} times on the same screen: {_named(proposal)}"
+    if max(work.seen.values()) > MAX_REPEATS:
+        return f"the same step was proposed {MAX_REPEATS + 1} times on the same screen: {_named(proposal)}"
     try:
         return _try(work, proposal)
     except PhiError as error:
@@ -297,10 +297,10 @@ def _try(work: _Work, proposal: Proposal) -> str:
     grave = proposal.do == "press" or bool(find_verbs(label, run.guard.policy.all_words)) or affirms(label)
     # Without a risky verb, the model's expectation is a guess, and no reason to stop.
     told = act(run, number, step, screen, target, "planned", lenient=not grave)
-    _tell(work, told)
+    _report(work, told)
     if told.outcome not in FINISHED:
         return "halted"
-    work.told.steps.append(_kept(work, proposal, step, told))
+    work.told.steps.append(_recorded_step(work, proposal, step, told))
     work.misses = 0
     seen = ", and what was expected is shown" if told.outcome == Outcome.VERIFIED else ""
     missed = ", but what was expected is not shown" if told.reason else ""
@@ -308,7 +308,7 @@ def _try(work: _Work, proposal: Proposal) -> str:
     return ""
 
 
-def _kept(work: _Work, proposal: Proposal, step: Step, told: StepReport) -> Step:
+def _recorded_step(work: _Work, proposal: Proposal, step: Step, told: StepReport) -> Step:
     """Return a performed step, with its target as found, and names in place of values."""
     hide = Veil(work.veil.values).hide
     verified = step.expect is not None and told.outcome == Outcome.VERIFIED
@@ -381,7 +381,7 @@ def _conclude(work: _Work, expect: str, shown_before: bool) -> None:
         told = StepReport(number, "finish", outcome, "" if there else f"{expect!r} is not shown in the end")
     # Only this check, and none before it, can verify the whole.
     work.told.report.checked = frozenset({number})
-    _tell(work, told)
+    _report(work, told)
 
 
 def _missed(work: _Work, proposal: Proposal, why: str) -> str:
@@ -390,7 +390,7 @@ def _missed(work: _Work, proposal: Proposal, why: str) -> str:
     return ""
 
 
-def _tell(work: _Work, told: StepReport) -> None:
+def _report(work: _Work, told: StepReport) -> None:
     work.told.report.steps.append(told)
     work.told.report.total = told.number
     work.on_step(told)

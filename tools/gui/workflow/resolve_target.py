@@ -40,7 +40,7 @@ def aim(run: Run, step: Step) -> tuple[Screen, Target | None, str, str]:
     if step.do in AIMED:
         screen, located, how = _find(run, step)
         if not located.targets and run.ask is not None:
-            screen, located = _mended(run, step, located)
+            screen, located = _ask_model(run, step, located)
             how = "mended"
         target = located.targets[0] if located.targets else None
         if len(located.targets) > 1 and located.abstained:
@@ -138,7 +138,7 @@ def _find(run: Run, step: Step) -> tuple[Screen, Located, str]:
         run.guard.stop.pause(POLL_S)
 
 
-def _mended(run: Run, step: Step, lost: Located) -> tuple[Screen, Located]:
+def _ask_model(run: Run, step: Step, lost: Located) -> tuple[Screen, Located]:
     """Ask a model to point at a replacement of the lost target; it may name no further effect.
 
     If others have the same label, a person has to choose: the model knows no more than the step's words.

@@ -66,7 +66,7 @@ def run_workflow(
             and not step.may_repeat
             and (told := _reconcile(run, number, step, bool(workflow.start)))
         ):
-            _tell(run, told, on_step)
+            _report(run, told, on_step)
             if told.outcome not in FINISHED:
                 return report
             past.done[number] = told.outcome
@@ -88,7 +88,7 @@ def run_workflow(
                 told = StepReport(number, step.name, past.done[number], how="done before")
         else:
             told = _do(run, number, step)
-        _tell(run, told, on_step)
+        _report(run, told, on_step)
         if told.outcome not in FINISHED:
             break
     return report
@@ -125,7 +125,7 @@ def recorded_workflow(
     return workflow.model_copy(update={"steps": tuple(steps), "parameters": {**new, **workflow.parameters}})
 
 
-def _tell(run: Run, told: StepReport, on_step: Callable[[StepReport], None]) -> None:
+def _report(run: Run, told: StepReport, on_step: Callable[[StepReport], None]) -> None:
     run.report.steps.append(told)
     on_step(told)
 

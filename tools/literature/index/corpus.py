@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 from tools.errors import StoreError
 from tools.literature.index.database import BEHIND, LIVE, RETIRED, Database, nothing, set_meta
 from tools.literature.index.lexical import RULES, Words
-from tools.literature.index.status import MOST_PROBLEMS, BadRecord, Duplicate, FileStatus, Status
+from tools.literature.index.status import MAX_PROBLEMS, BadRecord, Duplicate, FileStatus, Status
 from tools.literature.index.vectors import Vectors
 from tools.literature.readers.records import OWN_HASH
 from tools.literature.retrieval.dedup import names_of, retracted_names
@@ -151,7 +151,7 @@ class Corpus:
         )
         problems = read(
             "SELECT path, record, field, reason, remedy FROM problems JOIN files USING (file_id) "
-            f"ORDER BY path, problems.rowid LIMIT {MOST_PROBLEMS}"
+            f"ORDER BY path, problems.rowid LIMIT {MAX_PROBLEMS}"
         )
         return Status(
             folder=str(self.folder),

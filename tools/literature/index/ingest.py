@@ -15,7 +15,7 @@ import numpy as np
 from tools.errors import StoreError
 from tools.literature.index.corpus import Corpus
 from tools.literature.index.database import BEHIND, LIVE, RETIRED, WITHDRAWN
-from tools.literature.index.status import MOST_PROBLEMS, BadRecord, Indexed, Progress
+from tools.literature.index.status import MAX_PROBLEMS, BadRecord, Indexed, Progress
 from tools.literature.index.vectors import Embed, parts
 from tools.literature.readers import Bad, Read, ReadError, Record, Withdrawn, literature_files, read_file
 from tools.literature.readers.records import OWN_HASH
@@ -78,7 +78,7 @@ def index_path(
     corpus.mend()  # an earlier call may have been interrupted
     work = Work(corpus)
     for number, file in enumerate(files):
-        told = _tell(progress, file, number, len(files))
+        told = _reporter(progress, file, number, len(files))
         work.file(file, told)
     if path.is_dir():
         work.vanished(path, files)
@@ -217,7 +217,7 @@ class Work:
         sql.execute("INSERT INTO problems (file_id, record, field, reason, remedy) VALUES (?, ?, ?, ?, ?)",
                     (file_id, *row))  # fmt: skip
         self.counts.bad += 1
-        if self.counts.bad <= MOST_PROBLEMS:
+        if self.counts.bad <= MAX_PROBLEMS:
             problem = BadRecord(file=str(path), record=row[0], field=row[1], reason=row[2], remedy=row[3])
             self.counts.problems.append(problem)
 
@@ -355,7 +355,9 @@ def _need_writer(corpus: Corpus) -> None:
         )
 
 
-def _tell(progress: Callable[[Progress], None] | None, file: Path, number: int, files: int) -> Callable[[int], None]:
+def _reporter(
+    progress: Callable[[Progress], None] | None, file: Path, number: int, files: int
+) -> Callable[[int], None]:
     def told(documents: int) -> None:
         if progress:
             progress(Progress("reading", file, number, files, documents))

@@ -28,7 +28,7 @@ HEAP_BYTES = 128_000_000
 """Memory of tantivy before it writes a segment; its default."""
 THREADS = 1
 """Indexing threads: tokenisation takes as long, so that more of them would wait."""
-MOST_TERMS = 1_024
+MAX_TERMS = 1_024
 """Maximum number of different words of a query: questions have fewer than a hundred, pasted texts more."""
 
 
@@ -115,7 +115,7 @@ class Words:
         with failures(self.path, "searched"):
             schema = self._index.schema
             should = []
-            spelt = [(one, count) for term, count in counts.most_common(MOST_TERMS) for one in self._spelt(term)]
+            spelt = [(one, count) for term, count in counts.most_common(MAX_TERMS) for one in self._spelt(term)]
             for term, count in spelt:
                 one = tantivy.Query.term_query(schema, "words", term, index_option="freq")
                 should.append(
@@ -137,7 +137,7 @@ class Words:
         held = set(self._terms(f"{document.title}\n{document.text}").split())
         total, found = 0.0, 0.0
         with failures(self.path, "searched"):
-            for term in list(dict.fromkeys(self._terms(query).split()))[:MOST_TERMS]:
+            for term in list(dict.fromkeys(self._terms(query).split()))[:MAX_TERMS]:
                 spelt = self._spelt(term)
                 # Includes removed documents, so that it may exceed the total.
                 frequency = max(searcher.doc_freq("words", one) for one in spelt)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-MOST_PROBLEMS = 1_000
+MAX_PROBLEMS = 1_000
 """Maximum number of unusable records that are reported in detail: with more, a file's format is wrong."""
 
 
@@ -63,7 +63,7 @@ class Status(BaseModel):
         waiting: rows still to be added to, or removed from, the lexical index.
         rule: tokenisation.
         files: indexed files, by path.
-        problems: the first `MOST_PROBLEMS` unusable records; `files` has their numbers.
+        problems: the first `MAX_PROBLEMS` unusable records; `files` has their numbers.
         duplicates: documents that files disagree about.
     """
 
@@ -91,7 +91,7 @@ class Indexed(BaseModel):
         added, replaced, removed, kept: documents of the files that were read. Those that were kept are unchanged.
         embedded: documents newly searchable by meaning.
         bad: number of unusable records in the files that were read.
-        problems: the first `MOST_PROBLEMS` of these.
+        problems: the first `MAX_PROBLEMS` of these.
         seconds: duration.
     """
 

@@ -22,7 +22,7 @@ BLOCK = 65_536
 """Vectors read at once: 50 MB at 384 numbers."""
 PART = 900
 """Characters per embedded text: about the 256 word pieces that MiniLM reads of a text."""
-MOST_PARTS = 64
+MAX_PARTS = 64
 """Maximum number of embedded parts of a document: about 20 pages. Words in the rest are still found."""
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9(\[])")
 
@@ -30,7 +30,7 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9(\[])")
 def parts(document: Document) -> list[str]:
     """Return the texts that represent a document: its title with the beginning, then the rest, cut at sentences.
 
-    At least one, at most `MOST_PARTS`.
+    At least one, at most `MAX_PARTS`.
     """
     found: list[str] = []
     part = document.title.strip()
@@ -42,8 +42,8 @@ def parts(document: Document) -> list[str]:
                     found.append(part)
                     part = ""
                 part = f"{part} {piece}".strip()
-            if len(found) >= MOST_PARTS:
-                return found[:MOST_PARTS]
+            if len(found) >= MAX_PARTS:
+                return found[:MAX_PARTS]
     return [*found, part] if part or not found else found
 
 
@@ -145,7 +145,7 @@ class Vectors:
                 return
             began = self._held
             block = np.frombuffer(b"".join(row[2] for row in rows), np.float16).reshape(len(rows), -1)
-            self._hold(len(rows), block.shape[1])
+            self._reserve(len(rows), block.shape[1])
             self._vectors[self._held : self._held + len(rows)] = block
             self._rows[self._held : self._held + len(rows)] = [row[1] for row in rows]
             self._held += len(rows)
@@ -154,7 +154,7 @@ class Vectors:
             new = places[(places == 0) | (self._rows[places] != self._rows[places - 1])]
             self._starts = np.concatenate([self._starts, new])
 
-    def _hold(self, more: int, dim: int) -> None:
+    def _reserve(self, more: int, dim: int) -> None:
         """Reserve memory for more; arrays that a search in another thread still reads are left unchanged."""
         needed = self._held + more
         if needed <= len(self._vectors):

@@ -49,7 +49,7 @@ def read_article(element: Any, source: str = "pubmed") -> Document:
         raise ArticleError(name, f"expected an element {' or '.join(ARTICLE_TAGS)}.")
     book = name == "PubmedBookArticle"
     record = element.find("BookDocument" if book else "MedlineCitation")
-    pmid = (_said(record, "PMID") if record is not None else "").lstrip("0")
+    pmid = (_text_of(record, "PMID") if record is not None else "").lstrip("0")
     if record is None or not (pmid.isascii() and pmid.isdigit()):
         raise ArticleError("PMID", f"expected a PubMed id, found {pmid!r}.")
     told = _book(record) if book else _article(element, record)
@@ -66,31 +66,31 @@ def _article(element: Any, record: Any) -> dict[str, Any]:
     ids = element.findall("PubmedData/ArticleIdList/ArticleId")
     places = [place for place in article.findall("ELocationID") if place.get("ValidYN") != "N"]
     return {
-        "title": _said(article, "ArticleTitle") or _said(article, "VernacularTitle"),
+        "title": _text_of(article, "ArticleTitle") or _text_of(article, "VernacularTitle"),
         "sections": _abstract(article),
         "authors": _authors(article.findall("AuthorList/Author")),
-        "journal": _said(article, "Journal/Title") or _said(record, "MedlineJournalInfo/MedlineTA"),
+        "journal": _text_of(article, "Journal/Title") or _text_of(record, "MedlineJournalInfo/MedlineTA"),
         "published": _date(article.find("Journal/JournalIssue/PubDate")) or _date(article.find("ArticleDate")),
-        "volume": _said(article, "Journal/JournalIssue/Volume"),
-        "issue": _said(article, "Journal/JournalIssue/Issue"),
-        "pages": _said(article, "Pagination/MedlinePgn"),
+        "volume": _text_of(article, "Journal/JournalIssue/Volume"),
+        "issue": _text_of(article, "Journal/JournalIssue/Issue"),
+        "pages": _text_of(article, "Pagination/MedlinePgn"),
         "doi": normal("doi", _identifier(ids, "doi") or _identifier(places, "doi", "EIdType")),
         "pmcid": _pmcid(_identifier(ids, "pmc")),
         "mesh": _all(record, "MeshHeadingList/MeshHeading/DescriptorName"),
         "publication_types": types,
         "retracted": "Retracted Publication" in types or "RetractionIn" in notes,
-        "language": _said(article, "Language"),
-        "licence": _said(article, "Abstract/CopyrightInformation"),
+        "language": _text_of(article, "Language"),
+        "licence": _text_of(article, "Abstract/CopyrightInformation"),
     }
 
 
 def _book(record: Any) -> dict[str, Any]:
-    title = _said(record, "Book/BookTitle")
+    title = _text_of(record, "Book/BookTitle")
     writers = record.findall("AuthorList/Author") or record.findall("Book/AuthorList/Author")
     ids = record.findall("ArticleIdList/ArticleId")
     types = _all(record, "PublicationType")
     return {
-        "title": _said(record, "ArticleTitle") or _said(record, "VernacularTitle") or title,
+        "title": _text_of(record, "ArticleTitle") or _text_of(record, "VernacularTitle") or title,
         "sections": _abstract(record) or _sections_of_a_book(record),
         "authors": _authors(writers),
         "journal": title,
@@ -99,8 +99,8 @@ def _book(record: Any) -> dict[str, Any]:
         "pmcid": _pmcid(_identifier(ids, "pmc")),
         "publication_types": types,
         "retracted": "Retracted Publication" in types,
-        "language": _said(record, "Language"),
-        "licence": _said(record, "Abstract/CopyrightInformation"),
+        "language": _text_of(record, "Language"),
+        "licence": _text_of(record, "Abstract/CopyrightInformation"),
     }
 
 
@@ -121,9 +121,9 @@ def _authors(elements: list[Any]) -> tuple[str, ...]:
     for author in elements:
         if author.get("ValidYN") == "N":
             continue
-        given = _said(author, "ForeName") or _said(author, "Initials")
-        parts = (_said(author, "LastName"), given, _said(author, "Suffix"))
-        names.append(" ".join(part for part in parts if part) or _said(author, "CollectiveName"))
+        given = _text_of(author, "ForeName") or _text_of(author, "Initials")
+        parts = (_text_of(author, "LastName"), given, _text_of(author, "Suffix"))
+        names.append(" ".join(part for part in parts if part) or _text_of(author, "CollectiveName"))
     return tuple(name for name in names if name)
 
 
@@ -131,9 +131,9 @@ def _date(element: Any) -> str:
     """Return an ISO date as far as it is known; MEDLINE also has `1998 Dec-1999 Jan`, seasons, and names of months."""
     if element is None:
         return ""
-    year, month, day = (_said(element, part) for part in ("Year", "Month", "Day"))
+    year, month, day = (_text_of(element, part) for part in ("Year", "Month", "Day"))
     if not year:
-        found = _MEDLINE_DATE.search(_said(element, "MedlineDate"))
+        found = _MEDLINE_DATE.search(_text_of(element, "MedlineDate"))
         if not found:
             return ""
         year, month, day = (found[part] or "" for part in ("year", "month", "day"))
@@ -166,7 +166,7 @@ def _all(element: Any, path: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for text in map(words, element.findall(path)) if text))
 
 
-def _said(element: Any, path: str) -> str:
+def _text_of(element: Any, path: str) -> str:
     found = element.find(path)
     return "" if found is None else words(found)
 

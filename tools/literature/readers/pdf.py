@@ -17,9 +17,9 @@ from tools.extras import require
 from tools.literature.readers.records import Bad, Read, Record, document
 from tools.literature.types import Section
 
-MOST_PAGES = 2_000
+MAX_PAGES = 2_000
 """Maximum pages read: more than most textbooks have."""
-LEAST_LETTERS = 20
+MIN_LETTERS = 20
 """Minimum letters of a file that does not count as scanned."""
 _DOI = re.compile(r"\b10\.\d{4,9}/[^\s\"<>{}|]+[^\s\"<>{}|.,;:)\]]")
 _REFERENCES = re.compile(r"(?im)^\W*(?:references|bibliography|literature cited)\W*$")
@@ -41,14 +41,14 @@ def read_pdf(path: Path, stream: IO[bytes]) -> Iterator[Record]:
             yield Bad("the file", "it needs a password", remedy="Save a copy without one, and index that.",
                       rest=True)  # fmt: skip
             return
-        pages = [_text(page) for _, page in zip(range(MOST_PAGES), reader.pages, strict=False)]
+        pages = [_text(page) for _, page in zip(range(MAX_PAGES), reader.pages, strict=False)]
         about = {name: _unicode(str(value)) for name, value in (reader.metadata or {}).items()}
         left_out = len(reader.pages) - len(pages)
     except Exception as error:  # noqa: BLE001 - a broken PDF makes pypdf raise almost anything
         yield Bad("the file", f"cannot read it as a PDF: {type(error).__name__}: {error}", rest=True,
                   remedy="Open it in a viewer and save it again, or download it again.")  # fmt: skip
         return
-    if sum(letter.isalpha() for page in pages for letter in page) < LEAST_LETTERS:
+    if sum(letter.isalpha() for page in pages for letter in page) < MIN_LETTERS:
         yield Bad("the file", "it has pictures of text, but no text", rest=True,
                   remedy="Recognise its text, for example by `ocrmypdf IN OUT`, and index that.")  # fmt: skip
         return
@@ -64,7 +64,7 @@ def read_pdf(path: Path, stream: IO[bytes]) -> Iterator[Record]:
     )
     yield Read(made.model_copy(update={"doi": _doi(about, pages[0])}))
     if left_out:
-        yield Bad(f"page {MOST_PAGES + 1} and on", f"{left_out} pages exceed the limit", id=made.id,
+        yield Bad(f"page {MAX_PAGES + 1} and on", f"{left_out} pages exceed the limit", id=made.id,
                   remedy="Split the file.")  # fmt: skip
 
 

@@ -34,7 +34,7 @@ PATIENCE_S = 30.0
 """Maximum wait that a server may ask for; if it wants more, the request fails, and no request is sent before that."""
 DOWN_S = 30.0
 """Time for which a server counts as down, and is not asked, after it was unreachable or failed in all tries."""
-LONGEST_HOLD_S = 86_400.0
+MAX_PAUSE_S = 86_400.0
 """Maximum time for which a server is not asked, whatever it requests."""
 TIMEOUT_S = httpx.Timeout(30.0, connect=10.0)
 DEADLINE_S = 120.0
@@ -53,12 +53,12 @@ class RemoteError(AttendError):
 
     Attributes:
         partial: what could be read of a broken answer, or None.
-        asked_amiss: whether the request itself was wrong, so that others may still succeed.
+        bad_request: whether the request itself was wrong, so that others may still succeed.
     """
 
-    def __init__(self, problem: str, *, remedy: str = "", partial: Any = None, asked_amiss: bool = False) -> None:
+    def __init__(self, problem: str, *, remedy: str = "", partial: Any = None, bad_request: bool = False) -> None:
         super().__init__(problem, remedy=remedy)
-        self.partial, self.asked_amiss = partial, asked_amiss
+        self.partial, self.bad_request = partial, bad_request
 
 
 class TryAgain(Exception):
@@ -162,7 +162,7 @@ class Client:
             raise RemoteError(
                 f"cannot answer offline: the cache has no answer to {short or said!r:.200}.",
                 remedy="Ask it once with `literature.offline` off, or use the cache of a run that asked it.",
-                asked_amiss=True,
+                bad_request=True,
             )
         self.gate.permit(said, short)
         body, value = self._persist(call, params, read)
@@ -196,7 +196,7 @@ class Client:
             if wait_s is None:
                 wait_s = BACK_OFF_S[attempt - 1] * (1 + self.timing.chance() / 4)
             if for_all:
-                self.bucket.hold(min(wait_s, LONGEST_HOLD_S))
+                self.bucket.hold(min(wait_s, MAX_PAUSE_S))
             _LOG.info("%s: try %d of %d failed: %s", self.name, attempt, TRIES, reason)
             if wait_s > PATIENCE_S:
                 reason += f"; it asked for a pause of {wait_s:.0f} s."
@@ -229,7 +229,7 @@ class Client:
         if 300 <= status < 400:
             raise RemoteError(f"{reason}: it redirects elsewhere.", remedy=f"Correct `literature.{self.name}_url`.")
         amiss = status in (400, 404)
-        raise RemoteError(f"{reason}.", remedy="Change the query, or the settings.", asked_amiss=amiss)
+        raise RemoteError(f"{reason}.", remedy="Change the query, or the settings.", bad_request=amiss)
 
     def _http(self) -> httpx.Client:
         with self._lock:

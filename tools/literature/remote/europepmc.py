@@ -29,7 +29,7 @@ PAGE = 100
 """Maximum number of documents per page."""
 BATCH = 25
 """Ids per request, which are part of its URL."""
-MOST_PAGES, MOST_IDLE_PAGES = 100, 5
+MAX_PAGES, MAX_IDLE_PAGES = 100, 5
 """Maximum pages of a search, and consecutive ones without a new document that passes the filters."""
 _TAG = re.compile(r"(?<=[\w\"*])\[[A-Za-z][A-Za-z /:~0-9-]*\]")
 _FIELD_OR_SIGN = re.compile(r"(\b[A-Z][A-Z_]+:(?:\[[^\]]*\]|(?=\S|$)))|[:?/\\!~^{}\[\]]")
@@ -73,7 +73,7 @@ class EuropePMC(Remote):
             size = min(PAGE, limit) if filters == Filters() else PAGE
             mark, idle, seen = "*", 0, set[str]()
             while mark and mark not in seen and len(documents) < limit:
-                if len(seen) == MOST_PAGES or idle == MOST_IDLE_PAGES:
+                if len(seen) == MAX_PAGES or idle == MAX_IDLE_PAGES:
                     reason = f"the search ended after {len(seen)} pages with few matching documents."
                     problems.append(Problem(source=NAME, reason=reason))
                     break
@@ -113,7 +113,7 @@ class EuropePMC(Remote):
             try:
                 page = self._page(" OR ".join(f"({asked[id_]})" for id_ in batch), PAGE, "*")
             except (GateError, RemoteError, StoreError) as error:
-                if not getattr(error, "asked_amiss", False):  # the rest would fare no better
+                if not getattr(error, "bad_request", False):  # the rest would fare no better
                     batch, lacking = batch + lacking, []
                 problems.append(problem(NAME, error, batch))
                 continue

@@ -26,7 +26,7 @@ etree = require("lxml.etree", extra="literature")
 NAME = "pubmed"
 RATE, RATE_WITH_KEY = 2.5, 8.0
 """Requests per second; NCBI allows 3 without a key and 10 with one."""
-MOST_HITS = 10_000
+MAX_HITS = 10_000
 """PubMed's maximum number of results of a search."""
 BATCH = 200
 """Records per request; NCBI requires POST from here on."""
@@ -67,16 +67,16 @@ class PubMed(Remote):
         try:
             term = self._term(query, filters)
             params = {"db": NAME, "term": term, "retmode": "json", "sort": "relevance", "retstart": "0"}
-            params["retmax"] = str(min(limit, MOST_HITS))
+            params["retmax"] = str(min(limit, MAX_HITS))
             found = self._client.ask("esearch.fcgi", params, _read_search, said=term)
         except (GateError, RemoteError, StoreError) as error:
             return Found(problems=(problem(NAME, error),))
         problems = [Problem(source=NAME, reason=note) for note in found.notes]
-        if limit > MOST_HITS and found.count > MOST_HITS:
+        if limit > MAX_HITS and found.count > MAX_HITS:
             problems.append(
                 Problem(
                     source=NAME,
-                    reason=f"{found.count} documents match, but PubMed gives only the first {MOST_HITS} of a search. "
+                    reason=f"{found.count} documents match, but PubMed gives only the first {MAX_HITS} of a search. "
                     "Search year by year for all.",
                 )
             )
@@ -109,7 +109,7 @@ class PubMed(Remote):
             for pmid, body in self._cached(pmids).items():
                 if body == b"":
                     nowhere.append(pmid)
-                elif body is None or (document := _kept(body)) is None:
+                elif body is None or (document := _cached_document(body)) is None:
                     lacking.append(pmid)
                 else:
                     documents[pmid] = document
@@ -124,7 +124,7 @@ class PubMed(Remote):
             except (GateError, RemoteError, StoreError) as error:
                 answer = getattr(error, "partial", None) or {}
                 lost = [pmid for pmid in batch if pmid not in answer]
-                if not getattr(error, "asked_amiss", False):  # the rest would fare no better
+                if not getattr(error, "bad_request", False):  # the rest would fare no better
                     lost, lacking = lost + lacking, []
                 problems.append(problem(NAME, error, _ids(lost)))
             if strays := answer.keys() - set(batch):
@@ -165,7 +165,7 @@ class _Record:
     body: bytes
 
 
-def _kept(body: bytes) -> Document | None:
+def _cached_document(body: bytes) -> Document | None:
     """Return the document of a cached record; None if an older version stored what this one cannot read."""
     try:
         (record,) = _read_records(body).values()

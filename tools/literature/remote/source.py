@@ -67,7 +67,7 @@ class Remote:
             term = self._term(query, filters)
         except GateError:  # `search` reports the reason
             return ""
-        return term if not self._client.offline and self._client.gate.wants_yes(term) else ""
+        return term if not self._client.offline and self._client.gate.needs_consent(term) else ""
 
     def suspected(self, text: str) -> str:
         """Return the words of what a search would send that may be a name or a place; "" if there are none."""

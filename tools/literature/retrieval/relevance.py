@@ -24,7 +24,7 @@ from tools.literature.types import Document, Hit
 
 COVER_WEIGHT = 0.5
 """Weight of shared words against the cosine."""
-LEAST_COVER, LEAST_SUPPORT, LEAST_PLAIN = 0.59, 0.9, 0.7
+MIN_COVER, MIN_SUPPORT, MIN_PLAIN = 0.59, 0.9, 0.7
 """Minimum share of shared words for a relevant document; if vectors were compared, minimum of the weighted sum of it
 and the cosine; the last for the document nearest to a question in plain words, since papers do not use these."""
 FEW = 3
@@ -42,7 +42,7 @@ A_DOCUMENT = 2
 CONCLUDES, STATES, PREPARES = 0.3, 0.15, -0.2
 """Bonus for a sentence in a conclusion, for one that reports a finding, and malus for one in aims or methods; our
 choice."""
-LEAST_SENTENCE, LEAST_STANCE = 0.15, 0.6
+MIN_SENTENCE, MIN_STANCE = 0.15, 0.6
 """Minimum share of the question's words for a quoted sentence, and for one that counts as a yes or no to it; our
 choice."""
 SHORTEST, LONGEST = 4, 90
@@ -89,7 +89,7 @@ class Measure:
     """
 
     _wanted: frozenset[str]
-    _others: tuple[tuple[frozenset[str], tuple[frozenset[str], ...]], ...]
+    _synonyms_in: tuple[tuple[frozenset[str], tuple[frozenset[str], ...]], ...]
     _weights: Mapping[str, float]
     _names: frozenset[str]
     _designators: Mapping[str, frozenset[str]]
@@ -100,7 +100,7 @@ class Measure:
         the share weighted by rarity. 0 to 1."""
         if not self._wanted:
             return 0.0
-        there = _there(self._wanted, self._others, stems(text))
+        there = _present(self._wanted, self._synonyms_in, stems(text))
         total = math.fsum(self._weights.values())  # exact, whatever the order of a set
         weighted = math.fsum(self._weights[word] for word in there) / total if total else 0.0
         return (len(there) / len(self._wanted) + weighted) / 2
@@ -108,7 +108,7 @@ class Measure:
     def is_on_subject(self, text: str, *, names_only: bool = False) -> bool:
         """Return whether a text has the rarest of the question's names of substances, diseases and the like, or a
         synonym, and, for a question with few subject words, the rarest of these, unless `names_only`."""
-        there = _there(self._wanted, self._others, stems(text))
+        there = _present(self._wanted, self._synonyms_in, stems(text))
         subjects = frozenset(word for word in self._wanted if not is_general(word))
         told = (self._names, subjects if len(subjects) <= FEW and not names_only else frozenset())
         return all(self._rarest(words) <= there for words in told)
@@ -136,8 +136,8 @@ def measure(question: str, pool: Sequence[Document] = ()) -> Measure:
             that of BM25 (Robertson and Spärck Jones, 1976, with the 1 that Lucene adds). Without a pool all words count
             alike.
     """
-    wanted, others = stems(question), _others(question)
-    held = [_there(wanted, others, stems(f"{document.title}\n{document.text[:PASSAGE]}")) for document in pool]
+    wanted, others = stems(question), _synonyms_in(question)
+    held = [_present(wanted, others, stems(f"{document.title}\n{document.text[:PASSAGE]}")) for document in pool]
     counts = {word: sum(word in there for there in held) for word in wanted}
     weights = {word: math.log(1 + (len(held) - count + 0.5) / (count + 0.5)) for word, count in counts.items()}
     return Measure(wanted, others, weights, names(question) & wanted, designators(question), len(tokens(question)))
@@ -161,17 +161,17 @@ def bearing(
     """
     asked = asked or measure(question, [hit.document for hit in hits[:POOL]])
     nearest = max(cosines.values(), default=0.0) if in_plain_words(question) else math.inf
-    return [hit for hit in hits[:first] if _bears(asked, hit.document, cosines.get(hit.document.id), nearest)]
+    return [hit for hit in hits[:first] if _is_relevant(asked, hit.document, cosines.get(hit.document.id), nearest)]
 
 
-def _bears(asked: Measure, document: Document, cosine: float | None, nearest: float) -> bool:
+def _is_relevant(asked: Measure, document: Document, cosine: float | None, nearest: float) -> bool:
     """Return whether a document is relevant to the question."""
     if not asked.is_of_kind(document.title, document.text):
         return False
     share, passage = max((asked.share(passage), passage) for passage in _passages(document))
     if cosine is None or asked.words <= FEWEST:
-        return share >= LEAST_COVER and asked.is_on_subject(passage)
-    least = LEAST_PLAIN if cosine >= nearest else LEAST_SUPPORT
+        return share >= MIN_COVER and asked.is_on_subject(passage)
+    least = MIN_PLAIN if cosine >= nearest else MIN_SUPPORT
     return cosine + COVER_WEIGHT * share >= least and asked.is_on_subject(passage, names_only=cosine >= nearest)
 
 
@@ -224,22 +224,22 @@ def _scored(asked: Measure, document: Document, *, plain: bool) -> list[Sentence
                 continue
             share, says = asked.share(text), stance(text)
             # The answer to a question in plain words may share none of them; a finding suffices.
-            if share < LEAST_SENTENCE and not (plain and says != "unclear"):
+            if share < MIN_SENTENCE and not (plain and says != "unclear"):
                 continue
-            score = share + _worth(section.label, says, at_end=number == last)
-            bold = says if share >= LEAST_STANCE else "unclear"
+            score = share + _bonus(section.label, says, at_end=number == last)
+            bold = says if share >= MIN_STANCE else "unclear"
             found.append(Sentence(document, number, start, end, score, bold))
     return found
 
 
-def _worth(label: str, says: Stance, *, at_end: bool) -> float:
+def _bonus(label: str, says: Stance, *, at_end: bool) -> float:
     concludes = bool(_CONCLUSION.search(label)) or (at_end and not label)
     if not concludes and (_PURPOSE.search(label) or _METHOD.search(label)):
         return PREPARES
     return (CONCLUDES if concludes else 0.0) + (STATES if says != "unclear" else 0.0)
 
 
-def _there(
+def _present(
     wanted: frozenset[str], others: Sequence[tuple[frozenset[str], Sequence[frozenset[str]]]], held: frozenset[str]
 ) -> frozenset[str]:
     """Return those of the wanted words that a text has, itself or as synonyms."""
@@ -251,7 +251,7 @@ def _there(
 
 
 @lru_cache(maxsize=64)
-def _others(question: str) -> tuple[tuple[frozenset[str], tuple[frozenset[str], ...]], ...]:
+def _synonyms_in(question: str) -> tuple[tuple[frozenset[str], tuple[frozenset[str], ...]], ...]:
     """Return the words of a question with synonyms, each with these."""
     return tuple(
         (frozenset(map(stem, words)), tuple(stems(term) for term in terms)) for words, terms in synonyms(question)

@@ -18,12 +18,12 @@ from tools.literature.types import Hit
 
 LONGEST = 6
 """Maximum number of words of a term in the table."""
-MOST_TERMS = 12
+MAX_TERMS = 12
 """Maximum number of terms added to a question."""
 FEEDBACK = 10
 """Number of first hits whose headings are used, and minimum share of them with a heading; our choice."""
 SHARED = 0.4
-MOST_HEADINGS = 3
+MAX_HEADINGS = 3
 """Maximum number of headings added."""
 CHECK_TAGS = frozenset(
     """
@@ -41,7 +41,7 @@ CHECK_TAGS = frozenset(
 
 
 def expand(question: str, hits: Sequence[Hit] = ()) -> tuple[str, ...]:
-    """Return synonyms for the terms of a question, at most `MOST_TERMS`, those of the table first.
+    """Return synonyms for the terms of a question, at most `MAX_TERMS`, those of the table first.
 
     Args:
         question: in words.
@@ -54,15 +54,15 @@ def expand(question: str, hits: Sequence[Hit] = ()) -> tuple[str, ...]:
     added: dict[str, None] = {}
     for group in _named(question, asked):
         for term in group:
-            if not _holds(asked, tokens(term)):
+            if not _contains(asked, tokens(term)):
                 added.setdefault(term)
     known = {stem(word) for word in (*asked, *(word for term in added for word in tokens(term)))}
     for heading in _shared_headings(hits):
         words = {stem(word) for word in tokens(heading)}
         # A heading that shares a word, and has another, is a sibling: "Breast Neoplasms" for cancer of the oesophagus.
-        if not _holds(asked, tokens(heading)) and (words.isdisjoint(known) or words <= known):
+        if not _contains(asked, tokens(heading)) and (words.isdisjoint(known) or words <= known):
             added.setdefault(heading)
-    return tuple(added)[:MOST_TERMS]
+    return tuple(added)[:MAX_TERMS]
 
 
 def reworded(question: str, terms: Sequence[str]) -> tuple[str, bool]:
@@ -123,10 +123,10 @@ def _shared_headings(hits: Sequence[Hit]) -> list[str]:
     )
     least = max(2.0, SHARED * len(first))
     common = [heading for heading, count in counts.items() if count >= least]
-    return sorted(common, key=lambda heading: (-counts[heading], heading))[:MOST_HEADINGS]
+    return sorted(common, key=lambda heading: (-counts[heading], heading))[:MAX_HEADINGS]
 
 
-def _holds(asked: Sequence[str], words: Sequence[str]) -> bool:
+def _contains(asked: Sequence[str], words: Sequence[str]) -> bool:
     return not words or any(list(asked[at : at + len(words)]) == list(words) for at in range(len(asked)))
 
 

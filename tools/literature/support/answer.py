@@ -25,12 +25,12 @@ from tools.literature.types import Document, Hit, Problem
 
 NOTICE = "For research use; not medical advice."
 NOTHING = "The literature at hand says nothing of this."
-LEAST_SHARED = 0.25
+MIN_SHARED = 0.25
 """Minimum share of a claim's words in its quotes, their sentences or titles; below it the claim is marked. Our
 choice."""
 MOST_DOCUMENTS = 8
 """Maximum number of documents used for an answer."""
-LEAST_OF_QUESTION = 0.6
+MIN_OF_QUESTION = 0.6
 """Minimum share of the question's words for a claim to count as a yes or no to it; our choice."""
 BY_RULE = "chosen by rule from what the model was shown, and did not cite: read it"
 
@@ -214,13 +214,13 @@ def check_claims(
     dropped: list[Dropped] = []
     for claim in stated:
         text = " ".join(claim.text.split())
-        citations, wrong, cautions = _hold(text, claim.citations, shown)
+        citations, wrong, cautions = _valid_citations(text, claim.citations, shown)
         problem = _unsupported(question, claim, citations, wrong, shown)
         if problem:
             dropped.append(Dropped(text=text, reason=problem))
             continue
         words, sound = stems(text), [citation for citation in citations if not citation.retracted]
-        if words and len(words & _said(sound, shown)) < LEAST_SHARED * len(words):
+        if words and len(words & _subject_stems(sound, shown)) < MIN_SHARED * len(words):
             cautions.append("it shares few words with its quotes: read them")
         if denies(text, [citation.sentence for citation in sound])[1]:
             cautions.append("by their words, its quotes may say the opposite: read them")
@@ -280,10 +280,10 @@ def _is_opposite(question: str, text: str, says: Stance) -> bool:
     by_words = stance_to(question, text, stance(text))
     if "unclear" in (says, by_words) or says == by_words or not asks_for_effect(question):
         return False
-    return len(asked & stems(text)) >= LEAST_OF_QUESTION * len(asked)
+    return len(asked & stems(text)) >= MIN_OF_QUESTION * len(asked)
 
 
-def _hold(
+def _valid_citations(
     text: str, stated: Sequence[StatedCitation], shown: Sequence[Document]
 ) -> tuple[list[Citation], list[str], list[str]]:
     """Return the valid citations of a claim, what is wrong with the others, and cautions about the valid ones."""
@@ -337,7 +337,7 @@ def _unsupported(
     text = _without_mentions(claim.text)
     if numbers := lacking(text, " ".join(sentences), question):
         return f"it says {', '.join(numbers)}, which its quotes do not"
-    if others := _unsaid(question, text, sound, shown):
+    if others := _missing_subjects(question, text, sound, shown):
         return f"it speaks of {', '.join(map(repr, others))}, and its quotes do not"
     told = _texts(sound, shown)
     if others := misnamed(text, told):
@@ -347,16 +347,16 @@ def _unsupported(
         return f"it speaks of {said}, and its quotes of {other}"
     if denies(text, sentences)[0]:
         return "it says the opposite of its quotes"
-    if stems(text) and not stems(text) & _said(sound, shown):
+    if stems(text) and not stems(text) & _subject_stems(sound, shown):
         return "it has no word in common with its quotes"
     return ""
 
 
-def _said(citations: Sequence[Citation], shown: Sequence[Document]) -> frozenset[str]:
-    return stems("\n".join(_telling(citations, shown)))
+def _subject_stems(citations: Sequence[Citation], shown: Sequence[Document]) -> frozenset[str]:
+    return stems("\n".join(_subject_texts(citations, shown)))
 
 
-def _telling(citations: Sequence[Citation], shown: Sequence[Document]) -> list[str]:
+def _subject_texts(citations: Sequence[Citation], shown: Sequence[Document]) -> list[str]:
     """Return the texts that state a claim's subject: quoted sentences, with titles and headings of their documents."""
     by_id = {document.id: document for document in shown}
     cited = {citation.document_id: by_id[citation.document_id] for citation in citations}
@@ -374,9 +374,9 @@ def _texts(citations: Sequence[Citation], shown: Sequence[Document]) -> list[str
     return [sentences, about, "\n".join(document.text for document in cited)]
 
 
-def _unsaid(question: str, text: str, citations: Sequence[Citation], shown: Sequence[Document]) -> list[str]:
+def _missing_subjects(question: str, text: str, citations: Sequence[Citation], shown: Sequence[Document]) -> list[str]:
     """Return words for a claim's subject that occur nowhere in its evidence, not even as synonyms."""
-    said = _said(citations, shown)
+    said = _subject_stems(citations, shown)
     known = said | {
         stem(word)
         for words, terms in synonyms(text)

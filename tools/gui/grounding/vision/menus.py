@@ -21,7 +21,7 @@ _LEVEL_PX, _EDGE_PX = 8.0, 5.0
 """Maximum vertical offset of words of one bar, and distance of edges that count as one; our choice."""
 _HANGS_PX, _COLUMN_PX = 14.0, 70.0
 """Maximum distance of a menu from its word, and width of the column where its entries begin; our choice."""
-_MOST_WORDS = 3
+_MAX_WORDS = 3
 """Maximum number of words of a menu; our choice."""
 
 
@@ -53,7 +53,7 @@ def find_menus(windows: Sequence[Titled], boxes: Sequence[Rect], lines: Sequence
     opened: list[Rect] = []
     for window in windows:
         bar = _bar(window, lines) if window.is_window else []
-        found = [(line, _hanging(line, boxes)) for line in bar]
+        found = [(line, _open_menu(line, boxes)) for line in bar]
         hanging = [(line, box) for line, box in found if box and _is_apart(box, window) and _is_full(box, lines)]
         items += [_item(line, "menu") for line in bar]
         own += bar
@@ -79,7 +79,7 @@ def _bar(window: Titled, lines: Sequence[Line]) -> list[Line]:
         for line in lines
         if title.bottom - 2 <= line.rect.center.y_px <= title.bottom + BELOW_PX
         and window.rect.left - _EDGE_PX <= line.rect.left < window.rect.right
-        and len(line.words) <= _MOST_WORDS
+        and len(line.words) <= _MAX_WORDS
     ]
     first = next((line for line in near if line.text.casefold() in FIRST), None)
     if first is None or first.rect.left - window.rect.left > GAP_PX:
@@ -92,7 +92,7 @@ def _bar(window: Titled, lines: Sequence[Line]) -> list[Line]:
     return bar
 
 
-def _hanging(menu: Line, boxes: Sequence[Rect]) -> Rect | None:
+def _open_menu(menu: Line, boxes: Sequence[Rect]) -> Rect | None:
     """Return the frame of an open menu below its word."""
     for box in sorted(boxes, key=lambda box: box.top):
         begins = -4 <= menu.rect.left - box.left < 2 * _HANGS_PX and -4 <= box.top - menu.rect.bottom < _HANGS_PX

@@ -19,9 +19,9 @@ from tools.ocr import MIN_CONFIDENCE, N_THREADS, load_recogniser
 
 DETECT_SCALE = 0.75
 """Scale of the screen for line detection, which halves the time and misses none; our choice."""
-KEPT_PICTURES = 64
+MAX_PICTURES = 64
 """Size of the cache of pictures, and parts of pictures, with their lines."""
-KEPT_LINES = 8192
+MAX_LINES = 8192
 """Size of the cache of lines by their pixels."""
 GAP, SPLIT = 0.55, 1.3
 """Gaps between words, in heights of a line, that separate two labels read as one, such as the menus of a menu bar: the
@@ -40,7 +40,7 @@ _lock = threading.Lock()
 _Word = tuple[str, float, float, bool]
 """A word, its start and end as shares of the line's width, and whether it is separate from the word before."""
 _read: OrderedDict[str, tuple[str, float, tuple[_Word, ...]]] = OrderedDict()
-_whole: OrderedDict[str, tuple[Line, ...]] = OrderedDict()
+_pictures: OrderedDict[str, tuple[Line, ...]] = OrderedDict()
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,13 @@ def read_lines(rgb: np.ndarray) -> tuple[Line, ...]:
     """
     picture = region_hash(rgb)
     with _lock:
-        if picture in _whole:
-            _whole.move_to_end(picture)
-            return _whole[picture]
+        if picture in _pictures:
+            _pictures.move_to_end(picture)
+            return _pictures[picture]
         lines = _found_in(rgb)
-        _whole[picture] = lines
-        while len(_whole) > KEPT_PICTURES:
-            _whole.popitem(last=False)
+        _pictures[picture] = lines
+        while len(_pictures) > MAX_PICTURES:
+            _pictures.popitem(last=False)
     return lines
 
 
@@ -101,7 +101,7 @@ def _found_in(rgb: np.ndarray) -> tuple[Line, ...]:
     places = {rect: bgr[int(rect.top) : int(rect.bottom), int(rect.left) : int(rect.right)] for rect in rects}
     named = _remembered({rect: crop for rect, crop in places.items() if crop.size})
     lines = [line for rect, name in named.items() for line in _lines(rect, *_read[name])]
-    while len(_read) > KEPT_LINES:
+    while len(_read) > MAX_LINES:
         _read.popitem(last=False)
     return tuple(sorted(lines, key=lambda line: (line.rect.top, line.rect.left)))
 

@@ -27,7 +27,7 @@ SAME_HEIGHT_PX = 4.0
 """Maximum difference in height of separate rows; our choice."""
 ANOTHER = 1.5
 """Distance, in heights of a row, from which on a line aligned with its start belongs to another row; our choice."""
-LEAST_ROWS = 3
+MIN_ROWS = 3
 """Minimum number of lines of words, or rows below a header, of a table; our choice."""
 
 
@@ -131,7 +131,7 @@ def _is_around(row: Row, rows: Sequence[Row]) -> bool:
 
 
 def _has_head(table: Sequence[Sequence[Line]]) -> bool:
-    return len(table) >= LEAST_ROWS and _is_head(table)
+    return len(table) >= MIN_ROWS and _is_head(table)
 
 
 def _in_order(inside: Sequence[Line]) -> list[Line]:
@@ -152,7 +152,7 @@ def _tables(lines: Sequence[Line]) -> list[list[Row]]:
                 break
         else:
             tables.append([band])
-    rows = [_as_rows(_columns_only(table)) for table in tables if len(table) >= LEAST_ROWS]
+    rows = [_as_rows(_columns_only(table)) for table in tables if len(table) >= MIN_ROWS]
     return [[(_clipped(rect, inside[0], lines), inside) for rect, inside in table] for table in rows]
 
 
