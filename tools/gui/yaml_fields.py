@@ -22,15 +22,15 @@ _UNREADABLE = (ValueError, LookupError, AttributeError, OverflowError, yaml.YAML
 
 def read_text(path: Path, what: str) -> str:
     """Read a text file. Raises ConfigError, which names it by `what`: the policy, the workflow and so on."""
-    told = f"cannot read the {what} {str(path)!r}"
+    problem = f"cannot read the {what} {str(path)!r}"
     try:
         return path.read_text("utf-8")
     except FileNotFoundError as error:
-        raise ConfigError(f"{told}: it does not exist.", remedy="Name an existing file.") from error
+        raise ConfigError(f"{problem}: it does not exist.", remedy="Name an existing file.") from error
     except OSError as error:
-        raise ConfigError(f"{told}: {error.strerror}.", expected="a file in YAML") from error
+        raise ConfigError(f"{problem}: {error.strerror}.", expected="a file in YAML") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{told}: {error}.", expected="YAML in UTF-8") from error
+        raise ConfigError(f"{problem}: {error}.", expected="YAML in UTF-8") from error
 
 
 def read_yaml(text: str, name: str) -> tuple[Any, dict[Place, int]]:

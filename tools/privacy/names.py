@@ -167,19 +167,19 @@ def _by_capitals(found: re.Match[str], text: str, is_word: IsWord) -> str:
         words = words[1:]
     if not words:
         return ""
-    told = " ".join(words)
+    name = " ".join(words)
     if len(words) > 1 and any(part in word_set("given_names") for part in words[0].casefold().split("-")):
-        return told
+        return name
     if _EPONYM_NOUN.match(text, found.end()) or _EPONYM_NOUN.fullmatch(words[-1]):
         return ""
     unknown = [word for word in words if not _is_known(word, is_word)]
     if len(unknown) > 1:
-        return told
+        return name
     before, behind = text[:start], text[found.end() :]
     # Headings such as "Viral Load, Nasal" have commas, too, but no sentence around them.
     apart = before.rstrip().endswith(",") and len(re.findall(r"\b[a-z]{2,}\b", text)) > 2 and not _is_title(text)
     place = _FROM.search(before) and _ONE_PERSON.search(text)
-    return told if unknown and (_BEFORE.search(before) or _AGE_AFTER.match(behind) or apart or place) else ""
+    return name if unknown and (_BEFORE.search(before) or _AGE_AFTER.match(behind) or apart or place) else ""
 
 
 def _is_known(word: str, is_word: IsWord) -> bool:

@@ -116,11 +116,11 @@ class Redactor:
             PhiError: with `strict`, or if OCR fails.
         """
         lines = self._read(rgb) if words is None else list(words)
-        starts, told = [], ""
+        starts, joined = [], ""
         for line in lines:
-            starts.append(len(told))
-            told += line.text + "\n"
-        findings = self.find(told)
+            starts.append(len(joined))
+            joined += line.text + "\n"
+        findings = self.find(joined)
         height, width = rgb.shape[:2]
         clean = rgb.copy()
         for line, start in zip(lines, starts, strict=True):

@@ -38,10 +38,10 @@ def read_tree(view: View, shown: Rect) -> tuple[Node, ...] | None:
     if not os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
         return None
     try:
-        told = subprocess.run([SYSTEM_PYTHON, str(script)], capture_output=True, timeout=10, check=False)
-        if told.returncode == NO_BINDINGS:
-            raise NoBindings(told.stderr.decode("utf-8", "replace").strip(), remedy=_REMEDY)
-        raw = json.loads(told.stdout)
+        done = subprocess.run([SYSTEM_PYTHON, str(script)], capture_output=True, timeout=10, check=False)
+        if done.returncode == NO_BINDINGS:
+            raise NoBindings(done.stderr.decode("utf-8", "replace").strip(), remedy=_REMEDY)
+        raw = json.loads(done.stdout)
     except (subprocess.SubprocessError, OSError, ValueError):
         return None  # No bus, or a program that does not answer: use the pixels; it may answer next time.
     nodes = []

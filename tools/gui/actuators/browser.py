@@ -136,8 +136,8 @@ class BrowserActuator:
             self._page.goto(url, wait_until="load", timeout=TIMEOUT_MS)
             self._settle()
         except Error as error:
-            told = f"cannot open the page {url!r}: {first_line(error)}."
-            raise MediaError(mask_credentials(told), remedy="Is it served?") from error
+            problem = f"cannot open the page {url!r}: {first_line(error)}."
+            raise MediaError(mask_credentials(problem), remedy="Is it served?") from error
 
     def screen(self, *, tree: bool = True) -> Screen:
         """Take a screenshot of the viewport, with the accessibility tree in the same pixels.
@@ -152,8 +152,8 @@ class BrowserActuator:
         try:
             screen = cast(Screen, self._looking(lambda: self._look(tree)))
         except Error as error:
-            told = f"cannot read the page: {first_line(error)}."
-            raise MediaError(told, remedy="Is the browser open?") from error
+            problem = f"cannot read the page: {first_line(error)}."
+            raise MediaError(problem, remedy="Is the browser open?") from error
         self._news.take()
         return screen
 
@@ -188,7 +188,7 @@ class BrowserActuator:
             scale, rect = self._measure()
             self._news.take(ToolFailed)
             check_points(action, rect)
-            said = self._unless_closed(action, scale)
+            result = self._unless_closed(action, scale)
             if action.kind not in ("wait", "read"):
                 self._settle()
         except Stopped:
@@ -196,11 +196,9 @@ class BrowserActuator:
             raise
         except Error as error:
             self.release()
-            raise MediaError(
-                f"cannot finish the action in the browser: {first_line(error)}.", remedy="Look at the page."
-            ) from error
+            raise MediaError(f"the browser failed: {first_line(error)}.", remedy="Look at the page.") from error
         self._news.take()
-        return said
+        return result
 
     def release(self) -> None:
         """Release all held keys and buttons; if called from another thread, the actuator does so when it next polls."""
@@ -328,18 +326,18 @@ class BrowserActuator:
 
         page = self._page
         try:
-            said = self._do(action, scale)
+            result = self._do(action, scale)
         except Error:
             if not self._closed_itself(page):
                 raise
             self._keys.clear()
             self._buttons.clear()
             self._leave(page)
-            said = ""
+            result = ""
         if isinstance(action, TypeText) and page.is_closed():
             # What was read back, if anything, belongs to another page.
             raise WrongText("cannot verify the typed text: the page closed meanwhile.", remedy="Look at the screen.")
-        return said
+        return result
 
     def _do(self, action: Action, scale: float) -> str:
         mouse = self._page.mouse

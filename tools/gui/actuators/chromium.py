@@ -331,10 +331,12 @@ def ask_page(session: Any, script: str, *given: Any) -> Any:
         "contextId": world["executionContextId"],
         "returnByValue": True,
     }
-    said = session.send("Runtime.evaluate", asked)
-    if "exceptionDetails" in said:
-        raise Error(said["exceptionDetails"].get("exception", {}).get("description", "cannot run a script in the page"))
-    return said["result"].get("value")
+    answer = session.send("Runtime.evaluate", asked)
+    if "exceptionDetails" in answer:
+        raise Error(
+            answer["exceptionDetails"].get("exception", {}).get("description", "cannot run a script in the page")
+        )
+    return answer["result"].get("value")
 
 
 def set_date(ask: Callable[..., Any], kind: str, text: str) -> str:

@@ -133,7 +133,7 @@ class DesktopActuator:
         check_points(action, Rect(left=0, top=0, right=rgb.shape[1], bottom=rgb.shape[0]))
         view = View(self._monitor["left"], self._monitor["top"], rgb.shape[1] / self._monitor["width"])
         try:
-            said = self._do(action, view)
+            result = self._do(action, view)
             if action.kind not in ("wait", "read"):
                 self._settle()
         except self._gui.FailSafeException as error:
@@ -143,7 +143,7 @@ class DesktopActuator:
         except Stopped:
             self.release()
             raise
-        return said
+        return result
 
     def release(self) -> None:
         """Release all held keys and buttons; from any thread. Raises MediaError if the X server is gone."""
@@ -209,9 +209,9 @@ class DesktopActuator:
         from Xlib import X
 
         for name in ("_NET_WM_NAME", "WM_NAME"):
-            told = window.get_full_property(self._display.intern_atom(name), X.AnyPropertyType)
-            if told is not None and told.value:
-                return told.value if isinstance(told.value, str) else told.value.decode("utf-8", "replace")
+            found = window.get_full_property(self._display.intern_atom(name), X.AnyPropertyType)
+            if found is not None and found.value:
+                return found.value if isinstance(found.value, str) else found.value.decode("utf-8", "replace")
         below = window.query_tree().children
         return next((title for child in below if (title := self._title(child))), "") if len(below) == 1 else ""
 
@@ -370,8 +370,8 @@ def _check_pixels(screen: Screen, action: TypeText) -> str:
     try:
         seen = " ".join(shown_text(screen, field, pixels=True).split())
     except ToolFailed as error:
-        told = f"cannot verify the {len(action.text)} typed characters: {error.problem}"
-        raise WrongText(told, remedy="Look at the screen; with xclip installed, fields are read exactly.") from error
+        reason = f"cannot verify the {len(action.text)} typed characters: {error.problem}"
+        raise WrongText(reason, remedy="Look at the screen; with xclip installed, fields are read exactly.") from error
     # A long text scrolls: its end is visible.
     typed = " ".join(action.text.split())
     end = typed[-len(seen) :] if len(typed) > len(seen) + 3 and seen else typed

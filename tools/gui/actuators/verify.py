@@ -102,8 +102,8 @@ class Expect(_Part):
         if self.changed is not None and _changed(before, after, where) != self.changed:
             return False, "nothing changed on the screen" if self.changed else "the screen changed"
         if self.node is not None and not (there := self.node.holds(after)):
-            told = " ".join(part for part in (self.node.role, repr(self.node.name)) if part)
-            return there, f"cannot find {told} in the expected state" if there is False else ""
+            described = " ".join(part for part in (self.node.role, repr(self.node.name)) if part)
+            return there, f"cannot find {described} in the expected state" if there is False else ""
         return (True if self.words or self.gone or self.node else None), ""
 
     def held(self, before: Screen) -> bool:
@@ -177,11 +177,11 @@ class HttpEffect(_Part):
         if self.count is not None:
             length = len(value) if isinstance(value, list) else -1
             return length == self.count, "" if length == self.count else f"{where} does not have {self.count} entries"
-        told = json.dumps(value) if isinstance(value, bool) else str(value)
+        found = json.dumps(value) if isinstance(value, bool) else str(value)
         meant = self.equals.casefold() if self.equals is not None and isinstance(value, bool) else self.equals
-        if meant is not None and told != meant:
+        if meant is not None and found != meant:
             return False, f"{where} is not the expected value"
-        if self.contains and self.contains not in told:
+        if self.contains and self.contains not in found:
             return False, f"{where} does not contain the expected words"
         return True, ""
 

@@ -132,13 +132,13 @@ def press_key(display: Any, code: int) -> None:
     display.sync()
 
 
-def run_tool(command: list[str], told: str = "") -> str:
+def run_tool(command: list[str], text: str = "") -> str:
     """Run a program of the X tools. Raises AttendError if it fails, since keys may have been sent."""
     into = subprocess.DEVNULL if command[:2] == ["xclip", "-in"] else subprocess.PIPE
     try:
         # xclip stays in the background to serve the selection, and would hold a pipe open.
         done = subprocess.run(
-            command, input=told.encode(), stdout=into, stderr=subprocess.DEVNULL, timeout=10, check=False
+            command, input=text.encode(), stdout=into, stderr=subprocess.DEVNULL, timeout=10, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise AttendError(f"{command[0]} failed: {error}.") from error

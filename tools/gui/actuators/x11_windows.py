@@ -88,8 +88,12 @@ def _property(display: Any, window: Any, name: str) -> int:
     """Return the first number of a property; 0 if there is none."""
     from Xlib import X
 
-    told = _answer(lambda: window.get_full_property(display.intern_atom(name), X.AnyPropertyType))
-    return int(told.value[0]) if told is not None and len(told.value) and not isinstance(told.value, str | bytes) else 0
+    found = _answer(lambda: window.get_full_property(display.intern_atom(name), X.AnyPropertyType))
+    return (
+        int(found.value[0])
+        if found is not None and len(found.value) and not isinstance(found.value, str | bytes)
+        else 0
+    )
 
 
 def _answer(ask: Any) -> Any:

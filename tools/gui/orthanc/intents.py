@@ -135,9 +135,9 @@ def _strange(text: str) -> list[str]:
 
 
 def _not_understood(goal: str, words: list[str], problem: str = "is not understood") -> ConfigError:
-    told = ", ".join(map(repr, words))
+    quoted = ", ".join(map(repr, words))
     return ConfigError(
-        f"{goal!r} {problem}: {told} {'has' if len(words) == 1 else 'have'} no role in it, and no word is ignored.",
+        f"{goal!r} {problem}: {quoted} {'has' if len(words) == 1 else 'have'} no role in it, and no word is ignored.",
         expected="one order to find a patient, or to open, download, anonymise or delete one study, with its "
         f"description, and names of unusual words, in quotes, {FORM}",
         remedy="A model plans other requests: name one with --model, and a policy with --policy.",

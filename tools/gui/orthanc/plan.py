@@ -97,9 +97,9 @@ def plan(goal: str, base: str, folder: Path | None = None) -> Planned:
     kind, asked, description = read_goal(goal)
     found = _matching(asked, _entries(f"{base}/patients?expand"))
     if len(found) != 1:
-        told = "; ".join(f"{_tag(one, 'PatientName')} with ID {_tag(one, 'PatientID')}" for one in found[:8])
+        listed = "; ".join(f"{_tag(one, 'PatientName')} with ID {_tag(one, 'PatientID')}" for one in found[:8])
         raise ConfigError(
-            f"{len(found) or 'no'} patients match {asked!r}{': ' + told if told else ''}.",
+            f"{len(found) or 'no'} patients match {asked!r}{': ' + listed if listed else ''}.",
             expected="one patient's ID, or the name as Orthanc shows it",
             details=(asked, *(_tag(one, tag) for one in found[:8] for tag in ("PatientName", "PatientID"))),
         )
@@ -131,8 +131,8 @@ def planned_before(path: Path, goal: str, base: str, folder: Path | None = None)
         try:
             again = plan(goal, base, folder)
         except ConfigError as error:
-            told = f"the request {goal!r} differs from the plan {str(path)!r}: {error}"
-            raise ConfigError(told, remedy=remedy, details=error.details) from error
+            problem = f"the request {goal!r} differs from the plan {str(path)!r}: {error}"
+            raise ConfigError(problem, remedy=remedy, details=error.details) from error
         if (again.kind, again.values, again.workflow.sha256) != (before.kind, before.values, before.workflow.sha256):
             differing = [name for name, value in before.values.items() if again.values.get(name) != value]
             raise ConfigError(
@@ -208,12 +208,12 @@ def keep_plan(planned: Planned, path: Path) -> None:
 
     The study may be gone by then, and could not be planned again. Raises StoreError.
     """
-    told = {"kind": planned.kind, "values": planned.values, "patient": planned.patient.model_dump()}
-    told["request"] = list(planned.request)
+    stored = {"kind": planned.kind, "values": planned.values, "patient": planned.patient.model_dump()}
+    stored["request"] = list(planned.request)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            json.dump(told, file)
+            json.dump(stored, file)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
@@ -223,9 +223,9 @@ def keep_plan(planned: Planned, path: Path) -> None:
 def load_plan(path: Path) -> Planned:
     """Read what `keep_plan` wrote. Raises ConfigError."""
     try:
-        told = json.loads(path.read_text("utf-8"))
-        patient, request = Patient.model_validate(told["patient"]), tuple(map(str, told.get("request", ())))
-        return planned_with(told["kind"], told["values"], patient, request)
+        stored = json.loads(path.read_text("utf-8"))
+        patient, request = Patient.model_validate(stored["patient"]), tuple(map(str, stored.get("request", ())))
+        return planned_with(stored["kind"], stored["values"], patient, request)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f"cannot read the plan {str(path)!r}: {error}.", remedy="It is beside the journal of its run."
@@ -285,10 +285,10 @@ def _study(base: str, patient: dict[str, Any], description: str) -> dict[str, st
     studies = _entries(f"{base}/patients/{patient['ID']}/studies")
     fitting = [one for one in studies if not description or _same(_tag(one, "StudyDescription"), description)]
     if len(fitting) != 1:
-        told = "; ".join(repr(_tag(one, "StudyDescription")) for one in studies[:8])
+        names = "; ".join(repr(_tag(one, "StudyDescription")) for one in studies[:8])
         which = f"called {description!r}" if description else "at all"
         raise ConfigError(
-            f"the patient has {len(fitting)} studies {which}; those there are: {told or 'none'}.",
+            f"the patient has {len(fitting)} studies {which}; those there are: {names or 'none'}.",
             remedy='Name one, as in: open the study "CHEST CT" of patient 4711.',
         )
     study, name = fitting[0], _tag(patient, "PatientName")
@@ -355,8 +355,8 @@ def _entries(url: str) -> list[dict[str, Any]]:
     if answer.status_code == httpx.codes.UNAUTHORIZED:
         raise ToolFailed(f"cannot use Orthanc at {url!r}: it requires a login.", remedy=_NO_LOGIN)
     if not answer.is_success:
-        told = f"it answers {answer.status_code} {answer.reason_phrase}".rstrip()
-        raise ToolFailed(f"cannot use Orthanc at {url!r}: {told}.", remedy="Is it Orthanc that runs there?")
+        problem = f"it answers {answer.status_code} {answer.reason_phrase}".rstrip()
+        raise ToolFailed(f"cannot use Orthanc at {url!r}: {problem}.", remedy="Is it Orthanc that runs there?")
     try:
         entries = answer.json()
     except (ValueError, RecursionError):

@@ -76,9 +76,9 @@ def anchor_at(screen: Screen, point: Point) -> Anchor:
     found = find_recorded(recorded.model_copy(update={"place": None}), screen).targets
     if len(found) == 1 and found[0].rect.holds(point):
         return Anchor(item.title, item.role, item.rect, words if _resolves(words, screen, point) else "", recorded)
-    for said, near in _distinguishing(words, item, items):
-        if _resolves(said, screen, point):
-            return Anchor(item.title, item.role, item.rect, said, None, near)
+    for instruction, near in _distinguishing(words, item, items):
+        if _resolves(instruction, screen, point):
+            return Anchor(item.title, item.role, item.rect, instruction, None, near)
     doubt = f"{item.title!r} appears several times; only its position distinguishes it"
     return Anchor(item.title, item.role, item.rect, "", recorded, doubt=doubt)
 
@@ -142,10 +142,10 @@ def _distinguishing(words: str, item: Item, items: Sequence[Item]) -> Iterator[t
         yield f'{words} below "{one.title}"', one.title
 
 
-def _resolves(said: str, screen: Screen, point: Point) -> bool:
+def _resolves(instruction: str, screen: Screen, point: Point) -> bool:
     """Return whether grounding resolves an instruction to what contains a point, and nothing else."""
     try:
-        found = locate(said, screen)
+        found = locate(instruction, screen)
     except ToolRetry:
         return False
     return bool(found.targets) and not found.abstained and found.targets[0].rect.holds(point)

@@ -121,8 +121,8 @@ class BrowserWatcher:
         except Error as error:
             if not pages[-1].is_closed():
                 raise MediaError(f"cannot watch the page: {first_line(error)}.") from error
-        told, self._events = self._events, []
-        return told
+        pending, self._events = self._events, []
+        return pending
 
     def close(self) -> None:
         """Stop watching."""
@@ -148,10 +148,10 @@ class BrowserWatcher:
     def _take(self, called: dict[str, Any]) -> None:
         if called["name"] != self._binding:
             return
-        told = json.loads(called["payload"])
-        told["at_s"] = time.monotonic() - time.time() + told.pop("at") / 1000
-        if "keys" in told:
-            told["keys"] = "+".join(_NAMES.get(key.lower(), key.lower()) for key in told["keys"].split("+") if key)
-        if "notches" in told:
-            told["notches"] = round(told["notches"]) or (1 if told["notches"] > 0 else -1)
-        self._events.append(Event(**told))
+        event = json.loads(called["payload"])
+        event["at_s"] = time.monotonic() - time.time() + event.pop("at") / 1000
+        if "keys" in event:
+            event["keys"] = "+".join(_NAMES.get(key.lower(), key.lower()) for key in event["keys"].split("+") if key)
+        if "notches" in event:
+            event["notches"] = round(event["notches"]) or (1 if event["notches"] > 0 else -1)
+        self._events.append(Event(**event))

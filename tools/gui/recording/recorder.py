@@ -178,8 +178,10 @@ def as_recording(watched: Watched, name: str, *, start: str = "", policy: Policy
     parameters = {**maker.parameters, **hidden}
     for number, anchor in enumerate(maker.anchors, 1):
         if anchor and anchor.role in NAMED_BY_DATA and _quotes(steps[number - 1], anchor.label):
-            told = f"the label {anchor.label!r} of a {NOUNS.get(anchor.role, anchor.role)} is recorded in step {number}"
-            doubts.append(f"{told}: replace it by a parameter if it names a patient")
+            quoted = (
+                f"the label {anchor.label!r} of a {NOUNS.get(anchor.role, anchor.role)} is recorded in step {number}"
+            )
+            doubts.append(f"{quoted}: replace it by a parameter if it names a patient")
     flow = Workflow(
         name=name,
         description="Recorded by watching a person.",
@@ -224,9 +226,9 @@ class _Maker:
             self._doubt("dragging is not recorded: do it by hand", new=False)
         elif event.kind == "frame":
             self.typing = self.stray = False
-            told = "work in a frame of another origin is not recorded: do it by hand"
-            if not self.doubts or not self.doubts[-1].endswith(told):
-                self._doubt(told, new=False)
+            doubt = "work in a frame of another origin is not recorded: do it by hand"
+            if not self.doubts or not self.doubts[-1].endswith(doubt):
+                self._doubt(doubt, new=False)
 
     def _click(self, did: Did, point: Point) -> None:
         self.typing = self.stray = False
@@ -316,9 +318,9 @@ class _Maker:
         self.parameters[name] = f"what is typed in step {len(self.steps) + 1}"
         return name
 
-    def _doubt(self, told: str, *, new: bool = True) -> None:
+    def _doubt(self, doubt: str, *, new: bool = True) -> None:
         number = len(self.steps) + new
-        self.doubts.append(f"step {max(number, 1)}: {told}")
+        self.doubts.append(f"step {max(number, 1)}: {doubt}")
 
 
 def _is_into(clicked: Anchor, did: Did) -> bool:
@@ -382,7 +384,7 @@ def _has_details(label: str, redactor: Redactor) -> bool:
 
 def _hidden(steps: list[Step], anchors: list[Anchor | None]) -> tuple[list[Step], dict[str, str]]:
     """Replace rows and personal details of steps by parameter names, and return what these mean."""
-    redactor, values, told = Redactor(), dict[str, str](), dict[str, str]()
+    redactor, values, meanings = Redactor(), dict[str, str](), dict[str, str]()
     for known in filter(None, anchors):
         for label, stem, what in (
             (known.near, "row", "what it stands beside"),
@@ -390,11 +392,11 @@ def _hidden(steps: list[Step], anchors: list[Anchor | None]) -> tuple[list[Step]
         ):
             if label and label not in values.values() and (stem == "row" or _has_details(label, redactor)):
                 name = f"{stem}_{sum(name.startswith(stem) for name in values) + 1}"
-                values[name], told[name] = label, what
+                values[name], meanings[name] = label, what
     veil, hidden = Veil(values), []
     for step, anchor in zip(steps, anchors, strict=True):
         update: dict[str, object] = {"name": _called(step, anchor, veil, redactor), "find": veil.hide(step.find)}
         if step.target:
             update["target"] = hidden_target(step.target, veil.hide)
         hidden.append(step.model_copy(update=update))
-    return hidden, told
+    return hidden, meanings

@@ -54,7 +54,7 @@ class XWatcher:
                 "cannot watch this X display: it has no RECORD extension.",
                 remedy="Use an X server that has it (Xorg, Xvfb); Wayland does not expose events.",
             )
-        self._told: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._reported: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._pressed: dict[int, tuple[float, float]] = {}
         self._last = Event("click", 0.0)
         every = {
@@ -79,10 +79,10 @@ class XWatcher:
 
     def events(self) -> list[Event]:
         """Return the events since the last call, in order."""
-        told = []
-        while not self._told.empty():
-            told.append(self._told.get())
-        return told
+        pending = []
+        while not self._reported.empty():
+            pending.append(self._reported.get())
+        return pending
 
     def close(self) -> None:
         """Stop watching."""
@@ -108,14 +108,14 @@ class XWatcher:
             event, data = rq.EventField(None).parse_binary_value(data, self._records.display, None, None)
             at = float(event.root_x), float(event.root_y)
             if event.type == X.ButtonPress and event.detail in _WHEEL:
-                self._told.put(Event("scroll", now, *at, notches=_WHEEL[event.detail]))
+                self._reported.put(Event("scroll", now, *at, notches=_WHEEL[event.detail]))
             elif event.type == X.ButtonPress and event.detail in _BUTTONS:
                 self._pressed[event.detail] = at
                 self._click(event.detail, now, at)
             elif event.type == X.ButtonRelease and event.detail in _BUTTONS:
                 begun = self._pressed.pop(event.detail, at)
                 if max(abs(begun[0] - at[0]), abs(begun[1] - at[1])) > NEAR_PX:
-                    self._told.put(Event("drag", now, *begun))
+                    self._reported.put(Event("drag", now, *begun))
             elif event.type == X.KeyPress:
                 self._key(event.detail, event.state, now)
 
@@ -127,7 +127,7 @@ class XWatcher:
             and max(abs(last.x - at[0]), abs(last.y - at[1])) <= NEAR_PX
         )
         self._last = Event("click", now, *at, button=_BUTTONS[button], count=last.count + 1 if again else 1)
-        self._told.put(self._last)
+        self._reported.put(self._last)
 
     def _key(self, code: int, state: int, now: float) -> None:
         from Xlib import XK, X
@@ -141,11 +141,11 @@ class XWatcher:
         ]
         writes = symbol < _NO_CHARACTER or symbol in _KEYPAD or symbol >= _UNICODE
         if writes and not held:
-            self._told.put(Event("text", now))
+            self._reported.put(Event("text", now))
             return
         plain = self._display.keycode_to_keysym(code, 0)
         key = _NAMED.get(name) or (chr(plain).lower() if 0x20 < plain < 0x7F else "")
         if not key:
             return
         shift = ["shift"] if state & X.ShiftMask else []
-        self._told.put(Event("key", now, keys="+".join([*held, *shift, key])))
+        self._reported.put(Event("key", now, keys="+".join([*held, *shift, key])))

@@ -127,8 +127,8 @@ def is_verified(path: Path) -> bool:
 def _bound(salt: str, workflow_sha256: str, patient: Patient | None) -> dict[str, str]:
     """Return what a run is bound to, in anonymous form."""
 
-    def hashed(told: str) -> str:
-        return hashlib.scrypt(told.encode(), salt=bytes.fromhex(salt), n=1 << 14, r=8, p=1, dklen=32).hex()
+    def hashed(text: str) -> str:
+        return hashlib.scrypt(text.encode(), salt=bytes.fromhex(salt), n=1 << 14, r=8, p=1, dklen=32).hex()
 
     whom = json.dumps(patient.fields if patient else None, sort_keys=True)
     return {"workflow": hashed(workflow_sha256), "patient": hashed(whom)}

@@ -141,7 +141,7 @@ class _Work:
     request: str
     propose: Propose
     limits: Limits
-    told: PlannedRun
+    planned: PlannedRun
     on_step: Callable[[StepReport], None]
     began: float = field(default_factory=time.monotonic)
     done: list[str] = field(default_factory=list)
@@ -196,7 +196,7 @@ def run_planned(
         _report(work, StepReport(_number(work), "ask the model", Outcome.CANCELLED, str(error)))
     except (MediaError, ToolFailed) as error:
         _report(work, StepReport(_number(work), "look", Outcome.HALTED_BEFORE_EFFECT, str(error)))
-    return work.told
+    return work.planned
 
 
 def narrowed(policy: Policy, request: str) -> Policy:
@@ -249,13 +249,13 @@ def _turn(work: _Work) -> str:
         return f"the limit of {limits.steps} proposed steps is reached"
     if time.monotonic() - work.began > limits.seconds:
         return f"the limit of {limits.seconds:g} s is reached"
-    if work.told.tokens >= limits.tokens:
-        return f"the model has used {work.told.tokens} tokens; the limit is {limits.tokens}"
+    if work.planned.tokens >= limits.tokens:
+        return f"the model has used {work.planned.tokens} tokens; the limit is {limits.tokens}"
     if work.misses >= MAX_MISSES:
         return f"{MAX_MISSES} consecutive proposals were unusable; the last one: {work.done[-1]}"
     screen = run.actuator.screen()
     try:
-        request, left = work.veil.hide(work.request), limits.tokens - work.told.tokens
+        request, left = work.veil.hide(work.request), limits.tokens - work.planned.tokens
         answer = work.propose(Situation(request, screen, work.veil, tuple(work.done), left))
     except (ModelError, PhiError) as error:
         work.run.report.tokens += getattr(error, "tokens", 0)
@@ -265,7 +265,7 @@ def _turn(work: _Work) -> str:
     run.report.model_calls += answer.calls
     proposal = answer.proposal
     if proposal.do == "finish":
-        return "finish" if work.told.steps else "the model says that nothing needs to be done"
+        return "finish" if work.planned.steps else "the model says that nothing needs to be done"
     if proposal.do == "give_up":
         return f"the model gives up: {proposal.why or 'no reason given'}"
     work.seen[f"{screen.sha256} {proposal.model_dump_json(exclude={'why', 'expect'})}"] += 1
@@ -296,22 +296,22 @@ def _try(work: _Work, proposal: Proposal) -> str:
     # Keys have no target, and the focused control may be anything.
     grave = proposal.do == "press" or bool(find_verbs(label, run.guard.policy.all_words)) or affirms(label)
     # Without a risky verb, the model's expectation is a guess, and no reason to stop.
-    told = act(run, number, step, screen, target, "planned", lenient=not grave)
-    _report(work, told)
-    if told.outcome not in FINISHED:
+    step_report = act(run, number, step, screen, target, "planned", lenient=not grave)
+    _report(work, step_report)
+    if step_report.outcome not in FINISHED:
         return "halted"
-    work.told.steps.append(_recorded_step(work, proposal, step, told))
+    work.planned.steps.append(_recorded_step(work, proposal, step, step_report))
     work.misses = 0
-    seen = ", and what was expected is shown" if told.outcome == Outcome.VERIFIED else ""
-    missed = ", but what was expected is not shown" if told.reason else ""
+    seen = ", and what was expected is shown" if step_report.outcome == Outcome.VERIFIED else ""
+    missed = ", but what was expected is not shown" if step_report.reason else ""
     work.done.append(f"{_named(proposal)}: done{seen}{missed}")
     return ""
 
 
-def _recorded_step(work: _Work, proposal: Proposal, step: Step, told: StepReport) -> Step:
+def _recorded_step(work: _Work, proposal: Proposal, step: Step, step_report: StepReport) -> Step:
     """Return a performed step, with its target as found, and names in place of values."""
     hide = Veil(work.veil.values).hide
-    verified = step.expect is not None and told.outcome == Outcome.VERIFIED
+    verified = step.expect is not None and step_report.outcome == Outcome.VERIFIED
     kept: dict[str, Any] = {
         "name": hide(step.name),
         "keys": hide(step.keys),
@@ -320,8 +320,8 @@ def _recorded_step(work: _Work, proposal: Proposal, step: Step, told: StepReport
         "expect": Expect(words=hide(proposal.expect)) if verified else None,
         "timeout_s": 10.0,
     }
-    if told.recorded is not None:
-        kept["target"] = hidden_target(told.recorded, hide)
+    if step_report.recorded is not None:
+        kept["target"] = hidden_target(step_report.recorded, hide)
     return step.model_copy(update=kept)
 
 
@@ -370,18 +370,20 @@ def _conclude(work: _Work, expect: str, shown_before: bool) -> None:
     number = _number(work)
     if not expect:
         reason = "only the model says that the request is done"
-        told = StepReport(number, "finish", Outcome.COMPLETED_UNVERIFIED, reason)
+        step_report = StepReport(number, "finish", Outcome.COMPLETED_UNVERIFIED, reason)
     elif shown_before:
-        told = StepReport(number, "finish", Outcome.COMPLETED_UNVERIFIED, f"{expect!r} was shown from the beginning")
+        step_report = StepReport(
+            number, "finish", Outcome.COMPLETED_UNVERIFIED, f"{expect!r} was shown from the beginning"
+        )
     else:
         ends = time.monotonic() + LOOK_S
         while not (there := shows(work.run.actuator.screen(), expect)) and time.monotonic() < ends:
             work.run.guard.stop.pause(0.3)
         outcome = Outcome.VERIFIED if there else Outcome.RECONCILE
-        told = StepReport(number, "finish", outcome, "" if there else f"{expect!r} is not shown in the end")
+        step_report = StepReport(number, "finish", outcome, "" if there else f"{expect!r} is not shown in the end")
     # Only this check, and none before it, can verify the whole.
-    work.told.report.checked = frozenset({number})
-    _report(work, told)
+    work.planned.report.checked = frozenset({number})
+    _report(work, step_report)
 
 
 def _missed(work: _Work, proposal: Proposal, why: str) -> str:
@@ -390,14 +392,14 @@ def _missed(work: _Work, proposal: Proposal, why: str) -> str:
     return ""
 
 
-def _report(work: _Work, told: StepReport) -> None:
-    work.told.report.steps.append(told)
-    work.told.report.total = told.number
-    work.on_step(told)
+def _report(work: _Work, step_report: StepReport) -> None:
+    work.planned.report.steps.append(step_report)
+    work.planned.report.total = step_report.number
+    work.on_step(step_report)
 
 
 def _number(work: _Work) -> int:
-    return len(work.told.report.steps) + 1
+    return len(work.planned.report.steps) + 1
 
 
 def _named(proposal: Proposal) -> str:

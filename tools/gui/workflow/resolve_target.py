@@ -108,9 +108,9 @@ def is_as_written(step: Step, target: Target) -> bool:
     quoted = ["".join(found) for found in re.findall(QUOTES, step.find)]
     label = normal(re.sub(r"^\W+|\W+$", "", target.label))
     words = re.search(rf"(?<!\w){re.escape(label)}(?!\w)", normal(step.find)) if label else None
-    said = bool(words) or any(likeness(one, label) >= LEAST for one in quoted)
+    named = bool(words) or any(likeness(one, label) >= LEAST for one in quoted)
     in_full = len(label.split()) >= LONG and any(normal(one) in label for one in quoted)
-    return said or in_full or not quoted or step.do == "type"
+    return named or in_full or not quoted or step.do == "type"
 
 
 def _find(run: Run, step: Step) -> tuple[Screen, Located, str]:
@@ -151,8 +151,8 @@ def _ask_model(run: Run, step: Step, lost: Located) -> tuple[Screen, Located]:
     located = _allowed(run, step, located)
     chosen = located.targets[0] if located.targets else None
     if chosen and len(located.targets) > 1:
-        told = f"{len(located.targets)} places are called {chosen.label!r}; a model chose the first of these."
-        located = located.model_copy(update={"abstained": f"{told} Say which is meant."})
+        ambiguous = f"{len(located.targets)} places are called {chosen.label!r}; a model chose the first of these."
+        located = located.model_copy(update={"abstained": f"{ambiguous} Say which is meant."})
     return screen, located
 
 
@@ -162,8 +162,8 @@ def _allowed(run: Run, step: Step, located: Located) -> Located:
     meant = " ".join((step.name, step.find, step.target.words if step.target else ""))
     label = located.targets[0].label if located.targets else ""
     if new := [verb for verb in find_verbs(label, known) if verb not in find_verbs(meant, known)]:
-        told = f"a model chose {label!r} in its place, which names the verb {new[0]!r}; the step does not."
-        return Located(abstained=told, asked=located.asked)
+        refusal = f"a model chose {label!r} in its place, which names the verb {new[0]!r}; the step does not."
+        return Located(abstained=refusal, asked=located.asked)
     return located
 
 

@@ -64,32 +64,32 @@ def run_workflow(
         if (
             past.open == number
             and not step.may_repeat
-            and (told := _reconcile(run, number, step, bool(workflow.start)))
+            and (ended := _reconcile(run, number, step, bool(workflow.start)))
         ):
-            _report(run, told, on_step)
-            if told.outcome not in FINISHED:
+            _report(run, ended, on_step)
+            if ended.outcome not in FINISHED:
                 return report
-            past.done[number] = told.outcome
+            past.done[number] = ended.outcome
     begin = next((number for number in range(1, report.total + 1) if number not in past.done), report.total + 1)
     # Steps with a confirmed external effect are kept; later ones may be in a form that is gone by now.
     kept = max((n for n, outcome in past.done.items() if outcome == Outcome.VERIFIED and n in checked), default=0)
     for number, step in enumerate(workflow.steps, 1):
         if number in past.done:
-            if any(told.number == number for told in report.steps):
+            if any(ended.number == number for ended in report.steps):
                 continue
             before = begin <= report.total and number < begin
             # Harmless steps have to lead a newly opened page to where the run stopped.
             again = before and bool(workflow.start) and step.may_repeat
             if before and number > kept and not again:
-                told = _still_there(run, number, step, past.done[number])
+                ended = _still_there(run, number, step, past.done[number])
             elif again:
-                told = _do(run, number, step)
+                ended = _do(run, number, step)
             else:
-                told = StepReport(number, step.name, past.done[number], how="done before")
+                ended = StepReport(number, step.name, past.done[number], how="done before")
         else:
-            told = _do(run, number, step)
-        _report(run, told, on_step)
-        if told.outcome not in FINISHED:
+            ended = _do(run, number, step)
+        _report(run, ended, on_step)
+        if ended.outcome not in FINISHED:
             break
     return report
 
@@ -125,9 +125,9 @@ def recorded_workflow(
     return workflow.model_copy(update={"steps": tuple(steps), "parameters": {**new, **workflow.parameters}})
 
 
-def _report(run: Run, told: StepReport, on_step: Callable[[StepReport], None]) -> None:
-    run.report.steps.append(told)
-    on_step(told)
+def _report(run: Run, ended: StepReport, on_step: Callable[[StepReport], None]) -> None:
+    run.report.steps.append(ended)
+    on_step(ended)
 
 
 def _reconcile(run: Run, number: int, step: Step, opened_anew: bool) -> StepReport | None:
@@ -162,12 +162,12 @@ def _still_there(run: Run, number: int, step: Step, outcome: Outcome) -> StepRep
     confirmed by a person, before anything later is written.
     """
     if step.do == "type":
-        told = _do(run, number, step)
-        unseen = told.record is None or told.record.rule in ("", "eyes")  # not refused by a rule or a person
-        if told.outcome == Outcome.HALTED_BEFORE_EFFECT and unseen:
-            reason = f"the text typed before the interruption may be gone, and cannot be checked: {told.reason}"
-            return replace(told, outcome=Outcome.RECONCILE, reason=reason)
-        return told
+        ended = _do(run, number, step)
+        unseen = ended.record is None or ended.record.rule in ("", "eyes")  # not refused by a rule or a person
+        if ended.outcome == Outcome.HALTED_BEFORE_EFFECT and unseen:
+            reason = f"the text typed before the interruption may be gone, and cannot be checked: {ended.reason}"
+            return replace(ended, outcome=Outcome.RECONCILE, reason=reason)
+        return ended
     before = StepReport(number, step.name, outcome, how="done before")
     if step.may_repeat:
         return before
@@ -202,12 +202,12 @@ def _until(run: Run, step: Step) -> tuple[bool | None, str]:
 
 def _do(run: Run, number: int, step: Step) -> StepReport:
     """Perform a step; aim again if the screen was still changing, and nobody was asked yet."""
-    told = _once(run, number, step)
+    ended = _once(run, number, step)
     for _ in range(AIMS - 1):
-        if not told.moved:
+        if not ended.moved:
             break
-        told = _once(run, number, step)
-    return told
+        ended = _once(run, number, step)
+    return ended
 
 
 def _once(run: Run, number: int, step: Step) -> StepReport:
@@ -223,10 +223,10 @@ def _once(run: Run, number: int, step: Step) -> StepReport:
         problem = run.typed.problem(screen)
     if problem:
         return StepReport(number, step.name, Outcome.HALTED_BEFORE_EFFECT, problem, how, target)
-    told = act(run, number, step, screen, target, how)
-    if step.do == "type" and told.outcome in FINISHED:
+    ended = act(run, number, step, screen, target, how)
+    if step.do == "type" and ended.outcome in FINISHED:
         run.typed.note(screen, target, step.text)
-    return told
+    return ended
 
 
 def act(
@@ -268,8 +268,8 @@ def act(
         do = partial(guarded, run.actuator, guard, action, seen=screen, target=target, verify=verify, still=still)
         record = do()
         moved = record.rule in ("unchanged", "rescreen")
-        said = target is None or how != "instruction" or is_as_written(step, target)
-        unforeseen = how in ("repaired", "place", "mended", "planned") or not said
+        as_written = target is None or how != "instruction" or is_as_written(step, target)
+        unforeseen = how in ("repaired", "place", "mended", "planned") or not as_written
         if record.request:
             approval, refused = _approved(run, guard, number, step, record.request, unforeseen)
             if approval:

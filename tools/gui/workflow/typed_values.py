@@ -51,7 +51,7 @@ def _page(screen: Screen) -> str:
 
 def _same(held: str, text: str) -> bool:
     """Return whether two texts are equal except for case, spaces, and the form of numbers: "5" and "5.00"."""
-    one, other = (_NUMBER.sub(_plain, normal(said)).replace(" ", "") for said in (held, text))
+    one, other = (_NUMBER.sub(_plain, normal(one_text)).replace(" ", "") for one_text in (held, text))
     return one == other
 
 

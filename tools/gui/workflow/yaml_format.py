@@ -206,9 +206,9 @@ class Workflow(_Part):
         missing = [name for name in self.parameters if not values.get(name)]
         foreign = [name for name in values if name not in self.parameters]
         if missing or foreign:
-            told = "; ".join(f"{name} ({said})" for name, said in self.parameters.items()) or "none"
+            wanted = "; ".join(f"{name} ({description})" for name, description in self.parameters.items()) or "none"
             what = f"lacks a value for {missing[0]!r}" if missing else f"has no parameter {foreign[0]!r}"
-            raise ConfigError(f"cannot run the workflow {self.name!r}: it {what}.", expected=f"these values: {told}")
+            raise ConfigError(f"cannot run the workflow {self.name!r}: it {what}.", expected=f"these values: {wanted}")
         raw = self.model_dump(mode="json", exclude={"parameters"})
         for step in raw["steps"]:
             # What was recorded with one value may be another's.
