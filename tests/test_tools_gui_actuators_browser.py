@@ -87,7 +87,7 @@ def export(actuator: BrowserActuator) -> None:
 
 def ask(actuator: BrowserActuator) -> None:
     actuator._page.evaluate("() => { setTimeout(() => alert('Save failed'), 0) }")
-    gui_stage.until(lambda: actuator._page.evaluate("() => 1") and actuator._news._asked, "the dialog")
+    gui_stage.until(lambda: actuator._page.evaluate("() => 1") and actuator._events._asked, "the dialog")
 
 
 def test_a_download_that_comes_late_is_kept_at_a_look(going_on: threading.Event, tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_download_that_fails_is_told_once(
     going_on.set()
     with page(downloads=downloads) as actuator:
         export(actuator)
-        gui_stage.until(lambda: actuator._page.evaluate("() => 1") and actuator._news._arrived, "the download")
+        gui_stage.until(lambda: actuator._page.evaluate("() => 1") and actuator._events._arrived, "the download")
         with pytest.raises(Interrupted, match=r"the download 'a\.zip' failed"):
             actuator.screen()
         assert actuator.screen().window == "Page"

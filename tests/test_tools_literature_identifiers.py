@@ -74,7 +74,7 @@ def test_a_retraction_is_known_however_its_doi_is_written(tmp_path: Path) -> Non
         ("b.json", rb'[{"title": "half \ud800"}]', "unpaired UTF-16 surrogate"),
         ("b.jsonl", rb'{"title": "half \ud800"}', "unpaired UTF-16 surrogate"),
         ("b.xml", "<article>café</article>".encode("latin-1"), "XML is broken"),
-        ("b.pdf", b"%PDF-1.4 \xe9", "no PDF"),
+        ("b.pdf", b"%PDF-1.4 \xe9", "as a PDF"),
         ("b.json.gz", b"\x1f\x8b\x08\x00\xff\xff", "compressed file is broken"),
     ],
 )

@@ -454,7 +454,7 @@ def test_a_file_that_cannot_be_read_is_told_and_tried_again(corpus: Corpus, tmp_
 
     (problem,) = index_path(corpus, folder, progress=meddle).problems
     assert problem.file == str(other)
-    assert "cannot be read" in problem.reason
+    assert "cannot read it" in problem.reason
     assert set(texts(corpus)) == {"pmid:1", "pmid:2"}
     other.unlink()
     aside.rename(other)

@@ -236,7 +236,7 @@ def test_a_server_that_wants_to_be_left_alone_is(tmp_path: Path, clock: Clock, s
     options = server.options(send_unasked=True)
     with open_remote("pubmed", options, tmp_path / "new", None, counters=tmp_path / "counters.sqlite",
                      timing=clock.timing) as later:  # fmt: skip
-        assert "not to be asked again for 3600 s" in later.search("gout", 5, NONE).problems[0].reason
+        assert "a pause of 3600 s" in later.search("gout", 5, NONE).problems[0].reason
     assert len(server.seen) == 1
 
 

@@ -234,7 +234,7 @@ def test_a_cross_encoder_has_the_last_word_on_the_first_documents() -> None:
     found = retrieve("statins in water", [Shelf()], rerank=prefers_fish)
     assert found.hits[0].document == OTHER
     assert found.hits[0].ranks["reranked"] == 1
-    with pytest.raises(ConfigError, match="gave 0 scores for"):
+    with pytest.raises(ConfigError, match="0 scores for"):
         retrieve("statins", [Shelf()], rerank=lambda question, texts: [])
 
 

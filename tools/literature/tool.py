@@ -56,17 +56,17 @@ def make_literature(retrieve: Callable[[str, int], Retrieved]) -> BaseTool:
         lines = [f"Cite a document by its id in brackets, for what its words say only. {NOTICE}"]
         lines += [DISAGREE] if disagree(answer.claims) else []
         lines += [_line(document) for document in answer.documents]
-        said: dict[str, list[str]] = {document.id: [] for document in answer.documents}
+        quotes: dict[str, list[str]] = {document.id: [] for document in answer.documents}
         for claim in answer.claims:
-            said[claim.citations[0].document_id].append(claim.text)
+            quotes[claim.citations[0].document_id].append(claim.text)
             lines.append(_quote_line(claim.citations[0].document_id, claim.text))
         for document in answer.documents:
             own = [] if document.retracted else best_sentences(query, [document], SENTENCES)
             for text in (" ".join(sentence.text.split()) for sentence in own):
-                if text not in said[document.id]:
-                    said[document.id].append(text)
+                if text not in quotes[document.id]:
+                    quotes[document.id].append(text)
                     lines.append(_quote_line(document.id, text))
-        return "\n".join([*lines, *missing]), Shown(evidence=[_evidence(d, said[d.id]) for d in answer.documents])
+        return "\n".join([*lines, *missing]), Shown(evidence=[_evidence(d, quotes[d.id]) for d in answer.documents])
 
     return check_tool(
         StructuredTool.from_function(

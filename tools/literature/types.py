@@ -74,11 +74,11 @@ class Document(BaseModel):
     @property
     def sha256(self) -> str:
         """Hash of all fields except `source`."""
-        told = self.model_dump(mode="json", exclude={"source"})
+        fields = self.model_dump(mode="json", exclude={"source"})
         for name in ("volume", "issue", "pages"):  # which older documents do not have
-            if not told[name]:
-                del told[name]
-        return hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+            if not fields[name]:
+                del fields[name]
+        return hashlib.sha256(json.dumps(fields, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 class Filters(BaseModel):

@@ -108,7 +108,7 @@ class BrowserActuator:
         self._thread = threading.get_ident()
         self._keys: list[str] = []
         self._buttons: list[Any] = []
-        self._news = BrowserEvents(downloads)
+        self._events = BrowserEvents(downloads)
         self._pages: list[Any] = []
         self._playwright = start_playwright()
         try:
@@ -154,7 +154,7 @@ class BrowserActuator:
         except Error as error:
             problem = f"cannot read the page: {first_line(error)}."
             raise MediaError(problem, remedy="Is the browser open?") from error
-        self._news.take()
+        self._events.take()
         return screen
 
     def _look(self, tree: bool) -> Screen:
@@ -186,7 +186,7 @@ class BrowserActuator:
             if self._page.url != BLANK:
                 check_url(self._page.url, ToolFailed)
             scale, rect = self._measure()
-            self._news.take(ToolFailed)
+            self._events.take(ToolFailed)
             check_points(action, rect)
             result = self._unless_closed(action, scale)
             if action.kind not in ("wait", "read"):
@@ -197,7 +197,7 @@ class BrowserActuator:
         except Error as error:
             self.release()
             raise MediaError(f"the browser failed: {first_line(error)}.", remedy="Look at the page.") from error
-        self._news.take()
+        self._events.take()
         return result
 
     def release(self) -> None:
@@ -266,7 +266,7 @@ class BrowserActuator:
     def _take(self, page: Any) -> None:
         """Switch to a page; when it closes, switch back to the one before."""
         self._pages.append(page)
-        self._news.hear(page)
+        self._events.subscribe(page)
         page.on("close", lambda closed: self._leave(closed))
         self._front()
 

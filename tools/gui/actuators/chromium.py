@@ -127,7 +127,7 @@ _COVERED = (
   if (!top) return ["", "nothing is there"];
   let own = true;
   try { own = !/^I?FRAME$/.test(top.tagName) || !!top.contentDocument; } catch (error) { own = false; }
-  if (!own) return ["", "it lies in a frame of another address, which the policy knows nothing of"];
+  if (!own) return ["", "it is in a frame of another address, which the policy does not cover"];
   const called = meant && all.find((found) => named(found).includes(meant));
   const works = "a, button, input, select, textarea, label, summary, option, [role], [onclick], [tabindex]";
   const aimed = called || all.find((found) => found.matches(works) && !found.matches("iframe, html, body"));
@@ -140,7 +140,7 @@ _COVERED = (
   if (!called) {
     let seen = 1;
     for (let n = top; n; n = above(n)) if (n.nodeType === 1) seen *= Number(getComputedStyle(n).opacity);
-    if (seen < 0.1) return [name, "an element that cannot be seen lies over it"];
+    if (seen < 0.1) return [name, "an invisible element covers it"];
   }
   return [name, ""];
 }"""
@@ -264,7 +264,7 @@ class BrowserEvents:
         self._asked: list[str] = []
         self._arrived: list[tuple[Any, str | None]] = []
 
-    def hear(self, page: Any) -> None:
+    def subscribe(self, page: Any) -> None:
         """Subscribe to the events of a page of Playwright; its dialogs are answered with Cancel."""
         page.on("dialog", self._refuse)
         page.on("download", self._await)

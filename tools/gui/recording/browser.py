@@ -77,7 +77,7 @@ _LISTEN = """(() => {
     const held = [event.ctrlKey && "ctrl", event.altKey && "alt", event.metaKey && "super"].filter(Boolean);
     const field = event.composedPath()[0];
     if (event.key.length === 1 && !held.length) {
-      // A field tells itself that it was written into; so does a list of which letters choose an option.
+      // A field reports its own input; so does a list whose options are chosen by letters.
       if (written(field) || (field.tagName === "SELECT" && event.key !== " ")) return;
       // A space presses buttons and scrolls, where it writes nothing.
       if (event.key !== " ") { tell(event, {kind: "stray"}); return; }

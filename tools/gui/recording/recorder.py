@@ -315,7 +315,7 @@ class _Maker:
         number = 1
         while (name := stem if number == 1 else f"{stem}_{number}") in self.parameters:
             number += 1
-        self.parameters[name] = f"what is typed in step {len(self.steps) + 1}"
+        self.parameters[name] = f"text typed in step {len(self.steps) + 1}"
         return name
 
     def _doubt(self, doubt: str, *, new: bool = True) -> None:
@@ -387,7 +387,7 @@ def _hidden(steps: list[Step], anchors: list[Anchor | None]) -> tuple[list[Step]
     redactor, values, meanings = Redactor(), dict[str, str](), dict[str, str]()
     for known in filter(None, anchors):
         for label, stem, what in (
-            (known.near, "row", "what it stands beside"),
+            (known.near, "row", "the text beside it"),
             (known.label, "label", "a label that held personal details"),
         ):
             if label and label not in values.values() and (stem == "row" or _has_details(label, redactor)):

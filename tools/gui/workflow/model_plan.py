@@ -329,7 +329,7 @@ def _step(work: _Work, proposal: Proposal) -> Step:
     """Convert a proposal to a step. Raises ToolRetry and ValidationError if it is invalid."""
     show = work.veil.show
     if proposal.do == "type" and not (proposal.text and work.veil.given(proposal.text, work.request)):
-        raise ToolRetry("only words of the request, as they stand there, and values by their names, may be typed.")
+        raise ToolRetry("only words of the request, exactly as written, and values by their names, may be typed.")
     step = Step(
         name=_named(proposal),
         find=show(proposal.target) if proposal.do in AIMED else "",

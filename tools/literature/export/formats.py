@@ -33,9 +33,9 @@ def answer_text(answer: LiteratureAnswer) -> str:
     for heading, claims in grouped(answer):
         lines += [f"{heading}:"] if heading else []
         for claim in claims:
-            said = claim.text if answer.model else f"“{claim.text}”"
+            quoted = claim.text if answer.model else f"“{claim.text}”"
             ids = dict.fromkeys(citation.document_id for citation in claim.citations)
-            lines.append(f"{'- ' if heading else ''}{said} {' '.join(f'[{id_}]' for id_ in ids)}")
+            lines.append(f"{'- ' if heading else ''}{quoted} {' '.join(f'[{id_}]' for id_ in ids)}")
             lines += [f"  (caution: {caution})" for caution in claim.cautions]
             lines += _quotes(claim, answer) if answer.model else []
     if answer.cited:
@@ -83,8 +83,8 @@ def reference(document: Document) -> str:
     authors = document.authors[0] + (" et al." if len(document.authors) > 1 else "") if document.authors else ""
     file = document.source if is_pdf(document) else ""
     parts = (authors, title_of(document), document.journal, document.published[:4], file)
-    told = ". ".join(part.rstrip(".") for part in parts if part).replace("?. ", "? ").replace("!. ", "! ")
-    return f"{'RETRACTED: ' if document.retracted else ''}{told}."
+    text = ". ".join(part.rstrip(".") for part in parts if part).replace("?. ", "? ").replace("!. ", "! ")
+    return f"{'RETRACTED: ' if document.retracted else ''}{text}."
 
 
 def title_of(document: Document) -> str:
@@ -142,8 +142,8 @@ def ris(documents: Sequence[Document]) -> str:
         ]  # fmt: skip
         lines += [("KW", heading) for heading in document.mesh]
         lines += [("UR", address_of(document)), ("N1", "Retracted" if document.retracted else "")]
-        told = [f"{tag}  - {' '.join(value.split())}" for tag, value in lines if value]
-        records.append("\n".join([*told, "ER  - ", ""]))
+        written = [f"{tag}  - {' '.join(value.split())}" for tag, value in lines if value]
+        records.append("\n".join([*written, "ER  - ", ""]))
     return "\n".join(records)
 
 
@@ -204,9 +204,9 @@ def _shown_claim(claim: Claim, by_id: dict[str, Document]) -> dict[str, Any]:
 def _shown(document: Document) -> dict[str, Any]:
     file = f"file {document.source}" if is_pdf(document) else ""
     parts = ("; ".join(document.authors[:6]), document.journal, document.published, file)
-    told = ". ".join(part for part in parts if part)
+    cited = ". ".join(part for part in parts if part)
     return {
-        "id": document.id, "title": title_of(document), "reference": f"{told}." if told else "",
+        "id": document.id, "title": title_of(document), "reference": f"{cited}." if cited else "",
         "address": address_of(document), "retracted": document.retracted,
     }  # fmt: skip
 

@@ -78,8 +78,8 @@ def index_path(
     corpus.mend()  # an earlier call may have been interrupted
     work = Work(corpus)
     for number, file in enumerate(files):
-        told = _reporter(progress, file, number, len(files))
-        work.file(file, told)
+        report = _reporter(progress, file, number, len(files))
+        work.file(file, report)
     if path.is_dir():
         work.vanished(path, files)
     work.commit()
@@ -111,7 +111,7 @@ class Work:
         self._enter: dict[int, Document | None] = {}  # None: to be read from the database
         self._uncommitted = 0
 
-    def file(self, path: Path, told: Callable[[int], None]) -> None:
+    def file(self, path: Path, report: Callable[[int], None]) -> None:
         """Index a file, unless its content is unchanged."""
         rows = self._database.read("SELECT sha256, state, pass FROM files WHERE path = ?", (str(path),))
         turn = rows[0][2] + 1 if rows else 1
@@ -131,7 +131,7 @@ class Work:
             for batch in _batches(read_file(path)):
                 self._take(path, file_id, turn, batch)
                 number += len(batch)
-                told(number)
+                report(number)
                 if any(isinstance(record, Bad) and record.rest for record in batch):
                     state = "cut"
         except ReadError as error:
@@ -358,12 +358,12 @@ def _need_writer(corpus: Corpus) -> None:
 def _reporter(
     progress: Callable[[Progress], None] | None, file: Path, number: int, files: int
 ) -> Callable[[int], None]:
-    def told(documents: int) -> None:
+    def report(documents: int) -> None:
         if progress:
             progress(Progress("reading", file, number, files, documents))
 
-    told(0)
-    return told
+    report(0)
+    return report
 
 
 def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:

@@ -161,12 +161,12 @@ def _date(meta: Any) -> str:
         date = dates.get(kind)
         parts = [] if date is None else [_words(date.find(f"{{*}}{name}")) for name in ("year", "month", "day")]
         if parts and re.fullmatch(r"\d{4}", parts[0]):
-            told = parts[0]
+            text = parts[0]
             for part, most in ((parts[1], 12), (parts[2], 31)):
                 if not (part.isdigit() and 1 <= int(part) <= most):
                     break
-                told += f"-{int(part):02}"
-            return told
+                text += f"-{int(part):02}"
+            return text
     return ""
 
 

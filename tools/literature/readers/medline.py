@@ -52,8 +52,8 @@ def read_article(element: Any, source: str = "pubmed") -> Document:
     pmid = (_text_of(record, "PMID") if record is not None else "").lstrip("0")
     if record is None or not (pmid.isascii() and pmid.isdigit()):
         raise ArticleError("PMID", f"expected a PubMed id, found {pmid!r}.")
-    told = _book(record) if book else _article(element, record)
-    return Document(id=identifier(pmid=pmid), pmid=pmid, source=source, **told)
+    fields = _book(record) if book else _article(element, record)
+    return Document(id=identifier(pmid=pmid), pmid=pmid, source=source, **fields)
 
 
 def _article(element: Any, record: Any) -> dict[str, Any]:

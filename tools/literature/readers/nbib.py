@@ -103,5 +103,5 @@ def _date(text: str) -> str:
     if not found:
         return ""
     month = month_of(found["month"] or "")
-    told = found["year"] + (f"-{month:02}" if month else "")
-    return f"{told}-{int(found['day']):02}" if month and found["day"] else told
+    month_date = found["year"] + (f"-{month:02}" if month else "")
+    return f"{month_date}-{int(found['day']):02}" if month and found["day"] else month_date

@@ -122,5 +122,5 @@ def sections(texts: Sequence[str], labels: Sequence[str] = ()) -> tuple[Section,
 
 
 def _content(made: Document) -> str:
-    told = [made.title, [[section.label, section.text] for section in made.sections]]
-    return hashlib.sha256(json.dumps(told, ensure_ascii=False).encode()).hexdigest()[:16]
+    content = [made.title, [[section.label, section.text] for section in made.sections]]
+    return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()[:16]

@@ -210,14 +210,14 @@ class Client:
 
     def _once(self, call: str, params: Mapping[str, str]) -> bytes:
         """Return the body of an answer to one request. Raises TryAgain, or RemoteError if another try is useless."""
-        told = {**params, **self.sender}
-        parts: dict[str, Any] = {"data": told} if self.method == "POST" else {"params": told}
+        sent = {**params, **self.sender}
+        parts: dict[str, Any] = {"data": sent} if self.method == "POST" else {"params": sent}
         try:
             with self._http().stream(self.method, f"{self.url.rstrip('/')}/{call}", **parts) as response:
                 body = self._body(response)
         except httpx.RequestError as error:
-            told_of = f"{type(error).__name__} {error}".strip()
-            raise TryAgain(f"cannot reach the server, or the connection broke: {told_of}", down=True) from error
+            why = f"{type(error).__name__} {error}".strip()
+            raise TryAgain(f"cannot reach the server, or the connection broke: {why}", down=True) from error
         status = response.status_code
         if status == 200:
             key = self.sender.get("api_key", "").encode()
@@ -228,8 +228,7 @@ class Client:
             raise TryAgain(reason, wait_s=wait_s, busy=status in (429, 503), down=status >= 500)
         if 300 <= status < 400:
             raise RemoteError(f"{reason}: it redirects elsewhere.", remedy=f"Correct `literature.{self.name}_url`.")
-        amiss = status in (400, 404)
-        raise RemoteError(f"{reason}.", remedy="Change the query, or the settings.", bad_request=amiss)
+        raise RemoteError(f"{reason}.", remedy="Change the query, or the settings.", bad_request=status in (400, 404))
 
     def _http(self) -> httpx.Client:
         with self._lock:

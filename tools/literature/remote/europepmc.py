@@ -175,8 +175,8 @@ def _read_page(body: bytes) -> _Page:
     try:
         answer = json.loads(body, strict=False)
         if "resultList" not in answer:
-            told = answer.get("errMsg") or answer.get("error") or body[:80]
-            raise TryAgain(f"the server cannot search: {str(told)[:200]!r}")
+            reason = answer.get("errMsg") or answer.get("error") or body[:80]
+            raise TryAgain(f"the server cannot search: {str(reason)[:200]!r}")
         results = answer["resultList"].get("result") or []
         mark = str(answer.get("nextCursorMark") or "")
     except (ValueError, TypeError, AttributeError) as error:
@@ -186,8 +186,8 @@ def _read_page(body: bytes) -> _Page:
         try:
             document, known = _document(result)
         except (ValidationError, AttributeError, TypeError, KeyError) as error:
-            told = result.get("id") if isinstance(result, dict) else result
-            bad.append(f"cannot read a record, {str(told)[:40]!r} ({type(error).__name__}).")
+            name = result.get("id") if isinstance(result, dict) else result
+            bad.append(f"cannot read a record, {str(name)[:40]!r} ({type(error).__name__}).")
         else:
             documents.append(document)
             keys.append(known)

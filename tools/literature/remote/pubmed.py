@@ -238,8 +238,8 @@ def _read_records(body: bytes) -> dict[str, _Record]:
             raise TryAgain(f"the server sent no records but {body[:80]!r}", busy=b"rate limit" in body) from error
         raise TryAgain(f"the server sent broken XML ({str(error)[:120]})", records) from error
     if not records and root not in ("PubmedArticleSet", *ARTICLE_TAGS):
-        told = " ".join("".join(parsed.root.itertext()).split())
-        raise TryAgain(f"the server sent no records but {told[:200]!r}")
+        text = " ".join("".join(parsed.root.itertext()).split())
+        raise TryAgain(f"the server sent no records but {text[:200]!r}")
     if bad:
         raise TryAgain(f"the server sent an invalid record: {bad[0]}", records)
     return records

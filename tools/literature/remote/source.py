@@ -122,8 +122,8 @@ def joined(asked: str, conditions: Sequence[str], unwanted: str) -> str:
     """Join a query with all conditions, and exclude what is unwanted, if given."""
     if not conditions and not unwanted:
         return asked
-    told = " AND ".join([f"({asked})", *conditions])
-    return f"{told} NOT {unwanted}" if unwanted else told
+    query = " AND ".join([f"({asked})", *conditions])
+    return f"{query} NOT {unwanted}" if unwanted else query
 
 
 def sendable(gate: Gate, source: str, ids: Sequence[str]) -> tuple[list[str], list[Problem]]:

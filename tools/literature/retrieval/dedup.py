@@ -73,11 +73,11 @@ def _rows(database: Database, names: Iterable[str]) -> Iterable[tuple[str, str, 
 
 
 def _names(id_: str, pmid: str, pmcid: str, doi: str) -> tuple[str, ...]:
-    told = (id_, pmid and f"pmid:{pmid}", pmcid and f"pmcid:{pmcid}", doi and f"doi:{doi}")
-    return tuple(dict.fromkeys(name.casefold() for name in told if name))
+    candidates = (id_, pmid and f"pmid:{pmid}", pmcid and f"pmcid:{pmcid}", doi and f"doi:{doi}")
+    return tuple(dict.fromkeys(name.casefold() for name in candidates if name))
 
 
-def _grouped(told: Iterable[Sequence[str]]) -> Callable[[str], str]:
+def _grouped(sets: Iterable[Sequence[str]]) -> Callable[[str], str]:
     """Return a function from a name to its group, where names listed together share a group; "" if unknown."""
     above: dict[str, str] = {}
 
@@ -89,7 +89,7 @@ def _grouped(told: Iterable[Sequence[str]]) -> Callable[[str], str]:
             name = above[name]
         return name
 
-    for names in told:
+    for names in sets:
         for name in names:
             above.setdefault(name, name)
             above[top(name)] = top(names[0])

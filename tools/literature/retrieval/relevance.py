@@ -110,8 +110,8 @@ class Measure:
         synonym, and, for a question with few subject words, the rarest of these, unless `names_only`."""
         there = _present(self._wanted, self._synonyms_in, stems(text))
         subjects = frozenset(word for word in self._wanted if not is_general(word))
-        told = (self._names, subjects if len(subjects) <= FEW and not names_only else frozenset())
-        return all(self._rarest(words) <= there for words in told)
+        required = (self._names, subjects if len(subjects) <= FEW and not names_only else frozenset())
+        return all(self._rarest(words) <= there for words in required)
 
     def is_of_kind(self, *texts: str) -> bool:
         """Return whether the first of the texts that names a kind does not name another one than the question does: a

@@ -38,7 +38,9 @@ one half of the questions of `evals.bench.literature`, which measures it on the 
 RERANKED = 32
 """Number of first documents that a cross-encoder reads, at some tens of milliseconds each."""
 NO_FILTERS = Filters()
-NO_WORD = "no document has a word of the query: what is listed is only nearest in meaning, and may be on something else"
+NO_WORD = (
+    "no document has a word of the query: the results are only nearest in meaning, and may be about something else"
+)
 
 Rerank = Callable[[str, list[str]], Sequence[float]]
 """A question and N texts to N scores, the higher the better."""

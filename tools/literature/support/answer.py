@@ -24,7 +24,7 @@ from tools.literature.support.support_rules import denies, left_out
 from tools.literature.types import Document, Hit, Problem
 
 NOTICE = "For research use; not medical advice."
-NOTHING = "The literature at hand says nothing of this."
+NOTHING = "The literature at hand says nothing about this."
 MIN_SHARED = 0.25
 """Minimum share of a claim's words in its quotes, their sentences or titles; below it the claim is marked. Our
 choice."""
@@ -161,8 +161,8 @@ def quote_evidence(question: str, retrieved: Retrieved, first: int = FIRST) -> L
         first: number of documents to check.
     """
     asked = measure(question, [hit.document for hit in retrieved.hits[:POOL]])
-    bear = bearing(question, retrieved.hits, retrieved.cosines, first, asked)[:MOST_DOCUMENTS]
-    documents = tuple(hit.document for hit in bear)
+    relevant = bearing(question, retrieved.hits, retrieved.cosines, first, asked)[:MOST_DOCUMENTS]
+    documents = tuple(hit.document for hit in relevant)
     sound = [document for document in documents if not document.retracted]
     claims = [_quoting(question, sentence) for sentence in best_sentences(question, sound, asked=asked)]
     reason = "" if claims else why_nothing(retrieved.hits, documents)
@@ -247,7 +247,7 @@ def why_nothing(hits: Sequence[Hit], bear: Sequence[Document]) -> str:
         return f"{NOTHING} No document was found."
     if bear and all(document.retracted for document in bear):
         ids = ", ".join(document.id for document in bear)
-        return f"Only retracted documents bear on this ({ids}), and nothing is said on them alone."
+        return f"Only retracted documents bear on this ({ids}), and they cannot support an answer."
     if bear:
         return f"{NOTHING} Documents were found, but no sentence in them answers it."
     return f"{NOTHING} What was found is about something else."
@@ -264,14 +264,14 @@ def _quoting(question: str, sentence: Sentence, *cautions: str) -> Claim:
 def _other_side(question: str, claims: Sequence[Claim], documents: Sequence[Document]) -> list[Claim]:
     """If all claims say yes, or all say no, return the sentence of a shown and uncited document that says the opposite,
     if there is one."""
-    said = {claim.stance for claim in claims} - {"unclear"}
+    stances = {claim.stance for claim in claims} - {"unclear"}
     cited = {citation.document_id for claim in claims for citation in claim.citations}
     others = [document for document in documents if document.id not in cited and not document.retracted]
-    if len(said) != 1 or not others:
+    if len(stances) != 1 or not others:
         return []
     asked = measure(question, documents)
-    told = [_quoting(question, sentence, BY_RULE) for sentence in best_sentences(question, others, asked=asked)]
-    return [claim for claim in told if claim.stance not in {"unclear", *said}][:1]
+    opposite = [_quoting(question, sentence, BY_RULE) for sentence in best_sentences(question, others, asked=asked)]
+    return [claim for claim in opposite if claim.stance not in {"unclear", *stances}][:1]
 
 
 def _is_opposite(question: str, text: str, says: Stance) -> bool:
@@ -339,12 +339,12 @@ def _unsupported(
         return f"it says {', '.join(numbers)}, which its quotes do not"
     if others := _missing_subjects(question, text, sound, shown):
         return f"it speaks of {', '.join(map(repr, others))}, and its quotes do not"
-    told = _texts(sound, shown)
-    if others := misnamed(text, told):
+    evidence = _texts(sound, shown)
+    if others := misnamed(text, evidence):
         return f"it speaks of {', '.join(map(repr, others))}, and its quotes do not"
-    said, other = opposed(text, told)
-    if said:
-        return f"it speaks of {said}, and its quotes of {other}"
+    word, other = opposed(text, evidence)
+    if word:
+        return f"it speaks of {word}, and its quotes of {other}"
     if denies(text, sentences)[0]:
         return "it says the opposite of its quotes"
     if stems(text) and not stems(text) & _subject_stems(sound, shown):
@@ -376,11 +376,11 @@ def _texts(citations: Sequence[Citation], shown: Sequence[Document]) -> list[str
 
 def _missing_subjects(question: str, text: str, citations: Sequence[Citation], shown: Sequence[Document]) -> list[str]:
     """Return words for a claim's subject that occur nowhere in its evidence, not even as synonyms."""
-    said = _subject_stems(citations, shown)
-    known = said | {
+    evidence = _subject_stems(citations, shown)
+    known = evidence | {
         stem(word)
         for words, terms in synonyms(text)
-        if any(stems(term) and stems(term) <= said for term in terms)
+        if any(stems(term) and stems(term) <= evidence for term in terms)
         for word in words
     }
     subjects = (stems(text) & stems(question)) | names(text)

@@ -68,9 +68,9 @@ def designators(text: str) -> dict[str, frozenset[str]]:
         head = re.sub(r"^\w*vitamin", "vitamin", match["head"].casefold().split()[-1])
         head = "class" if head.startswith("class") else head if head.endswith("is") else head.rstrip("s")
         named = found.setdefault(_SAME_HEAD.get(head, head), set())
-        told = match["first"] + match["rest"]
+        qualifier = match["first"] + match["rest"]
         named |= {_plain(match["first"]), *map(_plain, re.findall(rf"(?<!\w){_ONE}", match["rest"]))}
-        for first, last in _RANGE.findall(told):
+        for first, last in _RANGE.findall(qualifier):
             ends = [_plain(end) for end in (first, last)]
             if all(map(str.isdigit, ends)):
                 named |= {str(number) for number in range(int(ends[0]), int(ends[1]) + 1)}
@@ -91,15 +91,15 @@ def agree(asked: Mapping[str, frozenset[str]], held: Mapping[str, frozenset[str]
     )
 
 
-def misnamed(claim: str, told: Sequence[str]) -> list[str]:
+def misnamed(claim: str, evidence: Sequence[str]) -> list[str]:
     """Return the qualified names of a claim that none of its evidence has, where the first text that names the kind
     decides; in words, such as `type 2`.
 
     Args:
         claim: the claim.
-        told: quoted sentences, then titles, then the rest of the documents.
+        evidence: quoted sentences, then titles, then the rest of the documents.
     """
-    held = [designators(text) for text in told]
+    held = [designators(text) for text in evidence]
     wrong = []
     for head, some in designators(claim).items():
         named = next((one[head] for one in held if head in one), frozenset())
@@ -108,21 +108,21 @@ def misnamed(claim: str, told: Sequence[str]) -> list[str]:
     return wrong
 
 
-def opposed(claim: str, told: Sequence[str]) -> tuple[str, str]:
+def opposed(claim: str, evidence: Sequence[str]) -> tuple[str, str]:
     """Return a word of a claim for which its evidence has only the opposite, with that one, where the first text that
     has either decides; both empty if there is none.
 
     Args:
         claim: the claim.
-        told: quoted sentences, then titles, then the rest of the documents.
+        evidence: quoted sentences, then titles, then the rest of the documents.
     """
     for group in _OPPOSED:
-        said = [name for name, pattern in group if pattern.search(claim)]
-        for text in told:
+        named = [name for name, pattern in group if pattern.search(claim)]
+        for text in evidence:
             names = [name for name, pattern in group if pattern.search(text)]
             if names:
-                if len(said) == 1 and said[0] not in names:
-                    return said[0], names[0]
+                if len(named) == 1 and named[0] not in names:
+                    return named[0], names[0]
                 break
     return "", ""
 

@@ -58,15 +58,15 @@ def figures(text: str) -> set[tuple[str, str]]:
     return found
 
 
-def lacking(claim: str, told: str, question: str = "") -> list[str]:
+def lacking(claim: str, evidence: str, question: str = "") -> list[str]:
     """Return the numbers of a claim that its evidence lacks, or has only with other units; in order.
 
     Args:
         claim: the claim.
-        told: its evidence; small numbers may be spelt out there.
+        evidence: the text it rests on; small numbers may be spelt out there.
         question: its numbers are allowed only as a part of a name that it has, such as `type 2`.
     """
-    known = figures(_SPELT.sub(lambda word: _WORDS[word[0].casefold()], told)) | figures(told)
+    known = figures(_SPELT.sub(lambda word: _WORDS[word[0].casefold()], evidence)) | figures(evidence)
     named = {match[0].casefold() for match in _NAMED.finditer(question) if _is_name(match)}
     rest = _NAMED.sub(lambda match: " " if match[0].casefold() in named and _is_name(match) else match[0], claim)
     return sorted(

@@ -228,10 +228,10 @@ def _named(text: str) -> Iterator[Mention]:
 def cite_id(id_: str) -> str:
     """Return an id in its citable form: files choose ids freely, so characters that could end a citation, or begin
     something else, are percent-encoded. Ordinary ids stay unchanged."""
-    told = _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "replace")), id_)
-    if len(told) > LONGEST_ID:
-        return f"{told[: LONGEST_ID - 17]}~{hashlib.sha256(id_.encode('utf-8', 'replace')).hexdigest()[:16]}"
-    return told
+    escaped = _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "replace")), id_)
+    if len(escaped) > LONGEST_ID:
+        return f"{escaped[: LONGEST_ID - 17]}~{hashlib.sha256(id_.encode('utf-8', 'replace')).hexdigest()[:16]}"
+    return escaped
 
 
 def same_id(id_: str, cited: str) -> bool:

@@ -80,10 +80,10 @@ def stance_to(question: str, sentence: str, says: Stance) -> Stance:
     if says == "unclear" or len(asked) != 1:
         return says
     words = _words(question)
-    told = max(
+    closest = max(
         _PARTS.split(_after_concession(sentence)), key=lambda part: len(words & _words(part)) if _ways(part) else -1
     )
-    (way,), held = asked, _ways(told)
+    (way,), held = asked, _ways(closest)
     if way in held or not held:
         return says
     if _TURNED[way] in held:

@@ -96,7 +96,7 @@ def left_out(claim: str, span: Span, document: Document) -> tuple[str, str]:
     tail, *rest = _GOES_ON.split(after, maxsplit=1)
     quote = quoted(span, document)
     if ORDERS.search(section.text[whole.start : whole.end]):
-        return "gives orders to its reader, which is no finding", ""
+        return "gives instructions to its reader, which are not a finding", ""
     is_open = bool(_DOUBT.search(claim) or AIM.search(claim))
     if found := _NEGATION.search(plainly(lead)) or _IF.search(lead) or _DENIAL.search(plainly(tail)):
         return f"leaves out {_told(found)}", ""
