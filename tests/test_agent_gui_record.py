@@ -524,7 +524,7 @@ def test_names_of_steps_are_short_and_files_are_their_owners(tmp_path: Path) -> 
     path = tmp_path / "flow.yaml"
     save_workflow(made.workflow, path, new=True)
     assert path.stat().st_mode & 0o077 == 0
-    with pytest.raises(ConfigError, match="cannot be written"):
+    with pytest.raises(ConfigError, match="cannot write the workflow"):
         save_workflow(made.workflow, path, new=True)
 
 
@@ -587,13 +587,13 @@ def test_what_ends_the_watching_is_said_and_loses_nothing(ended: list[Any], clic
     stop = next((one for one in ended if isinstance(one, KillSwitch)), KillSwitch())
     watched = watch(SimulatedActuator(Program(), key_s=0), Telling(CLICK, *ended), stop, seconds=20)
     assert [did.event for did in watched.done] == [CLICK] * clicks
-    doubts = [doubt for doubt in as_recording(watched, "clicks").doubts if "broke off" in doubt]
+    doubts = [doubt for doubt in as_recording(watched, "clicks").doubts if "watching failed" in doubt]
     assert [doubt.startswith(told) for doubt in doubts] == [True] * bool(told)
 
 
 def test_where_nothing_was_seen_the_reason_is_named() -> None:
     watched = watch(SimulatedActuator(Program()), Telling(MediaError("the page crashed.")), KillSwitch(), seconds=20)
-    with pytest.raises(ConfigError, match=r"can be replayed before the watching broke off: the page crashed\."):
+    with pytest.raises(ConfigError, match=r"nothing to replay before watching failed: the page crashed\."):
         as_recording(watched, "nothing")
 
 

@@ -381,7 +381,7 @@ TRAPS = {
 def test_what_lies_over_a_button_is_not_pressed(trap: str, label: str) -> None:
     script, told = TRAPS[trap]
     if not label and trap == "a transparent button":
-        told = "cannot be seen"
+        told = "an invisible element"
     with gui_stage.serve(gui_stage.FIXTURES) as address:
         actuator = BrowserActuator(f"{address}/gui_form.html", executable=gui_stage.chromium(), size_px=(640, 480))
         try:
