@@ -365,13 +365,13 @@ TRAPS = {
     "another name under the pointer": (
         "get('save').onmouseover = () => { get('save').textContent = 'Delete chart' };"
         "get('save').onclick = () => { window.hit = 1 }",
-        "otherwise",
+        "its name changes",
     ),
     "another name drawn by a style": (
         "document.head.insertAdjacentHTML('beforeend',"
         " '<style>#save:hover::after { content: \"and delete\" }</style>');"
         "get('save').onclick = () => { window.hit = 1 }",
-        "otherwise",
+        "its name changes",
     ),
 }
 
