@@ -226,7 +226,7 @@ def _parted(words: Sequence[tuple[str, float, float]], crop: np.ndarray) -> list
 
 
 def _blank(ink: np.ndarray) -> tuple[int, int]:
-    """Return the first and last ink columns of a mostly blank stretch; (0, 0) if there is none."""
+    """Return the columns with ink on both sides of the widest gap; (0, 0) if fewer than two have ink."""
     columns = np.flatnonzero(ink)
     if len(columns) < 2:
         return 0, 0
