@@ -87,7 +87,7 @@ def test_what_docs_and_bench_ask_for_is_read() -> None:
         ('delete the study " " of patient 1', "has no role"),
         ('delete the study of patient 1 "HEAD CT"', "have no role"),
         ('find the study "HEAD CT" of patient 1', "no role"),
-        ("sign the report of patient 1", "asks for it is empty in Orthanc: 'sign', 'report'"),
+        ("sign the report of patient 1", "asks for nothing that can be done in Orthanc: 'sign', 'report'"),
         ("delete the study", "names no patient"),
         ("delete the study of the patient", "names no patient"),
         ("delete", "names no patient"),

@@ -324,7 +324,7 @@ class _Maker:
 
 
 def _is_into(clicked: Anchor, did: Did) -> bool:
-    """Return whether typing went into the control clicked before; if unknown, yes unless that is a button or the like."""
+    """Return whether typing went into the control clicked before; if unknown, unless that is a button or the like."""
     if did.point is not None:
         return clicked.rect.holds(did.point)
     return not (did.screen.nodes and clicked.role in _PRESSED)
