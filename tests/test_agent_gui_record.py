@@ -410,7 +410,7 @@ def test_what_a_frame_of_another_origin_hides_is_said(chromium: str, tmp_path: P
 act(lambda: page.frames[1].click("#save"))"""
         made = as_recording(watched_page(chromium, url, script), "framed")
     assert len(made.workflow.steps) == 1
-    assert made.doubts[0].startswith("step 1: a frame of another origin was worked in")
+    assert made.doubts[0].startswith("step 1: work in a frame of another origin")
 
 
 # Made-up events on the drawn program
@@ -461,7 +461,7 @@ def test_keys_that_cannot_be_pressed_again_are_told_of() -> None:
     events = [Event("key", 0, keys="enter"), Event("key", 1, keys="ctrl+contextmenu"), Event("key", 2, keys="tab")]
     made = as_recording(watched_events(*events), "keys")
     assert [step.keys for step in made.workflow.steps] == ["enter", "tab"]
-    assert any("ctrl+contextmenu was pressed, which is not recorded" in doubt for doubt in made.doubts)
+    assert any("pressing ctrl+contextmenu is not recorded" in doubt for doubt in made.doubts)
 
 
 def test_a_deleting_button_is_asked_about_in_the_policy() -> None:
@@ -575,11 +575,11 @@ CLICK = Event("click", math.inf, 215, 407)
 @pytest.mark.parametrize(
     ("ended", "clicks", "told"),
     [
-        ([MediaError("the page crashed."), CLICK], 2, "step 2: the watching broke off after it: the page crashed."),
+        ([MediaError("the page crashed."), CLICK], 2, "step 2: watching failed after it: the page crashed."),
         ([MediaError("the page cannot be read."), CLICK, Closed("the page was closed.")], 2, ""),
         ([Closed("the page was closed.")], 1, ""),
         ([KillSwitch(), CLICK], 2, ""),
-        ([KillSwitch(), MediaError("the page crashed.")], 1, "step 1: the watching broke off after it"),
+        ([KillSwitch(), MediaError("the page crashed.")], 1, "step 1: watching failed after it"),
     ],
 )
 def test_what_ends_the_watching_is_said_and_loses_nothing(ended: list[Any], clicks: int, told: str) -> None:

@@ -127,7 +127,7 @@ def test_a_download_that_fails_is_told_once(
     with page(downloads=downloads) as actuator:
         export(actuator)
         gui_stage.until(lambda: actuator._page.evaluate("() => 1") and actuator._events._arrived, "the download")
-        with pytest.raises(Interrupted, match=r"the download 'a\.zip' failed"):
+        with pytest.raises(Interrupted, match=r"cannot download 'a\.zip'"):
             actuator.screen()
         assert actuator.screen().window == "Page"
 
@@ -144,7 +144,7 @@ def test_a_dialog_that_comes_late_is_told_at_the_next_look() -> None:
     with page() as actuator:
         before = actuator.screen()
         ask(actuator)
-        with pytest.raises(Interrupted, match=r"'Save failed' .* answered with Cancel"):
+        with pytest.raises(Interrupted, match=r"'Save failed', .* answered with Cancel"):
             actuator.screen()
         assert actuator.screen().window == "Page"
         ask(actuator)
@@ -266,5 +266,5 @@ def test_the_browser_without_a_window_is_the_headless_shell_where_it_is(
     assert find_chromium(shell, headless=True) == shell
     with pytest.raises(ConfigError, match="has no window"):
         find_chromium(shell, headless=False)
-    with pytest.raises(ConfigError, match="no browser '/nowhere'"):
+    with pytest.raises(ConfigError, match="cannot find the browser '/nowhere'"):
         find_chromium("/nowhere", headless=True)

@@ -110,7 +110,7 @@ def run(workflow: Workflow, actuator: Actuator, audit: AuditLog, **given: Any) -
         ("name: save a record", "name: [", r"cannot read"),
         ("steps:", "page_px: [0, -5]\nsteps:", r"line 5: page_px.0: 0: Input should be greater than or equal to 1"),
         ("steps:", "page_px: [99999, 800]\nsteps:", r"line 5: page_px.0: 99999: Input should be less than or equal to"),
-        ("name: save a record", "name: 2026-13-45", r"line 2: name: '2026-13-45' is not a valid date. Quote it quotes"),
+        ("name: save a record", "name: 2026-13-45", r"line 2: name: '2026-13-45' is not a valid date. Quote it"),
         ('text: "${note}"', "text: !!int x", r"line 7: steps.1.text: 'x' is not a valid int"),
         ("name: save a record", "name: !!int ''", r"line 2: name: '' is not a valid int"),
         ("name: save a record", f"name: {'[' * 5000}", r"line 2: more than 50 levels of nesting"),
