@@ -23,8 +23,8 @@ from agent.watch.trigger import open_moments
 from memory.store.frames import FrameStore
 from memory.store.source_dir import claim_place, places, source_of
 from memory.stream.archive import Archive
-from memory.stream.frame_ref import Kept
 from memory.stream.notes import Notes
+from memory.stream.queue import Kept
 from tests.fixtures.faults import wait_for
 from tests.fixtures.here import attend_here
 from tools.errors import AttendError, ConfigError

@@ -18,10 +18,10 @@ import pytest
 from memory.store.frames import FrameStore
 from memory.store.source_dir import claim_place, glance_at_place, in_use_by, places, source_of, tidy_places, visit_place
 from memory.stream.archive import Archive
-from memory.stream.frame_ref import Kept
 from memory.stream.memory import StreamMemory
 from memory.stream.notes import Notes
 from memory.stream.options import StreamOptions
+from memory.stream.queue import Kept
 from memory.stream.recall import stretches, window
 from tools.errors import StoreError
 from tools.media.live import DRIFT_S

@@ -12,10 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import cast
 
+from tools import sqlite
 from tools.errors import StoreError
 
-LOCKED_S = 10.0
-"""How long others may keep the file in use; our choice."""
 _RETRY_S = 0.02
 _M_PERTURB, _ZEROS = -6, 0xFF  # glibc fills a block that is taken with the complement, one that is given back with this
 _blank, _lock = 0, threading.Lock()
@@ -28,12 +27,12 @@ def wipe(path: Path) -> None:
     part of the old one.
 
     Raises:
-        StoreError: if the file cannot be written, or others use it for longer than `LOCKED_S`; to wipe again goes on.
+        StoreError: if the file cannot be written, or others use it for longer than `BUSY_S`; to wipe again goes on.
     """
-    give_up_s = time.monotonic() + LOCKED_S
+    give_up_s = time.monotonic() + sqlite.BUSY_S
     try:
         # Of its own: a connection that keeps temporary tables in memory would copy the whole file there.
-        with closing(sqlite3.connect(path, timeout=LOCKED_S, isolation_level=None)) as database:
+        with closing(sqlite.connect(path)) as database:
             database.execute("VACUUM")
             while _is_log_in_use(database):
                 if time.monotonic() >= give_up_s:

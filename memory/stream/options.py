@@ -17,7 +17,7 @@ class StreamOptions(BaseModel):
     which are our choice.
 
     Attributes:
-        policy: which frames are kept; see `memory.stream.policies.registry.make_policy`.
+        policy: which frames are kept; see `memory.stream.policies.make_policy`.
         encoder: what turns a frame into a feature vector; see `memory.stream.encoders.load_encoder`. Our choice: the
             bundled network stands in for the paper's DINOv2-small, which `hf:facebook/dinov2-small` names.
         lam: weight of curvature in the score CS = M + lam * C (paper: 0.2).

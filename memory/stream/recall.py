@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 
-from memory.stream.frame_ref import Kept
 from memory.stream.memory import StreamMemory
 from memory.stream.notes import Notes, has_words, tokenize
+from memory.stream.queue import Kept
 from memory.stream.time_expressions import Hint, content_words, read_hint
 from tools.media.types import Span
 

@@ -182,15 +182,17 @@ class Capture:
         self.close()
 
     def _run(self) -> None:
-        outcome: MediaError | None = MediaError(
-            f"cannot continue reading {self.source.info.name!r}: internal error.",
-            remedy="Report the traceback above.",
-        )
+        outcome: MediaError | None = None
         try:
             self._pull()
-            outcome = None
         except MediaError as error:
             outcome = error
+        except BaseException:
+            outcome = MediaError(
+                f"cannot continue reading {self.source.info.name!r}: internal error.",
+                remedy="Report the traceback above.",
+            )
+            raise
         finally:
             with self._changed:
                 self._error, self._ended = outcome, True

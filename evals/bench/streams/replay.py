@@ -18,11 +18,11 @@ from evals.bench.streams.questions import Question
 from evals.bench.streams.stream import VERSION, Stream
 from memory.store.frames import FrameStore
 from memory.stream.encoders import Encoder
-from memory.stream.frame_ref import Kept
 from memory.stream.keyframes import KeyMoment, Moments
 from memory.stream.memory import StreamMemory
 from memory.stream.notes import NoteKind, Notes
 from memory.stream.options import StreamOptions
+from memory.stream.queue import Kept
 from tools.errors import StoreError
 from tools.media.types import Frame
 

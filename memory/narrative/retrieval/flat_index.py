@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from memory.narrative.retrieval.search_cache import Rows
-from memory.narrative.store.database import Database
+from tools.sqlite import Database
 
 MAX_BYTES = 512 * 2**20
 """Of the vectors held in memory. Our choice: 350,000 of 384 numbers. Sources that were searched longest ago give way;

@@ -11,7 +11,8 @@ from threading import RLock
 
 import numpy as np
 
-from memory.narrative.store.database import HELD, Database
+from memory.narrative.store.database import HELD
+from tools.sqlite import Database
 
 _KEY_DIGITS = 16
 """Of an id, those that its rows are sorted by; as many as a number has."""
@@ -41,7 +42,7 @@ class Rows:
     def refresh(self) -> int:
         """Read what is new, and return how often something was forgotten: what is derived of rows is then void."""
         with self.lock:
-            forgotten: int = self._database.meta("forgotten")
+            forgotten: int = self._database.meta("forgotten", 0)
             if forgotten != self._forgotten:
                 self._clear()
                 self._forgotten = forgotten

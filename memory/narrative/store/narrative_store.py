@@ -26,7 +26,7 @@ from memory.narrative.retrieval.bm25 import EventWords
 from memory.narrative.retrieval.search_cache import Rows
 from memory.narrative.retrieval.vectors import Embed, EventVectors, Kind
 from memory.narrative.store import aliases, forget, transaction
-from memory.narrative.store.database import HELD, Database, add_to_meta
+from memory.narrative.store.database import HELD, add_to_meta, newest_version, open_database
 from memory.narrative.store.forget import Forgotten
 from memory.narrative.store.transaction import KINDS, Change, Version
 from memory.narrative.types import Chain, Entity, Event, Link, Record, Segment
@@ -71,20 +71,20 @@ class NarrativeStore:
         with ExitStack() as stack:  # closes what was opened, unless all goes well
             if writer:
                 stack.callback(_claim(folder).release)
-            self._database = Database(folder, writer)
+            self._database = open_database(folder, writer)
             stack.callback(self._database.close)
             rows = Rows(self._database)
             self._words = EventWords(self._database, rows)
             self._vectors = EventVectors(folder, self._database, rows, embed, writer, server)
             stack.callback(self._vectors.close)
-            if writer and self._database.meta("forgetting"):
+            if writer and self._database.meta("forgetting", 0):
                 self._finish_forgetting()  # which a kill cut off
             self._closing = stack.pop_all()
 
     @property
     def version(self) -> int:
         """The newest version; 0 before the first change."""
-        return self._database.version()
+        return newest_version(self._database)
 
     def commit(self, change: Change, expect_version: int | None = None) -> int:
         """Write a change, and return the version that it makes; one that changes nothing makes none.

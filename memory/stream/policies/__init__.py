@@ -1,1 +1,0 @@
-"""Policies that choose which frames of a stream are kept."""
