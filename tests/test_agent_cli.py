@@ -171,7 +171,7 @@ def test_the_dialogue_shows_tools_asks_the_person_and_keeps_history(clip: Path, 
     child.expect("2. right")
     child.expect("reply>")
     child.sendline("up")
-    child.expect("none of the choices")
+    child.expect("not one of the choices")
     child.expect("reply>")
     child.sendline("2")
     child.expect(r"The right one \[0:03\]")

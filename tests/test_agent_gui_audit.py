@@ -51,7 +51,7 @@ def test_a_file_that_holds_nothing_proves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "empty.jsonl"
     path.write_bytes(b"")
     run = attend("audit", "verify", path)
-    assert (run.returncode, "holds no entry" in run.stdout) == (1, True)
+    assert (run.returncode, "has no entries" in run.stdout) == (1, True)
     assert json.loads(attend("audit", "verify", path, "--json").stdout)["holds"] is False
 
 
@@ -64,7 +64,7 @@ def test_the_page_of_a_broken_file_is_no_success(log: AuditLog) -> None:
 
 def test_a_file_that_is_missing(tmp_path: Path) -> None:
     run = attend("audit", "verify", tmp_path / "none.jsonl")
-    assert (run.returncode, "cannot be read" in run.stderr, "Traceback" in run.stderr) == (1, True, False)
+    assert (run.returncode, "cannot read" in run.stderr, "Traceback" in run.stderr) == (1, True, False)
 
 
 def test_the_page_is_written_beside_the_file(log: AuditLog) -> None:
@@ -109,8 +109,8 @@ def test_the_page_of_a_file_that_holds_nothing_is_no_success(tmp_path: Path) -> 
     path = tmp_path / "empty.jsonl"
     path.write_bytes(b"")
     run = attend("audit", "report", path)
-    assert (run.returncode, "holds no entry" in run.stdout) == (1, True)
-    assert "holds no entry" in (tmp_path / "empty.jsonl.html").read_text("utf-8")
+    assert (run.returncode, "has no entries" in run.stdout) == (1, True)
+    assert "has no entries" in (tmp_path / "empty.jsonl.html").read_text("utf-8")
     run = attend("audit", "report", path, "--json")
     assert (run.returncode, json.loads(run.stdout)["holds"]) == (1, False)
 
@@ -118,7 +118,7 @@ def test_the_page_of_a_file_that_holds_nothing_is_no_success(tmp_path: Path) -> 
 @pytest.mark.parametrize("folder", [".", "..", "/"])
 def test_the_page_of_a_folder_is_refused_in_words(folder: str) -> None:
     run = attend("audit", "report", folder)
-    assert (run.returncode, "cannot be read" in run.stderr, "Traceback" in run.stderr) == (1, True, False)
+    assert (run.returncode, "cannot read" in run.stderr, "Traceback" in run.stderr) == (1, True, False)
 
 
 def test_stop_reaches_another_process_in_the_middle_of_typing(tmp_path: Path) -> None:

@@ -358,7 +358,7 @@ def test_strictness_that_cannot_be_kept_lets_nothing_out(monkeypatch: pytest.Mon
 def test_strict_without_presidio_is_refused(picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tools.privacy.presidio.analyzer", lambda: "Presidio is not installed")
     model = script(tmp_path, {"control": 1}, images=True, local=False)
-    with pytest.raises(PhiError, match="looked for strictly"):
+    with pytest.raises(PhiError, match="cannot redact with strictness"):
         run(FREE, "--image", picture, "--model", model, "--phi", "strict")
 
 

@@ -93,12 +93,12 @@ def attend(*arguments: str | Path) -> str:
 
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_what_is_no_orthanc_is_told_as_such(answer: str, other: str) -> None:
-    with pytest.raises(ToolFailed, match=f"what answers at '{other}/{answer}/patients.*' is no Orthanc"):
+    with pytest.raises(ToolFailed, match=f"the server at '{other}/{answer}/patients.*' is not Orthanc"):
         plan.plan("find patient 4471", f"{other}/{answer}")
 
 
 def test_a_server_that_asks_for_a_login_is_told_as_such(other: str) -> None:
-    with pytest.raises(ToolFailed, match=r"it asks for a login\. Name an Orthanc.*that asks for no login\.$"):
+    with pytest.raises(ToolFailed, match=r"it requires a login\. Name an Orthanc.*that needs no login\.$"):
         plan.plan("find patient 4471", f"{other}/401")
     with pytest.raises(ToolFailed, match=r"it answers 404 Not Found\. Is it Orthanc that runs there\?$"):
         plan.named_patient("write to patient 4471", f"{other}/404")
@@ -110,10 +110,10 @@ def test_a_login_is_refused_before_anything_is_asked_and_is_not_shown(other: str
         attend("run", "find patient 4471", "--target", f"orthanc@{address}"),
         attend("run", "count the studies", "--target", f"orthanc@{address}", "--model", "embedded"),
     ):
-        assert f"the address '{other.replace('//', '//***@')}' holds a login" in told
+        assert f"invalid address '{other.replace('//', '//***@')}': it contains a login" in told
         assert "s3cret" not in told
     for call in (plan.plan, plan.named_patient):
-        with pytest.raises(ConfigError, match="holds a login") as error:
+        with pytest.raises(ConfigError, match="it contains a login") as error:
             call("find patient 4471", address)
         assert "s3cret" not in str(error.value)
     assert Other.asked == []
@@ -125,7 +125,7 @@ def test_a_login_is_refused_before_anything_is_asked_and_is_not_shown(other: str
 def test_what_only_begins_like_a_target_is_refused(target: str, other: str, flow: Path) -> None:
     for what in ("find patient 4471", flow):
         told = attend("run", what, "--target", target.replace("URL", other))
-        assert "there is no target" in told or "is no address of a server" in told
+        assert any(part in told for part in ("there is no target", "unknown target", "invalid server address"))
     assert Other.asked == []
 
 
@@ -147,7 +147,7 @@ def test_no_password_is_shown(flow: Path, tmp_path: Path) -> None:
         check_same_server(LOGIN.format(port="x"), "http://127.0.0.1:10/")
     assert "s3cret" not in str(error.value)
     flow.write_text(FLOW.replace("START", login), "utf-8")
-    assert "'http://***@127.0.0.1:9/' is refused" in attend("run", flow)
+    assert "cannot open the address 'http://***@127.0.0.1:9/'" in attend("run", flow)
     told = attend("record", tmp_path / "out.yaml", "--target", f"gopher{login}")
     command = [sys.executable, "-c", "from agent.cli.main import main; main()", "gui", "record", "x.yaml", "--target"]
     run = subprocess.run(
@@ -173,7 +173,9 @@ def test_no_password_is_told_of_a_step(terminal: bool, tmp_path: Path, monkeypat
 
 
 def test_how_a_running_browser_is_started_is_said(flow: Path) -> None:
-    with pytest.raises(ConfigError, match=r"cannot be reached.*Start that browser with --remote-debugging") as error:
+    with pytest.raises(
+        ConfigError, match=r"cannot reach the browser.*Start that browser with --remote-debugging"
+    ) as error:
         BrowserActuator(connect=LOGIN.format(port=9))
     assert "s3cret" not in str(error.value)
     assert "Install" not in str(error.value)
@@ -189,7 +191,7 @@ def test_a_window_of_no_size_is_refused(window: str, flow: Path) -> None:
 
 def test_a_page_that_is_zoomed_out_too_far_is_refused() -> None:
     assert fit((MOST_PX, MOST_PX), None, 1.0) == ((MOST_PX, MOST_PX), 1.0)
-    with pytest.raises(ConfigError, match="is too large to work on"):
+    with pytest.raises(ConfigError, match="too large"):
         fit((MOST_PX, 200), (200, 1600), 1.0)
 
 
@@ -197,7 +199,7 @@ def test_a_page_whose_picture_never_comes_is_told(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("tools.gui.actuators.browser.PATIENCE_MS", (1, 1))
     with (
         gui_stage.serve(Path(__file__).parent / "fixtures") as address,
-        pytest.raises(MediaError, match=r"cannot be opened: Page.screenshot: Timeout"),
+        pytest.raises(MediaError, match=r"cannot open the page .*: Page.screenshot: Timeout"),
     ):
         BrowserActuator(f"{address}/gui_form.html", executable=gui_stage.chromium(), size_px=(4000, 3000))
 
@@ -230,8 +232,8 @@ def test_options_are_checked_also_where_they_are_not_used(flow: Path, tmp_path: 
     assert "invalid --phi 'foo'" in attend("locate", "x", "--image", picture, "--phi", "foo")
     for what in ("", "  "):
         assert "the request is empty" in attend("run", what, "--target", "orthanc")
-    assert "cannot be read: there is no such file." in attend("run", tmp_path / "none.yaml")
-    assert "cannot be read: there is no such file." in attend(
+    assert "none.yaml': it does not exist." in attend("run", tmp_path / "none.yaml")
+    assert "it does not exist." in attend(
         "record", tmp_path / "out.yaml", "--target", "desktop", "--policy", tmp_path / "none.yaml"
     )
 

@@ -263,7 +263,7 @@ def test_targets_that_are_not_on_the_screen_are_not_acted_on(desk: Desk) -> None
     nowhere = [{"do": "click", "target": f'the "Transmit{number}" button'} for number in range(3)]
     done = desk.run(SAVE, model(*nowhere))
     assert done.report.outcome == Outcome.HALTED_BEFORE_EFFECT
-    assert "3 proposals in a row" in done.report.steps[-1].reason
+    assert "3 consecutive proposals" in done.report.steps[-1].reason
     person = Ann()
     outside = {"do": "click", "target": 'the "Store" button'}
     done = desk.run(SAVE, model(outside), actuator=Beyond(desk.program), person=person)
@@ -326,9 +326,9 @@ def test_what_a_model_expects_has_to_be_shown_where_its_step_is_grave(
     ("limits", "reason"),
     [
         ({}, "proposed 3 times on the same screen"),
-        ({"steps": 2}, "2 steps were proposed, which is the limit"),
+        ({"steps": 2}, "the limit of 2 proposed steps"),
         ({"tokens": 50}, "tokens; the limit is 50"),
-        ({"seconds": 1e-9}, "s are over, which is the limit"),
+        ({"seconds": 1e-9}, "the limit of 1e-09 s"),
     ],
 )
 def test_a_model_that_goes_round_in_circles_is_stopped(limits: dict[str, Any], reason: str, desk: Desk) -> None:
@@ -510,7 +510,7 @@ def test_a_model_server_is_asked_for_json_like_any_other(desk: Desk, monkeypatch
         assert desk.run(SAVE, load_mllm(f"openai:qwen3-vl@{server.url}")).report.outcome == Outcome.HALTED_BEFORE_EFFECT
     gone = desk.run(SAVE, load_mllm(f"openai:qwen3-vl@{server.url}"))
     assert gone.report.outcome == Outcome.HALTED_BEFORE_EFFECT
-    assert "the model's answer cannot be used" in gone.report.steps[-1].reason
+    assert "cannot use the model's answer" in gone.report.steps[-1].reason
 
 
 # Orthanc

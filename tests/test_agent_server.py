@@ -145,7 +145,7 @@ async def test_stop_ends_the_answer_and_a_conversation_is_resumed_by_its_name(cl
             again = await read_until(events, "event", turn=turns[2]["id"])
             while again["event"]["type"] != "needs":
                 again = await read_until(events, "event")
-            assert "none of the choices" in again["event"]["problem"]
+            assert "not one of the choices" in again["event"]["problem"]
             await read_until(events, "turn_state", state="waiting")
             served.post("/rooms/1/reply", text="left")
             await read_until(events, "turn_state", state="done")

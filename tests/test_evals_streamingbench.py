@@ -348,7 +348,7 @@ def test_a_stretch_without_pictures_spoils_its_own_question_only(data: Path, tmp
     (data / "questions_real.json").write_text(json.dumps(questions))
     outcome = asked(data, tmp_path, "real", context_s=0.4, llm=Scripted(turns=[Turn(say="A"), Turn(say="A")]))
     problems = {one.id: one.problem for one in outcome.transcripts.values()}
-    assert "no readable picture" in problems.pop("real-2")
+    assert "cannot find a readable picture" in problems.pop("real-2")
     assert set(problems.values()) == {""}
 
 
