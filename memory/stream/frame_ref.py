@@ -1,4 +1,4 @@
-"""`Kept`: a reference to one remembered frame, small enough for a checkpoint."""
+"""Reference to one remembered frame, small enough for a checkpoint: `Kept`."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from tools.media.types import Frame
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One remembered frame. Pixels are in the frame store, at native resolution whatever the state.
+    """A remembered frame. Its pixels are in the frame store, at native resolution in either state.
 
     Attributes:
         frame_id: sha256 of the pixels.
-        source: where it came from, with credentials masked.
+        source: its source, with credentials masked.
         t_s: media time in seconds.
         width_px: native width in pixels.
         height_px: native height in pixels.
-        state: the detail in which it is to be shown, `clear` or `fuzzy`.
-        score: CS (see `Decision`) when it was decided on; None where there was none.
+        state: the detail at which to show it, `clear` or `fuzzy`.
+        score: CS (see `Decision`) when it was captured; None if there was none.
         wall_s: Unix time of capture in seconds for live sources, else None.
     """
 

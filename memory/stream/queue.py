@@ -1,4 +1,4 @@
-"""`Queue`: the short tier, a bounded queue of kept frames over a stream, and references to those that have left it."""
+"""Short tier: a bounded queue of kept frames of a stream, and references to those evicted from it (`Queue`)."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from memory.stream.policies.policy import Policy
 from tools.media.types import Span
 
 HISTORY_LENGTH = 4_096
-"""References held of frames that have left the queue. Their pixels last as long as the store's quota allows."""
+"""References kept to frames evicted from the queue. Their pixels last as long as the store's quota allows."""
 
 
 @dataclass(slots=True)
 class _Entry:
     kept: Kept
-    left_s: float = math.inf  # media time at which it left the queue
+    left_s: float = math.inf  # media time of its eviction
 
 
 class Queue:
     """Kept frames, oldest first, at most `options.capacity` and within `options.token_budget`; pinned in the store.
 
-    Not safe to use from several threads: its owner guards it.
+    Not thread-safe: its owner synchronises access.
 
     Args:
-        options: capacity, budget and what a frame costs.
-        policy: chooses who leaves.
-        store: where the pixels are.
+        options: capacity, budget and token costs.
+        policy: selects frames to evict.
+        store: the store of pixels.
     """
 
     def __init__(self, options: StreamOptions, policy: Policy, store: FrameStore) -> None:
@@ -43,21 +43,21 @@ class Queue:
         return len(self._entries)
 
     def items(self) -> list[Kept]:
-        """What is in the queue now."""
+        """Return the current items."""
         return [entry.kept for entry in self._entries]
 
     def items_at(self, t_q: float) -> list[Kept]:
-        """What was in the queue at an earlier media time, and the last frame kept by then."""
+        """Return the items at an earlier media time, and the last frame kept by then."""
         known = [entry for entry in (*self._left, *self._entries) if entry.kept.t_s <= t_q]
         latest_s = max((entry.kept.t_s for entry in known), default=0.0)
         return by_time([entry.kept for entry in known if t_q < entry.left_s or entry.kept.t_s == latest_s])
 
     def known(self) -> list[Kept]:
-        """What has left the queue and is still referred to, then what is in it."""
+        """Return evicted items that are still referenced, then the current ones."""
         return [entry.kept for entry in (*self._left, *self._entries)]
 
     def add(self, kept: Kept, now_s: float) -> None:
-        """Put an item in its place in time, or in place of the one of that time; others leave if need be, at now_s."""
+        """Insert an item in time order, or replace the one at that time; evicts others at `now_s` if needed."""
         position = len(self._entries)
         while position and self._entries[position - 1].kept.t_s > kept.t_s:
             position -= 1
@@ -70,14 +70,14 @@ class Queue:
             self._leave(self._policy.evict(len(self._entries)), now_s)
 
     def give_way(self, now_s: float) -> bool:
-        """Have an item leave at now_s for one that is about to come; False where there is none."""
-        # The policy has decided on the one to come already, so it counts as the newest, which never leaves.
+        """Evict an item at `now_s` to make room for another; False if there is none."""
+        # The policy has already decided on the new one, which counts as the newest and is never evicted.
         there = [position for position in self._policy.evict(len(self._entries) + 1) if position < len(self._entries)]
         self._leave(there, now_s)
         return bool(there)
 
     def forget(self, span: Span) -> set[str]:
-        """Remove the items of a span, those that had left too, and return their frame ids."""
+        """Remove the items of a span, including evicted ones, and return their frame ids."""
         gone = {kept.frame_id for kept in self.known() if kept.t_s in span}
         for entry in [entry for entry in self._entries if entry.kept.t_s in span]:
             self._entries.remove(entry)
@@ -86,12 +86,12 @@ class Queue:
         return gone
 
     def tokens(self, items: Sequence[Kept]) -> int:
-        """Visual tokens that items cost."""
+        """Count the visual tokens of items."""
         options = self._options
         return sum(options.tokens_clear if kept.state == "clear" else options.tokens_fuzzy for kept in items)
 
     def over_budget(self, items: Sequence[Kept]) -> bool:
-        """Whether items cost more than `options.token_budget`."""
+        """Return whether items exceed `options.token_budget`."""
         return self._options.token_budget is not None and self.tokens(items) > self._options.token_budget
 
     def _leave(self, positions: Sequence[int], now_s: float) -> None:
@@ -103,6 +103,6 @@ class Queue:
 
 
 def by_time(items: Sequence[Kept]) -> list[Kept]:
-    """Return items oldest first, the last one of each time: a frame may have left the queue and been put back."""
+    """Return items oldest first, the last one of each time: a frame may have been evicted and inserted again."""
     at = {kept.t_s: kept for kept in items}
     return [at[t_s] for t_s in sorted(at)]

@@ -1,4 +1,4 @@
-"""`Journal`: what a memory still has to write down, so that a full disk costs pictures but not the order of things."""
+"""Queue of pending writes, so that a full disk costs pictures but not their order: `Journal`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from memory.stream.keyframes import KeyMoment, Ledger, PastLike
 from tools.media.types import Gap, Span
 
 MOST_WAITING = 2_000
-"""Changes that wait for a disk that can be written; the oldest give way. Our choice: about 30 MB."""
+"""Changes that wait for a writable disk, about 30 MB; the oldest are dropped."""
 
 
 class Journal:
-    """A ledger that takes changes at once and writes them in order when told to. Safe to use from several threads.
+    """A ledger that accepts changes at once and writes them in order on `write`. Thread-safe.
 
     Args:
-        ledger: where they are written; None leaves them unwritten.
+        ledger: the destination; None never writes.
     """
 
     def __init__(self, ledger: Ledger | None) -> None:
@@ -25,24 +25,24 @@ class Journal:
         self._waiting: dict[tuple[str, float], Callable[[Ledger], None]] = {}
 
     def save(self, moment: KeyMoment) -> None:
-        """Have a moment written as it is when it is written."""
+        """Queue a moment, to be written in its state at that time."""
         self._add("save", moment.t_s, lambda ledger: ledger.save(moment))
 
     def drop(self, times_s: Iterable[float]) -> None:
-        """Have the moments at these times become part of the long tier."""
+        """Queue the move of the moments at these times to the long tier."""
         for t_s in times_s:
             self._add("drop", t_s, lambda ledger, t_s=t_s: ledger.drop([t_s]))  # type: ignore[misc]
 
     def push_gap(self, gap: Gap) -> None:
-        """Have a stretch that was not seen written down."""
+        """Queue a stretch that was not seen."""
         self._add("gap", gap.start_s, lambda ledger: ledger.push_gap(gap))
 
     def past(self, span: Span | None = None) -> Sequence[PastLike]:
-        """The long tier in a span (None: all), oldest first."""
+        """Return the long tier in a span (None: all), oldest first."""
         return self._ledger.past(span) if self._ledger else []
 
     def write(self) -> None:
-        """Write what waits. Raises StoreError if that fails; the rest is tried again the next time."""
+        """Write pending changes. Raises StoreError if that fails; the next call retries the rest."""
         if self._ledger is None:
             return
         with self._lock:
@@ -54,7 +54,7 @@ class Journal:
         if self._ledger is None:
             return
         with self._lock:
-            self._waiting.pop((what, t_s), None)  # a change anew comes after those that came meanwhile
+            self._waiting.pop((what, t_s), None)  # a repeated change moves behind those in between
             self._waiting[what, t_s] = change
             if len(self._waiting) > MOST_WAITING:
                 del self._waiting[next(iter(self._waiting))]

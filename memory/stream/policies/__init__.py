@@ -1,1 +1,1 @@
-"""Policies that choose which frames of a stream are kept."""
+"""Policies that select the frames of a stream to keep."""

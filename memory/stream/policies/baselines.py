@@ -1,4 +1,4 @@
-"""Simple policies that CurveStream must beat. None of them looks at the frames; all hold a bounded number of them."""
+"""Baseline policies for CurveStream: none looks at the frames, and all keep a bounded number of them."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ class LastN:
         return Decision(t_s, "clear", "every frame is kept until newer ones need its place")
 
     def evict(self, count: int) -> Sequence[int]:
-        """The oldest leaves."""
+        """Evict the oldest frame."""
         return (0,)
 
 
 class Uniform:
     """Keep `capacity` frames, as far apart as an endless stream allows in bounded space.
 
-    Every frame is taken in. When there is one too many, the frame leaves whose going makes the shortest new gap, the
-    oldest of several. The first and the newest always stay. Gaps count frames, not seconds.
+    Adds every frame. When there is one too many, evicts the frame whose removal makes the shortest new gap, the oldest
+    of several. The first and the newest always stay. Gaps count frames, not seconds.
 
-    Bound: no gap is longer than any two neighbouring gaps together, so none exceeds the whole length divided by
-    floor((capacity - 1) / 2), about twice the mean. Proof by induction: the gap that arises is the least sum of two
-    neighbours, and the sums that remain are no less; the newest gap is one frame, and adding it to its neighbour gives
-    no less than the least sum, or that neighbour's frame would have left.
+    Bound: no gap is longer than any two neighbouring gaps together, so none exceeds the total length divided by
+    floor((capacity - 1) / 2), about twice the mean. Proof by induction: the new gap is the smallest sum of two
+    neighbours, and the remaining sums are at least as large; the newest gap is one frame, and adding it to its
+    neighbour gives at least the smallest sum, or that neighbour's frame would have been evicted.
 
-    With `alternate`, frames are clear and fuzzy in turn as they come (the paper's ablation "HVMM only"), and the one
-    that leaves is of the state that has more: from a capacity of 3 on, as many clear as fuzzy ones are held, give or
-    take one. They cannot stay exactly in turn where single frames leave. For capacities from 5 on no gap longer than
-    twice the mean was measured; this is not proven.
+    With `alternate`, frames are alternately clear and fuzzy on arrival (the paper's ablation "HVMM only"), and the
+    evicted one has the more frequent state: from a capacity of 3 on, the numbers of clear and fuzzy frames differ by at
+    most one. Evictions of single frames break the exact alternation. For capacities from 5 on, no gap longer than twice
+    the mean was measured; this is not proven.
 
     Args:
         alternate: whether half of the frames are fuzzy.
@@ -60,8 +60,8 @@ class Uniform:
         return Decision(t_s, state, "kept until the frames around it are close enough together")
 
     def evict(self, count: int) -> Sequence[int]:
-        """The frame between the two that are nearest to each other leaves."""
-        # A frame that could not be stored was decided on and never queued: forget as many.
+        """Evict the frame between the two that are nearest to each other."""
+        # A frame that could not be stored was decided on but never queued: forget as many.
         del self._held[: max(0, len(self._held) - count)]
         held = self._held
         if len(held) < 3:
@@ -96,5 +96,5 @@ class Reservoir:
         return Decision(t_s, "clear" if drawn else "discard", f"{self._capacity} of {self._seen} frames, drawn by lot")
 
     def evict(self, count: int) -> Sequence[int]:
-        """One of those that were there before the newest leaves, drawn by lot."""
+        """Evict a random one of those before the newest."""
         return (self._random.randrange(max(1, count - 1)),)

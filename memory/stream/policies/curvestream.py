@@ -52,8 +52,8 @@ class CurveStream:
         """Score the next feature, shape (D,), L2-normalised, and route its frame.
 
         Raises:
-            ModelError: if the feature has another shape than those before, or holds a value that is not finite; it is
-                then as if it had not been shown.
+            ModelError: if the feature has another shape than those before, or has a value that is not finite; it then
+                has no effect.
         """
         if self._last is None:
             if feature.ndim != 1 or not np.isfinite(feature).all():
@@ -77,7 +77,7 @@ class CurveStream:
         return decision
 
     def evict(self, count: int) -> Sequence[int]:
-        """The oldest leaves, whatever its state."""
+        """Evict the oldest frame, whatever its state."""
         return (0,)
 
     def _curvature(self, move: np.ndarray, length: float) -> float:
@@ -92,7 +92,7 @@ class CurveStream:
         score = self._motion_weight * motion + self._curvature_weight * curvature
         if self._init_first and self._seen == WARMUP_FRAMES + 1:
             self._mu = score
-        # Both lines equal the paper's weighted sums; in this form a constant score leaves mu exactly where it is.
+        # Both lines equal the paper's weighted sums; in this form a constant score leaves mu exactly unchanged.
         self._mu += self._gain * (score - self._mu)
         self._var += self._gain * ((score - self._mu) ** 2 - self._var)
         sigma = math.sqrt(self._var)

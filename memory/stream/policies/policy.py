@@ -1,4 +1,4 @@
-"""The interface `Policy`, which chooses the frames of a stream that are kept, and its `Decision`."""
+"""`Policy`, the interface that selects which frames of a stream are kept, and its `Decision`."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ State = Literal["clear", "fuzzy", "discard"]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a policy decided about one frame. Symbols are those of CurveStream (arXiv 2603.19571).
+    """A policy's decision about one frame. Symbols are those of CurveStream (arXiv 2603.19571).
 
-    Scores and thresholds are None where a policy, or the warm-up, does not compute them.
+    Scores and thresholds are None if a policy, or the warm-up, does not compute them.
 
     Attributes:
         t_s: media time of the frame in seconds.
         state: kept `clear`, kept `fuzzy`, or `discard`.
-        rule: what decided, in words; empty where the thresholds did.
+        rule: the rule that decided, in words; empty if the thresholds did.
         M: motion, 1 - cos(F_t, F_{t-1}), in [0, 2].
         C: curvature, 1 - cos of successive displacements, in [0, 2], after the noise gate if there is one.
         CS: the score that is compared with the thresholds.
-        mu: running mean of the score, this frame included.
-        sigma: running standard deviation of the score, this frame included.
-        g1: threshold of keeping, mu + k1 * sigma.
-        g2: threshold of keeping clear, mu + k2 * sigma.
-        key: whether the frame became a key moment (see `memory.stream.keyframes`), whatever its state.
+        mu: running mean of the score, including this frame.
+        sigma: running standard deviation of the score, including this frame.
+        g1: threshold for keeping, mu + k1 * sigma.
+        g2: threshold for keeping clear, mu + k2 * sigma.
+        key: whether the frame became a key moment (see `memory.stream.keyframes`), in any state.
         surprise: of that moment, 0 to 1.
     """
 
@@ -51,7 +51,7 @@ class Decision:
 
     @property
     def reason(self) -> str:
-        """Why, in one line for people."""
+        """The reason in one line, for display."""
         if self.CS is None or self.g1 is None or self.g2 is None:
             return f"{self.state}: {self.rule}"
         if self.state == "clear":
@@ -62,10 +62,10 @@ class Decision:
 
 
 class Policy(Protocol):
-    """Decides frame by frame, seeing nothing of the future.
+    """Decides frame by frame, without access to later frames.
 
     Attributes:
-        needs_feature: whether `decide` looks at the feature; where not, frames need not be encoded.
+        needs_feature: whether `decide` uses the feature; if not, frames need not be encoded.
     """
 
     needs_feature: bool
@@ -74,7 +74,7 @@ class Policy(Protocol):
         """Decide about the next frame, given its L2-normalised feature of shape (D,) and its time in seconds."""
 
     def evict(self, count: int) -> Sequence[int]:
-        """Return the positions that must leave a queue of `count` kept frames, oldest first, that has grown too long.
+        """Return the positions to evict from a queue of `count` kept frames, oldest first, that has grown too long.
 
-        At least one position is returned. The caller asks again while the queue is still too long.
+        Returns at least one position. The caller asks again while the queue is still too long.
         """

@@ -1,4 +1,4 @@
-"""The policies by their names in the settings: `make_policy`."""
+"""Registry of policies by their names in the settings: `make_policy`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def make_policy(options: StreamOptions) -> Policy:
     """Build the policy that `options.policy` names.
 
     `curvestream` scores motion and curvature; `motion` and `curvature` score one of them alone; `last` keeps the newest
-    frames; `uniform` and `alternate` spread over all that was seen; `random` is a fair sample of it.
+    frames; `uniform` and `alternate` spread over the whole stream; `random` is a uniform sample of it.
     """
     match options.policy:
         case "curvestream":
