@@ -59,7 +59,7 @@ def test_a_log_that_stays_in_use_is_told_of_and_wiped_the_next_time(
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM moments").fetchall()
         archive.forget(Span(0.0, 2.0))
-        with pytest.raises(StoreError, match=r"may still lie unused.*no other process"):
+        with pytest.raises(StoreError, match=r"cannot purge deleted data.*no other process"):
             wipe(archive.path)
     wipe(archive.path)
     assert b"ab" * 32 not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
