@@ -1,4 +1,4 @@
-"""A model whose calls go through a function of ours and are counted; the agent's loop notices no difference."""
+"""Model wrapper that routes calls through a function and counts them, transparently for the agent's loop."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Generate = Callable[[MLLM, Sequence[BaseMessage], Mapping[str, Any]], Awaitable[
 
 
 async def generate_plainly(model: MLLM, messages: Sequence[BaseMessage], settings: Mapping[str, Any]) -> AIMessage:
-    """Call a model with nothing in between, as an evaluation without a framework would."""
+    """Call a model directly, as an evaluation without a framework would."""
     result = await model._agenerate(list(messages), **settings)
     reply = result.generations[0].message
     assert isinstance(reply, AIMessage)
@@ -32,7 +32,7 @@ async def generate_plainly(model: MLLM, messages: Sequence[BaseMessage], setting
 
 @dataclass
 class Account:
-    """What the calls of one attempt came to; `frame_ids` are the pictures shown, in order, each once."""
+    """Totals of the calls of one attempt; `frame_ids` are the pictures shown, in order, each once."""
 
     calls: int = 0
     tokens_in: int = 0
@@ -49,7 +49,7 @@ class Account:
 
 
 class Observed(MLLM):
-    """Another model, called through `Generate`; made by `Observed.over`. Its replies come in one piece."""
+    """A model called through `Generate`; made by `Observed.over`. Its replies come in one piece."""
 
     inner: MLLM
     _generate_with: Any = PrivateAttr()
@@ -67,7 +67,7 @@ class Observed(MLLM):
         return self.inner.abilities
 
     def embed_image(self, rgb: np.ndarray) -> np.ndarray:
-        """Have the model embed a picture; this is not counted."""
+        """Have the model embed a picture, without counting."""
         return self.inner.embed_image(rgb)
 
     @property
@@ -78,7 +78,7 @@ class Observed(MLLM):
         """Return the reply to a prompt.
 
         Raises:
-            ModelError: if the model fails, or there are pictures and it takes none.
+            ModelError: if the model fails, or does not accept images and there are some.
         """
         checked = checked_messages(messages, self.abilities)
         reply: AIMessage = await self._generate_with(self.inner, checked, settings)

@@ -1,4 +1,4 @@
-"""What a scored run comes to: always two headlines, failures as wrong and scored only, by task and by slice."""
+"""Summary metrics of a scored run, always in two ways: failures as wrong and scored only, by task and by slice."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Scores(BaseModel):
     """Scores in one way of counting; every rate has its 95% interval over clusters.
 
     Attributes:
-        attempts: how many count.
+        attempts: number of attempts that count.
         mean: over samples of the mean over their attempts; its n is the number of samples.
-        pass_at_k: by k, the best of k attempts; where scores are 0 or 1, the chance that one of k is right.
-        pass_hat_k: by k, the worst of k attempts; where scores are 0 or 1, the chance that all of k are right.
-        flip_rate: the chance that two attempts at a sample differ in score; samples with one attempt take no part.
+        pass_at_k: by k, the best of k attempts; for scores of 0 or 1, the chance that one of k is right.
+        pass_hat_k: by k, the worst of k attempts; for scores of 0 or 1, the chance that all of k are right.
+        flip_rate: the chance that two attempts at a sample differ in score; ignores samples with one attempt.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,7 +37,7 @@ class Scores(BaseModel):
 
 
 class Headline(BaseModel):
-    """The two ways of counting, and how many attempts failed, by cause."""
+    """The two ways of counting, and the number of failed attempts by cause."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,7 +47,7 @@ class Headline(BaseModel):
 
 
 class Headlines(BaseModel):
-    """A run in all, by task, and by name and value of each slice."""
+    """Metrics of a run in total, by task, and by name and value of each slice."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -57,7 +57,7 @@ class Headlines(BaseModel):
 
 
 def headlines(results: RunResults) -> Headlines:
-    """Add up a run; tasks and slices come in the order of the run."""
+    """Summarise a run; tasks and slices come in the order of the run."""
     tasks: defaultdict[str, list[SampleResult]] = defaultdict(list)
     slices: defaultdict[str, defaultdict[str, list[SampleResult]]] = defaultdict(lambda: defaultdict(list))
     for sample in results.samples:
@@ -72,7 +72,7 @@ def headlines(results: RunResults) -> Headlines:
 
 
 def headline(samples: Iterable[SampleResult]) -> Headline:
-    """Add up some results of one run."""
+    """Summarise some results of one run."""
     attempts: defaultdict[tuple[str, str], list[SampleResult]] = defaultdict(list)
     for sample in samples:
         attempts[sample.task, sample.id].append(sample)
@@ -84,7 +84,7 @@ def headline(samples: Iterable[SampleResult]) -> Headline:
 
 
 def values_of(samples: Sequence[SampleResult], counting: Counting) -> list[float]:
-    """The values that count; a failure is 0 or is left out."""
+    """Return the values that count; a failure is 0 or is left out."""
     if counting == "as_wrong":
         return [sample.value or 0.0 for sample in samples]
     return [sample.value for sample in samples if sample.value is not None]
@@ -109,5 +109,5 @@ def _scores(groups: Sequence[Sequence[SampleResult]], counting: Counting) -> Sco
 
 
 def _steps(attempts: int) -> list[int]:
-    """The k to report: powers of two, and the number of attempts itself; none for single attempts."""
+    """Return the k to report: powers of two, and the number of attempts itself; none for single attempts."""
     return sorted({k for k in (1, 2, 4, 8, 16, 32, 64, attempts) if k <= attempts}) if attempts > 1 else []
