@@ -407,5 +407,5 @@ def test_the_half_width_is_that_of_the_interval(right: int, n: int, half: float)
 def test_settings_are_listed_once_and_known() -> None:
     assert listed("rag, base,rag", ("base", "rag")) == ("rag", "base")
     for text in ("", " , ", "base,odd"):
-        with pytest.raises(ValueError, match=r"setting|name at least"):
+        with pytest.raises(ValueError, match=r"setting|expected at least"):
             listed(text, ("base", "rag"))

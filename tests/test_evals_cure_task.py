@@ -275,7 +275,7 @@ def test_bad_records_are_told_of_with_file_line_field_and_remedy(
 def test_options_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     for given, told in (
         (("setting=bas",), "'bas' is no setting; known are base"),
-        (("setting=",), "name at least one"),
+        (("setting=",), "expected at least one"),
         (("offline=true",), "offline needs the folder of kept searches"),
         (("judge=openai:m@https://me:secret@host/v1",), "holds a password"),
         (("form=closed", "value=hit@5"), "a choice has no second diagnosis"),

@@ -230,7 +230,7 @@ def test_blind_keeps_pictures_and_sources_from_the_model(tmp_path: Path, clip: P
     for solve in ("'model'", "'agent'"):
         made = run(tmp_path, spec, data, suite_file(tmp_path, solve), out=solve, blind=True)
         assert [(one.value, one.frame_ids) for one in made.results.samples] == [(1.0, ())]
-    with pytest.raises(ConfigError, match="a dialogue of its own"):
+    with pytest.raises(ConfigError, match="cannot run .* blind"):
         run(tmp_path, spec, data, suite_file(tmp_path, "talk"), out="talk", blind=True)
 
 
@@ -322,8 +322,8 @@ def test_a_picture_that_is_none_fails_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("held", "said"),
     [
-        (None, "cannot be read"),
-        ("[{}", "it is no JSON"),
+        (None, "cannot read"),
+        ("[{}", "it is not JSON"),
         ('{"a": 1}', "holds a dict, not a list"),
     ],
 )
@@ -467,9 +467,9 @@ def test_a_line_that_is_no_text_is_one_bad_line(tmp_path: Path) -> None:
 def test_a_run_is_not_begun_over_another_and_not_shared(tmp_path: Path) -> None:
     data, spec = write_sums(tmp_path / "data", 2), answers(tmp_path / "script.json", 2)
     run(tmp_path, spec, data)
-    with pytest.raises(ConfigError, match="holds a run already"):
+    with pytest.raises(ConfigError, match="already contains a run"):
         run(tmp_path, spec, data)
-    with FileLock(tmp_path / "run" / ".lock"), pytest.raises(StoreError, match="another process works"):
+    with FileLock(tmp_path / "run" / ".lock"), pytest.raises(StoreError, match="another process is working"):
         resume_run(tmp_path / "run", config(), quiet)
 
 
@@ -635,6 +635,6 @@ def test_verbs_compare_report_and_ask_for_power(tmp_path: Path) -> None:
     assert "clusters" in cli.invoke(app, ["eval", "power", "--effect", "0.1", "--pilot", str(b)]).stdout
     run_b = ["eval", "power", "--effect", "0.1"]
     assert "--icc was given beside --pilot" in str(cli.invoke(app, [*run_b, "--pilot", str(b), "--icc", "0"]).exception)
-    assert "--rival was given without --pilot" in str(cli.invoke(app, [*run_b, "--rival", str(b)]).exception)
+    assert "cannot use --rival without --pilot" in str(cli.invoke(app, [*run_b, "--rival", str(b)]).exception)
     assert "less than 1" in str(cli.invoke(app, ["eval", "power", "--effect", "0.1", "--baseline", "2"]).exception)
     assert isinstance(cli.invoke(app, ["eval", "compare", str(a), str(tmp_path)]).exception, StoreError)

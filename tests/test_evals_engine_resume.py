@@ -169,7 +169,7 @@ def test_a_model_that_answers_nothing_ends_every_resumption_until_the_tries_are_
 def test_two_runs_into_one_folder_do_not_mix(tmp_path: Path) -> None:
     data, folder = write_sums(tmp_path / "data", 2), tmp_path / "run"
     folder.mkdir()
-    with FileLock(folder / ".lock"), pytest.raises(StoreError, match="another process works"):
+    with FileLock(folder / ".lock"), pytest.raises(StoreError, match="another process is working"):
         begin(tmp_path, "baseline:oracle", data)
     assert not (folder / "manifest.json").exists()
     begin(tmp_path, "baseline:oracle", data)

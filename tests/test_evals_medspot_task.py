@@ -471,7 +471,7 @@ def test_folders_that_hold_no_data(tmp_path: Path) -> None:
     (tmp_path / "A_Annotation.json").write_text('{"jobs": []}', "utf-8")
     assert "field 'tasks': it holds a NoneType" in refused(tmp_path)
     (tmp_path / "A_Annotation.json").write_text('{"tasks": [},', "utf-8")
-    assert "it is no JSON" in refused(tmp_path)
+    assert "it is not JSON" in refused(tmp_path)
     assert "there is no program 'Pacs'; there are Lantern, Shelf." in refused(SAMPLE, "--set", "software=Pacs")
 
 
@@ -512,4 +512,4 @@ def test_the_map_of_misses(tmp_path: Path) -> None:
     assert "none" in page([])
     failed = subprocess.run([*command[:-1], str(tmp_path / "no")], capture_output=True, text=True, check=False)
     assert failed.returncode == 1
-    assert "holds no run" in failed.stderr
+    assert "has no run" in failed.stderr

@@ -39,7 +39,7 @@ def test_a_sample_has_a_value_or_a_failure() -> None:
             sample(value=value, failure=failure) if value is None else run_of(
                 [sample().model_validate({**sample().model_dump(), "value": value, "failure": failure})]
             )
-    with pytest.raises(ValidationError, match="stands there twice"):
+    with pytest.raises(ValidationError, match="occurs twice"):
         run_of([sample("x"), sample("x")])
 
 
@@ -74,12 +74,12 @@ def test_a_line_cut_short_a_missing_file_and_odd_bytes_are_named(tmp_path: Path)
     path = tmp_path / "run.jsonl"
     save_results(run_of([sample("a"), sample("b")]), path)
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(StoreError, match=r"line 3: .*a last line that was cut short may be removed"):
+    with pytest.raises(StoreError, match=r"line 3: .*a truncated last line may be removed"):
         load_results(path)
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(StoreError, match="cannot be read"):
+    with pytest.raises(StoreError, match="cannot read"):
         load_results(path)
-    with pytest.raises(StoreError, match="cannot be read"):
+    with pytest.raises(StoreError, match="cannot read"):
         load_results(tmp_path / "none.jsonl")
 
 

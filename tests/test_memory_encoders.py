@@ -88,7 +88,7 @@ def test_a_vision_transformer_gives_its_cls_token(tiny_dinov2: Path) -> None:
 
 
 def test_an_encoder_that_cannot_be_loaded_says_what_would_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ModelError, match=r"no encoder 'dino'.*efficientnet-lite2.*hf:facebook/dinov2-small"):
+    with pytest.raises(ModelError, match=r"unknown encoder 'dino'.*efficientnet-lite2.*hf:facebook/dinov2-small"):
         load_encoder("dino")
     with pytest.raises(ModelError, match=r"cannot load the encoder.*local folder"):
         load_encoder(str(tmp_path))

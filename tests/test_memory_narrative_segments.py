@@ -527,7 +527,7 @@ def test_a_csv_of_sections(tmp_path: Path, told: list[str]) -> None:
     assert told == []
     odd = put(tmp_path, "odd.tsv", "text\tsection\none\t1\n\t2\nfour\t4\n")
     assert [cue.text for cue in read_transcript(odd, told.append)] == ["one", "", "four"]
-    assert "line 4: section '4' stands where '3' is expected" in told[0]
+    assert "line 4: section '4' comes where '3' is expected" in told[0]
     assert "section '2' has no words" in told[1]
 
 

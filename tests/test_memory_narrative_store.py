@@ -234,7 +234,7 @@ def test_what_cannot_be_is_refused_and_nothing_of_it_is_written(store: Narrative
     for message, change in refused.items():
         with pytest.raises(StoreError, match=message):
             store.commit(change)
-    with pytest.raises(StoreError, match=r"at version 1, .* made for 0"):
+    with pytest.raises(StoreError, match=r"based on version 0: .* at version 1"):
         store.commit(grounded((second,)), expect_version=0)
     assert store.events() == [first]
     assert store.commit(grounded((second,)), expect_version=1) == 2
@@ -247,7 +247,7 @@ def test_an_event_lies_in_segments_that_are_held_and_these_do_not_overlap(store:
     (span,) = one.spans
     refused: dict[str, Record] = {
         "is based on an unknown segment": event(2),
-        "segment that is not held. Expected segments of 'tale'": one.model_copy(update={"segment_ids": (other.id,)}),
+        "unknown segment. Expected segments of 'tale'": one.model_copy(update={"segment_ids": (other.id,)}),
         "unknown segment.": one.model_copy(update={"segment_ids": (part.id, one.id)}),
         "lasts from 15 to 12 s": one.model_copy(update={"start_s": 15.0, "end_s": 12.0}),
         "lasts from 15 to 25 s. Expected an end after the start, both in its segments, from 10 to 20 s": one.model_copy(
@@ -465,7 +465,7 @@ def test_what_was_committed_without_a_model_is_embedded_later(tmp_path: Path) ->
         store.commit(grounded((event(2),), {event(1).id: None}))
         assert store.nearest(embed(["x"])[0], 3) == []
     short = NarrativeStore(tmp_path, lambda texts: np.ones((len(texts), 3), np.float32), writer=True)
-    with short as store, pytest.raises(StoreError, match=r"another vector length than 3. Expected length 16"):
+    with short as store, pytest.raises(StoreError, match=r"length 3. Expected length 16"):
         store.nearest("x", 1)
 
 
@@ -773,7 +773,7 @@ def test_an_index_on_a_server_heals_and_forgets(tmp_path: Path, server: str) -> 
 def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
     with NarrativeStore(tmp_path, embed, writer=True, server="http://127.0.0.1:9") as store:
         store.commit(grounded((event(1),)))
-        with pytest.raises(StoreError, match=r"127.0.0.1:9' cannot be used.* Start the server with `chroma run"):
+        with pytest.raises(StoreError, match=r"127.0.0.1:9' .* Start the server with `chroma run"):
             store.index()
         with NarrativeStore(tmp_path, embed, server="http://127.0.0.1:9") as reader:
             assert len(reader.nearest("x", 3)) == 1  # without the server

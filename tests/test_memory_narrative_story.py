@@ -127,7 +127,7 @@ def test_a_version_of_before_is_drawn_and_one_that_holds_nothing_is_told(tmp_pat
         assert len(read_story(store, "tale", "tale", as_of=1).events) == 12
         with pytest.raises(StoreError, match=r"no records of 'tale' at version 0.*the newest is 2"):
             read_story(store, "tale", "tale", as_of=0)
-        with pytest.raises(StoreError, match="no version 9"):
+        with pytest.raises(StoreError, match="unknown version 9"):
             read_story(store, "tale", "tale", as_of=9)
 
 
@@ -436,7 +436,7 @@ def test_the_png_shows_bars_links_and_chains_and_says_why_it_cannot_be_written(s
     assert share((75, 111, 140)) > 1e-4  # bars
     assert share((192, 39, 45)) > 1e-5  # what causes
     assert share((138, 90, 0)) > 1e-5  # the chain's number
-    with pytest.raises(StoreError, match=r"cannot be written: No such file"):
+    with pytest.raises(StoreError, match=r"cannot write .*No such file"):
         draw_story(story, tmp_path / "nowhere" / "story.png")
 
 

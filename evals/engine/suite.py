@@ -44,8 +44,8 @@ it. A file of your own with such a constant runs as `attend eval run FILE.py`. A
 - `"model"`: one prompt of texts and pictures, one reply.
 - `"agent"`: Attend's whole loop watches `Sample.source`, with its memory and tools, and is asked `Sample.questions`;
   when it asks the person, it gets the next of `Sample.replies`.
-- `"stream"`: the clip before a time of `Sample.source` is played into memory, as in `Sample.clip`, and the model is asked
-  then, with the frames that memory keeps and nothing later.
+- `"stream"`: the clip before a time of `Sample.source` is played into memory, as in `Sample.clip`, and the model is
+  asked then, with the frames that memory keeps and nothing later.
 - a function of the suite's own, for dialogues whose next prompt depends on the reply (see `Dialogue`).
 """
 
