@@ -173,9 +173,9 @@ def test_searches_are_played_again_and_one_that_is_not_kept_is_an_error_offline(
     missed = run(tmp_path, model, "setting=rag", kept, "offline=true", out="missed")
     assert missed["overall"]["failures"] == {"data": 1}
     lines = (tmp_path / "missed" / "transcripts.jsonl").read_text("utf-8")
-    assert "is not among those kept" in lines
+    assert "is not recorded" in lines
     next((tmp_path / "kept").glob("*.json")).write_text("{", "utf-8")
-    with pytest.raises(AttendError, match=r"kept search .* cannot be read.*Delete it"):
+    with pytest.raises(AttendError, match=r"cannot read the recorded search .*Delete it"):
         run(tmp_path, model, "setting=rag", kept, "offline=true", out="broken")
 
 
@@ -276,16 +276,16 @@ def test_options_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     for given, told in (
         (("setting=bas",), "'bas' is no setting; known are base"),
         (("setting=",), "expected at least one"),
-        (("offline=true",), "offline needs the folder of kept searches"),
-        (("judge=openai:m@https://me:secret@host/v1",), "holds a password"),
+        (("offline=true",), "offline needs the folder of recorded searches"),
+        (("judge=openai:m@https://me:secret@host/v1",), "contains a password"),
         (("form=closed", "value=hit@5"), "a choice has no second diagnosis"),
         (("source=pubmed", "setting=rag", "query=case"), "a whole case is no query for pubmed"),
         (("source=pubmed", "setting=rag"), "pubmed wants an e-mail address: set `literature.contact`"),
-        (("source=pubmed", "setting=agent", "dense=true"), "goes with neither corpus nor dense"),
+        (("source=pubmed", "setting=agent", "dense=true"), "cannot be combined with corpus or dense"),
     ):
         with pytest.raises(ConfigError, match=re.escape(told)):
             run(tmp_path, "baseline:oracle", *given, out="refused")
-    with pytest.raises(AttendError, match=r"holds no cases\.jsonl; the authors' cases are not public"):
+    with pytest.raises(AttendError, match=r"has no cases\.jsonl; the authors' cases are not public"):
         run(tmp_path, "baseline:oracle", data=tmp_path, out="none")
     closed = copied(tmp_path / "open", "cases.jsonl", lambda all_: all_[0].update(options=None, answer=None))
     with pytest.raises(ConfigError, match="the case 'c1' has no options"):
@@ -395,7 +395,7 @@ async def test_a_search_kept_of_a_corpus_is_not_taken_for_one_of_what_it_holds_n
     file.write_text(paper(1) + "\n" + paper(2) + "\n", "utf-8")
     with open_corpus(folder, writer=True) as corpus:
         index_path(corpus, file)
-    with pytest.raises(DataError, match="not among those kept"):
+    with pytest.raises(DataError, match="is not recorded"):
         await found(folder, offline=True)
     assert sorted(await found(folder)) == ["pmid:1", "pmid:2"]
     assert await found(tmp_path / "elsewhere", offline=True) == ["pmid:1"]  # the same papers, wherever they lie

@@ -420,13 +420,13 @@ def test_what_a_suite_needs_is_told_of_before_a_run_and_before_it_goes_on(tmp_pa
     ready = f"ready=SuiteJudge({f'scripted:{judge}'!r}, None).open"
     text = SUMS.read_text("utf-8").replace("files=(file,))", f"files=(file,), {ready})")
     suite.write_text(text.replace("SUITE =", "from evals.suites.judges import SuiteJudge\n\nSUITE ="), "utf-8")
-    with pytest.raises(JudgeOutage, match=r"the judge cannot be used: .*judge\.json"):
+    with pytest.raises(JudgeOutage, match=r"cannot use the judge: .*judge\.json"):
         run(tmp_path, "baseline:oracle", data, name=str(suite))
     assert not (tmp_path / "run").exists()
     judge.write_text(json.dumps({"turns": [{"say": "yes"}]}), "utf-8")
     assert len(run(tmp_path, "baseline:oracle", data, name=str(suite)).results.samples) == 2
     judge.unlink()
-    with pytest.raises(JudgeOutage, match="the judge cannot be used"):
+    with pytest.raises(JudgeOutage, match="cannot use the judge"):
         resume_run(tmp_path / "run", config(), quiet)
 
 

@@ -214,7 +214,7 @@ def test_files_that_are_missing_are_told_of(tmp_path: Path) -> None:
     write(tmp_path, item("a", is_kind=[1]), names=["is_kind", "is_kind"])
     with pytest.raises(AttendError, match="two questions have one name"):
         run(tmp_path, "baseline:oracle", data=tmp_path)
-    with pytest.raises(AttendError, match=r"holds neither annotations\.parquet nor annotations\.csv"):
+    with pytest.raises(AttendError, match=r"has neither annotations\.parquet nor annotations\.csv"):
         run(tmp_path, "baseline:oracle", "--set", "data_set=politok-de", data=tmp_path)
 
 

@@ -423,7 +423,7 @@ def test_annotations_may_be_odd(tmp_path: Path) -> None:
         (task(BOX, instruction={"text": [1]}), "tasks.1.steps.0.instruction", "no words"),
         (task(BOX, image="Images/gone.png"), "tasks.1.steps.0.image_path", "'Images/gone.png' is missing"),
         (task(BOX, image="../s.png"), "tasks.1.steps.0.image_path", "'../s.png' is missing"),
-        (task(BOX, image="Images/torn.png"), "tasks.1.steps.0.image_path", "is no picture"),
+        (task(BOX, image="Images/torn.png"), "tasks.1.steps.0.image_path", "is not a picture"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("indent", [None, 1])
@@ -460,7 +460,7 @@ def test_missing_screenshots_are_told_in_words(tmp_path: Path) -> None:
     shutil.copy(data / "Images" / "Shelf" / "S_2.png", data / "Images" / "Lantern" / "S_1.png")
     assert "'Images/Shelf/S_1.png' is missing" in refused(data)
     shutil.rmtree(data / "Images")
-    assert "none of the screenshots is there" in refused(data, "--skip-bad")
+    assert "all screenshots that the annotations name are missing" in refused(data, "--skip-bad")
 
 
 def test_folders_that_hold_no_data(tmp_path: Path) -> None:

@@ -72,10 +72,10 @@ def test_bad_files_are_refused_with_their_place(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="has no column 'cor_section'"):
         load(root)
     (root / "questions" / "train" / "fox-0-questions.csv").unlink()
-    with pytest.raises(MediaError, match="cannot be read"):
+    with pytest.raises(MediaError, match="cannot read"):
         load(root)
     (root / "section-stories" / "train" / "fox-0-story.csv").unlink()
-    with pytest.raises(MediaError, match="holds no file"):
+    with pytest.raises(MediaError, match="has no file"):
         load(root)
 
 

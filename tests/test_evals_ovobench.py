@@ -166,7 +166,7 @@ def test_missing_and_malformed_files_are_named(data: Path, tmp_path: Path) -> No
             load(data, Options())
     annotation.write_text(json.dumps(records))
     shutil.rmtree(data / "src_videos")
-    with pytest.raises(MediaError, match=r"not one video was found.*'drawn/blue\.mp4'.*src_videos"):
+    with pytest.raises(MediaError, match=r"cannot find any video.*'drawn/blue\.mp4'.*src_videos"):
         load(data, Options())
 
 

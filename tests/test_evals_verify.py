@@ -104,7 +104,7 @@ def test_what_cannot_be_computed_is_said_and_not_counted(tmp_path: Path) -> None
     )
     result = run("medspot", path)
     assert result.exit_code == 0
-    assert "name --data" in result.stderr
+    assert "pass --data" in result.stderr
     assert "later: no scorer computes it" in result.stderr
 
 
@@ -143,7 +143,7 @@ def test_numbers_over_all_tasks_are_computed_from_the_annotations(tmp_path: Path
     annotation.write_text(json.dumps({"tasks": [{"steps": [{"actions": [{"type": "click", "bbox": [1, 1, 0, 9]}]}]}]}))
     with pytest.raises(MediaError, match=r"tasks\[0\].steps\[0\].actions\[0\]"):
         verify("medspot", path, tmp_path / "data")
-    with pytest.raises(MediaError, match="holds no file"):
+    with pytest.raises(MediaError, match="has no file"):
         verify("medspot", path, GOLDEN)
 
 
