@@ -230,7 +230,7 @@ def test_blind_keeps_pictures_and_sources_from_the_model(tmp_path: Path, clip: P
     for solve in ("'model'", "'agent'"):
         made = run(tmp_path, spec, data, suite_file(tmp_path, solve), out=solve, blind=True)
         assert [(one.value, one.frame_ids) for one in made.results.samples] == [(1.0, ())]
-    with pytest.raises(ConfigError, match="cannot run .* blind"):
+    with pytest.raises(ConfigError, match=r"cannot run .* blind"):
         run(tmp_path, spec, data, suite_file(tmp_path, "talk"), out="talk", blind=True)
 
 
