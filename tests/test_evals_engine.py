@@ -31,13 +31,13 @@ from agent.models.blocks import decode_image, image_block
 from agent.models.scripted import Scripted, Turn
 from evals.cli import app
 from evals.engine.data import DataError, read_json_list
-from evals.engine.instrumented import Account, Observed, generate_plainly
+from evals.engine.instrumented import CallTotals, InstrumentedModel, generate_directly
 from evals.engine.manifest import git_revision, package_hash, read_manifest, weight_hashes
 from evals.engine.media import picture_block
 from evals.engine.output import results_of
 from evals.engine.prepare import RunOptions, prepare
 from evals.engine.run import Run, resume_run, run_suite, score_run
-from evals.engine.solver import Settings, Untraced, attempt, attempt_seed
+from evals.engine.solver import NullTrace, Settings, attempt, attempt_seed
 from evals.engine.suite import Picture, Sample, Scored
 from evals.judge import JudgeOutage
 from evals.results import load_results
@@ -180,7 +180,7 @@ def test_the_agents_model_is_asked_the_same_with_and_without_the_engine(tmp_path
         prepared = prepare(name, data, RunOptions())
 
         plain = attempt(
-            prepared.suite, prepared.samples[0], 1, load_mllm(spec), generate_plainly, Untraced(), Settings(config())
+            prepared.suite, prepared.samples[0], 1, load_mllm(spec), generate_directly, NullTrace(), Settings(config())
         )
         assert asyncio.run(plain).answer == "It is 0."
     assert len(asked[0]) == 2
@@ -582,9 +582,9 @@ def test_an_option_of_the_suite_changes_what_is_asked(tmp_path: Path) -> None:
 
 
 async def test_an_observed_model_counts_and_refuses_what_the_model_cannot_take() -> None:
-    account = Account()
+    account = CallTotals()
     blind = Scripted(turns=[Turn(say="No."), Turn(say="Yes.")], declared={"images": False})
-    observed = Observed.over(blind, generate_plainly, account)
+    observed = InstrumentedModel.over(blind, generate_directly, account)
     assert (await observed.ainvoke("Is it red?")).text == "No."
     assert (account.calls, account.tokens_in, account.tokens_out) == (1, 3, 1)
     with pytest.raises(ModelError, match="without vision"):

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 import evals.suites.na_vqa.films as films
 from evals.cli import app
 from evals.engine.suite import Sample, Transcript
-from evals.suites.na_vqa.task import Gold, Held, Options, score
+from evals.suites.na_vqa.task import Gold, Options, SampleData, score
 from tests.fixtures.scenes import write_scenes
 from tools.errors import AttendError, ConfigError
 
@@ -293,7 +293,7 @@ def test_every_answer_has_a_value_between_0_and_1(answer: str, told: list[tuple[
     spans = [[start, start + length] for start, length in told]
     made = Transcript(task="t", id="q", outcome={"answer": answer, "clock": "seconds", "told": spans, "cited": spans})
     for value in ("rouge_l", "recall", "all"):
-        held = Held(Options(value=value), None, None)  # type: ignore[arg-type]
+        held = SampleData(Options(value=value), None, None)  # type: ignore[arg-type]
         found = score(Sample(id="q", fields={"gold": gold, "held": held}), made).value
         assert found is not None
         assert 0 <= found <= 1

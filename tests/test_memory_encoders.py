@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from memory.stream.efficientnet import HEAD_DIM, MID_DIM, shared_tower, to_input
+from memory.stream.efficientnet import HEAD_DIM, MID_DIM, shared_extractor, to_input
 from memory.stream.encoders import Encoder, load_encoder
 from tools.errors import ModelError
 
@@ -41,7 +41,7 @@ def test_the_tower_knows_what_is_in_a_picture() -> None:
     from skimage import data
 
     batch = torch.from_numpy(np.stack([to_input(data.chelsea()), to_input(data.coffee())]))
-    head, mid, logits = shared_tower().features(batch)
+    head, mid, logits = shared_extractor().features(batch)
     assert head.shape == (2, HEAD_DIM, 9, 9)
     assert mid.shape == (2, MID_DIM, 17, 17)
     assert logits.shape == (2, 1000)
@@ -49,16 +49,16 @@ def test_the_tower_knows_what_is_in_a_picture() -> None:
     assert int(logits[1].argmax()) in (967, 968)  # espresso, cup
     assert float(head.min()) >= 0
     assert float(head.max()) <= 6  # ReLU6
-    torch.testing.assert_close(shared_tower().classify(head.mean((2, 3))), logits)
-    alone = shared_tower().features(batch[1:])
+    torch.testing.assert_close(shared_extractor().classify(head.mean((2, 3))), logits)
+    alone = shared_extractor().features(batch[1:])
     torch.testing.assert_close(alone.logits[0], logits[1], rtol=1e-3, atol=1e-3)
-    assert shared_tower() is shared_tower()
+    assert shared_extractor() is shared_extractor()
 
 
 @pytest.mark.parametrize("batch", [torch.zeros(1, 3, 224, 224, dtype=torch.uint8), torch.zeros(1, 3, 260, 260)])
 def test_the_tower_refuses_what_it_was_not_trained_on(batch: torch.Tensor) -> None:
     with pytest.raises(ModelError, match="260"):
-        shared_tower().features(batch)
+        shared_extractor().features(batch)
 
 
 @pytest.fixture

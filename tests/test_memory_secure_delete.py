@@ -14,14 +14,14 @@ import pytest
 from memory.store.secure_delete import wipe
 from memory.store.vectors import VectorIndex
 from memory.stream.archive import Archive
-from memory.stream.frame_ref import Kept
+from memory.stream.frame_ref import FrameRef
 from memory.stream.keyframes import SKETCH_SHAPE, KeyMoment
 from tools.errors import StoreError
 from tools.media.types import Span
 
 
 def moment(t_s: float, frame_id: str, feature: np.ndarray) -> KeyMoment:
-    kept = Kept(frame_id, "camera", t_s, 160, 120, "clear", 0.5, None)
+    kept = FrameRef(frame_id, "camera", t_s, 160, 120, "clear", 0.5, None)
     return KeyMoment(kept, feature, np.zeros(SKETCH_SHAPE, np.uint8), t_s, t_s, 1, 0, pinned=False)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from memory.stream.frame_ref import Kept
+from memory.stream.frame_ref import FrameRef
 from memory.stream.memory import Stats
 from memory.stream.notes import Note
 from tools.base import Evidence, SeenFrame
@@ -23,7 +23,7 @@ def as_evidence(note: Note, source: str) -> Evidence:
     )
 
 
-def as_seen(kept: Kept) -> SeenFrame:
+def as_seen(kept: FrameRef) -> SeenFrame:
     """A remembered frame by reference."""
     return SeenFrame(frame_id=kept.frame_id, t_s=kept.t_s, detail=kept.state, source=kept.source)
 

@@ -115,15 +115,15 @@ def measure(what: str, count: int, in_flight: int) -> dict[str, float]:
 async def _bare(prepared: Any, spec: str, config: Any, in_flight: int, path: Path) -> None:
     """Run the same concurrent attempts as in the engine, without anything around them but a line of JSON each."""
     from agent.models import load_mllm
-    from evals.engine.instrumented import generate_plainly
-    from evals.engine.solver import Settings, Untraced, attempt
+    from evals.engine.instrumented import generate_directly
+    from evals.engine.solver import NullTrace, Settings, attempt
 
     model, settings = load_mllm(spec), Settings(config)
     waiting = iter(prepared.samples)
 
     async def work(write: Callable[[str], object]) -> None:
         for sample in waiting:
-            made = await attempt(prepared.suite, sample, 1, model, generate_plainly, Untraced(), settings)
+            made = await attempt(prepared.suite, sample, 1, model, generate_directly, NullTrace(), settings)
             scored = prepared.suite.score(sample, made)
             write(json.dumps({"transcript": made.model_dump(mode="json"), "value": scored.value}) + "\n")
 

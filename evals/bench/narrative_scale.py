@@ -48,7 +48,7 @@ import psutil
 from agent.perception.annotator import embed_texts
 from evals.bench import narrative_tale as tale
 from evals.bench.narrative_scale_report import table
-from memory.narrative.ingest.extract_rules import Named, count_heads, entities_of, extract, link
+from memory.narrative.ingest.extract_rules import MentionIndex, count_heads, entities_of, extract, link
 from memory.narrative.retrieval import bm25
 from memory.narrative.retrieval.retrieve import RetrieveOptions, retrieve
 from memory.narrative.store.database import FILE_NAME
@@ -95,13 +95,13 @@ class Encoder:
         return tale.embed(texts)
 
 
-class Telling:
+class Ingestion:
     """Sources ingested in turns, a segment at a time, with the state of the rules for each."""
 
     def __init__(self, sources: int) -> None:
         self._tales = [tale.segments(f"tale {number}", number) for number in range(sources)]
         self._heads: list[Counter[str]] = [Counter() for _ in self._tales]
-        self._named = [Named() for _ in self._tales]
+        self._named = [MentionIndex() for _ in self._tales]
         self._before: list[Event | None] = [None for _ in self._tales]
         self.told = 0
 
@@ -159,7 +159,7 @@ def run(events: int, folder: Path, *, stretch: int = STRETCH, a_kind: int = A_KI
 def build(folder: Path, events: int, sources: int, stretch: int) -> list[dict[str, Any]]:
     """Ingest a narrative, and return for each stretch its first event, the costs of its segments, and the size in
     memory and on disk at its end, in MB."""
-    telling, found = Telling(sources), []
+    telling, found = Ingestion(sources), []
     segments = -(-events // tale.SENTENCES)
     last = max(0, segments - stretch)
     begins = [-(-event // tale.SENTENCES) for event in CHECKPOINTS if -(-event // tale.SENTENCES) < last] + [last]
@@ -183,7 +183,7 @@ def build(folder: Path, events: int, sources: int, stretch: int) -> list[dict[st
     return found
 
 
-def _put(store: NarrativeStore, telling: Telling, segments: int) -> None:
+def _put(store: NarrativeStore, telling: Ingestion, segments: int) -> None:
     store.commit(Change(tuple(record for _ in range(segments) for record in telling.next())))
     store.index()
 
@@ -336,7 +336,7 @@ def _warm_up() -> None:
     """Load what is loaded once, so that the first segment and question do not include it."""
     embed_texts(["a question"])
     with tempfile.TemporaryDirectory() as folder, NarrativeStore(Path(folder), tale.embed, writer=True) as store:
-        telling = Telling(1)
+        telling = Ingestion(1)
         for _ in range(FILL // 5):
             _put(store, telling, 1)
         retrieve(store, "tale 0", ["Why?"])

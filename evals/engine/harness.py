@@ -120,7 +120,7 @@ def evaluate(
         scorer=suite_score(),
         name=name,
     )
-    with _kept_to_itself(folder):
+    with _isolated(folder):
         [log] = inspect_ai.eval(
             task,
             model=get_model(f"{NAME}/{model}", memoize=False),
@@ -168,7 +168,7 @@ def _check(log: EvalLog) -> None:
 
 
 @contextmanager
-def _kept_to_itself(folder: Path) -> Iterator[None]:
+def _isolated(folder: Path) -> Iterator[None]:
     """Isolate inspect-ai from its own settings, and restore the process afterwards.
 
     Environment variables could select another log folder or hooks for every call, and it would load a `.env` file of

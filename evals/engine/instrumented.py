@@ -22,7 +22,7 @@ Generate = Callable[[MLLM, Sequence[BaseMessage], Mapping[str, Any]], Awaitable[
 """Calls a model with a prompt and the settings `tools`, `tool_choice` and `max_tokens`, and returns its whole reply."""
 
 
-async def generate_plainly(model: MLLM, messages: Sequence[BaseMessage], settings: Mapping[str, Any]) -> AIMessage:
+async def generate_directly(model: MLLM, messages: Sequence[BaseMessage], settings: Mapping[str, Any]) -> AIMessage:
     """Call a model directly, as an evaluation without a framework would."""
     result = await model._agenerate(list(messages), **settings)
     reply = result.generations[0].message
@@ -31,7 +31,7 @@ async def generate_plainly(model: MLLM, messages: Sequence[BaseMessage], setting
 
 
 @dataclass
-class Account:
+class CallTotals:
     """Totals of the calls of one attempt; `frame_ids` are the pictures shown, in order, each once."""
 
     calls: int = 0
@@ -48,15 +48,15 @@ class Account:
         self.frame_ids.update(dict.fromkeys(shown_ids(messages)))
 
 
-class Observed(MLLM):
-    """A model called through `Generate`; made by `Observed.over`. Its replies come in one piece."""
+class InstrumentedModel(MLLM):
+    """A model called through `Generate`; made by `InstrumentedModel.over`. Its replies come in one piece."""
 
     inner: MLLM
     _generate_with: Any = PrivateAttr()
     _account: Any = PrivateAttr()
 
     @classmethod
-    def over(cls, inner: MLLM, generate: Generate, account: Account) -> Observed:
+    def over(cls, inner: MLLM, generate: Generate, account: CallTotals) -> InstrumentedModel:
         """Wrap a model for one attempt."""
         observed = cls(spec=inner.spec, inner=inner)
         observed._generate_with, observed._account = generate, account

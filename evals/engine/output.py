@@ -25,7 +25,7 @@ from evals.report.tables import figures_table, show_table
 from evals.results import RunResults, load_results
 from evals.stats.compare import Comparison, Delta, compare
 from evals.stats.means import Rate
-from evals.stats.metrics import Headline, Headlines, headlines
+from evals.stats.metrics import Metrics, RunMetrics, run_metrics
 from evals.stats.power import Assumptions, SampleSize
 from tools.errors import ConfigError, StoreError
 
@@ -89,7 +89,7 @@ def finish(
     """
     with _bar(errors) as progress:
         run = make(progress)
-    found = headlines(run.results)
+    found = run_metrics(run.results)
     for notice in run.notices:
         errors.print(f"[yellow]{safe(notice)}[/]", soft_wrap=True)
     if as_json:
@@ -110,7 +110,7 @@ def _bar(console: Console) -> Iterator[Progress]:
         yield lambda done, of: bars.update(line, completed=done, total=of)
 
 
-def _show(run: Run, found: Headlines, console: Console) -> None:
+def _show(run: Run, found: RunMetrics, console: Console) -> None:
     manifest = run.results.manifest
     title = f"{run.results.suite} {manifest['scored']['version']}, {manifest['model']}"
     names = ("", "samples", "failures as wrong", "scored only", "failed")
@@ -141,7 +141,7 @@ def _show(run: Run, found: Headlines, console: Console) -> None:
     console.print(f"results: {safe(str(run.folder / RESULTS))}", soft_wrap=True)
 
 
-def _row(table: Table, label: str, headline: Headline, style: str = "") -> None:
+def _row(table: Table, label: str, headline: Metrics, style: str = "") -> None:
     failed = ", ".join(f"{count} {cause}" for cause, count in headline.failures.items())
     means = (headline.as_wrong.mean, headline.scored.mean)
     table.add_row(safe(label), str(means[0].n), *(_cell(mean) for mean in means), failed, style=style)

@@ -49,7 +49,7 @@ class RunOptions(BaseModel):
 
 
 @dataclass(frozen=True)
-class Bad:
+class BrokenSample:
     """A sample that cannot be asked, and why."""
 
     task: str
@@ -65,7 +65,7 @@ class Prepared:
     suite: Suite
     loaded: Loaded
     samples: tuple[Sample, ...]
-    bad: tuple[Bad, ...]
+    bad: tuple[BrokenSample, ...]
 
 
 def prepare(name: str, data: Path | None, options: RunOptions, config: Config | None = None) -> Prepared:
@@ -89,12 +89,12 @@ def prepare(name: str, data: Path | None, options: RunOptions, config: Config | 
     population = [*_checked(suite, loaded), *_unread(suite, loaded)]
     if not population:
         raise DataError(f"{suite.name} found no samples.", file=None, remedy="See the suite's README for its data.")
-    broken = [one for one in population if isinstance(one, Bad)]
+    broken = [one for one in population if isinstance(one, BrokenSample)]
     if broken and not options.skip_bad:
         raise _refused(broken)
     drawn = _drawn(population, options, paired=loaded.paired)
     samples = tuple(one for one in drawn if isinstance(one, Sample))
-    return Prepared(suite, loaded, samples, tuple(one for one in drawn if isinstance(one, Bad)))
+    return Prepared(suite, loaded, samples, tuple(one for one in drawn if isinstance(one, BrokenSample)))
 
 
 def draw(samples: Sequence[_Drawn], limit: int | None, seed: int) -> list[_Drawn]:
@@ -105,7 +105,9 @@ def draw(samples: Sequence[_Drawn], limit: int | None, seed: int) -> list[_Drawn
     return [samples[index] for index in sorted(order[:limit])]
 
 
-def _drawn(population: list[Sample | Bad], options: RunOptions, *, paired: bool) -> list[Sample | Bad]:
+def _drawn(
+    population: list[Sample | BrokenSample], options: RunOptions, *, paired: bool
+) -> list[Sample | BrokenSample]:
     """Draw the samples of a run, in their order; paired ones are drawn by id."""
     if not paired:
         return draw(population, options.limit, options.seed)
@@ -113,11 +115,11 @@ def _drawn(population: list[Sample | Bad], options: RunOptions, *, paired: bool)
     return [one for one in population if one.id in chosen]
 
 
-def _checked(suite: Suite, loaded: Loaded) -> list[Sample | Bad]:
+def _checked(suite: Suite, loaded: Loaded) -> list[Sample | BrokenSample]:
     """Check the samples: those with missing files or duplicate ids become broken ones."""
     gone = {id(sample): error for sample, error in missing_files(loaded.samples)}
     seen: set[tuple[str, str]] = set()
-    checked: list[Sample | Bad] = []
+    checked: list[Sample | BrokenSample] = []
     for number, sample in enumerate(loaded.samples, start=1):
         task = sample.task or suite.name
         error, name = gone.get(id(sample)), sample.id
@@ -125,21 +127,23 @@ def _checked(suite: Suite, loaded: Loaded) -> list[Sample | Bad]:
             problem = f"duplicate id {sample.id!r} in {task!r}."
             error, name = DataError(problem, file=sample.file, line=sample.line, field="id"), f"{sample.id} ({number})"
         seen.add((task, name))
-        checked.append(Bad(task, name, sample.cluster or own_name(sample.task, name), error) if error else sample)
+        checked.append(
+            BrokenSample(task, name, sample.cluster or own_name(sample.task, name), error) if error else sample
+        )
     return checked
 
 
-def _unread(suite: Suite, loaded: Loaded) -> list[Bad]:
-    named: dict[str, Bad] = {}
+def _unread(suite: Suite, loaded: Loaded) -> list[BrokenSample]:
+    named: dict[str, BrokenSample] = {}
     for number, error in enumerate(loaded.bad, start=1):
         place = f"{error.file.name if error.file else 'record'}:{number if error.line is None else error.line}"
         # A file of one line may contain many records.
         name = f"{place} ({number})" if place in named else place
-        named[name] = Bad(suite.name, name, name, error)
+        named[name] = BrokenSample(suite.name, name, name, error)
     return list(named.values())
 
 
-def _refused(broken: list[Bad]) -> DataError:
+def _refused(broken: list[BrokenSample]) -> DataError:
     first, more = broken[0].error, len(broken) - 1
     rest = f" {more} other record{'s are' if more > 1 else ' is'} broken too." if more else ""
     return DataError(first.problem + rest, file=None, remedy=first.remedy)

@@ -107,11 +107,11 @@ def run_suite(
         ModelError: if the model cannot be loaded, does not accept images and there are some, or fails repeatedly.
         StoreError: if the folder cannot be written.
     """
-    _refuse_taken(folder)
+    _check_unused(folder)
     require("inspect_ai", extra="evals")
     prepared = prepare(name, data, options, config)
     model = _load_model(spec, prepared, config, options)
-    _be_ready(prepared)
+    _check_requirements(prepared)
     manifest = Manifest(
         suite=str(Path(name).resolve()) if name.endswith(".py") else name,
         **environment(),
@@ -129,13 +129,13 @@ def run_suite(
         bad=tuple(str(bad.error) for bad in prepared.bad),
         started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
-    with _alone(folder):
-        _refuse_taken(folder)
+    with _locked(folder):
+        _check_unused(folder)
         try:
             write_manifest(folder, manifest)
         except OSError as error:
             raise _unwritable(folder, error) from error
-        return _go_on(folder, manifest, prepared, model, config, options, progress)
+        return _continue(folder, manifest, prepared, model, config, options, progress)
 
 
 def resume_run(
@@ -167,9 +167,9 @@ def resume_run(
             remedy="Undo that, or start a new run.",
         )
     model = _load_model(spec, prepared, config, options)
-    _be_ready(prepared)
-    with _alone(folder):
-        done = _go_on(folder, manifest, prepared, model, config, options, progress)
+    _check_requirements(prepared)
+    with _locked(folder):
+        done = _continue(folder, manifest, prepared, model, config, options, progress)
     if done.made and (code := differing(manifest, environment(), ("attend", "git", "packages"))):
         mixed = f"attempts of this run were made with different code: {'; '.join(code)}."
         done = replace(done, notices=(*done.notices, mixed))
@@ -197,11 +197,11 @@ def score_run(folder: Path) -> Run:
             f"cannot score run {str(folder)!r} again: {'; '.join(changed)}.",
             remedy="Undo that: replies are scored against what was asked. To ask something else, start a new run.",
         )
-    with _alone(folder):
+    with _locked(folder):
         return _scored(folder, manifest, prepared, _transcripts(folder), made=0)
 
 
-def _go_on(
+def _continue(
     folder: Path,
     manifest: Manifest,
     prepared: Prepared,
@@ -217,7 +217,7 @@ def _go_on(
     settings = Settings(config, options.seed, options.limit_s, options.blind)
     made = _transcripts(folder)
     everything = [Work(sample, epoch) for epoch in range(1, options.attempts + 1) for sample in prepared.samples]
-    left = _left(everything, made, suite.name)
+    left = _pending_work(everything, made, suite.name)
     count, outage = total - len(left), 0
 
     async def ask(work: Work) -> Transcript:
@@ -292,7 +292,7 @@ def _notices(
     return notices
 
 
-def _be_ready(prepared: Prepared) -> None:
+def _check_requirements(prepared: Prepared) -> None:
     """Raise AttendError if a requirement of the suite beside the model is missing."""
     if prepared.loaded.ready is not None:
         prepared.loaded.ready()
@@ -305,7 +305,7 @@ def _drawn(manifest: Manifest, prepared: Prepared) -> dict[str, Any]:
     return {"samples": len(prepared.samples) + len(prepared.bad), **asked}
 
 
-def _left(everything: list[Work], made: dict[AttemptKey, Transcript], suite: str) -> list[Work]:
+def _pending_work(everything: list[Work], made: dict[AttemptKey, Transcript], suite: str) -> list[Work]:
     """Return the pending attempts: first those never made, then the failed ones, the least often tried first."""
     tried = {place: made.get(work.key(suite)) for place, work in enumerate(everything)}
     again = [
@@ -377,7 +377,7 @@ def _options(manifest: Manifest, in_flight: int | None) -> RunOptions:
     )
 
 
-def _refuse_taken(folder: Path) -> None:
+def _check_unused(folder: Path) -> None:
     if (folder / MANIFEST).exists():
         raise ConfigError(
             f"{str(folder)!r} already contains a run.",
@@ -394,7 +394,7 @@ def _data(manifest: Manifest) -> Path | None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[None]:
     """Lock out other processes that would make the same attempts."""
     lock = FileLock(folder / LOCK, timeout=0)
     try:

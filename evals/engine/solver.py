@@ -31,15 +31,15 @@ from agent.models.blocks import text_of
 from agent.models.protocol import MLLM
 from agent.models.scripted import Scripted
 from evals.engine.data import DataError
-from evals.engine.instrumented import Account, Generate, Observed
+from evals.engine.instrumented import CallTotals, Generate, InstrumentedModel
 from evals.engine.media import picture_block
 from evals.engine.stream import watch_and_ask
 from evals.engine.suite import (
     Call,
     Dialogue,
+    DialogueBaseline,
     Message,
     Part,
-    Player,
     Reply,
     Sample,
     Suite,
@@ -69,7 +69,7 @@ class Trace(Protocol):
         """Record arguments or a result within the open span."""
 
 
-class Untraced:
+class NullTrace:
     """A trace that records nothing, for attempts outside a run."""
 
     @asynccontextmanager
@@ -99,7 +99,7 @@ class Settings:
 
 
 @dataclass
-class _Course:
+class _AttemptState:
     """The state of an attempt so far; it survives a failure."""
 
     answers: list[str] = field(default_factory=list)
@@ -115,10 +115,10 @@ async def attempt(
     Raises:
         AttendError: if the machine fails, such as a full disk; the run cannot continue.
     """
-    started, account, course = time.monotonic(), Account(), _Course()
+    started, account, course = time.monotonic(), CallTotals(), _AttemptState()
     seed = attempt_seed(settings.seed, sample, epoch)
     fresh = model.for_sample(sample.id) if isinstance(model, Scripted) else model.reseeded(seed)
-    observed = Observed.over(fresh, generate, account)
+    observed = InstrumentedModel.over(fresh, generate, account)
     failure: Failure = ""
     problem = ""
     try:
@@ -152,10 +152,10 @@ async def attempt(
     )
 
 
-async def play(suite: Suite, sample: Sample, epoch: int, player: Player, seed: int) -> Transcript:
+async def play(suite: Suite, sample: Sample, epoch: int, player: DialogueBaseline, seed: int) -> Transcript:
     """Ask a baseline in place of the model, in a suite with a dialogue; reads no picture."""
     assert not isinstance(suite.solve, str)
-    course, problem = _Course(), ""
+    course, problem = _AttemptState(), ""
     failure: Failure = ""
 
     async def respond(
@@ -189,7 +189,13 @@ def attempt_seed(seed: int, sample: Sample, epoch: int) -> int:
 
 
 async def _put(
-    suite: Suite, sample: Sample, model: Observed, trace: Trace, settings: Settings, rng: Random, course: _Course
+    suite: Suite,
+    sample: Sample,
+    model: InstrumentedModel,
+    trace: Trace,
+    settings: Settings,
+    rng: Random,
+    course: _AttemptState,
 ) -> None:
     if suite.solve == "agent" and not settings.blind:
         await _put_to_agent(sample, model, trace, settings.config, course)
@@ -208,7 +214,7 @@ async def _put(
 
 
 def _talk(
-    dialogue: Dialogue, sample: Sample, model: Observed, rng: Random, course: _Course
+    dialogue: Dialogue, sample: Sample, model: InstrumentedModel, rng: Random, course: _AttemptState
 ) -> Awaitable[Mapping[str, Any]]:
     async def respond(
         messages: Sequence[Message], *, max_tokens: int | None = None, tools: Sequence[Tool] = ()
@@ -220,8 +226,8 @@ def _talk(
 
 async def _respond(
     sample: Sample,
-    model: Observed,
-    course: _Course,
+    model: InstrumentedModel,
+    course: _AttemptState,
     messages: Sequence[Message],
     max_tokens: int | None,
     tools: Sequence[Tool] = (),
@@ -250,7 +256,7 @@ def _definition(tool: Tool) -> dict[str, Any]:
     return {"type": "function", "function": {"name": tool.name, "description": tool.description, "parameters": form}}
 
 
-def _call(made: ToolCall, tools: Sequence[Tool], course: _Course) -> Call | None:
+def _call(made: ToolCall, tools: Sequence[Tool], course: _AttemptState) -> Call | None:
     """Check a call of an offered tool and record it; None if it is invalid."""
     tool = next((tool for tool in tools if tool.name == made["name"]), None)
     problem, args = "", None
@@ -280,7 +286,9 @@ def _content(parts: Sequence[Part], sample: Sample) -> Any:
     return [{"type": "text", "text": part} if isinstance(part, str) else picture_block(part, sample) for part in parts]
 
 
-async def _put_to_agent(sample: Sample, model: Observed, trace: Trace, config: Config, course: _Course) -> None:
+async def _put_to_agent(
+    sample: Sample, model: InstrumentedModel, trace: Trace, config: Config, course: _AttemptState
+) -> None:
     replies = iter(sample.replies)
     course.outcome = {"citations": [], "unverified": []}
     with tempfile.TemporaryDirectory(prefix="attend-eval-", ignore_cleanup_errors=True) as folder:
@@ -295,7 +303,7 @@ async def _put_to_agent(sample: Sample, model: Observed, trace: Trace, config: C
                 course.outcome["unverified"].append(list(answered.answer.unverified))
 
 
-async def _ask(assistant: Assistant, question: str, replies: Any, trace: Trace, course: _Course) -> Answered:
+async def _ask(assistant: Assistant, question: str, replies: Any, trace: Trace, course: _AttemptState) -> Answered:
     events: AsyncIterator[Any] = assistant.ask(question)
     async with AsyncExitStack() as stack:
         called: ToolCalled | None = None

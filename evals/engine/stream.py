@@ -22,7 +22,7 @@ from agent.core.graph import GAPS_TOLD
 from agent.core.prompt import build_prompt
 from agent.core.state import State
 from agent.models.blocks import text_of
-from evals.engine.instrumented import Observed
+from evals.engine.instrumented import InstrumentedModel
 from evals.engine.suite import Clip, Sample
 from memory.store.frames import FrameStore
 from memory.stream.encoders import Encoder, load_encoder
@@ -38,7 +38,13 @@ SHORTEST_S = 1e-3
 
 
 async def watch_and_ask(
-    sample: Sample, model: Observed, config: Config, answers: list[str], outcome: dict[str, Any], *, blind: bool
+    sample: Sample,
+    model: InstrumentedModel,
+    config: Config,
+    answers: list[str],
+    outcome: dict[str, Any],
+    *,
+    blind: bool,
 ) -> None:
     """Play a sample's clip and ask at its times until the model speaks; adds replies and what was seen.
 
@@ -82,7 +88,7 @@ class _Asking:
     """One question to one model, at all its times."""
 
     def __init__(
-        self, sample: Sample, clip: Clip, model: Observed, answers: list[str], outcome: dict[str, Any]
+        self, sample: Sample, clip: Clip, model: InstrumentedModel, answers: list[str], outcome: dict[str, Any]
     ) -> None:
         self._sample, self._clip, self._model = sample, clip, model
         self._answers, self._outcome = answers, outcome

@@ -319,10 +319,10 @@ Dialogue = Callable[[Sample, Respond, Random], Awaitable[Mapping[str, JsonValue]
 `Transcript.outcome`. The generator is seeded by run, sample and attempt, so that the order of samples does not matter.
 """
 
-Player = Callable[[Sequence[Message]], str]
+DialogueBaseline = Callable[[Sequence[Message]], str]
 """A baseline's reply to the messages of a dialogue; a `Reply` if it calls a tool."""
 
-Baseline = Callable[[Sample, Random], str | Player]
+Baseline = Callable[[Sample, Random], str | DialogueBaseline]
 """An answer without a model, such as a random letter or the reference; scored like a model's. For a dialogue it may be
 a player, which is asked in place of the model."""
 

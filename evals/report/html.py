@@ -24,7 +24,7 @@ from markupsafe import Markup
 from evals.report import charts
 from evals.results import RunResults, SampleResult
 from evals.stats.compare import Change, Comparison, Delta
-from evals.stats.metrics import Headline, headlines
+from evals.stats.metrics import Metrics, run_metrics
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -39,7 +39,7 @@ TEXT = 400
 
 def report(results: RunResults) -> str:
     """Render the report of a run: both headlines, tasks, slices, attempts, examples, cost, manifest."""
-    found = headlines(results)
+    found = run_metrics(results)
     return _render(
         "run.html",
         title=f"{_model(results.manifest)} on {_suite(results.manifest)}",
@@ -92,7 +92,7 @@ class Row:
     """A row of a table of scores."""
 
     name: str
-    headline: Headline
+    headline: Metrics
     plot: Markup
 
 
@@ -106,7 +106,7 @@ class Spending:
     high: str
 
 
-def _rows(by_name: Mapping[str, Headline]) -> list[Row]:
+def _rows(by_name: Mapping[str, Metrics]) -> list[Row]:
     return [
         Row(name, one, charts.rate_row(one.as_wrong.mean, one.scored.mean if one.failures else None))
         for name, one in list(by_name.items())[:ROWS]

@@ -21,7 +21,7 @@ FLOOR = 1e-10
 
 
 @dataclass(frozen=True)
-class Apart:
+class ItemAgreement:
     """One item: shares of each label among annotators and among attempts of a model, and their distance.
 
     Attributes:
@@ -48,7 +48,7 @@ def entropy_bin(labels: Sequence[str]) -> str:
     return "Low" if len(counts) == 1 else "High" if len(set(counts.values())) == 1 else "Moderate"
 
 
-def apart(human: Sequence[str], runs: Sequence[str], kinds: int) -> Apart:
+def item_agreement(human: Sequence[str], runs: Sequence[str], kinds: int) -> ItemAgreement:
     """Compare the labels of annotators with those of attempts of a model.
 
     Args:
@@ -61,7 +61,7 @@ def apart(human: Sequence[str], runs: Sequence[str], kinds: int) -> Apart:
     kept = [(max(p, FLOOR), max(q, FLOOR)) for p, q in pairs]
     most = max(guessed.values()) / len(runs)
     kinds = max(kinds, len(guessed), 2)
-    return Apart(
+    return ItemAgreement(
         brier=sum((p - q) ** 2 for p, q in pairs) / 2,
         kl=sum(p * math.log(p / q) for p, q in kept),
         bin=entropy_bin(human),
@@ -147,7 +147,7 @@ def _of_task(judged: Sequence[Judged]) -> dict[str, float]:
 def _soft(human: Mapping[str, Sequence[str]], runs: Sequence[Mapping[str, str]]) -> dict[str, float]:
     kinds = len({label for labels in human.values() for label in labels})
     given = {key: [label for run in runs if (label := run[key])] for key in human}
-    read = {key: apart(human[key], labels, kinds) for key, labels in given.items() if labels}
+    read = {key: item_agreement(human[key], labels, kinds) for key, labels in given.items() if labels}
     found: dict[str, float] = {}
     for bin_ in ("Low", "Moderate", "High"):
         if scores := [one.brier for one in read.values() if one.bin == bin_]:

@@ -36,7 +36,7 @@ class Scores(BaseModel):
     flip_rate: Rate
 
 
-class Headline(BaseModel):
+class Metrics(BaseModel):
     """The two ways of counting, and the number of failed attempts by cause."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,17 +46,17 @@ class Headline(BaseModel):
     failures: dict[str, int]
 
 
-class Headlines(BaseModel):
+class RunMetrics(BaseModel):
     """Metrics of a run in total, by task, and by name and value of each slice."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    overall: Headline
-    tasks: dict[str, Headline]
-    slices: dict[str, dict[str, Headline]]
+    overall: Metrics
+    tasks: dict[str, Metrics]
+    slices: dict[str, dict[str, Metrics]]
 
 
-def headlines(results: RunResults) -> Headlines:
+def run_metrics(results: RunResults) -> RunMetrics:
     """Summarise a run; tasks and slices come in the order of the run."""
     tasks: defaultdict[str, list[SampleResult]] = defaultdict(list)
     slices: defaultdict[str, defaultdict[str, list[SampleResult]]] = defaultdict(lambda: defaultdict(list))
@@ -64,21 +64,21 @@ def headlines(results: RunResults) -> Headlines:
         tasks[sample.task].append(sample)
         for name, value in sample.slices.items():
             slices[name][value].append(sample)
-    return Headlines(
-        overall=headline(results.samples),
-        tasks={task: headline(samples) for task, samples in tasks.items()},
-        slices={name: {value: headline(found) for value, found in by.items()} for name, by in slices.items()},
+    return RunMetrics(
+        overall=sample_metrics(results.samples),
+        tasks={task: sample_metrics(samples) for task, samples in tasks.items()},
+        slices={name: {value: sample_metrics(found) for value, found in by.items()} for name, by in slices.items()},
     )
 
 
-def headline(samples: Iterable[SampleResult]) -> Headline:
+def sample_metrics(samples: Iterable[SampleResult]) -> Metrics:
     """Summarise some results of one run."""
     attempts: defaultdict[tuple[str, str], list[SampleResult]] = defaultdict(list)
     for sample in samples:
         attempts[sample.task, sample.id].append(sample)
     groups = list(attempts.values())
     failures = Counter(one.failure for group in groups for one in group if one.failure)
-    return Headline(
+    return Metrics(
         as_wrong=_scores(groups, "as_wrong"), scored=_scores(groups, "scored"), failures=dict(failures.most_common())
     )
 

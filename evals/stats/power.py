@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from evals.results import RunResults
-from evals.stats.metrics import headline, values_of
+from evals.stats.metrics import sample_metrics, values_of
 from tools.errors import ConfigError
 
 ALPHA, POWER = 0.05, 0.8
@@ -123,7 +123,7 @@ def assume(pilot: RunResults, rival: RunResults | None = None) -> Assumptions:
             f"the pilot runs are of different suites: {pilot.suite!r} and {rival.suite!r}.",
             remedy="Pass two runs of one suite.",
         )
-    found = headline(pilot.samples).as_wrong
+    found = sample_metrics(pilot.samples).as_wrong
     if found.mean.value is None or not 0 < found.mean.value < 1:
         raise ConfigError(
             f"the pilot's mean score is {found.mean.value}.", expected="a mean above 0 and below 1", remedy="Run more."

@@ -1,4 +1,4 @@
-"""Directory of one source's memory, with its locks: `claim_place`.
+"""Directory of one source's memory, with its locks: `claim_source_dir`.
 
     FOLDER/memory/SOURCE-xxxxxxxx/
       lock, owner     held by the process that watches the source
@@ -45,7 +45,7 @@ _VANISHED = (FileNotFoundError, FileExistsError)  # the second if a folder disap
 
 
 @dataclass(frozen=True)
-class Place:
+class SourceDir:
     """The directory of one memory.
 
     Attributes:
@@ -129,7 +129,7 @@ class Place:
             self._visit.release()
 
 
-def claim_place(folder: Path, name: str, identity: str) -> Place:
+def claim_source_dir(folder: Path, name: str, identity: str) -> SourceDir:
     """Claim the directory of a source, made if missing, or the next free one beside it.
 
     Args:
@@ -149,14 +149,14 @@ def claim_place(folder: Path, name: str, identity: str) -> Place:
         except OSError as error:
             raise _unopened(path, error) from error
         if lock is not None:
-            return Place(path, lock, second=number > 1)
+            return SourceDir(path, lock, second=number > 1)
     raise StoreError(
         f"cannot watch {name!r} with the folder {str(folder)!r}: {MOST_WATCHERS} processes already do.",
         remedy="Close some of them, or choose another folder with --folder.",
     )
 
 
-def places(folder: Path) -> Iterator[Path]:
+def source_dirs(folder: Path) -> Iterator[Path]:
     """Yield the source directories in a folder, sorted by name."""
     if (folder / PLACES).is_dir():
         found = [path for path in (folder / PLACES).iterdir() if not path.name.startswith(_REMOVED)]
@@ -194,8 +194,8 @@ def is_recording(path: Path) -> bool:
     return (path / RECORDING).exists()
 
 
-def visit_place(path: Path, wait_s: float = VISIT_S) -> Place:
-    """Open an existing directory, and claim it if nobody watches (see `Place.alone`).
+def visit_source_dir(path: Path, wait_s: float = VISIT_S) -> SourceDir:
+    """Open an existing directory, and claim it if nobody watches (see `SourceDir.alone`).
 
     Args:
         path: the directory.
@@ -213,10 +213,10 @@ def visit_place(path: Path, wait_s: float = VISIT_S) -> Place:
             visit.release()
             raise
     except Timeout:
-        return Place(path, lock, alone=False)
+        return SourceDir(path, lock, alone=False)
     except OSError as error:
         raise _unopened(path, error) from error
-    place = Place(path, lock, visit)
+    place = SourceDir(path, lock, visit)
     if not (path / "source").exists():  # removed just now; locking recreated the folder
         place.remove()
         place.release()
@@ -224,12 +224,12 @@ def visit_place(path: Path, wait_s: float = VISIT_S) -> Place:
     return place
 
 
-def glance_at_place(path: Path) -> Place:
+def read_source_dir(path: Path) -> SourceDir:
     """Open a directory for reading, even while others watch; locks nobody out."""
-    return Place(path, _lock(path / "lock"), alone=False)
+    return SourceDir(path, _lock(path / "lock"), alone=False)
 
 
-def tidy_places(folder: Path, limit_bytes: int) -> None:
+def tidy_source_dirs(folder: Path, limit_bytes: int) -> None:
     """Remove the memories of the least recently watched recordings until all take at most `limit_bytes`.
 
     Skips memories in use, and those of live sources, which cannot be watched again.
@@ -237,11 +237,11 @@ def tidy_places(folder: Path, limit_bytes: int) -> None:
     with suppress(StoreError):  # `attend memory forget` tries again and reports it
         finish_removing(folder)
     with ExitStack() as held:  # held from sizing to removal, so that none is claimed in between
-        found: list[tuple[float, int, Place]] = []
-        for path in places(folder):
+        found: list[tuple[float, int, SourceDir]] = []
+        for path in source_dirs(folder):
             if is_recording(path):
                 with suppress(StoreError):  # just removed by another process, or not accessible
-                    place = visit_place(path, wait_s=0.0)
+                    place = visit_source_dir(path, wait_s=0.0)
                     held.callback(place.release)
                     if place.alone and is_recording(path):  # again: it may have been started over in the meantime
                         found.append(((path / RECORDING).stat().st_mtime, sum(map(_size, path.rglob("*"))), place))
@@ -256,7 +256,7 @@ def tidy_places(folder: Path, limit_bytes: int) -> None:
 
 def in_use_by(path: Path) -> int | None:
     """Return the id of the process that watches, or None; 0 if unknown."""
-    place = visit_place(path)
+    place = visit_source_dir(path)
     place.release()
     if place.alone:
         return None

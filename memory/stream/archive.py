@@ -17,7 +17,7 @@ from threading import Lock
 
 import numpy as np
 
-from memory.stream.frame_ref import Kept
+from memory.stream.frame_ref import FrameRef
 from memory.stream.keyframes import SKETCH_SHAPE, KeyMoment
 from memory.stream.wall_clock import WallTimes
 from tools.errors import StoreError
@@ -48,7 +48,7 @@ CREATE TABLE IF NOT EXISTS encoder (name TEXT NOT NULL, dim INTEGER NOT NULL);
 class PastMoment:
     """A moment of the long tier: its place in time; the picture is there while the quota allows."""
 
-    kept: Kept
+    kept: FrameRef
     start_s: float
     end_s: float
     scene: int
@@ -274,6 +274,6 @@ class Archive:
             ) from error
 
 
-def _kept(row: Sequence[object]) -> Kept:
+def _kept(row: Sequence[object]) -> FrameRef:
     t_s, wall_s, frame_id, source, width_px, height_px, score = row[:7]
-    return Kept(frame_id, source, t_s, width_px, height_px, "clear", score, wall_s)  # type: ignore[arg-type]
+    return FrameRef(frame_id, source, t_s, width_px, height_px, "clear", score, wall_s)  # type: ignore[arg-type]

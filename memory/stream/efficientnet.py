@@ -17,14 +17,14 @@ from tools.errors import ModelError
 if TYPE_CHECKING:
     import torch
 
-TOWER_SIDE_PX = 260
+INPUT_SIDE_PX = 260
 """Width and height of the network's input in pixels."""
 HEAD_DIM = 1280
 MID_DIM = 120
 _STRIDE_16_SIDE = 17  # ceil(260 / 16)
 
 
-class TowerFeatures(NamedTuple):
+class FeatureMaps(NamedTuple):
     """Feature maps of B pictures, float32.
 
     Attributes:
@@ -38,7 +38,7 @@ class TowerFeatures(NamedTuple):
     logits: torch.Tensor
 
 
-class VisionTower:
+class FeatureExtractor:
     """EfficientNet-Lite2 with its ImageNet weights, frozen and in evaluation mode.
 
     Args:
@@ -71,7 +71,7 @@ class VisionTower:
         self.device = device
         self._net = net.eval().requires_grad_(False).to(device)
 
-    def features(self, batch: torch.Tensor) -> TowerFeatures:
+    def features(self, batch: torch.Tensor) -> FeatureMaps:
         """Return the features of `batch`, uint8 RGB pictures of shape (B, 3, 260, 260).
 
         Pixels are scaled to [-1, 1] as (x / 255 - 0.5) / 0.5, as the network was trained.
@@ -81,10 +81,10 @@ class VisionTower:
         """
         import torch
 
-        if batch.dtype != torch.uint8 or tuple(batch.shape[1:]) != (3, TOWER_SIDE_PX, TOWER_SIDE_PX):
+        if batch.dtype != torch.uint8 or tuple(batch.shape[1:]) != (3, INPUT_SIDE_PX, INPUT_SIDE_PX):
             raise ModelError(
                 f"invalid input {tuple(batch.shape)!r} of type {batch.dtype} for the vision network.",
-                expected=f"(B, 3, {TOWER_SIDE_PX}, {TOWER_SIDE_PX}) of type torch.uint8",
+                expected=f"(B, 3, {INPUT_SIDE_PX}, {INPUT_SIDE_PX}) of type torch.uint8",
                 remedy="Prepare pictures with memory.stream.efficientnet.to_input.",
             )
         net = self._net
@@ -97,7 +97,7 @@ class VisionTower:
                 if x.shape[-1] == _STRIDE_16_SIDE:
                     mid = x
             head = net._swish(net._bn1(net._conv_head(x)))
-            return TowerFeatures(head, mid, net._fc(head.mean((2, 3))))
+            return FeatureMaps(head, mid, net._fc(head.mean((2, 3))))
 
     def classify(self, cells: torch.Tensor) -> torch.Tensor:
         """Return ImageNet logits (..., 1000) of head features (..., 1280), such as single cells of the 9 x 9 map."""
@@ -108,9 +108,9 @@ class VisionTower:
 
 
 @lru_cache(maxsize=1)
-def shared_tower() -> VisionTower:
+def shared_extractor() -> FeatureExtractor:
     """Return the shared CPU instance of this process, loaded on first use."""
-    return VisionTower()
+    return FeatureExtractor()
 
 
 def to_input(rgb: np.ndarray) -> np.ndarray:
@@ -120,6 +120,6 @@ def to_input(rgb: np.ndarray) -> np.ndarray:
     """
     import cv2
 
-    shrinks = rgb.shape[0] > TOWER_SIDE_PX and rgb.shape[1] > TOWER_SIDE_PX
+    shrinks = rgb.shape[0] > INPUT_SIDE_PX and rgb.shape[1] > INPUT_SIDE_PX
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.ascontiguousarray(cv2.resize(rgb, (TOWER_SIDE_PX, TOWER_SIDE_PX), interpolation=how).transpose(2, 0, 1))
+    return np.ascontiguousarray(cv2.resize(rgb, (INPUT_SIDE_PX, INPUT_SIDE_PX), interpolation=how).transpose(2, 0, 1))

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from memory.stream.efficientnet import HEAD_DIM, VisionTower, shared_tower, to_input
+from memory.stream.efficientnet import HEAD_DIM, FeatureExtractor, shared_extractor, to_input
 from tools.errors import ModelError
 
 BUNDLED = "efficientnet-lite2"
@@ -42,7 +42,7 @@ def load_encoder(name: str = BUNDLED) -> Encoder:
         ModelError: if the name is none of these, or the model cannot be loaded.
     """
     if name == BUNDLED:
-        return BundledEncoder(shared_tower())
+        return BundledEncoder(shared_extractor())
     if name.startswith(_HUB) or Path(name).expanduser().is_dir():
         return CLSEncoder(name)
     raise ModelError(
@@ -61,7 +61,7 @@ class BundledEncoder:
     name = BUNDLED
     dim = HEAD_DIM
 
-    def __init__(self, tower: VisionTower) -> None:
+    def __init__(self, tower: FeatureExtractor) -> None:
         self._tower = tower
 
     def embed(self, rgb: np.ndarray) -> np.ndarray:

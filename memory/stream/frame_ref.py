@@ -1,4 +1,4 @@
-"""Reference to one remembered frame, small enough for a checkpoint: `Kept`."""
+"""Reference to one remembered frame, small enough for a checkpoint: `FrameRef`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tools.media.types import Frame
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class FrameRef:
     """A remembered frame. Its pixels are in the frame store, at native resolution in either state.
 
     Attributes:
@@ -33,7 +33,7 @@ class Kept:
     wall_s: float | None = None
 
     @classmethod
-    def of(cls, frame: Frame, state: Literal["clear", "fuzzy"], score: float | None) -> Kept:
+    def of(cls, frame: Frame, state: Literal["clear", "fuzzy"], score: float | None) -> FrameRef:
         """Return the reference to `frame` in a state."""
         wall_s = None if frame.wall_s is None else float(frame.wall_s)
         return cls(frame.id, frame.source, float(frame.t_s), frame.width_px, frame.height_px, state, score, wall_s)

@@ -1,7 +1,7 @@
 """Middle tier of the streaming memory: key moments of hours of video under a fixed budget.
 
-CurveStream's queue reaches back about twenty kept frames. `Moments` reaches back to the beginning: it keeps the turning
-points of the path of the pictures in feature space, and drops moments that lie on the way between two others.
+CurveStream's queue reaches back about twenty kept frames. `KeyMoments` reaches back to the beginning: it keeps the
+turning points of the path of the pictures in feature space, and drops moments that lie on the way between two others.
 
 The distance of two moments is a metric: the chord between their unit features, plus the greatest change of a part of
 the picture (for local changes, such as a new word on a sign, which hardly move a global feature):
@@ -34,7 +34,7 @@ from typing import Protocol
 
 import numpy as np
 
-from memory.stream.frame_ref import Kept
+from memory.stream.frame_ref import FrameRef
 from tools.media.types import Gap, Span
 
 SKETCH_SHAPE = (90, 160)
@@ -65,7 +65,7 @@ class KeyMoment:
         worth: added to its detour, for information outside the pictures, such as words noted about it.
     """
 
-    kept: Kept
+    kept: FrameRef
     feature: np.ndarray
     sketch: np.ndarray
     start_s: float
@@ -85,7 +85,7 @@ class PastLike(Protocol):
     """A moment of the long tier."""
 
     @property
-    def kept(self) -> Kept: ...
+    def kept(self) -> FrameRef: ...
 
 
 class Ledger(Protocol):
@@ -132,7 +132,7 @@ def _surprise(before: np.ndarray, now: np.ndarray) -> float:
     return float(cells[-1] - cells[cells.size // 2])
 
 
-def _clock_jumped(before: Kept, now: Kept) -> bool:
+def _clock_jumped(before: FrameRef, now: FrameRef) -> bool:
     """Return whether the wall clock moved differently from media time, as it does while a machine is suspended."""
     if before.wall_s is None or now.wall_s is None:
         return False
@@ -145,7 +145,7 @@ def distance(a: KeyMoment, b: KeyMoment) -> float:
     return chord + LOCAL_WEIGHT * local_change(a.sketch, b.sketch)
 
 
-class Moments:
+class KeyMoments:
     """At most `budget` key moments of a stream, oldest first. Thread-safe.
 
     The time per frame does not depend on the length of the stream; the arrays take `budget` times (4 D + 14,400) bytes.
@@ -185,11 +185,11 @@ class Moments:
             self._witnesses = Counter(moment.scene for moment in self._held)
             self._scene = max(self._witnesses, default=0)
             self._detours = [self._detour(index) for index in range(len(self._held))]
-            while len(self._held) > self.budget and self.give_way():
+            while len(self._held) > self.budget and self.evict_one():
                 pass
 
     def offer(
-        self, kept: Kept, feature: np.ndarray, rgb: np.ndarray, keep: Callable[[], object] = lambda: None
+        self, kept: FrameRef, feature: np.ndarray, rgb: np.ndarray, keep: Callable[[], object] = lambda: None
     ) -> list[KeyMoment] | None:
         """Process the next frame of the stream, with its unit feature (D,).
 
@@ -220,12 +220,12 @@ class Moments:
                 self._save(last)  # its stretch is now complete
             self._append(moment)
             gone = []
-            while len(self._held) > self.budget and (given := self.give_way()):
+            while len(self._held) > self.budget and (given := self.evict_one()):
                 gone.append(given)
             self._save(moment)
             return gone
 
-    def give_way(self) -> KeyMoment | None:
+    def evict_one(self) -> KeyMoment | None:
         """Evict the least important moment, and return it; None if all others are pinned."""
         with self._lock:
             index = self._least()
@@ -273,7 +273,7 @@ class Moments:
             moment.pinned = pinned
             self._save(moment)
 
-    def add_pinned(self, kept: Kept, feature: np.ndarray, rgb: np.ndarray) -> None:
+    def add_pinned(self, kept: FrameRef, feature: np.ndarray, rgb: np.ndarray) -> None:
         """Insert a frame that a person wants to keep, pinned, at its place in time."""
         with self._lock:
             position = sum(held.t_s < kept.t_s for held in self._held)

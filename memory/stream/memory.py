@@ -13,13 +13,13 @@ import numpy as np
 
 from memory.store.frames import FrameStore, NoRoomError
 from memory.stream.encoders import Encoder
-from memory.stream.frame_ref import Kept
-from memory.stream.keyframes import KeyMoment, Ledger, Moments
+from memory.stream.frame_ref import FrameRef
+from memory.stream.keyframes import KeyMoment, KeyMoments, Ledger
 from memory.stream.options import StreamOptions
 from memory.stream.policies.policy import Decision
 from memory.stream.policies.registry import make_policy
 from memory.stream.queue import Queue, by_time
-from memory.stream.write_queue import Journal
+from memory.stream.write_queue import WriteQueue
 from tools.errors import ConfigError, MediaError, ModelError, StoreError
 from tools.media.types import Frame, Gap, Span
 
@@ -88,10 +88,10 @@ class StreamMemory:
                 remedy="Pass load_encoder(options.encoder), or choose the policy last, uniform, alternate or random.",
             )
         self.encoder = encoder
-        self._journal = Journal(ledger)
-        self.moments: Moments | None = None
+        self._journal = WriteQueue(ledger)
+        self.moments: KeyMoments | None = None
         if options.tiers and self._policy.needs_feature:
-            self.moments = Moments(
+            self.moments = KeyMoments(
                 options.moments, options.scene_change, options.moment_step, options.moment_local_step, self._journal
             )
         self._writing = Lock()  # one writer at a time; held while encoding and storing
@@ -137,7 +137,7 @@ class StreamMemory:
             if decision.state != "discard":
                 self._put(frame)
                 with self._lock:
-                    self._queue.add(Kept.of(frame, decision.state, decision.CS), self._newest_s)
+                    self._queue.add(FrameRef.of(frame, decision.state, decision.CS), self._newest_s)
             if moment := self._offer(frame, feature, decision):
                 decision = replace(decision, key=True, surprise=moment.surprise)
                 with self._lock:
@@ -157,7 +157,7 @@ class StreamMemory:
         self._journal.push_gap(gap)
         self._journal.write()
 
-    def snapshot(self, t_q: float | None = None) -> list[Kept]:
+    def snapshot(self, t_q: float | None = None) -> list[FrameRef]:
         """Return the frames to show for a question asked at `t_q` (None: now), oldest first. Does not change the queue.
 
         The last item is the query frame: the newest frame up to `t_q`, always clear. Returns at most `options.capacity`
@@ -178,7 +178,7 @@ class StreamMemory:
                 newest, items = None, self._queue.items_at(t_q)
         if newest is not None and not (items and items[-1].t_s == newest.t_s):
             self.store.put(newest)
-            items.append(Kept.of(newest, "clear", score))
+            items.append(FrameRef.of(newest, "clear", score))
         elif items:
             items[-1] = replace(items[-1], state="clear")
         items = items[-self.options.capacity :]
@@ -186,11 +186,11 @@ class StreamMemory:
             items.pop(0)
         return items
 
-    def newest(self) -> Kept | None:
+    def newest(self) -> FrameRef | None:
         """Return the newest frame, clear, with its pixels stored; None before the first."""
         return next(reversed(self.snapshot()), None)
 
-    def remembered(self, span: Span | None = None) -> list[Kept]:
+    def remembered(self, span: Span | None = None) -> list[FrameRef]:
         """Return every kept frame of a span (None: all) whose pixels are still stored, oldest first.
 
         This reaches beyond the queue: key moments, and up to `HISTORY_LENGTH` frames that have left the queue.
@@ -201,7 +201,7 @@ class StreamMemory:
         items = by_time([kept for kept in items if span is None or kept.t_s in span])
         return [kept for kept in items if self.store.has(kept.frame_id)]
 
-    def past(self, span: Span, middle_s: float | None = None) -> Iterator[Kept]:
+    def past(self, span: Span, middle_s: float | None = None) -> Iterator[FrameRef]:
         """Yield the moments of the long tier in a span whose pixels are still stored.
 
         Args:
@@ -222,7 +222,7 @@ class StreamMemory:
         newest = self._newest
         return newest.rgb if newest is not None and newest.id == frame_id else self.store.get(frame_id)
 
-    def image(self, kept: Kept) -> np.ndarray:
+    def image(self, kept: FrameRef) -> np.ndarray:
         """Return the pixels to show, RGB uint8: clear ones bit-equal to the frame, fuzzy ones blur_px x blur_px.
 
         Raises:
@@ -239,7 +239,7 @@ class StreamMemory:
         how = cv2.INTER_AREA if min(rgb.shape[:2]) >= side else cv2.INTER_LINEAR
         return cv2.resize(rgb, (side, side), interpolation=how)
 
-    def keep_query(self, kept: Kept) -> None:
+    def keep_query(self, kept: FrameRef) -> None:
         """Keep the frame that a question was asked about, clear, if `options.persist_query` is set."""
         if not self.options.persist_query:
             return
@@ -264,7 +264,7 @@ class StreamMemory:
             self._newest_s = last_s
             self._journal.write()
 
-    def pin(self, t_s: float, pinned: bool = True) -> Kept:
+    def pin(self, t_s: float, pinned: bool = True) -> FrameRef:
         """Pin the remembered frame nearest to a time, as a key moment; or unpin it.
 
         Raises:
@@ -349,7 +349,7 @@ class StreamMemory:
         """Offer a frame to the key moments; return the one that it became."""
         if self.moments is None:
             return None
-        kept = Kept.of(frame, "clear", decision.CS)
+        kept = FrameRef.of(frame, "clear", decision.CS)
         gone = self.moments.offer(kept, feature, frame.rgb, keep=lambda: self._put(frame))
         if gone is None:
             return None
@@ -366,7 +366,7 @@ class StreamMemory:
                 self.store.put(frame)
                 return
             except StoreError as error:
-                if isinstance(error, NoRoomError) and self._let_go():
+                if isinstance(error, NoRoomError) and self._evict_one():
                     continue
                 with self._lock:
                     self._lost += 1
@@ -374,17 +374,17 @@ class StreamMemory:
 
     def _make_room(self) -> None:
         """Unpin the least important frames until the pinned ones fit their share of the quota."""
-        while self.store.pinned_bytes > PINNED_SHARE * self.store.quota_bytes and self._let_go():
+        while self.store.pinned_bytes > PINNED_SHARE * self.store.quota_bytes and self._evict_one():
             pass
 
-    def _let_go(self) -> bool:
+    def _evict_one(self) -> bool:
         """Evict a key moment, or if there is none, a frame of the queue; False if there is neither."""
-        gone = self.moments.give_way() if self.moments is not None else None
+        gone = self.moments.evict_one() if self.moments is not None else None
         if gone is not None:
             self.store.unpin(gone.kept.frame_id)
             return True
         with self._lock:
-            return self._queue.give_way(self._newest_s)
+            return self._queue.evict_one(self._newest_s)
 
     def _embed(self, frame: Frame) -> np.ndarray:
         assert self.encoder is not None  # checked in the constructor

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from memory.store.frames import FrameStore
-from memory.stream.frame_ref import Kept
+from memory.stream.frame_ref import FrameRef
 from memory.stream.options import StreamOptions
 from memory.stream.policies.policy import Policy
 from tools.media.types import Span
@@ -19,7 +19,7 @@ HISTORY_LENGTH = 4_096
 
 @dataclass(slots=True)
 class _Entry:
-    kept: Kept
+    kept: FrameRef
     left_s: float = math.inf  # media time of its eviction
 
 
@@ -42,21 +42,21 @@ class Queue:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def items(self) -> list[Kept]:
+    def items(self) -> list[FrameRef]:
         """Return the current items."""
         return [entry.kept for entry in self._entries]
 
-    def items_at(self, t_q: float) -> list[Kept]:
+    def items_at(self, t_q: float) -> list[FrameRef]:
         """Return the items at an earlier media time, and the last frame kept by then."""
         known = [entry for entry in (*self._left, *self._entries) if entry.kept.t_s <= t_q]
         latest_s = max((entry.kept.t_s for entry in known), default=0.0)
         return by_time([entry.kept for entry in known if t_q < entry.left_s or entry.kept.t_s == latest_s])
 
-    def known(self) -> list[Kept]:
+    def known(self) -> list[FrameRef]:
         """Return evicted items that are still referenced, then the current ones."""
         return [entry.kept for entry in (*self._left, *self._entries)]
 
-    def add(self, kept: Kept, now_s: float) -> None:
+    def add(self, kept: FrameRef, now_s: float) -> None:
         """Insert an item in time order, or replace the one at that time; evicts others at `now_s` if needed."""
         position = len(self._entries)
         while position and self._entries[position - 1].kept.t_s > kept.t_s:
@@ -69,7 +69,7 @@ class Queue:
         while len(self._entries) > self._options.capacity or self.over_budget(self.items()):
             self._leave(self._policy.evict(len(self._entries)), now_s)
 
-    def give_way(self, now_s: float) -> bool:
+    def evict_one(self, now_s: float) -> bool:
         """Evict an item at `now_s` to make room for another; False if there is none."""
         # The policy has already decided on the new one, which counts as the newest and is never evicted.
         there = [position for position in self._policy.evict(len(self._entries) + 1) if position < len(self._entries)]
@@ -85,12 +85,12 @@ class Queue:
         self._left = deque((entry for entry in self._left if entry.kept.t_s not in span), maxlen=HISTORY_LENGTH)
         return gone
 
-    def tokens(self, items: Sequence[Kept]) -> int:
+    def tokens(self, items: Sequence[FrameRef]) -> int:
         """Count the visual tokens of items."""
         options = self._options
         return sum(options.tokens_clear if kept.state == "clear" else options.tokens_fuzzy for kept in items)
 
-    def over_budget(self, items: Sequence[Kept]) -> bool:
+    def over_budget(self, items: Sequence[FrameRef]) -> bool:
         """Return whether items exceed `options.token_budget`."""
         return self._options.token_budget is not None and self.tokens(items) > self._options.token_budget
 
@@ -102,7 +102,7 @@ class Queue:
             self._left.append(entry)
 
 
-def by_time(items: Sequence[Kept]) -> list[Kept]:
+def by_time(items: Sequence[FrameRef]) -> list[FrameRef]:
     """Return items oldest first, the last one of each time: a frame may have been evicted and inserted again."""
     at = {kept.t_s: kept for kept in items}
     return [at[t_s] for t_s in sorted(at)]

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 
-from memory.stream.frame_ref import Kept
+from memory.stream.frame_ref import FrameRef
 from memory.stream.memory import StreamMemory
 from memory.stream.notes import Notes, has_words, tokenize
-from memory.stream.time_expressions import Hint, content_words, read_hint
+from memory.stream.time_expressions import TimeExpression, content_words, parse_time_expression
 from tools.media.types import Span
 
 NEWEST_SHARE = 0.2
@@ -34,7 +34,7 @@ def window(
     question: str | None,
     t_q: float | None = None,
     epoch_wall_s: float | None = None,
-) -> list[Kept]:
+) -> list[FrameRef]:
     """Return the frames to show for a question, oldest first, ending with the newest.
 
     Returns at most `memory.options.capacity` frames within `token_budget`.
@@ -44,7 +44,7 @@ def window(
         notes: the notes about it; None disables the search by words.
         question: the question; None returns half the newest frames and half key moments of the whole stream.
         t_q: when it is asked, media time in seconds; None is now. Does not restore key moments evicted since.
-        epoch_wall_s: Unix time of media time 0 of a live source (see `read_hint`).
+        epoch_wall_s: Unix time of media time 0 of a live source (see `parse_time_expression`).
 
     Raises:
         StoreError: if the newest frame cannot be stored, or the notes cannot be read.
@@ -56,14 +56,16 @@ def window(
     room = memory.options.capacity
     if question is None:
         return _fit(memory, recent, _spread(memory, now_s, room), room // 2, clear=0)
-    hint = read_hint(question, now_s, epoch_wall_s)
+    hint = parse_time_expression(question, now_s, epoch_wall_s)
     if hint.kind == "present":
         return recent
     newest = max(1, round(NEWEST_SHARE * room))
     return _fit(memory, recent, _wanted(memory, notes, hint, now_s, room), newest, clear=CLEAR_HITS)
 
 
-def _wanted(memory: StreamMemory, notes: Notes | None, hint: Hint, now_s: float, room: int) -> Iterator[Kept]:
+def _wanted(
+    memory: StreamMemory, notes: Notes | None, hint: TimeExpression, now_s: float, room: int
+) -> Iterator[FrameRef]:
     """Yield the moments relevant to a question about the past, the most relevant first."""
     yield from _named(memory, notes, hint, now_s)
     if hint.span:
@@ -71,7 +73,7 @@ def _wanted(memory: StreamMemory, notes: Notes | None, hint: Hint, now_s: float,
     yield from _spread(memory, now_s, room)
 
 
-def _named(memory: StreamMemory, notes: Notes | None, hint: Hint, now_s: float) -> Iterator[Kept]:
+def _named(memory: StreamMemory, notes: Notes | None, hint: TimeExpression, now_s: float) -> Iterator[FrameRef]:
     if hint.span:
         within = moments_in(memory, hint.span)
         # Evicted moments whose representative is shown, but which may show what was there at the time that is named.
@@ -92,7 +94,7 @@ def _named(memory: StreamMemory, notes: Notes | None, hint: Hint, now_s: float) 
         yield from _hits(memory, notes, hint.words, Span(0.0, now_s))
 
 
-def moments_in(memory: StreamMemory, span: Span) -> list[Kept]:
+def moments_in(memory: StreamMemory, span: Span) -> list[FrameRef]:
     """Return the moments that represent a stretch: key moments whose own stretch overlaps it, and all frames kept in
     it.
 
@@ -128,25 +130,25 @@ def stretches(memory: StreamMemory, notes: Notes, words: str, span: Span | None 
     return found
 
 
-def _hits(memory: StreamMemory, notes: Notes | None, words: str, span: Span) -> list[Kept]:
+def _hits(memory: StreamMemory, notes: Notes | None, words: str, span: Span) -> list[FrameRef]:
     """Return the moments whose notes match some words, best first, each once."""
     if notes is None or not words:
         return []
-    found: dict[float, Kept] = {}
+    found: dict[float, FrameRef] = {}
     for note in notes.search(words, HITS, span):
         at = Span(note.t_s, note.t_s)
-        heirs = moments_in(memory, at)  # they represent the time, but may show something else
-        own = _of_frame(heirs, note.frame_id) or _of_frame(memory.past(at), note.frame_id)
-        for kept in [own] if own else heirs[:1]:
+        representatives = moments_in(memory, at)  # they represent the time, but may show something else
+        own = _of_frame(representatives, note.frame_id) or _of_frame(memory.past(at), note.frame_id)
+        for kept in [own] if own else representatives[:1]:
             found.setdefault(kept.t_s, kept)
     return list(found.values())
 
 
-def _of_frame(moments: Iterable[Kept], frame_id: str) -> Kept | None:
+def _of_frame(moments: Iterable[FrameRef], frame_id: str) -> FrameRef | None:
     return next((kept for kept in moments if kept.frame_id == frame_id), None)
 
 
-def _spread(memory: StreamMemory, now_s: float, count: int, span: Span | None = None) -> list[Kept]:
+def _spread(memory: StreamMemory, now_s: float, count: int, span: Span | None = None) -> list[FrameRef]:
     """Return at most `count` key moments, evenly spread in time over a span (None: all), the middle of each gap
     first."""
     held = [moment.kept for moment in memory.moments.all(span)] if memory.moments else []
@@ -159,13 +161,15 @@ def _spread(memory: StreamMemory, now_s: float, count: int, span: Span | None = 
     return list(dict.fromkeys(nearest))
 
 
-def _fit(memory: StreamMemory, recent: list[Kept], wanted: Iterable[Kept], newest: int, clear: int) -> list[Kept]:
+def _fit(
+    memory: StreamMemory, recent: list[FrameRef], wanted: Iterable[FrameRef], newest: int, clear: int
+) -> list[FrameRef]:
     """Return the newest frames and as many relevant ones as fit, filling up with more of the newest."""
     options = memory.options
     budget = options.token_budget if options.token_budget is not None else options.capacity * options.tokens_clear
-    chosen: dict[float, Kept] = {}
+    chosen: dict[float, FrameRef] = {}
 
-    def take(kept: Kept) -> None:
+    def take(kept: FrameRef) -> None:
         nonlocal budget
         cost = options.tokens_clear if kept.state == "clear" else options.tokens_fuzzy
         if kept.t_s not in chosen and len(chosen) < options.capacity and cost <= budget:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from memory.stream.frame_ref import Kept
+from memory.stream.frame_ref import FrameRef
 from memory.stream.options import StreamOptions
 from memory.stream.policies.policy import Decision, State
 from tools.errors import StoreError
@@ -31,11 +31,11 @@ _INK, _PAPER = "#2b3440", "#ffffff"
 
 def draw_scores(
     log: Sequence[Decision],
-    kept: Sequence[Kept],
+    kept: Sequence[FrameRef],
     gaps: Sequence[Gap],
     options: StreamOptions,
     path: str | Path,
-    image: Callable[[Kept], np.ndarray] | None = None,
+    image: Callable[[FrameRef], np.ndarray] | None = None,
 ) -> Path:
     """Draw the score of every frame over time, both thresholds, the kept frames and the gaps, as a PNG of 1600 x 700.
 
@@ -73,7 +73,7 @@ def draw_scores(
     return Path(path)
 
 
-def _draw_curve(axes: Axes, log: Sequence[Decision], kept: Sequence[Kept], gaps: Sequence[Gap]) -> None:
+def _draw_curve(axes: Axes, log: Sequence[Decision], kept: Sequence[FrameRef], gaps: Sequence[Gap]) -> None:
     scored = [[d.t_s, d.CS, d.g1, d.g2] for d in log if d.CS is not None]
     if scored:
         breaks = [[gap.start_s, np.nan, np.nan, np.nan] for gap in gaps]  # no line across gaps
@@ -155,7 +155,7 @@ def _dress(axes: Axes, log: Sequence[Decision], options: StreamOptions) -> None:
     )
 
 
-def _draw_thumbnails(axes: Axes, kept: Sequence[Kept], image: Callable[[Kept], np.ndarray]) -> None:
+def _draw_thumbnails(axes: Axes, kept: Sequence[FrameRef], image: Callable[[FrameRef], np.ndarray]) -> None:
     """Draw kept frames in a row of equal places below the axes, each joined to its moment on the time axis."""
     from matplotlib.patches import ConnectionPatch
 

@@ -1,4 +1,4 @@
-"""Time expressions in questions: `read_hint`.
+"""Time expressions in questions: `parse_time_expression`.
 
 Rules for plain English phrases: "now", "20 seconds ago", "at 10:32", "between 9:00 and 9:30", "in the last hour",
 "before the lamp", "how many times", "earlier".
@@ -78,7 +78,7 @@ _IDLE = frozenset(_IDLE_WORDS.split())
 
 
 @dataclass(frozen=True)
-class Hint:
+class TimeExpression:
     """The time expression of a question.
 
     Attributes:
@@ -100,7 +100,7 @@ class Hint:
     unwatched: str = ""
 
 
-def read_hint(question: str, now_s: float, epoch_wall_s: float | None = None) -> Hint:
+def parse_time_expression(question: str, now_s: float, epoch_wall_s: float | None = None) -> TimeExpression:
     """Parse the time expression of a question.
 
     Args:
@@ -113,16 +113,16 @@ def read_hint(question: str, now_s: float, epoch_wall_s: float | None = None) ->
     words, counts = content_words(question), bool(_COUNT.search(text))
     if found := _span(text, now_s, epoch_wall_s):
         span, middle_s = found
-        return Hint("span", words, span, counts=counts, middle_s=middle_s, unwatched=_unwatched(text, now_s))
+        return TimeExpression("span", words, span, counts=counts, middle_s=middle_s, unwatched=_unwatched(text, now_s))
     edge = _EDGE.search(question)
     if edge and not _PRONOUN.match(edge["what"].lower()) and (what := content_words(edge["what"])):
         side: HintKind = "before" if edge["side"].lower() in ("before", "preceding", "prior to", "until") else "after"
-        return Hint(side, words, edge=what, counts=counts)
+        return TimeExpression(side, words, edge=what, counts=counts)
     if _PRESENT.search(text) and not counts:
-        return Hint("present", words)
+        return TimeExpression("present", words)
     if counts or _PAST.search(text) or _WHERE.search(text) or edge:
-        return Hint("past", words, counts=counts)
-    return Hint("present", words)
+        return TimeExpression("past", words, counts=counts)
+    return TimeExpression("present", words)
 
 
 def content_words(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Queue of pending writes, so that a full disk costs pictures but not their order: `Journal`."""
+"""Queue of pending writes, so that a full disk costs pictures but not their order: `WriteQueue`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MOST_WAITING = 2_000
 """Changes that wait for a writable disk, about 30 MB; the oldest are dropped."""
 
 
-class Journal:
+class WriteQueue:
     """A ledger that accepts changes at once and writes them in order on `write`. Thread-safe.
 
     Args:

@@ -19,8 +19,8 @@ from evals.bench.streams.questions import Question
 from evals.bench.streams.stream import VERSION, Stream
 from memory.store.frames import FrameStore
 from memory.stream.encoders import Encoder
-from memory.stream.frame_ref import Kept
-from memory.stream.keyframes import KeyMoment, Moments
+from memory.stream.frame_ref import FrameRef
+from memory.stream.keyframes import KeyMoment, KeyMoments
 from memory.stream.memory import StreamMemory
 from memory.stream.notes import NoteKind, Notes
 from memory.stream.options import StreamOptions
@@ -110,7 +110,7 @@ def make_rows(seed: int = 0) -> list[Row]:
     ]
 
 
-class EvenMoments(Moments):
+class EvenMoments(KeyMoments):
     """Key moments without curvature: every frame is one, and one of the two nearest in time is evicted."""
 
     def _is_new(self, last: KeyMoment, feature: np.ndarray, sketch: np.ndarray) -> bool:
@@ -248,7 +248,7 @@ class Asked:
     """A question and the frames of each row for it, oldest first; `choose_s` is how long each row took to choose."""
 
     question: Question
-    windows: dict[str, list[Kept]]
+    windows: dict[str, list[FrameRef]]
     choose_s: dict[str, float]
 
 

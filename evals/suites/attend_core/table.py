@@ -16,7 +16,7 @@ from typing import Any
 
 from evals.engine.output import results_of
 from evals.results import RunResults
-from evals.stats.metrics import headlines
+from evals.stats.metrics import run_metrics
 
 SLICES = ("age", "picture", "asked about", "notice", "tool")
 """The slices in the output, beside the categories."""
@@ -42,7 +42,7 @@ def main() -> None:
 
 def figures_of(results: RunResults) -> dict[str, Any]:
     """Return the output for a run: rates with their intervals, failures as wrong, and what ran."""
-    found, manifest = headlines(results), results.manifest
+    found, manifest = run_metrics(results), results.manifest
     rates = {"all": found.overall, **found.tasks}
     slices = {
         f"{name}: {value}": headline

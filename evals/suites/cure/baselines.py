@@ -10,7 +10,7 @@ from random import Random
 
 from agent.literature.prompts import prompt_of
 from agent.literature.search_agent import AT_ONCE
-from evals.engine.suite import Message, Player
+from evals.engine.suite import DialogueBaseline, Message
 from evals.suites.cure.cases import Case
 from evals.suites.cure.evidence import WRITE
 from evals.suites.cure.names import named, words
@@ -27,7 +27,7 @@ QUERY = 500
 FINISH = json.dumps({"action": "finish"})
 
 
-def oracle(case: Case, diagnoses: Sequence[str], *, closed: bool) -> Player:
+def oracle(case: Case, diagnoses: Sequence[str], *, closed: bool) -> DialogueBaseline:
     """Give the right answer, and cite the papers that name it."""
 
     def say(messages: Sequence[Message]) -> str:
@@ -42,7 +42,7 @@ def oracle(case: Case, diagnoses: Sequence[str], *, closed: bool) -> Player:
     return _finishing(say)
 
 
-def chance(diagnoses: Sequence[str], rng: Random, *, closed: bool) -> Player:
+def chance(diagnoses: Sequence[str], rng: Random, *, closed: bool) -> DialogueBaseline:
     """Give any option, or any five diagnoses of the data."""
 
     def say(messages: Sequence[Message]) -> str:
@@ -53,7 +53,7 @@ def chance(diagnoses: Sequence[str], rng: Random, *, closed: bool) -> Player:
     return _finishing(say)
 
 
-def extractive(case: Case, diagnoses: Sequence[str], rng: Random, *, closed: bool) -> Player:
+def extractive(case: Case, diagnoses: Sequence[str], rng: Random, *, closed: bool) -> DialogueBaseline:
     """Give the diagnosis with the best-supporting evidence: named by papers that share most words with the case.
 
     A paper scores the share of the case's distinct words, without stop words, that it contains; a diagnosis the sum
@@ -88,7 +88,7 @@ def extractive(case: Case, diagnoses: Sequence[str], rng: Random, *, closed: boo
     return _finishing(say, steps)
 
 
-def _finishing(say: Callable[[Sequence[Message]], str], steps: Sequence[Callable[[str], str]] = ()) -> Player:
+def _finishing(say: Callable[[Sequence[Message]], str], steps: Sequence[Callable[[str], str]] = ()) -> DialogueBaseline:
     """Make a player that takes some steps of a search and ends it, searches for the history, and then gives a
     diagnosis."""
     left = list(steps)

@@ -66,7 +66,7 @@ class Chosen(BaseModel):
 
 
 @dataclass(frozen=True)
-class Said:
+class ParsedReply:
     """The content of a reply.
 
     Attributes:
@@ -85,7 +85,7 @@ class Said:
         return not self.diagnoses
 
 
-def read_ranked(reply: str) -> Said:
+def read_ranked(reply: str) -> ParsedReply:
     """Parse five diagnoses: a JSON object (see `Ranked`), or lines numbered 1 to 5 with papers as `[1, 2]`.
 
     Raises:
@@ -94,17 +94,17 @@ def read_ranked(reply: str) -> Said:
     text = _plain(reply)
     if "{" not in text:
         if _GIVES_UP.fullmatch(text):
-            return Said()
+            return ParsedReply()
         said = Ranked(diagnoses=_numbered(text))
     else:
         held = _object(text)
         if held.get("abstain") is True:
-            return Said(why=str(held.get("why", "")))
+            return ParsedReply(why=str(held.get("why", "")))
         said = _checked(Ranked, held)
     known = [words(one.name) for one in said.diagnoses]
     if len(set(known)) < RANKED or () in known:
         raise Unreadable("two of the diagnoses are the same, or one has no words")
-    return Said(said.diagnoses, why=said.why)
+    return ParsedReply(said.diagnoses, why=said.why)
 
 
 def _numbered(text: str) -> tuple[Named, ...]:
@@ -121,7 +121,7 @@ def _numbered(text: str) -> tuple[Named, ...]:
     return tuple(named)
 
 
-def read_choice(reply: str, options: Mapping[str, str]) -> Said:
+def read_choice(reply: str, options: Mapping[str, str]) -> ParsedReply:
     """Parse the choice of an option: a JSON object (see `Chosen`), or an unambiguous letter.
 
     Raises:
@@ -131,14 +131,14 @@ def read_choice(reply: str, options: Mapping[str, str]) -> Said:
     if "{" in text:
         said = _checked(Chosen, _object(text))
         if _GIVES_UP.fullmatch(said.choice):
-            return Said(why=said.why)
+            return ParsedReply(why=said.why)
         letter = letter_of(said.choice, options)
-        return Said((Named(name=options[letter], papers=said.papers),), letter, said.why)
+        return ParsedReply((Named(name=options[letter], papers=said.papers),), letter, said.why)
     if _GIVES_UP.fullmatch(text):
-        return Said()
+        return ParsedReply()
     letter = letter_of(text, options)
     papers = [int(number) for cited in _CITED.findall(text) for number in cited.split(",")]
-    return Said((Named(name=options[letter], papers=tuple(papers)),), letter)
+    return ParsedReply((Named(name=options[letter], papers=tuple(papers)),), letter)
 
 
 def letter_of(text: str, options: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from evals.engine.suite import Message, Part, Picture, Respond
 from evals.suites.cure.cases import Case, Placed
 from evals.suites.cure.evidence import Shown
-from evals.suites.cure.parse_reply import RANKED, Said, Unreadable, read_choice, read_ranked
+from evals.suites.cure.parse_reply import RANKED, ParsedReply, Unreadable, read_choice, read_ranked
 from tools.base import untrusted
 from tools.literature.types import Document
 
@@ -43,7 +43,7 @@ class Asked:
         shown: the evidence.
     """
 
-    said: Said | None
+    said: ParsedReply | None
     problem: str
     shown: Shown
 

@@ -15,11 +15,11 @@ from pydantic import JsonValue
 from agent.literature.prompts import prompt_of
 from evals.engine.suite import (
     Baseline,
+    DialogueBaseline,
     Judged,
     Loaded,
     Message,
     Part,
-    Player,
     Respond,
     Sample,
     Scored,
@@ -57,7 +57,7 @@ CITING = ("reference", "reference+distractors", "shuffled_reference")
 
 
 @dataclass(frozen=True)
-class Held:
+class SampleData:
     """Data of a sample for its dialogue and scorer.
 
     Attributes:
@@ -96,7 +96,7 @@ def load(data: Path | None, options: Options) -> Loaded:
     for setting in options.settings:
         for placed in _drawn(read.cases, options.cases):
             other = _other(read.cases, placed) if setting == "shuffled_reference" else placed.case
-            held = Held(placed, other, diagnoses, options, library, judge)
+            held = SampleData(placed, other, diagnoses, options, library, judge)
             samples.append(_sample(held, setting, read))
     notices = list(read.notices)
     if judge is None and options.form == "open":
@@ -150,7 +150,7 @@ def _other(held: Sequence[Placed], placed: Placed) -> Case:
     )
 
 
-def _sample(held: Held, setting: str, read: Cases) -> Sample:
+def _sample(held: SampleData, setting: str, read: Cases) -> Sample:
     case, options = held.placed.case, held.options
     images = () if setting == "no_image" else pictures(held.placed)
     right = case.options[case.answer] if held.closed and case.options and case.answer else case.gold_dx
@@ -182,7 +182,7 @@ async def put_blind(sample: Sample, respond: Respond, rng: Random) -> Mapping[st
 async def _put(
     sample: Sample, respond: Respond, rng: Random, setting: Setting, *, blind: bool
 ) -> Mapping[str, JsonValue]:
-    held: Held = sample.fields["held"]
+    held: SampleData = sample.fields["held"]
     options, case = held.options, _reordered(held, rng)
     images = () if setting == "no_image" else pictures(held.placed)
     text = case_text(held.placed, images=bool(images), findings=options.findings and not blind)
@@ -197,14 +197,14 @@ async def _put(
     return await _outcome(sample, case, await ask(respond, parts, case, shown, closed=held.closed))
 
 
-async def _query(held: Held, text: str, respond: Respond) -> str:
+async def _query(held: SampleData, text: str, respond: Respond) -> str:
     """Return the query of `rag`, sanitised."""
     if not held.options.writes_query:
         return case_query(held.placed.case, held.options.findings)
     return written_query(await respond([Message("user", (WRITE.format(case=text),))]))
 
 
-def _reordered(held: Held, rng: Random) -> Case:
+def _reordered(held: SampleData, rng: Random) -> Case:
     """Return the case, with its options reordered if the option `shuffle` is set."""
     case = held.placed.case
     if not (held.closed and held.options.shuffle and case.options and case.answer):
@@ -217,7 +217,7 @@ def _reordered(held: Held, rng: Random) -> Case:
 
 async def _outcome(sample: Sample, case: Case, asked: Asked) -> dict[str, JsonValue]:
     """Return the outcome for the scorer; see `scorer.Answer`."""
-    held: Held = sample.fields["held"]
+    held: SampleData = sample.fields["held"]
     shown, said = asked.shown, asked.said
     found: dict[str, Any] = {
         "setting": sample.fields[SETTING],
@@ -271,7 +271,7 @@ def _seen(shown: Shown) -> dict[str, Any]:
 
 def score(sample: Sample, transcript: Transcript) -> Scored:
     """Score whether the right diagnosis is the first, or among the five; an abstention is not a hit."""
-    held: Held = sample.fields["held"]
+    held: SampleData = sample.fields["held"]
     if transcript.outcome["malformed"]:
         return Scored(failure="parse")
     hit = Answer.of(transcript.outcome).hit(RANKED if held.options.value == "hit@5" else 1)
@@ -318,18 +318,18 @@ def _hits(attempts: Sequence[Attempt]) -> dict[str, float]:
     return found
 
 
-def _oracle(sample: Sample, rng: Random) -> Player:
-    held: Held = sample.fields["held"]
+def _oracle(sample: Sample, rng: Random) -> DialogueBaseline:
+    held: SampleData = sample.fields["held"]
     return baselines.oracle(held.placed.case, held.diagnoses, closed=held.closed)
 
 
-def _chance(sample: Sample, rng: Random) -> Player:
-    held: Held = sample.fields["held"]
+def _chance(sample: Sample, rng: Random) -> DialogueBaseline:
+    held: SampleData = sample.fields["held"]
     return baselines.chance(held.diagnoses, rng, closed=held.closed)
 
 
-def _extractive(sample: Sample, rng: Random) -> Player:
-    held: Held = sample.fields["held"]
+def _extractive(sample: Sample, rng: Random) -> DialogueBaseline:
+    held: SampleData = sample.fields["held"]
     return baselines.extractive(held.placed.case, held.diagnoses, rng, closed=held.closed)
 
 

@@ -8,7 +8,7 @@ from random import Random
 from statistics import fmean
 from typing import Any
 
-from evals.engine.suite import Judged, Message, Player, Sample, Scored, Suite, Transcript
+from evals.engine.suite import DialogueBaseline, Judged, Message, Sample, Scored, Suite, Transcript
 from evals.suites.freak.dataset import Row, labels, load
 from evals.suites.freak.dialogue import put, read
 from evals.suites.freak.options import Options
@@ -138,14 +138,14 @@ def _verdict(outcome: Mapping[str, Any]) -> str | None:
     return "wrong" if swapped is not None and swapped != given else str(given)
 
 
-def random_player(sample: Sample, rng: Random) -> Player:
+def random_player(sample: Sample, rng: Random) -> DialogueBaseline:
     """Choose a letter at random; for a free question, what the image shows or what would be usual."""
     row: Row = sample.fields["row"]
     known = [text for text in (row.ground_truth, row.hallu_answer) if text]
     return lambda messages: rng.choice(LETTERS) if row.type == "mcq" else rng.choice(known).replace("#", "")
 
 
-def oracle(sample: Sample, rng: Random) -> Player:
+def oracle(sample: Sample, rng: Random) -> DialogueBaseline:
     """Give the letter of the right option, or the right answer."""
     row: Row = sample.fields["row"]
     right = row.options[sample.fields["expected"]] if row.options else ""

@@ -11,7 +11,18 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from evals.engine.suite import Judged, Loaded, Message, Picture, Player, Respond, Sample, Scored, Suite, Transcript
+from evals.engine.suite import (
+    DialogueBaseline,
+    Judged,
+    Loaded,
+    Message,
+    Picture,
+    Respond,
+    Sample,
+    Scored,
+    Suite,
+    Transcript,
+)
 from evals.suites.judges import SuiteJudge, added, tally
 from evals.suites.medq_bench import dataset
 from evals.suites.medq_bench.dataset import PARTS, Part, Row, Split
@@ -65,7 +76,7 @@ class Options(BaseModel):
 
 
 @dataclass(frozen=True)
-class Held:
+class SampleData:
     """Data of a sample for its dialogue and scorer."""
 
     options: Options
@@ -79,7 +90,7 @@ def load(data: Path | None, options: Options) -> Loaded:
     parts: Sequence[Part] = PARTS if options.part == "all" else (options.part,)
     tables, missing = dataset.load(data, options.split, parts)
     judge = SuiteJudge(options.judge, options.verdicts) if options.judge else None
-    samples = [_sample(Held(options, part, row, judge)) for part, table in tables.items() for row in table.rows]
+    samples = [_sample(SampleData(options, part, row, judge)) for part, table in tables.items() for row in table.rows]
     if judge is None and set(tables) - {"perception"}:
         missing.append("descriptions: no judge is set (--set judge=MODEL), so only their verdicts are compared.")
     return Loaded(
@@ -91,7 +102,7 @@ def load(data: Path | None, options: Options) -> Loaded:
     )
 
 
-def _sample(held: Held) -> Sample:
+def _sample(held: SampleData) -> Sample:
     row = held.row
     if held.part == "perception":
         options = "\n".join(f"{letter}. {text}" for letter, text in row.options.items())
@@ -123,7 +134,7 @@ async def hide(sample: Sample, respond: Respond, rng: Random) -> Mapping[str, Js
 
 
 async def _judged(sample: Sample, reply: str) -> dict[str, JsonValue]:
-    held: Held = sample.fields["held"]
+    held: SampleData = sample.fields["held"]
     if held.judge is None or held.part == "perception":
         return {}
     paired = held.part == "paired description"
@@ -136,7 +147,7 @@ async def _judged(sample: Sample, reply: str) -> dict[str, JsonValue]:
 def score(sample: Sample, transcript: Transcript) -> Scored:
     """Score whether the letter is right; for a description, the judge's sum as a share of 8, or the verdict's
     similarity."""
-    held: Held = sample.fields["held"]
+    held: SampleData = sample.fields["held"]
     if held.part == "perception":
         letter = choice(transcript.answer, held.row.options, held.options.scoring)
         if letter is None and held.options.scoring == "repaired":
@@ -194,14 +205,14 @@ def figures(judged: Sequence[Judged]) -> dict[str, float]:
     return {**found, **added(transcript.outcome.get("verdicts") for _, transcript, _ in judged)}
 
 
-def oracle(sample: Sample, rng: Random) -> Player:
+def oracle(sample: Sample, rng: Random) -> DialogueBaseline:
     """Give the right letter, or the reference description."""
     return lambda messages: sample.reference
 
 
-def guess(sample: Sample, rng: Random) -> Player:
+def guess(sample: Sample, rng: Random) -> DialogueBaseline:
     """Give a random letter, or a random verdict."""
-    held: Held = sample.fields["held"]
+    held: SampleData = sample.fields["held"]
     if held.part == "perception":
         said = rng.choice(list(held.row.options))
     elif held.part == "description":

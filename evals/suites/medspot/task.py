@@ -8,7 +8,18 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from evals.engine.suite import Call, Judged, Message, Picture, Player, Reply, Sample, Scored, Suite, Transcript
+from evals.engine.suite import (
+    Call,
+    DialogueBaseline,
+    Judged,
+    Message,
+    Picture,
+    Reply,
+    Sample,
+    Scored,
+    Suite,
+    Transcript,
+)
 from evals.suites.medspot.canonical import summarise
 from evals.suites.medspot.dataset import Shown, ShownStep, load
 from evals.suites.medspot.dialogue import TEXTS, ClickAt, Nothing, put, said
@@ -103,10 +114,10 @@ def _stopped(held: Sequence[tuple[Sample, Progress]]) -> dict[str, float]:
     return {"tasks at which the script stops": float(stopped)} if stopped else {}
 
 
-def _player(choose: Callable[[Sample, Random, ShownStep, Picture], Point | None]) -> Callable[..., Player]:
+def _player(choose: Callable[[Sample, Random, ShownStep, Picture], Point | None]) -> Callable[..., DialogueBaseline]:
     """Make a baseline that clicks where `choose` returns, in pixels, in the required form."""
 
-    def baseline(sample: Sample, rng: Random) -> Player:
+    def baseline(sample: Sample, rng: Random) -> DialogueBaseline:
         def say(messages: Sequence[Message]) -> str:
             picture, *_, instruction = messages[-1].parts
             assert isinstance(picture, Picture)

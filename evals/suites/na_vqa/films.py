@@ -22,7 +22,7 @@ from evals.suites.na_vqa.scorer import Span
 
 
 @dataclass(frozen=True)
-class Remembered:
+class MemoryAnswer:
     """An answer from memory.
 
     Attributes:
@@ -52,7 +52,7 @@ class Films:
         self._films: dict[Path, Lock] = {}
         self._built: set[Path] = set()
 
-    def ask(self, path: Path, question: str, model: MLLM | None) -> Remembered:
+    def ask(self, path: Path, question: str, model: MLLM | None) -> MemoryAnswer:
         """Answer a question from the memory of a film, which the first caller builds while others wait.
 
         Args:
@@ -74,7 +74,7 @@ class Films:
         shown = [(told.start_s, told.end_s) for told in answer.shown]
         first = {span: place for place, span in reversed(list(enumerate(ranked)))}
         best = sorted(shown, key=lambda span: (first.get(span, len(ranked)), span))
-        return Remembered(answer, clock, tuple(best), tuple((told.start_s, told.end_s) for told in answer.cited))
+        return MemoryAnswer(answer, clock, tuple(best), tuple((told.start_s, told.end_s) for told in answer.cited))
 
     def _built_of(self, path: Path) -> Config:
         """Return the settings to open the memory of a film, building it first if needed."""

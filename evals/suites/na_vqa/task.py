@@ -24,7 +24,7 @@ from evals.engine.suite import Judged, Loaded, Message, Respond, Sample, Scored,
 from evals.suites.judges import SuiteJudge, added, tally
 from evals.suites.na_vqa import dataset, fairytale, scorer
 from evals.suites.na_vqa.dataset import REMEDY
-from evals.suites.na_vqa.films import Films, Remembered
+from evals.suites.na_vqa.films import Films, MemoryAnswer
 from evals.suites.na_vqa.judge import PROMPTS, Judgement, judge_answer, prompt
 from evals.suites.na_vqa.ranges import RANGES
 from evals.suites.na_vqa.scorer import Span
@@ -105,7 +105,7 @@ class Gold:
 
 
 @dataclass(frozen=True)
-class Held:
+class SampleData:
     """Shared data of the samples of a run."""
 
     options: Options
@@ -117,12 +117,12 @@ def load(data: Path | None, options: Options) -> Loaded:
     """Read a folder of NA-VQA (see `dataset`) or of FairytaleQA (see `fairytale`)."""
     folder = need_folder(data, REMEDY if options.data_set == "na-vqa" else fairytale.REMEDY)
     judge = SuiteJudge(options.judge, options.verdicts) if options.judge else None
-    held = Held(options, Films(options.memory, options.builder), judge)
+    held = SampleData(options, Films(options.memory, options.builder), judge)
     loaded = _stories(folder, held) if options.data_set == "fairytaleqa" else _films(folder, held)
     return replace(loaded, ready=judge.open if judge else None)
 
 
-def _films(folder: Path, held: Held) -> Loaded:
+def _films(folder: Path, held: SampleData) -> Loaded:
     read = dataset.load(folder)
     samples, bad = [], list(read.bad)
     for question in read.questions:
@@ -140,7 +140,7 @@ def _films(folder: Path, held: Held) -> Loaded:
     return Loaded(tuple(samples), tuple(bad), read.files)
 
 
-def _stories(folder: Path, held: Held) -> Loaded:
+def _stories(folder: Path, held: SampleData) -> Loaded:
     stories, questions = fairytale.load(folder)
     asked = {one.name: one for one in stories if held.options.split in ("all", one.split)}
     samples = []
@@ -153,7 +153,7 @@ def _stories(folder: Path, held: Held) -> Loaded:
     return Loaded(tuple(samples), files=tuple(path for one in asked.values() for path in (one.path, one.asked)))
 
 
-def _sample(id_: str, gold: Gold, path: Path, file: Path, line: int | None, held: Held) -> Sample:
+def _sample(id_: str, gold: Gold, path: Path, file: Path, line: int | None, held: SampleData) -> Sample:
     return Sample(
         id=id_,
         cluster=gold.film,
@@ -169,9 +169,9 @@ def _sample(id_: str, gold: Gold, path: Path, file: Path, line: int | None, held
 
 async def from_memory(sample: Sample, respond: Respond, rng: Random) -> Mapping[str, JsonValue]:
     """Let the model under test answer from the memory of the film; ignores the generator."""
-    held: Held = sample.fields["held"]
+    held: SampleData = sample.fields["held"]
 
-    def ask(model: MLLM) -> Remembered:
+    def ask(model: MLLM) -> MemoryAnswer:
         answers = model if held.options.answer == "model" else None
         return held.films.ask(Path(sample.source), sample.questions[0], answers)
 
@@ -194,14 +194,14 @@ async def from_memory(sample: Sample, respond: Respond, rng: Random) -> Mapping[
 
 async def from_the_question(sample: Sample, respond: Respond, rng: Random) -> Mapping[str, JsonValue]:
     """Let the model under test answer without the film, to measure what the question alone gives away."""
-    held: Held = sample.fields["held"]
+    held: SampleData = sample.fields["held"]
     what = "story" if held.options.data_set == "fairytaleqa" else "film"
     answer = await respond([Message("user", (BLIND.format(what=what, question=sample.questions[0]),))])
     return {"answer": answer.strip(), **await _judged(sample, answer.strip())}
 
 
 async def _judged(sample: Sample, answer: str) -> dict[str, JsonValue]:
-    held: Held = sample.fields["held"]
+    held: SampleData = sample.fields["held"]
     if held.judge is None:
         return {}
     points = held.options.data_set == "na-vqa"
@@ -213,7 +213,7 @@ async def _judged(sample: Sample, answer: str) -> dict[str, JsonValue]:
 
 def score(sample: Sample, transcript: Transcript) -> Scored:
     """Return the value that the options select; a missing verdict is a failure of the judge."""
-    held: Held = sample.fields["held"]
+    held: SampleData = sample.fields["held"]
     if "malformed" in transcript.outcome:
         return Scored(failure="parse")
     value = _scores(sample, transcript).values.get(held.options.value)

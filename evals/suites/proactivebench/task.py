@@ -9,7 +9,7 @@ from random import Random
 from statistics import fmean
 from typing import Any
 
-from evals.engine.suite import Call, Judged, Message, Player, Reply, Sample, Scored, Suite, Transcript
+from evals.engine.suite import Call, DialogueBaseline, Judged, Message, Reply, Sample, Scored, Suite, Transcript
 from evals.suites.judges import added
 from evals.suites.proactivebench.dataset import load
 from evals.suites.proactivebench.dialogue import ASK_USER, put, replay
@@ -159,7 +159,7 @@ def _marks(held: Any) -> list[int] | None:
     return None if held is None else list(held)
 
 
-def random_player(sample: Sample, rng: Random) -> Player:
+def random_player(sample: Sample, rng: Random) -> DialogueBaseline:
     """Choose a letter on the list at random; for a free question, one of the options or categories."""
     record = sample.fields["environment"].record
 
@@ -171,7 +171,7 @@ def random_player(sample: Sample, rng: Random) -> Player:
     return say
 
 
-def oracle(sample: Sample, rng: Random) -> Player:
+def oracle(sample: Sample, rng: Random) -> DialogueBaseline:
     """Name the right category as soon as it counts: on ROD after one suggestion. For a free question, all expected
     statements."""
     environment: Environment = sample.fields["environment"]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from random import Random
 
-from evals.engine.suite import Baseline, Message, Player, Sample
+from evals.engine.suite import Baseline, DialogueBaseline, Message, Sample
 from evals.suites.pubmedqa.dataset import DECISIONS, Record
 from tools.literature.retrieval.relevance import best_sentences
 from tools.literature.support.stance import stance
@@ -17,14 +17,14 @@ _LABELLED = re.compile(r"(?P<label>[A-Z][A-Z &/,-]+): (?P<text>.+)")
 
 
 def _by_record(choose: Callable[[Record, Random], str | None]) -> Baseline:
-    def baseline(sample: Sample, rng: Random) -> Player:
+    def baseline(sample: Sample, rng: Random) -> DialogueBaseline:
         said = choose(sample.fields["held"].question.record, rng)
         return lambda messages: said or ""
 
     return baseline
 
 
-def by_stance(sample: Sample, rng: Random) -> Player:
+def by_stance(sample: Sample, rng: Random) -> DialogueBaseline:
     """Answer yes or no by the words of the sentence that fits the question best; chosen on the half outside the test.
 
     The sentence is the one in the prompt's texts that is most relevant to the question and reports a finding, or its

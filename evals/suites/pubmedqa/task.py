@@ -55,7 +55,7 @@ class Options(BaseModel):
 
 
 @dataclass(frozen=True)
-class Held:
+class SampleData:
     """Data of a sample for its dialogue and scorer.
 
     Attributes:
@@ -95,7 +95,7 @@ def _sample(read: Dataset, pool: Papers, options: Options, setting: str, setting
             reference=question.record.decision,
             labels=question.record.annotators,
             # The mismatched abstract does not depend on which samples are drawn.
-            fields={SETTING: setting, "held": Held(question, asked[place - 1], pool, options.k, test)},
+            fields={SETTING: setting, "held": SampleData(question, asked[place - 1], pool, options.k, test)},
             file=read.files[0],
             line=question.line,
         )
@@ -105,7 +105,7 @@ def _sample(read: Dataset, pool: Papers, options: Options, setting: str, setting
 
 async def ask(sample: Sample, respond: Respond, rng: Random) -> Mapping[str, JsonValue]:
     """Ask a question with the evidence of its setting; ignores the generator."""
-    held: Held = sample.fields["held"]
+    held: SampleData = sample.fields["held"]
     setting = sample.fields[SETTING]
     shown: Sequence[Document] = ()
     if setting == "abstract":
@@ -120,7 +120,7 @@ async def ask(sample: Sample, respond: Respond, rng: Random) -> Mapping[str, Jso
 
 async def ask_alone(sample: Sample, respond: Respond, rng: Random) -> Mapping[str, JsonValue]:
     """Ask a question without evidence, whatever the setting."""
-    held: Held = sample.fields["held"]
+    held: SampleData = sample.fields["held"]
     await respond([Message("user", (_prompt(held.question.record.question, ()),))])
     return {"shown": []}
 
@@ -139,7 +139,7 @@ def _text(document: Document) -> str:
 
 def score(sample: Sample, transcript: Transcript) -> Scored:
     """Score whether the decision is right; `retrieval` has a slice for whether the own abstract was shown."""
-    held: Held = sample.fields["held"]
+    held: SampleData = sample.fields["held"]
     slices = {}
     if sample.fields[SETTING] == "retrieval" and (shown := _shown(transcript)):
         slices = {"own abstract": "shown" if held.question.document.id in shown else "not shown"}

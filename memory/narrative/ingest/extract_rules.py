@@ -181,7 +181,7 @@ def mentions(sentence: str, heads: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(found)
 
 
-class Named:
+class MentionIndex:
     """Index of earlier mentions by name, and the last event of each field.
 
     Keeps the cost of a link across time independent of the length of the source.
@@ -217,7 +217,7 @@ class Named:
             self._times[name] += 1
 
 
-def link(events: Sequence[Event], named: Named | None = None, before: Event | None = None) -> list[Link]:
+def link(events: Sequence[Event], named: MentionIndex | None = None, before: Event | None = None) -> list[Link]:
     """Find links between events of one source, in order of time.
 
     Args:
@@ -225,7 +225,7 @@ def link(events: Sequence[Event], named: Named | None = None, before: Event | No
         named: the mentions before them; updated with these events.
         before: the event right before them.
     """
-    named = named or Named()
+    named = named or MentionIndex()
     links = []
     for event in events:
         if before is not None:

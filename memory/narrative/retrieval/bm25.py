@@ -16,7 +16,7 @@ from contextlib import closing
 
 import numpy as np
 
-from memory.narrative.retrieval.search_cache import Rows, put
+from memory.narrative.retrieval.search_cache import RowCache, put
 from memory.narrative.retrieval.vectors import Kind
 from memory.narrative.store.database import TOKENIZER, Database
 from memory.narrative.types import Event, Record, Segment
@@ -83,10 +83,10 @@ def terms(question: str) -> list[str]:
     return ([word for word in found if word not in _EMPTY] or found)[:MOST_TERMS]
 
 
-class EventWords:
+class BM25Index:
     """The word indexes of one memory. Thread-safe."""
 
-    def __init__(self, database: Database, rows: Rows) -> None:
+    def __init__(self, database: Database, rows: RowCache) -> None:
         self._database, self._rows = database, rows
         self._forgotten = -1
         self._lengths = {kind: np.zeros(1, np.int32) for kind in TABLES}

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from memory.narrative.retrieval.search_cache import Rows
+from memory.narrative.retrieval.search_cache import RowCache
 from memory.narrative.store.database import Database
 
 MAX_BYTES = 512 * 2**20
@@ -45,10 +45,10 @@ class _Held:
         return sum(map(_bytes, self.blocks))
 
 
-class ExactVectors:
+class FlatIndex:
     """The vectors of a memory, compared one by one. Thread-safe."""
 
-    def __init__(self, database: Database, rows: Rows) -> None:
+    def __init__(self, database: Database, rows: RowCache) -> None:
         self._database, self._rows = database, rows
         self._forgotten = -1
         self._held: dict[tuple[str, str | None], _Held] = {}  # least recently searched first

@@ -1,4 +1,4 @@
-"""In-memory columns of every segment and event that decide whether a row is searched: `Rows`.
+"""In-memory columns of every segment and event that decide whether a row is searched: `RowCache`.
 
 Reading a row from the file takes a microsecond or two, and a common word occurs in tens of thousands of them. For each
 row number, the source, version and id are cached as numbers, 20 bytes in all, and read once: they never change.
@@ -19,7 +19,7 @@ _MORE = 4
 """Factor by which more rows are requested when too few of the best are still valid."""
 
 
-class Rows:
+class RowCache:
     """The segments and events of a memory by row number. Thread-safe.
 
     Attributes:

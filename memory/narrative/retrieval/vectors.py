@@ -21,8 +21,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from memory.narrative.retrieval.flat_index import ExactVectors
-from memory.narrative.retrieval.search_cache import Rows
+from memory.narrative.retrieval.flat_index import FlatIndex
+from memory.narrative.retrieval.search_cache import RowCache
 from memory.narrative.store.database import BATCH, Database, add_to_meta
 from memory.narrative.types import Event, Segment
 from memory.store.vectors import VectorIndex
@@ -64,10 +64,10 @@ class EventVectors:
     """
 
     def __init__(
-        self, folder: Path, database: Database, rows: Rows, embed: Embed | None, writer: bool, server: str | None
+        self, folder: Path, database: Database, rows: RowCache, embed: Embed | None, writer: bool, server: str | None
     ) -> None:
         self._folder, self._database, self._embed, self._writer = folder / VECTORS, database, embed, writer
-        self._server, self._lock, self._all = server, RLock(), ExactVectors(database, rows)
+        self._server, self._lock, self._all = server, RLock(), FlatIndex(database, rows)
         self._matched: set[str] = set()  # indexes that were compared with the file
         # The name identifies a memory on a shared server, and distinguishes it from one whose file was removed.
         memory = database.meta("memory")

@@ -1,4 +1,4 @@
-"""Successors of old records when a source is rebuilt: `heirs`."""
+"""Successors of old records when a source is rebuilt: `successors`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LIKE = 0.5
 _WORD = re.compile(r"\w+")
 
 
-def heirs(gone: Iterable[Record], new: Iterable[Record]) -> dict[str, str | None]:
+def successors(gone: Iterable[Record], new: Iterable[Record]) -> dict[str, str | None]:
     """Match old records to new ones when a source is rebuilt, by id; None for records without a successor.
 
     An event is succeeded by the new event with the same words that is nearest in time, else by the most similar of

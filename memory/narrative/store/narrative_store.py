@@ -23,8 +23,8 @@ from typing import Self, TypeVar, cast
 import numpy as np
 from filelock import FileLock, Timeout
 
-from memory.narrative.retrieval.bm25 import EventWords
-from memory.narrative.retrieval.search_cache import Rows
+from memory.narrative.retrieval.bm25 import BM25Index
+from memory.narrative.retrieval.search_cache import RowCache
 from memory.narrative.retrieval.vectors import Embed, EventVectors, Kind
 from memory.narrative.store import aliases, forget, transaction
 from memory.narrative.store.database import HELD, Database, add_to_meta
@@ -74,8 +74,8 @@ class NarrativeStore:
                 stack.callback(_claim(folder).release)
             self._database = Database(folder, writer)
             stack.callback(self._database.close)
-            rows = Rows(self._database)
-            self._words = EventWords(self._database, rows)
+            rows = RowCache(self._database)
+            self._words = BM25Index(self._database, rows)
             self._vectors = EventVectors(folder, self._database, rows, embed, writer, server)
             stack.callback(self._vectors.close)
             if writer and self._database.meta("forgetting"):
