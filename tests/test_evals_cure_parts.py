@@ -354,7 +354,7 @@ def test_a_source_on_the_network_is_asked_what_the_model_writes() -> None:
     assert not Options(setting="rag").writes_query
     assert Options(setting="rag", query="model").writes_query
     assert Options(setting="rag", source="pubmed").writes_query
-    with pytest.raises(ValueError, match="a whole case is no query for europepmc"):
+    with pytest.raises(ValueError, match="a whole case cannot be a query for europepmc"):
         Options(setting="rag", source="europepmc", query="case")
 
 

@@ -247,8 +247,8 @@ def test_cited_papers_without_an_abstract_are_counted(tmp_path: Path) -> None:
     ("file", "line", "change", "told"),
     [
         ("cases.jsonl", 2, {"history": "LAM was found."}, r"field 'history': it names the diagnosis 'Lymphangio"),
-        ("cases.jsonl", 1, {"findings_text": "An osteoid osteoma."}, r"field 'findings_text': it names the diagnosis"),
-        ("cases.jsonl", 3, {"answer": "Z"}, r"the answer is 'Z', and the options are ABCDE"),
+        ("cases.jsonl", 1, {"findings_text": "An osteoid osteoma."}, r"field 'findings_text': it reveals the diagnosis"),
+        ("cases.jsonl", 3, {"answer": "Z"}, r"the answer is 'Z', not one of the options ABCDE"),
         ("cases.jsonl", 3, {"options": {"A": "Mumps", "C": "Scurvy"}}, r"the options are AC, not at least two from A"),
         ("cases.jsonl", 3, {"answer": None}, r"the answer is None"),
         ("cases.jsonl", 4, {"gold_dx": " "}, r"field 'gold_dx'"),
@@ -258,7 +258,7 @@ def test_cited_papers_without_an_abstract_are_counted(tmp_path: Path) -> None:
         ("cases.jsonl", 1, {"images": [{"id": "i", "file": "../cases.jsonl"}]}, r"field 'images\.0\.file'"),
         ("cases.jsonl", 1, {"images": [{"id": "i", "file": "c2.png", "sha": "00"}]}, r"field 'images\.0\.sha'"),
         ("documents.jsonl", 5, {"abstract": "Other words."}, r"the sha256 of title and abstract is"),
-        ("documents.jsonl", 6, {"doc_id": "pmid:90000011"}, r"field 'doc_id': 'pmid:90000011' stands on line 1 too"),
+        ("documents.jsonl", 6, {"doc_id": "pmid:90000011"}, r"field 'doc_id': 'pmid:90000011' is also on line 1"),
         ("documents.jsonl", 6, {"year": "long ago"}, r"field 'year'"),
     ],
 )
@@ -274,13 +274,13 @@ def test_bad_records_are_told_of_with_file_line_field_and_remedy(
 
 def test_options_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     for given, told in (
-        (("setting=bas",), "'bas' is no setting; known are base"),
+        (("setting=bas",), "unknown setting 'bas'; expected base"),
         (("setting=",), "expected at least one"),
         (("offline=true",), "offline needs the folder of recorded searches"),
         (("judge=openai:m@https://me:secret@host/v1",), "contains a password"),
         (("form=closed", "value=hit@5"), "a choice has no second diagnosis"),
-        (("source=pubmed", "setting=rag", "query=case"), "a whole case is no query for pubmed"),
-        (("source=pubmed", "setting=rag"), "pubmed wants an e-mail address: set `literature.contact`"),
+        (("source=pubmed", "setting=rag", "query=case"), "a whole case cannot be a query for pubmed"),
+        (("source=pubmed", "setting=rag"), "pubmed requires an e-mail address: set `literature.contact`"),
         (("source=pubmed", "setting=agent", "dense=true"), "cannot be combined with corpus or dense"),
     ):
         with pytest.raises(ConfigError, match=re.escape(told)):
@@ -327,7 +327,7 @@ def test_cases_of_agentclinic_stand_in(tmp_path: Path) -> None:
     assert results(tmp_path)["agentclinic-2"]["slices"]["names its diagnosis"] == "yes"
     assert found["slices"]["names its diagnosis"]["no"]["as_wrong"]["mean"]["n"] == 2
     assert "Objective" not in (tmp_path / "run" / "results.jsonl").read_text("utf-8")
-    with pytest.raises(ConfigError, match="the setting 'reference' shows cited papers, and no case"):
+    with pytest.raises(ConfigError, match="the setting 'reference' needs cited papers, and no case"):
         run(tmp_path, model, "data_set=agentclinic", "setting=reference", data=tmp_path, out="cited")
     with pytest.raises(AttendError, match=r"neither agentclinic_medqa_extended\.jsonl nor"):
         run(tmp_path, model, "data_set=agentclinic", data=tmp_path / "run", out="other")

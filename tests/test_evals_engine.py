@@ -220,7 +220,7 @@ def test_baselines_answer_without_a_model(tmp_path: Path) -> None:
     guesses = [run(tmp_path, "baseline:random", data, out=f"r{n}", in_flight=n) for n in (1, 16)]
     assert told(guesses[0]) == told(guesses[1])
     assert told(guesses[0]) != told(run(tmp_path, "baseline:random", data, out="other", seed=1))
-    with pytest.raises(ConfigError, match=r"no baseline 'oracel'.*baseline:oracle, baseline:random"):
+    with pytest.raises(ConfigError, match=r"unknown baseline 'oracel'.*baseline:oracle, baseline:random"):
         run(tmp_path, "baseline:oracel", data, out="none")
 
 
@@ -296,7 +296,7 @@ def test_broken_data_are_told_by_file_line_field_and_remedy(tmp_path: Path) -> N
     with pytest.raises(DataError) as caught:
         run(tmp_path, spec, data)
     message = str(caught.value)
-    assert f"{str(file)!r}, line 3, field 'id': the id 's0' was used before" in message
+    assert f"{str(file)!r}, line 3, field 'id': duplicate id 's0'" in message
     assert "2 other records are broken too" in message
     assert "--skip-bad" in message
     made = run(tmp_path, spec, data, skip_bad=True)
@@ -324,7 +324,7 @@ def test_a_picture_that_is_none_fails_alone(tmp_path: Path) -> None:
     [
         (None, "cannot read"),
         ("[{}", "it is not JSON"),
-        ('{"a": 1}', "holds a dict, not a list"),
+        ('{"a": 1}', "contains a dict, not a list"),
     ],
 )
 def test_a_list_that_is_none_is_told(tmp_path: Path, held: str | None, said: str) -> None:
@@ -370,7 +370,7 @@ def test_a_suite_file_that_changed_is_noticed(tmp_path: Path) -> None:
     suite.write_text(SUMS.read_text("utf-8"), "utf-8")
     first = run(tmp_path, spec, data, name=str(suite))
     suite.write_text(SUMS.read_text("utf-8") + "\n# Another scorer, for all that is known.\n", "utf-8")
-    with pytest.raises(ConfigError, match=r"prompts was otherwise in 'mine.py'"):
+    with pytest.raises(ConfigError, match=r"prompts changed in 'mine.py'"):
         resume_run(tmp_path / "run", config(), quiet)
     assert score_run(tmp_path / "run").results.samples == first.results.samples, "a scorer may be mended"
     suite.write_text(SUMS.read_text("utf-8").replace("Give the number.", "Say the number."), "utf-8")
@@ -396,13 +396,13 @@ def test_a_suite_is_read_as_its_file_stands_now(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("line", "told_"),
     [
-        ("import no_such_module", "cannot be loaded: ModuleNotFoundError: No module named 'no_such_module'"),
-        ("SUITE = ", "cannot be loaded: SyntaxError"),
-        ("def load(data, options): return 1 / 0", "sums cannot be loaded: ZeroDivisionError"),
-        ("def score(sample, transcript): return 0.5", "returned 0.5, and no Scored"),
-        ("def score(sample, transcript): return Scored(value=2.0)", "a score is 2.0, and not from 0 to 1"),
-        ("def score(sample, transcript): return Scored(failure='oops')", "there is no failure 'oops'"),
-        ("def figures(judged): return judged['x']", "figures of sums cannot be told: TypeError"),
+        ("import no_such_module", ": ModuleNotFoundError: No module named 'no_such_module'"),
+        ("SUITE = ", ": SyntaxError"),
+        ("def load(data, options): return 1 / 0", "cannot load sums: ZeroDivisionError"),
+        ("def score(sample, transcript): return 0.5", "returned 0.5 instead of a Scored"),
+        ("def score(sample, transcript): return Scored(value=2.0)", "invalid score 2.0: expected 0 to 1"),
+        ("def score(sample, transcript): return Scored(failure='oops')", "unknown failure 'oops'"),
+        ("def figures(judged): return judged['x']", "cannot compute the figures of sums: TypeError"),
     ],
 )
 def test_a_broken_suite_file_is_told_of_in_words(tmp_path: Path, line: str, told_: str) -> None:
@@ -459,7 +459,7 @@ def test_a_line_that_is_no_text_is_one_bad_line(tmp_path: Path) -> None:
     data = write_sums(tmp_path / "data", 3)
     lines = (data / "sums.jsonl").read_bytes().split(b"\n")
     (data / "sums.jsonl").write_bytes(b"\n".join([lines[0], b'{"id": "\xff"}', lines[2]]))
-    with pytest.raises(DataError, match=r"line 2: it is no UTF-8"):
+    with pytest.raises(DataError, match=r"line 2: it is not UTF-8"):
         run(tmp_path, "baseline:oracle", data)
     assert len(run(tmp_path, "baseline:oracle", data, skip_bad=True).results.samples) == 3
 
@@ -577,7 +577,7 @@ def test_an_option_of_the_suite_changes_what_is_asked(tmp_path: Path) -> None:
     data = write_sums(tmp_path / "data", 4)
     made = run(tmp_path, "baseline:oracle", data, suite_options={"sign": "minus"})
     assert [one.question for one in made.results.samples][1] == "What is 1 minus 0? Give the number."
-    with pytest.raises(ConfigError, match=r"sums has no option 'sing'.*options out of sign"):
+    with pytest.raises(ConfigError, match=r"unknown option 'sing' of sums.*one of sign"):
         run(tmp_path, "baseline:oracle", data, out="two", suite_options={"sing": "minus"})
 
 
@@ -634,7 +634,7 @@ def test_verbs_compare_report_and_ask_for_power(tmp_path: Path) -> None:
     assert 300 < json.loads(needed.stdout)["paired"] < 500
     assert "clusters" in cli.invoke(app, ["eval", "power", "--effect", "0.1", "--pilot", str(b)]).stdout
     run_b = ["eval", "power", "--effect", "0.1"]
-    assert "--icc was given beside --pilot" in str(cli.invoke(app, [*run_b, "--pilot", str(b), "--icc", "0"]).exception)
+    assert "cannot combine --icc with --pilot" in str(cli.invoke(app, [*run_b, "--pilot", str(b), "--icc", "0"]).exception)
     assert "cannot use --rival without --pilot" in str(cli.invoke(app, [*run_b, "--rival", str(b)]).exception)
     assert "less than 1" in str(cli.invoke(app, ["eval", "power", "--effect", "0.1", "--baseline", "2"]).exception)
     assert isinstance(cli.invoke(app, ["eval", "compare", str(a), str(tmp_path)]).exception, StoreError)

@@ -349,7 +349,7 @@ def test_a_missing_column_or_file_names_the_remedy(data: Path) -> None:
     table = parquet.read_table(data / "data" / FIRST)
     names = table.schema.get_field_index("image")
     parquet.write_table(table.set_column(names, "image", pyarrow.array(["a.png"] * 5)), data / "data" / FIRST)
-    with pytest.raises(DataError, match=rf"{FIRST}', field 'image': it holds string, not encoded images"):
+    with pytest.raises(DataError, match=rf"{FIRST}', field 'image': it contains string, not encoded images"):
         samples(data, types="mcq")
     shutil.copy(SAMPLE / "data" / FIRST, data / "data" / FIRST)
     (data / "data" / SECOND).write_bytes(b"no table")

@@ -235,14 +235,14 @@ def edit(line: int, column: str, value: str) -> Any:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (edit(4, "answer", "E"), "line 4, field 'answer': 'E' is none of the options A, B, C, D"),
-        (edit(2, "answer", "maybe"), "line 2, field 'answer': 'maybe' is none of"),
+        (edit(4, "answer", "E"), "line 4, field 'answer': 'E' is not one of the options A, B, C, D"),
+        (edit(2, "answer", "maybe"), "line 2, field 'answer': 'maybe' is not one of"),
         (edit(2, "answer", "3"), "line 2, field 'answer': .*options A, B"),
         (edit(7, "image", "bm8gaW1hZ2U" * 9), "line 7, field 'image': .*is not a base64 image"),
-        (edit(7, "image", "99"), "line 7, field 'image': '99' is the index of no row"),
+        (edit(7, "image", "99"), "line 7, field 'image': '99' is not the index of a row"),
         (edit(7, "image", ""), "line 7, field 'image': there is no image"),
         (edit(3, "question", ""), "line 3, field 'question': it is empty"),
-        (edit(7, "index", "0"), "line 7, field 'id': the id '0' was used before"),
+        (edit(7, "index", "0"), "line 7, field 'id': duplicate id '0'"),
     ],
 )
 def test_a_bad_row_is_told_of_and_may_be_passed_over(tmp_path: Path, change: Any, told: str) -> None:

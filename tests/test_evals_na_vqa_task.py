@@ -241,7 +241,7 @@ def test_bad_data_are_told_of_and_may_be_passed_over(tmp_path: Path) -> None:
     found = run(tmp_path, "baseline:oracle", "--skip-bad", data=data)
     assert found["overall"]["failures"] == {"data": 8}
     assert "line 8, field 'video_id': there is no file of the film 'bakery'" in " ".join(found["manifest"]["bad"])
-    with pytest.raises(AttendError, match=r"holds neither videos\.jsonl nor videos\.json"):
+    with pytest.raises(AttendError, match=r"has neither videos\.jsonl nor videos\.json"):
         run(tmp_path, "baseline:oracle", data=tmp_path, out="none")
     with pytest.raises(ConfigError, match="value=covered needs a judge"):
         run(tmp_path, "baseline:oracle", "--set", "value=covered", out="none")

@@ -55,7 +55,7 @@ def test_a_sample_has_a_value_or_a_failure() -> None:
         ('"task":"read",', "", r"line 2, field 'task': Field required"),
         ('"task":"read"', '"task":"read","mood":"good"', r"line 2, field 'mood'"),
         ('"value":1.0', '"failure":"bored"', r"line 2, field 'failure': 'bored'"),
-        ('"id":"b"', '"id":"a"', r"line 3: task 'read', sample 'a', epoch 1 stands in line 2 too"),
+        ('"id":"b"', '"id":"a"', r"line 3: task 'read', sample 'a', epoch 1 is also in line 2"),
         ('"results": 1', '"results": 9', r"line 1, field 'results' is 9.*Expected the format 1"),
         ('"manifest"', '"manifesto"', r"line 1 is not the head of a scored run"),
     ],

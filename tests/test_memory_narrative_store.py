@@ -259,7 +259,7 @@ def test_an_event_lies_in_segments_that_are_held_and_these_do_not_overlap(store:
         "characters 0 to 99 .* Expected a part of its 14 characters": one.model_copy(
             update={"spans": (span, span.model_copy(update={"end": 99}))}
         ),
-        "Expected a segment that the event lies in": one.model_copy(update={"spans": event(3).spans}),
+        "Expected a segment of the event": one.model_copy(update={"spans": event(3).spans}),
         "from 15 to 16 s of 'tale' overlaps the one from 10 to 20 s": part.model_copy(
             update={"start_s": 15.0, "end_s": 16.0}
         ),
@@ -777,5 +777,5 @@ def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
             store.index()
         with NarrativeStore(tmp_path, embed, server="http://127.0.0.1:9") as reader:
             assert len(reader.nearest("x", 3)) == 1  # without the server
-    with pytest.raises(StoreError, match=r"names no Chroma server. Expected http://HOST:PORT"):
+    with pytest.raises(StoreError, match=r"of a Chroma server. Expected http://HOST:PORT"):
         NarrativeStore(tmp_path, embed, writer=True, server="localhost")
