@@ -209,7 +209,7 @@ def test_a_bad_item_is_told_of_and_may_be_passed_over(tmp_path: Path, broken: di
 
 
 def test_files_that_are_missing_are_told_of(tmp_path: Path) -> None:
-    with pytest.raises(AttendError, match=r"questions\.jsonl': it cannot be read"):
+    with pytest.raises(AttendError, match=r"questions\.jsonl': cannot read it"):
         run(tmp_path, "baseline:oracle", data=tmp_path)
     write(tmp_path, item("a", is_kind=[1]), names=["is_kind", "is_kind"])
     with pytest.raises(AttendError, match="two questions have one name"):
@@ -261,7 +261,7 @@ def test_politok_de_is_read_and_posts_without_media_are_passed_over(tmp_path: Pa
         tmp_path / "s.json", [{"say": reply(is_political="yes")}], **{"1": [{"when": r"Vote!", "say": "{}"}]}
     )
     options = ["--set", "data_set=politok-de"]
-    with pytest.raises(AttendError, match=rf"line {6 if form == 'csv' else 5}, field 'post_id': there is no media"):
+    with pytest.raises(AttendError, match=rf"line {6 if form == 'csv' else 5}, field 'post_id': there are no media"):
         run(tmp_path, model, *options, data=tmp_path / "data")
     found = run(tmp_path, model, *options, "--skip-bad", data=tmp_path / "data")
     lines = (tmp_path / "run" / "results.jsonl").read_text("utf-8").splitlines()[1:]

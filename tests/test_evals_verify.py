@@ -181,7 +181,7 @@ def test_errors_are_one_line_without_a_traceback(
     with pytest.raises(SystemExit) as caught:
         main()
     assert caught.value.code == 1
-    assert "'nowhere.json' cannot be read" in capsys.readouterr().err
+    assert "cannot read 'nowhere.json'" in capsys.readouterr().err
 
 
 def test_an_unknown_suite_is_refused_with_the_nearest() -> None:
