@@ -388,7 +388,7 @@ def test_a_missing_image_of_a_pair_stops_the_run_or_is_listed(tmp_path: Path, da
     ("options", "problem"),
     [
         ({}, "--set types=mcq"),
-        ({"types": "mcq", "scoring": "released"}, "need a judge"),
+        ({"types": "mcq", "scoring": "released"}, "needs a judge"),
         ({"judge": "embedded", "cot": True, "scoring": "mended"}, "no prompt for free answers with reasoning"),
         ({"subset": "controlled", "scoring": "mended"}, "no released script"),
         ({"judge": "openai:m@http://me:secret@host/v1"}, "contains a password"),

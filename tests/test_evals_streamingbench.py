@@ -403,7 +403,7 @@ def test_prompts_of_a_file_take_the_place_of_ours(data: Path, tmp_path: Path) ->
         "real-3": "C",
     }
     for text, message in (
-        ("answer = 'x'", "sets 'answer'.*choice, sequence, wait, speak"),
+        ("answer = 'x'", "kind 'answer'.*choice, sequence, wait, speak"),
         ("choice = '{query}'", "placeholder 'query'.*options, question"),
         ("choice = '{'", "malformed"),
         ("choice", "cannot read"),

@@ -50,7 +50,7 @@ class Options(BaseModel):
             if self.scoring != "repaired" or self.types == "fib":
                 raise ValueError("the controlled subset has choices only, and no released script")
         elif not self.judge and self.scoring == "released":
-            raise ValueError("the released script also needs a judge for choices: --set judge=MODEL")
+            raise ValueError("the released script needs a judge for choices, too: --set judge=MODEL")
         elif not self.judge and self.types != "mcq":
             raise ValueError("free answers need a judge: --set judge=MODEL; or leave them out with --set types=mcq")
         if self.cot and self.scoring != "repaired" and self.types != "mcq":
