@@ -502,7 +502,7 @@ def test_a_missing_image_stops_the_run_or_is_listed(tmp_path: Path, data: Path) 
 def test_a_missing_file_names_the_remedy(data: Path) -> None:
     (data / "test" / "ChangeIt_preprocessed.jsonl").unlink()
     with pytest.raises(
-        DataError, match=r"ChangeIt_preprocessed\.jsonl': the file of CIT is not there\..*--set datasets="
+        DataError, match=r"ChangeIt_preprocessed\.jsonl': the file of CIT is missing\..*--set datasets="
     ):
         samples(data=data)
     assert len(samples("QD", data)) == 2
