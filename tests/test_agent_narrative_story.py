@@ -89,7 +89,7 @@ def test_what_was_not_built_is_told_with_the_remedy(film: Path) -> None:
 def test_files_that_cannot_be_written_are_told(film: Path) -> None:
     told("build", film)
     assert "'nowhere/story.html' cannot be written: No such file" in failure(film, "--html", "nowhere/story.html")
-    assert "cannot write the picture of the story 'nowhere/story.png': No such file" in failure(film, "--png", "nowhere/story.png")
+    assert "'nowhere/story.png' cannot be written: No such file" in failure(film, "--png", "nowhere/story.png")
     assert "would be written over" in failure(film, "--html", film)
     assert "Choose two files" in failure(film, "--html", "story.png", "--png", "story.png")
     assert film.read_text() == FILM

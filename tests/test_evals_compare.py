@@ -149,7 +149,7 @@ def test_runs_are_aligned_and_what_does_not_fit_is_said() -> None:
     assert [(change.id, change.value_a, change.value_b) for change in found.regressions] == [("y", 0.5, 0.0)]
     assert ([key.id for key in found.only_a], [key.id for key in found.only_b]) == (["only a"], ["only b"])
     told = " ".join(found.warnings)
-    for part in ("prompts differ", "1 samples are in A only", "1 samples ask or expect something else", "A has 1 or 2"):
+    for part in ("prompts differ", "1 samples are only in A", "1 samples ask or expect something else", "A has 1 or 2"):
         assert part in told
     assert not found.regressed
 

@@ -100,8 +100,8 @@ def test_ten_thousand_samples_take_little_memory(tmp_path: Path) -> None:
     save_results(made_up(1, n=10_000, fails=0.05), path)
     script = (
         "import json, sys; from pathlib import Path; from evals.results import load_results;"
-        "from evals.stats.metrics import headlines; from evals.stats.compare import compare;"
-        "run = load_results(Path(sys.argv[1])); headlines(run); compare(run, run);"
+        "from evals.stats.metrics import run_metrics; from evals.stats.compare import compare;"
+        "run = load_results(Path(sys.argv[1])); run_metrics(run); compare(run, run);"
         "kib = next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM'));"
         "print(json.dumps([len(run.samples), int(kib)]))"
     )

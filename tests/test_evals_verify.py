@@ -213,7 +213,7 @@ def test_a_case_that_cannot_be_scored_is_a_mismatch_that_says_why(tmp_path: Path
 
     lines = run("proactivebench", write(tmp_path / "spoilt.json", "proactivebench", spoil)).stdout.splitlines()
     assert any(line.startswith("inc: error") and "entry.num_images" in line for line in lines)
-    assert any(line.startswith("coco: error") and "no data set 'VQA'" in line for line in lines)
+    assert any(line.startswith("coco: error") and "unknown data set 'VQA'" in line for line in lines)
     assert any(line.startswith("reference: error") and "entry.prompt: Field required" in line for line in lines)
     path = write(tmp_path / "short.json", "medspot", lambda held: held["cases"][0]["raw_outputs"].pop())
     assert "has no reply" in run("medspot", path).stdout

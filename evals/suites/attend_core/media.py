@@ -135,7 +135,7 @@ def _read_list(path: Path) -> dict[str, str]:
 
 
 def _broken(folder: Path, known: dict[str, str]) -> set[str]:
-    """The listed files that are gone, or are no longer what was written."""
+    """Return the listed files that are missing or have changed."""
     return {
         name for name, sha256 in known.items() if not (folder / name).is_file() or file_hash(folder / name) != sha256
     }
