@@ -247,7 +247,7 @@ def test_cited_papers_without_an_abstract_are_counted(tmp_path: Path) -> None:
     ("file", "line", "change", "told"),
     [
         ("cases.jsonl", 2, {"history": "LAM was found."}, r"field 'history': it reveals the diagnosis 'Lymphangio"),
-        ("cases.jsonl", 1, {"findings_text": "An osteoid osteoma."}, r"field 'findings_text': it reveals the diagnosis"),
+        ("cases.jsonl", 1, {"findings_text": "An osteoid osteoma."}, r"'findings_text': it reveals the diagnosis"),
         ("cases.jsonl", 3, {"answer": "Z"}, r"the answer is 'Z', not one of the options ABCDE"),
         ("cases.jsonl", 3, {"options": {"A": "Mumps", "C": "Scurvy"}}, r"the options are AC, not at least two from A"),
         ("cases.jsonl", 3, {"answer": None}, r"the answer is None"),

@@ -634,7 +634,8 @@ def test_verbs_compare_report_and_ask_for_power(tmp_path: Path) -> None:
     assert 300 < json.loads(needed.stdout)["paired"] < 500
     assert "clusters" in cli.invoke(app, ["eval", "power", "--effect", "0.1", "--pilot", str(b)]).stdout
     run_b = ["eval", "power", "--effect", "0.1"]
-    assert "cannot combine --icc with --pilot" in str(cli.invoke(app, [*run_b, "--pilot", str(b), "--icc", "0"]).exception)
+    both = [*run_b, "--pilot", str(b), "--icc", "0"]
+    assert "cannot combine --icc with --pilot" in str(cli.invoke(app, both).exception)
     assert "cannot use --rival without --pilot" in str(cli.invoke(app, [*run_b, "--rival", str(b)]).exception)
     assert "less than 1" in str(cli.invoke(app, ["eval", "power", "--effect", "0.1", "--baseline", "2"]).exception)
     assert isinstance(cli.invoke(app, ["eval", "compare", str(a), str(tmp_path)]).exception, StoreError)
