@@ -27,14 +27,13 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 from langsmith import tracing_context
 
-from agent.config import Config
+from agent.config import Config, searchable_literature
 from agent.core.checkpoints import FILE_NAME, failure, holding, open_threads, prune
 from agent.core.citations import Answer
 from agent.core.events import Answered, Event, Needs, Token
 from agent.core.graph import build_graph
 from agent.core.state import State, final_answer, split_turns
 from agent.literature.citations import LiteratureCitations
-from agent.literature.configured import searchable
 from agent.models import load_mllm
 from agent.models.cassette import record
 from agent.models.protocol import MLLM, Finding
@@ -241,7 +240,7 @@ async def open_assistant(
 
 def _literature(config: Config) -> AbstractContextManager[tuple[tuple[BaseTool, ...], tuple[Finding, ...]]]:
     """The literature tool and what it lacks; where there is nothing to search, its code is not even loaded."""
-    if not searchable(config):
+    if not searchable_literature(config):
         return contextlib.nullcontext(((), ()))
     from agent.literature.chat_tool import literature_tools
 

@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 
 FILE_NAME = "attend.toml"
 
+LITERATURE = "literature"
+"""In the folder of the settings: the corpus of literature."""
+
 
 class Limits(BaseModel):
     """Caps on one question; when one is reached the model must answer with what it has. All values are our choice.
@@ -121,6 +124,26 @@ def load_config(
         return Config.model_validate(merged)
     except ValidationError as error:
         raise ConfigError(_first_problem(error)) from error
+
+
+def literature_folder(config: Config) -> Path:
+    """Where the corpus of literature lies."""
+    return config.folder / LITERATURE
+
+
+def has_corpus(config: Config) -> bool:
+    """Whether there is one; asking makes none."""
+    folder = literature_folder(config)
+    if not folder.is_dir():
+        return False
+    from tools.literature.index.database import FILE_NAME
+
+    return (folder / FILE_NAME).is_file()
+
+
+def searchable_literature(config: Config) -> list[str]:
+    """The sources of the settings that can be asked: `local` only once something is indexed."""
+    return [name for name in config.literature.sources if name != "local" or has_corpus(config)]
 
 
 def known_settings(model: type[BaseModel] = Config, prefix: str = "") -> list[str]:

@@ -11,31 +11,25 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
-from threading import RLock
-from typing import Any, Generic, Literal, Self, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from agent.core.unicode import well_formed
-from agent.models.blocks import Block, image_bytes
+from agent.models.blocks import Block, image_sha256
+from agent.models.cached import Answer, AnswerCache, CachedModel
 from agent.models.protocol import MLLM
-from agent.models.structured import MalformedAnswer, ask_json
+from agent.models.structured import MalformedAnswer
 from tools.base import untrusted
-from tools.errors import AttendError, ConfigError, ModelError, StoreError
+from tools.errors import AttendError, ConfigError, ModelError
 
 MAX_TOKENS = 2_048
 """Of a judge's answer; our choice, so that one that thinks first has room to."""
 _PLACE = re.compile(r"\{([a-z_]+)\}")
-_FORMAT = 1
 _Schema = TypeVar("_Schema", bound=BaseModel)
-Failure = Literal["", "malformed", "outage"]
-"""Why there is no verdict: the judge answered twice, and something else; or it failed or could not be reached."""
 Choice = Literal["first", "second", "tie"]
 
 
@@ -76,110 +70,32 @@ def read_prompt(package: str, name: str) -> Prompt:
     return Prompt(files(package).joinpath(name).read_text("utf-8"))
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict(Generic[_Schema]):
-    """What a judge said, or why it said nothing.
+class VerdictCache(AnswerCache):
+    """The verdicts of judges in an SQLite file; of two given at once, the first is kept."""
 
-    Attributes:
-        value: the verdict; None where there is none.
-        failure: see `Failure`; empty where there is a verdict.
-        problem: the failure in words.
-        model: the judge's model string.
-        prompt_sha: sha256 of the prompt.
-        cached: whether it was given before; then nothing was asked.
-        calls: model calls that it took when it was given; 0 for an outage.
-        tokens_in: tokens read by the judge, over these calls; 0 where the backend does not say, or for a failure.
-        tokens_out: tokens written by it, likewise.
+    table = "verdicts"
+    key = ("key",)
+    version = 1
+    schema = """
+        CREATE TABLE IF NOT EXISTS verdicts (
+            key TEXT PRIMARY KEY, model TEXT NOT NULL, prompt_sha TEXT NOT NULL, body TEXT NOT NULL
+        ) WITHOUT ROWID
     """
 
-    value: _Schema | None
-    failure: Failure
-    problem: str
-    model: str
-    prompt_sha: str
-    cached: bool
-    calls: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
+    @staticmethod
+    def pack(answer: Answer[str]) -> Mapping[str, object]:
+        numbers = {"calls": answer.calls, "tokens_in": answer.tokens_in, "tokens_out": answer.tokens_out}
+        if answer.error:
+            return {"body": json.dumps({"failure": "malformed", "problem": answer.error.problem, **numbers})}
+        return {"body": json.dumps({"value": json.loads(str(answer.value)), **numbers})}
 
-
-class VerdictCache:
-    """Verdicts in an SQLite file, which threads and processes may share; of two given at once, the first is kept.
-
-    Args:
-        path: the file; it and its folder are made if missing.
-
-    Raises:
-        StoreError: if the file cannot be opened, is damaged, or is of a newer version.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path, self._lock = path, RLock()
-        with self._failures("opened"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, check_same_thread=False, timeout=10, isolation_level=None)
-        try:
-            self._prepare()
-        except BaseException:
-            self.close()
-            raise
-
-    def _prepare(self) -> None:
-        with self._failures("opened"):
-            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-            if version > _FORMAT:
-                raise StoreError(
-                    f"the verdicts {str(self.path)!r} have format {version}, which is newer than {_FORMAT}.",
-                    remedy="Update attend-agent, or name another file.",
-                )
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute(
-                "CREATE TABLE IF NOT EXISTS verdicts (key TEXT PRIMARY KEY, model TEXT NOT NULL, "
-                "prompt_sha TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID"
-            )
-            self._connection.execute(f"PRAGMA user_version={_FORMAT}")
-
-    def get(self, key: str) -> dict[str, Any] | None:
-        """What was kept under a key, or None. Raises StoreError if the file cannot be read."""
-        with self._failures("read"), self._lock:
-            row = self._connection.execute("SELECT body FROM verdicts WHERE key = ?", (key,)).fetchone()
-            return json.loads(row[0]) if row else None
-
-    def put(self, key: str, model: str, prompt_sha: str, body: Mapping[str, Any], *, anew: bool) -> dict[str, Any]:
-        """Keep what is plain data, and return what is kept: the first one of a key, or the last where it is made anew.
-
-        Raises:
-            StoreError: if the file cannot be written.
-        """
-        with self._failures("written"), self._lock:
-            self._connection.execute(
-                f"INSERT OR {'REPLACE' if anew else 'IGNORE'} INTO verdicts VALUES (?, ?, ?, ?)",
-                (key, model, prompt_sha, json.dumps(body)),
-            )
-        kept = self.get(key)
-        assert kept is not None
-        return kept
-
-    def close(self) -> None:
-        """Close the file. May be called twice."""
-        with self._lock:
-            self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @contextmanager
-    def _failures(self, verb: str) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError, json.JSONDecodeError) as error:
-            raise StoreError(
-                f"the verdicts {str(self.path)!r} cannot be {verb}: {error}.",
-                remedy="Check the disk and the permissions. If it is damaged, delete it: judges are then asked anew.",
-            ) from error
+    @staticmethod
+    def unpack(body: str) -> Answer[str]:
+        held = json.loads(body)
+        numbers = {name: held.get(name, 0) for name in ("calls", "tokens_in", "tokens_out")}
+        if "value" in held:
+            return Answer(json.dumps(held["value"]), **numbers)
+        return Answer(None, MalformedAnswer(held["problem"], answers=()), **numbers)
 
 
 def judge(
@@ -189,8 +105,9 @@ def judge(
     schema: type[_Schema],
     *,
     images: Sequence[Block] = (),
+    order: Literal["given", "swapped"] = "given",
     **inputs: str,
-) -> Verdict[_Schema]:
+) -> Answer[_Schema]:
     """Have a judge give a verdict, or read the one that it gave before.
 
     The cache knows a verdict by the judge's model string, the prompt's hash, the inputs and the images. That a judge
@@ -203,13 +120,22 @@ def judge(
         prompt: what it is asked.
         schema: what its JSON object must be.
         images: image blocks that are shown with the prompt.
+        order: whether the inputs change places in this request (see `judge_pair`).
         inputs: texts for the places of the prompt, none of them trusted.
 
     Raises:
         ConfigError: if the inputs are not those that the prompt has places for.
         StoreError: if the cache cannot be read or written.
     """
-    return _judge(cache, model, prompt, schema, inputs, "given", images)
+    inputs = well_formed(inputs)
+    request = prompt.filled(inputs)
+    asked = json.dumps([model.spec, prompt.sha256, inputs, order, *map(image_sha256, images)], sort_keys=True)
+    key = hashlib.sha256(asked.encode()).hexdigest()
+    row = {"key": key, "model": model.spec, "prompt_sha": prompt.sha256}
+    try:
+        return CachedModel(model, cache).json(row, request, schema, images=images, max_tokens=MAX_TOKENS)
+    except ModelError as error:
+        return Answer(None, error)
 
 
 class Preference(BaseModel):
@@ -233,7 +159,7 @@ class Pair:
 
     choice: Choice | None
     consistent: bool | None
-    verdicts: tuple[Verdict[Preference], Verdict[Preference]]
+    verdicts: tuple[Answer[Preference], Answer[Preference]]
 
 
 def judge_pair(cache: VerdictCache, model: MLLM, prompt: Prompt, *, first: str, second: str, **inputs: str) -> Pair:
@@ -250,8 +176,10 @@ def judge_pair(cache: VerdictCache, model: MLLM, prompt: Prompt, *, first: str, 
     Raises:
         ConfigError, StoreError: as `judge`.
     """
-    given = _judge(cache, model, prompt, Preference, {**inputs, "first": first, "second": second}, "given")
-    swapped = _judge(cache, model, prompt, Preference, {**inputs, "first": second, "second": first}, "swapped")
+    asked: dict[str, Any] = {"first": first, "second": second, **inputs}
+    given = judge(cache, model, prompt, Preference, **asked)
+    asked |= {"first": second, "second": first, "order": "swapped"}
+    swapped = judge(cache, model, prompt, Preference, **asked)
     if given.value is None or swapped.value is None:
         return Pair(None, None, (given, swapped))
     other: dict[Choice, Choice] = {"first": "second", "second": "first", "tie": "tie"}
@@ -259,54 +187,9 @@ def judge_pair(cache: VerdictCache, model: MLLM, prompt: Prompt, *, first: str, 
     return Pair(given.value.choice if consistent else "tie", consistent, (given, swapped))
 
 
-def _judge(
-    cache: VerdictCache,
-    model: MLLM,
-    prompt: Prompt,
-    schema: type[_Schema],
-    inputs: Mapping[str, str],
-    order: str,
-    images: Sequence[Block] = (),
-) -> Verdict[_Schema]:
-    inputs = well_formed(dict(inputs))
-    request, sha = prompt.filled(inputs), prompt.sha256
-    shown = [hashlib.sha256(image_bytes(image)).hexdigest() for image in images]
-    asked = json.dumps([model.spec, sha, inputs, order, *shown], sort_keys=True)
-    key = hashlib.sha256(asked.encode()).hexdigest()
-    held = cache.get(key)
-    if held is not None and (verdict := _read(held, schema, model.spec, sha, cached=True)) is not None:
-        return verdict
-    try:
-        answer = ask_json(model, request, schema, images=images, max_tokens=MAX_TOKENS)
-    except MalformedAnswer as error:
-        body: dict[str, Any] = {"failure": "malformed", "problem": error.problem, "calls": len(error.answers)}
-    except ModelError as error:
-        return Verdict(None, "outage", str(error), model.spec, sha, cached=False)
-    else:
-        body = {
-            "value": answer.value.model_dump(mode="json"),
-            "calls": answer.calls,
-            "tokens_in": answer.tokens_in,
-            "tokens_out": answer.tokens_out,
-        }
-    kept = cache.put(key, model.spec, sha, body, anew=held is not None)
-    verdict = _read(kept, schema, model.spec, sha, cached=False)
-    assert verdict is not None
-    return verdict
-
-
-def _read(
-    body: Mapping[str, Any], schema: type[_Schema], model: str, prompt_sha: str, *, cached: bool
-) -> Verdict[_Schema] | None:
-    """A verdict as it was kept; None where it does not fit the schema."""
-    numbers = {name: body.get(name, 0) for name in ("calls", "tokens_in", "tokens_out")}
-    if "value" not in body:
-        return Verdict(None, body["failure"], body["problem"], model, prompt_sha, cached, **numbers)
-    try:
-        value = schema.model_validate(body["value"])
-    except ValidationError:
-        return None
-    return Verdict(value, "", "", model, prompt_sha, cached, **numbers)
+def is_outage(verdict: Answer[Any]) -> bool:
+    """Whether a judge failed or could not be reached; one that answered twice, and something else, was."""
+    return verdict.error is not None and not isinstance(verdict.error, MalformedAnswer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,16 +215,17 @@ class Counts:
         )
 
 
-def count(verdicts: Iterable[Verdict[Any]]) -> Counts:
+def count(verdicts: Iterable[Answer[Any]]) -> Counts:
     """Count verdicts and failures."""
     found = list(verdicts)
     new = [verdict for verdict in found if not verdict.cached]
-    failures = [verdict.failure for verdict in found]
+    malformed = sum(isinstance(verdict.error, MalformedAnswer) for verdict in found)
+    outages = sum(map(is_outage, found))
     return Counts(
         asked=len(found),
-        judged=failures.count(""),
-        malformed=failures.count("malformed"),
-        outages=failures.count("outage"),
+        judged=len(found) - malformed - outages,
+        malformed=malformed,
+        outages=outages,
         cached=len(found) - len(new),
         calls=sum(verdict.calls for verdict in new),
         tokens_in=sum(verdict.tokens_in for verdict in new),

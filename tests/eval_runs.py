@@ -1,6 +1,10 @@
-"""Scored runs made up for tests, seeded: samples share clusters, and differ in how hard they are."""
+"""Runs for tests: scored ones that are made up, seeded, and ones that are killed half-way."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +12,42 @@ import numpy as np
 from evals.results import RunResults, SampleResult
 
 TASKS = ("read", "time", "memory")
+ROOT = Path(__file__).parent.parent
+
+_HALTED = """
+import sys, threading
+from evals.engine.journal import Journal
+
+most, *arguments = sys.argv[1:]
+add, added, adding = Journal.add, [], threading.Lock()
+
+def add_some(journal, transcript):
+    with adding:
+        written = add(journal, transcript)
+        added.append(transcript)
+        if len(added) == int(most):
+            print("halted", flush=True)
+            threading.Event().wait()
+    return written
+
+Journal.add = add_some
+from evals.cli import app
+app(["eval", *arguments])
+"""
+"""`attend eval`, which does no more once so many lines are in the journal: it waits to be killed."""
+
+
+def kill_after(lines: int, *arguments: object, **environment: str) -> None:
+    """Run `attend eval` in a process that is killed when so many transcripts are in the journal."""
+    command = [sys.executable, "-c", _HALTED, *map(str, (lines, *arguments))]
+    with subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        try:
+            assert "halted\n" in process.stdout, "the run ended before it was killed"
+        finally:
+            process.kill()
 
 
 def sample(id_: str = "a", value: float | None = 1.0, **fields: Any) -> SampleResult:

@@ -26,10 +26,11 @@ import numpy as np
 from tools.errors import StoreError
 from tools.literature.index import ingest
 from tools.literature.index.corpus import Corpus, open_corpus
-from tools.literature.index.database import LIVE, Database
+from tools.literature.index.database import LIVE
 from tools.literature.index.lexical import Words
 from tools.literature.index.vectors import Vectors
 from tools.literature.types import Document, Filters
+from tools.sqlite import Database
 
 POINTS: dict[str, tuple[type, str, bool]] = {
     "after a transaction": (Database, "transaction", True),

@@ -15,8 +15,8 @@ from pydantic import BaseModel
 
 from agent.models import load_mllm
 from agent.models.blocks import image_block, text_of
-from agent.models.embedded.rules.colours import other_ground
-from agent.models.embedded.rules.phrases import find_phrase, holds
+from agent.models.embedded.rules.describe import other_ground
+from agent.models.embedded.rules.question import find_phrase, holds
 from agent.models.options import ModelOptions
 from agent.models.protocol import MLLM
 from evals.bench.vision import clip, picture, screen

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.models.embedded.rules.follow_up import in_full
+from agent.models.embedded.rules.question import in_full
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,7 @@ def test_keys_wheel_and_buttons_of_an_x_display(display: Path) -> None:
 # Chromium
 
 PERSON = """
-import sys, time
+import sys
 from playwright.sync_api import sync_playwright
 address, url, script = sys.argv[1:4]
 with sync_playwright() as playwright:
@@ -224,6 +224,19 @@ def chromium(tmp_path: Path) -> Iterator[str]:
         yield address
 
 
+def work_page(address: str, url: str, script: str, eyes: Looking) -> None:
+    """Have a person in a process of their own work a page, who goes on once what was done has been seen."""
+    command = [sys.executable, "-c", PERSON, address, url, script]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdin
+        assert child.stdout
+        while child.stdout.readline():
+            eyes.seen()
+            child.stdin.write("\n")
+            child.stdin.flush()
+    assert child.returncode == 0
+
+
 def watched_page(address: str, url: str, script: str) -> Watched:
     """What is seen while a person in a process of their own works a page that a recorder watches."""
     from tools.gui.recording.browser import BrowserWatcher
@@ -231,21 +244,10 @@ def watched_page(address: str, url: str, script: str) -> Watched:
     stop, failed = KillSwitch(), []
     actuator = BrowserActuator(url, stop, connect=address)
     eyes, watcher = Looking(actuator), BrowserWatcher(actuator)
-    child = subprocess.Popen(
-        [sys.executable, "-c", PERSON, address, url, script],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert child.stdin
-    assert child.stdout
 
     def lead() -> None:
         try:
-            while child.stdout.readline():  # type: ignore[union-attr]
-                eyes.seen()
-                child.stdin.write("\n")  # type: ignore[union-attr]
-                child.stdin.flush()  # type: ignore[union-attr]
+            work_page(address, url, script, eyes)
         except (OSError, AssertionError) as error:
             failed.append(error)
         finally:
@@ -259,8 +261,6 @@ def watched_page(address: str, url: str, script: str) -> Watched:
         watcher.close()
     finally:
         actuator.close()
-        child.stdin.close()
-    assert child.wait(timeout=30) == 0
     assert failed == []
     return watched
 
@@ -754,21 +754,23 @@ def test_the_file_is_checked_before_anybody_works(
         invoke("gui", "record", str(tmp_path / name), "--target", "desktop", "--folder", str(tmp_path / "state"))
 
 
-def test_the_command_writes_a_workflow(chromium: str, tmp_path: Path) -> None:
-    out = tmp_path / "recorded.yaml"
+def test_the_command_writes_a_workflow(chromium: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, eyes = tmp_path / "recorded.yaml", list[Looking]()
+
+    def watch_counted(actuator: Actuator, *given: Any, **more: Any) -> Watched:
+        eyes.append(Looking(actuator))
+        return watch(eyes[0], *given, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("tools.gui.recording.recorder.watch", watch_counted)
     with gui_stage.serve(Path(__file__).parent / "fixtures") as address:
         url = f"{address}/gui_form.html"
 
         def begin() -> None:
-            gui_stage.until(
-                lambda: any(one["url"].startswith(url) for one in httpx.get(f"{chromium}/json").json()), "the page"
-            )
-            # Looks are not counted here: between two steps there is time for several.
-            script = 'time.sleep(3)\npage.click("#save")\ntime.sleep(3)'
-            subprocess.run(
-                [sys.executable, "-c", PERSON, chromium, url, script], input="\n\n", timeout=60, text=True, check=True
-            )
-            write_stop(tmp_path / "state", "the test")
+            try:
+                gui_stage.until(lambda: eyes, "the page")
+                work_page(chromium, url, 'act(lambda: page.click("#save"))', eyes[0])
+            finally:
+                write_stop(tmp_path / "state", "the test")
 
         hand = threading.Thread(target=begin)
         hand.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.ai import UsageMetadata
-from langchain_core.outputs import ChatGenerationChunk
 from pydantic import Field
 
 from agent.config import Config
@@ -25,7 +24,7 @@ from agent.literature.library import open_library
 from agent.literature.prompts import MOST_CHARS, shown, told
 from agent.literature.search_agent import AT_ONCE, Budget, answer_by_seeking, seek
 from agent.models.blocks import text_of
-from agent.models.protocol import MLLM, Abilities
+from agent.models.protocol import MLLM, Abilities, Request
 from agent.models.structured import MalformedAnswer
 from tests.literature_helpers import AGAINST, FOR, OTHER, PAPERS, POISON, RETRACTED, STATIN, NearShelf, Shelf, paper
 from tools.errors import ConfigError, StoreError
@@ -51,18 +50,18 @@ class Played(MLLM):
     def _llm_type(self) -> str:
         return "played"
 
-    def _stream(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
-        prompt = text_of(messages[-1])
+    def _answer(self, request: Request) -> Generator[AIMessageChunk]:
+        prompt = text_of(request.messages[-1])
         self.asked.append(prompt)
         said = self.author(prompt)
         text = said if isinstance(said, str) else json.dumps(said)
         message = AIMessageChunk(text, chunk_position="last")
         if self.counts:
-            read, written = sum(len(text_of(one)) for one in messages) // 4, len(text) // 4
+            read, written = sum(len(text_of(one)) for one in request.messages) // 4, len(text) // 4
             message.usage_metadata = UsageMetadata(
                 input_tokens=read, output_tokens=written, total_tokens=read + written
             )
-        yield ChatGenerationChunk(message=message)
+        yield message
 
 
 def found(*documents: Any) -> Retrieved:

@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from langchain_core.messages import AIMessageChunk
-from langchain_core.messages.ai import UsageMetadata
-from langchain_core.outputs import ChatGenerationChunk
 from typer.testing import CliRunner, Result
 
 from agent.config import Config
 from agent.models.fingerprint import content_of
-from agent.models.protocol import MLLM, Abilities
+from agent.models.protocol import MLLM, Abilities, Request, end
 from agent.models.structured import MalformedAnswer
 from agent.narrative.cached_llm import Asker
 from agent.narrative.extract_llm import Draft, Lacks, find_links
@@ -225,15 +222,14 @@ class Rambling(MLLM):
 
     @property
     def abilities(self) -> Abilities:
-        return Abilities()
+        return Abilities(images=False)
 
     @property
     def _llm_type(self) -> str:
         return "rambling"
 
-    def _stream(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Iterator[Any]:
-        usage = UsageMetadata(input_tokens=30, output_tokens=10, total_tokens=40)
-        yield ChatGenerationChunk(message=AIMessageChunk("Well.", usage_metadata=usage, chunk_position="last"))
+    def _answer(self, request: Request) -> Generator[AIMessageChunk]:
+        yield end(30, 10, content="Well.")
 
 
 def test_answers_that_cannot_be_used_count_against_the_cap() -> None:
@@ -338,9 +334,9 @@ def test_a_model_links_only_what_is_new() -> None:
     drafts = [Draft(event(number, summary=f"Anna breaks spoon {number}.")) for number in range(3)]
 
     class Linking(Rambling):
-        def _stream(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Iterator[Any]:
+        def _answer(self, request: Request) -> Generator[AIMessageChunk]:
             links = [{"from": src, "to": dst, "type": "causes"} for src, dst in ((1, 2), (2, 3))]
-            yield ChatGenerationChunk(message=AIMessageChunk(json.dumps({"links": links}), chunk_position="last"))
+            yield AIMessageChunk(content=json.dumps({"links": links}), chunk_position="last")
 
     lacks = Lacks()
     events, links = find_links(drafts, "seconds", Asker(Linking(), parts[0].source), None, lacks, None)

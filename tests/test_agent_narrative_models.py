@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from langchain_core.messages import AIMessageChunk, BaseMessage
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.messages import AIMessageChunk
 from pydantic import Field
 from typer.testing import CliRunner
 
 from agent.config import Config
 from agent.models.blocks import text_of
-from agent.models.protocol import MLLM, Abilities
+from agent.models.protocol import MLLM, Abilities, Request
 from agent.models.structured import MalformedAnswer
 from agent.narrative.answer import NOT_TOLD, answer_question
 from agent.narrative.build import Built, Material, build
 from agent.narrative.build_budget import plan, refuse_above
-from agent.narrative.cached_llm import Asker
+from agent.narrative.cached_llm import Answers, Asker
 from agent.narrative.extract_llm import CANDIDATES, NEW_AT_ONCE, Draft, Lacks, find_links
 from agent.narrative.forget import forget_narratives
 from agent.narrative.ingest_video import caption, pictures_of, statements, watch
@@ -31,7 +30,6 @@ from agent.narrative.sources import origin_of
 from evals.cli import app
 from memory.narrative.ingest.cues import Cue
 from memory.narrative.retrieval.retrieve import RetrieveOptions
-from memory.narrative.store.llm_cache import Answers
 from memory.narrative.store.narrative_store import NarrativeStore
 from memory.narrative.store.transaction import Change
 from memory.narrative.types import Event
@@ -78,14 +76,12 @@ class Played(MLLM):
     def _llm_type(self) -> str:
         return "played"
 
-    def _stream(
-        self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **kwargs: Any
-    ) -> Iterator[ChatGenerationChunk]:
-        prompt = text_of(messages[-1])
+    def _answer(self, request: Request) -> Generator[AIMessageChunk]:
+        prompt = text_of(request.messages[-1])
         self.asked.append(prompt)
         answer = self.author(prompt)
         text = answer if isinstance(answer, str) else json.dumps(answer)
-        yield ChatGenerationChunk(message=AIMessageChunk(content=text, chunk_position="last"))
+        yield AIMessageChunk(content=text, chunk_position="last")
 
 
 STARTS = {

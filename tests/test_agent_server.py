@@ -19,7 +19,7 @@ import pytest
 from rich.console import Console
 from websockets.asyncio.client import connect
 
-from agent.core.checkpoints import open_threads
+from agent.core.checkpoints import TABLES, open_threads
 from agent.server.options import ServerOptions
 from agent.server.schemas import Turn
 from agent.server.serve import listen
@@ -61,12 +61,14 @@ def test_only_recordings_begin_again_at_their_end(clip: Path, tmp_path: Path) ->
 
 
 async def test_conversations_of_several_sources_are_begun_at_once(tmp_path: Path) -> None:
-    async def begin(path: Path) -> None:
-        async with open_threads(path):
-            pass
+    async def begin(path: Path) -> set[str]:
+        async with open_threads(path) as saver:
+            found = await saver.conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            return {name for (name,) in await found.fetchall()}
 
     for number in range(40):
-        await asyncio.gather(*(begin(tmp_path / str(number) / "threads.sqlite") for _ in range(4)))
+        begun = await asyncio.gather(*(begin(tmp_path / str(number) / "threads.sqlite") for _ in range(4)))
+        assert begun == [set(TABLES)] * 4
 
 
 async def test_ten_pages_see_the_same_and_one_question_at_a_time(clip: Path, tmp_path: Path) -> None:
@@ -153,12 +155,12 @@ async def test_stop_ends_the_answer_and_a_conversation_is_resumed_by_its_name(cl
 async def test_a_question_that_waits_can_be_given_up(clip: Path, tmp_path: Path) -> None:
     with serving([clip], settings(tmp_path), HELP, {"say": "Red."}) as served:
         async with events_of(served) as events:
-            served.post("/rooms/1/ask", text="Which?")
-            await read_until(events, "turn_state", state="waiting")
-            served.post("/rooms/1/stop")
-            await read_until(events, "turn_state", state="stopped")
-            served.post("/rooms/1/ask", text="Colour?")
-            await read_until(events, "turn_state", state="done")
+            first = served.post("/rooms/1/ask", text="Which?").json()["turn"]
+            assert (await read_until(events, "turn_state", state="waiting"))["turn"] == first
+            assert served.post("/rooms/1/stop").status_code < 300
+            assert (await read_until(events, "turn_state", state="stopped"))["turn"] == first
+            second = served.post("/rooms/1/ask", text="Colour?").json()["turn"]
+            assert (await read_until(events, "turn_state", state="done"))["turn"] == second != first
 
 
 async def test_what_the_model_cannot_do_is_told_in_words(clip: Path, tmp_path: Path) -> None:

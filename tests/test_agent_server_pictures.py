@@ -254,6 +254,9 @@ async def test_a_status_that_cannot_be_read_once_is_told_again(
             wait_for(lambda: served.house.rooms[0].status is not None)
             seen = served.house.rooms[0].status
             wait_for(lambda: served.house.rooms[0].status is not seen)
+            told = served.house.rooms[0].status
+            assert told is not None
+            assert told.eyes.seen >= seen.eyes.seen
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ from agent.watch.trigger import open_moments
 from memory.store.frames import FrameStore
 from memory.store.source_dir import claim_source_dir, source_dirs, source_of
 from memory.stream.archive import Archive
-from memory.stream.frame_ref import FrameRef
 from memory.stream.notes import Notes
+from memory.stream.queue import FrameRef
 from tests.fixtures.faults import wait_for
 from tests.fixtures.here import attend_here
 from tools.errors import AttendError, ConfigError

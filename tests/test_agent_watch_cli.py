@@ -115,7 +115,6 @@ def test_ctrl_c_leaves(clip: Path, tmp_path: Path, once: list[str], code: int) -
         assert process.stdout
         while "watching for" not in process.stdout.readline():
             pass
-        time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         output, problems = process.communicate(timeout=60)
     assert process.returncode == code, problems

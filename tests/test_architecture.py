@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Set
@@ -16,7 +17,15 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("agent", "tools", "memory", "evals")
 MAY_IMPORT = {
     "tools": {"tools"},
-    "memory": {"memory", "tools.media", "tools.errors", "tools.extras", "tools.lazy", "tools.wordlists"},
+    "memory": {
+        "memory",
+        "tools.media",
+        "tools.errors",
+        "tools.extras",
+        "tools.lazy",
+        "tools.sqlite",
+        "tools.wordlists",
+    },
     "agent": {"agent", "memory", "tools"},
     "evals": {"evals", "agent", "memory", "tools"},
 }
@@ -53,6 +62,13 @@ def test_imports_point_one_way() -> None:
         if stray := {name for name in ours if not any((name + ".").startswith(one + ".") for one in may)}:
             wrong[str(path.relative_to(ROOT))] = sorted(stray)
     assert wrong == {}
+
+
+def test_sqlite_is_opened_in_one_place() -> None:
+    """Others take `connect` of `tools.sqlite`; the checkpointer of langgraph opens its file by aiosqlite."""
+    form = re.compile(r"sqlite3\.connect\b|^\s*from sqlite3 import .*\bconnect\b", re.M)
+    opening = {str(path.relative_to(ROOT)) for path in SOURCES if form.search(path.read_text("utf-8"))}
+    assert opening == {"tools/sqlite.py"}
 
 
 def runtime_imports(node: ast.AST, modules: Set[str]) -> set[str]:

@@ -17,7 +17,8 @@ from sklearn.metrics import cohen_kappa_score
 
 from agent.models.blocks import count_images, image_block, text_of
 from agent.models.scripted import Scripted, Turn
-from evals.judge import Prompt, VerdictCache, agreement, count, judge, judge_pair
+from agent.models.structured import MalformedAnswer
+from evals.judge import Prompt, VerdictCache, agreement, count, is_outage, judge, judge_pair
 from tools.errors import ConfigError, StoreError
 
 ASK = Prompt(
@@ -69,7 +70,7 @@ def test_a_verdict_is_asked_once_and_then_read(cache: VerdictCache) -> None:
     model = says('{"score": 4}', '{"score": 1}')
     first = judge(cache, model, ASK, Mark, question="Who?", answer="A fox.")
     assert first.value == Mark(score=4)
-    assert (first.cached, first.failure, first.calls, first.prompt_sha) == (False, "", 1, ASK.sha256)
+    assert (first.cached, first.error, first.calls) == (False, None, 1)
     again = judge(cache, model, ASK, Mark, question="Who?", answer="A fox.")
     assert (again.value, again.cached) == (first.value, True)
     assert len(model.asked) == 1
@@ -90,16 +91,18 @@ def test_other_judges_prompts_and_inputs_are_other_verdicts(cache: VerdictCache)
 
 def test_an_unreadable_verdict_is_kept_as_such_and_an_outage_is_not(cache: VerdictCache) -> None:
     bad = judge(cache, says("Good.", "Very good."), ASK, Mark, question="Who?", answer="A fox.")
-    assert (bad.value, bad.failure, bad.calls) == (None, "malformed", 2)
-    assert "'Very good.'" in bad.problem
+    assert isinstance(bad.error, MalformedAnswer)
+    assert (bad.value, bad.calls) == (None, 2)
+    assert "'Very good.'" in bad.error.problem
     again = judge(cache, says('{"score": 5}'), ASK, Mark, question="Who?", answer="A fox.")
-    assert (again.value, again.failure, again.problem, again.cached) == (None, "malformed", bad.problem, True)
+    assert isinstance(again.error, MalformedAnswer)
+    assert (again.value, again.error.problem, again.cached) == (None, bad.error.problem, True)
 
     out = judge(cache, says(), ASK, Mark, question="Who?", answer="A hen.")
-    assert (out.value, out.failure, out.cached, out.calls) == (None, "outage", False, 0)
-    assert "has no answer for call" in out.problem
+    assert (out.value, is_outage(out), out.cached, out.calls) == (None, True, False, 0)
+    assert "has no answer for call" in str(out.error)
     back = judge(cache, says('{"score": 5}'), ASK, Mark, question="Who?", answer="A hen.")
-    assert (back.value, back.failure) == (Mark(score=5), "")
+    assert (back.value, back.error) == (Mark(score=5), None)
 
     counts = count([bad, again, out, back])
     assert (counts.asked, counts.judged, counts.malformed, counts.outages, counts.cached) == (4, 1, 2, 1, 1)
@@ -182,7 +185,7 @@ def test_two_equal_answers_are_still_asked_about_twice(cache: VerdictCache) -> N
 def test_a_missing_verdict_makes_no_choice(cache: VerdictCache) -> None:
     pair = judge_pair(cache, says('{"choice": "first"}'), PAIR, first="A fox.", second="A hen.", question="Who?")
     assert (pair.choice, pair.consistent) == (None, None)
-    assert [verdict.failure for verdict in pair.verdicts] == ["", "outage"]
+    assert [is_outage(verdict) for verdict in pair.verdicts] == [False, True]
 
 
 def test_threads_that_ask_the_same_at_once_get_the_same(cache: VerdictCache) -> None:

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from agent.models.blocks import text_of
 from agent.models.scripted import Scripted, Turn
-from evals.judge import VerdictCache, count
+from agent.models.structured import MalformedAnswer
+from evals.judge import VerdictCache, count, is_outage
 from evals.suites.na_vqa.dataset import Question, load
 from evals.suites.na_vqa.judge import PROMPTS, judge_answer, prompt
 
@@ -104,8 +105,8 @@ def test_what_is_no_rating_is_no_rating(cache: VerdictCache, question: Question,
     model = says((RATE, bad), ("could not be used", bad))
     found = judge_answer(cache, model, question, "The jar was empty.")
     assert found.values["correctness"] is None
-    assert found.verdicts[0].failure == "malformed"
-    assert found.verdicts[1].failure == "outage"
+    assert isinstance(found.verdicts[0].error, MalformedAnswer)
+    assert is_outage(found.verdicts[1])
 
 
 @pytest.mark.parametrize(
@@ -119,14 +120,14 @@ def test_what_is_no_rating_is_no_rating(cache: VerdictCache, question: Question,
 def test_three_to_six_points_are_wanted(cache: VerdictCache, question: Question, bad: str) -> None:
     model = says((RATE, '{"score": 1}'), (SPLIT, bad), ("could not be used", bad))
     found = judge_answer(cache, model, question, "The jar was empty.")
-    assert [verdict.failure for verdict in found.verdicts] == ["", "malformed"]
+    assert [type(verdict.error) for verdict in found.verdicts] == [type(None), MalformedAnswer]
     assert found.values == {"correctness": 20, "covered": None, "contradicted": None}
 
 
 def test_every_point_has_to_be_told(cache: VerdictCache, question: Question) -> None:
     model = says((RATE, '{"score": 1}'), (SPLIT, POINTS), checked("covered", "absent"), ("point_3: Field", "no"))
     found = judge_answer(cache, model, question, "The jar was empty.")
-    assert found.verdicts[2].failure == "malformed"
+    assert isinstance(found.verdicts[2].error, MalformedAnswer)
     assert found.values["covered"] is None
 
 

@@ -151,7 +151,7 @@ def test_nothing_that_comes_after_a_question_changes_what_is_shown_for_it(
 
 def test_even_moments_lie_at_even_times() -> None:
     from evals.bench.streams.replay import EvenMoments
-    from memory.stream.frame_ref import FrameRef
+    from memory.stream.queue import FrameRef
 
     moments = EvenMoments(9, 0.3, 0.0, 0.0)
     picture, feature = np.zeros((36, 64, 3), np.uint8), np.eye(4, dtype=np.float32)[0]

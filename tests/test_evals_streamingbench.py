@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from evals.suites.moments import Moment, read_prompts
 from evals.suites.streamingbench.dataset import Options, load, seconds
 from evals.suites.streamingbench.prompts import PROMPTS
 from evals.suites.streamingbench.scorer import official_choice, score, strict_choice
+from tests.eval_runs import kill_after
 from tests.fixtures.moments import Asked, Watching, ask_suite
 from tests.fixtures.scenes import write_scenes
 from tools.errors import ConfigError, MediaError
@@ -271,26 +271,17 @@ def test_a_letter_before_any_text_is_right_in_both(text: str, letter: str) -> No
 def test_a_killed_run_resumes_to_the_scores_of_a_whole_one(data: Path, tmp_path: Path) -> None:
     said = {when: answer or "-" for when, answer in ANSWERS.items()}
     script, folder = tmp_path / "script.json", tmp_path / "killed"
-    script.write_text(json.dumps([{"when": when, "say": say, "tokens_per_s": 1.0} for when, say in said.items()]))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "2", "TMPDIR": str(tmp_path)}
+    script.write_text(json.dumps([{"when": when, "say": say} for when, say in said.items()]))
+    environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "2", "TMPDIR": str(tmp_path)}
     attend = [sys.executable, "-m", "evals.cli", "eval"]
     begin = ["run", "streamingbench", "--data", str(data), "--model", f"scripted:{script}", "--out", str(folder)]
     begin += ["--folder", str(tmp_path / "home"), "--set", "policy=last", "--set", "part=real,omni,sqa"]
-    process = subprocess.Popen([*attend, *begin, "--max-in-flight", "1"], env=environment, stdout=subprocess.DEVNULL)
-    journal = folder / "transcripts.jsonl"
-    try:
-        while not journal.exists() or journal.read_bytes().count(b"\n") < 2:
-            assert process.poll() is None, "the run ended before it was killed"
-            time.sleep(0.05)
-    finally:
-        process.kill()
-        process.wait()
-    kept = journal.read_bytes().count(b"\n")
-    assert 2 <= kept < 6
+    kill_after(2, *begin, "--max-in-flight", 1, **environment)
+    assert (folder / "transcripts.jsonl").read_bytes().count(b"\n") == 2
     resume = [*attend, "resume", str(folder), "--json"]
-    ended = subprocess.run(resume, capture_output=True, text=True, env=environment, timeout=120)
+    ended = subprocess.run(resume, capture_output=True, text=True, env={**os.environ, **environment}, timeout=120)
     assert ended.returncode == 0, ended.stderr
-    assert json.loads(ended.stdout)["made"] == 6 - kept
+    assert json.loads(ended.stdout)["made"] == 6 - 2
     whole = asked(data, tmp_path / "whole", "real", "omni", "sqa", llm=model(said)).results
     resumed = load_results(folder / "results.jsonl")
     assert {one.id: one.value for one in resumed.samples} == {one.id: one.value for one in whole.samples}

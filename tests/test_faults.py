@@ -28,14 +28,13 @@ from agent.perception.session import open_source_session
 from memory.store.frames import FrameStore
 from memory.store.source_dir import source_dirs
 from memory.store.vectors import WRITING, VectorIndex
-from memory.stream.archive import Archive, PastMoment
-from memory.stream.frame_ref import FrameRef
+from memory.stream.archive import MOST_WAITING, Archive, PastMoment, WriteQueue
 from memory.stream.keyframes import KeyMoment
 from memory.stream.memory import StreamMemory
 from memory.stream.notes import Notes
 from memory.stream.options import StreamOptions
+from memory.stream.queue import FrameRef
 from memory.stream.recorder import Recorder
-from memory.stream.write_queue import MOST_WAITING, WriteQueue
 from tests.fixtures.clips import need
 from tests.fixtures.faults import (
     QUICK,
@@ -119,11 +118,15 @@ def test_a_frozen_rtsp_server_is_told_and_does_not_hold_up_closing(tmp_path: Pat
         wait_for(lambda: session.status.numbers().seen > 3)
         server.send_signal(signal.SIGSTOP)
         wait_problem(session, "no new picture for ")
+        seen = session.status.numbers().seen
         server.send_signal(signal.SIGCONT)
         wait_problem(session, "")
+        wait_for(lambda: session.status.numbers().seen > seen)
         server.send_signal(signal.SIGSTOP)
         wait_problem(session, "no new picture for ")
-    wait_for(lambda: capture_threads() <= threads, QUICK.open_timeout_s + 10)
+        assert session.view.gaps()[-1].end_s is None
+    wait_for(lambda: capture_threads() <= threads)
+    assert capture_threads() <= threads
 
 
 def test_a_camera_that_freezes_goes_black_is_covered_and_unplugged_recovers_each_time(

@@ -14,7 +14,7 @@ import pytest
 from agent.perception.annotator import BACKLOG, Backlog
 from memory.store import frames
 from memory.store.frames import FrameStore
-from memory.stream import archive, notes, queue, write_queue
+from memory.stream import archive, notes, queue
 from memory.stream import bounds as formula
 from memory.stream import memory as module
 from memory.stream.keyframes import KeyMoment
@@ -27,7 +27,7 @@ SMALL = (
     (module, "LOG_LENGTH", 300),
     (module, "GAPS_LENGTH", 20),
     (queue, "HISTORY_LENGTH", 200),
-    (write_queue, "MOST_WAITING", 50),
+    (archive, "MOST_WAITING", 50),
     (archive, "PAST_ROWS", 100),
     (archive, "GAP_ROWS", 100),
     (frames, "MOST_PICTURES", 150),

@@ -14,9 +14,7 @@ from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 
 from memory.stream.options import StreamOptions
-from memory.stream.policies.curvestream import CurveStream
-from memory.stream.policies.policy import Decision
-from memory.stream.policies.registry import make_policy
+from memory.stream.policies import CurveStream, Decision, make_policy
 from tools.errors import ModelError
 
 DIM = 384

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from memory.stream.efficientnet import HEAD_DIM, MID_DIM, shared_extractor, to_input
-from memory.stream.encoders import Encoder, load_encoder
+from memory.stream.encoders import HEAD_DIM, MID_DIM, Encoder, load_encoder, shared_extractor, to_input
 from tools.errors import ModelError
 
 

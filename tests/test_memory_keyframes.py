@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory.store.frames import FrameStore
-from memory.stream.frame_ref import FrameRef
 from memory.stream.keyframes import KeyMoment, KeyMoments, distance, local_change, make_sketch
 from memory.stream.memory import StreamMemory
 from memory.stream.options import StreamOptions
+from memory.stream.queue import FrameRef
 from tools.media.types import Frame, Span
 
 DIM = 16

@@ -31,8 +31,8 @@ from memory.narrative.ingest.cues import Cue
 from memory.narrative.ingest.extract_rules import MentionIndex, count_heads, extract
 from memory.narrative.ingest.extract_rules import link as links_of
 from memory.narrative.ingest.segments import tile
+from memory.narrative.options import FILE_NAME
 from memory.narrative.retrieval.retrieve import RetrieveOptions, retrieve
-from memory.narrative.store.database import FILE_NAME
 from memory.narrative.store.narrative_store import Life, NarrativeStore
 from memory.narrative.store.transaction import Change
 from memory.narrative.types import Chain, Entity, Event, LinkType, Segment

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from memory.narrative.store.database import FILE_NAME
+from memory.narrative.options import FILE_NAME
 from memory.narrative.store.narrative_store import NarrativeStore
 from memory.narrative.types import Record
 from tests.narrative_helpers import embed, event

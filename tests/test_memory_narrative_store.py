@@ -20,8 +20,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from memory.narrative.options import FILE_NAME
 from memory.narrative.retrieval.vectors import EventVectors, _metadata
-from memory.narrative.store.database import FILE_NAME
 from memory.narrative.store.forget import Forgotten
 from memory.narrative.store.narrative_store import Life, NarrativeStore
 from memory.narrative.store.transaction import Change

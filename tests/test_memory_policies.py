@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from evals.bench import policy as bench
 from memory.stream.options import PolicyName, StreamOptions
-from memory.stream.policies.registry import make_policy
+from memory.stream.policies import make_policy
 
 NOTHING = np.empty(0, np.float32)
 

@@ -12,7 +12,7 @@ import pytest
 from memory.store.frames import FrameStore
 from memory.stream.memory import StreamMemory
 from memory.stream.options import StreamOptions
-from memory.stream.policies.policy import Decision
+from memory.stream.policies import Decision
 from memory.stream.recorder import ERRORS_HELD, Recorder
 from tests.fixtures.faults import wait_for
 from tools.errors import AttendError, MediaError, StoreError

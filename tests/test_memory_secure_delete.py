@@ -14,8 +14,8 @@ import pytest
 from memory.store.secure_delete import wipe
 from memory.store.vectors import VectorIndex
 from memory.stream.archive import Archive
-from memory.stream.frame_ref import FrameRef
 from memory.stream.keyframes import SKETCH_SHAPE, KeyMoment
+from memory.stream.queue import FrameRef
 from tools.errors import StoreError
 from tools.media.types import Span
 
@@ -52,7 +52,7 @@ def test_no_copy_stays_where_sqlite_moved_a_row_away(tmp_path: Path, dim: int, s
 def test_a_log_that_stays_in_use_is_told_of_and_wiped_the_next_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory.store.secure_delete.LOCKED_S", 0.2)
+    monkeypatch.setattr("tools.sqlite.BUSY_S", 0.2)
     archive = Archive(tmp_path)
     archive.save(moment(1.0, "ab" * 32, np.ones(4, np.float32)))
     with closing(sqlite3.connect(archive.path, isolation_level=None)) as reader:

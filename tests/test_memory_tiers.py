@@ -26,10 +26,10 @@ from memory.store.source_dir import (
     visit_source_dir,
 )
 from memory.stream.archive import Archive
-from memory.stream.frame_ref import FrameRef
 from memory.stream.memory import StreamMemory
 from memory.stream.notes import Notes
 from memory.stream.options import StreamOptions
+from memory.stream.queue import FrameRef
 from memory.stream.recall import stretches, window
 from tools.errors import StoreError
 from tools.media.live import DRIFT_S

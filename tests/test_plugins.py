@@ -46,7 +46,8 @@ from pydantic import BaseModel
 
 from agent.models.scripted import Scripted
 from evals.engine.suite import Loaded, Sample, Scored, Suite
-from tools.base import Shown, check_tool
+from tools.base import Shown
+from tools.registry import check_tool
 
 app = typer.Typer(add_completion=False)
 

@@ -6,17 +6,17 @@ import cv2
 import numpy as np
 import pytest
 from langchain_core.messages import ToolMessage
+from langchain_core.tools import BaseTool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import Command
 from pydantic import ValidationError
 
-from tools.ask_user import make_ask_user
-from tools.base import Evidence, SeenFrame, check_tool, untrusted
+from tools.base import Evidence, SeenFrame, untrusted
 from tools.errors import ConfigError, ToolRetry
 from tools.media import Span, frame_id
 from tools.recall import TELLS
-from tools.registry import make_tools
+from tools.registry import check_tool, make_tools
 
 
 class Album:
@@ -73,9 +73,12 @@ def album() -> Album:
     return Album()
 
 
+def tool_of(album: Album, name: str) -> BaseTool:
+    return next(tool for tool in make_tools(album) if tool.name == name)
+
+
 def call(album: Album, name: str, **args: Any) -> ToolMessage:
-    tool = next(tool for tool in make_tools(album) if tool.name == name)
-    return tool.invoke({"type": "tool_call", "name": name, "args": args, "id": "1"})
+    return tool_of(album, name).invoke({"type": "tool_call", "name": name, "args": args, "id": "1"})
 
 
 def times(message: ToolMessage) -> list[float]:
@@ -147,10 +150,10 @@ def test_recall_tells_in_how_many_stretches_something_was_there(album: Album) ->
 
 
 def test_recall_tells_what_is_told_in_the_video_where_that_is_known(album: Album) -> None:
-    assert TELLS not in next(tool for tool in make_tools(album) if tool.name == "recall").description
+    assert TELLS not in tool_of(album, "recall").description
     assert "told" not in call(album, "recall", query="the crow").text
     album.tells = True
-    assert TELLS in next(tool for tool in make_tools(album) if tool.name == "recall").description
+    assert TELLS in tool_of(album, "recall").description
     found = call(album, "recall", query="the crow")
     first, second, *_ = found.text.splitlines()
     assert first.startswith("[0:03] told: <untrusted>A crow steals the")
@@ -171,7 +174,7 @@ def ask_graph() -> Any:
         args = {"kind": "choose", "request": "Which one?", "choices": ["left", "right"]}
         return {
             "messages": [
-                make_ask_user(Album()).invoke({"type": "tool_call", "name": "ask_user", "args": args, "id": "1"})
+                tool_of(Album(), "ask_user").invoke({"type": "tool_call", "name": "ask_user", "args": args, "id": "1"})
             ]
         }
 
@@ -202,7 +205,7 @@ def test_ask_user_asks_again_until_the_reply_fits() -> None:
 
 def test_choices_belong_to_choosing_only() -> None:
     with pytest.raises(ToolRetry, match="choices"):
-        make_ask_user(Album()).invoke({"kind": "confirm", "request": "Sure?", "choices": ["a", "b"]})
+        tool_of(Album(), "ask_user").invoke({"kind": "confirm", "request": "Sure?", "choices": ["a", "b"]})
 
 
 def test_untrusted_words_cannot_close_their_wrapping() -> None:

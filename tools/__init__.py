@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tools.lazy import make_getattr
 
 if TYPE_CHECKING:
-    from tools.base import Evidence, Seen, SeenFrame, Shown, check_tool, untrusted
+    from tools.base import Evidence, Seen, SeenFrame, Shown, untrusted
     from tools.errors import AttendError, ConfigError, MediaError, ModelError, StoreError, ToolFailed, ToolRetry
     from tools.gui.actuators.simulated import SimulatedActuator
     from tools.gui.guard.audit import AuditLog
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tools.gui.workflow.yaml_format import load_workflow
     from tools.literature.export.formats import answer_text
     from tools.literature.support.answer import quote_evidence
-    from tools.registry import make_tools
+    from tools.registry import check_tool, make_tools
 
 __all__ = [
     "AttendError",
@@ -66,7 +66,7 @@ __getattr__ = make_getattr(
         "ToolFailed": "tools.errors",
         "ToolRetry": "tools.errors",
         "answer_text": "tools.literature.export.formats",
-        "check_tool": "tools.base",
+        "check_tool": "tools.registry",
         "make_tools": "tools.registry",
         "load_workflow": "tools.gui.workflow.yaml_format",
         "quote_evidence": "tools.literature.support.answer",

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from langchain_core.tools import BaseTool, StructuredTool
 from langgraph.types import interrupt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tools.base import Seen, Shown, check_tool
+from tools.base import Seen, Shown
 from tools.errors import ToolRetry
 
 Kind = Literal[
@@ -21,12 +20,10 @@ NEEDS_NEW_FRAME: frozenset[Kind] = frozenset({"move_occluder", "better_light", "
 """Kinds that ask for something to be shown again: the newest frame answers them."""
 
 
-PURPOSE = (
+DESCRIPTION = (
     "Ask the person for help when the frames cannot answer: something is hidden, dark, blurred or out of view, or a "
     "decision is theirs. The run waits for the answer."
 )
-"""What a model is told of the tool."""
-
 STAYS = "This is a recording: the frames stay the same."
 
 
@@ -51,26 +48,13 @@ class Reply(BaseModel):
     text: str = ""
 
 
-def make_ask_user(seen: Seen) -> BaseTool:
-    """Build the tool over a memory."""
-
-    def ask_user(kind: Kind, request: str, choices: list[str] | None = None) -> tuple[str, Shown]:
-        """Ask the person for help and wait for the answer. Raises ToolRetry if `choose` comes without choices."""
-        text = _ask(kind, request, choices or [])
-        if kind in NEEDS_NEW_FRAME:
-            after = "What is seen now follows." if seen.plays else STAYS
-            return f"The person answered: {text or 'done'}. {after}", Shown()
-        return f"The person answered: {text}", Shown()
-
-    return check_tool(
-        StructuredTool.from_function(
-            ask_user,
-            name="ask_user",
-            description=PURPOSE + ("" if seen.plays else f" {STAYS}"),
-            args_schema=Intervention,
-            response_format="content_and_artifact",
-        )
-    )
+def ask_user(seen: Seen, kind: Kind, request: str, choices: list[str] | None = None) -> tuple[str, Shown]:
+    """Ask the person for help and wait for the answer. Raises ToolRetry if `choose` comes without choices."""
+    text = _ask(kind, request, choices or [])
+    if kind in NEEDS_NEW_FRAME:
+        after = "What is seen now follows." if seen.plays else STAYS
+        return f"The person answered: {text or 'done'}. {after}", Shown()
+    return f"The person answered: {text}", Shown()
 
 
 def _ask(kind: Kind, request: str, choices: list[str]) -> str:

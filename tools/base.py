@@ -1,4 +1,4 @@
-"""What every tool shares: evidence, the memory as tools see it, the wrapping of untrusted text, the check of a tool.
+"""What every tool shares: evidence, the memory as tools see it, the wrapping of untrusted text.
 
 A tool is a langchain-core tool with a pydantic argument schema. It returns `(text, Shown)`: the text goes to the model,
 the artifact names the frames it brought up. It fails with `ToolRetry` (the model may mend the call; the hint says how)
@@ -12,10 +12,9 @@ import re
 from typing import Any, Literal, Protocol
 
 import numpy as np
-from langchain_core.tools import BaseTool
 from pydantic import BaseModel, ConfigDict, Field
 
-from tools.errors import ConfigError, MediaError, ToolRetry
+from tools.errors import MediaError, ToolRetry
 from tools.media import Box, Span, parse_clock
 
 NEAR_S = 0.6
@@ -169,17 +168,3 @@ def parse_box(box: list[float] | None) -> Box | None:
         return Box(*box)
     except MediaError as error:
         raise ToolRetry(str(error), remedy="Give [left, top, right, bottom], each 0 to 1.") from error
-
-
-def check_tool(tool: BaseTool) -> BaseTool:
-    """Return the tool if a model can be told of it, else say what is missing.
-
-    Raises:
-        ConfigError: if the description or an argument's description is empty, or an argument has no type.
-    """
-    schema = tool.tool_call_schema.model_json_schema()  # type: ignore[union-attr]
-    missing = [name for name, entry in schema.get("properties", {}).items() if not entry.get("description")]
-    if missing or not tool.description.strip():
-        what = f"the arguments {missing}" if missing else "the tool itself"
-        raise ConfigError(f"the tool {tool.name!r} lacks a description of {what}.", remedy="Describe it for the model.")
-    return tool

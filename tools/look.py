@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, ConfigDict, Field
 
-from tools.base import Evidence, Seen, SeenFrame, Shown, check_tool, parse_box, parse_span
+from tools.base import Evidence, Seen, SeenFrame, Shown, parse_box, parse_span
 from tools.errors import ToolRetry
 from tools.media import format_clock
+
+DESCRIPTION = "Show frames of an earlier stretch of the video, or enlarge a part of a frame to see detail."
 
 
 class LookArgs(BaseModel):
@@ -25,44 +26,31 @@ class LookArgs(BaseModel):
     )
 
 
-def make_look(seen: Seen) -> BaseTool:
-    """Build the tool over a memory."""
-
-    def look(
-        start: str | None = None, end: str | None = None, frames: int = 4, box: list[float] | None = None
-    ) -> tuple[str, Shown]:
-        """Bring up frames. Raises ToolRetry for an unreadable span or box, or where nothing is remembered."""
-        newest = seen.newest()
-        if newest is None:
-            raise ToolRetry("nothing has been seen yet.", remedy="Ask the person to start the camera.")
-        span = parse_span(start, end, default_end_s=newest.t_s)
-        if span and span.start_s > newest.t_s:
-            raise ToolRetry(
-                f"{format_clock(span.start_s)} has not happened yet.",
-                remedy=f"The newest frame is at {format_clock(newest.t_s)}.",
-            )
-        found = seen.frames(span, frames) if span else [newest]
-        if not found:
-            raise ToolRetry(
-                f"no frame is remembered from {start or '0:00'} to {end or 'now'}.",
-                remedy="Try a wider span, or recall.",
-            )
-        area = parse_box(box)
-        if area:
-            found = [seen.add_picture(area.crop(seen.picture(frame.frame_id)), frame.t_s) for frame in found]
-        times = ", ".join(f"[{format_clock(frame.t_s)}]" for frame in found)
-        text = f"{len(found)} frame{'s' if len(found) > 1 else ''}{' (part enlarged)' if area else ''}: {times}"
-        return text, Shown(frames=[_clear(frame) for frame in found], evidence=[_evidence(frame) for frame in found])
-
-    return check_tool(
-        StructuredTool.from_function(
-            look,
-            name="look",
-            description="Show frames of an earlier stretch of the video, or enlarge a part of a frame to see detail.",
-            args_schema=LookArgs,
-            response_format="content_and_artifact",
+def look(
+    seen: Seen, start: str | None = None, end: str | None = None, frames: int = 4, box: list[float] | None = None
+) -> tuple[str, Shown]:
+    """Bring up frames. Raises ToolRetry for an unreadable span or box, or where nothing is remembered."""
+    newest = seen.newest()
+    if newest is None:
+        raise ToolRetry("nothing has been seen yet.", remedy="Ask the person to start the camera.")
+    span = parse_span(start, end, default_end_s=newest.t_s)
+    if span and span.start_s > newest.t_s:
+        raise ToolRetry(
+            f"{format_clock(span.start_s)} has not happened yet.",
+            remedy=f"The newest frame is at {format_clock(newest.t_s)}.",
         )
-    )
+    found = seen.frames(span, frames) if span else [newest]
+    if not found:
+        raise ToolRetry(
+            f"no frame is remembered from {start or '0:00'} to {end or 'now'}.",
+            remedy="Try a wider span, or recall.",
+        )
+    area = parse_box(box)
+    if area:
+        found = [seen.add_picture(area.crop(seen.picture(frame.frame_id)), frame.t_s) for frame in found]
+    times = ", ".join(f"[{format_clock(frame.t_s)}]" for frame in found)
+    text = f"{len(found)} frame{'s' if len(found) > 1 else ''}{' (part enlarged)' if area else ''}: {times}"
+    return text, Shown(frames=[_clear(frame) for frame in found], evidence=[_evidence(frame) for frame in found])
 
 
 def _clear(frame: SeenFrame) -> SeenFrame:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, ConfigDict, Field
 
-from tools.base import Evidence, Seen, Shown, check_tool, parse_box, parse_time, untrusted
+from tools.base import Evidence, Seen, Shown, parse_box, parse_time, untrusted
 from tools.errors import ToolRetry
 from tools.media import Box, format_clock
 from tools.ocr import read_words
 
 CAREFUL_PX = 736
 """Shorter side at which lines are looked for. Our choice: twice the time of the usual one, for small cut-outs."""
+
+
+DESCRIPTION = "Read the words and numbers in a frame (optical character recognition), with their places."
 
 
 class ReadTextArgs(BaseModel):
@@ -25,42 +27,29 @@ class ReadTextArgs(BaseModel):
     )
 
 
-def make_read_text(seen: Seen) -> BaseTool:
-    """Build the tool over a memory."""
-
-    def read_text(at: str | None = None, box: list[float] | None = None) -> tuple[str, Shown]:
-        """Read words. Raises ToolRetry for an unreadable time or box, or where no frame is remembered."""
-        moment_s = parse_time(at) if at else None
-        frame = seen.newest() if moment_s is None else seen.near(moment_s)
-        if frame is None:
-            raise ToolRetry(f"no frame is remembered at {at or 'present'}.", remedy="Name a moment that was shown.")
-        area = parse_box(box) or Box(0, 0, 1, 1)
-        words = read_words(area.crop(seen.picture(frame.frame_id)), min_side_px=CAREFUL_PX)
-        moment = format_clock(frame.t_s)
-        if not words:
-            return f"[{moment}] No readable words.", Shown()
-        lines = [
-            f"- {untrusted(word.text)} at {_place(word.box, area)}, confidence {word.confidence:.2f}" for word in words
-        ]
-        evidence = Evidence(
-            id=f"text@{moment}",
-            kind="text",
-            text="\n".join(word.text for word in words),
-            frame_id=frame.frame_id,
-            t_s=frame.t_s,
-            source=frame.source,
-        )
-        return f"[{moment}] Words in the picture:\n" + "\n".join(lines), Shown(evidence=[evidence])
-
-    return check_tool(
-        StructuredTool.from_function(
-            read_text,
-            name="read_text",
-            description="Read the words and numbers in a frame (optical character recognition), with their places.",
-            args_schema=ReadTextArgs,
-            response_format="content_and_artifact",
-        )
+def read_text(seen: Seen, at: str | None = None, box: list[float] | None = None) -> tuple[str, Shown]:
+    """Read words. Raises ToolRetry for an unreadable time or box, or where no frame is remembered."""
+    moment_s = parse_time(at) if at else None
+    frame = seen.newest() if moment_s is None else seen.near(moment_s)
+    if frame is None:
+        raise ToolRetry(f"no frame is remembered at {at or 'present'}.", remedy="Name a moment that was shown.")
+    area = parse_box(box) or Box(0, 0, 1, 1)
+    words = read_words(area.crop(seen.picture(frame.frame_id)), min_side_px=CAREFUL_PX)
+    moment = format_clock(frame.t_s)
+    if not words:
+        return f"[{moment}] No readable words.", Shown()
+    lines = [
+        f"- {untrusted(word.text)} at {_place(word.box, area)}, confidence {word.confidence:.2f}" for word in words
+    ]
+    evidence = Evidence(
+        id=f"text@{moment}",
+        kind="text",
+        text="\n".join(word.text for word in words),
+        frame_id=frame.frame_id,
+        t_s=frame.t_s,
+        source=frame.source,
     )
+    return f"[{moment}] Words in the picture:\n" + "\n".join(lines), Shown(evidence=[evidence])
 
 
 def _place(box: Box, area: Box) -> str:

@@ -243,7 +243,7 @@ def _model(config: Config) -> list[Check]:
 
 def _literature(config: Config) -> list[Check]:
     """What is indexed, if anything is, and whether what it was embedded with is there."""
-    from agent.literature.configured import has_corpus
+    from agent.config import has_corpus
     from agent.literature.library import describe
 
     if not has_corpus(config):

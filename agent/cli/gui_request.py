@@ -27,7 +27,7 @@ from tools.gui.workflow.model_plan import Limits, PlannedRun, as_workflow, narro
 from tools.gui.workflow.placeholders import Veil, values_of
 from tools.gui.workflow.run_context import RunReport
 from tools.gui.workflow.yaml_format import save_workflow
-from tools.media.masking import mask_credentials
+from tools.media.types import mask_credentials
 
 
 @dataclass(frozen=True)

@@ -102,12 +102,12 @@ def forget(
 ) -> None:
     """Take documents out of the literature on this machine; the files themselves stay. What a file holds comes back if
     it changes and is indexed again; exit code 5 if nothing of it is indexed."""
-    from agent.literature.configured import folder_of
+    from agent.config import literature_folder
     from tools.literature.index.corpus import open_corpus
     from tools.literature.index.forget import forget as forget_documents
     from tools.literature.index.forget import meant
 
-    with open_corpus(folder_of(_settings(config, folder)), writer=True) as corpus:
+    with open_corpus(literature_folder(_settings(config, folder)), writer=True) as corpus:
         found = meant(corpus, what)
         for one in found.unknown:
             told = f"nothing indexed comes from, or is called, {one!r}: `attend literature status` lists the files"

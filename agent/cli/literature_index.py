@@ -13,8 +13,7 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
 from agent.cli.console import safe
-from agent.config import Config
-from agent.literature.configured import folder_of
+from agent.config import Config, literature_folder
 from agent.literature.embedders import embedder
 from tools.literature.index.corpus import open_corpus
 from tools.literature.index.ingest import embed_missing, index_path
@@ -45,7 +44,7 @@ def index_paths(paths: Sequence[Path], config: Config, console: Console, *, dens
     maker = embedder(config.literature.embedder) if dense is not False else None
     started = time.monotonic()
     embedded, sent = 0, None
-    with open_corpus(folder_of(config), writer=True) as corpus:
+    with open_corpus(literature_folder(config), writer=True) as corpus:
         with _progress(as_json) as told:
             done = [index_path(corpus, path, progress=told) for path in paths]
             held = corpus.status()
@@ -74,7 +73,7 @@ def _left(held: Status, model: str) -> int:
 
 def show_status(config: Config, console: Console, *, as_json: bool) -> None:
     """Print what the corpus holds. Raises StoreError if there is none."""
-    with open_corpus(folder_of(config)) as corpus:
+    with open_corpus(literature_folder(config)) as corpus:
         held = corpus.status()
     if as_json:
         print(held.model_dump_json())

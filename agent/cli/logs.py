@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from tools.errors import ConfigError
-from tools.media.masking import mask_credentials
+from tools.media.types import mask_credentials
 
 PACKAGES = ("agent", "tools", "memory", "evals")
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"

@@ -62,7 +62,7 @@ def main() -> None:
     try:
         app()
     except AttendError as error:
-        from tools.media.masking import mask_credentials  # It takes a while.
+        from tools.media.types import mask_credentials  # It takes a while.
 
         make_console(stderr=True).print(f"[bold red]error:[/] {safe(mask_credentials(str(error)))}", soft_wrap=True)
         raise SystemExit(1) from None

@@ -24,17 +24,16 @@ from agent.narrative import prompts
 from agent.narrative.answer import answer_question, search
 from agent.narrative.build import Built, Material, build
 from agent.narrative.build_budget import Plan, model_for, plan, refuse_above
-from agent.narrative.cached_llm import Asker
+from agent.narrative.cached_llm import Answers, Asker
 from agent.narrative.extract_llm import Progress
 from agent.narrative.forget import drop_pictures
-from agent.narrative.ingest_video import FOLDER, Watched, caption, pictures_of, watch
+from agent.narrative.ingest_video import Watched, caption, pictures_of, watch
 from agent.narrative.sources import Origin, ambiguous, origin_of, plain_name, read_stream, read_words
 from agent.perception.annotator import embed_texts
 from memory.narrative.ingest.cues import Clock
+from memory.narrative.options import FILE_NAME, FOLDER
 from memory.narrative.retrieval.retrieve import Retrieved
-from memory.narrative.store.database import FILE_NAME
 from memory.narrative.store.lineage import successors
-from memory.narrative.store.llm_cache import Answers
 from memory.narrative.store.narrative_store import NarrativeStore
 from memory.narrative.store.transaction import KINDS, Change
 from memory.narrative.types import Record

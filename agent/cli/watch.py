@@ -22,7 +22,7 @@ from agent.watch.webhooks import check_webhook, leaves_machine, shown_address
 from tools.errors import ConfigError, MediaError
 from tools.media import format_clock
 from tools.media.health import TroubleKind
-from tools.media.masking import mask_credentials
+from tools.media.types import mask_credentials
 
 EXIT_OK, EXIT_CANNOT_JUDGE, EXIT_NO_ALERT = 0, 3, 4
 
@@ -125,11 +125,11 @@ def watch_source(source: str, config: Config, options: WatchingOptions, console:
         for condition in conditions:
             watcher.add(condition, webhook=options.webhook)
         screen = Screen(console, options.as_json)
-        screen.opened(session, model, watcher.statuses(), options.webhook)
-        if all(status.state == "cannot judge" for status in watcher.statuses()):
-            return _end(screen, watcher, options, "the model can judge none of the conditions", 0)
         fired = 0
         try:
+            screen.opened(session, model, watcher.statuses(), options.webhook)
+            if all(status.state == "cannot judge" for status in watcher.statuses()):
+                return _end(screen, watcher, options, "the model can judge none of the conditions", 0)
             reason, fired = _wait(session, watcher, alerts, options, screen)
         except KeyboardInterrupt:
             reason = "stopped"

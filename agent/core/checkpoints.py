@@ -13,7 +13,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 
 import aiosqlite
@@ -23,6 +23,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from memory.store.secure_delete import wipe
 from tools.errors import StoreError
+from tools.sqlite import connect, failures
 
 FILE_NAME = "threads.sqlite"
 QUESTIONS = "questions.txt"
@@ -118,11 +119,8 @@ def count_threads(folder: Path) -> int:
     path = folder / FILE_NAME
     if not path.exists():
         return 0
-    try:
-        with closing(sqlite3.connect(path, timeout=LOCKED_S)) as database:
-            return len(_names(database))
-    except sqlite3.Error as error:
-        raise _not_removed(path, error) from error
+    with _failures(path, "read"), closing(connect(path)) as database:
+        return len(_names(database))
 
 
 def forget_threads(folder: Path) -> tuple[int, list[str]]:
@@ -136,11 +134,11 @@ def forget_threads(folder: Path) -> tuple[int, list[str]]:
     """
     path = folder / FILE_NAME
     held = _held(folder)
-    try:
+    with _failures(path, "removed"):
         (folder / QUESTIONS).unlink(missing_ok=True)
         if not path.exists():
             return 0, []
-        with closing(sqlite3.connect(path, timeout=LOCKED_S, isolation_level=None)) as database:
+        with closing(connect(path)) as database, database:
             names = _names(database)
             kept = sorted(name for name in names if _digest(name) in held)
             database.execute("PRAGMA secure_delete=ON")
@@ -148,9 +146,6 @@ def forget_threads(folder: Path) -> tuple[int, list[str]]:
             for table in TABLES if names else ():
                 gone = [(name,) for name in names.difference(kept)]
                 database.executemany(f"DELETE FROM {table} WHERE thread_id = ?", gone)
-            database.execute("COMMIT")
-    except (OSError, sqlite3.Error) as error:
-        raise _not_removed(path, error) from error
     wipe(path)
     return len(names) - len(kept), kept
 
@@ -178,8 +173,5 @@ def _digest(thread_id: str) -> str:
     return hashlib.sha256(thread_id.encode()).hexdigest()[:16]
 
 
-def _not_removed(path: Path, error: Exception) -> StoreError:
-    return StoreError(
-        f"the conversations in {str(path)!r} cannot be removed: {error}.",
-        remedy="Check the permissions of the folder; where the file is damaged, remove it by hand.",
-    )
+def _failures(path: Path, verb: str) -> AbstractContextManager[None]:
+    return failures(path, verb, name="the conversations in", damaged="Remove the file by hand.")

@@ -59,7 +59,13 @@ class Answer(BaseModel):
 
 
 class DocumentChecker(Protocol):
-    """Checks the documents that an answer names; `agent.literature.citations.LiteratureCitations` is one."""
+    """Checks the documents that an answer names; `agent.literature.citations.LiteratureCitations` is one.
+
+    Attributes:
+        may_name_one: matches a part of every way of naming a document; a text without a match is not checked.
+    """
+
+    may_name_one: re.Pattern[str]
 
     def notice(self) -> str:
         """The sentence that an answer with documents ends with."""
@@ -106,7 +112,8 @@ def check_citations(
         wrong = set(cited_times(bracket[0])) & set(unverified)
         return f"[unverified {bracket[0][1:-1]}]" if wrong else bracket[0]
 
-    checked = documents.check(text, evidence, called) if documents else Answer(text=text)
+    names_documents = documents is not None and documents.may_name_one.search(text)
+    checked = documents.check(text, evidence, called) if documents and names_documents else Answer(text=text)
     return checked.model_copy(
         update={
             "text": BRACKET.sub(mark, checked.text),

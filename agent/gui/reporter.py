@@ -12,7 +12,7 @@ from agent.cli.console import make_console, safe
 from tools.gui.guard.audit import AuditLog
 from tools.gui.workflow.placeholders import Veil
 from tools.gui.workflow.run_context import StepReport
-from tools.media.masking import mask_credentials
+from tools.media.types import mask_credentials
 
 LEAST_LETTERS = 3
 """Shorter values are not hidden, since they stand in other words, too, such as a number; our choice."""

@@ -21,7 +21,7 @@ from tools.gui.guard.identity import Patient
 from tools.gui.guard.kill_switch import Corner, Hotkey, KillSwitch, open_display, watching
 from tools.gui.guard.policy import Policy
 from tools.gui.types import Actuator
-from tools.media.masking import mask_credentials
+from tools.media.types import mask_credentials
 from tools.privacy.redact import Redactor
 
 

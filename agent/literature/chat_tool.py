@@ -10,9 +10,8 @@ from langgraph.config import get_stream_writer
 from langgraph.types import interrupt
 from pydantic import ValidationError
 
-from agent.config import Config
+from agent.config import Config, searchable_literature
 from agent.core.events import Sent
-from agent.literature.configured import searchable
 from agent.literature.library import Library, open_library
 from agent.models.protocol import Finding
 from tools.ask_user import Intervention, Reply
@@ -36,7 +35,7 @@ def literature_tools(config: Config) -> Iterator[tuple[tuple[BaseTool, ...], tup
 
     What is wrong with the literature keeps nobody from the chat: it is told, and the chat goes on without.
     """
-    names = searchable(config)
+    names = searchable_literature(config)
     if not names:
         yield (), ()
         return

@@ -12,8 +12,6 @@ from tools.base import Evidence, untrusted
 if TYPE_CHECKING:
     from tools.literature.support.quote_match import Mention
 
-_MAY_NAME_ONE = re.compile(r"pmid|pubmed|pmc|ncbi|doi|10\.\d{4}|local:", re.IGNORECASE)
-"""A part of every way of writing that `tools.literature.support.quote_match.mentions` knows."""
 _QUOTED = re.compile(r"[“\"](?P<quote>[^“”\"\n]+)[”\"][.,]?\s*(?P<cited>[\[(][^\[\]\n]*[\])])")
 _CALLED_RETRACTED = re.compile(r"(?i)(?<![\w-])(?<!not )(?<!never )(?<!n't )(?<!n’t )retracted[\s:,(\[]*$")
 _SAID_BEHIND = re.compile(
@@ -28,6 +26,9 @@ class LiteratureCitations:
     """An `agent.core.citations.DocumentChecker`. It loads the literature only for texts that may name a paper, so that
     a model which makes one up about a video is still found out."""
 
+    may_name_one = re.compile(r"pmid|pubmed|pmc|ncbi|doi|10\.\d{4}|local:", re.IGNORECASE)
+    """A part of every way of writing that `tools.literature.support.quote_match.mentions` knows."""
+
     def notice(self) -> str:
         """What the literature is for."""
         from tools.literature.support.answer import NOTICE
@@ -39,39 +40,35 @@ class LiteratureCitations:
 
         Once the literature was searched, found or not, every paper that is named is a citation, in brackets or not.
         """
-        return _check(text, evidence, called) if _MAY_NAME_ONE.search(text) else Answer(text=text)
+        from tools.literature.tool import NAME
 
-
-def _check(text: str, evidence: Sequence[Evidence], called: Collection[str]) -> Answer:
-    from tools.literature.tool import NAME
-
-    told_of = [entry for entry in evidence if entry.kind == "document"]
-    brought = {entry.id.casefold(): entry.id for entry in told_of}
-    retracted = {entry.id for entry in told_of if entry.retracted}
-    wrong_quotes = _wrong_quotes(text, told_of)
-    known: dict[str, None] = {}
-    unknown: dict[str, None] = {}
-    undeclared: dict[str, None] = {}
-    for start, _ in reversed(wrong_quotes):
-        text = f"{text[:start]}unverified {text[start:]}"
-    for named in reversed(_cited(text, everywhere=NAME in called or bool(brought))):
-        id_ = brought.get(named.id.casefold())
-        if id_ is None:
-            text = f"{text[: named.start]}unverified {text[named.start :]}"
-        elif id_ in retracted and not (
-            _CALLED_RETRACTED.search(text[: named.start]) or _SAID_BEHIND.match(text, named.end)
-        ):
-            text = f"{text[: named.start]}retracted {text[named.start :]}"
-            undeclared[id_] = None
-        (unknown if id_ is None else known)[id_ or named.id] = None
-    return Answer(
-        text=text,
-        documents=tuple(reversed(known)),
-        unverified_documents=tuple(reversed(unknown)),
-        retracted_documents=tuple(id_ for id_ in reversed(known) if id_ in retracted),
-        undeclared_retracted=tuple(reversed(undeclared)),
-        unverified_quotes=tuple(dict.fromkeys(quote for _, quote in wrong_quotes)),
-    )
+        told_of = [entry for entry in evidence if entry.kind == "document"]
+        brought = {entry.id.casefold(): entry.id for entry in told_of}
+        retracted = {entry.id for entry in told_of if entry.retracted}
+        wrong_quotes = _wrong_quotes(text, told_of)
+        known: dict[str, None] = {}
+        unknown: dict[str, None] = {}
+        undeclared: dict[str, None] = {}
+        for start, _ in reversed(wrong_quotes):
+            text = f"{text[:start]}unverified {text[start:]}"
+        for named in reversed(_cited(text, everywhere=NAME in called or bool(brought))):
+            id_ = brought.get(named.id.casefold())
+            if id_ is None:
+                text = f"{text[: named.start]}unverified {text[named.start :]}"
+            elif id_ in retracted and not (
+                _CALLED_RETRACTED.search(text[: named.start]) or _SAID_BEHIND.match(text, named.end)
+            ):
+                text = f"{text[: named.start]}retracted {text[named.start :]}"
+                undeclared[id_] = None
+            (unknown if id_ is None else known)[id_ or named.id] = None
+        return Answer(
+            text=text,
+            documents=tuple(reversed(known)),
+            unverified_documents=tuple(reversed(unknown)),
+            retracted_documents=tuple(id_ for id_ in reversed(known) if id_ in retracted),
+            undeclared_retracted=tuple(reversed(undeclared)),
+            unverified_quotes=tuple(dict.fromkeys(quote for _, quote in wrong_quotes)),
+        )
 
 
 def _wrong_quotes(text: str, evidence: Sequence[Evidence]) -> list[tuple[int, str]]:

@@ -7,8 +7,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.config import Config
-from agent.literature.configured import folder_of
+from agent.config import Config, literature_folder
 from agent.literature.embedders import cross_encoder, embedder
 from tools.errors import ConfigError, StoreError
 from tools.literature.index.vectors import Embed
@@ -57,7 +56,7 @@ def describe(config: Config) -> str:
     """
     from tools.literature.index.corpus import open_corpus
 
-    with open_corpus(folder_of(config)) as corpus:
+    with open_corpus(literature_folder(config)) as corpus:
         held = corpus.status()
     if held.embedded:
         embedder(held.model)
@@ -107,7 +106,7 @@ def open_library(
             elif name in ("pubmed", "europepmc"):
                 from tools.literature.remote import open_remote
 
-                folder = folder_of(config) / REMOTE
+                folder = literature_folder(config) / REMOTE
                 remote = open_remote(name, options, folder, allow, show=show)
                 sources.append(stack.enter_context(closing(remote)))
             else:
@@ -120,7 +119,7 @@ def _open_corpus(config: Config, dense: bool, stack: ExitStack) -> tuple[Source,
     from tools.literature.index.corpus import open_corpus
     from tools.literature.index.vector_export import embedder_of
 
-    corpus = stack.enter_context(open_corpus(folder_of(config)))
+    corpus = stack.enter_context(open_corpus(literature_folder(config)))
     model = embedder_of(corpus) if dense else ""
     if not model:
         return corpus, None

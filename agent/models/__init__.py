@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from agent.models.options import ModelOptions
 from tools.errors import ModelError
-from tools.media.masking import mask_credentials
+from tools.media.types import mask_credentials
 from tools.plugins import find_plugins, load_plugin
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ def load_mllm(spec: str, options: ModelOptions | None = None) -> MLLM:
     log.debug("load the model %s", mask_credentials(spec))
     kind, _, rest = spec.strip().partition(":")
     if kind == "embedded" and not rest:
-        from agent.models.embedded import load_embedded
+        from agent.models.embedded.backend import Embedded
 
-        return load_embedded(options)
+        return Embedded(options=options)
     if kind == "hf" and rest:
         from agent.models.hf.backend import load_hf
 

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import io
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
 
-from agent.models.protocol import Abilities, Detail
 from tools.errors import ModelError
 
+if TYPE_CHECKING:
+    from agent.models.protocol import Abilities
+
+Detail = Literal["clear", "fuzzy", "glance"]
+"""How much of a frame a model is shown: all of it, a reduced form, or the least that the backend can express."""
 Block = dict[str, Any]
 # Blocks of a model's own earlier turns that are not shown to it again; its tool calls stand in `AIMessage.tool_calls`.
 _NOT_SHOWN = frozenset({"reasoning", "thinking", "tool_call", "tool_call_chunk", "tool_use", "function_call"})
@@ -93,6 +98,11 @@ def image_bytes(block: Block) -> bytes:
         raise ModelError(f"the base64 of an image block is broken: {error}.", expected="base64 text") from error
 
 
+def image_sha256(block: Block) -> str:
+    """Return the sha256 of the encoded file inside an image block. Raises as `image_bytes`."""
+    return hashlib.sha256(image_bytes(block)).hexdigest()
+
+
 def decode_image(block: Block) -> np.ndarray:
     """Return the pixels of an image block: RGB, shape (height, width, 3), uint8.
 
@@ -151,12 +161,7 @@ def checked_messages(messages: Sequence[BaseMessage], abilities: Abilities) -> l
     """
     if not messages:
         raise ModelError("a model was called with no messages.", expected="at least one message")
-    checked = [
-        message
-        if isinstance(message.content, str)
-        else message.model_copy(update={"content": split_content(message.content)})
-        for message in messages
-    ]
+    checked = _map_images(messages, lambda image: image)
     if not abilities.images and (shown := count_images(checked)):
         raise ModelError(
             f"{_count(shown, 'picture')} cannot be shown to a model without vision.",

@@ -11,19 +11,17 @@ import difflib
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
-from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
 from langchain_core.messages.tool import tool_call_chunk
-from langchain_core.outputs import ChatGenerationChunk
 from pydantic import PrivateAttr, ValidationError
 
-from agent.models.blocks import checked_messages, image_bytes, split_content
-from agent.models.protocol import MLLM, Abilities, Finding
+from agent.models.blocks import image_sha256, split_content
+from agent.models.protocol import MLLM, Abilities, Finding, Request
 from tools.errors import ModelError
 
 _VERSION = 1
@@ -85,20 +83,14 @@ class Recorder(MLLM):
     def _llm_type(self) -> str:
         return "attend-recorder"
 
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
-        request = _request(checked_messages(messages, self.abilities), stop, kwargs)
-        call: dict[str, Any] = {"sha256": _digest(request), "request": request, "chunks": []}
+    def _answer(self, request: Request) -> Generator[AIMessageChunk]:
+        asked = _as_json(request)
+        call: dict[str, Any] = {"sha256": _digest(asked), "request": asked, "chunks": []}
         call[_CUT_OFF] = True
         try:
-            for chunk in self.inner._stream(messages, stop, **kwargs):
-                call["chunks"].append(_chunk_to_json(chunk.message))
-                yield chunk
+            for message in self.inner._answer(request):
+                call["chunks"].append(_chunk_to_json(message))
+                yield message
             del call[_CUT_OFF]
         except ModelError as error:
             call["error"] = {"problem": error.problem, "expected": error.expected, "remedy": error.remedy}
@@ -124,14 +116,8 @@ class Replay(MLLM):
     def _llm_type(self) -> str:
         return "attend-replay"
 
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
-        request = _request(checked_messages(messages, self.abilities), stop, kwargs)
+    def _answer(self, request: Request) -> Generator[AIMessageChunk]:
+        asked = _as_json(request)
         with self._lock:
             number = self._next
             if number >= len(self.calls):
@@ -140,11 +126,11 @@ class Replay(MLLM):
                     remedy="Record it again with the program as it is now.",
                 )
             call = self.calls[number]
-            if call["sha256"] != _digest(request):
-                _refuse(self.spec, number, call["request"], request)
+            if call["sha256"] != _digest(asked):
+                _refuse(self.spec, number, call["request"], asked)
             self._next += 1
         for chunk in call["chunks"]:
-            yield ChatGenerationChunk(message=_chunk_from_json(chunk))
+            yield _chunk_from_json(chunk)
         if "error" in call:
             raise ModelError(**call["error"])
 
@@ -178,18 +164,18 @@ def _read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return lines[0], lines[1:]
 
 
-def _request(messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> dict[str, Any]:
-    request: dict[str, Any] = {"messages": [_message_to_json(message) for message in messages]}
-    if stop:
-        request["stop"] = stop
-    return {**request, **{name: kwargs[name] for name in _KEPT if name in kwargs}}
+def _as_json(request: Request) -> dict[str, Any]:
+    asked: dict[str, Any] = {"messages": [_message_to_json(message) for message in request.messages]}
+    if request.stop:
+        asked["stop"] = request.stop
+    return {**asked, **{name: request.options[name] for name in _KEPT if name in request.options}}
 
 
 def _message_to_json(message: BaseMessage) -> dict[str, Any]:
     held: dict[str, Any] = {"type": message.type, "content": []}
     for part in split_content(message.content):
         if part["type"] == "image":
-            image = {"type": "image", "sha256": hashlib.sha256(image_bytes(part)).hexdigest()}
+            image = {"type": "image", "sha256": image_sha256(part)}
             held["content"].append({**image, "extras": part["extras"]} if part.get("extras") else image)
         else:
             held["content"].append(part)
@@ -200,18 +186,17 @@ def _message_to_json(message: BaseMessage) -> dict[str, Any]:
     return held
 
 
-def _chunk_to_json(message: BaseMessage) -> dict[str, Any]:
+def _chunk_to_json(message: AIMessageChunk) -> dict[str, Any]:
     held: dict[str, Any] = {}
     if message.text:
         held["text"] = message.text
-    if isinstance(message, AIMessageChunk):
-        if message.tool_call_chunks:
-            calls = [dict(call) for call in message.tool_call_chunks]
-            held["tool_calls"] = [{key: call.get(key) for key in ("name", "args", "id", "index")} for call in calls]
-        if message.usage_metadata:
-            held["usage"] = message.usage_metadata
-        if message.chunk_position:
-            held["position"] = message.chunk_position
+    if message.tool_call_chunks:
+        calls = [dict(call) for call in message.tool_call_chunks]
+        held["tool_calls"] = [{key: call.get(key) for key in ("name", "args", "id", "index")} for call in calls]
+    if message.usage_metadata:
+        held["usage"] = message.usage_metadata
+    if message.chunk_position:
+        held["position"] = message.chunk_position
     if reasoning := message.additional_kwargs.get("reasoning_content"):
         held["reasoning"] = reasoning
     return held

@@ -38,10 +38,10 @@ def content_of(spec: str) -> str:
 def _files(spec: str) -> Iterator[Path]:
     kind, _, rest = spec.partition(":")
     if kind == "embedded":
-        from agent.models.embedded.networks import weights
+        from agent.models.embedded.networks import language
 
-        yield from sorted(Path(weights.__file__).parent.glob("*.safetensors"))
-        yield weights.gguf_path()
+        yield from sorted(Path(language.__file__).parent.glob("*.safetensors"))
+        yield language.gguf_path()
         return
     if kind == "openai":
         return

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tools.errors import ModelError
+
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 Quantization = Literal["none", "int8", "int4"]
@@ -38,3 +40,19 @@ class ModelOptions(BaseModel):
     timeout_s: float = Field(default=120.0, gt=0.0, le=3600.0)
     max_side_px: int | None = Field(default=1024, ge=32, le=8192)
     max_images: int | None = Field(default=None, ge=0)
+
+
+def choose_device(device: Device) -> str:
+    """Return `cuda`, `mps` or `cpu`.
+
+    Raises:
+        ModelError: if the device that was asked for is not there.
+    """
+    import torch
+
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        return next(name for name, available in there.items() if available)
+    if not there[device]:
+        raise ModelError(f"the device {device!r} is not available here.", remedy="Set device to auto.")
+    return device

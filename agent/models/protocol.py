@@ -10,25 +10,51 @@ import asyncio
 import threading
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, message_chunk_to_message
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, message_chunk_to_message
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PrivateAttr
 
-from agent.models.priority import Precedence
+from agent.models.blocks import Detail, checked_messages
 from tools.errors import ModelError
 
-Detail = Literal["clear", "fuzzy", "glance"]
-"""How much of a frame a model is shown: all of it, a reduced form, or the least that the backend can express."""
+
+class Precedence:
+    """Counts the questions of people that are being answered; watches begin nothing meanwhile.
+
+    What a watch has begun goes on: it cannot be interrupted everywhere, and takes one short answer.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._questions = 0
+
+    @contextmanager
+    def person(self) -> Iterator[None]:
+        """While this lasts, a person's question is being answered."""
+        with self._changed:
+            self._questions += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._questions -= 1
+                self._changed.notify_all()
+
+    def wait_for_people(self, timeout_s: float) -> bool:
+        """Wait until no question is being answered; False if that takes longer."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._questions, timeout_s)
 
 
 class Abilities(BaseModel):
@@ -70,6 +96,27 @@ class Finding:
     remedy: str
 
 
+@dataclass(frozen=True)
+class Request:
+    """What a model is asked, checked.
+
+    Attributes:
+        messages: with their content split into text and image blocks; a plain text stays a plain text.
+        stop: texts at which the answer ends, without them.
+        tools: OpenAI tool definitions of what may be called now.
+        tool_choice: `auto`, `required`, `none` or a tool's name.
+        max_tokens: the most tokens of this answer; None leaves it to the model's options.
+        options: all keywords as they were given.
+    """
+
+    messages: list[BaseMessage]
+    stop: list[str]
+    tools: list[dict[str, Any]]
+    tool_choice: str
+    max_tokens: int | None
+    options: dict[str, Any]
+
+
 class MLLM(BaseChatModel):
     """A multimodal language model behind Attend's agent.
 
@@ -78,9 +125,8 @@ class MLLM(BaseChatModel):
     tolerate. Streaming stops between tokens when the consumer closes the iterator or cancels the task. The last
     streamed chunk, and the message of a plain call, carry `usage_metadata`.
 
-    A backend writes `abilities`, `_llm_type` and `_stream`; the rest follows. Its `_stream` reads three keywords:
-    `tools`, a list of OpenAI tool definitions; `tool_choice`, which is `auto`, `required`, `none` or a tool's name; and
-    `max_tokens`, the most tokens of this answer.
+    A backend writes `abilities`, `_llm_type` and `_answer`, which yields the pieces of an answer to a `Request`; the
+    rest follows.
     """
 
     spec: str
@@ -153,29 +199,36 @@ class MLLM(BaseChatModel):
         return self.bind(tools=definitions, tool_choice=choice, **kwargs)
 
     @abstractmethod
+    def _answer(self, request: Request) -> Generator[AIMessageChunk]:
+        """Yield the pieces of an answer; see `end` for the last. The iterator is closed when nobody reads on."""
+
+    def _request(self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]) -> Request:
+        """Check a call and read its keywords.
+
+        Raises:
+            ModelError: if there are no messages, or one of them, or a tool, is nothing that this model takes.
+        """
+        choice = options.get("tool_choice") or "auto"
+        tools = options.get("tools") if choice != "none" else None
+        if tools and not self.abilities.tool_calls:
+            raise ModelError(f"the model {self.spec!r} does not call tools.", remedy="See `attend doctor`.")
+        checked = checked_messages(messages, self.abilities)
+        return Request(checked, stop or [], tools or [], choice, options.get("max_tokens"), options)
+
     def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]: ...
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> Iterator[ChatGenerationChunk]:
+        with closing(self._answer(self._request(messages, stop, kwargs))) as pieces:
+            for message in pieces:
+                yield ChatGenerationChunk(message=message)
 
     def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
         return _merge(self.spec, list(self._stream(messages, stop, **kwargs)))
 
     async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
         iterator = self._stream(messages, stop, **kwargs)
         lock = threading.Lock()
@@ -197,13 +250,15 @@ class MLLM(BaseChatModel):
             asyncio.get_running_loop().run_in_executor(None, close)
 
     async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
         return _merge(self.spec, [chunk async for chunk in self._astream(messages, stop, **kwargs)])
+
+
+def end(tokens_in: int, tokens_out: int, **more: Any) -> AIMessageChunk:
+    """Return the last piece of an answer, with its usage and what else it holds."""
+    usage = UsageMetadata(input_tokens=tokens_in, output_tokens=tokens_out, total_tokens=tokens_in + tokens_out)
+    return AIMessageChunk(**{"content": "", "usage_metadata": usage, "chunk_position": "last", **more})
 
 
 def _merge(spec: str, chunks: list[ChatGenerationChunk]) -> ChatResult:

@@ -21,19 +21,17 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import yaml
-from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage
 from langchain_core.messages.tool import tool_call_chunk
-from langchain_core.outputs import ChatGenerationChunk
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
-from agent.models.blocks import checked_messages, count_images, text_of
-from agent.models.protocol import MLLM, Abilities
+from agent.models.blocks import count_images, text_of
+from agent.models.protocol import MLLM, Abilities, Request, end
 from tools.errors import ModelError
 
 _TOKEN = re.compile(r"\s*\S+|\s+$")
@@ -103,33 +101,23 @@ class Scripted(MLLM):
     def _llm_type(self) -> str:
         return "attend-scripted"
 
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
-        messages = checked_messages(messages, self.abilities)
-        number, turn = self._next_turn(messages)
-        seen = sum(len(_TOKEN.findall(text_of(message))) for message in messages)
-        seen += _TOKENS_PER_IMAGE * count_images(messages)
-        words = _TOKEN.findall(turn.say)[: kwargs.get("max_tokens")]
+    def _answer(self, request: Request) -> Generator[AIMessageChunk]:
+        number, turn = self._next_turn(request.messages)
+        seen = sum(len(_TOKEN.findall(text_of(message))) for message in request.messages)
+        seen += _TOKENS_PER_IMAGE * count_images(request.messages)
+        words = _TOKEN.findall(turn.say)[: request.max_tokens]
         for word in words:
             if turn.tokens_per_s:
                 time.sleep(1 / turn.tokens_per_s)
             self._produced += 1
-            yield ChatGenerationChunk(message=AIMessageChunk(content=word))
-        last = AIMessageChunk(content="", chunk_position="last")
-        spoken = len(words)
+            yield AIMessageChunk(content=word)
+        spoken, calls = len(words), []
         if turn.tool:
             arguments = json.dumps(turn.args)
             spoken += len(arguments.split())
             self._produced += len(arguments.split())
-            call = tool_call_chunk(name=turn.tool, args=arguments, id=f"call_{number + 1}", index=0)
-            last = AIMessageChunk(content="", tool_call_chunks=[call], chunk_position="last")
-        last.usage_metadata = {"input_tokens": seen, "output_tokens": spoken, "total_tokens": seen + spoken}
-        yield ChatGenerationChunk(message=last)
+            calls = [tool_call_chunk(name=turn.tool, args=arguments, id=f"call_{number + 1}", index=0)]
+        yield end(seen, spoken, tool_call_chunks=calls)
 
     def _next_turn(self, messages: list[BaseMessage]) -> tuple[int, Turn]:
         asked = next((text_of(message) for message in reversed(messages) if isinstance(message, HumanMessage)), "")

@@ -11,11 +11,11 @@ from agent.models import load_mllm
 from agent.models.protocol import MLLM
 from agent.narrative import prompts
 from agent.narrative.build import Material
+from agent.narrative.cached_llm import FILE_NAME, Answers
 from agent.narrative.extract_llm import CANDIDATES, NEW_AT_ONCE, most_calls
-from agent.narrative.ingest_video import FOLDER
 from agent.narrative.sources import Origin, Tell, Words, read_words
 from memory.narrative.ingest.segments import LENGTH_S
-from memory.narrative.store.llm_cache import FILE_NAME, Answers
+from memory.narrative.options import FOLDER
 from tools.errors import ModelError
 
 PICTURE_TOKENS = 600
@@ -136,7 +136,7 @@ def _seconds(config: Config, model: str, calls: Mapping[prompts.Role, int]) -> f
     if not (config.folder / FOLDER / FILE_NAME).exists():
         return None
     with Answers(config.folder / FOLDER) as answers:
-        paces = {role: answers.pace(model, role) for role in calls}
+        paces = {role: answers.seconds_a_call(model, role) for role in calls}
     if None in paces.values():
         return None
-    return round(sum(pace.seconds * calls[role] for role, pace in paces.items() if pace), 1)
+    return round(sum(seconds * calls[role] for role, seconds in paces.items() if seconds), 1)

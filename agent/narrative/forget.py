@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from agent.config import Config
-from agent.narrative.ingest_video import FOLDER, pictures_of
+from agent.narrative.cached_llm import Answers
+from agent.narrative.ingest_video import pictures_of
 from agent.narrative.sources import ambiguous, plain_name
-from memory.narrative.store.database import FILE_NAME
+from memory.narrative.options import FILE_NAME, FOLDER
 from memory.narrative.store.forget import Forgotten
-from memory.narrative.store.llm_cache import Answers
 from memory.narrative.store.narrative_store import NarrativeStore
 from memory.store.frames import FrameStore
 from tools.errors import StoreError

@@ -13,13 +13,13 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from agent.config import Config
-from agent.models.blocks import image_block
-from agent.narrative.cached_llm import Asker, prompt_of
+from agent.models.blocks import Block, image_block
+from agent.models.cached import Answer, sha_of
+from agent.narrative.cached_llm import Answers, Asker, prompt_of
 from agent.narrative.extract_llm import Progress
 from agent.perception.annotator import LEAST_WORD, NOTED_MAX_PX, NOTED_MIN_PX
 from memory.narrative.ingest.segments import LENGTH_S, Seen
-from memory.narrative.options import NarrativeOptions
-from memory.narrative.store.llm_cache import Answers, sha_of
+from memory.narrative.options import FOLDER, NarrativeOptions
 from memory.narrative.types import Segment
 from memory.store.frames import FrameStore
 from memory.stream.keyframes import local_change, make_sketch
@@ -27,7 +27,6 @@ from tools.errors import StoreError
 from tools.media import Frame, format_clock, open_source
 from tools.media.clock import BRACKET, cited_times
 
-FOLDER = "narrative"
 CUT = 0.2
 """Mean difference of two pictures, 0 to 1, from which on a scene has changed; our choice."""
 SAME_WORDS = 0.05
@@ -78,9 +77,9 @@ def watch(
         StoreError: if a picture or an answer cannot be stored.
     """
     how = (config.media.fps, config.narrative.pictures, config.narrative.side_px)
-    kept_sha = sha_of("watched", _FORMAT, _sha_of_file(path), repr(how))
-    kept = answers.get(kept_sha, source)
-    if kept is not None:
+    sha = sha_of("watched", _FORMAT, _sha_of_file(path), repr(how))
+    row = {"sha": sha, "source": source, "role": "watch", "model": ""}
+    if kept := answers.get(row):
         watched = Watched.model_validate_json(kept)
         if {id_ for _, id_ in watched.pictures} <= set(store.ids()):
             return watched
@@ -110,7 +109,7 @@ def watch(
         duration_s=max(lasts_s, end_s),
         gaps=tuple(gaps),
     )
-    answers.put(kept_sha, source, "watch", "", watched.model_dump_json(), 0.0, 0)
+    answers.put(row, Answer(watched.model_dump_json()), anew=True)
     return watched
 
 
@@ -134,7 +133,7 @@ def caption(
         if progress:
             progress("looking", done, len(segments))
         these = [(t_s, id_) for t_s, id_ in pictures if segment.start_s <= t_s < segment.end_s]
-        blocks: list[object] = []
+        blocks: list[str | Block] = []
         shown: list[tuple[float, str]] = []
         for t_s, id_ in these:
             try:
@@ -217,13 +216,13 @@ def _words_of(frame: Frame, id_: str, source: str, answers: Answers) -> str:
     """The words in a picture; those too short to be trusted are left out."""
     from tools.ocr import read_words
 
-    sha = sha_of("read", id_, str(NOTED_MAX_PX))
-    kept = answers.get(sha, source)
-    if kept is None:
-        words = [word.text for word in read_words(frame.rgb, NOTED_MAX_PX, NOTED_MIN_PX)]
-        kept = json.dumps(" ".join(word for word in words if len(word) >= LEAST_WORD))
-        answers.put(sha, source, "read", "", kept, 0.0, 0)
-    return str(json.loads(kept))
+    row = {"sha": sha_of("read", id_, str(NOTED_MAX_PX)), "source": source, "role": "read", "model": ""}
+    if kept := answers.get(row):
+        return str(json.loads(kept))
+    found = [word.text for word in read_words(frame.rgb, NOTED_MAX_PX, NOTED_MIN_PX)]
+    words = " ".join(word for word in found if len(word) >= LEAST_WORD)
+    answers.put(row, Answer(json.dumps(words)))
+    return words
 
 
 def _scaled(frame: Frame, side_px: int) -> Frame:

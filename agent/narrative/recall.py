@@ -9,10 +9,9 @@ from threading import Lock
 from agent.config import Config
 from agent.narrative.answer import quotes
 from agent.narrative.forget import forget_narratives, holds
-from agent.narrative.ingest_video import FOLDER
 from agent.narrative.sources import origin_of
 from agent.perception.annotator import embed_texts
-from memory.narrative.store.database import FILE_NAME
+from memory.narrative.options import FILE_NAME, FOLDER
 from memory.narrative.store.narrative_store import NarrativeStore
 from tools.base import Evidence
 from tools.errors import MediaError, StoreError

@@ -14,10 +14,10 @@ from rich.console import Console
 from agent.cli.console import safe
 from agent.cli.narrative import built_source, open_store
 from agent.config import Config
-from agent.narrative.ingest_video import FOLDER, pictures_of
+from agent.narrative.ingest_video import pictures_of
 from agent.narrative.sources import plain_name
 from memory.narrative.ingest.cues import Clock
-from memory.narrative.store.database import FILE_NAME
+from memory.narrative.options import FILE_NAME, FOLDER
 from memory.narrative.store.narrative_store import NarrativeStore
 from memory.narrative.story.html import GENERATOR, story_html
 from memory.narrative.story.png import draw_story

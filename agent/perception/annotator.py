@@ -191,7 +191,7 @@ class NoteTaker:
 
 def note_frame(notes: Notes, frame: Frame) -> list[Note]:
     """Add and return what can be said of a frame. Raises AttendError if the classifier or word reader is missing."""
-    from agent.models.embedded import labels
+    from agent.models.embedded.model import labels
     from tools.ocr import read_words
 
     found = [f"{name} ({share:.0%})" for name, share in labels(frame.rgb, LABELS) if share >= MIN_PROBABILITY]

@@ -9,21 +9,25 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING
 
 from agent.config import Config
-from agent.narrative.recall import NarrativeRecall
 from agent.perception.annotator import NoteTaker
-from agent.perception.live_view import LivePicture
 from agent.perception.source_memory import SourceMemory, open_source_memory
-from agent.perception.status import SourceStatus
+from agent.perception.status import LivePicture, SourceStatus
 from agent.perception.timeline import Forgotten
 from agent.perception.view import WAIT_S, SourceView
+from memory.narrative.options import FILE_NAME, FOLDER
 from memory.stream.memory import StreamMemory
 from memory.stream.notes import Notes
-from memory.stream.policies.policy import Decision
+from memory.stream.policies import Decision
 from memory.stream.recorder import Recorder
 from tools.errors import ConfigError, StoreError
 from tools.media import Capture, CaptureStats, Frame, Source, SourceInfo, Span, open_source
+
+if TYPE_CHECKING:
+    from agent.narrative.recall import NarrativeRecall
 
 Listener = Callable[[Frame, Decision], None]
 """Called with each frame that shows memory something new, in the recorder's thread, so it must be quick."""
@@ -50,7 +54,7 @@ class SourceSession:
     _note_taker: NoteTaker | None
     _live: LivePicture
     _listeners: list[Listener]
-    _narrative: NarrativeRecall
+    _narrative: Callable[[], NarrativeRecall | None]
     _stop_waiting: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -134,12 +138,14 @@ class SourceSession:
         try:
             return self.source_memory.forget(span)
         finally:
-            self._narrative.forget(span)
+            if narrative := self._narrative():
+                narrative.forget(span)
 
     def close(self) -> None:
         """Stop capture and memory; frames and notes stay on disk. All is closed, whatever fails on the way."""
         with ExitStack() as stack:
-            stack.callback(self._narrative.close)
+            if narrative := self._narrative():
+                stack.callback(narrative.close)
             stack.callback(self.source_memory.close)
             stack.callback(self._end_problem)
             stack.callback(self._source.close)
@@ -210,7 +216,7 @@ def open_source_session(
         recorder = Recorder(capture, memory, on_kept, live=plays, on_turn=look_after).start()
         stack.pop_all()
     can_reread = info.kind == "video" and not info.live and not loop
-    narrative = NarrativeRecall(config, spec, info.name)
+    narrative = _narrative(config, spec, info.name)
     status = SourceStatus(memory, source_memory, capture, recorder, live, taker)
     view = SourceView(
         info, memory, source_memory.notes, status, source_memory, capture, recorder, taker, spec, config.media,
@@ -219,3 +225,16 @@ def open_source_session(
     return SourceSession(
         memory, source_memory, view, status, source, capture, recorder, taker, live, listeners, narrative
     )
+
+
+def _narrative(config: Config, spec: str, name: str) -> Callable[[], NarrativeRecall | None]:
+    """Return what gives the narrative memory of a source: None until one was built, which may happen meanwhile."""
+    path = config.folder / FOLDER / FILE_NAME
+
+    @cache
+    def recall() -> NarrativeRecall:
+        from agent.narrative.recall import NarrativeRecall
+
+        return NarrativeRecall(config, spec, name)
+
+    return lambda: recall() if path.exists() else None

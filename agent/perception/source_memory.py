@@ -25,17 +25,17 @@ from memory.store.frames import FrameStore
 from memory.store.secure_delete import wipe
 from memory.store.source_dir import DAMAGED, SourceDir, claim_source_dir, tidy_source_dirs
 from memory.stream.archive import FILE_NAME as ARCHIVE_FILE
-from memory.stream.archive import Archive, is_damaged
+from memory.stream.archive import Archive
 from memory.stream.encoders import Encoder, load_encoder
-from memory.stream.frame_ref import FrameRef
 from memory.stream.keyframes import KeyMoment
 from memory.stream.memory import StreamMemory
 from memory.stream.notes import FILE_NAME as NOTES_FILE
 from memory.stream.notes import Notes
-from memory.stream.policies.policy import Decision
-from memory.stream.policies.registry import make_policy
+from memory.stream.policies import Decision, make_policy
+from memory.stream.queue import FrameRef
 from tools.errors import AttendError, StoreError
 from tools.media import Gap, SourceInfo, Span
+from tools.sqlite import is_damaged
 
 Opened = TypeVar("Opened")
 

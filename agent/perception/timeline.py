@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from memory.stream.policies.policy import State
+from memory.stream.policies import State
 
 
 class _Record(BaseModel):

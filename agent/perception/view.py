@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agent.narrative.recall import NarrativeRecall
-from agent.perception.adapters import as_evidence, as_seen, spread
 from agent.perception.annotator import NoteTaker
-from agent.perception.live_view import LivePicture
 from agent.perception.resample import read_again
 from agent.perception.source_memory import SourceMemory
-from agent.perception.status import SourceStatus
+from agent.perception.status import LivePicture, SourceStatus
 from memory.stream.memory import StreamMemory
-from memory.stream.notes import Notes
+from memory.stream.notes import Note, Notes
+from memory.stream.queue import FrameRef
 from memory.stream.recall import stretches, window
 from memory.stream.recorder import Recorder
 from tools.base import NEAR_S, Evidence, SeenFrame
 from tools.errors import MediaError
-from tools.media import Capture, Frame, Gap, MediaOptions, SourceInfo, Span
+from tools.media import Capture, Frame, Gap, MediaOptions, SourceInfo, Span, format_clock
+
+if TYPE_CHECKING:
+    from agent.narrative.recall import NarrativeRecall
 
 WAIT_S = 0.2
 """The longest single wait for the recorder, in seconds: progress and a stop are noticed in between."""
@@ -49,7 +51,7 @@ class SourceView:
     _options: MediaOptions
     _can_reread: bool
     _live: LivePicture
-    _narrative: NarrativeRecall
+    _narrative: Callable[[], NarrativeRecall | None]
 
     @property
     def source(self) -> str:
@@ -93,7 +95,7 @@ class SourceView:
             chosen = window(self.memory, self.notes, question, epoch_wall_s=self._source_memory.clock_epoch_s())
         if chosen:
             self.memory.keep_query(chosen[-1])
-        return [as_seen(kept) for kept in chosen]
+        return [_as_seen(kept) for kept in chosen]
 
     def gaps(self) -> list[Gap]:
         """Return stretches of the source that could not be read, oldest first; a present problem is the last."""
@@ -104,29 +106,29 @@ class SourceView:
     def newest(self) -> SeenFrame | None:
         """Return the frame last captured, or None before the first."""
         kept = self.memory.newest()
-        return as_seen(kept) if kept else None
+        return _as_seen(kept) if kept else None
 
     def kept(self) -> list[SeenFrame]:
         """Return the frames that would be shown now, without waiting."""
-        return [as_seen(kept) for kept in self.memory.snapshot()]
+        return [_as_seen(kept) for kept in self.memory.snapshot()]
 
     def frames(self, span: Span | None, limit: int) -> list[SeenFrame]:
         """Return at most `limit` frames of a span, spread over it, oldest first.
 
         Where memory holds fewer, a video file is opened again at the span, up to the moment watched so far.
         """
-        found = [as_seen(kept) for kept in self.memory.remembered(span)]
+        found = [_as_seen(kept) for kept in self.memory.remembered(span)]
         newest_s = self.memory.stats.newest_s
         if len(found) < limit and span and newest_s is not None and self._can_reread:
             seen = Span(min(span.start_s, newest_s), min(span.end_s, newest_s))
             again = read_again(self._spec, self._options, seen, limit, self._live.forgotten)
             found = [self.add_picture(frame.rgb, frame.t_s) for frame in again] or found
-        return spread(found, limit)
+        return _spread(found, limit)
 
     def near(self, t_s: float) -> SeenFrame | None:
         """Return the frame nearest to a moment, within `NEAR_S` seconds; a video file is read again for it."""
         span = Span(max(0.0, t_s - NEAR_S), t_s + NEAR_S)
-        found = [as_seen(kept) for kept in self.memory.remembered(span)] or self.frames(span, 1)
+        found = [_as_seen(kept) for kept in self.memory.remembered(span)] or self.frames(span, 1)
         return min(found, key=lambda frame: abs(frame.t_s - t_s), default=None)
 
     def picture(self, frame_id: str) -> np.ndarray:
@@ -146,16 +148,18 @@ class SourceView:
     def search(self, query: str, limit: int, span: Span | None) -> list[Evidence]:
         """Return the best matching notes of this source, best first; waits for those still being taken."""
         self._finish_notes()
-        return [as_evidence(note, self.info.name) for note in self.notes.search(query, limit, span)]
+        return [_as_evidence(note, self.info.name) for note in self.notes.search(query, limit, span)]
 
     @property
     def tells(self) -> bool:
         """Whether narrative memory was built of this source."""
-        return self._narrative.exists
+        narrative = self._narrative()
+        return narrative is not None and narrative.exists
 
     def told(self, query: str, limit: int, span: Span | None) -> list[Evidence]:
         """Return the narrative events that match a query, best first, up to the moment watched so far."""
-        return self._narrative.search(query, limit, span, self.memory.stats.newest_s or 0.0)
+        narrative = self._narrative()
+        return narrative.search(query, limit, span, self.memory.stats.newest_s or 0.0) if narrative else []
 
     def stretches(self, words: str, span: Span | None = None) -> list[Span]:
         """Return the separate stretches of time in which something was noted, oldest first."""
@@ -169,8 +173,34 @@ class SourceView:
         self._finish_notes()
         wanted = {frame.frame_id for frame in frames}
         between = self.notes.between(Span(frames[0].t_s, frames[-1].t_s))
-        return [as_evidence(note, self.info.name) for note in between if note.frame_id in wanted]
+        return [_as_evidence(note, self.info.name) for note in between if note.frame_id in wanted]
 
     def _finish_notes(self) -> None:
         if self._note_taker and not self.plays:
             self._note_taker.drain(NOTES_S)
+
+
+def _as_evidence(note: Note, source: str) -> Evidence:
+    """A note as evidence of a source."""
+    return Evidence(
+        id=f"{note.kind}@{format_clock(note.t_s)}",
+        kind="text" if note.kind == "text" else "note",
+        text=note.text,
+        frame_id=note.frame_id,
+        t_s=note.t_s,
+        source=source,
+    )
+
+
+def _as_seen(kept: FrameRef) -> SeenFrame:
+    """A remembered frame by reference."""
+    return SeenFrame(frame_id=kept.frame_id, t_s=kept.t_s, detail=kept.state, source=kept.source)
+
+
+def _spread(frames: list[SeenFrame], limit: int) -> list[SeenFrame]:
+    """At most `limit` of them, evenly spaced, the first and the last included."""
+    if len(frames) <= limit:
+        return frames
+    if limit == 1:
+        return [frames[len(frames) // 2]]
+    return [frames[round(step * (len(frames) - 1) / (limit - 1))] for step in range(limit)]

@@ -159,7 +159,8 @@ class Guard:
         except Exception:
             if begun:  # the server can but cut it off
                 raise
-            # The framework's own reply would come without the headers, and in no form that the page reads.
+            # A request ends here, whatever its route runs into: the framework's own reply would come without the
+            # headers, and in no form that the page reads.
             log.exception("a request broke down")
             await _refuse(500, BROKEN, send_guarded)
 

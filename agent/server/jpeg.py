@@ -40,12 +40,18 @@ def encode_jpeg(rgb: np.ndarray, side_px: int, quality: int) -> bytes:
     import cv2
 
     scale = side_px / max(rgb.shape[:2])
-    if scale < 1:
-        size = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
-        rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-    done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    try:
+        if scale < 1:
+            size = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
+            rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+        bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+        done, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    except cv2.error as error:
+        raise MediaError(
+            f"cannot write a picture of {rgb.shape[1]} x {rgb.shape[0]} pixels as JPEG: {error}."
+        ) from error
     if not done:
-        raise MediaError(f"a picture of {rgb.shape[1]} x {rgb.shape[0]} pixels cannot be written as JPEG.")
+        raise MediaError(f"cannot write a picture of {rgb.shape[1]} x {rgb.shape[0]} pixels as JPEG.")
     return bytes(jpeg.data)
 
 
@@ -110,7 +116,7 @@ class LiveView:
                 last = frame
                 try:
                     message = await asyncio.to_thread(self._message, frame)
-                except Exception:
+                except (MediaError, MemoryError):
                     # The next picture may do; a task that ended here would leave the page with this one for good.
                     log.exception("a live picture cannot be shown")
                     message = b""

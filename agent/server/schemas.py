@@ -12,7 +12,7 @@ from agent.perception.timeline import Moment, SourceNumbers
 from agent.watch.monitor import Alert, WatchStatus
 from tools.base import SeenFrame
 from tools.errors import AttendError
-from tools.media.masking import mask_credentials
+from tools.media.types import mask_credentials
 
 TEXT_LENGTH = 4_000
 """The longest question or reply, in characters; our choice."""

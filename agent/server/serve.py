@@ -29,7 +29,7 @@ from agent.server.schemas import Egress
 from agent.server.session import Room
 from agent.server.state import House
 from tools.errors import ConfigError
-from tools.media.masking import mask_credentials
+from tools.media.types import mask_credentials
 
 if TYPE_CHECKING:
     import uvicorn

@@ -29,7 +29,7 @@ from agent.server.status import read_status
 from agent.watch.monitor import Alert, Watcher
 from tools.errors import AttendError
 from tools.media import Span
-from tools.media.masking import mask_credentials
+from tools.media.types import mask_credentials
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +101,7 @@ class Room:
             except AttendError as error:
                 problem = Problem.of(error)
             except Exception:
+                # A task has no caller, and models and tools may be plug-ins: the page must learn of any defect.
                 log.exception("a source broke down")
                 problem = BROKEN
             self._set(state="failed", problem=problem)
@@ -133,7 +134,8 @@ class Room:
                     await self.refresh_status()
                     failing = ""
                 except Exception as error:
-                    # The next may be read again; a task that ended here would leave the page with this one for good.
+                    # A task has no caller: one that ended here would leave the page with this status for good, while
+                    # the next may be read again.
                     if repr(error) != failing:
                         log.exception("how a room stands cannot be told")
                     failing = repr(error)

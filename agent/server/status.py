@@ -10,7 +10,7 @@ from agent.server.schemas import Status
 from agent.watch.monitor import Watcher
 from agent.watch.webhooks import leaves_machine, shown_address
 from tools.gui.guard.kill_switch import read_stop
-from tools.media.masking import mask_credentials
+from tools.media.types import mask_credentials
 
 Badge = Literal["live", "playing", "reading", "ended", "paused", "stale"]
 

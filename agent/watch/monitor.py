@@ -193,7 +193,7 @@ class Watcher:
         except AttendError as error:
             problem = str(error)
         except Exception as error:
-            # A thread has no caller: the status tells of it.
+            # A thread has no caller, and the model may be a plug-in: the status tells of any defect.
             log.exception("a watch failed")
             problem = f"The check broke down ({type(error).__name__}: {error})."
         if self._closed:
@@ -229,14 +229,15 @@ class Watcher:
         if watch.webhook:
             try:
                 self._webhooks.send(watch.id, watch.webhook, self._body(alert))
-            except Exception as error:
-                # What cannot be sent must be told, and end neither the watching nor the telling here.
+            except (AttendError, OSError, OverflowError, RuntimeError, ValueError) as error:
+                # Such as for a clock that is far off, a picture that cannot be encoded, or want of a thread: it must be
+                # told, and end neither the watching nor the telling here.
                 log.exception("an alert could not be sent")
                 self._webhooks.give_up(watch.id, f"the alert could not be written ({type(error).__name__}: {error})")
         try:
             self._on_alert(alert)
         except Exception:
-            # What is done with an alert must not end the watching.
+            # The callback is anybody's code; what it does with an alert must not end the watching.
             log.exception("an alert could not be handed on")
 
     def _wall_s(self, t_s: float) -> float | None:

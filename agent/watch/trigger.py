@@ -15,7 +15,7 @@ from typing import Protocol
 
 from agent.perception.session import SourceSession
 from memory.stream.memory import LOG_LENGTH
-from memory.stream.policies.policy import Decision
+from memory.stream.policies import Decision
 from tools.base import SeenFrame
 from tools.media import Frame
 

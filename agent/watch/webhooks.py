@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from agent.watch.options import WatchOptions
 from tools.errors import ConfigError
 from tools.loopback import is_local
-from tools.media.masking import mask_credentials
+from tools.media.types import mask_credentials
 
 log = logging.getLogger(__name__)
 

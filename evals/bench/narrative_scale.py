@@ -49,9 +49,9 @@ from agent.perception.annotator import embed_texts
 from evals.bench import narrative_tale as tale
 from evals.bench.narrative_scale_report import table
 from memory.narrative.ingest.extract_rules import MentionIndex, count_heads, entities_of, extract, link
+from memory.narrative.options import FILE_NAME
 from memory.narrative.retrieval import bm25
 from memory.narrative.retrieval.retrieve import RetrieveOptions, retrieve
-from memory.narrative.store.database import FILE_NAME
 from memory.narrative.store.narrative_store import NarrativeStore
 from memory.narrative.store.transaction import Change
 from memory.narrative.types import Event, Record

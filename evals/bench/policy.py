@@ -23,8 +23,7 @@ import numpy as np
 import psutil
 
 from memory.stream.options import PolicyName, StreamOptions
-from memory.stream.policies.policy import Policy
-from memory.stream.policies.registry import make_policy
+from memory.stream.policies import Policy, make_policy
 
 BLOCK = 20_000
 """Features made at once and reused in a shuffled order of scenes: 31 MB at D = 384."""

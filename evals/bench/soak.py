@@ -38,10 +38,10 @@ from agent.perception.source_memory import SourceMemory, open_source_memory
 from evals.bench.streams.scenes import HEIGHT_PX, WIDTH_PX, gather_scenes
 from evals.bench.streams.stream import WORDS, Stream
 from memory.stream.bounds import bounds
-from memory.stream.efficientnet import HEAD_DIM
+from memory.stream.encoders import HEAD_DIM
 from memory.stream.memory import LOG_LENGTH, StreamMemory
 from memory.stream.notes import MAX_ROWS
-from memory.stream.policies.policy import Decision
+from memory.stream.policies import Decision
 from memory.stream.recall import window
 from memory.stream.recorder import Recorder
 from tools.errors import StoreError

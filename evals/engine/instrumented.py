@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 from pydantic import PrivateAttr
 
-from agent.models.blocks import checked_messages
-from agent.models.protocol import MLLM, Abilities
+from agent.models.protocol import MLLM, Abilities, Request
 from evals.engine.media import shown_ids
 
 Generate = Callable[[MLLM, Sequence[BaseMessage], Mapping[str, Any]], Awaitable[AIMessage]]
@@ -74,33 +72,23 @@ class InstrumentedModel(MLLM):
     def _llm_type(self) -> str:
         return "attend-observed"
 
-    async def ask(self, messages: Sequence[BaseMessage], settings: Mapping[str, Any]) -> AIMessage:
+    async def ask(self, messages: list[BaseMessage], settings: dict[str, Any]) -> AIMessage:
         """Return the reply to a prompt.
 
         Raises:
             ModelError: if the model fails, or does not accept images and there are some.
         """
-        checked = checked_messages(messages, self.abilities)
-        reply: AIMessage = await self._generate_with(self.inner, checked, settings)
-        self._account.add(checked, reply)
+        request = self._request(messages, None, settings)
+        reply: AIMessage = await self._generate_with(self.inner, request.messages, request.options)
+        self._account.add(request.messages, reply)
         return reply
 
     async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
         yield ChatGenerationChunk(message=_as_chunk(await self.ask(messages, kwargs)))
 
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
+    def _answer(self, request: Request) -> Generator[AIMessageChunk]:
         raise NotImplementedError("an evaluation asks its model asynchronously")
 
 

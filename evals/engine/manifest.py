@@ -216,10 +216,10 @@ def weight_hashes(spec: str) -> dict[str, str]:
     if kind in ("scripted", "replay"):
         return {Path(rest).name: file_hash(Path(rest))}
     if kind == "embedded":
-        from agent.models.embedded.networks import weights
+        from agent.models.embedded.networks import language
 
-        package = Path(weights.__file__).parent
-        return {path.name: file_hash(path) for path in (*sorted(package.glob("*.safetensors")), weights.gguf_path())}
+        package = Path(language.__file__).parent
+        return {path.name: file_hash(path) for path in (*sorted(package.glob("*.safetensors")), language.gguf_path())}
     folder = Path(rest if kind == "hf" else spec).expanduser()
     if kind == "hf" and not folder.is_dir():
         folder = _cached_snapshot(rest) or folder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from agent.models.blocks import Block, image_bytes, split_content
+from agent.models.blocks import Block, image_sha256, split_content
 from evals.engine.data import DataError
 from evals.engine.suite import Picture, Sample
 
@@ -23,7 +22,7 @@ Shelf = dict[str, Block]
 
 def content_hash(block: Block) -> str:
     """Return the sha256 of the encoded picture in an image block."""
-    return hashlib.sha256(image_bytes(block)).hexdigest()
+    return image_sha256(block)
 
 
 def shelve(block: Block, shelf: Shelf) -> dict[str, Any]:

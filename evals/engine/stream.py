@@ -27,7 +27,7 @@ from evals.engine.suite import Clip, Sample
 from memory.store.frames import FrameStore
 from memory.stream.encoders import Encoder, load_encoder
 from memory.stream.memory import StreamMemory
-from memory.stream.policies.registry import make_policy
+from memory.stream.policies import make_policy
 from memory.stream.recall import window
 from tools.base import SeenFrame
 from tools.errors import MediaError

@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from agent.models import load_mllm
+from agent.models.cached import Answer
 from agent.models.protocol import MLLM
-from evals.judge import JudgeOutage, Verdict, VerdictCache, count
+from evals.judge import JudgeOutage, VerdictCache, count, is_outage
 from tools.errors import ConfigError, ModelError
 
 AT_ONCE = 8
@@ -87,7 +88,7 @@ def own_folder(owner: object, prefix: str) -> Path:
     return folder
 
 
-def tally(verdicts: Iterable[Verdict[Any]]) -> dict[str, JsonValue]:
+def tally(verdicts: Iterable[Answer[Any]]) -> dict[str, JsonValue]:
     """Summarise verdicts for a dialogue's outcome.
 
     Raises:
@@ -95,8 +96,8 @@ def tally(verdicts: Iterable[Verdict[Any]]) -> dict[str, JsonValue]:
     """
     held = list(verdicts)
     for verdict in held:
-        if verdict.failure == "outage":
-            raise JudgeOutage(f"the judge gave no answer: {verdict.problem}")
+        if is_outage(verdict):
+            raise JudgeOutage(f"the judge gave no answer: {verdict.error}")
     counts = count(held)
     return {
         "asked": counts.asked,

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.messages import AIMessageChunk, BaseMessage
 from pydantic import PrivateAttr
 
 from agent.models.blocks import text_of
-from agent.models.protocol import MLLM, Abilities
+from agent.models.protocol import MLLM, Abilities, Request
 from evals.engine.suite import Message, Respond
 from tools.errors import ModelError
 
@@ -67,21 +65,12 @@ class _Asked(MLLM):
     def _llm_type(self) -> str:
         return "attend-asked"
 
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
+    def _answer(self, request: Request) -> Generator[AIMessageChunk]:
         if self._left:
             raise ModelError("the attempt is over.")
-        put = self._respond(_as_messages(messages), max_tokens=kwargs.get("max_tokens"))
+        put = self._respond(_as_messages(request.messages), max_tokens=request.max_tokens)
         self._pending = asyncio.run_coroutine_threadsafe(put, self._loop)
-        return ChatResult(generations=[ChatGeneration(message=AIMessage(self._pending.result()))])
-
-    def _stream(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError("code in this thread asks for whole answers")
+        yield AIMessageChunk(content=self._pending.result())
 
 
 def _as_messages(messages: Sequence[BaseMessage]) -> list[Message]:

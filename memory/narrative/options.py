@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+FOLDER, FILE_NAME = "narrative", "narrative.sqlite"
+"""Where narrative memory lies in the folder of the settings, and its file."""
+
 
 class NarrativeOptions(BaseModel):
     """How narrative memory is built and searched.

@@ -12,10 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import cast
 
+from tools import sqlite
 from tools.errors import StoreError
 
-LOCKED_S = 10.0
-"""How long to wait for other users of the file."""
 _RETRY_S = 0.02
 _M_PERTURB, _ZEROS = -6, 0xFF  # glibc fills an allocated block with the complement, a freed one with this byte
 _blank, _lock = 0, threading.Lock()
@@ -28,12 +27,12 @@ def wipe(path: Path) -> None:
     the old one.
 
     Raises:
-        StoreError: if the file cannot be written, or others use it for longer than `LOCKED_S`; call again to retry.
+        StoreError: if the file cannot be written, or others use it for longer than `BUSY_S`; call again to retry.
     """
-    give_up_s = time.monotonic() + LOCKED_S
+    give_up_s = time.monotonic() + sqlite.BUSY_S
     try:
         # A separate connection: one that keeps temporary tables in memory would copy the whole file there.
-        with closing(sqlite3.connect(path, timeout=LOCKED_S, isolation_level=None)) as database:
+        with closing(sqlite.connect(path)) as database:
             database.execute("VACUUM")
             while _is_log_in_use(database):
                 if time.monotonic() >= give_up_s:

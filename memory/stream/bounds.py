@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from memory.store.frames import MOST_PICTURES
-from memory.stream.archive import GAP_ROWS, PAST_ROWS
+from memory.stream.archive import GAP_ROWS, MOST_WAITING, PAST_ROWS
 from memory.stream.keyframes import SKETCH_SHAPE
 from memory.stream.memory import GAPS_LENGTH, LOG_LENGTH
 from memory.stream.notes import MAX_ROWS
 from memory.stream.options import StreamOptions
 from memory.stream.queue import HISTORY_LENGTH
-from memory.stream.write_queue import MOST_WAITING
 
 PICTURES = 8
 """Pictures in the process: the newest, those passing through capture, recorder and store, the live view's, and the one

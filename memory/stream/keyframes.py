@@ -34,7 +34,7 @@ from typing import Protocol
 
 import numpy as np
 
-from memory.stream.frame_ref import FrameRef
+from memory.stream.queue import FrameRef
 from tools.media.types import Gap, Span
 
 SKETCH_SHAPE = (90, 160)

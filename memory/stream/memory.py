@@ -12,14 +12,12 @@ from threading import Lock
 import numpy as np
 
 from memory.store.frames import FrameStore, NoRoomError
+from memory.stream.archive import WriteQueue
 from memory.stream.encoders import Encoder
-from memory.stream.frame_ref import FrameRef
 from memory.stream.keyframes import KeyMoment, KeyMoments, Ledger
 from memory.stream.options import StreamOptions
-from memory.stream.policies.policy import Decision
-from memory.stream.policies.registry import make_policy
-from memory.stream.queue import Queue, by_time
-from memory.stream.write_queue import WriteQueue
+from memory.stream.policies import Decision, make_policy
+from memory.stream.queue import FrameRef, Queue, by_time
 from tools.errors import ConfigError, MediaError, ModelError, StoreError
 from tools.media.types import Frame, Gap, Span
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 import re
 import shutil
-import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from threading import Lock, RLock
 from typing import Any, Literal, Self, get_args
@@ -22,6 +22,7 @@ import numpy as np
 from memory.store.vectors import VectorIndex
 from tools.errors import StoreError
 from tools.media.types import Span
+from tools.sqlite import Database
 
 NoteKind = Literal["label", "text"]
 Embed = Callable[[list[str]], np.ndarray]
@@ -85,18 +86,19 @@ class Notes:
         self.path = Path(folder) / FILE_NAME
         self.source = source
         self._embed = embed
-        self._index = VectorIndex(Path(folder) / VECTORS, "notes", self._vectors) if embed else None
         self._dropped: list[str] = []  # rows that the index still holds
         self._matched = False  # whether the index was compared with the file
-        self._lock = Lock()
+        self._lock = Lock()  # of `_dropped`
         self._indexing = RLock()  # what is being embedded cannot be forgotten meanwhile
-        with self._failures("opened"):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(self.path, check_same_thread=False, timeout=10)
-            with ExitStack() as stack:
-                stack.callback(self._database.close)  # unless all goes well
-                self._prepare()
-                stack.pop_all()
+        self._database = Database(
+            self.path,
+            "the notes",
+            _SCHEMA,
+            _SCHEMA_VERSION,
+            damaged="Remove the file: only what was noted is lost, not the frames.",
+            durable=False,
+            secure_delete=True,
+        )
 
     def add(self, t_s: float, frame_id: str, kind: NoteKind, text: str) -> Note:
         """Add `text` about the frame at `t_s` seconds, cut to `MAX_TEXT_BYTES`; a duplicate has no effect.
@@ -111,19 +113,20 @@ class Notes:
                 expected=f"one of {', '.join(get_args(NoteKind))}, and a text",
             )
         note = Note(self.source, float(t_s), frame_id, kind, text)
-        with self._failures("written"), self._lock, self._database:
-            self._database.execute(
+        with self._database.transaction() as sql:
+            sql.execute(
                 "INSERT OR IGNORE INTO notes (source, t_s, frame_id, kind, text) VALUES (?, ?, ?, ?, ?)",
                 (note.source, note.t_s, note.frame_id, note.kind, note.text),
             )
-            gone = self._database.execute(
+            gone = sql.execute(
                 "DELETE FROM notes WHERE id <= (SELECT max(id) FROM notes) - ? RETURNING id", (MAX_ROWS,)
             ).fetchall()
-        if self._index is not None:
-            self._dropped += [str(row_id) for (row_id,) in gone]
-            if len(self._dropped) > _READ_ROWS:  # a rebuild is cheaper than so many removals
-                self._dropped.clear()
-                self._matched = False
+        if self._embed is not None:
+            with self._lock:
+                self._dropped += [str(row_id) for (row_id,) in gone]
+                if len(self._dropped) > _READ_ROWS:  # a rebuild is cheaper than so many removals
+                    self._dropped.clear()
+                    self._matched = False
         return note
 
     def index(self) -> None:
@@ -132,22 +135,21 @@ class Notes:
             self._index_new()
 
     def _index_new(self) -> None:
-        if self._embed is None or self._index is None:
+        if self._embed is None:
             return
         self._match()
         with self._lock:
             dropped, self._dropped = self._dropped, []
         self._index.remove(dropped)
         while True:
-            with self._failures("read"), self._lock:
-                rows = self._database.execute(
-                    "SELECT id, source, t_s, text FROM notes WHERE vector IS NULL ORDER BY id LIMIT ?", (_READ_ROWS,)
-                ).fetchall()
+            rows = self._database.read(
+                "SELECT id, source, t_s, text FROM notes WHERE vector IS NULL ORDER BY id LIMIT ?", (_READ_ROWS,)
+            )
             if not rows:
                 return
             vectors = self._embed([row[3] for row in rows]).astype(np.float32)
-            with self._failures("written"), self._lock, self._database:
-                self._database.executemany(
+            with self._database.transaction() as sql:
+                sql.executemany(
                     "UPDATE notes SET vector = ? WHERE id = ?",
                     [(vector.tobytes(), row[0]) for row, vector in zip(rows, vectors, strict=True)],
                 )
@@ -167,8 +169,8 @@ class Notes:
             return self._forget(span)
 
     def _forget(self, span: Span) -> tuple[int, int]:
-        with self._failures("written"), self._lock, self._database:
-            gone = self._database.execute(
+        with self._database.transaction() as sql:
+            gone = sql.execute(
                 "DELETE FROM notes WHERE source = ? AND t_s BETWEEN ? AND ? RETURNING vector IS NOT NULL",
                 (self.source, span.start_s, span.end_s),
             ).fetchall()
@@ -183,14 +185,13 @@ class Notes:
         Raises:
             StoreError: if a file of it cannot be removed.
         """
-        with self._failures("freed of their vectors"), suppress(FileNotFoundError):
+        with self._database.failures("freed of their vectors"), suppress(FileNotFoundError):
             shutil.rmtree(self.path.parent / VECTORS)
 
     def frame_ids(self) -> set[str]:
         """Return the ids of the frames with notes of this source."""
-        with self._failures("read"), self._lock:
-            found = self._database.execute("SELECT DISTINCT frame_id FROM notes WHERE source = ?", (self.source,))
-            return {frame_id for (frame_id,) in found}
+        found = self._database.read("SELECT DISTINCT frame_id FROM notes WHERE source = ?", (self.source,))
+        return {frame_id for (frame_id,) in found}
 
     def between(self, span: Span | None = None) -> list[Note]:
         """Return the notes of a span (None: all), by time."""
@@ -217,16 +218,13 @@ class Notes:
         return self._found(sorted(points, key=lambda row_id: -points[row_id]))[:k]
 
     def __len__(self) -> int:
-        with self._failures("read"), self._lock:
-            found = self._database.execute("SELECT count(*) FROM notes WHERE source = ?", (self.source,))
-            return int(found.fetchone()[0])
+        return int(self._database.read("SELECT count(*) FROM notes WHERE source = ?", (self.source,))[0][0])
 
     def close(self) -> None:
         """Close the file and the index. Idempotent."""
-        if self._index is not None:
+        if "_index" in vars(self):
             self._index.close()
-        with self._lock:
-            self._database.close()
+        self._database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -234,28 +232,15 @@ class Notes:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _prepare(self) -> None:
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=NORMAL")
-        self._database.execute("PRAGMA secure_delete=ON")
-        (version,) = self._database.execute("PRAGMA user_version").fetchone()
-        if version > _SCHEMA_VERSION:
-            raise StoreError(
-                f"{str(self.path)!r} has format {version}, which is newer than {_SCHEMA_VERSION}.",
-                remedy="Update attend-agent, or choose another folder.",
-            )
-        self._database.executescript(_SCHEMA + f"PRAGMA user_version={_SCHEMA_VERSION};")
-
     def _rows(self, span: Span | None) -> Iterator[tuple[int, Note]]:
         start_s, end_s = (span.start_s, span.end_s) if span else (0.0, math.inf)
         last = (start_s, -1)
         while True:
-            with self._failures("read"), self._lock:
-                rows = self._database.execute(
-                    f"SELECT id, {_COLUMNS} FROM notes "
-                    "WHERE source = ? AND (t_s, id) > (?, ?) AND t_s <= ? ORDER BY t_s, id LIMIT ?",
-                    (self.source, *last, end_s, _READ_ROWS),
-                ).fetchall()
+            rows = self._database.read(
+                f"SELECT id, {_COLUMNS} FROM notes "
+                "WHERE source = ? AND (t_s, id) > (?, ?) AND t_s <= ? ORDER BY t_s, id LIMIT ?",
+                (self.source, *last, end_s, _READ_ROWS),
+            )
             for row in rows:
                 note = Note(*row[1:])
                 last = (note.t_s, row[0])
@@ -265,17 +250,18 @@ class Notes:
 
     def _found(self, row_ids: Sequence[int]) -> list[Note]:
         """Return the notes of some rows, in the same order; skips missing rows."""
-        with self._failures("read"), self._lock:
-            rows = self._database.execute(
-                f"SELECT id, {_COLUMNS} FROM notes WHERE id IN ({', '.join('?' * len(row_ids))})", row_ids
-            ).fetchall()
+        rows = self._database.read_any(f"SELECT id, {_COLUMNS} FROM notes WHERE id IN ({{ids}})", row_ids)
         notes = {row[0]: Note(*row[1:]) for row in rows}
         return [notes[row_id] for row_id in row_ids if row_id in notes]
+
+    @cached_property
+    def _index(self) -> VectorIndex:
+        """The index of the notes, opened when it is first needed."""
+        return VectorIndex(self.path.parent / VECTORS, "notes", self._vectors)
 
     def _nearest(self, query: str, span: Span | None) -> list[int]:
         """Rank the rows near the query by cosine similarity."""
         assert self._embed is not None
-        assert self._index is not None
         self.index()
         vector = self._embed([query])[0]
         self._check_length(len(vector))
@@ -286,19 +272,17 @@ class Notes:
 
     def _match(self, anew: bool = False) -> None:
         """Rebuild the index if it differs from the file: after a kill, or when others deleted notes."""
-        if self._index is None or self._matched:
+        if self._embed is None or self._matched:
             return
-        with self._failures("read"), self._lock:
-            (count,) = self._database.execute("SELECT count(*) FROM notes WHERE vector IS NOT NULL").fetchone()
+        ((count,),) = self._database.read("SELECT count(*) FROM notes WHERE vector IS NOT NULL")
         held = self._index.count() if self._index.exists() else 0
         if anew or held != count:
             self._index.rebuild()
         self._matched = True
 
     def _check_length(self, length: int) -> None:
-        with self._failures("read"), self._lock:
-            row = self._database.execute("SELECT length(vector) / 4 FROM notes WHERE vector IS NOT NULL").fetchone()
-        if row and row[0] != length:
+        held = self._database.read("SELECT length(vector) / 4 FROM notes WHERE vector IS NOT NULL LIMIT 1")
+        if held and held[0][0] != length:
             raise StoreError(
                 f"cannot search the notes in {str(self.path)!r} with this embedding model: another vector length.",
                 expected=f"length {length}",
@@ -308,26 +292,14 @@ class Notes:
     def _vectors(self) -> Iterator[tuple[str, np.ndarray, dict[str, str | float]]]:
         row_id = -1
         while True:
-            with self._failures("read"), self._lock:
-                rows = self._database.execute(
-                    "SELECT id, source, t_s, vector FROM notes WHERE vector IS NOT NULL AND id > ? ORDER BY id LIMIT ?",
-                    (row_id, _READ_ROWS),
-                ).fetchall()
+            rows = self._database.read(
+                "SELECT id, source, t_s, vector FROM notes WHERE vector IS NOT NULL AND id > ? ORDER BY id LIMIT ?",
+                (row_id, _READ_ROWS),
+            )
             for row_id, source, t_s, vector in rows:
                 yield str(row_id), np.frombuffer(vector, np.float32), _metadata(source, t_s)
             if len(rows) < _READ_ROWS:
                 return
-
-    @contextmanager
-    def _failures(self, verb: str) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(
-                f"the notes {str(self.path)!r} cannot be {verb}: {error}.",
-                remedy="Check the disk and the permissions of the folder. A damaged file can be removed: only what was "
-                "noted is lost, not the frames.",
-            ) from error
 
 
 def _metadata(source: str, t_s: float) -> dict[str, str | float]:

@@ -17,7 +17,7 @@ class StreamOptions(BaseModel):
     others.
 
     Attributes:
-        policy: which frames are kept; see `memory.stream.policies.registry.make_policy`.
+        policy: which frames are kept; see `memory.stream.policies.make_policy`.
         encoder: maps a frame to a feature vector; see `memory.stream.encoders.load_encoder`. The bundled network stands
             in for the paper's DINOv2-small, which `hf:facebook/dinov2-small` selects.
         lam: weight of curvature in the score CS = M + lam * C (paper: 0.2).

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 
-from memory.stream.frame_ref import FrameRef
 from memory.stream.memory import StreamMemory
 from memory.stream.notes import Notes, has_words, tokenize
+from memory.stream.queue import FrameRef
 from memory.stream.time_expressions import TimeExpression, content_words, parse_time_expression
 from tools.media.types import Span
 

@@ -8,7 +8,7 @@ from threading import Condition, Event, Thread
 from typing import Protocol, Self
 
 from memory.stream.memory import StreamMemory
-from memory.stream.policies.policy import Decision
+from memory.stream.policies import Decision
 from tools.errors import AttendError
 from tools.media.types import Frame, Gap
 

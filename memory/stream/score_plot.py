@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from memory.stream.frame_ref import FrameRef
 from memory.stream.options import StreamOptions
-from memory.stream.policies.policy import Decision, State
+from memory.stream.policies import Decision, State
+from memory.stream.queue import FrameRef
 from tools.errors import StoreError
 from tools.extras import require
 from tools.media.clock import format_clock

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, ConfigDict, Field
 
-from tools.base import Evidence, Shown, check_tool, untrusted
+from tools.base import Evidence, Shown, untrusted
 from tools.errors import ConfigError, ToolRetry
 from tools.literature.export.formats import title_of
 from tools.literature.retrieval.relevance import POOL, best_sentences
@@ -15,6 +15,7 @@ from tools.literature.retrieval.retrieve import Retrieved
 from tools.literature.support.answer import NOTHING, NOTICE, disagree, quote_evidence
 from tools.literature.support.quote_match import cite_id
 from tools.literature.types import Document
+from tools.registry import check_tool
 
 NAME = "search_literature"
 IS, SAYS = "is", "says"

@@ -2,10 +2,9 @@
 
 from tools.media.capture import Capture, CaptureStats
 from tools.media.clock import cited_times, format_clock, parse_clock
-from tools.media.masking import mask_credentials
 from tools.media.options import MediaOptions
 from tools.media.sources import open_source
-from tools.media.types import Box, Clip, Frame, Gap, Source, SourceInfo, Span, frame_id
+from tools.media.types import Box, Clip, Frame, Gap, Source, SourceInfo, Span, frame_id, mask_credentials
 
 __all__ = [
     "Box",

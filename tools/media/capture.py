@@ -180,15 +180,17 @@ class Capture:
         self.close()
 
     def _run(self) -> None:
-        outcome: MediaError | None = MediaError(
-            f"Reading {self.source.info.name!r} stopped by a fault of this program.",
-            remedy="Report the traceback above.",
-        )
+        outcome: MediaError | None = None
         try:
             self._pull()
-            outcome = None
         except MediaError as error:
             outcome = error
+        except BaseException:
+            outcome = MediaError(
+                f"Reading {self.source.info.name!r} stopped by a fault of this program.",
+                remedy="Report the traceback above.",
+            )
+            raise
         finally:
             with self._changed:
                 self._error, self._ended = outcome, True

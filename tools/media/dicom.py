@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,6 @@ DEFAULT_CINE_FPS = 10.0
 """Assumed for a cine that states no rate, and said in the notes; our choice."""
 DEFAULT_SLICES_FPS = 1.0
 """Slices per second where every frame is asked for; our choice."""
-SUFFIXES = frozenset({".dcm", ".dicom"})
 NOT_FOR_DIAGNOSIS = "not for diagnosis"
 HEADER_TAGS = [
     "SOPClassUID",
@@ -44,37 +43,23 @@ class _Header:
     position_mm: float | None
 
 
-def is_dicom(path: Path) -> bool:
-    """Return whether a file is DICOM: by its mark after the preamble, or by its suffix if it is not empty."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(132)
-    except OSError:
-        return False
-    return head[128:] == b"DICM" or (path.suffix.lower() in SUFFIXES and bool(head))
-
-
-def find_images(folder: Path) -> list[Path]:
-    """Return the DICOM files in a folder and its folders, indexes (DICOMDIR) left out."""
-    return [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.upper().startswith("DICOMDIR") and is_dicom(path)
-    ]
-
-
-def open_dicom(path: Path, options: MediaOptions) -> ReadableSource:
+def open_dicom(path: Path, files: Sequence[Path], options: MediaOptions) -> ReadableSource:
     """Open a DICOM file, or the largest series of a folder in the order of its instance numbers, else its positions.
 
     The source is named by its modality and a digest of its path: file names often hold patient names.
+
+    Args:
+        path: the file or folder.
+        files: the DICOM files in it.
+        options: sampling and the window of grey values.
 
     Raises:
         MediaError: if it holds no image, or one that cannot be decoded; the message says which, and what to install.
     """
     notes = [NOT_FOR_DIAGNOSIS]
-    paths = [path]
+    paths = list(files)
     if path.is_dir():
-        paths, more = _largest_series(path)
+        paths, more = _largest_series(path, files)
         notes += more
     first = _load(paths[0], path.name)
     times_s, rate_note = _times(first, options) if len(paths) == 1 else ([], "")
@@ -130,7 +115,7 @@ def _load(path: Path, called: str) -> pydicom.Dataset:
     pydicom = require("pydicom", extra="dicom")
 
     try:
-        dataset = pydicom.dcmread(path, force=path.suffix.lower() in SUFFIXES)
+        dataset = pydicom.dcmread(path, force=True)
         is_image = "Rows" in dataset and any(
             key in dataset for key in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
         )
@@ -146,11 +131,11 @@ def _load(path: Path, called: str) -> pydicom.Dataset:
     raise MediaError(f"{called!r} holds no image; it is {what}.", expected="a DICOM image")
 
 
-def _largest_series(folder: Path) -> tuple[list[Path], list[str]]:
+def _largest_series(folder: Path, files: Sequence[Path]) -> tuple[list[Path], list[str]]:
     """Return the files of the series with the most images in their order, and what was left out."""
     headers: list[_Header] = []
     others = 0
-    for path in find_images(folder):
+    for path in files:
         header = _header(path)
         if header is None:
             others += 1

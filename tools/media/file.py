@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tools.errors import MediaError
-from tools.media.masking import mask_credentials
 from tools.media.options import MediaOptions
 from tools.media.pyav_decoder import (
     DAMAGED,
@@ -28,7 +27,7 @@ from tools.media.pyav_decoder import (
     video_stream,
 )
 from tools.media.sampling import TICK_TOLERANCE_S, Events, ReadableSource, Sampler, Timeline
-from tools.media.types import Frame, Gap, SourceInfo
+from tools.media.types import Frame, Gap, SourceInfo, mask_credentials
 
 if TYPE_CHECKING:
     import av

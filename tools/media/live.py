@@ -16,7 +16,6 @@ import numpy as np
 
 from tools.errors import MediaError
 from tools.media.file import open_recording
-from tools.media.masking import mask_credentials
 from tools.media.options import MediaOptions
 from tools.media.pyav_decoder import (
     DAMAGED,
@@ -30,7 +29,7 @@ from tools.media.pyav_decoder import (
     video_stream,
 )
 from tools.media.sampling import Events, ReadableSource, Sampler, fit
-from tools.media.types import Frame, Gap, SourceInfo
+from tools.media.types import Frame, Gap, SourceInfo, mask_credentials
 
 if TYPE_CHECKING:
     import av

@@ -9,13 +9,13 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from tools.errors import MediaError
-from tools.media.masking import mask_credentials
 from tools.media.options import MediaOptions
-from tools.media.types import Source
+from tools.media.types import Source, mask_credentials
 
 log = logging.getLogger(__name__)
 
 LIVE_SCHEMES = ("rtsp", "rtsps", "http", "https", "udp", "tcp")
+DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 ACCEPTED = (
     "a video or picture file, a folder of pictures, a DICOM file or folder, an address "
@@ -83,10 +83,10 @@ def _open_path(spec: str, options: MediaOptions) -> Source:
         return _open_folder(path, options)
     if not path.is_file():
         raise MediaError(f"{spec!r} is neither a file nor a folder.", expected=ACCEPTED)
-    from tools.media import dicom
+    if _is_dicom(path):
+        from tools.media.dicom import open_dicom
 
-    if dicom.is_dicom(path):
-        return dicom.open_dicom(path, options)
+        return open_dicom(path, [path], options)
     if path.suffix.lower() in PICTURE_SUFFIXES:
         from tools.media.folder import open_pictures
 
@@ -103,8 +103,8 @@ def _open_folder(path: Path, options: MediaOptions) -> Source:
         pictures = [entry for entry in path.iterdir() if entry.suffix.lower() in PICTURE_SUFFIXES and entry.is_file()]
         if pictures:
             return folder.open_pictures(pictures, path.resolve().name, options)
-        if dicom.find_images(path):
-            return dicom.open_dicom(path, options)
+        if files := _find_dicom(path):
+            return dicom.open_dicom(path, files, options)
         names = sorted(entry.name for entry in path.iterdir())
     except OSError as error:
         raise MediaError(
@@ -116,6 +116,25 @@ def _open_folder(path: Path, options: MediaOptions) -> Source:
         expected=f"files ending in {', '.join(sorted(PICTURE_SUFFIXES))}, or DICOM images",
         remedy="To watch a video in it, name the video file.",
     )
+
+
+def _is_dicom(path: Path) -> bool:
+    """Return whether a file is DICOM: by its mark after the preamble, or by its suffix if it is not empty."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(132)
+    except OSError:
+        return False
+    return head[128:] == b"DICM" or (path.suffix.lower() in DICOM_SUFFIXES and bool(head))
+
+
+def _find_dicom(folder: Path) -> list[Path]:
+    """Return the DICOM files in a folder and its folders, indexes (DICOMDIR) left out."""
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.upper().startswith("DICOMDIR") and _is_dicom(path)
+    ]
 
 
 def _missing(spec: str, path: Path) -> MediaError:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -191,3 +192,19 @@ class Source(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *exc: object) -> None: ...
+
+
+# The first form allows "/", "?" and "#" in a password, as people forget to percent-encode, but not a port number.
+_USERINFO = re.compile(r"(?<=://)(?:[^\s/?#@:]*:(?!\d+[/?#])[^\s]*@|[^\s/?#]*@)")
+_SECRET = re.compile(
+    r"(?i)(?<![a-z])((?:user(?:name)?|usr|login|password|passwd|passphrase|pass|pwd|psw|token|access[_-]?token|auth(?:orization)?"
+    r"|api[_-]?key|key|secret|sig|signature|session)=)[^&;\s#'\"]*"
+)
+
+
+def mask_credentials(text: str) -> str:
+    """Replace user and password of every address in a text, and secrets such as `password=`, by `***`.
+
+    Works on single addresses and on messages that contain some. In doubt it masks too much.
+    """
+    return _SECRET.sub(r"\1***", _USERINFO.sub("***@", text))

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
-from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.messages import AIMessageChunk, BaseMessage
-from langchain_core.messages.ai import UsageMetadata
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.messages import AIMessageChunk
 from pydantic import PrivateAttr
 
-from agent.models.blocks import checked_messages
-from agent.models.embedded.model import Mind
+from agent.models.embedded.model import Mind, embed_image
 from agent.models.embedded.networks.transformer import CONTEXT_TOKENS
-from agent.models.embedded.perception import embed_image
 from agent.models.embedded.request import read_request
 from agent.models.embedded.rules.answer import reply
-from agent.models.embedded.rules.watch import unjudgeable
-from agent.models.options import ModelOptions
-from agent.models.protocol import MLLM, Abilities
-from tools.errors import ModelError
+from agent.models.options import ModelOptions, choose_device
+from agent.models.protocol import MLLM, Abilities, Request, end
 
 
 class Embedded(MLLM):
@@ -38,7 +31,7 @@ class Embedded(MLLM):
 
     def model_post_init(self, context: Any) -> None:
         super().model_post_init(context)
-        self._mind = Mind(_device(self.options.device))
+        self._mind = Mind(choose_device(self.options.device))
 
     @property
     def abilities(self) -> Abilities:
@@ -55,6 +48,8 @@ class Embedded(MLLM):
 
     def unjudgeable(self, condition: str) -> str:
         """Say at once what its evidence can never decide: see `agent.models.embedded.rules.watch`."""
+        from agent.models.embedded.rules.watch import unjudgeable
+
         return unjudgeable(condition)
 
     def embed_image(self, rgb: np.ndarray) -> np.ndarray:
@@ -69,37 +64,24 @@ class Embedded(MLLM):
     def _llm_type(self) -> str:
         return "attend-embedded"
 
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
-        request = read_request(checked_messages(messages, self.abilities))
-        limit = kwargs.get("max_tokens") or self.options.max_tokens
+    def _answer(self, request: Request) -> Generator[AIMessageChunk]:
+        asked = read_request(request.messages)
+        limit = request.max_tokens or self.options.max_tokens
         options = self.options.model_copy(update={"max_tokens": limit})
-        tokens_in = len(self._mind.language.token_ids(request.question)) + self._mind.shown_tokens(request.frames)
+        tokens_in = len(self._mind.language.token_ids(asked.question)) + self._mind.shown_tokens(asked.frames)
         written = ""
-        pieces = reply(self._mind, request, options, kwargs.get("tools") or [], kwargs.get("tool_choice") or "auto")
-        for piece in _until(pieces, stop):
+        pieces = reply(self._mind, asked, options, request.tools, request.tool_choice)
+        for piece in _until(pieces, request.stop):
             if isinstance(piece, str):
                 written += piece
-                message = AIMessageChunk(content=piece)
+                yield AIMessageChunk(content=piece)
             else:
                 written += str(piece["args"])
-                message = AIMessageChunk(content="", tool_call_chunks=[piece])
-            chunk = ChatGenerationChunk(message=message)
-            if run_manager:
-                run_manager.on_llm_new_token(piece if isinstance(piece, str) else "", chunk=chunk)
-            yield chunk
-        tokens_out = len(self._mind.language.token_ids(written))
-        usage = UsageMetadata(input_tokens=tokens_in, output_tokens=tokens_out, total_tokens=tokens_in + tokens_out)
-        last = AIMessageChunk(content="", usage_metadata=usage, chunk_position="last")
-        yield ChatGenerationChunk(message=last)
+                yield AIMessageChunk(content="", tool_call_chunks=[piece])
+        yield end(tokens_in, len(self._mind.language.token_ids(written)))
 
 
-def _until(pieces: Iterator[Any], stop: list[str] | None) -> Iterator[Any]:
+def _until(pieces: Iterator[Any], stop: list[str]) -> Iterator[Any]:
     """Pass pieces on up to the first stop text, which is left out."""
     if not stop:
         yield from pieces
@@ -120,18 +102,3 @@ def _until(pieces: Iterator[Any], stop: list[str] | None) -> Iterator[Any]:
             held = held[len(held) - longest + 1 :]
     if held:
         yield held
-
-
-def _device(name: str) -> str:
-    import torch
-
-    usable = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        return next(device for device in ("cuda", "mps", "cpu") if usable[device])
-    if not usable.get(name, False):
-        raise ModelError(
-            f"the device {name!r} is not available to the embedded model.",
-            expected=" or ".join(device for device, works in usable.items() if works),
-            remedy="Use device 'auto'.",
-        )
-    return name

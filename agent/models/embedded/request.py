@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,8 +11,7 @@ from typing import Any
 import numpy as np
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from agent.models.blocks import decode_image, image_bytes, move_tool_images, split_content, text_of
-from agent.models.protocol import Detail
+from agent.models.blocks import Detail, decode_image, image_sha256, move_tool_images, split_content, text_of
 from tools.media.clock import CITATION, parse_clock
 
 # What `agent.core.prompt` and `agent.models.blocks` add to a message beside the user's words.
@@ -40,7 +38,7 @@ class Shown:
     @cached_property
     def key(self) -> str:
         """Names the pixels: a hash of the file. One frame id may come in several levels of detail."""
-        return hashlib.sha256(image_bytes(self.block)).hexdigest()
+        return image_sha256(self.block)
 
     @cached_property
     def rgb(self) -> np.ndarray:

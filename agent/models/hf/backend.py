@@ -10,19 +10,16 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.messages import AIMessageChunk, BaseMessage
-from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
-from langchain_core.outputs import ChatGenerationChunk
 from pydantic import PrivateAttr
 
 from agent.models.answer_parser import AnswerParser, Part
-from agent.models.blocks import checked_messages, limit_images, move_tool_images, shrink_images
+from agent.models.blocks import limit_images, move_tool_images, shrink_images
 from agent.models.hf.load import load_weights
 from agent.models.hf.prompt import render, supports_tools
 from agent.models.options import ModelOptions
-from agent.models.protocol import MLLM, Abilities
+from agent.models.protocol import MLLM, Abilities, Request, end
 from tools.errors import ModelError
 
 _AHEAD_TOKENS = 4
@@ -67,26 +64,18 @@ class HF(MLLM):
     def _llm_type(self) -> str:
         return "attend-hf"
 
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
-        choice = kwargs.get("tool_choice", "auto")
-        tools = kwargs.get("tools") or [] if choice != "none" else []
-        inputs, thinking = self._inputs(checked_messages(messages, self.abilities), tools)
+    def _answer(self, request: Request) -> Generator[AIMessageChunk]:
+        inputs, thinking = self._inputs(request.messages, request.tools)
         seen = inputs["input_ids"].shape[1]
-        max_tokens = self._room(seen, kwargs.get("max_tokens", self.options.max_tokens))
-        forced = bool(tools) and choice != "auto"
+        max_tokens = self._room(seen, request.max_tokens or self.options.max_tokens)
+        forced = bool(request.tools) and request.tool_choice != "auto"
         settings: dict[str, Any] = {"max_new_tokens": max_tokens, **self._sampling()}
-        if stop:
-            settings |= {"stop_strings": stop, "tokenizer": self._processor.tokenizer}
+        if request.stop:
+            settings |= {"stop_strings": request.stop, "tokenizer": self._processor.tokenizer}
         if forced:
-            settings["logits_processor"] = [self._call_grammar(tools, choice)]
+            settings["logits_processor"] = [self._call_grammar(request.tools, request.tool_choice)]
 
-        parser = AnswerParser(tools, thinking=thinking and not forced)
+        parser = AnswerParser(request.tools, thinking=thinking and not forced)
         spoken, called = 0, False
         with contextlib.closing(self._generated(inputs, settings)) as generated:
             for spoken, text in generated:  # noqa: B007 - the last count is the usage
@@ -100,10 +89,7 @@ class HF(MLLM):
             raise ModelError(
                 f"the tool call of {self.spec!r} was cut off after {spoken} tokens.", remedy="Raise max_tokens."
             )
-        usage = UsageMetadata(input_tokens=seen, output_tokens=spoken, total_tokens=seen + spoken)
-        reason = {"finish_reason": "length" if spoken >= max_tokens else "stop"}
-        last = AIMessageChunk(content="", usage_metadata=usage, response_metadata=reason, chunk_position="last")
-        yield ChatGenerationChunk(message=last)
+        yield end(seen, spoken, response_metadata={"finish_reason": "length" if spoken >= max_tokens else "stop"})
 
     def _inputs(self, messages: list[BaseMessage], tools: list[dict[str, Any]]) -> tuple[Any, bool]:
         """Return the model's inputs on its device, and whether the prompt leaves the model thinking."""
@@ -251,12 +237,10 @@ def load_hf(name: str, options: ModelOptions) -> HF:
     return HF(spec=f"hf:{name}", options=options, model=model, processor=processor)
 
 
-def _chunk(part: Part) -> ChatGenerationChunk:
+def _chunk(part: Part) -> AIMessageChunk:
     if part.kind == "text":
-        return ChatGenerationChunk(message=AIMessageChunk(content=part.text))
+        return AIMessageChunk(content=part.text)
     if part.kind == "reasoning":
-        return ChatGenerationChunk(
-            message=AIMessageChunk(content="", additional_kwargs={"reasoning_content": part.text})
-        )
+        return AIMessageChunk(content="", additional_kwargs={"reasoning_content": part.text})
     call = tool_call_chunk(name=part.name, args=part.text, id=f"call_{uuid.uuid4().hex[:12]}", index=None)
-    return ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=[call]))
+    return AIMessageChunk(content="", tool_call_chunks=[call])

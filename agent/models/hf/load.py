@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from agent.models.options import ModelOptions
+from agent.models.options import ModelOptions, choose_device
 from tools.errors import ModelError
 from tools.extras import require
 
@@ -79,7 +79,7 @@ def load_weights(name: str, options: ModelOptions) -> tuple[Any, Any]:
     folder = find_weights(name)
     if not (folder / "config.json").is_file():
         raise ModelError(f"the folder {str(folder)!r} holds no model: config.json is missing.")
-    device = choose_device(options)
+    device = choose_device(options.device)
     for package in ("torchvision", "accelerate"):
         require(package, extra="hf")
     from transformers import AutoModelForImageTextToText
@@ -99,22 +99,6 @@ def load_weights(name: str, options: ModelOptions) -> tuple[Any, Any]:
         )
     model.eval()
     return (model if options.quantization != "none" else model.to(device)), processor
-
-
-def choose_device(options: ModelOptions) -> str:
-    """Return `cuda`, `mps` or `cpu`.
-
-    Raises:
-        ModelError: if the device that was asked for is not there.
-    """
-    import torch
-
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if options.device == "auto":
-        return next(device for device, available in there.items() if available)
-    if not there[options.device]:
-        raise ModelError(f"the device {options.device!r} is not available here.", remedy="Set device to auto.")
-    return options.device
 
 
 def _choose_dtype(options: ModelOptions, device: str) -> Any:

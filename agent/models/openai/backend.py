@@ -10,30 +10,22 @@ import asyncio
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Generator
+from typing import Any, cast
 from urllib.parse import urlsplit
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import Field, PrivateAttr, SecretStr
 
-from agent.models.blocks import (
-    checked_messages,
-    limit_images,
-    move_tool_images,
-    shrink_images,
-    strip_extras,
-    text_of,
-)
+from agent.models.blocks import count_images, limit_images, move_tool_images, shrink_images, strip_extras, text_of
 from agent.models.openai.errors import explain, failures, refuses_stream_options, retry_after_s
 from agent.models.options import ModelOptions
-from agent.models.protocol import MLLM, Abilities, Finding
+from agent.models.protocol import MLLM, Abilities, Finding, Request
 from tools.errors import ModelError
 from tools.loopback import is_local
-from tools.media.masking import mask_credentials
+from tools.media.types import mask_credentials
 
 _CONNECT_TIMEOUT_S = 10.0
 _CHARACTERS_PER_TOKEN = 4
@@ -109,18 +101,12 @@ class OpenAI(MLLM):
     def _llm_type(self) -> str:
         return "attend-openai"
 
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
-        sent, call, attempts = self._prepare(messages, kwargs), self._call(kwargs), _Attempts(self)
+    def _answer(self, request: Request) -> Generator[AIMessageChunk]:
+        sent, call, attempts = self._prepare(request)
         while True:
             tally = _Tally(self.spec, sent)
             try:
-                for chunk in self._chat._stream(sent, stop, stream_usage=self._stream_usage, **call):
+                for chunk in self._chat._stream(sent, stream_usage=self._stream_usage, **call):
                     yield tally.add(chunk)
                 yield tally.last()
                 return
@@ -129,81 +115,67 @@ class OpenAI(MLLM):
             time.sleep(wait_s)
 
     async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
-        sent, call, attempts = self._prepare(messages, kwargs), self._call(kwargs), _Attempts(self)
+        sent, call, attempts = self._prepare(self._request(messages, stop, kwargs))
         while True:
             tally = _Tally(self.spec, sent)
             try:
-                async for chunk in self._chat._astream(sent, stop, stream_usage=self._stream_usage, **call):
-                    yield tally.add(chunk)
-                yield tally.last()
+                async for chunk in self._chat._astream(sent, stream_usage=self._stream_usage, **call):
+                    yield ChatGenerationChunk(message=tally.add(chunk))
+                yield ChatGenerationChunk(message=tally.last())
                 return
             except failures() as error:
                 wait_s = attempts.wait_s(error, streamed=tally.characters)
             await asyncio.sleep(wait_s)
 
     def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
-        sent, call, attempts = self._prepare(messages, kwargs), self._call(kwargs), _Attempts(self)
+        sent, call, attempts = self._prepare(self._request(messages, stop, kwargs))
         while True:
             try:
-                return _with_usage(self._chat._generate(sent, stop, **call), sent)
+                return _with_usage(self._chat._generate(sent, **call), sent)
             except failures() as error:
                 wait_s = attempts.wait_s(error)
             time.sleep(wait_s)
 
     async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
-        sent, call, attempts = self._prepare(messages, kwargs), self._call(kwargs), _Attempts(self)
+        sent, call, attempts = self._prepare(self._request(messages, stop, kwargs))
         while True:
             try:
-                return _with_usage(await self._chat._agenerate(sent, stop, **call), sent)
+                return _with_usage(await self._chat._agenerate(sent, **call), sent)
             except failures() as error:
                 wait_s = attempts.wait_s(error)
             await asyncio.sleep(wait_s)
 
-    def _prepare(self, messages: list[BaseMessage], kwargs: dict[str, Any]) -> list[BaseMessage]:
-        checked = checked_messages(messages, self.abilities)
-        if kwargs.get("tools") and not self.abilities.tool_calls:
-            raise ModelError(f"the server of {self.spec!r} does not call tools.", remedy="See `attend doctor`.")
-        prepared = limit_images(move_tool_images(checked), self.abilities.max_images)
+    def _prepare(self, request: Request) -> tuple[list[BaseMessage], dict[str, Any], _Attempts]:
+        """Return the messages and keywords for the client, and the attempts, whose time begins now."""
+        prepared = limit_images(move_tool_images(request.messages), self.abilities.max_images)
         prepared = strip_extras(shrink_images(prepared, self.options.max_side_px))
         # Plain text goes as a string: servers for text models refuse lists.
-        return [
-            message
-            if any(isinstance(part, dict) and part["type"] == "image" for part in message.content)
-            else message.model_copy(update={"content": text_of(message)})
+        sent = [
+            message if count_images([message]) else message.model_copy(update={"content": text_of(message)})
             for message in prepared
         ]
+        return sent, self._call(request), _Attempts(self)
 
-    def _call(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        max_tokens = kwargs.get("max_tokens", self.options.max_tokens)
+    def _call(self, request: Request) -> dict[str, Any]:
+        max_tokens = request.max_tokens or self.options.max_tokens
         # OpenAI itself wants the newer name, which several local servers do not know yet.
         openai_itself = (urlsplit(self.base_url).hostname or "").endswith("openai.com")
         call: dict[str, Any] = (
             {"max_tokens": max_tokens} if openai_itself else {"extra_body": {"max_tokens": max_tokens}}
         )
-        choice = kwargs.get("tool_choice", "auto")
-        if kwargs.get("tools") and choice != "none":
-            call["tools"] = kwargs["tools"]
-            if choice != "auto":
-                named = {"type": "function", "function": {"name": choice}}
-                call["tool_choice"] = "required" if choice == "required" else named
+        if request.stop:
+            call["stop"] = request.stop
+        if request.tools:
+            call["tools"] = request.tools
+            if request.tool_choice != "auto":
+                named = {"type": "function", "function": {"name": request.tool_choice}}
+                call["tool_choice"] = "required" if request.tool_choice == "required" else named
         return call
 
 
@@ -237,16 +209,15 @@ class _Tally:
         self.finished = False
         self.usage: UsageMetadata | None = None
 
-    def add(self, chunk: ChatGenerationChunk) -> ChatGenerationChunk:
-        message = chunk.message
-        self.characters += len(message.text)
-        self.finished |= bool((chunk.generation_info or {}).get("finish_reason"))
-        if isinstance(message, AIMessageChunk):
-            self.characters += sum(len(call["args"] or "") for call in message.tool_call_chunks)
-            self.usage, message.usage_metadata = message.usage_metadata or self.usage, None
-        return chunk
+    def add(self, chunk: ChatGenerationChunk) -> AIMessageChunk:
+        message = cast(AIMessageChunk, chunk.message)
+        self.characters += len(message.text) + sum(len(call["args"] or "") for call in message.tool_call_chunks)
+        message.response_metadata |= chunk.generation_info or {}
+        self.finished |= bool(message.response_metadata.get("finish_reason"))
+        self.usage, message.usage_metadata = message.usage_metadata or self.usage, None
+        return message
 
-    def last(self) -> ChatGenerationChunk:
+    def last(self) -> AIMessageChunk:
         """Return the closing chunk with the usage.
 
         Raises:
@@ -258,8 +229,7 @@ class _Tally:
                 remedy="Ask again; look at the server's log.",
             )
         usage, how = (self.usage, {}) if self.usage else (_estimate(self.sent, self.characters), {"usage": "estimated"})
-        message = AIMessageChunk(content="", usage_metadata=usage, response_metadata=how, chunk_position="last")
-        return ChatGenerationChunk(message=message)
+        return AIMessageChunk(content="", usage_metadata=usage, response_metadata=how, chunk_position="last")
 
 
 def load_openai(rest: str, options: ModelOptions) -> OpenAI:

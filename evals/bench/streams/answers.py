@@ -61,9 +61,9 @@ def answer(
 
 def share_perception() -> None:
     """Enlarge the embedded model's cache of perceived frames beyond that of a conversation."""
-    from agent.models.embedded import perception
+    from agent.models.embedded import model
 
-    perception.KEPT = PERCEIVED
+    model.KEPT = PERCEIVED
 
 
 def _ask(model: MLLM, stream: Stream, text: str, window: Sequence[tuple[float, str]]) -> str:

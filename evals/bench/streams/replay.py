@@ -19,11 +19,11 @@ from evals.bench.streams.questions import Question
 from evals.bench.streams.stream import VERSION, Stream
 from memory.store.frames import FrameStore
 from memory.stream.encoders import Encoder
-from memory.stream.frame_ref import FrameRef
 from memory.stream.keyframes import KeyMoment, KeyMoments
 from memory.stream.memory import StreamMemory
 from memory.stream.notes import NoteKind, Notes
 from memory.stream.options import StreamOptions
+from memory.stream.queue import FrameRef
 from tools.errors import StoreError
 from tools.media.types import Frame
 

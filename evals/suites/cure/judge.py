@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
+from agent.models.cached import Answer
 from agent.models.protocol import MLLM
-from evals.judge import Prompt, Verdict, VerdictCache, judge, read_prompt
+from evals.judge import Prompt, VerdictCache, judge, read_prompt
 from evals.suites.cure.names import same
 from evals.suites.judges import Mark
 
@@ -26,7 +27,7 @@ def marks_by_name(diagnoses: Sequence[str], gold: Sequence[str]) -> list[int]:
 
 def rate(
     cache: VerdictCache, model: MLLM, diagnoses: Sequence[str], gold: Sequence[str]
-) -> tuple[list[int | None], tuple[Verdict[Mark], ...]]:
+) -> tuple[list[int | None], tuple[Answer[Mark], ...]]:
     """Mark each diagnosis: by its words if these settle it, else by a judge; None if the verdict is missing.
 
     Raises:

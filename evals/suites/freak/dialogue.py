@@ -10,10 +10,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from agent.models.cached import Answer
 from agent.models.protocol import MLLM
 from evals.engine.media import picture_block
 from evals.engine.suite import Message, Part, Picture, Respond, Sample
-from evals.judge import Verdict, VerdictCache, judge
+from evals.judge import VerdictCache, judge
 from evals.suites.freak.dataset import Row, StoredImage
 from evals.suites.freak.options import Options
 from evals.suites.freak.prompts import CHOICE, FREE, JUDGES, SYSTEM
@@ -77,12 +78,12 @@ def read(reply: str, options: Options) -> str:
     return without_thinking(reply, options.begin, options.end) if options.thinking else reply
 
 
-async def _verdict(sample: Sample, options: Options, said: str, *, swapped: bool) -> Verdict[Said]:
+async def _verdict(sample: Sample, options: Options, said: str, *, swapped: bool) -> Answer[Said]:
     row: Row = sample.fields["row"]
     prompt = JUDGES[options.judge_image, swapped]
     truth, error = row.ground_truth or "(none)", row.hallu_answer or "(none)"
 
-    def ask(cache: VerdictCache, model: MLLM) -> Verdict[Said]:
+    def ask(cache: VerdictCache, model: MLLM) -> Answer[Said]:
         images = [picture_block(_picture(sample), sample)] if options.judge_image else []
         return judge(
             cache, model, prompt, Said, images=images, question=row.question, truth=truth, error=error, answer=said

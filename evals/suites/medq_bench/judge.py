@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Literal
 
+from agent.models.cached import Answer
 from agent.models.protocol import MLLM
-from evals.judge import Prompt, Verdict, VerdictCache, judge, read_prompt
+from evals.judge import Prompt, VerdictCache, judge, read_prompt
 from evals.suites.judges import Mark
 from evals.suites.medq_bench.scorer import METRICS
 
@@ -22,7 +23,7 @@ class Decided(Mark):
 
 def rate(
     cache: VerdictCache, model: MLLM, reference: str, description: str, *, paired: bool
-) -> tuple[dict[str, int | None], tuple[Verdict[Any], ...]]:
+) -> tuple[dict[str, int | None], tuple[Answer[Any], ...]]:
     """Have a judge rate a description against the reference by each of `METRICS`; None for a missing verdict.
 
     An empty description gets 0 in all, without a judge.
@@ -32,7 +33,7 @@ def rate(
     """
     if not description.strip():
         return dict.fromkeys(METRICS, 0), ()
-    verdicts: dict[str, Verdict[Any]] = {}
+    verdicts: dict[str, Answer[Any]] = {}
     for metric in METRICS:
         form = Decided if paired and metric == "quality_accuracy" else Mark
         asked = prompt(f"paired_{metric}" if paired and metric in PAIRED else metric)

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from agent.models.cached import Answer
 from agent.models.protocol import MLLM
-from evals.judge import Prompt, Verdict, VerdictCache, judge, read_prompt
+from evals.judge import Prompt, VerdictCache, judge, read_prompt
 
 FEWEST_POINTS, MOST_POINTS = 3, 6
 """Maximum number of key points of a reference."""
@@ -59,7 +60,7 @@ class Judgement:
     """
 
     values: dict[str, float | None]
-    verdicts: tuple[Verdict[Any], ...]
+    verdicts: tuple[Answer[Any], ...]
 
 
 def judge_answer(cache: VerdictCache, model: MLLM, question: Asked, answer: str, *, points: bool = True) -> Judgement:

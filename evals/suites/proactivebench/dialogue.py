@@ -15,10 +15,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
+from agent.models.cached import Answer
 from agent.models.protocol import MLLM
 from evals.engine.data import DataError
 from evals.engine.suite import Message, Picture, Reply, Respond, Sample, Tool
-from evals.judge import Verdict, VerdictCache, judge
+from evals.judge import VerdictCache, judge
 from evals.suites.judges import suite_judge, tally
 from evals.suites.proactivebench.environments import (
     Environment,
@@ -35,9 +36,9 @@ from evals.suites.proactivebench.prompts import JUDGE, MAY_ASK, OPEN_HINT, choic
 from evals.suites.proactivebench.records import COCO, DATASETS, MVPN, EntryError, OptionError, Record
 from evals.suites.proactivebench.scorer import judge_answers, sample_open_ended_answers
 from evals.suites.proactivebench.simulated_user import requested
-from tools.ask_user import PURPOSE, Intervention
+from tools.ask_user import DESCRIPTION, Intervention
 
-ASK_USER = Tool("ask_user", PURPOSE, Intervention)
+ASK_USER = Tool("ask_user", DESCRIPTION, Intervention)
 HISTORY_PX = 224
 """Short edge of images if earlier turns are shown, except for COCO (authors' package, `resize_samples`)."""
 
@@ -210,14 +211,14 @@ async def _ask_freely(episode: Episode) -> dict[str, JsonValue]:
     return {**outcome, "given": given, "swapped": swapped and swapped[::-1], "judge": tally(verdicts)}
 
 
-def _listed(verdict: Verdict[BaseModel]) -> list[JsonValue] | None:
+def _listed(verdict: Answer[BaseModel]) -> list[JsonValue] | None:
     return None if verdict.value is None else list(verdict.value.model_dump()["marks"])
 
 
-async def _marks(options: Options, question: str, statements: Sequence[str], said: str) -> Verdict[BaseModel]:
+async def _marks(options: Options, question: str, statements: Sequence[str], said: str) -> Answer[BaseModel]:
     listed = "\n".join(f"{number}. {text}" for number, text in enumerate(statements, start=1))
 
-    def ask(cache: VerdictCache, model: MLLM) -> Verdict[BaseModel]:
+    def ask(cache: VerdictCache, model: MLLM) -> Answer[BaseModel]:
         form = _form(len(statements))
         return judge(cache, model, JUDGE, form, question=question, expected=listed, answer=said)
 

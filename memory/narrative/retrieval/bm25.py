@@ -18,8 +18,9 @@ import numpy as np
 
 from memory.narrative.retrieval.search_cache import RowCache, put
 from memory.narrative.retrieval.vectors import Kind
-from memory.narrative.store.database import TOKENIZER, Database
+from memory.narrative.store.database import TOKENIZER
 from memory.narrative.types import Event, Record, Segment
+from tools.sqlite import Database, connect
 
 TABLES: dict[Kind, str] = {"event": "event_words", "segment": "segment_words"}
 """One index per kind, since BM25 normalises by the mean length."""
@@ -145,7 +146,7 @@ class BM25Index:
 
         A word that was read later than the others already covers the newest records.
         """
-        forgotten = self._database.meta("forgotten")
+        forgotten = self._database.meta("forgotten", 0)
         new = self._database.read(
             "SELECT row_id, kind, body FROM records WHERE row_id > ? AND +kind IN ('segment', 'event') "
             "ORDER BY row_id LIMIT ?",
@@ -219,7 +220,8 @@ def _words_of(rows: list[tuple[int, str, str]]) -> dict[tuple[str, str], _Found]
 
 def _tokens(texts: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
     """Yield the indexed words of numbered texts, each with the number of its text, in order."""
-    with closing(sqlite3.connect(":memory:")) as sql:
+    with closing(connect(":memory:")) as sql:
+        sql.execute("BEGIN")  # the index is written once, not after each text
         sql.execute(f"CREATE VIRTUAL TABLE words USING fts5 (body, content='', tokenize='{TOKENIZER}')")
         sql.execute("CREATE VIRTUAL TABLE stems USING fts5vocab (words, 'instance')")
         sql.executemany("INSERT INTO words (rowid, body) VALUES (?, ?)", texts)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from memory.narrative.retrieval.search_cache import RowCache
-from memory.narrative.store.database import Database
+from tools.sqlite import Database
 
 MAX_BYTES = 512 * 2**20
 """Size of the vectors in memory: 350,000 of 384 numbers. The least recently searched sources are evicted; a larger

@@ -11,7 +11,8 @@ from threading import RLock
 
 import numpy as np
 
-from memory.narrative.store.database import HELD, Database
+from memory.narrative.store.database import HELD
+from tools.sqlite import Database
 
 _KEY_DIGITS = 16
 """Digits of an id by which its rows are sorted; as many as fit a number."""
@@ -41,7 +42,7 @@ class RowCache:
     def refresh(self) -> int:
         """Read new rows, and return how often records were removed: everything derived from rows is then void."""
         with self.lock:
-            forgotten: int = self._database.meta("forgotten")
+            forgotten: int = self._database.meta("forgotten", 0)
             if forgotten != self._forgotten:
                 self._clear()
                 self._forgotten = forgotten

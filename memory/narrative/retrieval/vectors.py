@@ -23,10 +23,11 @@ import numpy as np
 
 from memory.narrative.retrieval.flat_index import FlatIndex
 from memory.narrative.retrieval.search_cache import RowCache
-from memory.narrative.store.database import BATCH, Database, add_to_meta
+from memory.narrative.store.database import add_to_meta, newest_version
 from memory.narrative.types import Event, Segment
 from memory.store.vectors import VectorIndex
 from tools.errors import StoreError
+from tools.sqlite import BATCH, Database
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +100,7 @@ class EventVectors:
                     )
             for kind in self._indexes:
                 self._match(kind)
-                held, indexed = (self._database.meta(f"{what}:{kind}") for what in ("vectors", "indexed"))
+                held, indexed = (self._database.meta(f"{what}:{kind}", 0) for what in ("vectors", "indexed"))
                 if tidy and indexed - held > max(MAX_RETIRED, RETIRED_SHARE * held):
                     self._indexes[kind].rebuild()
 
@@ -113,7 +114,7 @@ class EventVectors:
         if version is None and self._server is None and self._held(source, kind) <= EXACT:
             if self._writer:
                 self._embed_all()
-            return self._exact(vector, k, source, kind, self._database.version())
+            return self._exact(vector, k, source, kind, newest_version(self._database))
         if self._writer and version is None:
             with self._lock:
                 self.index(tidy=False)
@@ -124,7 +125,7 @@ class EventVectors:
                 return self._indexed(vector, k, source, kind)
             except StoreError as error:
                 log.warning("comparing every vector instead: %s", error)
-        return self._exact(vector, k, source, kind, self._database.version() if version is None else version)
+        return self._exact(vector, k, source, kind, newest_version(self._database) if version is None else version)
 
     def rebuild(self) -> int:
         """Rebuild the indexes from SQLite, and return how many vectors they have."""
@@ -232,7 +233,7 @@ class EventVectors:
         """Rebuild an index that differs from the file: after a kill, or when it was removed."""
         if kind in self._matched and self._server is None:  # a server can lose its data while this process runs
             return
-        index, expected = self._indexes[kind], self._database.meta(f"indexed:{kind}")
+        index, expected = self._indexes[kind], self._database.meta(f"indexed:{kind}", 0)
         if (index.count() if index.exists() else 0) != expected:
             log.warning("the vector index of %ss is out of date; rebuilding it", kind)
             index.rebuild()
@@ -243,13 +244,13 @@ class EventVectors:
         if self._database.read("SELECT 1 FROM pending LIMIT 1"):
             return False
         try:
-            return self._indexes[kind].count() == self._database.meta(f"indexed:{kind}")
+            return self._indexes[kind].count() == self._database.meta(f"indexed:{kind}", 0)
         except StoreError as error:
             log.warning("comparing every vector instead: %s", error)
             return False
 
     def _indexed(self, vector: np.ndarray, k: int, source: str | None, kind: str) -> list[tuple[str, float]]:
-        total, held = max(self._database.meta(f"indexed:{kind}"), 1), self._held(source, kind)
+        total, held = max(self._database.meta(f"indexed:{kind}", 0), 1), self._held(source, kind)
         share = min(held / total, 1.0)
         filtered = source is not None and share < MIN_SHARE
         wanted = k if filtered or not share else math.ceil(k / share)
@@ -259,7 +260,7 @@ class EventVectors:
             if len(found) >= min(k, held):
                 return found[:k]
             if len(near) < wanted or wanted >= total:  # Chroma's graph missed some in a dense cluster
-                return self._exact(vector, k, source, kind, self._database.version())
+                return self._exact(vector, k, source, kind, newest_version(self._database))
             wanted *= 4
 
     def _holding(self, near: list[tuple[str, float]], source: str | None) -> list[tuple[str, float]]:
@@ -274,7 +275,7 @@ class EventVectors:
     def _held(self, source: str | None, kind: str) -> int:
         """Count the valid vectors of a source, or of all; records without a vector count in a source only."""
         if source is None:
-            return self._database.meta(f"vectors:{kind}")
+            return self._database.meta(f"vectors:{kind}", 0)
         rows = self._database.read("SELECT live FROM totals WHERE source = ? AND kind = ?", (source, kind))
         return int(rows[0][0]) if rows else 0
 

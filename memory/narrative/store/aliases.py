@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 import sqlite3
 
-from memory.narrative.store.database import HELD, Database, latest_version
+from memory.narrative.store.database import HELD, latest_version
 from memory.narrative.store.transaction import fold, live_row, log_version
 from tools.errors import StoreError
+from tools.sqlite import Database
 
 _WORD = re.compile(r"\w+")
 

@@ -27,7 +27,7 @@ from memory.narrative.retrieval.bm25 import BM25Index
 from memory.narrative.retrieval.search_cache import RowCache
 from memory.narrative.retrieval.vectors import Embed, EventVectors, Kind
 from memory.narrative.store import aliases, forget, transaction
-from memory.narrative.store.database import HELD, Database, add_to_meta
+from memory.narrative.store.database import HELD, add_to_meta, newest_version, open_database
 from memory.narrative.store.forget import Forgotten
 from memory.narrative.store.transaction import KINDS, Change, Version
 from memory.narrative.types import Chain, Entity, Event, Link, Record, Segment
@@ -72,20 +72,20 @@ class NarrativeStore:
         with ExitStack() as stack:  # closes what was opened if a later step fails
             if writer:
                 stack.callback(_claim(folder).release)
-            self._database = Database(folder, writer)
+            self._database = open_database(folder, writer)
             stack.callback(self._database.close)
             rows = RowCache(self._database)
             self._words = BM25Index(self._database, rows)
             self._vectors = EventVectors(folder, self._database, rows, embed, writer, server)
             stack.callback(self._vectors.close)
-            if writer and self._database.meta("forgetting"):
+            if writer and self._database.meta("forgetting", 0):
                 self._finish_forgetting()  # a deletion that a kill interrupted
             self._closing = stack.pop_all()
 
     @property
     def version(self) -> int:
         """The newest version; 0 before the first change."""
-        return self._database.version()
+        return newest_version(self._database)
 
     def commit(self, change: Change, expect_version: int | None = None) -> int:
         """Write a change and return its version; a change without effect makes none.

@@ -45,7 +45,7 @@ from tools.gui.actuators.common import (
 from tools.gui.actuators.page_tree import DevTools, read_nodes
 from tools.gui.guard.kill_switch import KillSwitch
 from tools.gui.types import Action, Click, Drag, PressKey, Read, Rect, Screen, Scroll, TypeText, View, WaitFor
-from tools.media.masking import mask_credentials
+from tools.media.types import mask_credentials
 
 WIDTH_PX, HEIGHT_PX = 1280, 800
 """The size of a page of our own; our choice."""

@@ -18,7 +18,7 @@ from tools.gui.actuators.common import Interrupted, check_field, shorten
 from tools.gui.guard.kill_switch import KillSwitch
 from tools.gui.guard.policy import parse_url
 from tools.gui.types import Point
-from tools.media.masking import mask_credentials
+from tools.media.types import mask_credentials
 
 _INSIDE = """
   const inside = (frame, x, y) => {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,6 +25,7 @@ from tools.gui.guard.kill_switch import KillSwitch
 from tools.gui.guard.policy import Region, parse_url
 from tools.gui.types import Actuator, Rect, Screen
 from tools.loopback import is_local
+from tools.sqlite import connect
 
 POLL_S = 0.25
 """Seconds between two looks at an effect that is not there yet; our choice."""
@@ -229,11 +231,8 @@ class SqlEffect(_Part):
     def holds(self) -> tuple[bool | None, str]:
         """Whether it does, None where the file cannot be read, and why not."""
         try:
-            connection = sqlite3.connect(f"{Path(self.database).resolve().as_uri()}?mode=ro", uri=True)
-            try:
+            with closing(connect(self.database, read_only=True)) as connection:
                 row = connection.execute(self.query, self.values).fetchone()
-            finally:
-                connection.close()
         except sqlite3.Error as error:
             return None, f"the database {self.database!r} cannot be read: {error}"
         found = None if row is None else str(row[0])

@@ -24,7 +24,7 @@ from tools.gui.guard.policy import Address, Policy, parse_url
 from tools.gui.orthanc.intents import KINDS, read_goal
 from tools.gui.workflow.yaml_format import Workflow, parse_workflow
 from tools.loopback import is_local
-from tools.media.masking import mask_credentials
+from tools.media.types import mask_credentials
 
 SERVER = "http://127.0.0.1:8042"
 """Where Orthanc listens unless it is told otherwise."""

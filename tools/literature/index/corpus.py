@@ -23,7 +23,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from tools.errors import StoreError
-from tools.literature.index.database import BEHIND, LIVE, RETIRED, Database, nothing, set_meta
+from tools.literature.index.database import BEHIND, LIVE, RETIRED, nothing, open_database, set_meta
 from tools.literature.index.lexical import RULES, Words
 from tools.literature.index.status import MOST_PROBLEMS, BadRecord, Duplicate, FileStatus, Status
 from tools.literature.index.vectors import Vectors
@@ -51,7 +51,7 @@ class Corpus:
         with ExitStack() as stack:  # closes what was opened, unless all goes well
             if writer:
                 stack.callback(_claim(folder).release)
-            self.database = Database(folder, writer)
+            self.database = open_database(folder, writer)
             stack.callback(self.database.close)
             self.vectors = Vectors(self.database)
             self.rule, version = json.loads(self.database.meta("rule") or json.dumps([rule, 0]))

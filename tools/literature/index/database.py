@@ -1,4 +1,4 @@
-"""`Database`: the SQLite file of a corpus, which is the truth of it. Internal to `tools.literature`.
+"""The schema of the SQLite file of a corpus, which is the truth of it. Internal to `tools.literature`.
 
 A row of documents is one content of one document in one file. It never changes but for its state: of several rows of a
 document one is live, and the others are behind it. What a file no longer holds is retired, and removed once the index
@@ -8,20 +8,15 @@ of words does without it; so whatever that index finds can be shown.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from threading import RLock
-from typing import Any
 
 from tools.errors import StoreError
+from tools.sqlite import Database
 
 FILE_NAME = "literature.sqlite"
 BEHIND, LIVE, RETIRED, WITHDRAWN = 0, 1, 2, 3
 """States of a row: another content of the document is newer; it counts; it waits to be removed; it says that its source
 deleted the document, and is the newest to say anything about it."""
-BATCH = 500
-"""Parameters at once; our choice, below the 999 that the oldest builds of SQLite take."""
 _SCHEMA_VERSION = 1
 _SCHEMA = f"""
 CREATE TABLE files (
@@ -61,97 +56,20 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 #          vectors; `vectors_removed`, how often some were.
 
 
-class Database:
-    """The file, its schema, and one transaction at a time. Safe to use from several threads.
-
-    Args:
-        folder: where `literature.sqlite` lies; both are made if missing, by a writer.
-        writer: whether this process writes; a reader changes nothing.
+def open_database(folder: Path, writer: bool) -> Database:
+    """Open `literature.sqlite` in a folder; a writer makes both if missing, a reader changes nothing.
 
     Raises:
         StoreError: if the file cannot be opened, is missing for a reader, is damaged, or of a newer version.
     """
-
-    def __init__(self, folder: Path, writer: bool) -> None:
-        self.path = folder / FILE_NAME
-        self._lock = RLock()
-        if not writer and not self.path.exists():
-            raise nothing(folder)
-        with self.failures("opened"):
-            self._connection = sqlite3.connect(self.path, check_same_thread=False, timeout=10, isolation_level=None)
-            try:
-                self._prepare(writer)
-            except BaseException:
-                self._connection.close()
-                raise
-
-    def read(self, statement: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Return all rows of one statement."""
-        with self.failures("read"), self._lock:
-            return self._connection.execute(statement, parameters).fetchall()
-
-    def read_any(self, statement: str, ids: Sequence[object]) -> Iterator[tuple[Any, ...]]:
-        """Give the rows of a statement whose `{ids}` stands for some ids, however many."""
-        for start in range(0, len(ids), BATCH):
-            part = ids[start : start + BATCH]
-            yield from self.read(statement.format(ids=", ".join("?" * len(part))), part)
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Run statements that are written all, and for good, or not at all."""
-        with self.failures("written"), self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-
-    def meta(self, name: str, default: Any = None) -> Any:
-        """A value of the table `meta`."""
-        rows = self.read("SELECT value FROM meta WHERE name = ?", (name,))
-        return rows[0][0] if rows else default
-
-    def close(self) -> None:
-        """Close the file. May be called twice."""
-        with self._lock:
-            self._connection.close()
-
-    def _prepare(self, writer: bool) -> None:
-        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        if version > _SCHEMA_VERSION:
-            raise StoreError(
-                f"{str(self.path)!r} has format {version}, which is newer than {_SCHEMA_VERSION}.",
-                remedy="Update attend-agent, or choose another folder.",
-            )
-        if not writer:
-            if version == 0:
-                raise nothing(self.path.parent)
-            self._connection.execute("PRAGMA query_only=ON")
-            return
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=FULL")  # what was committed outlives a loss of power
-        if version == 0:
-            with self.transaction() as sql:
-                for statement in _SCHEMA.split(";"):
-                    sql.execute(statement)
-                sql.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
-
-    @contextmanager
-    def failures(self, verb: str) -> Iterator[None]:
-        """Tell what goes wrong with the file as a StoreError; `verb` says what could not be done."""
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            damaged = getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
-            raise StoreError(
-                f"the literature index {str(self.path)!r} cannot be {verb}: {error}.",
-                remedy="Move its folder away, and make it anew with `attend literature index PATH`."
-                if damaged
-                else "Check the disk and the permissions of the folder.",
-            ) from error
+    return Database(
+        folder / FILE_NAME,
+        "the literature index",
+        _SCHEMA,
+        _SCHEMA_VERSION,
+        damaged="Move its folder away, and make it anew with `attend literature index PATH`.",
+        missing=None if writer else nothing(folder),
+    )
 
 
 def nothing(folder: Path) -> StoreError:

@@ -13,8 +13,9 @@ from threading import RLock
 import numpy as np
 
 from tools.errors import StoreError
-from tools.literature.index.database import Database, set_meta
+from tools.literature.index.database import set_meta
 from tools.literature.types import Document
+from tools.sqlite import Database
 
 Embed = Callable[[list[str]], np.ndarray]
 """Texts to unit vectors (N, D), float32."""

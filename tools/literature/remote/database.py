@@ -7,10 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from tools.errors import StoreError
-
-BUSY_S = 10.0
-"""How long another process may hold the file; our choice: each holds it for a few milliseconds."""
+from tools.sqlite import connect, failures
 
 
 @contextmanager
@@ -29,20 +26,13 @@ def transaction(
     Raises:
         StoreError: if the file cannot be opened, is damaged, or stays locked.
     """
-    try:
+    with failures(path, "used", name="the file", damaged="It can be deleted: it is made anew."):
         if not read_only:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        address = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
-        with closing(sqlite3.connect(address, uri=True, timeout=BUSY_S, isolation_level=None)) as connection:
+        with closing(connect(path, read_only=read_only)) as connection, connection:
             if not read_only:
                 connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
                 for statement in schema.split(";"):
                     connection.execute(statement)
             connection.execute("BEGIN IMMEDIATE" if write and not read_only else "BEGIN")
             yield connection
-            connection.execute("COMMIT")
-    except (sqlite3.Error, OSError) as error:
-        raise StoreError(
-            f"{str(path)!r} cannot be used: {error}.",
-            remedy="Check the disk and its permissions; a damaged file can be deleted, it is made anew.",
-        ) from error

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from tools.literature.index.database import BEHIND, LIVE, Database
+from tools.literature.index.database import BEHIND, LIVE
 from tools.literature.types import Document
+from tools.sqlite import Database
 
 _OWN = "local:"
 _HOPS = 4

@@ -1,6 +1,6 @@
 """The language network: SmolLM2-135M, a Llama of 30 layers, written out so that one code trains and answers.
 
-Weights are tensors by name (see `weights`). A low-rank adapter (LoRA, Hu et al. 2021: W + 2 B A, rank 32) is optional:
+Weights are tensors by name (see `language`). A low-rank adapter (LoRA, Hu et al. 2021: W + 2 B A, rank 32) is optional:
 with it the model reads frames, without it the base model chats. Prompts run in float32 on the unmerged weights; single
 tokens run on merged, fused bfloat16 copies, since reading the weights is what costs time there.
 """
@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.models.embedded.networks.weights import HEAD_DIM, N_HEADS, N_KV_HEADS, N_LAYERS, WIDTH
-
 if TYPE_CHECKING:
     import torch
 
     Tensors = dict[str, torch.Tensor]
 
+N_LAYERS, WIDTH, N_HEADS, N_KV_HEADS, HEAD_DIM = 30, 576, 9, 3, 64
 CONTEXT_TOKENS = 2048
 """Longest prompt and answer together; our choice (the base model allows 8,192), which bounds the cache to 47 MB."""
 LORA_SCALE = 2.0

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agent.models.protocol import Detail
-from memory.stream.efficientnet import HEAD_DIM, MID_DIM, FeatureExtractor, FeatureMaps, to_input
+from agent.models.blocks import Detail
+from memory.stream.encoders import HEAD_DIM, MID_DIM, FeatureExtractor, FeatureMaps, to_input
 
 if TYPE_CHECKING:
     import torch

@@ -18,10 +18,8 @@ from agent.models.embedded.rules import describe, tables, temporal, yes_no
 from agent.models.embedded.rules import ocr as reading
 from agent.models.embedded.rules.describe import CANNOT_TELL, cannot
 from agent.models.embedded.rules.evidence import Fact, gather, scenes
-from agent.models.embedded.rules.follow_up import in_full
-from agent.models.embedded.rules.question import Question, take_apart
+from agent.models.embedded.rules.question import Question, in_full, take_apart
 from agent.models.embedded.rules.tool_calls import call, rarely_seen, told_call, wanted_call
-from agent.models.embedded.rules.watch import verdict
 from agent.models.options import ModelOptions
 from tools.media.clock import cited_times, format_clock
 
@@ -48,6 +46,8 @@ def reply(
 ) -> Iterator[Any]:
     """Yield the pieces of an answer (texts), or one tool call (a `tool_call_chunk`)."""
     if request.watch:
+        from agent.models.embedded.rules.watch import verdict
+
         yield from _pieces(mind, verdict(mind, *request.watch, gather(mind.perception, request.frames)), options)
         return
     if any(tool["function"]["name"] == LITERATURE for tool in tools):
@@ -73,7 +73,7 @@ def reply(
     text = None if wanted else _answer(mind, request, question, facts)
     if text is None or text.startswith(CANNOT_TELL) or (rarely_seen(question) and not question.unwatched):
         wanted = wanted or telling_call
-        text = reading.told(request.results) or text
+        text = (request.results and reading.told(request.results)) or text
     if wanted:
         yield call(mind, request, *wanted)
         return
@@ -111,9 +111,8 @@ def _answer(mind: Mind, request: Request, question: Question, facts: list[Fact])
         return written or (ABOUT if question.about_model else None)
     if question.unwatched:
         return f"I was not watching {question.unwatched}; I began at {format_clock(0.0)}."
-    from_results = reading.from_results(question, request.results)
-    if from_results:
-        return from_results
+    if request.results and (brought := reading.from_results(question, request.results)):
+        return brought
     if not facts:
         if not request.frames and not question.times_s and not _about_frames(question):
             return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agent.models.embedded.imagenet import calibrated, concepts, with_article
-from agent.models.embedded.perception import Perception
+from agent.models.embedded.model import Perception
 from agent.models.embedded.request import Shown
 from tools.media.clock import format_clock
 from tools.media.quality import Problem

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from agent.models.embedded.model import Mind
 from agent.models.embedded.rules.evidence import Fact, scenes
-from agent.models.embedded.rules.phrases import holds
-from agent.models.embedded.rules.question import Question
+from agent.models.embedded.rules.question import Question, holds
 from tools.media.clock import CITATION, CLOCK
 from tools.ocr import Word
 from tools.recall import TOLD

@@ -1,13 +1,13 @@
-"""What kind of thing a question asks for, what it names, and which moments it means."""
+"""What kind of thing a question asks for, which things, phrases and moments it names, and what it leans on."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from agent.models.embedded.imagenet import concepts
-from agent.models.embedded.rules.phrases import find_phrase
 from memory.stream.time_expressions import parse_time_expression
 from tools.media.clock import CLOCK, parse_clock
 from tools.media.types import Span
@@ -81,6 +81,15 @@ _AT_LARGE = re.compile(
     r"^what (is|are|does|do) (an? )?[a-z]+( mean)?\?*$"
 )
 _SIDE = re.compile(r"\b(?:before|after|following|preceding|prior to|until|since)\b", re.IGNORECASE)
+_ONE = re.compile(r"\blast (?!minute|hour|time)\w|\b(?:before|after) \w")
+_PLACES: tuple[tuple[str, str], ...] = (
+    ("top", r"upper|uppermost|top|topmost|highest"),
+    ("bottom", r"lower|lowermost|bottom|lowest"),
+    ("left", r"left|leftmost"),
+    ("right", r"right|rightmost"),
+)
+_NAMED_PLACES = "|".join(f"(?P<{side}>{words})" for side, words in _PLACES)
+_PLACE = re.compile(rf"\b(?:on|at|in|of|which|what|does) (?:is )?(?:the )?(?:{_NAMED_PLACES})\b")
 _WHEN = re.compile(r"when\b|how long\b|(at )?what time\b")
 _YES_NO = re.compile(r"(was|were|did|has|have|had)\b")
 _EARLIER = re.compile(r"\b(earlier|before that|previous(ly)?|ago|so far|already|in the past|recall|remember)\b")
@@ -215,3 +224,123 @@ def _options(text: str) -> tuple[tuple[str, str], ...]:
     rest = [*others[1:], first] if others else []
     options = [head[-1], *rest, match[2]]
     return tuple(("", re.sub(r"^(a|an|the)\s+", "", option.strip())) for option in options if option.strip())
+
+
+LEAST_LETTERS = 3
+"""Letters of a single word in capitals that is taken to be written somewhere; our choice: shorter are `TV`, `OK`."""
+QUOTED = re.compile(r"[\"“”«»]([^\"“”«»]+)[\"“”«»]|(?<!\w)['‘]([^'‘’]+)['’](?!\w)")
+# Words after the first may be numbers or single letters, such as PLATFORM A; `I` begins the rest of a sentence.
+_CAPITALS = re.compile(
+    r"(?P<article>\b(?:[Aa]n?|any|some|my|your) )?\b(?P<phrase>[A-Z][A-Z0-9]+(?:[ -]+(?!I\b)[A-Z0-9]+)*)\b"
+)
+
+
+def find_phrase(text: str) -> str:
+    """Return the first words of a text that are in quotes or capitals, in capitals, and as one phrase; else ""."""
+    quoted = next((match[1] or match[2] for match in QUOTED.finditer(text)), "")
+    if _tokens(quoted):
+        return " ".join(quoted.split()).upper()
+    if text.upper() == text:  # all of it is in capitals, which then say nothing
+        return ""
+    for match in _CAPITALS.finditer(text):
+        phrase = match["phrase"]
+        # `a USB stick` is a thing; a sign says USB.
+        if len(_tokens(phrase)) > 1 or (len(phrase) >= LEAST_LETTERS and not match["article"]):
+            return phrase
+    return ""
+
+
+def holds(lines: Sequence[str], phrase: str) -> bool:
+    """Whether all words of a phrase stand next to one another, in order, in the lines read.
+
+    Lines may end within the phrase, and spaces may have been read too many or too few.
+    """
+    wanted, found = compact(phrase), [token for line in lines for token in _tokens(line)]
+    if not wanted:
+        return False
+    if len(_tokens(phrase)) > 1 and any(wanted in token for token in found):
+        return True  # its spaces were not read, so where the next word begins is unknown too
+    for first in range(len(found)):
+        joined = ""
+        for token in found[first:]:
+            joined += token
+            if joined == wanted:
+                return True
+            if len(joined) >= len(wanted):
+                break
+    return False
+
+
+def compact(text: str) -> str:
+    """Letters and digits only, lower case: spaces between words are often not read."""
+    return "".join(character for character in text.lower() if character.isalnum())
+
+
+def _tokens(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text.lower())
+
+
+def asks_for_all_words(question: Question) -> bool:
+    """Whether it asks what was written in the past, with no moment named, as in `What words were shown?`."""
+    every = question.kind == "words" and question.past and (question.earlier or not question.present)
+    return every and not _ONE.search(question.text.lower())
+
+
+def side_of(text: str) -> str | None:
+    """The side that a question about words means: top, bottom, left or right; None for none."""
+    match = _PLACE.search(text.lower())
+    return match and match.lastgroup
+
+
+_FOLLOWS = re.compile(
+    r"^(?:and|what about|how about|and (?:what|how) about)\b[ ,:]*(?P<rest>.+?)[ ?.!]*$", re.IGNORECASE
+)
+_TIME = re.compile(
+    rf"\b(?:(?:at|around|about|near) )?\[?(?:{CLOCK.pattern})\]?|\b\w+ (?:seconds?|minutes?|hours?) (?:ago|earlier)\b|"
+    r"\b(?:at|in) the (?:very )?(?:start|beginning|end)\b|\b(?:right )?now\b",
+    re.IGNORECASE,
+)
+_LEANS = re.compile(
+    r"^(?:and )?(?P<asks>(?:what|which) colou?r (?:is|was)|where (?:is|was)|when (?:did|does))"
+    r" (?P<it>it|that|he|she|they)\b",
+    re.IGNORECASE,
+)
+_OTHER = {"top": "lower", "bottom": "upper", "left": "right", "right": "left"}
+_SIDES = re.compile(r"\b(?:upper|top|topmost|lower|bottom|left|right)\b", re.IGNORECASE)
+
+
+def in_full(question: str, talk: Sequence[tuple[str, str]]) -> str:
+    """Write a question that leans on the one before so that it stands alone; others stay as they are.
+
+    Args:
+        question: as asked.
+        talk: (role, text) of earlier turns, oldest first.
+    """
+    before = next((text for role, text in reversed(talk) if role == "user"), "")
+    if not before:
+        return question
+    text = question.strip()
+    if leans := _LEANS.match(text):
+        named = concepts().find(before.lower())
+        if len(named) != 1 or concepts().find(text.lower()):
+            return question
+        return f"{text[: leans.start('it')]}the {named[0]}{text[leans.end('it') :]}"
+    follows = _FOLLOWS.match(text)
+    return (follows and _put(follows["rest"], before)) or question
+
+
+def _put(rest: str, before: str) -> str:
+    """The question before with what a follow-up names in the place of what it named; "" where nothing fits."""
+    head = before.rstrip(" ?.!")
+    if time := _TIME.fullmatch(rest):
+        return f"{' '.join(_TIME.sub(' ', head).split())} {time[0]}?"
+    if side := side_of(head):
+        if re.search(r"\bother\b", rest, re.IGNORECASE):
+            return _SIDES.sub(_OTHER[side], before, count=1)
+        if named := _SIDES.search(rest):
+            return _SIDES.sub(named[0], before, count=1)
+    vocabulary = concepts()
+    new, old = vocabulary.find(rest.lower()), vocabulary.find(head.lower())
+    if len(new) == len(old) == 1 and (place := re.search(rf"\b{re.escape(old[0])}\b", before, re.IGNORECASE)):
+        return f"{before[: place.start()]}{new[0]}{before[place.end() :]}"
+    return ""

@@ -9,21 +9,13 @@ from agent.models.embedded.model import Mind
 from agent.models.embedded.rules.describe import CANNOT_TELL
 from agent.models.embedded.rules.evidence import Fact
 from agent.models.embedded.rules.ocr import content_words, lines, readable
-from agent.models.embedded.rules.question import Question
+from agent.models.embedded.rules.question import Question, side_of
 from tools.ocr import Word
 
 _CLOCK, _PRICE = re.compile(r"\d{1,2}[:.]\d{2}"), re.compile(r"\D?\s?\d+[.,]\d\d\s?\D{0,3}")
 _ASKS_TIME = re.compile(r"\b(when|(what|which|at what) (time|hour))\b")
 _ASKS_PRICE = re.compile(r"\b(price|costs?|how much)\b")
 _NAME = re.compile(r"(?<![.?!] )(?<!^)\b[A-Z]\w{2,}")
-_SIDES: tuple[tuple[str, str], ...] = (
-    ("top", r"upper|uppermost|top|topmost|highest"),
-    ("bottom", r"lower|lowermost|bottom|lowest"),
-    ("left", r"left|leftmost"),
-    ("right", r"right|rightmost"),
-)
-_NAMED_SIDES = "|".join(f"(?P<{side}>{words})" for side, words in _SIDES)
-_SIDE = re.compile(rf"\b(?:on|at|in|of|which|what|does) (?:is )?(?:the )?(?:{_NAMED_SIDES})\b")
 
 
 def cell(mind: Mind, question: Question, facts: Sequence[Fact]) -> str | None:
@@ -66,12 +58,6 @@ def placed(mind: Mind, question: Question, facts: Sequence[Fact]) -> str | None:
         by_place = sorted(found, key=lambda word: _middle(word)[0 if side in ("left", "right") else 1])
         return f'It says "{by_place[0 if side in ("left", "top") else -1].text}"{fact.cite}.'
     return None
-
-
-def side_of(text: str) -> str | None:
-    """The side that a question about words means: top, bottom, left or right; None for none."""
-    match = _SIDE.search(text.lower())
-    return match and match.lastgroup
 
 
 def _rows(words: Sequence[Word]) -> list[list[Word]]:

@@ -23,7 +23,6 @@ HELD_S = 10.0
 """How long before a moment a word may have been read to be taken for what stood there then; our choice."""
 _RANGE = re.compile(r"\b(last|past|previous|between|from|since|during|within)\b")
 _FROM_AGO = re.compile(r"\bfrom (?:(?!ago\b)[\w-]+ )+ago\b(?! (?:to|until|till|on)\b)")
-_ONE = re.compile(r"\blast (?!minute|hour|time)\w|\b(?:before|after) \w")
 _COUNTS = {1: "once", 2: "twice"}
 
 
@@ -79,12 +78,6 @@ def next_to(mind: Mind, question: Question, facts: Sequence[Fact], seen: Sequenc
         return None
     order = reversed(facts[: anchor[0]]) if question.side == "before" else iter(facts[anchor[1] + 1 :])
     return next((fact for fact in order if not reading.has_word(mind, fact, question.edge)), None)
-
-
-def asks_for_all_words(question: Question) -> bool:
-    """Whether it asks what was written in the past, with no moment named, as in `What words were shown?`."""
-    every = question.kind == "words" and question.past and (question.earlier or not question.present)
-    return every and not _ONE.search(question.text.lower())
 
 
 def all_words(mind: Mind, facts: Sequence[Fact]) -> str | None:

@@ -15,8 +15,7 @@ from agent.models.embedded.networks.language import turn
 from agent.models.embedded.request import Request
 from agent.models.embedded.rules import temporal
 from agent.models.embedded.rules.evidence import SHOWS, Fact
-from agent.models.embedded.rules.question import Question
-from agent.models.embedded.rules.tables import side_of
+from agent.models.embedded.rules.question import Question, asks_for_all_words, side_of
 from tools.ask_user import STAYS
 from tools.media.clock import format_clock
 from tools.recall import TELLS
@@ -136,7 +135,7 @@ def _proposal(
     ):
         # A moment that is not among the frames, or not clear enough there, may have been noted.
         return None if temporal.written(mind, question.phrase, facts) else ("recall", {"query": question.phrase[:300]})
-    whole = question.span or question.side or side_of(question.text) or temporal.asks_for_all_words(question)
+    whole = question.span or question.side or side_of(question.text) or asks_for_all_words(question)
     if question.kind == "words" and whole:
         return None  # these it reads by itself, in as many frames as it takes
     if question.kind == "words":

@@ -16,7 +16,7 @@ from agent.models.embedded.model import Mind
 from agent.models.embedded.rules import ocr as reading
 from agent.models.embedded.rules.describe import account
 from agent.models.embedded.rules.evidence import MAYBE, SAME_SCENE_COSINE, SHOWS, Fact, scenes
-from agent.models.embedded.rules.phrases import QUOTED, compact
+from agent.models.embedded.rules.question import QUOTED, compact
 from agent.models.embedded.rules.yes_no import PEOPLE
 from tools.media.clock import format_clock
 

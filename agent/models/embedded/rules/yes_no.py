@@ -89,7 +89,7 @@ def where(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene]) 
 
 def colour(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene]) -> str | None:
     """Say what colour a thing has."""
-    from agent.models.embedded.rules.colours import main_colour
+    from agent.models.embedded.rules.describe import main_colour
 
     for target in question.targets:
         best = max((fact for fact in facts if fact.usable), key=lambda fact: fact.shows(target), default=None)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from agent.models.blocks import Detail
 from agent.models.embedded.imagenet import with_article
-from agent.models.protocol import Detail
 from tools.media.clock import format_clock
 
 CANNOT_TELL = "I can't tell from these frames."

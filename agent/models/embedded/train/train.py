@@ -17,7 +17,7 @@ from agent.models.embedded.networks.language import END_TURN, Language, load_ada
 from agent.models.embedded.networks.vision import TOKENS, see, shown, tag_table, visual_tokens
 from agent.models.embedded.train.concepts import class_ids, noun_phrases
 from agent.models.embedded.train.data import FrameOf, Sample, Samples, mixed_classes
-from memory.stream.efficientnet import shared_extractor
+from memory.stream.encoders import shared_extractor
 from tools.errors import ModelError
 
 if TYPE_CHECKING:

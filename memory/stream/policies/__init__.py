@@ -1,1 +1,0 @@
-"""Policies that select the frames of a stream to keep."""
