@@ -1,5 +1,4 @@
-"""Durable, versioned store of narrative memory, whose records are added and retired but never changed:
-`NarrativeStore`.
+"""Durable, versioned store of narrative memory: records are added and retired, but never changed.
 
     FOLDER/
       lock, owner         held by the process that writes
@@ -61,8 +60,7 @@ class NarrativeStore:
         server: address of a Chroma server, such as `http://127.0.0.1:8000`, to use instead of a folder.
 
     Raises:
-        StoreError: if another process writes, a reader finds no memory, or the file cannot be opened, is damaged, or
-            was written by a newer version.
+        StoreError: if another process writes, or the file is missing for a reader, unusable, or of a newer version.
     """
 
     def __init__(
@@ -111,8 +109,7 @@ class NarrativeStore:
         """Merge an entity into another from now on, and return the new version. See `unmerge`.
 
         Raises:
-            StoreError: if one of them does not exist, the first is already merged, or the second already resolves to
-                the first.
+            StoreError: if one does not exist, the first is already merged, or the second resolves to the first.
         """
         self._must_write()
         with self._database.transaction() as sql:
@@ -137,8 +134,7 @@ class NarrativeStore:
         return aliases.resolve(self._database, name, source, self._at(as_of))
 
     def other_names(self, text: str, source: str, as_of: int | None = None) -> list[str]:
-        """Return the other names of the entities that a text names, if they were merged or have aliases in the
-        source."""
+        """Return the other names of the entities in a text that are merged or have aliases in the source."""
         return aliases.other_names(self._database, text, source, self._at(as_of))
 
     def segments(self, source: str, as_of: int | None = None) -> list[Segment]:
@@ -183,8 +179,7 @@ class NarrativeStore:
     def chains(
         self, source: str | None = None, event_ids: Sequence[str] | None = None, as_of: int | None = None
     ) -> list[Chain]:
-        """Return chains by id: those that begin with an event of a source, or that contain any of some events; None:
-        all."""
+        """Return chains by id: those that begin with an event of a source, or contain any of some events."""
         if event_ids is None:
             return self._without_time(Chain, source, as_of)
         chains = self._resting_on(Chain, event_ids, as_of)
@@ -233,8 +228,7 @@ class NarrativeStore:
         large sources.
 
         Raises:
-            StoreError: if this process is a reader, the index cannot be written, or the model's vectors have another
-                length.
+            StoreError: if this process is a reader, the index cannot be written, or the vectors' length differs.
         """
         self._must_write()
         self._vectors.index()
@@ -265,8 +259,7 @@ class NarrativeStore:
             as_of: version to search; None: the newest.
 
         Raises:
-            StoreError: if the index cannot be used even after a rebuild, or the vectors have another length than the
-                stored ones.
+            StoreError: if the index cannot be used even after a rebuild, or the length of the vectors differs.
         """
         return self._vectors.nearest(query, k, source, kind, None if as_of is None else self._at(as_of))
 
@@ -338,8 +331,7 @@ class NarrativeStore:
             raise StoreError(f"cannot write the narrative memory {str(self.folder)!r}: it was opened for reading.")
 
     def _at(self, as_of: int | None) -> int:
-        """Return the version to read. Fixing it gives several statements a consistent view while another process
-        writes."""
+        """Return the version to read; fixing it keeps several statements consistent while another process writes."""
         newest = self.version
         if as_of is not None and not 0 <= as_of <= newest:
             raise StoreError(f"unknown version {as_of} of the memory.", expected=f"one from 0 to {newest}")
