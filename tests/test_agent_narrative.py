@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from agent.config import Config
 from agent.narrative.recall import NarrativeRecall
 from evals.cli import app
-from memory.store.source_dir import claim_place
+from memory.store.source_dir import claim_source_dir
 from tests.fixtures.scenes import write_scenes
 from tools.errors import AttendError
 from tools.media import Span
@@ -200,7 +200,7 @@ def test_reindexing_makes_the_index_anew(film: Path) -> None:
 
 def test_a_damaged_file_keeps_nothing_else_from_being_forgotten(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
-    with claim_place(kept, "porch", "porch") as place:
+    with claim_source_dir(kept, "porch", "porch") as place:
         (place.folder / "trace").touch()
     (kept / "narrative").mkdir()
     (kept / "narrative" / "narrative.sqlite").write_bytes(b"no database" * 500)

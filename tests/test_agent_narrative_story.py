@@ -74,7 +74,7 @@ def test_a_version_of_before_can_be_drawn(film: Path) -> None:
     assert told("story", film)["events"] == 4
     drawn = told("story", film, "--as-of", first)
     assert (drawn["version"], drawn["events"]) == (first, 3)
-    assert "no version 99" in failure(film, "--as-of", 99)
+    assert "unknown version 99" in failure(film, "--as-of", 99)
 
 
 def test_what_was_not_built_is_told_with_the_remedy(film: Path) -> None:

@@ -22,14 +22,14 @@ from agent.perception.source_memory import SourceMemory
 from agent.perception.timeline import Forgotten
 from memory.store.frames import FrameStore
 from memory.store.source_dir import (
-    Place,
+    SourceDir,
     finish_removing,
-    glance_at_place,
     in_use_by,
     is_recording,
-    places,
+    read_source_dir,
+    source_dirs,
     source_of,
-    visit_place,
+    visit_source_dir,
     watched_wall_s,
 )
 from memory.stream.archive import Archive
@@ -65,9 +65,9 @@ def list_memories(config: Config, console: Console, as_json: bool) -> None:
     """
     table = Table("source", "watched", "moments", "notes", "MiB", "in use by", box=SIMPLE)
     failures: list[StoreError] = []
-    for path in places(config.folder):
+    for path in source_dirs(config.folder):
         try:
-            with _open_place(glance_at_place(path), config) as found:
+            with _open_place(read_source_dir(path), config) as found:
                 row = _describe(path, found)
         except StoreError as error:
             failures.append(error)
@@ -95,7 +95,7 @@ def search_memories(
     failures: list[StoreError] = []
     for path in _select_places(config, source):
         try:
-            with _open_place(glance_at_place(path), config) as found:
+            with _open_place(read_source_dir(path), config) as found:
                 notes, walls = found.notes.search(words, limit), found.archive.wall_times()
         except StoreError as error:
             failures.append(error)
@@ -186,7 +186,7 @@ def raise_failures(failures: Sequence[StoreError]) -> None:
 
 def _forget(path: Path, config: Config, before_wall_s: float | None, span: Span | None) -> Forgotten | None:
     """Forget what is older, a span, or (None, None) all of one memory; return None if there was nothing to forget."""
-    with visit_place(path) as place:
+    with visit_source_dir(path) as place:
         if before_wall_s is None and span is None and place.alone:
             return _remove(place, config)
         with _open_place(place, config) as found:
@@ -201,7 +201,7 @@ def _forget(path: Path, config: Config, before_wall_s: float | None, span: Span 
     return Forgotten(**dict(zip(Forgotten.model_fields, totals, strict=True))) if gone else None
 
 
-def _remove(place: Place, config: Config) -> Forgotten:
+def _remove(place: SourceDir, config: Config) -> Forgotten:
     """Delete a whole memory, even a damaged one."""
     try:
         with _open_place(place, config) as found:
@@ -235,7 +235,7 @@ def parse_when(text: str, now_wall_s: float | None = None) -> float:
 
 
 def _select_places(config: Config, source: str | None, missing_ok: bool = False) -> Sequence[Path]:
-    found = list(places(config.folder))
+    found = list(source_dirs(config.folder))
     if source is None:
         return found
     chosen = [path for path in found if source in (source_of(path), path.name)]
@@ -246,7 +246,7 @@ def _select_places(config: Config, source: str | None, missing_ok: bool = False)
 
 
 @contextmanager
-def _open_place(place: Place, config: Config) -> Iterator[SourceMemory]:
+def _open_place(place: SourceDir, config: Config) -> Iterator[SourceMemory]:
     """Open the files of a place; its lock is left as it is."""
     with ExitStack() as stack:
         archive = Archive(place.folder)

@@ -33,7 +33,7 @@ from agent.perception.annotator import embed_texts
 from memory.narrative.ingest.cues import Clock
 from memory.narrative.options import FILE_NAME, FOLDER
 from memory.narrative.retrieval.retrieve import Retrieved
-from memory.narrative.store.lineage import heirs
+from memory.narrative.store.lineage import successors
 from memory.narrative.store.narrative_store import NarrativeStore
 from memory.narrative.store.transaction import KINDS, Change
 from memory.narrative.types import Record
@@ -304,7 +304,7 @@ def _write(store: NarrativeStore, origin: Origin, clock: Clock, built: Built, in
     wanted: dict[str, Record] = {record.id: record for record in built.records}
     stored = _stored_records(store, origin.name)
     added = tuple(record for id_, record in wanted.items() if id_ not in stored)
-    retired = heirs((record for id_, record in stored.items() if id_ not in wanted), added)
+    retired = successors((record for id_, record in stored.items() if id_ not in wanted), added)
     if added or retired or store.built(origin.name).get("clock") != clock:
         noted = {**inputs, "clock": clock, "built_wall_s": str(time.time())}
         store.commit(Change(added, retired, "built", {(origin.name, key): value for key, value in noted.items()}))

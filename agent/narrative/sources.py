@@ -16,7 +16,7 @@ from memory.narrative.ingest.segments import LENGTH_S, Seen
 from memory.narrative.ingest.subtitles import SUFFIXES, find_subtitles, read_cues
 from memory.narrative.ingest.transcripts import read_transcript
 from memory.store.frames import FrameStore
-from memory.store.source_dir import glance_at_place, places, source_of
+from memory.store.source_dir import read_source_dir, source_dirs, source_of
 from memory.stream.archive import Archive
 from memory.stream.notes import Notes
 from tools.errors import ConfigError, MediaError, StoreError
@@ -57,7 +57,7 @@ def origin_of(spec: str, config: Config) -> Origin:
     if path.is_file():
         return Origin("text" if path.suffix.lower() in TEXTS else "film", path, source_name(path))
     masked = mask_credentials(spec)
-    watched = {place: source_of(place) for place in places(config.folder)}
+    watched = {place: source_of(place) for place in source_dirs(config.folder)}
     chosen = [place for place, source in watched.items() if masked in (source, place.name)]
     if chosen:
         newest = max(chosen, key=lambda place: ((place / "source").stat().st_mtime, place.name))
@@ -174,7 +174,7 @@ def read_stream(origin: Origin, store: FrameStore) -> StreamContent:
     Raises:
         StoreError: if the memory cannot be read, or a picture cannot be stored.
     """
-    place = glance_at_place(origin.path)
+    place = read_source_dir(origin.path)
     source = source_of(origin.path)
     archive = Archive(place.folder)
     try:

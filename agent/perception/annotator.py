@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from memory.stream.keyframes import Moments
+from memory.stream.keyframes import KeyMoments
 from memory.stream.notes import Note, Notes
 from tools.errors import AttendError, StoreError
 from tools.media import Frame, Span
@@ -93,7 +93,7 @@ class NoteTaker:
         self,
         notes: Notes,
         pixels: Callable[[str], np.ndarray],
-        moments: Moments | None = None,
+        moments: KeyMoments | None = None,
         plays: bool = False,
     ) -> None:
         self.error: AttendError | None = None
